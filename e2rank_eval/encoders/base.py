@@ -1,0 +1,54 @@
+"""The encoder protocol: texts or listwise inputs in, unit vectors and token counts out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2rank_eval.records import ListwiseInput
+
+Kind = Literal["document", "query"]
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """``vectors`` float32 [n, d] with rows of unit length, in the order of the input.
+
+    ``tokens[i]`` counts the tokens that input i was read as; ``truncated[i]`` how many of its
+    texts a limit cut (0 or 1 for a document or query, up to the number of documents for a
+    listwise input); ``prompts[i]`` is the listwise prompt as the model saw it, else empty.
+    """
+
+    vectors: Vectors
+    tokens: tuple[int, ...]
+    truncated: tuple[int, ...]
+    prompts: tuple[str, ...] = ()
+
+
+class Encoder(Protocol):
+    """Turns texts into unit vectors whose dot product is the one ranking function of the paper.
+
+    ``fingerprint`` names everything that decides a vector (weights hash, limits, pooling, dtype,
+    prompt): caches are keyed by it.
+    """
+
+    name: str
+    fingerprint: str
+    dimension: int
+
+    def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
+        """Encode each text by itself. An empty sequence gives vectors of shape [0, d]."""
+        ...
+
+    def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:
+        """Embed each query together with its documents as one enriched query (paper, section 3.2)."""
+        ...
+
+    def synchronise(self) -> None:
+        """Wait for the device; does nothing on a CPU."""
+        ...

@@ -1,0 +1,41 @@
+"""The errors a user can mend: each names what is wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class SuiteError(Exception):
+    """Base of every error that the command line turns into one line and exit code 2."""
+
+
+class InputError(SuiteError):
+    """Bad input: a file, a line of it where known, what is wrong and how to mend it.
+
+    >>> str(InputError("grade is 'two', not a whole number", path="qrels.tsv", line=3, mend="write 2"))
+    "qrels.tsv:3: grade is 'two', not a whole number; write 2"
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        path: Path | str | None = None,
+        line: int | None = None,
+        mend: str | None = None,
+    ) -> None:
+        self.problem, self.path, self.line, self.mend = problem, path, line, mend
+        where = "" if path is None else f"{path}:{line}: " if line is not None else f"{path}: "
+        super().__init__(where + problem + (f"; {mend}" if mend else ""))
+
+
+class UnavailableError(SuiteError):
+    """Something outside the project is missing: a network, a package, a device, disk space."""
+
+
+class QueryFailed(SuiteError):
+    """One query could not be ranked; carries its id so that the run can name it."""
+
+    def __init__(self, query_id: str, cause: BaseException) -> None:
+        self.query_id = query_id
+        super().__init__(f"query {query_id!r} could not be ranked: {type(cause).__name__}: {cause}")

@@ -1,0 +1,141 @@
+"""The nouns of the suite: queries, documents, candidates, rankings and what producing them took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One information need. ``text`` is what the user typed, without any instruction."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One retrievable text."""
+
+    id: str
+    text: str
+    title: str = ""
+
+    @property
+    def contents(self) -> str:
+        """Title and text as one field, the "flat" form that every model and index here sees."""
+        return f"{self.title} {self.text}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A document that the first stage proposes for a query, with the first stage's score."""
+
+    document: Document
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateList:
+    """The candidates of one query in first-stage order, best first; no document twice."""
+
+    query_id: str
+    candidates: tuple[Candidate, ...]
+
+    def __post_init__(self) -> None:
+        ids = self.document_ids
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"candidate list of query {self.query_id!r} repeats a document")
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        return tuple(candidate.document for candidate in self.candidates)
+
+    @property
+    def document_ids(self) -> tuple[str, ...]:
+        return tuple(candidate.document.id for candidate in self.candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What ranking one query took; deterministic, so it holds counts and scores but no times.
+
+    ``calls`` counts forward passes over a prompt (listwise windows, pairs, or the one E2Rank
+    prompt); ``prompt_tokens`` and ``output_tokens`` their tokens; ``document_tokens`` the tokens
+    of documents encoded by themselves; ``truncated_documents`` the documents that a limit cut;
+    ``repairs`` malformed outputs by kind; ``scores`` the model's scores in first-stage order,
+    where the family has any; ``prompt`` the prompt as sent, where there is exactly one.
+    """
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    document_tokens: int = 0
+    prompt_documents: int = 0
+    truncated_documents: int = 0
+    repairs: Mapping[str, int] = field(default_factory=dict)
+    scores: tuple[float, ...] | None = None
+    prompt: str | None = None
+    kept_first_stage: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """A permutation of one query's candidates.
+
+    ``order[r]`` is the first-stage position (0-based) of the document at rank ``r + 1``.
+    ``seconds`` holds wall-clock seconds by phase; it is volatile and never written to a
+    hashed artefact.
+
+    Raises
+    ------
+    ValueError
+        When ``order`` is no permutation of ``range(len(candidates))``.
+    """
+
+    candidates: CandidateList
+    order: tuple[int, ...]
+    trace: Trace
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if sorted(self.order) != list(range(len(self.candidates))):
+            raise ValueError(f"ranking of query {self.query_id!r} is no permutation of its candidates")
+
+    @property
+    def query_id(self) -> str:
+        return self.candidates.query_id
+
+    @property
+    def document_ids(self) -> tuple[str, ...]:
+        """Document ids, best first."""
+        ids = self.candidates.document_ids
+        return tuple(ids[position] for position in self.order)
+
+
+@dataclass(frozen=True, slots=True)
+class ListwiseInput:
+    """What E2Rank embeds as one enriched query: the query and its first candidates' texts, in order."""
+
+    query: str
+    documents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A test collection in memory: corpus and queries by id, graded judgements, exclusions.
+
+    ``qrels[query_id][document_id]`` is the grade; ``exclusions[query_id]`` are documents that
+    must leave the candidates before the cut to depth (BRIGHT ``excluded_ids``, a query that is
+    itself in the corpus).
+    """
+
+    id: str
+    corpus: Mapping[str, Document]
+    queries: Mapping[str, Query]
+    qrels: Mapping[str, Mapping[str, int]]
+    exclusions: Mapping[str, frozenset[str]] = field(default_factory=dict)

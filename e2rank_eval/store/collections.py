@@ -1,0 +1,153 @@
+"""Test collections and candidate lists as files: the layout every data set is normalised to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query
+from e2rank_eval.store.files import read_jsonl, write_jsonl
+from e2rank_eval.store.trec import read_qrels, write_qrels
+
+
+def write_dataset(folder: Path, dataset: Dataset) -> None:
+    """Write corpus.jsonl.gz, queries.jsonl, qrels.tsv and exclusions.jsonl into ``folder``."""
+    write_jsonl(
+        folder / "corpus.jsonl.gz",
+        ({"_id": d.id, "title": d.title, "text": d.text} for d in dataset.corpus.values()),
+    )
+    write_jsonl(folder / "queries.jsonl", ({"_id": q.id, "text": q.text} for q in dataset.queries.values()))
+    write_qrels(folder / "qrels.tsv", dataset.qrels)
+    write_jsonl(
+        folder / "exclusions.jsonl",
+        ({"query_id": q, "document_ids": sorted(ids)} for q, ids in dataset.exclusions.items()),
+    )
+
+
+def read_dataset(folder: Path, name: str) -> Dataset:
+    """Read what :func:`write_dataset` wrote.
+
+    Raises
+    ------
+    InputError
+        For anything malformed, naming file and line.
+    """
+    exclusions = {
+        row["query_id"]: frozenset(row["document_ids"]) for _, row in read_jsonl(folder / "exclusions.jsonl")
+    }
+    return Dataset(
+        id=name,
+        corpus=read_corpus(folder / "corpus.jsonl.gz"),
+        queries=read_queries(folder / "queries.jsonl"),
+        qrels=read_qrels(folder / "qrels.tsv"),
+        exclusions=exclusions,
+    )
+
+
+def read_corpus(path: Path) -> dict[str, Document]:
+    """Documents by id in file order, from JSONL with ``_id``, ``text`` and an optional ``title``.
+
+    Raises
+    ------
+    InputError
+        Naming file and line: no JSON, no id, a repeated id, no text; or an empty corpus.
+    """
+    corpus: dict[str, Document] = {}
+    for number, row in read_jsonl(path):
+        identifier = _identifier(row, path, number, corpus)
+        corpus[identifier] = Document(
+            identifier, _string(row, "text", path, number), _string(row, "title", path, number, "")
+        )
+    if not corpus:
+        raise InputError("the corpus is empty", path=path, mend="add documents")
+    return corpus
+
+
+def read_queries(path: Path) -> dict[str, Query]:
+    """Queries by id in file order, from JSONL with ``_id`` and ``text``.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_corpus`; also for a query without text.
+    """
+    queries: dict[str, Query] = {}
+    for number, row in read_jsonl(path):
+        identifier = _identifier(row, path, number, queries)
+        text = _string(row, "text", path, number)
+        if not text.strip():
+            raise InputError(
+                f"query {identifier!r} is empty", path=path, line=number, mend="write its text or remove it"
+            )
+        queries[identifier] = Query(identifier, text)
+    if not queries:
+        raise InputError("there is no query", path=path, mend="add queries")
+    return queries
+
+
+def _identifier(row: Mapping[str, Any], path: Path, number: int, seen: Mapping[str, Any]) -> str:
+    identifier = row.get("_id")
+    if not isinstance(identifier, str) or not identifier:
+        raise InputError("no id", path=path, line=number, mend='give it a non-empty string "_id"')
+    if identifier in seen:
+        raise InputError(
+            f"id {identifier!r} is used twice", path=path, line=number, mend="rename or remove one of the two"
+        )
+    return identifier
+
+
+def _string(row: Mapping[str, Any], key: str, path: Path, number: int, default: str | None = None) -> str:
+    value = row.get(key, default)
+    if value is None and key == "title":
+        return ""
+    if not isinstance(value, str):
+        raise InputError(f'"{key}" is no string', path=path, line=number, mend=f'write "{key}": "..."')
+    return value
+
+
+def write_candidates(path: Path, lists: Iterable[CandidateList]) -> None:
+    """One line per query: ids and scores (6 decimals) in rank order; texts are looked up, not copied."""
+    write_jsonl(
+        path,
+        (
+            {
+                "query_id": one.query_id,
+                "document_ids": list(one.document_ids),
+                "scores": [round(candidate.score, 6) for candidate in one.candidates],
+            }
+            for one in lists
+        ),
+    )
+
+
+def read_candidates(path: Path, corpus: Mapping[str, Document]) -> dict[str, CandidateList]:
+    """Candidate lists by query id, with their documents looked up in ``corpus``.
+
+    Raises
+    ------
+    InputError
+        Naming file and line: a document that the corpus lacks, lengths that differ, a repeated query.
+    """
+    lists: dict[str, CandidateList] = {}
+    for number, row in read_jsonl(path):
+        query_id, ids, scores = row.get("query_id"), row.get("document_ids"), row.get("scores")
+        if not isinstance(query_id, str) or not isinstance(ids, list) or not isinstance(scores, list):
+            raise InputError("query_id, document_ids or scores is missing", path=path, line=number)
+        if query_id in lists:
+            raise InputError(f"query {query_id!r} appears twice", path=path, line=number)
+        if len(ids) != len(scores) or len(set(ids)) != len(ids):
+            raise InputError(
+                "a document repeats, or ids and scores differ in number", path=path, line=number,
+                mend="build the candidates again",
+            )  # fmt: skip
+        unknown = next((i for i in ids if i not in corpus), None)
+        if unknown is not None:
+            raise InputError(
+                f"document {unknown!r} is not in the corpus", path=path, line=number,
+                mend="build the candidates from this corpus",
+            )  # fmt: skip
+        pairs = zip(ids, scores, strict=True)
+        lists[query_id] = CandidateList(query_id, tuple(Candidate(corpus[i], float(s)) for i, s in pairs))
+    return lists

@@ -1,0 +1,141 @@
+"""Atomic, deterministic file writing: JSON, JSON lines, gzip, content hashes."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from e2rank_eval.errors import InputError, UnavailableError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it there on success, remove it on failure.
+
+    Raises
+    ------
+    UnavailableError
+        When the disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UnavailableError(f"{path}: no disk space left; free some and run again") from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    write_bytes(path, content.encode())
+
+
+def canonical_json(value: Any) -> str:
+    """One line, sorted keys, no NaN: the form that hashes and JSONL artefacts use."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Indented JSON with sorted keys and a final newline; NaN is refused (``ValueError``)."""
+    write_text(path, json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError("no such file", path=path, mend="run the step that makes it first") from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"not JSON: {error.msg}", path=path, line=error.lineno) from error
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Canonical JSON lines; gzip (no name, no time in the header) where the name ends in ``.gz``."""
+    with atomic_path(path) as temporary, temporary.open("wb") as raw:
+        target: IO[bytes] = raw
+        if path.suffix == ".gz":
+            target = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6)
+        with io.TextIOWrapper(target, encoding="utf-8", newline="\n") as text:
+            for row in rows:
+                text.write(canonical_json(row) + "\n")
+            text.flush()
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Line numbers from 1 and lines without their ending, of a plain or gzipped UTF-8 file.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, cut off, no gzip in spite of its name, or not UTF-8.
+    """
+    number = 0
+    try:
+        opener = gzip.open if path.suffix == ".gz" else open
+        with opener(path, "rt", encoding="utf-8", newline="") as handle:
+            for number, line in enumerate(handle, start=1):
+                yield number, line.rstrip("\r\n")
+    except FileNotFoundError as error:
+        raise InputError("no such file", path=path, mend="check the path") from error
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise InputError(f"not a whole gzip file ({error})", path=path, mend="fetch it again") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"not UTF-8 ({error.reason})", path=path, line=number + 1, mend="convert the file to UTF-8"
+        ) from error
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line numbers and objects of a JSONL file; blank lines are passed over.
+
+    Raises
+    ------
+    InputError
+        Naming file and line, when a line is no JSON object.
+    """
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"not JSON: {error.msg}", path=path, line=number) from error
+        if not isinstance(row, dict):
+            raise InputError(
+                f"a {type(row).__name__}, not an object", path=path, line=number, mend='write {"_id": ...}'
+            )
+        yield number, row
+
+
+def sha256_file(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes, read in blocks."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """Hex SHA-256 of a value's canonical JSON: the key of caches and shards."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()

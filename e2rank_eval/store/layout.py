@@ -1,0 +1,36 @@
+"""Where every artefact lies below ``results/<profile>/``; the Snakefile and the verbs both read it here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+CORPUS = "datasets/{dataset}/corpus.jsonl.gz"
+QUERIES = "datasets/{dataset}/queries.jsonl"
+QRELS = "datasets/{dataset}/qrels.tsv"
+EXCLUSIONS = "datasets/{dataset}/exclusions.jsonl"
+DATASET_MANIFEST = "datasets/{dataset}/manifest.json"
+MODEL = "models/{model}.json"
+CANDIDATES = "candidates/{dataset}/{first_stage}.jsonl"
+RUN = "runs/{dataset}/{first_stage}/{reranker}.run"
+TRACE = "traces/{dataset}/{first_stage}/{reranker}.jsonl"
+METRICS = "metrics/{dataset}/{first_stage}/{reranker}.json"
+LATENCY = "latency/{dataset}/{first_stage}/{reranker}.json"
+COMPARISON = "comparisons/{comparison}.json"
+TABLE = "tables/{table}.{suffix}"
+FIGURE = "figures/{figure}.{suffix}"
+SITE = "site/index.html"
+CONFIG = "config.yaml"
+
+
+class Layout:
+    """Resolves the patterns above under one results folder.
+
+    >>> Layout(Path("results/demo")).path(RUN, dataset="lee", first_stage="bm25", reranker="e2rank")
+    PosixPath('results/demo/runs/lee/bm25/e2rank.run')
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, pattern: str, **names: str) -> Path:
+        return self.root / pattern.format(**names)

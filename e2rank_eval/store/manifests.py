@@ -1,0 +1,91 @@
+"""The volatile facts beside an artefact: inputs' hashes, versions, hardware, duration."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from e2rank_eval import __version__
+from e2rank_eval.store.files import sha256_file, write_json
+
+_PACKAGES = (
+    "torch", "transformers", "tokenizers", "sentence-transformers", "bm25s", "PyStemmer",
+    "pytrec_eval-terrier", "numpy", "scipy", "snakemake",
+)  # fmt: skip
+
+
+def manifest_path(artefact: Path) -> Path:
+    """``x/y.run`` -> ``x/y.run.manifest.json``."""
+    return artefact.with_name(artefact.name + ".manifest.json")
+
+
+def hardware() -> dict[str, Any]:
+    """CPU model, usable cores, total memory in bytes, GPU names where torch is loaded and sees any."""
+    import psutil
+
+    facts: dict[str, Any] = {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+    }
+    import sys
+
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        facts["torch_threads"] = torch.get_num_threads()
+        if torch.cuda.is_available():
+            facts["gpus"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return facts
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Python's, the suite's and the main packages' versions, those installed only."""
+    found = {"python": platform.python_version(), "e2rank-eval": __version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def write_manifest(
+    artefact: Path,
+    *,
+    command: str,
+    settings: Mapping[str, Any],
+    inputs: Sequence[Path],
+    started: float,
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the manifest beside ``artefact``; ``started`` is the ``time.time()`` of the verb's start."""
+    write_json(
+        manifest_path(artefact),
+        {
+            "artefact": artefact.name,
+            "sha256": sha256_file(artefact),
+            "command": command,
+            "settings": dict(settings),
+            "inputs": {path.as_posix(): sha256_file(path) for path in inputs},
+            "versions": versions(),
+            "hardware": hardware(),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+            "seconds": round(time.time() - started, 3),
+            **(extra or {}),
+        },
+    )

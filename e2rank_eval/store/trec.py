@@ -1,0 +1,142 @@
+"""TREC runs and relevance judgements: the strict readers and the only writers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.store.files import read_lines, write_text
+
+Qrels = dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """``scores[query_id][document_id]``, and how many documents share their score with another."""
+
+    scores: dict[str, dict[str, float]]
+    ties: int = 0
+
+
+def encode_id(identifier: str) -> str:
+    """Percent-encode white space and ``%``, since TREC files are split at white space (BRIGHT ids hold it)."""
+    return "".join(quote(c, safe="") if c.isspace() or c == "%" else c for c in identifier)
+
+
+def decode_id(field: str) -> str:
+    """Undo :func:`encode_id`; an id with no ``%`` comes back unchanged."""
+    return unquote(field) if "%" in field else field
+
+
+def write_run(path: Path, rankings: Iterable[tuple[str, Sequence[str]]], tag: str) -> None:
+    """Write ``(query_id, document_ids best first)`` pairs with scores n, n-1, ..., 1.
+
+    Rank-derived, strictly decreasing scores: no tie can arise, so no evaluator reorders the run.
+    """
+    lines = []
+    for query_id, document_ids in rankings:
+        for rank, document_id in enumerate(document_ids, start=1):
+            score = len(document_ids) - rank + 1
+            lines.append(f"{encode_id(query_id)} Q0 {encode_id(document_id)} {rank} {score} {tag}\n")
+    write_text(path, "".join(lines))
+
+
+def read_run(path: Path) -> Run:
+    """Read a TREC run, plain or gzipped.
+
+    Raises
+    ------
+    InputError
+        Naming file and line: not six columns, a repeated document, a score that is no finite number.
+    """
+    scores: dict[str, dict[str, float]] = {}
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        fields = line.split()
+        if len(fields) != 6:
+            raise InputError(
+                f"{len(fields)} columns instead of 6", path=path, line=number,
+                mend="write: query Q0 document rank score tag",
+            )  # fmt: skip
+        query_id, document_id, score = decode_id(fields[0]), decode_id(fields[2]), _score(fields[4], path, number)
+        ranking = scores.setdefault(query_id, {})
+        if document_id in ranking:
+            raise InputError(
+                f"document {document_id!r} appears twice for query {query_id!r}",
+                path=path, line=number, mend="remove one of the two lines",
+            )  # fmt: skip
+        ranking[document_id] = score
+    if not scores:
+        raise InputError("the run is empty", path=path, mend="check that the system wrote it")
+    ties = sum(len(ranking) - len(set(ranking.values())) for ranking in scores.values())
+    return Run(scores, ties)
+
+
+def _score(field: str, path: Path, number: int) -> float:
+    try:
+        score = float(field)
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
+        raise InputError(f"score {field!r} is no finite number", path=path, line=number, mend="mend the score")
+    return score
+
+
+def write_qrels(path: Path, qrels: Mapping[str, Mapping[str, int]]) -> None:
+    """Write judgements in BEIR's form: a header, then query-id, corpus-id, score, tab-separated."""
+    lines = ["query-id\tcorpus-id\tscore\n"]
+    for query_id, grades in qrels.items():
+        lines += [f"{encode_id(query_id)}\t{encode_id(d)}\t{grade}\n" for d, grade in grades.items()]
+    write_text(path, "".join(lines))
+
+
+def read_qrels(path: Path) -> Qrels:
+    """Read judgements in TREC form (query, iteration, document, grade) or BEIR's (with a header).
+
+    Raises
+    ------
+    InputError
+        Naming file and line: wrong number of columns, a repeated line, a grade that is no integer.
+    """
+    qrels: Qrels = {}
+    columns = 0
+    for number, line in read_lines(path):
+        fields = line.split()
+        if not fields:
+            continue
+        if columns == 0:
+            columns = len(fields)
+            if columns not in (3, 4):
+                raise InputError(
+                    f"{columns} columns instead of 3 or 4", path=path, line=number,
+                    mend="write: query iteration document grade",
+                )  # fmt: skip
+            if columns == 3 and fields[-1].lower() in ("score", "grade", "relevance"):
+                continue
+        if len(fields) != columns:
+            raise InputError(f"{len(fields)} columns instead of {columns}", path=path, line=number)
+        query_id, document_id = decode_id(fields[0]), decode_id(fields[-2])
+        grades = qrels.setdefault(query_id, {})
+        if document_id in grades:
+            raise InputError(
+                f"query {query_id!r} and document {document_id!r} are judged twice",
+                path=path, line=number, mend="remove one of the two lines",
+            )  # fmt: skip
+        grades[document_id] = _grade(fields[-1], path, number)
+    if not qrels:
+        raise InputError("no judgement in the file", path=path, mend="check the file")
+    return qrels
+
+
+def _grade(field: str, path: Path, number: int) -> int:
+    try:
+        return int(field)
+    except ValueError:
+        raise InputError(
+            f"grade {field!r} is no whole number", path=path, line=number, mend="write an integer"
+        ) from None

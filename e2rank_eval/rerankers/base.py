@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from e2rank_eval.encoders.base import Encoder
-from e2rank_eval.language_models.base import LanguageModel
+from e2rank_eval.model_loading import ModelProvider
 from e2rank_eval.records import CandidateList, Document, Query, Ranking
 
 
@@ -28,18 +27,6 @@ class Reranker(Protocol):
 
     def prepare(self, documents: Sequence[Document]) -> None:
         """Do the work that needs no query (encode documents) ahead; a no-op for most families."""
-        ...
-
-
-class ModelProvider(Protocol):
-    """Loads models by registry id; each is loaded once per process."""
-
-    def encoder(self, name: str, **options: Any) -> Encoder: ...
-
-    def language_model(self, name: str, **options: Any) -> LanguageModel: ...
-
-    def path(self, name: str) -> str:
-        """The local folder of a model's files, for families with a loader of their own."""
         ...
 
 

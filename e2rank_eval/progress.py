@@ -1,0 +1,55 @@
+"""Progress of long work: a bar with rate and time left on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sized
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+_PLAIN_INTERVAL = 10.0
+"""Seconds between plain lines: a log file should tell the pace without drowning in it."""
+
+
+def track(iterable: Iterable[Item], *, description: str, total: int | None = None) -> Iterator[Item]:
+    """Yield from ``iterable``, reporting to standard error how far the work has come.
+
+    ``total`` is taken from the iterable's length where it has one. Work that ends within the first
+    interval prints one line at its end when standard error is no terminal.
+    """
+    if total is None and isinstance(iterable, Sized):
+        total = len(iterable)
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(iterable, desc=description, total=total, file=sys.stderr, dynamic_ncols=True)
+        return
+    yield from _plain(iterable, description, total)
+
+
+def _plain(iterable: Iterable[Item], description: str, total: int | None) -> Iterator[Item]:
+    start = last = time.monotonic()
+    done = 0
+    for item in iterable:
+        yield item
+        done += 1
+        now = time.monotonic()
+        if now - last >= _PLAIN_INTERVAL and done != total:
+            last = now
+            say(_line(description, done, total, now - start))
+    say(_line(description, done, total, time.monotonic() - start) + ", done")
+
+
+def _line(description: str, done: int, total: int | None, seconds: float) -> str:
+    rate = done / seconds if seconds > 0 else 0.0
+    left = f", {(total - done) / rate:.0f} s left" if total and rate and done < total else ""
+    of = "" if total is None else f"/{total}"
+    return f"{description}: {done}{of} in {seconds:.1f} s ({rate:.1f}/s{left})"
+
+
+def say(message: str) -> None:
+    """One plain line to standard error, flushed, so that logs are in order."""
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()

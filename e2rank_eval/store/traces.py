@@ -1,0 +1,41 @@
+"""Traces as files: per query, the deterministic counts and scores of producing its ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.records import Trace
+from e2rank_eval.store.files import read_jsonl, write_jsonl
+
+
+def trace_row(query_id: str, trace: Trace) -> dict[str, Any]:
+    """One query's trace as a JSON object; model scores rounded to 6 decimals."""
+    row = asdict(trace) | {"query_id": query_id}
+    if trace.scores is not None:
+        row["scores"] = [round(score, 6) for score in trace.scores]
+    return row
+
+
+def write_traces(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    write_jsonl(path, rows)
+
+
+def read_traces(path: Path) -> dict[str, dict[str, Any]]:
+    """Trace rows by query id.
+
+    Raises
+    ------
+    InputError
+        When a row names no query, or one twice.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for number, row in read_jsonl(path):
+        query_id = row.get("query_id")
+        if not isinstance(query_id, str) or query_id in rows:
+            raise InputError("no query_id, or a repeated one", path=path, line=number, mend="rerank again")
+        rows[query_id] = row
+    return rows

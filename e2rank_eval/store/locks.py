@@ -1,11 +1,9 @@
-"""One writer at a time: file locks that die with their holder, and children that die with their parent."""
+"""One writer at a time: file locks that die with their holder, and workers that die with their leader."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -40,44 +38,30 @@ def exclusive(path: Path, *, what: str, wait: float = 60.0) -> Iterator[None]:
         lock.release()
 
 
-def die_with_parent(interval: float = 0.5) -> None:
-    """End this process when the one that started it is gone, so that a killed workflow leaves no worker.
+def die_with(leader: int, interval: float = 0.5) -> None:
+    """End this process by SIGKILL soon after process ``leader`` is gone.
 
-    Linux asks the kernel for a signal; elsewhere a daemon thread watches the parent's id. A shell
-    between Snakemake and the verb is itself killed only with its process group, hence both: the
-    thread also notices when any ancestor that was there at the start has gone.
+    A workflow manager that is killed leaves its jobs running; they would fight the next run for
+    locks and cores. Shards and vectors are written atomically, so dying at once loses only the
+    one in hand.
     """
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    ancestors = _ancestors()
-
-    def watch() -> None:
-        while True:
-            time.sleep(interval)
-            if os.getppid() != ancestors[0][0] or any(_started(pid) != at for pid, at in ancestors):
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=watch, name="die-with-parent", daemon=True).start()
-
-
-def _started(pid: int) -> float | None:
     import psutil
 
     try:
-        return float(psutil.Process(pid).create_time())
+        process = psutil.Process(leader)
     except psutil.NoSuchProcess:
-        return None
+        os.kill(os.getpid(), signal.SIGKILL)
+        return
 
+    def alive() -> bool:
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
 
-def _ancestors() -> list[tuple[int, float | None]]:
-    """The parent and every further ancestor up to the one that leads Snakemake, with start times."""
-    import psutil
+    def watch() -> None:
+        while alive():
+            time.sleep(interval)
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    chain: list[tuple[int, float | None]] = [(os.getppid(), _started(os.getppid()))]
-    leader = os.environ.get("E2RANK_EVAL_LEADER")
-    for process in psutil.Process().parents()[1:]:
-        if leader is None or chain[-1][0] == int(leader):
-            break
-        chain.append((process.pid, float(process.create_time())))
-    return chain
+    threading.Thread(target=watch, name="die-with-leader", daemon=True).start()

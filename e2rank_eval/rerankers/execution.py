@@ -1,0 +1,134 @@
+"""The rerank verb: one reranker over the candidates of several data sets, shard by shard, resumable."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from e2rank_eval.configuration import Configuration, RerankerSettings
+from e2rank_eval.errors import InputError, QueryFailed
+from e2rank_eval.model_loading import ModelProvider
+from e2rank_eval.progress import say, track
+from e2rank_eval.records import CandidateList, Query, Ranking, Trace
+from e2rank_eval.rerankers.base import Reranker, RerankContext
+from e2rank_eval.rerankers.families import build_reranker
+from e2rank_eval.rerankers.shards import ShardStore, shard_key
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.collections import read_candidates, read_dataset
+from e2rank_eval.store.layout import Layout
+from e2rank_eval.store.manifests import write_manifest
+from e2rank_eval.store.traces import trace_row, write_traces
+from e2rank_eval.store.trec import write_run
+
+
+def rerank(
+    configuration: Configuration,
+    reranker: str,
+    first_stage: str,
+    datasets: Sequence[str],
+    layout: Layout,
+    models: ModelProvider,
+) -> None:
+    """Rank the stored candidates of ``datasets`` and write a run and its traces for each.
+
+    Raises
+    ------
+    InputError
+        For a malformed data set or candidate file, or a model that cannot do this.
+    QueryFailed
+        When a query cannot be ranked and the reranker's ``on_error`` is ``fail``.
+    """
+    settings = configuration.rerankers[reranker]
+    model = build_reranker(settings, RerankContext(models=models, seed=configuration.seed))
+    shards = ShardStore(configuration.cache / "shards")
+    for dataset in datasets:
+        started = time.time()
+        work = _Work(layout, dataset, first_stage)
+        rows, reused = _rows(model, settings, work, shards, configuration.shard_queries, reranker)
+        run = layout.path(places.RUN, dataset=dataset, first_stage=first_stage, reranker=reranker)
+        trace = layout.path(places.TRACE, dataset=dataset, first_stage=first_stage, reranker=reranker)
+        write_run(run, ((row["query_id"], row["ranking"]) for row in rows), tag=reranker)
+        write_traces(trace, (row["trace"] for row in rows))
+        for artefact in (run, trace):
+            write_manifest(
+                artefact,
+                command=_command(reranker, first_stage, datasets, layout),
+                settings=settings.model_dump(mode="json") | {"seed": configuration.seed},
+                inputs=work.files,
+                started=started,
+                extra={"fingerprint": model.fingerprint, "shards_reused": reused},
+            )
+
+
+class _Work:
+    """The queries of one data set that have candidates, with those candidates."""
+
+    def __init__(self, layout: Layout, name: str, first_stage: str) -> None:
+        dataset = read_dataset(layout.root / "datasets" / name, name)
+        candidates = layout.path(places.CANDIDATES, dataset=name, first_stage=first_stage)
+        self.name = name
+        self.files = [candidates, *(layout.path(p, dataset=name) for p in (places.CORPUS, places.QUERIES))]
+        self.lists = list(read_candidates(candidates, dataset.corpus).values())
+        unknown = next((one.query_id for one in self.lists if one.query_id not in dataset.queries), None)
+        if unknown is not None:
+            raise InputError(
+                f"query {unknown!r} is not in data set {name!r}", path=candidates, mend="retrieve again"
+            )
+        self.queries = [dataset.queries[one.query_id] for one in self.lists]
+
+
+def _rows(
+    model: Reranker, settings: RerankerSettings, work: _Work, shards: ShardStore, size: int, name: str
+) -> tuple[list[dict[str, Any]], int]:
+    rows: list[dict[str, Any]] = []
+    reused = 0
+    starts = range(0, len(work.queries), size)
+    for start in track(starts, description=f"rerank {work.name} with {name}, shards of {size}"):
+        queries, lists = work.queries[start : start + size], work.lists[start : start + size]
+        key = shard_key(model.fingerprint, settings.on_error, queries, lists)
+        shard = shards.read(key)
+        if shard is None:
+            shard = [_row(ranking) for ranking in _rank(model, queries, lists, settings.on_error)]
+            shards.write(key, shard)
+        else:
+            reused += 1
+        rows += shard
+    return rows, reused
+
+
+def _row(ranking: Ranking) -> dict[str, Any]:
+    return {
+        "query_id": ranking.query_id,
+        "ranking": list(ranking.document_ids),
+        "trace": trace_row(ranking.query_id, ranking.trace),
+    }
+
+
+def _rank(
+    model: Reranker, queries: Sequence[Query], lists: Sequence[CandidateList], on_error: str
+) -> list[Ranking]:
+    """Rank together; where that fails, one by one, to name the query or to keep its first-stage order."""
+    try:
+        return model.rank_many(queries, lists)
+    except Exception as failure:  # noqa: BLE001 - whatever failed is raised again below, with the query's id
+        say(f"a shard of {len(queries)} queries failed ({type(failure).__name__}: {failure}); ranking one by one")
+    rankings = []
+    for query, candidates in zip(queries, lists, strict=True):
+        try:
+            rankings.append(model.rank(query, candidates))
+        except Exception as error:
+            if on_error == "fail":
+                raise QueryFailed(query.id, error) from error
+            say(f"query {query.id!r} keeps its first-stage order: {error}")
+            trace = Trace(kept_first_stage=f"{type(error).__name__}: {error}")
+            rankings.append(Ranking(candidates, tuple(range(len(candidates))), trace))
+    return rankings
+
+
+def _command(reranker: str, first_stage: str, datasets: Sequence[str], layout: Layout) -> str:
+    config: Path = layout.path(places.CONFIG)
+    words = ["e2rank-eval", "rerank", reranker, *datasets, "--first-stage", first_stage, "--config", str(config)]
+    return shlex.join(words)

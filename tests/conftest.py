@@ -1,0 +1,72 @@
+"""Fixtures shared by all tests: real models and data, or a skip that says why they are not to be had."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from e2rank_eval.errors import UnavailableError
+from e2rank_eval.records import Dataset
+
+REPOSITORY = Path(__file__).parent.parent
+CACHE = REPOSITORY / "cache"
+"""The demo's own cache, so that `make demo` and `make test` fetch every model once between them."""
+
+Value = TypeVar("Value")
+
+
+def _or_skip(fetch: Callable[[], Value]) -> Value:
+    try:
+        return fetch()
+    except UnavailableError as error:
+        pytest.skip(str(error))
+
+
+def _model(name: str, variable: str) -> Path:
+    given = os.environ.get(variable)
+    if given:
+        return Path(given)
+
+    def fetch() -> Path:
+        from e2rank_eval.sources.models import fetch_model
+
+        return fetch_model(name, CACHE).path
+
+    return _or_skip(fetch)
+
+
+@pytest.fixture(scope="session")
+def minilm_path() -> Path:
+    """Folder of all-MiniLM-L6-v2, in sentence-transformers' format."""
+    return _model("all-minilm-l6-v2", "E2RANK_TEST_MINILM")
+
+
+@pytest.fixture(scope="session")
+def smollm2_path() -> Path:
+    """Folder that holds the GGUF file of SmolLM2-135M-Instruct."""
+    return _model("smollm2-135m-instruct-q4", "E2RANK_TEST_SMOLLM2")
+
+
+@pytest.fixture(scope="session")
+def lee_dataset() -> Dataset:
+    """The 50 Lee texts as a test collection."""
+
+    def fetch() -> Dataset:
+        from e2rank_eval.datasets.registered import load_registered
+
+        return load_registered("lee", CACHE, seed=13).dataset
+
+    return _or_skip(fetch)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real collections and runs, beside the repository on development machines only."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("../shared/data is not on this machine")
+    return folder

@@ -45,9 +45,13 @@ def _known(name: str, known: Any, what: str, config: Path) -> str:
 
 @app.command()
 def fetch(
-    names: Annotated[list[str] | None, typer.Argument(help="Data sets of the configuration; all by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Data sets of the configuration; all by default.")
+    ] = None,
     config: ConfigOption = _DEMO,
-    model: Annotated[list[str] | None, typer.Option("--model", help="Registry models to fetch instead.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="Registry models to fetch instead.")
+    ] = None,
 ) -> None:
     """Fetch data sets or models, check them, and store them in one layout.
 
@@ -80,7 +84,9 @@ def retrieve(
 
     configuration, layout = _open(config)
     _known(first_stage, configuration.first_stages, "first stage", config)
-    names = [_known(n, configuration.datasets, "data set", config) for n in datasets or configuration.datasets]
+    names = [
+        _known(n, configuration.datasets, "data set", config) for n in datasets or configuration.datasets
+    ]
     models = Models(configuration.cache, threads=configuration.threads)
     with exclusive(_lock(configuration, "retrieve", first_stage), what=f"retrieving {first_stage}"):
         run(configuration, first_stage, names, layout, models)
@@ -104,7 +110,9 @@ def rerank(
     configuration, layout = _open(config)
     _known(reranker, configuration.rerankers, "reranker", config)
     _known(first_stage, configuration.first_stages, "first stage", config)
-    names = [_known(n, configuration.datasets, "data set", config) for n in datasets or configuration.datasets]
+    names = [
+        _known(n, configuration.datasets, "data set", config) for n in datasets or configuration.datasets
+    ]
     models = Models(configuration.cache, threads=configuration.threads)
     with exclusive(_lock(configuration, "rerank", first_stage, reranker), what=f"reranking with {reranker}"):
         run(configuration, reranker, first_stage, names, layout, models)
@@ -121,7 +129,9 @@ def evaluate(
     measure: Annotated[list[str] | None, typer.Option("--measure", help="As ir_measures names it.")] = None,
     json: JsonOption = False,
     output: Annotated[Path | None, typer.Option("--output", help="Also write the metrics here.")] = None,
-    trace: Annotated[Path | None, typer.Option("--trace", help="The run's traces, to name failed queries.")] = None,
+    trace: Annotated[
+        Path | None, typer.Option("--trace", help="The run's traces, to name failed queries.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the bootstrap interval.")] = 13,
 ) -> None:
     """Score a run against judgements; every judged query counts, an unanswered one as zero.
@@ -175,7 +185,9 @@ def compare(
 @app.command()
 def latency(
     entry: Annotated[str, typer.Argument(help="A latency entry of the configuration.")],
-    rerankers: Annotated[list[str] | None, typer.Argument(help="Some of its rerankers; all by default.")] = None,
+    rerankers: Annotated[
+        list[str] | None, typer.Argument(help="Some of its rerankers; all by default.")
+    ] = None,
     config: ConfigOption = _DEMO,
     refuse_busy: Annotated[bool, typer.Option(help="Refuse on a busy machine instead of labelling.")] = False,
 ) -> None:
@@ -188,7 +200,9 @@ def latency(
     configuration, layout = _open(config)
     _known(entry, configuration.latency, "latency entry", config)
     for reranker in rerankers or configuration.latency[entry].rerankers:
-        _known(reranker, configuration.latency[entry].rerankers, f"reranker in latency entry {entry!r}", config)
+        _known(
+            reranker, configuration.latency[entry].rerankers, f"reranker in latency entry {entry!r}", config
+        )
         run(configuration, entry, reranker, layout, refuse_busy=refuse_busy)
 
 

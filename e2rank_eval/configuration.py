@@ -23,10 +23,16 @@ class Strict(BaseModel):
 class DatasetSettings(Strict):
     """Which data set a name stands for: a registry id, a folder in BEIR layout, or a slice of another."""
 
-    id: str | None = Field(None, description="registry id; the name itself when neither path nor slice_of is given")
-    path: Path | None = Field(None, description="folder with corpus.jsonl[.gz], queries.jsonl, qrels/<split>.tsv or qrels.tsv")
+    id: str | None = Field(
+        None, description="registry id; the name itself when neither path nor slice_of is given"
+    )
+    path: Path | None = Field(
+        None, description="folder with corpus.jsonl[.gz], queries.jsonl, qrels/<split>.tsv or qrels.tsv"
+    )
     split: str = Field("test", description="which qrels/<split>.tsv of a folder")
-    slice_of: Name | None = Field(None, description="another data set of this configuration, cut to a few queries")
+    slice_of: Name | None = Field(
+        None, description="another data set of this configuration, cut to a few queries"
+    )
     queries: int | None = Field(None, ge=1, description="how many queries a slice keeps (seeded sample)")
 
     @model_validator(mode="after")
@@ -43,7 +49,9 @@ class FirstStageSettings(Strict):
 
     retriever: Literal["bm25", "dense"]
     model: Name | None = Field(None, description="registry model, dense only")
-    depth: int | None = Field(None, ge=1, le=10_000, description="candidates per query; the global depth when absent")
+    depth: int | None = Field(
+        None, ge=1, le=10_000, description="candidates per query; the global depth when absent"
+    )
     label: str | None = None
     k1: float = Field(0.9, ge=0)
     b: float = Field(0.4, ge=0, le=1)
@@ -72,7 +80,9 @@ class E2RankSettings(RerankerBase):
     prompt: Literal["eval", "readme", "training", "query-only"] = "eval"
     prompt_documents: int = Field(20, ge=1, le=1000, description="how many candidates stand in the prompt")
     prompt_order: Literal["first-stage", "reversed", "shuffled"] = "first-stage"
-    combination: Literal["pure", "residual"] = Field("pure", description="listwise vector alone, or added to the query's")
+    combination: Literal["pure", "residual"] = Field(
+        "pure", description="listwise vector alone, or added to the query's"
+    )
     weight: float = Field(1.0, gt=0, le=10, description="of the plain query vector, residual only")
     document_tokens: int | None = Field(None, ge=8, description="cut every document at so many tokens")
 
@@ -160,7 +170,9 @@ class LatencySettings(Strict):
     first_stage: Name
     rerankers: list[Name] = Field(min_length=1)
     samples: int = Field(50, ge=1, description="timed queries; all of them where there are fewer")
-    warm_up: int = Field(10, ge=1, le=100, description="at most so many untimed runs, fewer once three agree within 10 %")
+    warm_up: int = Field(
+        10, ge=1, le=100, description="at most so many untimed runs, fewer once three agree within 10 %"
+    )
     document_vectors: list[Literal["online", "stored"]] = Field(
         ["online", "stored"], min_length=1, description="for families that encode documents by themselves"
     )
@@ -197,12 +209,21 @@ class Configuration(Strict):
             if dataset.slice_of is not None:
                 _known(f"datasets.{name}.slice_of", [dataset.slice_of], self.datasets)
                 if self.datasets[dataset.slice_of].slice_of is not None:
-                    raise ValueError(f"datasets.{name}: a slice of a slice; slice {dataset.slice_of}'s origin instead")
+                    raise ValueError(
+                        f"datasets.{name}: a slice of a slice; slice {dataset.slice_of}'s origin instead"
+                    )
         for section, entries in (("comparisons", self.comparisons), ("sweeps", self.sweeps)):
             for name, entry in entries.items():
                 _known(f"{section}.{name}.datasets", entry.datasets, self.datasets)
+        timings: dict[tuple[str, str, str], str] = {}
         for name, timed in self.latency.items():
             _known(f"latency.{name}.dataset", [timed.dataset], self.datasets)
+            for reranker in timed.rerankers:
+                earlier = timings.setdefault((timed.dataset, timed.first_stage, reranker), name)
+                if earlier != name:
+                    raise ValueError(
+                        f"latency.{name} and latency.{earlier} both time {reranker!r} on the same candidates"
+                    )
         for section, name, first_stage, rerankers in self.uses():
             _known(f"{section}.{name}.first_stage", [first_stage], self.first_stages)
             _known(f"{section}.{name}", rerankers, self.rerankers)

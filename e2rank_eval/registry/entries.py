@@ -33,7 +33,9 @@ class HubSource(Strict):
     kind: Literal["hub"]
     repository: str
     repository_type: Literal["model", "dataset"] = "model"
-    revision: str | None = Field(description="commit; null where no source names one: recorded at the first fetch")
+    revision: str | None = Field(
+        description="commit; null where no source names one: recorded at the first fetch"
+    )
     files: list[str] = Field([], description="patterns to take; all where empty")
 
 
@@ -72,7 +74,9 @@ class ModelEntry(Strict):
     parameters: str
     licence: str
     sources: list[Source] = Field(min_length=1)
-    files: dict[str, Sha256] = Field({}, description="local name -> hash, whatever the source; checked after every fetch")
+    files: dict[str, Sha256] = Field(
+        {}, description="local name -> hash, whatever the source; checked after every fetch"
+    )
     trained_for_e2rank: bool = Field(description="an untrained backbone is labelled so wherever it appears")
     window: int = Field(description="longest input in tokens")
     document_tokens: int = Field(description="documents are cut here unless a configuration says otherwise")
@@ -135,5 +139,7 @@ def _load(kind: str) -> dict[str, Any]:
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"{name}.{key}: {first['msg']}", path=origin[name], mend="mend this key") from error
+            raise InputError(
+                f"{name}.{key}: {first['msg']}", path=origin[name], mend="mend this key"
+            ) from error
     return entries

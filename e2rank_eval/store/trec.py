@@ -63,7 +63,11 @@ def read_run(path: Path) -> Run:
                 f"{len(fields)} columns instead of 6", path=path, line=number,
                 mend="write: query Q0 document rank score tag",
             )  # fmt: skip
-        query_id, document_id, score = decode_id(fields[0]), decode_id(fields[2]), _score(fields[4], path, number)
+        query_id, document_id, score = (
+            decode_id(fields[0]),
+            decode_id(fields[2]),
+            _score(fields[4], path, number),
+        )
         ranking = scores.setdefault(query_id, {})
         if document_id in ranking:
             raise InputError(
@@ -83,7 +87,9 @@ def _score(field: str, path: Path, number: int) -> float:
     except ValueError:
         score = math.nan
     if not math.isfinite(score):
-        raise InputError(f"score {field!r} is no finite number", path=path, line=number, mend="mend the score")
+        raise InputError(
+            f"score {field!r} is no finite number", path=path, line=number, mend="mend the score"
+        )
     return score
 
 

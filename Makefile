@@ -1,0 +1,56 @@
+# The verbs of the project. Each makes .venv when it is missing or when the lock has changed.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Where CPU builds of torch come from; set it empty to take your own index's build (on Linux: CUDA).
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+BIN := .venv/bin
+STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
+TORCH := $(shell grep '^torch==' requirements.lock)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench notebooks schemas clean
+
+help: ## show these verbs
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP) ## make .venv with the locked versions
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(BIN)/python -c '' 2>/dev/null || { rm -rf .venv; $(PYTHON) -m venv .venv; }
+	@rm -f .venv/installed-*
+	@index="$(TORCH_INDEX)"; \
+	if [ -n "$$index" ] && ! $(BIN)/python -c "import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=10)" "$$index/torch/" 2>/dev/null; \
+	then echo "torch: $$index is out of reach, taking the configured index"; index=""; fi; \
+	$(BIN)/python -m pip install -q $${index:+--extra-index-url "$$index"} "$(TORCH)"
+	$(BIN)/python -m pip install -q -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps -e .
+	@touch $@
+
+demo: $(STAMP) ## run the whole demonstration: results/demo/site/index.html
+	@if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ]; then $(BIN)/snakemake --unlock --quiet all; fi
+	$(BIN)/snakemake
+	@echo "Open results/demo/site/index.html"
+
+test: $(STAMP) ## run the tests
+	$(BIN)/python -m pytest -q
+
+check: $(STAMP) ## formatting, types, layers, workflow lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/python -m e2rank_eval.registry.schemas --check
+
+bench: $(STAMP) ## side-by-side measurements, each printing ratios
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+notebooks: $(STAMP) ## execute the notebooks on the demo's results
+	@mkdir -p results/demo/notebooks
+	$(BIN)/python -m e2rank_eval.report.notebooks notebooks results/demo/notebooks
+
+schemas: $(STAMP) ## write the JSON Schemas from the configuration's types
+	$(BIN)/python -m e2rank_eval.registry.schemas
+
+clean: ## remove results and the workflow's state; downloads and finished shards stay in cache/
+	rm -rf results/demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

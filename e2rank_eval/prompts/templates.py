@@ -1,0 +1,33 @@
+"""The wordings of templates.yaml, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One published wording: ``user`` is the user turn, ``document`` one listed document, if it lists any."""
+
+    source: str
+    user: str
+    document: str = ""
+
+    def listing(self, documents: Sequence[str], separator: str, **fields: str) -> str:
+        """The documents numbered from 1 and joined by ``separator``."""
+        return separator.join(
+            self.document.format(number=number, text=text, **fields)
+            for number, text in enumerate(documents, start=1)
+        )
+
+
+@cache
+def templates(family: str) -> dict[str, Template]:
+    """Templates of one family (``e2rank``, ``query``, ``rankgpt``, ``pointwise``) by variant name."""
+    text = (resources.files("e2rank_eval.prompts") / "templates.yaml").read_text(encoding="utf-8")
+    return {variant: Template(**fields) for variant, fields in yaml.safe_load(text)[family].items()}

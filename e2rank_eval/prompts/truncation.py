@@ -1,0 +1,49 @@
+"""Cutting texts: to a number of words, or to a fair share of a token budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+DOCUMENT_WORDS = 1024
+"""White-space words that the official evaluation keeps of a document before it is tokenised."""
+
+
+def share_budget(lengths: Sequence[int], budget: int) -> list[int]:
+    """Tokens that each text may keep so that together they keep at most ``budget``.
+
+    Water-filling: every text keeps ``min(length, level)`` with the highest whole ``level`` that fits,
+    so short texts give their spare to long ones, all cut texts keep the same, and fewer tokens than
+    there are cut texts stay unused.
+
+    Raises
+    ------
+    ValueError
+        When ``budget`` is negative.
+
+    >>> share_budget([3, 50, 40], 43)
+    [3, 20, 20]
+    """
+    if budget < 0:
+        raise ValueError(f"budget {budget} is negative")
+    spare = budget
+    for shorter, length in enumerate(sorted(lengths)):
+        level = spare // (len(lengths) - shorter)
+        if length > level:
+            return [min(one, level) for one in lengths]
+        spare -= length
+    return list(lengths)
+
+
+def cut_words(text: str, limit: int = DOCUMENT_WORDS) -> str:
+    """``text`` up to its ``limit``-th white-space word; unchanged where it has no more words.
+
+    White space between the words kept stays as it is, so that a text short enough is the very text
+    that a dense index was built from (the official script also turns each run of it into one space).
+
+    >>> cut_words("one  two three", 2)
+    'one  two'
+    """
+    pieces = text.split(None, limit)
+    if len(pieces) <= limit:
+        return text
+    return text[: len(text) - len(pieces[-1])].rstrip()

@@ -1,0 +1,85 @@
+"""The published prompt wordings, to the character, and that text filled in is never parsed."""
+
+from __future__ import annotations
+
+import pytest
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.prompts.e2rank import LISTWISE_INSTRUCTION, VARIANTS, query_input, render_listwise
+from e2rank_eval.prompts.pointwise import yes_no_messages
+from e2rank_eval.prompts.rankgpt import rankgpt_messages
+from e2rank_eval.prompts.templates import templates
+
+END = "<|endoftext|>"
+HEAD = (
+    "Given a web search query and some relevant documents, rerank the documents that answer the query:\n"
+    "Documents:\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("variant", "expected"),
+    [
+        ("eval", HEAD + "[1] a b\n[2] c\nSearch Query: q?"),
+        ("readme", HEAD + f"[1] a b{END}\n[2] c{END}Search Query:q?"),
+        ("training", HEAD + f"[1] a b\n[2] c\nQuery: q?{END}"),
+    ],
+)
+def test_listwise_prompt_is_the_official_one(variant: str, expected: str) -> None:
+    assert render_listwise(variant, "q?", ["a b", "c"], end_of_text=END) == expected
+
+
+def test_official_readme_code_writes_the_same_prompt() -> None:
+    """The README's own f-string over its own example, which its printed similarities come from."""
+    task = LISTWISE_INSTRUCTION + ":"
+    documents = ["The capital of China is Beijing.", "Gravity is a force."]
+    listed = "\n".join(f"[{i}] {doc}{END}" for i, doc in enumerate(documents, start=1))
+    expected = f"{task}\nDocuments:\n{listed}Search Query:Explain gravity"
+    assert render_listwise("readme", "Explain gravity", documents, end_of_text=END) == expected
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_braces_in_texts_survive(variant: str) -> None:
+    rendered = render_listwise(variant, "{query} {0}", ["{instruction} {", "}"], end_of_text=END)
+    assert "{query} {0}" in rendered
+    assert "[1] {instruction} {" in rendered
+    assert "[2] }" in rendered
+
+
+def test_unknown_variant_names_those_known() -> None:
+    with pytest.raises(InputError, match="eval, readme, training"):
+        render_listwise("evaluation", "q", [], end_of_text=END)
+
+
+def test_query_input() -> None:
+    assert query_input("Find it", "who?") == "Instruct: Find it\nQuery:who?"
+    assert query_input(None, "who?") == "who?"
+
+
+def test_rankgpt_prompt() -> None:
+    (message,) = rankgpt_messages("why {x}", ["one", "two", "three"])
+    lines = message["content"].split("\n")
+    assert message["role"] == "user"
+    assert lines[0] == (
+        "I will provide you with 3 passages, each indicated by a numerical identifier []. "
+        "Rank the passages based on their relevance to the search query: why {x}."
+    )
+    assert lines[1:8] == ["", "[1] one", "", "[2] two", "", "[3] three", ""]
+    assert lines[8] == "Search Query: why {x}."
+    assert lines[9].startswith("Rank the 3 passages above based on their relevance to the search query. All")
+    assert lines[9].endswith(
+        "[4] > [2] > ..., Only respond with the ranking results, do not say anything else or explain."
+    )
+    assert len(lines) == 10
+
+
+def test_pointwise_prompt() -> None:
+    (message,) = yes_no_messages("who {}", "He {text}.")
+    assert (
+        message["content"] == "Document: He {text}.\n\nQuery: who {}\n\nDoes the document answer the query?"
+    )
+
+
+@pytest.mark.parametrize("family", ["e2rank", "query", "rankgpt", "pointwise"])
+def test_every_wording_names_its_source(family: str) -> None:
+    assert all(template.source for template in templates(family).values())

@@ -1,4 +1,4 @@
-"""The command line: parses, calls one function per verb, turns a known error into one line and exit code 2."""
+"""The command line: one function per verb; a known error becomes one line and exit code 2."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class UnavailableError(SuiteError):
     """Something outside the project is missing: a network, a package, a device, disk space."""
 
 
-class QueryFailed(SuiteError):
+class QueryError(SuiteError):
     """One query could not be ranked; carries its id so that the run can name it."""
 
     def __init__(self, query_id: str, cause: BaseException) -> None:

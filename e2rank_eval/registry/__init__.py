@@ -1,1 +1,1 @@
-"""What the suite knows by name: data sets, models, reranker families; package data that config/ may overlay."""
+"""What the suite knows by name: data sets and models; package data that config/ may overlay."""

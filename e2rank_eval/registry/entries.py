@@ -68,7 +68,7 @@ class DatasetEntry(Strict):
 class ModelEntry(Strict):
     title: str
     kind: Literal["encoder", "decoder", "cross-encoder"] = Field(
-        description="encoder: bidirectional, pooled; decoder: causal LM, last token; cross-encoder: pair scorer"
+        description="encoder: bidirectional, pooled; decoder: causal, last token; cross-encoder: pairs"
     )
     format: Literal["sentence-transformers", "transformers", "gguf"]
     parameters: str

@@ -1,4 +1,4 @@
-"""JSON Schemas (2020-12) of the configuration files, generated from the types that check them, for editors."""
+"""JSON Schemas (2020-12) of the configuration files, generated from the types that check them."""
 
 from __future__ import annotations
 

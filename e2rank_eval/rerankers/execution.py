@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from e2rank_eval.rerankers.families import build_reranker
+
 from e2rank_eval.configuration import Configuration, RerankerSettings
-from e2rank_eval.errors import InputError, QueryFailed
+from e2rank_eval.errors import InputError, QueryError
 from e2rank_eval.model_loading import ModelProvider
 from e2rank_eval.progress import say, track
 from e2rank_eval.records import CandidateList, Query, Ranking, Trace
-from e2rank_eval.rerankers.base import Reranker, RerankContext
-from e2rank_eval.rerankers.families import build_reranker
+from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.shards import ShardStore, shard_key
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_candidates, read_dataset
@@ -38,7 +39,7 @@ def rerank(
     ------
     InputError
         For a malformed data set or candidate file, or a model that cannot do this.
-    QueryFailed
+    QueryError
         When a query cannot be ranked and the reranker's ``on_error`` is ``fail``.
     """
     settings = configuration.rerankers[reranker]
@@ -113,15 +114,17 @@ def _rank(
     """Rank together; where that fails, one by one, to name the query or to keep its first-stage order."""
     try:
         return model.rank_many(queries, lists)
-    except Exception as failure:  # noqa: BLE001 - whatever failed is raised again below, with the query's id
-        say(f"a shard of {len(queries)} queries failed ({type(failure).__name__}: {failure}); ranking one by one")
+    except Exception as failure:  # noqa: BLE001 - raised again below, with the query's id
+        say(
+            f"{len(queries)} queries together failed ({type(failure).__name__}: {failure}); trying one by one"
+        )
     rankings = []
     for query, candidates in zip(queries, lists, strict=True):
         try:
             rankings.append(model.rank(query, candidates))
         except Exception as error:
             if on_error == "fail":
-                raise QueryFailed(query.id, error) from error
+                raise QueryError(query.id, error) from error
             say(f"query {query.id!r} keeps its first-stage order: {error}")
             trace = Trace(kept_first_stage=f"{type(error).__name__}: {error}")
             rankings.append(Ranking(candidates, tuple(range(len(candidates))), trace))
@@ -130,5 +133,14 @@ def _rank(
 
 def _command(reranker: str, first_stage: str, datasets: Sequence[str], layout: Layout) -> str:
     config: Path = layout.path(places.CONFIG)
-    words = ["e2rank-eval", "rerank", reranker, *datasets, "--first-stage", first_stage, "--config", str(config)]
+    words = [
+        "e2rank-eval",
+        "rerank",
+        reranker,
+        *datasets,
+        "--first-stage",
+        first_stage,
+        "--config",
+        str(config),
+    ]
     return shlex.join(words)

@@ -23,7 +23,7 @@ class Run:
 
 
 def encode_id(identifier: str) -> str:
-    """Percent-encode white space and ``%``, since TREC files are split at white space (BRIGHT ids hold it)."""
+    """Percent-encode white space and ``%``: TREC files are split at white space, and BRIGHT ids hold it."""
     return "".join(quote(c, safe="") if c.isspace() or c == "%" else c for c in identifier)
 
 

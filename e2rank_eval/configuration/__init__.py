@@ -1,0 +1,46 @@
+"""The experiment configuration (config/*.yaml): its fields, their ranges, and how it is read."""
+
+from e2rank_eval.configuration.experiment import (
+    ComparisonSettings,
+    Configuration,
+    DatasetSettings,
+    LatencySettings,
+    SweepSettings,
+)
+from e2rank_eval.configuration.reading import parse_configuration, read_configuration
+from e2rank_eval.configuration.systems import (
+    CrossEncoderSettings,
+    CustomSettings,
+    E2RankSettings,
+    FeedbackSettings,
+    FirstStageSettings,
+    IdentitySettings,
+    ListwiseSettings,
+    Name,
+    PointwiseSettings,
+    RerankerBase,
+    RerankerSettings,
+    Strict,
+)
+
+__all__ = [
+    "ComparisonSettings",
+    "Configuration",
+    "CrossEncoderSettings",
+    "CustomSettings",
+    "DatasetSettings",
+    "E2RankSettings",
+    "FeedbackSettings",
+    "FirstStageSettings",
+    "IdentitySettings",
+    "LatencySettings",
+    "ListwiseSettings",
+    "Name",
+    "PointwiseSettings",
+    "RerankerBase",
+    "RerankerSettings",
+    "Strict",
+    "SweepSettings",
+    "parse_configuration",
+    "read_configuration",
+]

@@ -1,0 +1,132 @@
+"""Settings of a whole experiment: data sets, systems, what is compared, timed and swept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from e2rank_eval.configuration.systems import FirstStageSettings, Name, RerankerSettings, Strict
+
+
+class DatasetSettings(Strict):
+    """Which data set a name stands for: a registry id, a folder in BEIR layout, or a slice of another."""
+
+    id: str | None = Field(
+        None, description="registry id; the name itself when neither path nor slice_of is given"
+    )
+    path: Path | None = Field(
+        None, description="folder with corpus.jsonl[.gz], queries.jsonl, qrels/<split>.tsv or qrels.tsv"
+    )
+    split: str = Field("test", description="which qrels/<split>.tsv of a folder")
+    slice_of: Name | None = Field(
+        None, description="another data set of this configuration, cut to a few queries"
+    )
+    queries: int | None = Field(None, ge=1, description="how many queries a slice keeps (seeded sample)")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> DatasetSettings:
+        if sum(origin is not None for origin in (self.id, self.path, self.slice_of)) > 1:
+            raise ValueError("give one of id, path, slice_of")
+        if (self.slice_of is None) != (self.queries is None):
+            raise ValueError("slice_of and queries go together")
+        return self
+
+
+class ComparisonSettings(Strict):
+    """Systems compared on the same queries and candidates, each tested against the baselines."""
+
+    title: str
+    datasets: list[Name] = Field(min_length=1)
+    first_stage: Name
+    rerankers: list[Name] = Field(min_length=1)
+    baselines: list[Name] = Field(min_length=1)
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _baselines_are_compared(self) -> ComparisonSettings:
+        _known("baselines", self.baselines, dict.fromkeys(self.rerankers))
+        return self
+
+
+class LatencySettings(Strict):
+    """Which systems are timed, on what, and how many samples."""
+
+    dataset: Name
+    first_stage: Name
+    rerankers: list[Name] = Field(min_length=1)
+    samples: int = Field(50, ge=1, description="timed queries; all of them where there are fewer")
+    warm_up: int = Field(
+        10, ge=1, le=100, description="at most so many untimed runs, fewer once three agree within 10 %"
+    )
+    document_vectors: list[Literal["online", "stored"]] = Field(
+        ["online", "stored"], min_length=1, description="for families that encode documents by themselves"
+    )
+
+
+class SweepSettings(Strict):
+    """nDCG@10 by number of prompt documents (figure 2): systems in the order of the axis."""
+
+    title: str
+    datasets: list[Name] = Field(min_length=1)
+    first_stage: Name
+    points: dict[int, Name] = Field(min_length=2, description="number of prompt documents -> reranker")
+
+
+class Configuration(Strict):
+    """One whole experiment. Names refer to each other within the file; see config/demo.yaml."""
+
+    profile: Name
+    seed: int = Field(13, ge=0)
+    threads: int = Field(2, ge=1, description="threads of one model job; part of what decides the bytes")
+    depth: int = Field(100, ge=1, le=10_000)
+    shard_queries: int = Field(16, ge=1, description="queries per resumable shard")
+    cache: Path = Path("cache")
+    datasets: dict[Name, DatasetSettings] = Field(min_length=1)
+    first_stages: dict[Name, FirstStageSettings] = Field(min_length=1)
+    rerankers: dict[Name, RerankerSettings] = Field(min_length=1)
+    comparisons: dict[Name, ComparisonSettings] = {}
+    latency: dict[Name, LatencySettings] = {}
+    sweeps: dict[Name, SweepSettings] = {}
+
+    @model_validator(mode="after")
+    def _names_resolve(self) -> Configuration:
+        for name, dataset in self.datasets.items():
+            if dataset.slice_of is not None:
+                _known(f"datasets.{name}.slice_of", [dataset.slice_of], self.datasets)
+                if self.datasets[dataset.slice_of].slice_of is not None:
+                    raise ValueError(
+                        f"datasets.{name}: a slice of a slice; slice {dataset.slice_of}'s origin instead"
+                    )
+        for section, entries in (("comparisons", self.comparisons), ("sweeps", self.sweeps)):
+            for name, entry in entries.items():
+                _known(f"{section}.{name}.datasets", entry.datasets, self.datasets)
+        timings: dict[tuple[str, str, str], str] = {}
+        for name, timed in self.latency.items():
+            _known(f"latency.{name}.dataset", [timed.dataset], self.datasets)
+            for reranker in timed.rerankers:
+                earlier = timings.setdefault((timed.dataset, timed.first_stage, reranker), name)
+                if earlier != name:
+                    raise ValueError(
+                        f"latency.{name} and latency.{earlier} both time {reranker!r} on the same candidates"
+                    )
+        for section, name, first_stage, rerankers in self.uses():
+            _known(f"{section}.{name}.first_stage", [first_stage], self.first_stages)
+            _known(f"{section}.{name}", rerankers, self.rerankers)
+        return self
+
+    def uses(self) -> list[tuple[str, str, str, list[str]]]:
+        """(section, entry, first stage, rerankers) of everything that names a first stage and rerankers."""
+        found = [("comparisons", n, c.first_stage, c.rerankers) for n, c in self.comparisons.items()]
+        found += [("latency", n, t.first_stage, t.rerankers) for n, t in self.latency.items()]
+        return found + [("sweeps", n, s.first_stage, list(s.points.values())) for n, s in self.sweeps.items()]
+
+    def depth_of(self, first_stage: str) -> int:
+        return self.first_stages[first_stage].depth or self.depth
+
+
+def _known(where: str, names: list[str], known: dict[str, Any]) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{where}: unknown name {name!r} (known: {', '.join(known)})")

@@ -108,6 +108,6 @@ def _read_gguf(source: Path) -> tuple[Any, Any]:
             f"cannot be read as GGUF ({error})", path=source, mend="fetch it again, or name a supported one"
         ) from error
     # The weights are plain float32 by now; these marks of their origin would forbid saving them.
-    model.hf_quantizer = None
+    vars(model).pop("hf_quantizer", None)
     vars(model.config).pop("quantization_config", None)
     return model, tokenizer

@@ -86,9 +86,9 @@ class Configuration(Strict):
     datasets: dict[Name, DatasetSettings] = Field(min_length=1)
     first_stages: dict[Name, FirstStageSettings] = Field(min_length=1)
     rerankers: dict[Name, RerankerSettings] = Field(min_length=1)
-    comparisons: dict[Name, ComparisonSettings] = {}
-    latency: dict[Name, LatencySettings] = {}
-    sweeps: dict[Name, SweepSettings] = {}
+    comparisons: dict[Name, ComparisonSettings] = Field(default_factory=dict)
+    latency: dict[Name, LatencySettings] = Field(default_factory=dict)
+    sweeps: dict[Name, SweepSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_resolve(self) -> Configuration:
@@ -102,7 +102,7 @@ class Configuration(Strict):
         for section, entries in (("comparisons", self.comparisons), ("sweeps", self.sweeps)):
             for name, entry in entries.items():
                 _known(f"{section}.{name}.datasets", entry.datasets, self.datasets)
-        timings: dict[tuple[str, str, str], str] = {}
+        timings: dict[tuple[str, str, str], str] = Field(default_factory=dict)
         for name, timed in self.latency.items():
             _known(f"latency.{name}.dataset", [timed.dataset], self.datasets)
             for reranker in timed.rerankers:

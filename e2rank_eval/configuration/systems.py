@@ -104,7 +104,7 @@ class CustomSettings(RerankerBase):
 
     family: Literal["custom"]
     factory: str
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 RerankerSettings = Annotated[

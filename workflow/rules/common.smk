@@ -9,8 +9,7 @@ from snakemake.exceptions import WorkflowError
 from e2rank_eval.configuration import parse_configuration
 from e2rank_eval.errors import SuiteError
 from e2rank_eval.registry import entries as registry
-from e2rank_eval.report.figures_index import figure_ids
-from e2rank_eval.report.tables_index import table_ids
+from e2rank_eval.report.index import figure_ids, table_ids
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import write_text
 

@@ -1,0 +1,138 @@
+"""What the verbs print on a terminal: tables of metrics, comparisons, registries, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from e2rank_eval.errors import InputError
+
+_console = Console(soft_wrap=True)
+
+
+def _print(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    table = Table(title=escape(title), title_justify="left")
+    for index, column in enumerate(columns):
+        numeric = index > 0 and all(_is_number(row[index]) for row in rows)
+        table.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    _console.print(table)
+
+
+def _is_number(cell: object) -> bool:
+    return str(cell).lstrip("-+").replace(".", "", 1).isdigit()
+
+
+def print_metrics(run: Path, metrics: Mapping[str, Any]) -> None:
+    """Measures x 100 with their 95 % intervals, and whatever a reader must know about the queries."""
+    counts = metrics["queries"]
+    rows = []
+    for measure in metrics["measures"]:
+        low, high = metrics["interval"][measure]
+        rows.append(
+            [measure, f"{100 * metrics['mean'][measure]:.2f}", f"{100 * low:.2f} to {100 * high:.2f}"]
+        )
+    _print(f"{run.name}: {counts['qrels']} judged queries", ["measure", "x 100", "95 % interval"], rows)
+    if counts["unanswered"]:
+        _console.print(
+            f"{len(counts['unanswered'])} unanswered, counted as zero: {_some(counts['unanswered'])}"
+        )
+    if metrics["ties"]:
+        _console.print(
+            f"{metrics['ties']} documents tie with another; broken by document id as trec_eval does"
+        )
+    if metrics["failed"]:
+        _console.print(f"{len(metrics['failed'])} kept in first-stage order: {_some(metrics['failed'])}")
+
+
+def _some(ids: Sequence[str], most: int = 10) -> str:
+    return escape(", ".join(ids[:most]) + (", ..." if len(ids) > most else ""))
+
+
+def print_comparison(result: Mapping[str, Any]) -> None:
+    """One row per test: difference x 100, p-values, effect size, wins and losses."""
+    systems = []
+    for one in result["systems"]:
+        low, high = one["interval"]
+        interval = f"{100 * low:.2f} to {100 * high:.2f}"
+        systems.append([one["reranker"], one["queries"], f"{100 * one['mean']:.2f}", interval])
+    _print(f"{result['measure']} x 100", ["system", "queries", "mean", "95 % interval"], systems)
+    rows = [
+        [
+            test["reranker"],
+            test["baseline"],
+            f"{100 * test['difference']:+.2f}",
+            *(_p_value(test[p]) for p in ("p_randomisation", "p_holm", "p_t")),
+            "-" if test["effect_size"] is None else f"{test['effect_size']:.2f}",
+            f"{test['wins']}/{test['ties']}/{test['losses']}",
+        ]
+        for test in result["tests"]
+    ]
+    columns = ["system", "against", "difference", "p randomisation", "p Holm", "p t-test", "effect size"]
+    _print("Paired tests", [*columns, "wins/ties/losses"], rows)
+
+
+def _p_value(p: float | None) -> str:
+    return "too few queries" if p is None else f"{p:.4f}"
+
+
+def listing(what: str, config: Path) -> list[dict[str, Any]]:
+    """Rows of a registry, or of a configuration's tables, each a flat mapping.
+
+    Raises
+    ------
+    InputError
+        For anything but datasets, models, rerankers, tables.
+    """
+    from e2rank_eval.registry import entries
+
+    if what == "datasets":
+        return [
+            {
+                "name": name,
+                "title": entry.title,
+                "licence": entry.licence,
+                "documents": entry.documents or "varies",
+            }
+            for name, entry in entries.datasets().items()
+        ]
+    if what == "models":
+        return [
+            {"name": name, "title": entry.title, "kind": entry.kind, "parameters": entry.parameters,
+             "licence": entry.licence, "trained for E2Rank": "yes" if entry.trained_for_e2rank else "no"}
+            for name, entry in entries.models().items()
+        ]  # fmt: skip
+    if what == "rerankers":
+        from e2rank_eval.rerankers.families import families
+
+        return [{"family": name, "what it does": text} for name, text in families().items()]
+    if what == "tables":
+        return _tables(config)
+    raise InputError(f"nothing to list under {what!r}", mend="list datasets, models, rerankers or tables")
+
+
+def _tables(config: Path) -> list[dict[str, Any]]:
+    from e2rank_eval.configuration import read_configuration
+    from e2rank_eval.report.index import figure_ids, table_ids
+
+    configuration = read_configuration(config)
+    tables = [{"kind": "table", "id": identifier} for identifier in table_ids(configuration)]
+    return tables + [{"kind": "figure", "id": identifier} for identifier in figure_ids(configuration)]
+
+
+def print_listing(what: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    columns = list(rows[0]) if rows else ["name"]
+    _print(what, columns, [[row[column] for column in columns] for row in rows])
+
+
+def print_findings(findings: Sequence[Mapping[str, Any]]) -> None:
+    """What ``doctor`` found: one line per question, with what to do where the answer is no."""
+    for finding in findings:
+        mark = {"yes": "[green]yes[/]", "no": "[red]no[/]", "note": "[yellow]--[/]"}[finding["answer"]]
+        _console.print(f"{mark:>4}  {escape(finding['question'])}: {escape(finding['detail'])}")

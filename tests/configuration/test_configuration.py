@@ -1,0 +1,125 @@
+"""The configuration: the shipped ones load, and each mistake is one error that names its key."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2rank_eval.configuration import parse_configuration, read_configuration
+from e2rank_eval.errors import InputError
+from e2rank_eval.registry import entries, schemas
+
+ROOT = Path(__file__).parents[2]
+BASE: dict[str, Any] = {
+    "profile": "test",
+    "datasets": {"lee": {}, "lee-8": {"slice_of": "lee", "queries": 8}},
+    "first_stages": {"bm25": {"retriever": "bm25"}},
+    "rerankers": {
+        "first-stage": {"family": "identity"},
+        "e2rank": {"family": "e2rank", "model": "all-minilm-l6-v2"},
+        "rankgpt": {"family": "listwise", "model": "smollm2-135m-instruct-q4"},
+    },
+    "comparisons": {
+        "main": {
+            "title": "t",
+            "datasets": ["lee"],
+            "first_stage": "bm25",
+            "rerankers": ["first-stage", "e2rank"],
+            "baselines": ["first-stage"],
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_shipped_configuration_loads_and_its_models_are_registered(path: Path) -> None:
+    configuration = read_configuration(path)
+    systems = [*configuration.first_stages.values(), *configuration.rerankers.values()]
+    named = {model for system in systems if (model := getattr(system, "model", None))}
+    assert named <= set(entries.models())
+
+
+def _broken(change: Any) -> dict[str, Any]:
+    values = copy.deepcopy(BASE)
+    change(values)
+    return values
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda c: c.update(dpeth=10), "unknown key 'dpeth'"),
+        (lambda c: c["rerankers"]["e2rank"].update(promt="eval"), "unknown key 'rerankers.e2rank.promt'"),
+        (lambda c: c["rerankers"]["e2rank"].update(family="e3rank"), "rerankers.e2rank"),
+        (lambda c: c["rerankers"]["e2rank"].update(prompt="best"), "rerankers.e2rank.prompt"),
+        (lambda c: c["rerankers"]["e2rank"].update(prompt_documents=0), "rerankers.e2rank.prompt_documents"),
+        (lambda c: c.update(depth=0), "depth"),
+        (lambda c: c["rerankers"]["rankgpt"].update(window=1), "rerankers.rankgpt.window"),
+        (lambda c: c["rerankers"]["rankgpt"].update(step=0), "rerankers.rankgpt.step"),
+        (lambda c: c["rerankers"]["rankgpt"].update(step=30), "step 30 exceeds window 20"),
+        (lambda c: c["first_stages"]["bm25"].update(model="x"), "dense first stage"),
+        (lambda c: c["datasets"]["lee-8"].update(slice_of="nowhere"), "unknown name 'nowhere'"),
+        (lambda c: c["datasets"]["lee"].update(path="x", id="lee"), "one of id, path, slice_of"),
+        (lambda c: c["comparisons"]["main"].update(first_stage="splade"), "unknown name 'splade'"),
+        (lambda c: c["comparisons"]["main"].update(baselines=["rankgpt"]), "unknown name 'rankgpt'"),
+        (lambda c: c["comparisons"]["main"]["datasets"].append("scifact"), "unknown name 'scifact'"),
+    ],
+)
+def test_a_mistake_is_one_error_that_names_file_and_key(change: Any, told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_configuration(_broken(change), "config/mine.yaml")
+    assert str(caught.value).startswith("config/mine.yaml: ")
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_yaml_that_does_not_parse_names_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("profile: x\ndatasets: {lee: {}\nseed: 1\n")
+    with pytest.raises(InputError, match="not YAML") as caught:
+        read_configuration(path)
+    assert caught.value.line is not None
+
+
+def test_two_latency_entries_may_not_time_the_same_thing() -> None:
+    timed = {"dataset": "lee", "first_stage": "bm25", "rerankers": ["e2rank"]}
+    with pytest.raises(InputError, match="both time 'e2rank'"):
+        parse_configuration(_broken(lambda c: c.update(latency={"a": timed, "b": timed})), "c.yaml")
+
+
+def test_the_json_schemas_are_those_of_the_types_and_accept_the_demo() -> None:
+    import jsonschema
+
+    assert schemas.main(["--check"]) == 0
+    schema = schemas.schemas()["config.schema.json"]
+    demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(demo)
+    with pytest.raises(jsonschema.ValidationError, match="dpeth"):
+        jsonschema.Draft202012Validator(schema).validate(demo | {"dpeth": 1})
+
+
+def test_an_overlay_beside_the_workflow_adds_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = entries.models()["all-minilm-l6-v2"].model_dump(mode="json") | {"title": "mine"}
+    (tmp_path / "config").mkdir()
+    overlay = tmp_path / "config" / "models.yaml"
+    monkeypatch.chdir(tmp_path)
+    entries._load.cache_clear()
+    try:
+        overlay.write_text(yaml.safe_dump({"mine": entry}))
+        assert entries.model("mine").title == "mine"
+        assert "all-minilm-l6-v2" in entries.models()
+        entries._load.cache_clear()
+        overlay.write_text(yaml.safe_dump({"mine": entry | {"colour": "red"}}))
+        with pytest.raises(InputError, match=r"config/models.yaml: mine\.colour"):
+            entries.models()
+    finally:
+        entries._load.cache_clear()
+
+
+def test_an_unknown_model_lists_the_known_ones() -> None:
+    with pytest.raises(InputError, match="all-minilm-l6-v2"):
+        entries.model("bert")

@@ -1,0 +1,92 @@
+"""Runs and judgements: what is written reads back; each bad line is refused by name and number."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.store.trec import decode_id, encode_id, read_qrels, read_run, write_qrels, write_run
+
+identifiers = st.text(min_size=1, max_size=12).filter(
+    lambda s: not any(0xD800 <= ord(c) <= 0xDFFF for c in s)
+)
+
+
+@given(identifiers)
+def test_an_id_survives_encoding_and_holds_no_white_space(identifier: str) -> None:
+    encoded = encode_id(identifier)
+    assert len(encoded.split()) == 1
+    assert decode_id(encoded) == identifier
+
+
+def test_a_written_run_reads_back_in_order_and_never_ties(tmp_path: Path) -> None:
+    path = tmp_path / "a.run"
+    write_run(path, [("q 1", ["d2", "d 1", "d3"]), ("q2", ["d1"])], tag="system")
+    run = read_run(path)
+    assert run.ties == 0
+    assert sorted(run.scores["q 1"], key=run.scores["q 1"].__getitem__, reverse=True) == ["d2", "d 1", "d3"]
+    assert list(run.scores) == ["q 1", "q2"]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("q1 Q0 d1 1 2.0", "5 columns"),
+        ("q1 Q0 d1 1 high tag", "no finite number"),
+        ("q1 Q0 d1 1 nan tag", "no finite number"),
+        ("q1 Q0 d0 2 1.0 tag", "appears twice"),
+    ],
+)
+def test_a_bad_run_line_is_named(tmp_path: Path, line: str, problem: str) -> None:
+    path = tmp_path / "bad.run"
+    path.write_text(f"q1 Q0 d0 1 3.0 tag\n{line}\n")
+    with pytest.raises(InputError, match=problem) as caught:
+        read_run(path)
+    assert (caught.value.path, caught.value.line) == (path, 2)
+
+
+def test_ties_of_a_foreign_run_are_counted_not_refused(tmp_path: Path) -> None:
+    path = tmp_path / "tied.run"
+    path.write_text("q1 Q0 d1 1 3.0 t\nq1 Q0 d2 2 3.0 t\nq1 Q0 d3 3 1.0 t\n")
+    assert read_run(path).ties == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("q1 0 d2 high", "no whole number"),
+        ("q1 0 d2 1.5", "no whole number"),
+        ("q1 0 d1 1", "judged twice"),
+        ("q1 0 d2", "3 columns"),
+    ],
+)
+def test_a_bad_judgement_is_named(tmp_path: Path, line: str, problem: str) -> None:
+    path = tmp_path / "qrels.txt"
+    path.write_text(f"q1 0 d1 1\n{line}\n")
+    with pytest.raises(InputError, match=problem) as caught:
+        read_qrels(path)
+    assert (caught.value.path, caught.value.line) == (path, 2)
+
+
+def test_both_forms_of_judgements_read_the_same_plain_or_gzipped(tmp_path: Path) -> None:
+    qrels = {"q1": {"d1": 2, "d 2": 0}, "q2": {"d1": 1}}
+    beir = tmp_path / "qrels.tsv"
+    write_qrels(beir, qrels)
+    trec = tmp_path / "qrels.txt.gz"
+    with gzip.open(trec, "wt") as handle:
+        handle.write("q1 0 d1 2\nq1 0 d%202 0\nq2 0 d1 1\n")
+    assert read_qrels(beir) == qrels == read_qrels(trec)
+
+
+def test_a_cut_off_gzip_file_is_refused(tmp_path: Path) -> None:
+    whole = gzip.compress("".join(f"q1 0 d{i} 1\n" for i in range(2000)).encode())
+    path = tmp_path / "qrels.txt.gz"
+    for torn in (whole[: len(whole) // 2], whole[:200] + b"\xff" * 40 + whole[240:], b"not gzip at all"):
+        path.write_bytes(torn)
+        with pytest.raises(InputError, match="whole gzip"):
+            read_qrels(path)

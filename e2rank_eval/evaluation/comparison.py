@@ -1,0 +1,258 @@
+"""Systems compared on the same queries: means with intervals, and paired tests against baselines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from e2rank_eval.configuration import Configuration
+from e2rank_eval.errors import InputError
+from e2rank_eval.evaluation import significance
+from e2rank_eval.evaluation.effectiveness import evaluate
+from e2rank_eval.evaluation.measures import parse_measure
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import read_json, write_json
+from e2rank_eval.store.layout import Layout
+from e2rank_eval.store.manifests import write_manifest
+from e2rank_eval.store.trec import read_qrels, read_run
+
+MACRO = "mean over collections"
+"""What the rows over all collections carry in place of a data set's name."""
+
+FEWEST_QUERIES = 6
+"""Below six pairs a two-sided sign test cannot reach 0.05 (2 / 2^5 = 0.0625): no test is made."""
+
+PerQuery = Mapping[str, float]
+"""One measure's value by query id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is compared: ``rerankers`` on ``datasets``, each tested against every one of ``baselines``."""
+
+    title: str
+    datasets: Sequence[str]
+    rerankers: Sequence[str]
+    baselines: Sequence[str]
+    first_stage: str | None = None
+    note: str = ""
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """(reranker, baseline), no pair of systems twice."""
+        found: list[tuple[str, str]] = []
+        for position, baseline in enumerate(self.baselines):
+            passed = self.baselines[: position + 1]
+            found += [(reranker, baseline) for reranker in self.rerankers if reranker not in passed]
+        return found
+
+
+def compare(
+    plan: Plan,
+    values: Mapping[tuple[str, str], PerQuery],
+    *,
+    seed: int,
+    measure: str = "nDCG@10",
+    permutations: int = significance.PERMUTATIONS,
+) -> dict[str, Any]:
+    """The comparison of ``values[dataset, reranker][query_id]`` as one JSON object.
+
+    ``systems`` has a mean with a bootstrap 95 % interval for every data set and reranker, ``tests``
+    a paired randomisation test (whose p Holm corrects over all of ``tests``) and a paired t-test
+    for every pair of reranker and baseline; both have rows over all collections where there are
+    several. p values are None below six queries.
+
+    Raises
+    ------
+    InputError
+        When two systems were not evaluated on the same queries of a data set.
+    """
+    groups = [(dataset, [dataset]) for dataset in plan.datasets]
+    if len(plan.datasets) > 1:
+        groups.append((MACRO, list(plan.datasets)))
+    aligned = {dataset: _aligned(dataset, plan.rerankers, values) for dataset in plan.datasets}
+    systems, tests = [], []
+    for name, datasets in groups:
+        strata = {r: [aligned[dataset][r] for dataset in datasets] for r in plan.rerankers}
+        systems += [{"dataset": name, "reranker": r, **_summary(strata[r], seed)} for r in plan.rerankers]
+        for reranker, baseline in plan.pairs():
+            row = {"dataset": name, "reranker": reranker, "baseline": baseline}
+            tests.append(row | _test(strata[reranker], strata[baseline], seed, permutations))
+    corrected = significance.holm([test["p_randomisation"] for test in tests])
+    return {
+        "title": plan.title,
+        "note": plan.note,
+        "first_stage": plan.first_stage,
+        "measure": measure,
+        "baselines": list(plan.baselines),
+        "rerankers": list(plan.rerankers),
+        "datasets": list(plan.datasets),
+        "permutations": permutations,
+        "seed": seed,
+        "systems": systems,
+        "tests": [test | {"p_holm": p} for test, p in zip(tests, corrected, strict=True)],
+    }
+
+
+def _aligned(
+    dataset: str, rerankers: Sequence[str], values: Mapping[tuple[str, str], PerQuery]
+) -> dict[str, list[float]]:
+    """Each reranker's values in one order of the queries."""
+    queries = sorted(values[dataset, rerankers[0]])
+    for reranker in rerankers:
+        if values[dataset, reranker].keys() != set(queries):
+            raise InputError(
+                f"{reranker!r} and {rerankers[0]!r} were not evaluated on the same queries of {dataset!r}",
+                mend="evaluate both against the same judgements",
+            )
+    return {reranker: [values[dataset, reranker][q] for q in queries] for reranker in rerankers}
+
+
+def _summary(strata: Sequence[Sequence[float]], seed: int) -> dict[str, Any]:
+    return {
+        "queries": sum(map(len, strata)),
+        "mean": significance.mean(strata),
+        "interval": list(significance.bootstrap_interval(strata, seed=seed)),
+    }
+
+
+def _test(
+    ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]], seed: int, permutations: int
+) -> dict[str, Any]:
+    differences = [
+        [a - b for a, b in zip(our, their, strict=True)] for our, their in zip(ours, theirs, strict=True)
+    ]
+    queries = sum(map(len, differences))
+    tested = queries >= FEWEST_QUERIES
+    wins, ties, losses = significance.wins_ties_losses(differences)
+    return {
+        "queries": queries,
+        "difference": significance.mean(differences),
+        "p_randomisation": significance.randomisation_p(differences, seed=seed, permutations=permutations)
+        if tested
+        else None,
+        "p_t": significance.paired_t_p(differences) if tested else None,
+        "effect_size": significance.effect_size(differences),
+        "wins": wins,
+        "ties": ties,
+        "losses": losses,
+    }
+
+
+def compare_files(
+    plan: Plan, paths: Mapping[tuple[str, str], Path], *, seed: int, measure: str = "nDCG@10"
+) -> dict[str, Any]:
+    """:func:`compare` on metrics files by (dataset, reranker).
+
+    Raises
+    ------
+    InputError
+        When a file is missing or lacks ``measure``, or queries differ.
+    """
+    values = {}
+    for key, path in paths.items():
+        metrics = read_json(path)
+        if measure not in metrics.get("per_query", {}):
+            raise InputError(f"no values of {measure}", path=path, mend=f"evaluate the run with {measure}")
+        values[key] = metrics["per_query"][measure]
+    return compare(plan, values, seed=seed, measure=measure)
+
+
+def write_comparison(configuration: Configuration, name: str, layout: Layout, *, command: str) -> Path:
+    """Compare the stored metrics that comparison ``name`` of the configuration asks for.
+
+    Returns the path written; raises :class:`InputError` as :func:`compare_files` does.
+    """
+    started = time.time()
+    settings = configuration.comparisons[name]
+    plan = Plan(
+        title=settings.title,
+        datasets=settings.datasets,
+        rerankers=settings.rerankers,
+        baselines=settings.baselines,
+        first_stage=settings.first_stage,
+        note=settings.note,
+    )
+    paths = {
+        (dataset, reranker): layout.path(
+            places.METRICS, dataset=dataset, first_stage=settings.first_stage, reranker=reranker
+        )
+        for dataset in settings.datasets
+        for reranker in settings.rerankers
+    }
+    artefact = layout.path(places.COMPARISON, comparison=name)
+    write_json(artefact, compare_files(plan, paths, seed=configuration.seed))
+    write_manifest(
+        artefact,
+        command=command,
+        settings=settings.model_dump(mode="json") | {"seed": configuration.seed},
+        inputs=list(paths.values()),
+        started=started,
+    )
+    return artefact
+
+
+def compare_runs(
+    qrels_path: Path, base: Path, others: Sequence[Path], *, measure: str = "nDCG@10", seed: int = 13
+) -> dict[str, Any]:
+    """:func:`compare` on TREC runs from anywhere, ``base`` as the one baseline; systems are named by file.
+
+    Raises
+    ------
+    InputError
+        For a malformed file, an unknown measure, or two runs of the same file name.
+    """
+    measure = parse_measure(measure).name
+    dataset, qrels = _stem(qrels_path), read_qrels(qrels_path)
+    values: dict[tuple[str, str], PerQuery] = {}
+    for path in [base, *others]:
+        key = (dataset, _stem(path))
+        if key in values:
+            raise InputError(f"two runs are named {key[1]!r}", path=path, mend="rename one of the files")
+        values[key] = evaluate(read_run(path), qrels, [measure]).per_query[measure]
+    plan = Plan(f"Runs on {dataset}", [dataset], [name for _, name in values], [_stem(base)])
+    return compare(plan, values, seed=seed, measure=measure)
+
+
+def format_systems(comparison: Mapping[str, Any]) -> list[tuple[str, str, str, str, str]]:
+    """(data set, reranker, queries, mean x 100, 95 % interval x 100) of each system, for people."""
+    rows = []
+    for row in comparison["systems"]:
+        low, high = row["interval"]
+        interval = f"{100 * low:.2f} to {100 * high:.2f}"
+        rows.append(
+            (row["dataset"], row["reranker"], str(row["queries"]), f"{100 * row['mean']:.2f}", interval)
+        )
+    return rows
+
+
+def format_tests(comparison: Mapping[str, Any]) -> list[tuple[str, str, str, str, str, str, str]]:
+    """(data set, reranker, baseline, difference x 100, p, p after Holm, wins/ties/losses), for people."""
+    return [
+        (
+            row["dataset"],
+            row["reranker"],
+            row["baseline"],
+            f"{100 * row['difference']:+.2f}",
+            _format_p(row["p_randomisation"]),
+            _format_p(row["p_holm"]),
+            f"{row['wins']}/{row['ties']}/{row['losses']}",
+        )
+        for row in comparison["tests"]
+    ]
+
+
+def _format_p(p: float | None) -> str:
+    if p is None:
+        return f"fewer than {FEWEST_QUERIES} queries"
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def _stem(path: Path) -> str:
+    """``runs/dl19.bm25.txt.gz`` -> ``dl19.bm25``: the usual endings of runs and judgements go."""
+    name = path.name
+    for suffix in (".gz", ".txt", ".run", ".trec", ".tsv"):
+        name = name.removesuffix(suffix)
+    return name

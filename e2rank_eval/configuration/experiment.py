@@ -102,7 +102,7 @@ class Configuration(Strict):
         for section, entries in (("comparisons", self.comparisons), ("sweeps", self.sweeps)):
             for name, entry in entries.items():
                 _known(f"{section}.{name}.datasets", entry.datasets, self.datasets)
-        timings: dict[tuple[str, str, str], str] = Field(default_factory=dict)
+        timings: dict[tuple[str, str, str], str] = {}
         for name, timed in self.latency.items():
             _known(f"latency.{name}.dataset", [timed.dataset], self.datasets)
             for reranker in timed.rerankers:

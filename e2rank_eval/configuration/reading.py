@@ -47,11 +47,11 @@ def read_configuration(path: Path) -> Configuration:
     return parse_configuration(values, path)
 
 
-_FAMILIES = ("identity", "e2rank", "feedback", "listwise", "cross-encoder", "pointwise-llm", "custom")
-
-
 def _explain(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"] if part not in _FAMILIES) or "configuration"
+    place = list(error["loc"])
+    if place[:1] == ["rerankers"] and len(place) > 3:
+        del place[2]  # pydantic names the family that it checked against; the file has no such level
+    key = ".".join(str(part) for part in place) or "configuration"
     if error["type"] == "extra_forbidden":
         return f"unknown key {key!r}"
     message = error["msg"].removeprefix("Value error, ")

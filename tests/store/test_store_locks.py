@@ -23,10 +23,10 @@ with exclusive(Path(sys.argv[1]), what="a test"):
     time.sleep(60)
 """
 
-LEAD = """
+LEAD = r"""
 import subprocess, sys, time, os
 worker = subprocess.Popen([sys.executable, "-c",
-    "import sys, time; from e2rank_eval.store.locks import die_with; die_with(int(sys.argv[1])); time.sleep(60)",
+    "import sys, time\nfrom e2rank_eval.store.locks import die_with\ndie_with(int(sys.argv[1]))\ntime.sleep(60)",
     str(os.getpid())])
 print(worker.pid, flush=True)
 time.sleep(60)

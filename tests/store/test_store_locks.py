@@ -23,11 +23,16 @@ with exclusive(Path(sys.argv[1]), what="a test"):
     time.sleep(60)
 """
 
-LEAD = r"""
-import subprocess, sys, time, os
-worker = subprocess.Popen([sys.executable, "-c",
-    "import sys, time\nfrom e2rank_eval.store.locks import die_with\ndie_with(int(sys.argv[1]))\ntime.sleep(60)",
-    str(os.getpid())])
+WORK = """
+import sys, time
+from e2rank_eval.store.locks import die_with
+die_with(int(sys.argv[1]), interval=0.05)
+time.sleep(60)
+"""
+
+LEAD = """
+import os, subprocess, sys, time
+worker = subprocess.Popen([sys.executable, "-c", sys.argv[1], str(os.getpid())])
 print(worker.pid, flush=True)
 time.sleep(60)
 """
@@ -54,7 +59,7 @@ def test_a_second_holder_is_told_and_a_killed_one_lets_go(tmp_path: Path) -> Non
 def test_a_worker_dies_when_its_leader_alone_is_killed() -> None:
     import psutil
 
-    with subprocess.Popen([sys.executable, "-c", LEAD], stdout=subprocess.PIPE, text=True) as leader:
+    with subprocess.Popen([sys.executable, "-c", LEAD, WORK], stdout=subprocess.PIPE, text=True) as leader:
         assert leader.stdout is not None
         worker = psutil.Process(int(leader.stdout.readline()))
         time.sleep(1.0)

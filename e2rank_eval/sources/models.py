@@ -1,0 +1,40 @@
+"""Models of the registry as folders in the cache, and the record of what was fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from e2rank_eval.registry import entries
+from e2rank_eval.sources.fetch import Fetched, fetch
+from e2rank_eval.store.files import write_json
+from e2rank_eval.store.layout import MODEL, Layout
+
+
+def fetch_model(name: str, cache: Path) -> Fetched:
+    """The files of registry model ``name`` in ``cache/models/<name>/``.
+
+    Raises
+    ------
+    InputError
+        When the registry has no such model.
+    UnavailableError
+        When no source could be used, naming each with its reason.
+    """
+    entry = entries.model(name)
+    return fetch(name, entry.sources, cache / "models" / name, entry.files)
+
+
+def write_model_record(layout: Layout, name: str, fetched: Fetched) -> None:
+    """Write ``models/<name>.json``: what was fetched, with hashes; no time and no path in it."""
+    entry = entries.model(name)
+    write_json(
+        layout.path(MODEL, model=name),
+        {
+            "name": name,
+            "title": entry.title,
+            "source": fetched.source,
+            "revision": fetched.revision,
+            "files": dict(fetched.files),
+            "trained_for_e2rank": entry.trained_for_e2rank,
+        },
+    )

@@ -1,0 +1,100 @@
+"""Files out of a pinned distribution of the user's configured Python package index, never installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.registry.entries import PackageSource
+from e2rank_eval.sources.archives import extract
+from e2rank_eval.store.files import sha256_file
+
+BACK_OFF = (1.0, 3.0)
+"""Seconds to wait before the second and the third attempt."""
+
+
+def take(source: PackageSource, folder: Path) -> None:
+    """Download the distribution with pip, check its hash and extract the declared members to ``folder``.
+
+    pip is given the hash as well: it builds the metadata of a source archive, and code of an
+    archive that was tampered with must not run.
+
+    Raises
+    ------
+    UnavailableError
+        When pip is missing, or the index does not answer or lacks the version.
+    InputError
+        When the archive is cut off, tampered with or without a declared member.
+    """
+    if importlib.util.find_spec("pip") is None:
+        raise UnavailableError(f"pip is not installed for {sys.executable}; run: python -m ensurepip")
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{source.name}.") as temporary:
+        archive = _download(source, Path(temporary))
+        found = sha256_file(archive)
+        if found != source.sha256:
+            raise _wrong_hash(source, found)
+        extract(archive, source.members, folder)
+
+
+def _download(source: PackageSource, folder: Path) -> Path:
+    for seconds in (*BACK_OFF, None):
+        failure = _attempt(source, folder)
+        if failure is None:
+            break
+        if seconds is None or not _may_pass(failure):
+            raise _explained(source, failure)
+        time.sleep(seconds)
+    archives = [path for path in folder.iterdir() if path.name != "requirements.txt"]
+    if len(archives) != 1:
+        raise UnavailableError(f"pip left {len(archives)} files instead of the archive of {source.name}")
+    return archives[0]
+
+
+def _attempt(source: PackageSource, folder: Path) -> str | None:
+    """Run ``pip download`` once; what it said where it failed."""
+    requirement = folder / "requirements.txt"
+    requirement.write_text(f"{source.name}=={source.version} --hash=sha256:{source.sha256}\n")
+    form = "--only-binary" if source.archive == "wheel" else "--no-binary"
+    command = [
+        sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--ignore-requires-python",
+        "--retries", "2", "--dest", str(folder), form, source.name, "--requirement", str(requirement),
+    ]  # fmt: skip
+    # On a terminal pip draws its own progress bar.
+    progress = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL
+    environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+    done = subprocess.run(
+        command, stdout=progress, stderr=subprocess.PIPE, text=True, env=environment, check=False
+    )
+    return None if done.returncode == 0 else done.stderr
+
+
+def _may_pass(failure: str) -> bool:
+    """Whether another attempt could succeed: not where the index answered that it has no such version."""
+    return "No matching distribution" not in failure or "Retrying" in failure
+
+
+def _explained(source: PackageSource, failure: str) -> InputError | UnavailableError:
+    wrong = re.search(r"Got\s+([0-9a-f]{64})", failure)
+    if wrong:
+        return _wrong_hash(source, wrong.group(1))
+    named = f"{source.name}=={source.version}"
+    broken = re.findall(r"broken by '(.*)'", failure)
+    if broken:
+        return UnavailableError(f"the package index did not answer for {named}: {broken[-1]}")
+    errors = re.findall(r"^ERROR: (.*)", failure, flags=re.MULTILINE) or failure.strip().splitlines()[-1:]
+    return UnavailableError(f"pip could not download {named}: {errors[-1] if errors else 'no reason given'}")
+
+
+def _wrong_hash(source: PackageSource, found: str) -> InputError:
+    return InputError(
+        f"sha256 of the archive is {found} instead of {source.sha256}: cut off or tampered with",
+        path=f"{source.name}=={source.version}",
+        mend="fetch again, or from another index",
+    )

@@ -22,7 +22,7 @@ $(STAMP): requirements.lock pyproject.toml
 	then echo "torch: $$index is out of reach, taking the configured index"; index=""; fi; \
 	$(BIN)/python -m pip install -q $${index:+--extra-index-url "$$index"} "$(TORCH)"
 	$(BIN)/python -m pip install -q -r requirements.lock
-	$(BIN)/python -m pip install -q --no-deps -e .
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(STAMP) ## run the whole demonstration: results/demo/site/index.html

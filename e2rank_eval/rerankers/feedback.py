@@ -1,0 +1,54 @@
+"""Rocchio on vectors: pseudo-relevance feedback from the first stage's first documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2rank_eval.configuration import FeedbackSettings
+from e2rank_eval.encoders.base import Encoder
+from e2rank_eval.prompts.truncation import DOCUMENT_WORDS
+from e2rank_eval.records import Query
+from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.vectors import EncodedCandidates, QueryVector, VectorReranker, unit
+from e2rank_eval.store.files import sha256_json
+
+
+class FeedbackReranker(VectorReranker):
+    """Scores candidates with unit(q + weight * unit(mean of the first ``documents`` candidates' vectors)).
+
+    Rocchio (1971) without its negative term, in first-stage order: the classic method that tells how
+    much of E2Rank's gain is feedback as such.
+    """
+
+    def __init__(self, encoder: Encoder, settings: FeedbackSettings) -> None:
+        super().__init__(encoder)
+        self._settings = settings
+        self.fingerprint = sha256_json(
+            {
+                "settings": settings.model_dump(mode="json", exclude={"label", "on_error"}),
+                "encoder": encoder.fingerprint,
+                "document_words": DOCUMENT_WORDS,
+            }
+        )
+
+    @classmethod
+    def from_settings(cls, settings: FeedbackSettings, context: RerankContext) -> FeedbackReranker:
+        encoder = context.models.encoder(settings.model, document_tokens=settings.document_tokens)
+        return cls(encoder, settings)
+
+    def _query_vectors(
+        self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates]
+    ) -> list[QueryVector]:
+        vectors, tokens = self._encode_queries(queries)
+        return [
+            self._expand(vector, one, count)
+            for vector, one, count in zip(vectors, candidates, tokens, strict=True)
+        ]
+
+    def _expand(self, query: NDArray[np.float32], candidates: EncodedCandidates, tokens: int) -> QueryVector:
+        first = candidates.vectors[: self._settings.documents].astype(np.float64)
+        expanded = unit(query) + self._settings.weight * unit(first.mean(axis=0))
+        return QueryVector(unit(expanded), calls=1, prompt_tokens=tokens, prompt_documents=len(first))

@@ -1,0 +1,215 @@
+"""Ranking by dot product with one query vector: what the families that embed have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2rank_eval.encoders.base import Encoder, Vectors
+from e2rank_eval.errors import InputError
+from e2rank_eval.prompts.truncation import cut_words
+from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
+from e2rank_eval.timing import PhaseClock
+
+Vector = NDArray[np.float64]
+
+_DECIMALS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedCandidates:
+    """One query's candidates in first-stage order, as texts cut to words and as unit vectors [n, d].
+
+    ``cut[i]`` says whether the word limit or the encoder's cut text i; ``tokens`` counts what was
+    encoded for this query, each distinct text once and prepared ones not at all.
+    """
+
+    texts: tuple[str, ...]
+    vectors: Vectors
+    cut: tuple[bool, ...]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueryVector:
+    """What candidates are scored against: float64 [d] of unit length, and what making it took.
+
+    ``prompt_documents`` of the candidates went into it, of which ``prompt_cut`` lost some text.
+    """
+
+    vector: Vector
+    calls: int
+    prompt_tokens: int
+    prompt_documents: int = 0
+    prompt_cut: int = 0
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    vector: NDArray[np.float32]
+    tokens: int
+    cut: bool
+
+
+class VectorReranker(ABC):
+    """Ranks all candidates of a query by the dot product of their vectors with one query vector.
+
+    A family says only how that vector is made (:meth:`_query_vectors`). Every distinct text is
+    encoded once per call, and never again once :meth:`prepare` has seen it.
+    """
+
+    fingerprint: str
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._prepared: dict[str, _Stored] = {}
+
+    @abstractmethod
+    def _query_vectors(
+        self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates]
+    ) -> list[QueryVector]:
+        """One query vector for each query, which has at least one candidate."""
+
+    def prepare(self, documents: Sequence[Document]) -> None:
+        """Encode documents ahead and keep their vectors in memory, as an existing index would."""
+        self._prepared |= self._encode(documents)
+
+    def rank(self, query: Query, candidates: CandidateList) -> Ranking:
+        """Rank one query's candidates; equal scores keep first-stage order.
+
+        ``seconds`` has ``documents``, ``prompt``, ``scoring`` and ``total``.
+
+        Raises
+        ------
+        InputError
+            When a vector is not finite, naming the document or query.
+        """
+        return self.rank_many([query], [candidates])[0]
+
+    def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
+        """Rank several queries in common batches; each is given an even share of the seconds."""
+        pairs = list(zip(queries, candidates, strict=True))
+        filled = [(query, one) for query, one in pairs if len(one)]
+        rankings = iter(self._rank_filled([query for query, _ in filled], [one for _, one in filled]))
+        return [next(rankings) if len(one) else Ranking(one, (), Trace(scores=())) for _, one in pairs]
+
+    def _rank_filled(self, queries: Sequence[Query], lists: Sequence[CandidateList]) -> list[Ranking]:
+        clock = PhaseClock(self._encoder.synchronise)
+        with clock.phase("total"):
+            with clock.phase("documents"):
+                encoded = self._encode_candidates(lists)
+            with clock.phase("prompt"):
+                vectors = self._query_vectors(queries, encoded) if queries else []
+            with clock.phase("scoring"):
+                scored = [
+                    order_by_score(query_vector.vector, one.vectors)
+                    for query_vector, one in zip(vectors, encoded, strict=True)
+                ]
+        seconds = {phase: spent / max(1, len(queries)) for phase, spent in clock.seconds.items()}
+        return [
+            Ranking(candidates, order, _trace(query_vector, one, scores), seconds)
+            for candidates, query_vector, one, (order, scores) in zip(
+                lists, vectors, encoded, scored, strict=True
+            )
+        ]
+
+    def _encode(self, documents: Sequence[Document]) -> dict[str, _Stored]:
+        """What is not prepared yet among ``documents``, by the text that the encoder is given."""
+        fresh: dict[str, Document] = {}
+        for document in documents:
+            text = cut_words(document.contents)
+            if text not in self._prepared:
+                fresh.setdefault(text, document)
+        if not fresh:
+            return {}
+        encoded = self._encoder.encode(list(fresh), "document")
+        check_finite(encoded.vectors, [f"document {document.id!r}" for document in fresh.values()])
+        rows = zip(fresh, encoded.vectors, encoded.tokens, encoded.truncated, strict=True)
+        return {text: _Stored(vector, tokens, truncated > 0) for text, vector, tokens, truncated in rows}
+
+    def _encode_candidates(self, lists: Sequence[CandidateList]) -> list[EncodedCandidates]:
+        fresh = self._encode([document for candidates in lists for document in candidates.documents])
+        return [self._look_up(candidates, fresh) for candidates in lists]
+
+    def _look_up(self, candidates: CandidateList, fresh: Mapping[str, _Stored]) -> EncodedCandidates:
+        contents = [document.contents for document in candidates.documents]
+        texts = [cut_words(text) for text in contents]
+        stored = [fresh[text] if text in fresh else self._prepared[text] for text in texts]
+        return EncodedCandidates(
+            texts=tuple(texts),
+            vectors=np.stack([one.vector for one in stored]),
+            cut=tuple(
+                one.cut or len(text) < len(whole)
+                for one, text, whole in zip(stored, texts, contents, strict=True)
+            ),
+            tokens=sum(fresh[text].tokens for text in set(texts) if text in fresh),
+        )
+
+    def _encode_queries(self, queries: Sequence[Query]) -> tuple[Vectors, tuple[int, ...]]:
+        """Plain query vectors [n, d] and their tokens."""
+        encoded = self._encoder.encode([query.text for query in queries], "query")
+        check_finite(encoded.vectors, [f"query {query.id!r}" for query in queries])
+        return encoded.vectors, encoded.tokens
+
+
+def unit(vector: NDArray[np.floating]) -> Vector:
+    """``vector`` at length 1, in float64.
+
+    Raises
+    ------
+    ValueError
+        When its length is zero or not finite, so that it has no direction.
+    """
+    exact = np.asarray(vector, dtype=np.float64)
+    length = float(np.linalg.norm(exact))
+    if not np.isfinite(length) or length == 0.0:
+        raise ValueError(f"a vector of length {length} has no direction")
+    return exact / length
+
+
+def order_by_score(query: Vector, documents: Vectors) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Rows of ``documents`` [n, d] by falling dot product with ``query`` [d], and the products in row order.
+
+    Products are summed row by row in float64 and rounded to the 6 decimals that traces store: equal
+    texts tie exactly wherever they stand, noise of the encoder's batching below that decides
+    nothing, and the order can be recomputed from the trace. Ties keep their order.
+    """
+    scores = np.round((documents.astype(np.float64) * query).sum(axis=1), _DECIMALS) + 0.0  # no -0.0
+    order = np.argsort(-scores, kind="stable")
+    return tuple(int(position) for position in order), tuple(float(score) for score in scores)
+
+
+def check_finite(vectors: Vectors, names: Sequence[str]) -> None:
+    """Refuse a vector with NaN or infinity, naming what it is the vector of.
+
+    Raises
+    ------
+    InputError
+        For the first such row.
+    """
+    for name, vector in zip(names, vectors, strict=True):
+        if not np.isfinite(vector).all():
+            raise InputError(
+                f"the vector of {name} is not finite", mend="check the model's weights, or load it in float32"
+            )
+
+
+def _trace(query: QueryVector, candidates: EncodedCandidates, scores: tuple[float, ...]) -> Trace:
+    # A prompt never gives a document more room than it has by itself, so one cut by itself is cut there too;
+    # the maximum adds those that only the word limit cut, which the encoder cannot see.
+    outside = sum(candidates.cut[query.prompt_documents :])
+    inside = max(query.prompt_cut, sum(candidates.cut[: query.prompt_documents]))
+    return Trace(
+        calls=query.calls,
+        prompt_tokens=query.prompt_tokens,
+        document_tokens=candidates.tokens,
+        prompt_documents=query.prompt_documents,
+        truncated_documents=inside + outside,
+        scores=scores,
+        prompt=query.prompt,
+    )

@@ -1,0 +1,81 @@
+"""Rocchio feedback against the formula written out, and its limits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy_vectors import (
+    ToyEncoder,
+    assert_ranked_by,
+    candidate_list,
+    document_vector,
+    dot,
+    query_vector,
+    random_collection,
+)
+
+from e2rank_eval.configuration import FeedbackSettings
+from e2rank_eval.records import Query
+from e2rank_eval.rerankers.feedback import FeedbackReranker
+
+
+def reranker(documents: int = 3, weight: float = 0.5, **options: object) -> FeedbackReranker:
+    given_settings = FeedbackSettings(
+        family="feedback", model="toy", documents=documents, weight=weight, **options
+    )
+    return FeedbackReranker(ToyEncoder(), given_settings)
+
+
+@given(
+    st.integers(0, 10_000),
+    st.lists(st.integers(0, 25), min_size=1, max_size=4),
+    st.integers(1, 30),
+    st.floats(0.1, 5),
+)
+@settings(max_examples=100, deadline=None)
+def test_agrees_with_the_formula(seed: int, sizes: list[int], documents: int, weight: float) -> None:
+    queries, lists = random_collection(seed, sizes)
+    rankings = reranker(documents, weight).rank_many(queries, lists)
+    for query, candidates, ranking in zip(queries, lists, rankings, strict=True):
+        vectors = [document_vector(document.contents) for document in candidates.documents]
+        scores: list[float] = []
+        if vectors:
+            mean = np.mean(vectors[:documents], axis=0)
+            expanded = query_vector(query.text) + weight * mean / np.linalg.norm(mean)
+            scores = [dot(expanded / np.linalg.norm(expanded), vector) for vector in vectors]
+        assert ranking.trace.scores == pytest.approx(scores, abs=2e-6)
+        assert_ranked_by(ranking.order, scores)
+        assert ranking.trace.prompt_documents == min(documents, len(vectors))
+
+
+def test_a_large_weight_leaves_only_the_feedback() -> None:
+    """With one feedback document and hardly any query, that document comes first."""
+    queries, lists = random_collection(5, [20] * 3)
+    for ranking in reranker(documents=1, weight=100.0).rank_many(queries, lists):
+        first = ranking.candidates.documents[0].contents
+        assert ranking.candidates.documents[ranking.order[0]].contents == first
+
+
+def test_trace_and_fingerprint() -> None:
+    candidates = candidate_list("q", ["a b", "c"])
+    trace = reranker().rank(Query("q", "x y z"), candidates).trace
+    assert (trace.calls, trace.prompt_tokens, trace.document_tokens) == (1, 3, 3)
+    assert (trace.prompt_documents, trace.truncated_documents, trace.prompt) == (2, 0, None)
+    names = {reranker().fingerprint, reranker(2).fingerprint, reranker(weight=1.0).fingerprint}
+    assert len(names) == 3
+    assert reranker(label="Rocchio").fingerprint == reranker().fingerprint
+
+
+def test_feedback_that_cancels_out_is_an_error_not_a_ranking() -> None:
+    class Opposed(ToyEncoder):
+        def encode(self, texts, kind):  # type: ignore[no-untyped-def]
+            encoded = super().encode(texts, kind)
+            if kind == "document":
+                encoded.vectors[1] = -encoded.vectors[0]
+            return encoded
+
+    model = FeedbackReranker(Opposed(), FeedbackSettings(family="feedback", model="toy", documents=2))
+    with pytest.raises(ValueError, match="no direction"):
+        model.rank(Query("q", "x"), candidate_list("q", ["a", "b"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -141,7 +142,7 @@ def _test(
     }
 
 
-def compare_files(
+def compare_metrics(
     plan: Plan, paths: Mapping[tuple[str, str], Path], *, seed: int, measure: str = "nDCG@10"
 ) -> dict[str, Any]:
     """:func:`compare` on metrics files by (dataset, reranker).
@@ -160,10 +161,10 @@ def compare_files(
     return compare(plan, values, seed=seed, measure=measure)
 
 
-def write_comparison(configuration: Configuration, name: str, layout: Layout, *, command: str) -> Path:
+def write_comparison(configuration: Configuration, name: str, layout: Layout) -> Path:
     """Compare the stored metrics that comparison ``name`` of the configuration asks for.
 
-    Returns the path written; raises :class:`InputError` as :func:`compare_files` does.
+    Returns the path written; raises :class:`InputError` as :func:`compare_metrics` does.
     """
     started = time.time()
     settings = configuration.comparisons[name]
@@ -183,10 +184,10 @@ def write_comparison(configuration: Configuration, name: str, layout: Layout, *,
         for reranker in settings.rerankers
     }
     artefact = layout.path(places.COMPARISON, comparison=name)
-    write_json(artefact, compare_files(plan, paths, seed=configuration.seed))
+    write_json(artefact, compare_metrics(plan, paths, seed=configuration.seed))
     write_manifest(
         artefact,
-        command=command,
+        command=shlex.join(["e2rank-eval", "compare", name, "--config", str(layout.path(places.CONFIG))]),
         settings=settings.model_dump(mode="json") | {"seed": configuration.seed},
         inputs=list(paths.values()),
         started=started,
@@ -194,10 +195,10 @@ def write_comparison(configuration: Configuration, name: str, layout: Layout, *,
     return artefact
 
 
-def compare_runs(
-    qrels_path: Path, base: Path, others: Sequence[Path], *, measure: str = "nDCG@10", seed: int = 13
+def compare_files(
+    qrels_path: Path, runs: Sequence[Path], measure: str = "nDCG@10", *, seed: int = 13
 ) -> dict[str, Any]:
-    """:func:`compare` on TREC runs from anywhere, ``base`` as the one baseline; systems are named by file.
+    """:func:`compare` on TREC runs from anywhere: the first is the baseline, each is named by its file.
 
     Raises
     ------
@@ -207,47 +208,13 @@ def compare_runs(
     measure = parse_measure(measure).name
     dataset, qrels = _stem(qrels_path), read_qrels(qrels_path)
     values: dict[tuple[str, str], PerQuery] = {}
-    for path in [base, *others]:
+    for path in runs:
         key = (dataset, _stem(path))
         if key in values:
             raise InputError(f"two runs are named {key[1]!r}", path=path, mend="rename one of the files")
         values[key] = evaluate(read_run(path), qrels, [measure]).per_query[measure]
-    plan = Plan(f"Runs on {dataset}", [dataset], [name for _, name in values], [_stem(base)])
+    plan = Plan(f"Runs on {dataset}", [dataset], [name for _, name in values], [_stem(runs[0])])
     return compare(plan, values, seed=seed, measure=measure)
-
-
-def format_systems(comparison: Mapping[str, Any]) -> list[tuple[str, str, str, str, str]]:
-    """(data set, reranker, queries, mean x 100, 95 % interval x 100) of each system, for people."""
-    rows = []
-    for row in comparison["systems"]:
-        low, high = row["interval"]
-        interval = f"{100 * low:.2f} to {100 * high:.2f}"
-        rows.append(
-            (row["dataset"], row["reranker"], str(row["queries"]), f"{100 * row['mean']:.2f}", interval)
-        )
-    return rows
-
-
-def format_tests(comparison: Mapping[str, Any]) -> list[tuple[str, str, str, str, str, str, str]]:
-    """(data set, reranker, baseline, difference x 100, p, p after Holm, wins/ties/losses), for people."""
-    return [
-        (
-            row["dataset"],
-            row["reranker"],
-            row["baseline"],
-            f"{100 * row['difference']:+.2f}",
-            _format_p(row["p_randomisation"]),
-            _format_p(row["p_holm"]),
-            f"{row['wins']}/{row['ties']}/{row['losses']}",
-        )
-        for row in comparison["tests"]
-    ]
-
-
-def _format_p(p: float | None) -> str:
-    if p is None:
-        return f"fewer than {FEWEST_QUERIES} queries"
-    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
 def _stem(path: Path) -> str:

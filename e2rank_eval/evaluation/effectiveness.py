@@ -7,28 +7,22 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import ir_measures
 import numpy as np
 import pytrec_eval
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.evaluation.measures import DEFAULT, Measure, parse_measures
-from e2rank_eval.evaluation.significance import bootstrap_interval
-from e2rank_eval.store.files import write_json
-from e2rank_eval.store.manifests import write_manifest
-from e2rank_eval.store.traces import read_traces
-from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
+from e2rank_eval.evaluation.measures import Measure, parse_measures
+from e2rank_eval.store.trec import Qrels, Run
+
+DEFAULT_MEASURES = ("nDCG@10", "RR@10", "R@100", "Judged@10")
 
 Scores = dict[str, dict[str, float]]
 """``scores[query_id][document_id]``."""
 
 Values = dict[str, dict[str, float]]
 """``values[measure][query_id]``."""
-
-NO_NAMES: Mapping[str, str | None] = {"dataset": None, "first_stage": None, "reranker": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +46,7 @@ class Effectiveness:
         return {name: math.fsum(values.values()) / len(values) for name, values in self.per_query.items()}
 
 
-def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT) -> Effectiveness:
+def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES) -> Effectiveness:
     """Evaluate ``run`` on every query of ``qrels``.
 
     nDCG, AP, RR, R and P are trec_eval's own values (pytrec_eval-terrier); RR@k is trec_eval's
@@ -141,79 +135,3 @@ def _other_values(ranked: Scores, qrels: Qrels, measures: Sequence[Measure]) -> 
     except (ValueError, RuntimeError, TypeError, subprocess.CalledProcessError) as error:
         raise InputError(f"{', '.join(values)}: ir_measures cannot compute this here ({error})") from error
     return values
-
-
-def evaluate_files(
-    run_path: Path,
-    qrels_path: Path,
-    measures: Sequence[str] = DEFAULT,
-    *,
-    names: Mapping[str, str | None] = NO_NAMES,
-    traces: Path | None = None,
-    seed: int = 13,
-) -> dict[str, Any]:
-    """The metrics of a run file as one JSON object; values from 0 to 1, unrounded.
-
-    ``names`` says what the run is (dataset, first_stage, reranker) where that is known. ``failed``
-    are the queries that, by ``traces``, kept their first-stage order. ``interval`` is the bootstrap
-    95 % interval of each mean over queries (taken in the order of their ids).
-
-    Raises
-    ------
-    InputError
-        For a malformed file, an unknown measure, or a run none of whose queries is judged.
-    """
-    parse_measures(measures)
-    run, qrels = read_run(run_path), read_qrels(qrels_path)
-    if not run.scores.keys() & qrels.keys():
-        raise InputError(
-            f"none of its {len(run.scores)} queries is judged in {qrels_path}", path=run_path,
-            mend="give the judgements that belong to this run",
-        )  # fmt: skip
-    found = evaluate(run, qrels, measures)
-    rows = {} if traces is None else read_traces(traces)
-    return {
-        **{key: names.get(key) for key in NO_NAMES},
-        "measures": list(found.per_query),
-        "queries": {
-            "qrels": len(qrels),
-            "run": found.run_queries,
-            "ignored": found.ignored,
-            "unanswered": list(found.unanswered),
-        },
-        "ties": found.ties,
-        "failed": [query_id for query_id, row in rows.items() if row.get("kept_first_stage") is not None],
-        "seed": seed,
-        "mean": found.mean,
-        "interval": {
-            name: list(bootstrap_interval([[values[q] for q in sorted(values)]], seed=seed))
-            for name, values in found.per_query.items()
-        },
-        "per_query": found.per_query,
-    }
-
-
-def write_metrics(
-    path: Path, metrics: Mapping[str, Any], *, inputs: Sequence[Path], command: str, started: float
-) -> None:
-    """Write the object of :func:`evaluate_files` and its manifest.
-
-    ``inputs`` are the files it was made of, ``command`` the line that makes it again, ``started``
-    the ``time.time()`` at which the verb began.
-    """
-    write_json(path, metrics)
-    settings = {"measures": metrics["measures"], "seed": metrics["seed"]}
-    write_manifest(path, command=command, settings=settings, inputs=inputs, started=started)
-
-
-def format_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """(measure, mean x 100, 95 % interval x 100) with two decimals, for people.
-
-    >>> format_rows({"mean": {"AP": 0.5}, "interval": {"AP": [0.25, 0.75]}, "measures": ["AP"]})
-    [('AP', '50.00', '25.00 to 75.00')]
-    """
-    rows = []
-    for name in metrics["measures"]:
-        low, high = metrics["interval"][name]
-        rows.append((name, f"{100 * metrics['mean'][name]:.2f}", f"{100 * low:.2f} to {100 * high:.2f}"))
-    return rows

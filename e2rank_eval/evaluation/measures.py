@@ -11,8 +11,6 @@ import ir_measures
 
 from e2rank_eval.errors import InputError
 
-DEFAULT = ("nDCG@10", "RR@10", "R@100", "Judged@10")
-
 _FORM = "write it as ir_measures does, for example nDCG@10, RR@10, R(rel=2)@100, AP, Judged@10"
 
 

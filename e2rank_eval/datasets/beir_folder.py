@@ -1,0 +1,111 @@
+"""Folders in BEIR layout: corpus.jsonl, queries.jsonl, qrels/<split>.tsv or qrels.tsv, plain or gzipped."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.records import Dataset
+from e2rank_eval.store.collections import read_corpus, read_queries
+from e2rank_eval.store.files import read_jsonl, read_lines
+from e2rank_eval.store.trec import decode_id, read_qrels
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The files of a folder in BEIR layout. ``exclusions`` is this suite's own addition."""
+
+    corpus: Path
+    queries: Path
+    qrels: Path
+    exclusions: Path | None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        found = (self.corpus, self.queries, self.qrels, self.exclusions)
+        return tuple(path for path in found if path is not None)
+
+
+def find(folder: Path, split: str) -> Folder:
+    """The files of ``folder``; qrels/<split>.tsv goes before qrels.tsv.
+
+    Raises
+    ------
+    InputError
+        When one is missing; names the splits that there are.
+    """
+    if not folder.is_dir():
+        raise InputError("no such folder", path=folder, mend="mend the data set's path in the configuration")
+    splits = sorted(path.name.split(".")[0] for path in folder.glob("qrels/*.tsv*"))
+    mend = f"splits here: {', '.join(splits)}" if splits else "add qrels.tsv"
+    return Folder(
+        corpus=_one(folder, ("corpus.jsonl", "corpus.jsonl.gz"), "add corpus.jsonl"),
+        queries=_one(folder, ("queries.jsonl", "queries.jsonl.gz"), "add queries.jsonl"),
+        qrels=_one(
+            folder, (f"qrels/{split}.tsv", f"qrels/{split}.tsv.gz", "qrels.tsv", "qrels.tsv.gz"), mend
+        ),
+        exclusions=next((path for path in [folder / "exclusions.jsonl"] if path.exists()), None),
+    )
+
+
+def _one(folder: Path, names: tuple[str, ...], mend: str) -> Path:
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise InputError(f"none of {', '.join(names)}", path=folder, mend=mend)
+
+
+def load(files: Folder, name: str) -> tuple[Dataset, dict[str, int]]:
+    """The data set, and how many queries were left out for want of any judgement.
+
+    A document that is judged but not in the corpus keeps its judgement: it counts in the ideal
+    ranking.
+
+    Raises
+    ------
+    InputError
+        Naming file and line: malformed lines, repeated ids or judgements, an unknown query in the
+        qrels; or an empty corpus, no query, no judgement.
+    """
+    corpus = read_corpus(files.corpus)
+    queries = read_queries(files.queries)
+    qrels = read_qrels(files.qrels)
+    unknown = next((query_id for query_id in qrels if query_id not in queries), None)
+    if unknown is not None:
+        raise InputError(
+            f"query {unknown!r} is judged but not in {files.queries.name}", path=files.qrels,
+            line=_line_of(unknown, files.qrels), mend="add the query or remove its judgements",
+        )  # fmt: skip
+    judged = {query_id: query for query_id, query in queries.items() if query_id in qrels}
+    dataset = Dataset(
+        id=name,
+        corpus=corpus,
+        queries=judged,
+        qrels={query_id: qrels[query_id] for query_id in judged},
+        exclusions=_read_exclusions(files.exclusions, queries),
+    )
+    return dataset, {"queries without judgements": len(queries) - len(judged)}
+
+
+def _line_of(query_id: str, path: Path) -> int | None:
+    for number, line in read_lines(path):
+        if line.split() and decode_id(line.split()[0]) == query_id:
+            return number
+    return None
+
+
+def _read_exclusions(path: Path | None, queries: Collection[str]) -> dict[str, frozenset[str]]:
+    if path is None:
+        return {}
+    exclusions: dict[str, frozenset[str]] = {}
+    for number, row in read_jsonl(path):
+        query_id, document_ids = row.get("query_id"), row.get("document_ids")
+        if not isinstance(query_id, str) or query_id not in queries or not isinstance(document_ids, list):
+            raise InputError(
+                f"unknown query {query_id!r}, or no list of document_ids", path=path, line=number,
+                mend='write {"query_id": "...", "document_ids": [...]}',
+            )  # fmt: skip
+        exclusions[query_id] = frozenset(document_ids)
+    return exclusions

@@ -1,0 +1,77 @@
+"""The Lee, Pincombe and Welsh (2005) texts: each a query against the other 49, graded by human similarity."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.records import Dataset, Document, Query
+
+TEXTS = "lee.cor"
+SIMILARITIES = "similarities0-1.txt"
+
+_TOLERANCE = 1e-9
+"""Means such as 0.7 are no exact binary fractions; half a grade must round up in spite of it."""
+
+
+def load(folder: Path) -> Dataset:
+    """Read the texts (latin-1, one per line) and their mean similarities (upper triangle, 0 to 1).
+
+    Raises
+    ------
+    InputError
+        Naming file and line, when the two files are not of the same number of texts or a
+        similarity is no number from 0 to 1.
+    """
+    # Not splitlines: latin-1 has bytes that it takes for line ends.
+    texts = [
+        line.strip() for line in (folder / TEXTS).read_text(encoding="latin-1").split("\n") if line.strip()
+    ]
+    similarities = _read_similarities(folder / SIMILARITIES, len(texts))
+    ids = [str(number) for number in range(1, len(texts) + 1)]
+    return Dataset(
+        id="lee",
+        corpus={i: Document(i, text) for i, text in zip(ids, texts, strict=True)},
+        queries={i: Query(i, text) for i, text in zip(ids, texts, strict=True)},
+        qrels={
+            q: {d: grade(similarities[row][column]) for column, d in enumerate(ids) if d != q}
+            for row, q in enumerate(ids)
+        },
+        exclusions={i: frozenset((i,)) for i in ids},
+    )
+
+
+def grade(similarity: float) -> int:
+    """The relevance grade 0 to 4 of a mean similarity: floor(5 s - 0.5), half a grade rounded up.
+
+    People judged pairs from 1 to 5, published divided by 5; this is their rounded mark less one.
+
+    >>> [grade(s) for s in (0.2, 0.3, 0.5, 0.7, 1.0)]
+    [0, 1, 2, 3, 4]
+    """
+    return min(4, max(0, math.floor(5 * similarity - 0.5 + _TOLERANCE)))
+
+
+def _read_similarities(path: Path, number: int) -> list[list[float]]:
+    lines = path.read_text(encoding="latin-1").splitlines()
+    rows = [[_similarity(field, path, n) for field in line.split()] for n, line in enumerate(lines, start=1)]
+    if len(rows) != number:
+        raise InputError(f"{len(rows)} rows for {number} texts", path=path, mend="fetch the data set again")
+    for n, row in enumerate(rows, start=1):
+        if len(row) != number:
+            raise InputError(
+                f"{len(row)} columns for {number} texts", path=path, line=n, mend="fetch the data set again"
+            )
+    # A pair is given once, above the diagonal; below it stand zeros.
+    return [[rows[min(i, j)][max(i, j)] for j in range(number)] for i in range(number)]
+
+
+def _similarity(field: str, path: Path, line: int) -> float:
+    try:
+        value = float(field)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise InputError(f"similarity {field!r} is no number from 0 to 1", path=path, line=line)
+    return value

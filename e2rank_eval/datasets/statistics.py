@@ -1,0 +1,30 @@
+"""What a data set looks like in numbers: lengths, judgements per query, grades."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from statistics import fmean, median
+from typing import Any
+
+from e2rank_eval.records import Dataset
+
+
+def statistics(dataset: Dataset) -> dict[str, Any]:
+    """Words (split at white space) per document and query, judgements per query, number of each grade."""
+    grades = Counter(grade for judged in dataset.qrels.values() for grade in judged.values())
+    return {
+        "words_per_document": _spread([len(d.contents.split()) for d in dataset.corpus.values()]),
+        "words_per_query": _spread([len(q.text.split()) for q in dataset.queries.values()]),
+        "judgements_per_query": _spread([len(judged) for judged in dataset.qrels.values()]),
+        "grades": {str(grade): grades[grade] for grade in sorted(grades)},
+    }
+
+
+def _spread(values: Sequence[int]) -> dict[str, float]:
+    return {
+        "min": min(values),
+        "median": median(values),
+        "mean": round(fmean(values), 2),
+        "max": max(values),
+    }

@@ -1,0 +1,57 @@
+"""Checks of a loaded data set: against the registry's counts, and for what can bend its numbers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.records import Dataset
+from e2rank_eval.registry.entries import DatasetEntry
+
+
+def check_counts(dataset: Dataset, entry: DatasetEntry) -> None:
+    """Compare numbers of documents, queries and judgements with those the registry states.
+
+    Raises
+    ------
+    InputError
+        When one differs: the source is not what the registry describes.
+    """
+    found = {
+        "documents": (len(dataset.corpus), entry.documents),
+        "queries": (len(dataset.queries), entry.queries),
+        "judgements": (sum(map(len, dataset.qrels.values())), entry.judgements),
+    }
+    for what, (number, expected) in found.items():
+        if expected is not None and number != expected:
+            raise InputError(
+                f"{dataset.id} has {number} {what}, the registry expects {expected}",
+                mend="fetch it again; if its source has changed, mend the registry entry",
+            )
+
+
+def findings(dataset: Dataset) -> dict[str, int]:
+    """Counts of what does not stop an evaluation but can bend its numbers; a count of 0 is stated too.
+
+    ``empty documents`` can only be found by chance; ``documents with a repeated text`` are those
+    beyond the first of each text; ``judged documents not in the corpus`` count in the ideal ranking
+    but can never be retrieved; ``queries that are a document`` find themselves unless excluded;
+    ``queries without a relevant document`` score zero whatever the system.
+    """
+    by_text: dict[str, set[str]] = defaultdict(set)
+    for document in dataset.corpus.values():
+        by_text[document.contents].add(document.id)
+    empty = by_text.pop("", set())
+    judged = {document for grades in dataset.qrels.values() for document in grades}
+    return {
+        "empty documents": len(empty),
+        "documents with a repeated text": sum(len(same) - 1 for same in by_text.values()),
+        "judged documents not in the corpus": len(judged - dataset.corpus.keys()),
+        "queries that are a document": sum(
+            bool(by_text.get(query.text.strip(), set()) - dataset.exclusions.get(query.id, frozenset()))
+            for query in dataset.queries.values()
+        ),
+        "queries without a relevant document": sum(
+            max(grades.values()) <= 0 for grades in dataset.qrels.values()
+        ),
+    }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from e2rank_eval.registry import entries
+from e2rank_eval.sources import hub
 
 Finding = dict[str, Any]
 _NEEDED = ("torch", "transformers", "bm25s", "pytrec_eval-terrier", "ir_measures", "snakemake", "matplotlib")
@@ -27,15 +26,21 @@ _OPTIONAL = (
 def examine(config: Path) -> list[Finding]:
     """Findings in reading order, each ``{"question", "answer": yes | no | note, "detail"}``."""
     cache = _cache(config)
-    hub = _hub()
+    hub_found = _hub()
     return [
         *(_package(name, needed=True) for name in _NEEDED),
         *(_package(name, needed=False) for name in _OPTIONAL),
-        hub,
+        hub_found,
         _device(),
         _disk(cache),
-        *(_entry("model", name, entry, cache, hub) for name, entry in entries.models().items()),
-        *(_entry("data set", name, entry, cache, hub) for name, entry in entries.datasets().items()),
+        *(
+            _entry("model", name, entry, cache, hub_found["answer"] == "yes")
+            for name, entry in entries.models().items()
+        ),
+        *(
+            _entry("data set", name, entry, cache, hub_found["answer"] == "yes")
+            for name, entry in entries.datasets().items()
+        ),
     ]
 
 
@@ -55,13 +60,9 @@ def _package(name: str, *, needed: bool) -> Finding:
 
 
 def _hub() -> Finding:
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
-    url = urlsplit(endpoint)
-    try:
-        with socket.create_connection((url.hostname or "", url.port or 443), timeout=3):
-            return {"question": "model hub", "answer": "yes", "detail": endpoint}
-    except OSError as error:
-        return {"question": "model hub", "answer": "no", "detail": f"{endpoint} is out of reach ({error})"}
+    if hub.reachable():
+        return {"question": "model hub", "answer": "yes", "detail": hub.endpoint()}
+    return {"question": "model hub", "answer": "no", "detail": f"{hub.endpoint()} is out of reach"}
 
 
 def _device() -> Finding:
@@ -89,7 +90,7 @@ def _disk(cache: Path) -> Finding:
     }
 
 
-def _entry(what: str, name: str, entry: Any, cache: Path, hub: Finding) -> Finding:
+def _entry(what: str, name: str, entry: Any, cache: Path, with_hub: bool) -> Finding:
     """An entry resolves when it is cached, or when one of its sources needs nothing that is missing."""
     question = f"{what} {name}"
     if what == "model" and (cache / "models" / name).exists():
@@ -97,7 +98,7 @@ def _entry(what: str, name: str, entry: Any, cache: Path, hub: Finding) -> Findi
     kinds = [source.kind for source in entry.sources]
     if "generated" in kinds:
         return {"question": question, "answer": "yes", "detail": "made on this machine"}
-    if "hub" in kinds and hub["answer"] == "yes":
+    if "hub" in kinds and with_hub:
         return {"question": question, "answer": "yes", "detail": "from the hub"}
     if "package" in kinds:
         package = next(source for source in entry.sources if source.kind == "package")

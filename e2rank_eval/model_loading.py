@@ -8,6 +8,9 @@ from typing import Protocol
 
 from e2rank_eval.encoders.base import Encoder
 from e2rank_eval.language_models.base import LanguageModel
+from e2rank_eval.registry import entries
+from e2rank_eval.sources.fetch import Fetched
+from e2rank_eval.sources.models import fetch_model
 
 
 class ModelProvider(Protocol):
@@ -44,7 +47,6 @@ class Models:
         if key not in self._encoders:
             from e2rank_eval.encoders.cache import CachedEncoder
             from e2rank_eval.encoders.load import load_encoder
-            from e2rank_eval.registry import entries
 
             fetched = self._fetched(name)
             start = time.perf_counter()
@@ -64,7 +66,6 @@ class Models:
     def language_model(self, name: str) -> LanguageModel:
         if name not in self._language_models:
             from e2rank_eval.language_models.load import load_language_model
-            from e2rank_eval.registry import entries
 
             fetched = self._fetched(name)
             start = time.perf_counter()
@@ -77,10 +78,8 @@ class Models:
     def path(self, name: str) -> Path:
         return self._fetched(name).path
 
-    def _fetched(self, name: str):  # type: ignore[no-untyped-def]
+    def _fetched(self, name: str) -> Fetched:
         import torch
-
-        from e2rank_eval.sources.models import fetch_model
 
         torch.set_num_threads(self._threads)
         return fetch_model(name, self._cache)

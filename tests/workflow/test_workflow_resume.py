@@ -1,0 +1,80 @@
+"""Killed at any moment and run again, the workflow ends in the same bytes and redoes one shard at most."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from workflow_project import Project, small_configuration
+
+STAGES = ("datasets", "candidates", "runs", "traces", "metrics", "comparisons")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, minilm_path: Path, lee_dataset: object
+) -> dict[str, str]:
+    project = Project.create(tmp_path_factory.mktemp("undisturbed"), small_configuration())
+    done = project.snakemake("comparisons")
+    assert done.returncode == 0, done.stderr
+    return project.hashes(*STAGES)
+
+
+def _shards(project: Project) -> set[str]:
+    return {path.name for path in (project.folder / "cache" / "shards").rglob("*.json")}
+
+
+def _wait_for_a_shard(project: Project, leader: psutil.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while not _e2rank_shards(project):
+        assert time.monotonic() < deadline, "no shard of E2Rank was ever written"
+        assert leader.poll() is None, (project.folder / "leader.log").read_text()
+        time.sleep(0.002)
+
+
+def _e2rank_shards(project: Project) -> bool:
+    """E2Rank's shards hold scores; identity's do not."""
+    paths = (project.folder / "cache" / "shards").rglob("*.json")
+    return any('"scores": [' in path.read_text() for path in paths if not path.name.startswith("."))
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["leader alone", "process group"])
+def test_killed_in_a_rerank_job_it_resumes_to_the_same_bytes(
+    tmp_path: Path, undisturbed: dict[str, str], group: bool
+) -> None:
+    project = Project.create(tmp_path / "killed", small_configuration())
+    leader = project.start("comparisons", own_group=group)
+    _wait_for_a_shard(project, leader)
+    workers = psutil.Process(leader.pid).children(recursive=True)
+    if group:
+        os.killpg(leader.pid, signal.SIGKILL)
+    else:
+        leader.kill()
+    leader.wait()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == [], "workers outlived the leader"
+    finished = _shards(project)
+
+    assert project.snakemake("--unlock", "comparisons").returncode == 0
+    done = project.snakemake("comparisons", "--rerun-incomplete")
+    assert done.returncode == 0, done.stderr
+    assert project.hashes(*STAGES) == undisturbed
+    assert finished <= _shards(project)
+    assert len(_shards(project)) == 6, "three shards for each of two rerankers, none under a second key"
+
+
+def test_a_torn_shard_is_redone_and_said(tmp_path: Path, undisturbed: dict[str, str]) -> None:
+    project = Project.create(tmp_path / "torn", small_configuration())
+    assert project.snakemake("comparisons").returncode == 0
+    for shard in (project.folder / "cache" / "shards").rglob("*.json"):
+        shard.write_bytes(shard.read_bytes()[:-20])
+    for run in (project.results / "runs").rglob("*.run"):
+        run.unlink()
+    done = project.snakemake("comparisons")
+    assert done.returncode == 0, done.stderr
+    assert "torn or changed, redoing it" in done.stdout + done.stderr
+    assert project.hashes(*STAGES) == undisturbed

@@ -44,27 +44,30 @@ def take(source: PackageSource, folder: Path) -> None:
 
 
 def _download(source: PackageSource, folder: Path) -> Path:
+    target = folder / "archive"
     for seconds in (*BACK_OFF, None):
-        failure = _attempt(source, folder)
+        failure = _attempt(source, target, folder)
         if failure is None:
             break
         if seconds is None or not _may_pass(failure):
             raise _explained(source, failure)
         time.sleep(seconds)
-    archives = [path for path in folder.iterdir() if path.name != "requirements.txt"]
+    archives = list(target.iterdir())
     if len(archives) != 1:
         raise UnavailableError(f"pip left {len(archives)} files instead of the archive of {source.name}")
     return archives[0]
 
 
-def _attempt(source: PackageSource, folder: Path) -> str | None:
-    """Run ``pip download`` once; what it said where it failed."""
-    requirement = folder / "requirements.txt"
+def _attempt(source: PackageSource, target: Path, scratch: Path) -> str | None:
+    """Run ``pip download`` once; what it logged and said where it failed."""
+    requirement, log = scratch / "requirements.txt", scratch / "pip.log"
     requirement.write_text(f"{source.name}=={source.version} --hash=sha256:{source.sha256}\n")
+    log.unlink(missing_ok=True)
     form = "--only-binary" if source.archive == "wheel" else "--no-binary"
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--ignore-requires-python",
-        "--retries", "2", "--dest", str(folder), form, source.name, "--requirement", str(requirement),
+        "--retries", "2", "--log", str(log), "--dest", str(target), form, source.name,
+        "--requirement", str(requirement),
     ]  # fmt: skip
     # On a terminal pip draws its own progress bar.
     progress = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL
@@ -72,12 +75,21 @@ def _attempt(source: PackageSource, folder: Path) -> str | None:
     done = subprocess.run(
         command, stdout=progress, stderr=subprocess.PIPE, text=True, env=environment, check=False
     )
-    return None if done.returncode == 0 else done.stderr
+    if done.returncode == 0:
+        return None
+    logged = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    return f"{logged}\n{done.stderr}"
 
 
 def _may_pass(failure: str) -> bool:
-    """Whether another attempt could succeed: not where the index answered that it has no such version."""
-    return "No matching distribution" not in failure or "Retrying" in failure
+    """Whether another attempt could succeed: not where every index answered that it lacks the version."""
+    return "No matching distribution" not in failure or bool(_unanswered(failure))
+
+
+def _unanswered(failure: str) -> list[str]:
+    """Why pages of an index could not be read; pip tells its log alone. A 404 is an answer."""
+    reasons = re.findall(r"Could not fetch URL \S+: (.*?)(?: - skipping)?$", failure, flags=re.MULTILINE)
+    return [reason for reason in reasons if not reason.startswith("404")]
 
 
 def _explained(source: PackageSource, failure: str) -> InputError | UnavailableError:
@@ -85,10 +97,10 @@ def _explained(source: PackageSource, failure: str) -> InputError | UnavailableE
     if wrong:
         return _wrong_hash(source, wrong.group(1))
     named = f"{source.name}=={source.version}"
-    broken = re.findall(r"broken by '(.*)'", failure)
-    if broken:
-        return UnavailableError(f"the package index did not answer for {named}: {broken[-1]}")
-    errors = re.findall(r"^ERROR: (.*)", failure, flags=re.MULTILINE) or failure.strip().splitlines()[-1:]
+    unanswered = _unanswered(failure)
+    if unanswered:
+        return UnavailableError(f"the package index did not answer for {named}: {unanswered[-1]}")
+    errors = re.findall(r"ERROR: (.*)", failure) or failure.strip().splitlines()[-1:]
     return UnavailableError(f"pip could not download {named}: {errors[-1] if errors else 'no reason given'}")
 
 

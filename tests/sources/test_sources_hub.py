@@ -1,0 +1,88 @@
+"""Taking files from a hub: the real client against a hub on loopback, and against none."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+from loopback import COMMIT, Hub, hub_source
+
+from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.sources import hub
+
+FILES = {"config.json": b"{}", "weights": b"w" * 5000, "1_Pooling/config.json": b"[]"}
+
+
+def _contents(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_takes_the_files_of_a_pinned_revision(hub_server: Hub, tmp_path):
+    hub_server.publish(FILES)
+    assert hub.take(hub_source(COMMIT), tmp_path) == COMMIT
+    assert _contents(tmp_path) == FILES
+
+
+def test_resolves_and_returns_the_revision_where_none_is_pinned(hub_server: Hub, tmp_path):
+    hub_server.publish(FILES)
+    assert hub.take(hub_source(None), tmp_path) == COMMIT
+
+
+def test_takes_only_the_declared_patterns_even_after_a_wider_download(hub_server: Hub, tmp_path):
+    hub_server.publish(FILES)
+    hub.take(hub_source(COMMIT), tmp_path / "all")
+    hub.take(hub_source(COMMIT, ("*/config.json", "weights")), tmp_path / "some")
+    assert sorted(_contents(tmp_path / "some")) == ["1_Pooling/config.json", "weights"]
+
+
+def test_patterns_that_match_nothing_are_an_error(hub_server: Hub, tmp_path):
+    hub_server.publish(FILES)
+    with pytest.raises(InputError, match=r"people/toy: no file matches \['\*\.safetensors'\]"):
+        hub.take(hub_source(COMMIT, ("*.safetensors",)), tmp_path)
+
+
+def test_an_unknown_repository_is_named(hub_server: Hub, tmp_path):
+    hub_server.publish(FILES)
+    hub_server.server.answers = {"/": (200, b"", {})}
+    with pytest.raises(UnavailableError, match=r"people/toy: .*404"):
+        hub.take(hub_source(None), tmp_path)
+    assert not _contents(tmp_path)
+
+
+def test_without_a_hub_its_cache_serves_what_it_holds_whole(hub_server: Hub, tmp_path, monkeypatch):
+    hub_server.publish(FILES)
+    hub.take(hub_source(COMMIT), tmp_path / "first")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    before = len(hub_server.server.requests)
+    hub.take(hub_source(COMMIT), tmp_path / "second")
+    assert _contents(tmp_path / "second") == FILES
+    assert len(hub_server.server.requests) == before
+
+
+def test_without_a_hub_a_partial_cache_does_not_serve(hub_server: Hub, tmp_path, monkeypatch):
+    hub_server.publish(FILES)
+    hub.take(hub_source(COMMIT, ("config.json",)), tmp_path / "first")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(UnavailableError, match=r"people/toy: .*HF_HUB_OFFLINE"):
+        hub.take(hub_source(COMMIT), tmp_path / "second")
+
+
+def test_a_hub_that_refuses_connections_fails_fast(hub_server: Hub, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    start = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(UnavailableError, match=r"people/toy: http://127\.0\.0\.1:9 does not answer"):
+            hub.take(hub_source(COMMIT), tmp_path)
+    assert time.monotonic() - start < hub.PATIENCE + 2
+
+
+def test_a_hub_that_never_answers_costs_the_patience_once(hub_server: Hub, tmp_path, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(hub, "PATIENCE", 0.5)
+        start = time.monotonic()
+        for _ in range(4):
+            with pytest.raises(UnavailableError, match="does not answer"):
+                hub.take(hub_source(COMMIT), tmp_path)
+        assert 0.5 <= time.monotonic() - start < 1.5

@@ -1,0 +1,1 @@
+"""Tables, figures and the static site, all made from stored results."""

@@ -37,7 +37,7 @@ def functions(source: str, module: str) -> Iterator[Function]:
     """
     # Python ends lines here alone; str.splitlines would also split at form feeds.
     lines = source.split("\n")
-    for name, node in _definitions(ast.parse(source).body, ""):
+    for name, node in _definitions(ast.parse(source), ""):
         if "test" in node.name.lower() or (node.name.startswith("__") and node.name.endswith("__")):
             continue
         description = _description(node)
@@ -54,20 +54,15 @@ def functions(source: str, module: str) -> Iterator[Function]:
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def _definitions(body: list[ast.stmt], prefix: str) -> Iterator[tuple[str, _Definition]]:
-    """Functions at the level of the module or of a class, also those under ``if`` and ``try``."""
-    for node in body:
+def _definitions(parent: ast.AST, prefix: str) -> Iterator[tuple[str, _Definition]]:
+    """Functions at the level of the module or of a class, also those under ``if``, ``try`` and the like."""
+    for node in ast.iter_child_nodes(parent):
         if isinstance(node, _Definition):
             yield prefix + node.name, node
         elif isinstance(node, ast.ClassDef):
-            yield from _definitions(node.body, f"{prefix}{node.name}.")
-        elif isinstance(node, ast.If | ast.Try | ast.With):
-            yield from _definitions(node.body, prefix)
-            if not isinstance(node, ast.With):
-                yield from _definitions(node.orelse, prefix)
-            if isinstance(node, ast.Try):
-                for handler in node.handlers:
-                    yield from _definitions(handler.body, prefix)
+            yield from _definitions(node, f"{prefix}{node.name}.")
+        elif isinstance(node, ast.stmt | ast.ExceptHandler):
+            yield from _definitions(node, prefix)
 
 
 def _description(node: _Definition) -> str | None:

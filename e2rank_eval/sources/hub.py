@@ -52,8 +52,8 @@ def _answers(address: str) -> bool:
 def take(source: HubSource, folder: Path) -> str:
     """Put the repository's files into ``folder`` and return the commit they are of.
 
-    The hub's own cache keeps the download (and resumes it); files are linked from there where the
-    file system allows it. Without a hub, a snapshot that this cache holds whole is used.
+    The hub's own cache keeps the download and resumes it; files are copied from there. Without a
+    hub, a snapshot that this cache holds whole is used.
 
     Raises
     ------
@@ -74,7 +74,10 @@ def take(source: HubSource, folder: Path) -> str:
             mend="mend the patterns in the registry",
         )
     for path in files:
-        _place(path.resolve(), folder / path.relative_to(snapshot))
+        target = folder / path.relative_to(snapshot)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Not a link: a file changed here must not change the hub's cache, from which it is mended.
+        shutil.copyfile(path, target)
     return snapshot.name
 
 
@@ -104,11 +107,3 @@ def _wanted(source: HubSource, snapshot: Path, path: Path) -> bool:
     """The snapshot may hold files of an earlier, wider download."""
     name = path.relative_to(snapshot).as_posix()
     return not source.files or any(fnmatchcase(name, pattern) for pattern in source.files)
-
-
-def _place(path: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(path, target)
-    except OSError:
-        shutil.copyfile(path, target)

@@ -93,6 +93,14 @@ def test_the_next_source_serves_where_the_first_cannot(published, hub_server: Hu
     assert fetch("toy", [hub_source(COMMIT), SOURCE], tmp_path / "toy", hashes).source == "package toy==1.0"
 
 
+def test_a_changed_file_from_the_hub_is_mended_from_its_cache(hub_server: Hub, tmp_path):
+    hub_server.publish({"a": b"good"})
+    folder = fetch("toy", [hub_source(COMMIT)], tmp_path / "toy", {}).path
+    (folder / "a").write_bytes(b"evil")
+    fetch("toy", [hub_source(COMMIT)], tmp_path / "toy", {})
+    assert (folder / "a").read_bytes() == b"good"
+
+
 def test_when_all_fail_each_is_named_with_its_reason(package_index, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UnavailableError) as failure:

@@ -1,0 +1,129 @@
+"""Folders in BEIR layout, whole and malformed: one error each, naming file, line and mend."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from e2rank_eval.datasets import beir_folder
+from e2rank_eval.errors import InputError
+
+CORPUS = [{"_id": "d1", "title": "One", "text": "first"}, {"_id": "d2", "text": "second"}]
+QUERIES = [{"_id": "q1", "text": "what"}, {"_id": "q2", "text": "who"}]
+QRELS = "query-id\tcorpus-id\tscore\nq1\td1\t1\nq2\td2\t2\n"
+
+
+def _lines(rows) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "corpus.jsonl").write_text(_lines(CORPUS))
+    (tmp_path / "queries.jsonl").write_text(_lines(QUERIES))
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_text(QRELS)
+    return tmp_path
+
+
+def _load(folder, split="test"):
+    return beir_folder.load(beir_folder.find(folder, split), "toy")
+
+
+def test_reads_a_folder(folder):
+    dataset, left_out = _load(folder)
+    assert dataset.corpus["d1"].contents == "One first"
+    assert dataset.qrels == {"q1": {"d1": 1}, "q2": {"d2": 2}}
+    assert left_out == {"queries without judgements": 0}
+    assert dataset.exclusions == {}
+
+
+def test_reads_gzipped_files_and_a_qrels_file_of_its_own(folder):
+    for name in ("corpus.jsonl", "queries.jsonl"):
+        (folder / f"{name}.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
+        (folder / name).unlink()
+    (folder / "qrels.tsv").write_text(QRELS)
+    (folder / "qrels" / "test.tsv").unlink()
+    dataset, _ = _load(folder)
+    assert len(dataset.corpus) == len(dataset.queries) == 2
+
+
+def test_queries_without_judgements_are_left_out_and_counted(folder):
+    (folder / "queries.jsonl").write_text(_lines([*QUERIES, {"_id": "q3", "text": "unjudged"}]))
+    dataset, left_out = _load(folder)
+    assert list(dataset.queries) == ["q1", "q2"]
+    assert left_out == {"queries without judgements": 1}
+
+
+def test_a_judged_document_outside_the_corpus_keeps_its_judgement(folder):
+    with (folder / "qrels" / "test.tsv").open("a") as qrels:
+        qrels.write("q1\tgone\t3\n")
+    dataset, _ = _load(folder)
+    assert dataset.qrels["q1"] == {"d1": 1, "gone": 3}
+
+
+def test_exclusions_are_read_where_there_are_any(folder):
+    (folder / "exclusions.jsonl").write_text(_lines([{"query_id": "q1", "document_ids": ["d2"]}]))
+    assert _load(folder)[0].exclusions == {"q1": frozenset({"d2"})}
+    (folder / "exclusions.jsonl").write_text(_lines([{"query_id": "q9", "document_ids": ["d2"]}]))
+    with pytest.raises(InputError, match=r"exclusions\.jsonl:1: unknown query 'q9'"):
+        _load(folder)
+
+
+def test_a_missing_split_names_those_there_are(folder):
+    with pytest.raises(InputError, match=r"none of qrels/dev\.tsv.*; splits here: test"):
+        _load(folder, "dev")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        (
+            "qrels/test.tsv",
+            QRELS + "q9\td1\t1\n",
+            "test.tsv:4: query 'q9' is judged but not in queries.jsonl; add",
+        ),
+        (
+            "qrels/test.tsv",
+            QRELS + "q1\td1\t2\n",
+            "test.tsv:4: query 'q1' and document 'd1' are judged twice",
+        ),
+        ("qrels/test.tsv", QRELS + "q1\td2\tgood\n", "test.tsv:4: grade 'good' is no whole number"),
+        ("qrels/test.tsv", QRELS + "q1\td2\n", "test.tsv:4: 2 columns instead of 3"),
+        ("qrels/test.tsv", "query-id\tcorpus-id\tscore\n", "test.tsv: no judgement in the file"),
+        ("corpus.jsonl", _lines(CORPUS) + "{not json\n", "corpus.jsonl:3: not JSON"),
+        ("corpus.jsonl", _lines(CORPUS) + "[]\n", "corpus.jsonl:3: a list, not an object"),
+        ("corpus.jsonl", _lines([{"text": "no id"}]), "corpus.jsonl:1: no id"),
+        ("corpus.jsonl", _lines([*CORPUS, CORPUS[0]]), "corpus.jsonl:3: id 'd1' is used twice"),
+        ("corpus.jsonl", _lines([{"_id": "d1"}]), 'corpus.jsonl:1: "text" is no string'),
+        ("corpus.jsonl", "", "corpus.jsonl: the corpus is empty"),
+        ("queries.jsonl", _lines([{"_id": "q1", "text": " "}]), "queries.jsonl:1: query 'q1' is empty"),
+        ("queries.jsonl", "", "queries.jsonl: there is no query"),
+    ],
+)
+def test_malformed_input_is_named(file, content, message, folder):
+    (folder / file).write_text(content)
+    with pytest.raises(InputError) as failure:
+        _load(folder)
+    assert message in str(failure.value)
+
+
+@pytest.mark.parametrize("name", ["corpus.jsonl", "queries.jsonl"])
+def test_a_missing_file_is_named(name, folder):
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"none of {name}, {name}.gz; add {name}"):
+        _load(folder)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such folder; mend the data set's path"):
+        beir_folder.find(tmp_path / "nowhere", "test")
+
+
+def test_cranfield_keeps_its_225_queries(shared_data):
+    dataset, left_out = _load(shared_data / "cranfield")
+    assert (len(dataset.corpus), len(dataset.queries)) == (1400, 225)
+    assert sum(map(len, dataset.qrels.values())) == 1837
+    assert left_out == {"queries without judgements": 0}

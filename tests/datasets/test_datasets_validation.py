@@ -1,0 +1,66 @@
+"""What is wrong or odd in a data set is found, counted, and described in numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from e2rank_eval.datasets.statistics import statistics
+from e2rank_eval.datasets.validation import check_counts, findings
+from e2rank_eval.errors import InputError
+from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.registry import entries
+
+ODD = Dataset(
+    id="odd",
+    corpus={
+        "d1": Document("d1", "same words here"),
+        "d2": Document("d2", "same words here"),
+        "d3": Document("d3", " ", title=""),
+        "d4": Document("d4", "asks itself"),
+        "d5": Document("d5", "excluded"),
+    },
+    queries={
+        "q1": Query("q1", "asks itself"),
+        "q2": Query("q2", "excluded"),
+        "q3": Query("q3", "one two three"),
+    },
+    qrels={"q1": {"d1": 2, "gone": 1}, "q2": {"d1": 0}, "q3": {"d2": 1}},
+    exclusions={"q2": frozenset({"d5"})},
+)
+
+
+def test_oddities_are_counted():
+    assert findings(ODD) == {
+        "empty documents": 1,
+        "documents with a repeated text": 1,
+        "judged documents not in the corpus": 1,
+        "queries that are a document": 1,
+        "queries without a relevant document": 1,
+    }
+
+
+def test_statistics_describe_lengths_and_grades():
+    assert statistics(ODD) == {
+        "words_per_document": {"min": 0, "median": 2, "mean": 1.8, "max": 3},
+        "words_per_query": {"min": 1, "median": 2, "mean": 2.0, "max": 3},
+        "judgements_per_query": {"min": 1, "median": 1, "mean": 1.33, "max": 2},
+        "grades": {"0": 1, "1": 2, "2": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "expected", "number"), [("documents", 6, 5), ("queries", 2, 3), ("judgements", 5, 4)]
+)
+def test_counts_other_than_the_registry_s_are_an_error(what, expected, number):
+    nothing = {"documents": None, "queries": None, "judgements": None}
+    entry = entries.dataset("lee").model_copy(update=nothing)
+    check_counts(ODD, entry)
+    with pytest.raises(InputError, match=f"odd has {number} {what}, the registry expects {expected}"):
+        check_counts(ODD, entry.model_copy(update={what: expected}))
+
+
+def test_cranfield_s_empty_documents_are_found(shared_data):
+    from e2rank_eval.datasets import beir_folder
+
+    dataset, _ = beir_folder.load(beir_folder.find(shared_data / "cranfield", "test"), "cranfield")
+    assert findings(dataset)["empty documents"] == 2

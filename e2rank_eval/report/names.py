@@ -8,6 +8,8 @@ from e2rank_eval.registry import entries
 UNTRAINED = "untrained"
 """The mark of a listwise prompt on a model that was never trained to read one."""
 
+UNTRAINED_NOTE = "Untrained: the listwise prompt on a backbone that was never trained for E2Rank."
+
 
 def label(configuration: Configuration, reranker: str) -> str:
     """The reranker's configured label, or its name."""

@@ -1,0 +1,91 @@
+"""A table as an accessible HTML fragment, every text escaped, every number linked to what made it."""
+
+from __future__ import annotations
+
+from markupsafe import Markup, escape
+
+from e2rank_eval.report.table import Cell, Column, Link, Table, number, text_of
+
+
+def run_page(run: tuple[str, str, str]) -> str:
+    """A run's page below the site's root."""
+    return f"runs/{'/'.join(run)}.html"
+
+
+def comparison_page(name: str) -> str:
+    """A comparison's page below the site's root."""
+    return f"comparisons/{name}.html"
+
+
+def address(link: Link, root: str) -> str:
+    """``root`` leads from the page at hand to the site's root, with a final slash."""
+    page = run_page(link.run) if link.run else comparison_page(str(link.comparison))
+    return f"{root}{page}" + (f"#{link.part}" if link.part else "")
+
+
+def to_html(table: Table, *, root: str = "../site/") -> Markup:
+    """``<div class="table" id=...>`` with a captioned table whose numbers carry their values for sorting.
+
+    Sorting itself is the page's matter; ``data-value`` holds what a cell is sorted by.
+    """
+    head = Markup("").join(_heading(column) for column in table.columns)
+    body = Markup("").join(_row(table, index, root) for index in range(len(table.rows)))
+    notes = Markup("").join(Markup("<li>{}</li>\n").format(note) for note in table.notes)
+    return Markup(
+        '<div class="table" id="table-{id}">\n<div class="scroll" tabindex="0" role="region"'
+        ' aria-label="{title}">\n<table data-table="{id}">\n<caption>{title}</caption>\n'
+        "<thead>\n<tr>{head}</tr>\n</thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n"
+        '<ul class="notes">\n{notes}</ul>\n</div>\n'
+    ).format(id=table.id, title=table.title, head=head, body=body, notes=notes)
+
+
+def _heading(column: Column) -> Markup:
+    queries = Markup("")
+    if column.queries is not None:
+        queries = Markup(' <span class="n">n = {}</span>').format(column.queries)
+    kind = "text" if column.kind == "text" else "number"
+    return Markup('<th scope="col" class="{}"><span class="heading">{}</span>{}</th>').format(
+        kind, column.heading, queries
+    )
+
+
+def _row(table: Table, index: int, root: str) -> Markup:
+    starts = bool(table.groups) and index > 0 and table.groups[index] != table.groups[index - 1]
+    cells = Markup("").join(
+        _cell(cell, column, root, heading=position == 0)
+        for position, (cell, column) in enumerate(zip(table.rows[index], table.columns, strict=True))
+    )
+    return Markup("<tr{}>{}</tr>\n").format(Markup(' class="group"') if starts else "", cells)
+
+
+def _cell(cell: Cell, column: Column, root: str, *, heading: bool) -> Markup:
+    text: Markup | str = escape(text_of(cell, column.kind))
+    if cell.rank == "best":
+        text = Markup("<strong>{}</strong>").format(text)
+    elif cell.rank == "second":
+        text = Markup('<span class="second">{}</span>').format(text)
+    if cell.link is not None and cell.value is not None:
+        text = Markup('<a href="{}">{}</a>').format(address(cell.link, root), text)
+    parts = [Markup("{}").format(text)]
+    parts += [Markup(' <span class="tag">{}</span>').format(tag) for tag in cell.tags]
+    if cell.letter:
+        parts.append(Markup('<sup class="letter" title="baseline {0}">{0}</sup>').format(cell.letter))
+    parts += [_mark(mark.letter, mark.above) for mark in cell.marks]
+    if cell.interval is not None:
+        low, high = (number(end, column.kind) for end in cell.interval)
+        parts.append(Markup(' <span class="interval">[{}, {}]</span>').format(low, high))
+    value = "" if cell.value is None else cell.value if isinstance(cell.value, str) else repr(cell.value)
+    name = Markup('th scope="row"') if heading else Markup("td")
+    end = "th" if heading else "td"
+    kind = "text" if column.kind == "text" else "number"
+    return Markup('<{} class="{}" data-value="{}">{}</{}>').format(
+        name, kind, value, Markup("").join(parts), end
+    )
+
+
+def _mark(letter: str, above: bool) -> Markup:
+    words = f"significantly {'above' if above else 'below'} baseline {letter}"
+    return Markup(
+        '<sup class="mark" title="{0}"><span aria-hidden="true">{1}{2}</span>'
+        '<span class="unseen"> {0}</span></sup>'
+    ).format(words, "↑" if above else "↓", letter)

@@ -1,0 +1,31 @@
+"""One synthetic results folder for all tests of the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from report.results_tree import build_results
+
+from e2rank_eval.report.collect import Results, open_results
+from e2rank_eval.store.layout import Layout
+
+
+@pytest.fixture(scope="session")
+def results_layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """Written once; a test that changes anything copies it first."""
+    return build_results(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="session")
+def stored(results_layout: Layout) -> Results:
+    return open_results(results_layout.root)
+
+
+@pytest.fixture
+def copied_layout(results_layout: Layout, tmp_path: Path) -> Layout:
+    """A copy of the results that a test may spoil."""
+    import shutil
+
+    shutil.copytree(results_layout.root, tmp_path / "results")
+    return Layout(tmp_path / "results")

@@ -1,0 +1,252 @@
+"""A small plausible results folder: synthetic rankings, written by the suite's own writers."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from e2rank_eval.configuration import Configuration, parse_configuration
+from e2rank_eval.datasets.fetch import fetch_dataset
+from e2rank_eval.evaluation.comparison import write_comparison
+from e2rank_eval.evaluation.latency import Sample, settled, summarise
+from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
+from e2rank_eval.records import Candidate, CandidateList, Dataset, Ranking, Trace
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.collections import read_dataset, write_candidates
+from e2rank_eval.store.files import read_json, write_json, write_text
+from e2rank_eval.store.layout import Layout
+from e2rank_eval.store.manifests import write_manifest
+from e2rank_eval.store.traces import trace_row, write_traces
+from e2rank_eval.store.trec import write_run
+
+INJECTION = "<script>document.title = 'injected'</script><img src=x onerror=\"document.title='injected'\">"
+"""What a hostile collection would put into a query."""
+
+SECRET = "a headline that may not be shown"
+"""Part of every query of the collection whose texts stay closed."""
+
+CONFIGURATION = """
+profile: small
+seed: 13
+threads: 2
+depth: 30
+datasets:
+  news: {path: SOURCE/news}
+  code: {path: SOURCE/code}
+  code-8: {slice_of: code, queries: 8}
+first_stages:
+  bm25: {retriever: bm25, label: BM25}
+  bm25-20: {retriever: bm25, depth: 20, label: BM25 top 20}
+rerankers:
+  first-stage: {family: identity, label: first stage as it is}
+  query-only: {family: e2rank, model: all-minilm-l6-v2, prompt: query-only, label: query only (MiniLM)}
+  rocchio: {family: feedback, model: all-minilm-l6-v2, label: Rocchio top 3 (MiniLM)}
+  e2rank-pure: {family: e2rank, model: all-minilm-l6-v2, prompt_documents: 10, label: E2Rank pure (MiniLM)}
+  e2rank:
+    family: e2rank
+    model: all-minilm-l6-v2
+    prompt_documents: 10
+    combination: residual
+    label: E2Rank residual (MiniLM)
+  e2rank-1: {family: e2rank, model: all-minilm-l6-v2, prompt_documents: 1, combination: residual}
+  e2rank-3: {family: e2rank, model: all-minilm-l6-v2, prompt_documents: 3, combination: residual}
+  e2rank-20: {family: e2rank, model: all-minilm-l6-v2, prompt_documents: 20, combination: residual}
+  e2rank-smollm2: {family: e2rank, model: smollm2-135m-instruct-q4, label: E2Rank (SmolLM2-135M)}
+  rankgpt: {family: listwise, model: smollm2-135m-instruct-q4, label: RankGPT-style (SmolLM2-135M)}
+comparisons:
+  embedded:
+    title: Reranking BM25 on the embedded collections
+    datasets: [news, code]
+    first_stage: bm25
+    rerankers: [first-stage, query-only, rocchio, e2rank-pure, e2rank]
+    baselines: [first-stage, query-only]
+    note: The queries of news are whole texts, so feedback has little to add there.
+  one-base-model:
+    title: E2Rank and its rivals on one base model
+    datasets: [code-8]
+    first_stage: bm25-20
+    rerankers: [first-stage, e2rank, e2rank-smollm2, rankgpt]
+    baselines: [first-stage]
+latency:
+  minilm:
+    dataset: code
+    first_stage: bm25
+    rerankers: [query-only, rocchio, e2rank]
+    samples: 20
+  one-base-model:
+    dataset: code-8
+    first_stage: bm25-20
+    rerankers: [e2rank, e2rank-smollm2, rankgpt]
+    samples: 5
+sweeps:
+  prompt-documents:
+    title: nDCG@10 by number of prompt documents, BM25, E2Rank residual (MiniLM)
+    datasets: [news, code]
+    first_stage: bm25
+    points: {0: query-only, 1: e2rank-1, 3: e2rank-3, 10: e2rank, 20: e2rank-20}
+"""
+
+_NOISE = {
+    "first-stage": 1.6, "query-only": 1.1, "rocchio": 1.05, "e2rank-pure": 1.0, "e2rank": 0.75,
+    "e2rank-1": 1.0, "e2rank-3": 0.85, "e2rank-20": 0.8, "e2rank-smollm2": 2.4, "rankgpt": 1.7,
+}  # fmt: skip
+"""Standard deviation of what each system adds to the true grade: a smaller one ranks better."""
+
+_SECONDS = {
+    "query-only": 0.9, "rocchio": 0.95, "e2rank": 1.02, "e2rank-smollm2": 3.1, "rankgpt": 14.0,
+}  # fmt: skip
+"""Median seconds per query, documents encoded online."""
+
+
+def build_results(folder: Path) -> Layout:
+    """Write ``folder``/results/small with every artefact that the configuration above asks for."""
+    source, layout = folder / "source", Layout(folder / "results" / "small")
+    _write_sources(source)
+    values = yaml.safe_load(CONFIGURATION.replace("SOURCE", str(source)))
+    values["cache"] = str(folder / "cache")
+    configuration = parse_configuration(values, "results_tree.py")
+    write_text(layout.path(places.CONFIG), yaml.safe_dump(values))
+    for name in configuration.datasets:
+        fetch_dataset(name, configuration, layout)
+        if name != "news":
+            _open_texts(layout, name)
+    for section, entry, first_stage, rerankers in configuration.uses():
+        settings = getattr(configuration, section)[entry]
+        for dataset in [settings.dataset] if section == "latency" else settings.datasets:
+            _write_runs(configuration, layout, dataset, first_stage, rerankers)
+    for name in configuration.comparisons:
+        write_comparison(configuration, name, layout)
+    for name in configuration.latency:
+        _write_latency(configuration, layout, name)
+    return layout
+
+
+def _write_sources(folder: Path) -> None:
+    rng = random.Random(7)
+    for name, queries in (("news", 40), ("code", 30)):
+        texts = [
+            f"{SECRET} {i}" if name == "news" else f"find the function that does thing {i}"
+            for i in range(queries)
+        ]
+        if name == "code":
+            texts[3] = INJECTION
+        rows = [{"_id": f"{name}-d{i}", "title": "", "text": f"document {i} of {name}"} for i in range(60)]
+        (folder / name / "qrels").mkdir(parents=True)
+        (folder / name / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (folder / name / "queries.jsonl").write_text(
+            "".join(json.dumps({"_id": f"q<i>{i}", "text": text}) + "\n" for i, text in enumerate(texts))
+        )
+        lines = ["query-id\tcorpus-id\tscore"]
+        for i in range(queries):
+            judged = rng.sample(range(60), 20)
+            lines += [f"q<i>{i}\t{name}-d{d}\t{rng.choice([0, 0, 0, 1, 1, 2, 3])}" for d in judged]
+        (folder / name / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n")
+
+
+def _open_texts(layout: Layout, name: str) -> None:
+    """Local folders are closed by default; a registry entry could open them."""
+    path = layout.path(places.DATASET_MANIFEST, dataset=name)
+    write_json(path, read_json(path) | {"show_text": True, "licence": "CC0-1.0"})
+
+
+def _write_runs(
+    configuration: Configuration, layout: Layout, name: str, first_stage: str, rerankers: Sequence[str]
+) -> None:
+    dataset = read_dataset(layout.root / "datasets" / name, name)
+    depth = configuration.depth_of(first_stage)
+    lists = _candidates(dataset, depth)
+    path = layout.path(places.CANDIDATES, dataset=name, first_stage=first_stage)
+    write_candidates(path, lists)
+    for reranker in rerankers:
+        names = {"dataset": name, "first_stage": first_stage, "reranker": reranker}
+        run, trace = layout.path(places.RUN, **names), layout.path(places.TRACE, **names)
+        started = time.time()
+        rankings = [_ranking(dataset, candidates, reranker) for candidates in lists]
+        write_run(run, [(r.query_id, r.document_ids) for r in rankings], tag=reranker)
+        write_traces(trace, [trace_row(r.query_id, r.trace) for r in rankings])
+        command = f"e2rank-eval rerank {reranker} {name} --first-stage {first_stage} --config config.yaml"
+        for artefact in (run, trace):
+            write_manifest(artefact, command=command, settings={}, inputs=[path], started=started)
+        qrels = layout.path(places.QRELS, dataset=name)
+        metrics = evaluate_files(run, qrels, traces=trace, seed=configuration.seed)
+        write_metrics(layout.path(places.METRICS, **names), metrics, inputs=[run, qrels, trace])
+
+
+def _candidates(dataset: Dataset, depth: int) -> list[CandidateList]:
+    lists = []
+    for query in dataset.queries:
+        scores = _scores(dataset, query, "first-stage", dataset.corpus)
+        best = sorted(scores, key=lambda document: -scores[document])[:depth]
+        lists.append(CandidateList(query, tuple(Candidate(dataset.corpus[d], scores[d]) for d in best)))
+    return lists
+
+
+def _scores(dataset: Dataset, query: str, system: str, documents: Sequence[str]) -> dict[str, float]:
+    origin = dataset.id.split("-")[0]
+    rng = random.Random(f"{origin} {query} {system}")
+    noise = {document: rng.gauss(0, _NOISE[system]) for document in dataset.corpus}
+    return {d: dataset.qrels[query].get(d, 0) + noise[d] for d in documents}
+
+
+def _ranking(dataset: Dataset, candidates: CandidateList, reranker: str) -> Ranking:
+    order = tuple(range(len(candidates)))
+    if reranker != "first-stage":
+        scores = list(_scores(dataset, candidates.query_id, reranker, candidates.document_ids).values())
+        order = tuple(sorted(order, key=lambda position: -scores[position]))
+    if reranker == "rankgpt":
+        trace = Trace(calls=1, prompt_tokens=1650, output_tokens=64, repairs={"missing": 18})
+    else:
+        prompt = None if reranker in ("first-stage", "rocchio", "query-only") else "Documents:\n[1] ..."
+        trace = Trace(calls=1, prompt_tokens=480, document_tokens=3900, prompt_documents=10, prompt=prompt)
+    return Ranking(candidates, order, trace)
+
+
+def _write_latency(configuration: Configuration, layout: Layout, name: str) -> None:
+    entry = configuration.latency[name]
+    dataset = read_dataset(layout.root / "datasets" / entry.dataset, entry.dataset)
+    lists = _candidates(dataset, configuration.depth_of(entry.first_stage))[: entry.samples]
+    for reranker in entry.rerankers:
+        modes = ["online"] if reranker == "rankgpt" else ["online", "stored"]
+        names = {"dataset": entry.dataset, "first_stage": entry.first_stage, "reranker": reranker}
+        path = layout.path(places.LATENCY, **names)
+        started = time.time()
+        write_json(
+            path,
+            names
+            | {
+                "modes": {mode: _mode(dataset, lists, reranker, mode) for mode in modes},
+                "load_seconds": 1.25,
+                "device": "A Plain Processor @ 2.00GHz",
+                "threads": configuration.threads,
+                "labels": ["machine busy: load 1.8 on 2 cores"] if reranker == "rankgpt" else [],
+                "resumed": False,
+            },
+        )
+        command = f"e2rank-eval latency {name} {reranker} --config {layout.path(places.CONFIG)}"
+        write_manifest(path, command=command, settings={}, inputs=[], started=started)
+
+
+def _mode(dataset: Dataset, lists: Sequence[CandidateList], reranker: str, mode: str) -> dict[str, object]:
+    rng = random.Random(f"{reranker} {mode}")
+    samples = []
+    for candidates in lists:
+        total = _SECONDS[reranker] * rng.lognormvariate(0, 0.12)
+        phases = {"prompt": total}
+        if reranker != "rankgpt":
+            listwise = 0.002 if reranker in ("query-only", "rocchio") else 0.13 * total
+            phases = {"prompt": listwise, "scoring": 0.0004}
+            if mode == "online":
+                phases["documents"] = total - listwise - 0.0004
+            total = sum(phases.values())
+        samples.append(Sample(_ranking(dataset, candidates, reranker), phases | {"total": total}))
+    warm_up = [1.3, 1.02, 1.0, 1.01] if reranker != "rankgpt" else [14.0, 12.0]
+    return summarise(samples, seed=13) | {
+        "warm_up": len(warm_up),
+        "warm_up_agreed": settled(warm_up),
+        "peak_memory_bytes": 812_000_000,
+    }

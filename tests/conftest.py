@@ -40,6 +40,12 @@ def _model(name: str, variable: str) -> Path:
 
 
 @pytest.fixture(scope="session")
+def fetch_cache() -> Path:
+    """The cache folder that the fixtures below fetch into."""
+    return CACHE
+
+
+@pytest.fixture(scope="session")
 def minilm_path() -> Path:
     """Folder of all-MiniLM-L6-v2, in sentence-transformers' format."""
     return _model("all-minilm-l6-v2", "E2RANK_TEST_MINILM")

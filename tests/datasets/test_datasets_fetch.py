@@ -109,12 +109,10 @@ def test_unknown_names_are_told_with_the_known_ones(tmp_path):
         fetch_dataset("odd", configuration, Layout(tmp_path))
 
 
-def test_lee_and_a_slice_of_it(lee_dataset, tmp_path):
-    """``lee_dataset`` has put the files into the tests' cache, or skipped."""
-    from conftest import CACHE
-
+def test_lee_and_a_slice_of_it(lee_dataset, fetch_cache, tmp_path):
+    """``lee_dataset`` has put the files into the cache, or skipped."""
     layout = Layout(tmp_path)
-    configuration = _configuration(CACHE, lee={}, part={"slice_of": "lee", "queries": 8})
+    configuration = _configuration(fetch_cache, lee={}, part={"slice_of": "lee", "queries": 8})
     fetch_dataset("part", configuration, layout)
     whole = read_dataset(tmp_path / "datasets" / "lee", "lee")
     assert whole == lee_dataset

@@ -89,7 +89,8 @@ def _may_pass(failure: str) -> bool:
 def _unanswered(failure: str) -> list[str]:
     """Why pages of an index could not be read; pip tells its log alone. A 404 is an answer."""
     reasons = re.findall(r"Could not fetch URL \S+: (.*?)(?: - skipping)?$", failure, flags=re.MULTILINE)
-    return [reason for reason in reasons if not reason.startswith("404")]
+    causes = [re.sub(r".*\(Caused by \w+\(\W?(?:<.*?>: )?(.*?)\W*$", r"\1", reason) for reason in reasons]
+    return [cause for cause in causes if not cause.startswith("404")]
 
 
 def _explained(source: PackageSource, failure: str) -> InputError | UnavailableError:

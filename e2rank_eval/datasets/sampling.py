@@ -13,7 +13,7 @@ def sample(identifiers: Iterable[str], number: int, *, seed: int, purpose: str) 
     returned where there are no more than ``number``.
 
     >>> sample("abcdef", 3, seed=13, purpose="example")
-    ['b', 'd', 'f']
+    ['b', 'd', 'e']
     """
     given = list(identifiers)
 

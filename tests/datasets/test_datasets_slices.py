@@ -70,3 +70,8 @@ def test_every_item_is_as_likely_as_any_other():
 def test_more_queries_than_there_are_is_an_error():
     with pytest.raises(InputError, match="a slice of 3 queries, but toy has 2; lower queries"):
         cut(_dataset(["a", "b"]), 3, seed=1)
+
+
+def test_the_sample_of_a_seed_never_changes():
+    """Published slices and the pydoc sample rest on this."""
+    assert sample("abcdef", 3, seed=13, purpose="example") == ["b", "d", "e"]

@@ -88,7 +88,7 @@ def tests_table(results: Results, name: str) -> Table:
         f"Difference of {comparison.measure}, system minus baseline. Effect size: the mean difference in "
         "standard deviations of the differences.",
         f"Paired two-sided randomisation test with {comparison.permutations:,} permutations (all sign "
-        f"patterns where these are fewer), Holm's correction over these {_tested(comparison)} tests; beside it "
+        f"patterns where these are fewer), Holm's correction over {_tested(comparison)} tests; beside it "
         "the paired t-test, uncorrected.",
         *_too_few(comparison),
     ]

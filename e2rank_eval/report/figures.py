@@ -1,0 +1,64 @@
+"""The figure verb: one figure of the configuration, drawn from stored results as PNG, SVG and data."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from e2rank_eval.configuration import Configuration
+from e2rank_eval.errors import InputError
+from e2rank_eval.report.collect import Results
+from e2rank_eval.report.figure_style import Drawing, csv_text, png_bytes, style, svg_bytes
+from e2rank_eval.report.frontier import draw_frontier
+from e2rank_eval.report.index import figure_ids
+from e2rank_eval.report.sweep import draw_sweep
+from e2rank_eval.report.wins import draw_wins
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import write_bytes
+from e2rank_eval.store.layout import Layout
+from e2rank_eval.store.manifests import write_manifest
+
+__all__ = ["build_figure", "figure_ids", "write_figure"]
+
+_KINDS = {"frontier": draw_frontier, "wins": draw_wins, "sweep": draw_sweep}
+
+
+def build_figure(results: Results, identifier: str) -> Drawing:
+    """The figure called ``identifier``.
+
+    Raises
+    ------
+    InputError
+        When the configuration has no such figure, or a file that it needs is missing or malformed.
+    """
+    known = figure_ids(results.configuration)
+    if identifier not in known:
+        raise InputError(f"no figure named {identifier!r}", mend=f"known: {', '.join(known)}")
+    kind, _, name = identifier.partition("-")
+    with style():
+        return _KINDS[kind](results, name)
+
+
+def write_figure(layout: Layout, configuration: Configuration, figure_id: str) -> list[Path]:
+    """Write ``figures/<figure_id>`` as PNG, SVG and CSV; return the paths.
+
+    The bytes depend on the stored results and the version of matplotlib alone. Raises as
+    :func:`build_figure`.
+    """
+    started = time.time()
+    results = Results(layout, configuration)
+    drawing = build_figure(results, figure_id)
+    with style():
+        forms = {"csv": csv_text(drawing.columns, drawing.rows).encode(), "svg": svg_bytes(drawing),
+                 "png": png_bytes(drawing)}  # fmt: skip
+    paths = {suffix: layout.path(places.FIGURE, figure=figure_id, suffix=suffix) for suffix in forms}
+    for suffix, content in forms.items():
+        write_bytes(paths[suffix], content)
+    write_manifest(
+        paths["csv"],
+        command=f"e2rank-eval figure {figure_id} --config {layout.path(places.CONFIG)}",
+        settings={"figure": figure_id},
+        inputs=results.files_read,
+        started=started,
+    )
+    return list(paths.values())

@@ -17,7 +17,8 @@ def check_tables(tables: Tables) -> Iterator[Finding]:
     """Quantities that two tables print with values that no common true value rounds to."""
     for quantity, places in tables.quantities.items():
         disagree = any(
-            not one.as_printed(a).agrees(other.as_printed(b)) for (one, a), (other, b) in combinations(places, 2)
+            not one.as_printed(a).agrees(other.as_printed(b))
+            for (one, a), (other, b) in combinations(places, 2)
         )
         if disagree:
             yield _finding(tables, quantity, places)

@@ -39,6 +39,19 @@ class HubSource(Strict):
     files: list[str] = Field([], description="patterns to take; all where empty")
 
 
+class UrlSource(Strict):
+    """One file at a public address."""
+
+    kind: Literal["url"]
+    url: str = Field(pattern=r"^https?://")
+    sha256: Sha256 = Field(description="of the file's bytes")
+
+    @property
+    def name(self) -> str:
+        """The file's local name: the last part of its address."""
+        return self.url.rpartition("/")[2]
+
+
 class GeneratedSource(Strict):
     """Made on this machine by a named loader, from nothing but what Python brings."""
 
@@ -46,7 +59,7 @@ class GeneratedSource(Strict):
     loader: str
 
 
-Source = Annotated[PackageSource | HubSource | GeneratedSource, Field(discriminator="kind")]
+Source = Annotated[PackageSource | HubSource | UrlSource | GeneratedSource, Field(discriminator="kind")]
 
 
 class DatasetEntry(Strict):

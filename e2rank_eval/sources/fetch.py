@@ -13,8 +13,8 @@ from pathlib import Path
 
 from e2rank_eval.errors import InputError, SuiteError, UnavailableError
 from e2rank_eval.progress import say
-from e2rank_eval.registry.entries import GeneratedSource, HubSource, PackageSource, Source
-from e2rank_eval.sources import hub, package
+from e2rank_eval.registry.entries import GeneratedSource, HubSource, PackageSource, Source, UrlSource
+from e2rank_eval.sources import hub, package, url
 from e2rank_eval.store.files import read_json, sha256_file, write_json
 from e2rank_eval.store.locks import exclusive
 
@@ -27,7 +27,7 @@ _WAIT = 3600.0
 class Fetched:
     """Files on this machine: ``files`` maps names relative to ``path`` to their SHA-256.
 
-    ``revision`` is the commit of a hub repository or the version of a package.
+    ``revision`` is the commit of a hub repository, the version of a package or the hash of a file.
     """
 
     path: Path
@@ -82,6 +82,8 @@ def described(source: Source) -> str:
         return f"package {source.name}=={source.version}"
     if isinstance(source, HubSource):
         return f"hub {source.repository}"
+    if isinstance(source, UrlSource):
+        return source.url
     return f"loader {source.loader}"
 
 
@@ -143,6 +145,9 @@ def _take(source: Source, folder: Path) -> str:
         return source.version
     if isinstance(source, HubSource):
         return hub.take(source, folder)
+    if isinstance(source, UrlSource):
+        url.take(source, folder)
+        return source.sha256
     assert isinstance(source, GeneratedSource)
     raise InputError(f"loader {source.loader!r} makes its data; there is nothing to fetch")
 

@@ -66,7 +66,7 @@ class Project:
         return self.folder / "results" / "small"
 
     def command(self, *arguments: str) -> list[str]:
-        return [*SNAKEMAKE, "--configfile", "mine.yaml", *arguments]
+        return [*SNAKEMAKE, *arguments, "--configfile", "mine.yaml"]
 
     def environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if key != "E2RANK_EVAL_LEADER"}

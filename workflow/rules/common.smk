@@ -13,7 +13,7 @@ from e2rank_eval.report.index import figure_ids, table_ids
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import write_text
 
-CONFIGURED_IN = ", ".join(workflow.configfiles) or "--config"
+CONFIGURED_IN = ", ".join(map(str, workflow.configfiles)) or "--config"
 try:
     CONFIG = parse_configuration(config, CONFIGURED_IN)
     MODELS = registry.models()

@@ -31,7 +31,7 @@ _BY_FAMILY = {
 
 _RC: Any = {
     "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9,
-    "svg.fonttype": "none", "svg.hashsalt": "e2rank-eval",
+    "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "e2rank-eval",
     "text.color": INK, "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
     "axes.edgecolor": RULE, "axes.linewidth": 0.8, "axes.spines.top": False, "axes.spines.right": False,
     "axes.grid": True, "axes.grid.axis": "y", "axes.axisbelow": True,

@@ -25,45 +25,45 @@ report: "workflow/report/workflow.rst"
 rule all:
     default_target: True
     input:
-        site=results(places.SITE),
+        site=GRAPH.path(places.SITE),
 
 
 # One target per stage: `snakemake candidates`, `snakemake runs`, and so on.
 rule datasets:
     input:
-        DATASET_FILES,
+        GRAPH.dataset_files(CONFIG.datasets),
 
 
 rule candidates:
     input:
-        CANDIDATE_FILES,
+        GRAPH.candidate_files(GRAPH.retrievals),
 
 
 rule runs:
     input:
-        RUN_FILES,
+        GRAPH.reranking_files(places.RUN, GRAPH.rerankings),
 
 
 rule metrics:
     input:
-        METRIC_FILES,
+        GRAPH.reranking_files(places.METRICS, GRAPH.rerankings),
 
 
 rule comparisons:
     input:
-        COMPARISON_FILES,
+        GRAPH.comparison_files(),
 
 
 rule latency:
     input:
-        LATENCY_FILES,
+        GRAPH.latency_files(),
 
 
 rule tables:
     input:
-        TABLE_FILES,
+        GRAPH.table_files(),
 
 
 rule figures:
     input:
-        FIGURE_FILES,
+        GRAPH.figure_files(),

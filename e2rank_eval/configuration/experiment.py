@@ -44,6 +44,10 @@ class ComparisonSettings(Strict):
     baselines: list[Name] = Field(min_length=1)
     note: str = ""
 
+    @property
+    def systems(self) -> list[str]:
+        return self.rerankers
+
     @model_validator(mode="after")
     def _baselines_are_compared(self) -> ComparisonSettings:
         _known("baselines", self.baselines, dict.fromkeys(self.rerankers))
@@ -72,6 +76,10 @@ class SweepSettings(Strict):
     datasets: list[Name] = Field(min_length=1)
     first_stage: Name
     points: dict[int, Name] = Field(min_length=2, description="number of prompt documents -> reranker")
+
+    @property
+    def systems(self) -> list[str]:
+        return list(self.points.values())
 
 
 class Configuration(Strict):
@@ -118,9 +126,9 @@ class Configuration(Strict):
 
     def uses(self) -> list[tuple[str, str, str, list[str]]]:
         """(section, entry, first stage, rerankers) of everything that names a first stage and rerankers."""
-        found = [("comparisons", n, c.first_stage, c.rerankers) for n, c in self.comparisons.items()]
+        found = [("comparisons", n, c.first_stage, c.systems) for n, c in self.comparisons.items()]
         found += [("latency", n, t.first_stage, t.rerankers) for n, t in self.latency.items()]
-        return found + [("sweeps", n, s.first_stage, list(s.points.values())) for n, s in self.sweeps.items()]
+        return found + [("sweeps", n, s.first_stage, s.systems) for n, s in self.sweeps.items()]
 
     def depth_of(self, first_stage: str) -> int:
         return self.first_stages[first_stage].depth or self.depth

@@ -1,28 +1,22 @@
 # Data sets and models: fetched, checked, and stored in one layout.
 
 
-def slice_parent(wildcards):
-    """A slice is cut from the data set it names."""
-    parent = CONFIG.datasets[wildcards.dataset].slice_of
-    return dataset_files(parent) if parent else []
-
-
 rule fetch:
     input:
-        parent=slice_parent,
+        parent=lambda wildcards: GRAPH.parent_files(wildcards.dataset),
     output:
-        corpus=results(places.CORPUS),
-        queries=results(places.QUERIES),
-        qrels=results(places.QRELS),
-        exclusions=results(places.EXCLUSIONS),
-        manifest=results(places.DATASET_MANIFEST),
+        corpus=GRAPH.path(places.CORPUS),
+        queries=GRAPH.path(places.QUERIES),
+        qrels=GRAPH.path(places.QRELS),
+        exclusions=GRAPH.path(places.EXCLUSIONS),
+        manifest=GRAPH.path(places.DATASET_MANIFEST),
     params:
-        config=CONFIG_FILE,
+        config=GRAPH.config,
         settings=lambda wildcards: CONFIG.datasets[wildcards.dataset].model_dump(mode="json"),
     log:
-        f"{ROOT}/logs/fetch/{{dataset}}.log",
+        f"{GRAPH.root}/logs/fetch/{{dataset}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/fetch/{{dataset}}.tsv"
+        f"{GRAPH.root}/benchmarks/fetch/{{dataset}}.tsv"
     retries: 2
     threads: 1
     resources:
@@ -36,14 +30,14 @@ rule fetch:
 
 rule fetch_model:
     output:
-        record=results(places.MODEL),
+        record=GRAPH.path(places.MODEL),
     params:
-        config=CONFIG_FILE,
-        entry=lambda wildcards: MODELS[wildcards.model].model_dump(mode="json"),
+        config=GRAPH.config,
+        entry=lambda wildcards: registered_models()[wildcards.model].model_dump(mode="json"),
     log:
-        f"{ROOT}/logs/fetch_model/{{model}}.log",
+        f"{GRAPH.root}/logs/fetch_model/{{model}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/fetch_model/{{model}}.tsv"
+        f"{GRAPH.root}/benchmarks/fetch_model/{{model}}.tsv"
     retries: 2
     threads: 1
     resources:

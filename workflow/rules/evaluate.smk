@@ -3,17 +3,17 @@
 
 rule evaluate:
     input:
-        run=results(places.RUN),
-        trace=results(places.TRACE),
-        qrels=results(places.QRELS),
+        run=GRAPH.path(places.RUN),
+        trace=GRAPH.path(places.TRACE),
+        qrels=GRAPH.path(places.QRELS),
     output:
-        metrics=results(places.METRICS),
+        metrics=GRAPH.path(places.METRICS),
     params:
         seed=CONFIG.seed,
     log:
-        f"{ROOT}/logs/evaluate/{{dataset}}/{{first_stage}}/{{reranker}}.log",
+        f"{GRAPH.root}/logs/evaluate/{{dataset}}/{{first_stage}}/{{reranker}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/evaluate/{{dataset}}/{{first_stage}}/{{reranker}}.tsv"
+        f"{GRAPH.root}/benchmarks/evaluate/{{dataset}}/{{first_stage}}/{{reranker}}.tsv"
     threads: 1
     resources:
         mem_mb=1000,
@@ -27,16 +27,16 @@ rule evaluate:
 
 rule compare:
     input:
-        metrics=lambda wildcards: comparison_metrics(wildcards.comparison),
+        metrics=lambda wildcards: GRAPH.compared_metrics(wildcards.comparison),
     output:
-        comparison=results(places.COMPARISON),
+        comparison=GRAPH.path(places.COMPARISON),
     params:
-        config=CONFIG_FILE,
+        config=GRAPH.config,
         settings=lambda wildcards: CONFIG.comparisons[wildcards.comparison].model_dump(mode="json"),
     log:
-        f"{ROOT}/logs/compare/{{comparison}}.log",
+        f"{GRAPH.root}/logs/compare/{{comparison}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/compare/{{comparison}}.tsv"
+        f"{GRAPH.root}/benchmarks/compare/{{comparison}}.tsv"
     threads: 1
     resources:
         mem_mb=2000,

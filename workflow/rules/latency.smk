@@ -1,26 +1,26 @@
 # Latency: timed alone on the machine. Locally a job takes every core, so that no other runs beside it.
-for entry, reranker in TIMINGS:
+for entry, reranker in GRAPH.timings:
     timed = CONFIG.latency[entry]
 
     rule:
         name:
             f"latency_{entry}_{reranker}"
         input:
-            dataset=dataset_files(timed.dataset),
-            candidates=results(places.CANDIDATES, dataset=timed.dataset, first_stage=timed.first_stage),
-            model=model_of(CONFIG.rerankers[reranker]),
+            dataset=GRAPH.dataset_files([timed.dataset]),
+            candidates=GRAPH.path(places.CANDIDATES, dataset=timed.dataset, first_stage=timed.first_stage),
+            model=GRAPH.model_record("rerankers", reranker),
         output:
-            latency=latency_file(entry, reranker),
+            latency=GRAPH.latency_file(entry, reranker),
         params:
-            config=CONFIG_FILE,
+            config=GRAPH.config,
             entry=entry,
             reranker=reranker,
             timed=timed.model_dump(mode="json"),
-            settings=settings_of("rerankers", reranker),
+            settings=GRAPH.settings("rerankers", reranker),
         log:
-            f"{ROOT}/logs/latency/{entry}/{reranker}.log",
+            f"{GRAPH.root}/logs/latency/{entry}/{reranker}.log",
         benchmark:
-            f"{ROOT}/benchmarks/latency/{entry}/{reranker}.tsv"
+            f"{GRAPH.root}/benchmarks/latency/{entry}/{reranker}.tsv"
         threads: workflow.cores or CONFIG.threads
         resources:
             mem_mb=8000,

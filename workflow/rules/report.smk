@@ -3,23 +3,23 @@
 
 rule table:
     input:
-        comparisons=COMPARISON_FILES,
-        metrics=METRIC_FILES,
-        latency=LATENCY_FILES,
+        comparisons=GRAPH.comparison_files(),
+        metrics=GRAPH.reranking_files(places.METRICS, GRAPH.rerankings),
+        latency=GRAPH.latency_files(),
     output:
         report(
-            results(places.TABLE, suffix="html"),
+            GRAPH.path(places.TABLE, suffix="html"),
             caption="../report/table.rst",
             category="Tables",
             labels={"table": "{table}"},
         ),
-        [results(places.TABLE, suffix=suffix) for suffix in TABLE_SUFFIXES if suffix != "html"],
+        [GRAPH.path(places.TABLE, suffix=suffix) for suffix in TABLE_SUFFIXES if suffix != "html"],
     params:
-        config=CONFIG_FILE,
+        config=GRAPH.config,
     log:
-        f"{ROOT}/logs/table/{{table}}.log",
+        f"{GRAPH.root}/logs/table/{{table}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/table/{{table}}.tsv"
+        f"{GRAPH.root}/benchmarks/table/{{table}}.tsv"
     threads: 1
     resources:
         mem_mb=1000,
@@ -32,23 +32,23 @@ rule table:
 
 rule figure:
     input:
-        comparisons=COMPARISON_FILES,
-        metrics=METRIC_FILES,
-        latency=LATENCY_FILES,
+        comparisons=GRAPH.comparison_files(),
+        metrics=GRAPH.reranking_files(places.METRICS, GRAPH.rerankings),
+        latency=GRAPH.latency_files(),
     output:
         report(
-            results(places.FIGURE, suffix="svg"),
+            GRAPH.path(places.FIGURE, suffix="svg"),
             caption="../report/figure.rst",
             category="Figures",
             labels={"figure": "{figure}"},
         ),
-        [results(places.FIGURE, suffix=suffix) for suffix in FIGURE_SUFFIXES if suffix != "svg"],
+        [GRAPH.path(places.FIGURE, suffix=suffix) for suffix in FIGURE_SUFFIXES if suffix != "svg"],
     params:
-        config=CONFIG_FILE,
+        config=GRAPH.config,
     log:
-        f"{ROOT}/logs/figure/{{figure}}.log",
+        f"{GRAPH.root}/logs/figure/{{figure}}.log",
     benchmark:
-        f"{ROOT}/benchmarks/figure/{{figure}}.tsv"
+        f"{GRAPH.root}/benchmarks/figure/{{figure}}.tsv"
     threads: 1
     resources:
         mem_mb=2000,
@@ -61,21 +61,21 @@ rule figure:
 
 rule site:
     input:
-        datasets=DATASET_FILES,
-        runs=RUN_FILES,
-        metrics=METRIC_FILES,
-        comparisons=COMPARISON_FILES,
-        latency=LATENCY_FILES,
-        tables=TABLE_FILES,
-        figures=FIGURE_FILES,
+        datasets=GRAPH.dataset_files(CONFIG.datasets),
+        runs=GRAPH.reranking_files(places.RUN, GRAPH.rerankings),
+        metrics=GRAPH.reranking_files(places.METRICS, GRAPH.rerankings),
+        comparisons=GRAPH.comparison_files(),
+        latency=GRAPH.latency_files(),
+        tables=GRAPH.table_files(),
+        figures=GRAPH.figure_files(),
     output:
-        index=report(results(places.SITE), caption="../report/site.rst", category="Site"),
+        index=report(GRAPH.path(places.SITE), caption="../report/site.rst", category="Site"),
     params:
-        config=CONFIG_FILE,
+        config=GRAPH.config,
     log:
-        f"{ROOT}/logs/site.log",
+        f"{GRAPH.root}/logs/site.log",
     benchmark:
-        f"{ROOT}/benchmarks/site.tsv"
+        f"{GRAPH.root}/benchmarks/site.tsv"
     threads: 1
     resources:
         mem_mb=2000,

@@ -1,30 +1,27 @@
 # Runs and traces: one job per (first stage, reranker) takes all its data sets, so that its weights load
 # once. A data set that is added reruns the job; its finished shards make that cheap.
-for (first_stage, reranker), names in RERANKINGS.items():
+for (first_stage, reranker), names in GRAPH.rerankings.items():
 
     rule:
         name:
             f"rerank_{first_stage}_{reranker}"
         input:
-            datasets=[path for dataset in names for path in dataset_files(dataset)],
-            candidates=[
-                results(places.CANDIDATES, dataset=dataset, first_stage=first_stage)
-                for dataset in names
-            ],
-            model=model_of(CONFIG.rerankers[reranker]),
+            datasets=GRAPH.dataset_files(names),
+            candidates=GRAPH.candidate_files({first_stage: names}),
+            model=GRAPH.model_record("rerankers", reranker),
         output:
-            runs=places_of(places.RUN, {(first_stage, reranker): names}),
-            traces=places_of(places.TRACE, {(first_stage, reranker): names}),
+            runs=GRAPH.reranking_files(places.RUN, {(first_stage, reranker): names}),
+            traces=GRAPH.reranking_files(places.TRACE, {(first_stage, reranker): names}),
         params:
-            config=CONFIG_FILE,
+            config=GRAPH.config,
             first_stage=first_stage,
             reranker=reranker,
             datasets=names,
-            settings=settings_of("rerankers", reranker),
+            settings=GRAPH.settings("rerankers", reranker),
         log:
-            f"{ROOT}/logs/rerank/{first_stage}/{reranker}.log",
+            f"{GRAPH.root}/logs/rerank/{first_stage}/{reranker}.log",
         benchmark:
-            f"{ROOT}/benchmarks/rerank/{first_stage}/{reranker}.tsv"
+            f"{GRAPH.root}/benchmarks/rerank/{first_stage}/{reranker}.tsv"
         threads: CONFIG.threads
         resources:
             mem_mb=8000,

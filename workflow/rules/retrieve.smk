@@ -1,26 +1,23 @@
 # Candidates: one job per first stage takes all its data sets, so that its model loads once.
-for first_stage, names in RETRIEVALS.items():
+for first_stage, names in GRAPH.retrievals.items():
 
     rule:
         name:
             f"retrieve_{first_stage}"
         input:
-            datasets=[path for dataset in names for path in dataset_files(dataset)],
-            model=model_of(CONFIG.first_stages[first_stage]),
+            datasets=GRAPH.dataset_files(names),
+            model=GRAPH.model_record("first_stages", first_stage),
         output:
-            candidates=[
-                results(places.CANDIDATES, dataset=dataset, first_stage=first_stage)
-                for dataset in names
-            ],
+            candidates=GRAPH.candidate_files({first_stage: names}),
         params:
-            config=CONFIG_FILE,
+            config=GRAPH.config,
             first_stage=first_stage,
             datasets=names,
-            settings=settings_of("first_stages", first_stage),
+            settings=GRAPH.settings("first_stages", first_stage),
         log:
-            f"{ROOT}/logs/retrieve/{first_stage}.log",
+            f"{GRAPH.root}/logs/retrieve/{first_stage}.log",
         benchmark:
-            f"{ROOT}/benchmarks/retrieve/{first_stage}.tsv"
+            f"{GRAPH.root}/benchmarks/retrieve/{first_stage}.tsv"
         threads: CONFIG.threads
         resources:
             mem_mb=8000,

@@ -1,0 +1,157 @@
+"""What a configuration asks the workflow to build: which systems on which data sets, into which files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from e2rank_eval.configuration import Configuration, parse_configuration
+from e2rank_eval.errors import InputError
+from e2rank_eval.registry import entries
+from e2rank_eval.report.index import figure_ids, table_ids
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import write_text
+
+Key = TypeVar("Key", bound=Hashable)
+
+TABLE_SUFFIXES = ("csv", "md", "tex", "html")
+FIGURE_SUFFIXES = ("png", "svg", "csv")
+
+
+def lead() -> None:
+    """Make this process the leader: shell lines find the e2rank-eval beside this Python, and die with it."""
+    beside = str(Path(sys.executable).parent)
+    os.environ["PATH"] = f"{beside}{os.pathsep}{os.environ['PATH']}"
+    os.environ.setdefault("E2RANK_EVAL_LEADER", str(os.getpid()))
+
+
+class Graph:
+    """A checked configuration and everything that the rules read off it.
+
+    ``rerankings`` maps (first stage, reranker) to the data sets on which a comparison, a sweep or a
+    latency entry asks for it, in the configuration's order; ``retrievals`` likewise maps first stages;
+    ``timings`` are the (latency entry, reranker) pairs.
+
+    Raises
+    ------
+    InputError
+        When the configuration fails a check or names a model that no registry has.
+    """
+
+    def __init__(self, values: dict[str, Any], origin: str) -> None:
+        self.configuration = parse_configuration(values, origin)
+        self.values = values
+        self.root = f"results/{self.configuration.profile}"
+        self.config = self.path(places.CONFIG)
+        self.rerankings = _in_order(_wanted(self.configuration), self.configuration)
+        retrieved = ((first_stage, names) for (first_stage, _), names in self.rerankings.items())
+        self.retrievals = _in_order(retrieved, self.configuration)
+        timed = self.configuration.latency
+        self.timings = [(entry, reranker) for entry in timed for reranker in timed[entry].rerankers]
+        self.tables = table_ids(self.configuration)
+        self.figures = figure_ids(self.configuration)
+        for model in self._models():
+            try:
+                entries.model(model)
+            except InputError as error:
+                raise InputError(error.problem, path=origin, mend=error.mend) from error
+
+    def _models(self) -> Iterable[str]:
+        systems = [*self.configuration.first_stages.values(), *self.configuration.rerankers.values()]
+        return (model for system in systems if (model := getattr(system, "model", None)))
+
+    def pin(self) -> None:
+        """Write the configuration as resolved, once, so that verbs read what the graph was built from."""
+        text = yaml.safe_dump(self.values, sort_keys=True, allow_unicode=True)
+        path = Path(self.config)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_text(path, text)
+
+    def path(self, pattern: str, **names: str) -> str:
+        """A place of e2rank_eval.store.layout below this profile's results; unnamed wildcards stay open."""
+        for name, value in names.items():
+            pattern = pattern.replace(f"{{{name}}}", value)
+        return f"{self.root}/{pattern}"
+
+    def model_record(self, section: str, name: str) -> list[str]:
+        """The record of the model that a first stage or reranker names; empty where it names none."""
+        model = getattr(getattr(self.configuration, section)[name], "model", None)
+        return [self.path(places.MODEL, model=model)] if model else []
+
+    def settings(self, section: str, name: str) -> dict[str, Any]:
+        """What decides a job's bytes: its settings, its model's registry entry, and what all jobs share."""
+        settings = getattr(self.configuration, section)[name]
+        shared = self.configuration.model_dump(include={"seed", "threads", "depth", "shard_queries"})
+        model = getattr(settings, "model", None)
+        entry = entries.model(model).model_dump(mode="json") if model else None
+        return {"settings": settings.model_dump(mode="json"), "shared": shared, "entry": entry}
+
+    def dataset_files(self, datasets: Iterable[str]) -> list[str]:
+        patterns = (places.CORPUS, places.QUERIES, places.QRELS, places.EXCLUSIONS, places.DATASET_MANIFEST)
+        return [self.path(pattern, dataset=dataset) for dataset in datasets for pattern in patterns]
+
+    def parent_files(self, dataset: str) -> list[str]:
+        """A slice is cut from the data set it names; others have no parent."""
+        parent = self.configuration.datasets[dataset].slice_of
+        return self.dataset_files([parent] if parent else [])
+
+    def candidate_files(self, retrievals: Mapping[str, Sequence[str]]) -> list[str]:
+        return [
+            self.path(places.CANDIDATES, dataset=dataset, first_stage=first_stage)
+            for first_stage, datasets in retrievals.items()
+            for dataset in datasets
+        ]
+
+    def reranking_files(self, pattern: str, rerankings: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
+        return [
+            self.path(pattern, dataset=dataset, first_stage=first_stage, reranker=reranker)
+            for (first_stage, reranker), datasets in rerankings.items()
+            for dataset in datasets
+        ]
+
+    def compared_metrics(self, comparison: str) -> list[str]:
+        entry = self.configuration.comparisons[comparison]
+        wanted = {(entry.first_stage, reranker): entry.datasets for reranker in entry.rerankers}
+        return self.reranking_files(places.METRICS, wanted)
+
+    def latency_file(self, entry: str, reranker: str) -> str:
+        timed = self.configuration.latency[entry]
+        names = {"dataset": timed.dataset, "first_stage": timed.first_stage, "reranker": reranker}
+        return self.path(places.LATENCY, **names)
+
+    def latency_files(self) -> list[str]:
+        return [self.latency_file(entry, reranker) for entry, reranker in self.timings]
+
+    def comparison_files(self) -> list[str]:
+        return [self.path(places.COMPARISON, comparison=name) for name in self.configuration.comparisons]
+
+    def table_files(self) -> list[str]:
+        return [self.path(places.TABLE, table=t, suffix=s) for t in self.tables for s in TABLE_SUFFIXES]
+
+    def figure_files(self) -> list[str]:
+        return [self.path(places.FIGURE, figure=f, suffix=s) for f in self.figures for s in FIGURE_SUFFIXES]
+
+
+def _wanted(configuration: Configuration) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
+    for entry in (*configuration.comparisons.values(), *configuration.sweeps.values()):
+        for reranker in entry.systems:
+            yield (entry.first_stage, reranker), entry.datasets
+    for timed in configuration.latency.values():
+        # Quality is shown beside latency, so whatever is timed is also evaluated.
+        for reranker in timed.rerankers:
+            yield (timed.first_stage, reranker), [timed.dataset]
+
+
+def _in_order(
+    wanted: Iterable[tuple[Key, Sequence[str]]], configuration: Configuration
+) -> dict[Key, list[str]]:
+    """Data sets by key, each once, in the configuration's order."""
+    names: dict[Key, set[str]] = {}
+    for key, datasets in wanted:
+        names.setdefault(key, set()).update(datasets)
+    return {key: [d for d in configuration.datasets if d in some] for key, some in names.items()}

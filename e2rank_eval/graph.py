@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from e2rank_eval.configuration import Configuration, parse_configuration
+from e2rank_eval.configuration import ComparisonSettings, Configuration, SweepSettings, parse_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.registry import entries
 from e2rank_eval.report.index import figure_ids, table_ids
@@ -138,7 +138,11 @@ class Graph:
 
 
 def _wanted(configuration: Configuration) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
-    for entry in (*configuration.comparisons.values(), *configuration.sweeps.values()):
+    compared: list[ComparisonSettings | SweepSettings] = [
+        *configuration.comparisons.values(),
+        *configuration.sweeps.values(),
+    ]
+    for entry in compared:
         for reranker in entry.systems:
             yield (entry.first_stage, reranker), entry.datasets
     for timed in configuration.latency.values():

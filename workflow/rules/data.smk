@@ -10,20 +10,22 @@ rule fetch:
         qrels=GRAPH.path(places.QRELS),
         exclusions=GRAPH.path(places.EXCLUSIONS),
         manifest=GRAPH.path(places.DATASET_MANIFEST),
-    params:
-        config=GRAPH.config,
-        settings=lambda wildcards: CONFIG.datasets[wildcards.dataset].model_dump(mode="json"),
     log:
         f"{GRAPH.root}/logs/fetch/{{dataset}}.log",
     benchmark:
         f"{GRAPH.root}/benchmarks/fetch/{{dataset}}.tsv"
     retries: 2
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
-    conda:
-        ENVIRONMENT
+    params:
+        config=GRAPH.config,
+        settings=lambda wildcards: CONFIG.datasets[wildcards.dataset].model_dump(
+            mode="json"
+        ),
     shell:
         "e2rank-eval fetch {wildcards.dataset} --config {params.config} 2>&1 | tee {log}"
 
@@ -31,19 +33,21 @@ rule fetch:
 rule fetch_model:
     output:
         record=GRAPH.path(places.MODEL),
-    params:
-        config=GRAPH.config,
-        entry=lambda wildcards: registered_models()[wildcards.model].model_dump(mode="json"),
     log:
         f"{GRAPH.root}/logs/fetch_model/{{model}}.log",
     benchmark:
         f"{GRAPH.root}/benchmarks/fetch_model/{{model}}.tsv"
     retries: 2
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=4000,
         runtime=120,
-    conda:
-        ENVIRONMENT
+    params:
+        config=GRAPH.config,
+        entry=lambda wildcards: registered_models()[wildcards.model].model_dump(
+            mode="json"
+        ),
     shell:
         "e2rank-eval fetch --model {wildcards.model} --config {params.config} 2>&1 | tee {log}"

@@ -8,18 +8,18 @@ rule evaluate:
         qrels=GRAPH.path(places.QRELS),
     output:
         metrics=GRAPH.path(places.METRICS),
-    params:
-        seed=CONFIG.seed,
     log:
         f"{GRAPH.root}/logs/evaluate/{{dataset}}/{{first_stage}}/{{reranker}}.log",
     benchmark:
         f"{GRAPH.root}/benchmarks/evaluate/{{dataset}}/{{first_stage}}/{{reranker}}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1000,
         runtime=20,
-    conda:
-        ENVIRONMENT
+    params:
+        seed=CONFIG.seed,
     shell:
         "e2rank-eval evaluate {input.run} {input.qrels} --trace {input.trace} --output {output.metrics}"
         " --seed {params.seed} 2>&1 | tee {log}"
@@ -30,18 +30,20 @@ rule compare:
         metrics=lambda wildcards: GRAPH.compared_metrics(wildcards.comparison),
     output:
         comparison=GRAPH.path(places.COMPARISON),
-    params:
-        config=GRAPH.config,
-        settings=lambda wildcards: CONFIG.comparisons[wildcards.comparison].model_dump(mode="json"),
     log:
         f"{GRAPH.root}/logs/compare/{{comparison}}.log",
     benchmark:
         f"{GRAPH.root}/benchmarks/compare/{{comparison}}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
         runtime=20,
-    conda:
-        ENVIRONMENT
+    params:
+        config=GRAPH.config,
+        settings=lambda wildcards: CONFIG.comparisons[wildcards.comparison].model_dump(
+            mode="json"
+        ),
     shell:
         "e2rank-eval compare {wildcards.comparison} --config {params.config} 2>&1 | tee {log}"

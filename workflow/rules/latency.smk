@@ -7,25 +7,27 @@ for entry, reranker in GRAPH.timings:
             f"latency_{entry}_{reranker}"
         input:
             dataset=GRAPH.dataset_files([timed.dataset]),
-            candidates=GRAPH.path(places.CANDIDATES, dataset=timed.dataset, first_stage=timed.first_stage),
+            candidates=GRAPH.path(
+                places.CANDIDATES, dataset=timed.dataset, first_stage=timed.first_stage
+            ),
             model=GRAPH.model_record("rerankers", reranker),
         output:
             latency=GRAPH.latency_file(entry, reranker),
+        log:
+            f"{GRAPH.root}/logs/latency/{entry}/{reranker}.log",
+        benchmark:
+            f"{GRAPH.root}/benchmarks/latency/{entry}/{reranker}.tsv"
+        conda:
+            ENVIRONMENT
+        threads: workflow.cores or CONFIG.threads
+        resources:
+            mem_mb=8000,
+            runtime=240,
         params:
             config=GRAPH.config,
             entry=entry,
             reranker=reranker,
             timed=timed.model_dump(mode="json"),
             settings=GRAPH.settings("rerankers", reranker),
-        log:
-            f"{GRAPH.root}/logs/latency/{entry}/{reranker}.log",
-        benchmark:
-            f"{GRAPH.root}/benchmarks/latency/{entry}/{reranker}.tsv"
-        threads: workflow.cores or CONFIG.threads
-        resources:
-            mem_mb=8000,
-            runtime=240,
-        conda:
-            ENVIRONMENT
         shell:
             "e2rank-eval latency {params.entry} {params.reranker} --config {params.config} 2>&1 | tee {log}"

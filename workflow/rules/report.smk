@@ -13,19 +13,23 @@ rule table:
             category="Tables",
             labels={"table": "{table}"},
         ),
-        [GRAPH.path(places.TABLE, suffix=suffix) for suffix in TABLE_SUFFIXES if suffix != "html"],
-    params:
-        config=GRAPH.config,
+        [
+            GRAPH.path(places.TABLE, suffix=suffix)
+            for suffix in TABLE_SUFFIXES
+            if suffix != "html"
+        ],
     log:
         f"{GRAPH.root}/logs/table/{{table}}.log",
     benchmark:
         f"{GRAPH.root}/benchmarks/table/{{table}}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=1000,
         runtime=20,
-    conda:
-        ENVIRONMENT
+    params:
+        config=GRAPH.config,
     shell:
         "e2rank-eval table {wildcards.table} --config {params.config} 2>&1 | tee {log}"
 
@@ -42,19 +46,23 @@ rule figure:
             category="Figures",
             labels={"figure": "{figure}"},
         ),
-        [GRAPH.path(places.FIGURE, suffix=suffix) for suffix in FIGURE_SUFFIXES if suffix != "svg"],
-    params:
-        config=GRAPH.config,
+        [
+            GRAPH.path(places.FIGURE, suffix=suffix)
+            for suffix in FIGURE_SUFFIXES
+            if suffix != "svg"
+        ],
     log:
         f"{GRAPH.root}/logs/figure/{{figure}}.log",
     benchmark:
         f"{GRAPH.root}/benchmarks/figure/{{figure}}.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
         runtime=20,
-    conda:
-        ENVIRONMENT
+    params:
+        config=GRAPH.config,
     shell:
         "e2rank-eval figure {wildcards.figure} --config {params.config} 2>&1 | tee {log}"
 
@@ -69,18 +77,20 @@ rule site:
         tables=GRAPH.table_files(),
         figures=GRAPH.figure_files(),
     output:
-        index=report(GRAPH.path(places.SITE), caption="../report/site.rst", category="Site"),
-    params:
-        config=GRAPH.config,
+        index=report(
+            GRAPH.path(places.SITE), caption="../report/site.rst", category="Site"
+        ),
     log:
         f"{GRAPH.root}/logs/site.log",
     benchmark:
         f"{GRAPH.root}/benchmarks/site.tsv"
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
         runtime=20,
-    conda:
-        ENVIRONMENT
+    params:
+        config=GRAPH.config,
     shell:
         "e2rank-eval site --config {params.config} 2>&1 | tee {log}"

@@ -12,22 +12,22 @@ for (first_stage, reranker), names in GRAPH.rerankings.items():
         output:
             runs=GRAPH.reranking_files(places.RUN, {(first_stage, reranker): names}),
             traces=GRAPH.reranking_files(places.TRACE, {(first_stage, reranker): names}),
+        log:
+            f"{GRAPH.root}/logs/rerank/{first_stage}/{reranker}.log",
+        benchmark:
+            f"{GRAPH.root}/benchmarks/rerank/{first_stage}/{reranker}.tsv"
+        conda:
+            ENVIRONMENT
+        threads: CONFIG.threads
+        resources:
+            mem_mb=8000,
+            runtime=480,
         params:
             config=GRAPH.config,
             first_stage=first_stage,
             reranker=reranker,
             datasets=names,
             settings=GRAPH.settings("rerankers", reranker),
-        log:
-            f"{GRAPH.root}/logs/rerank/{first_stage}/{reranker}.log",
-        benchmark:
-            f"{GRAPH.root}/benchmarks/rerank/{first_stage}/{reranker}.tsv"
-        threads: CONFIG.threads
-        resources:
-            mem_mb=8000,
-            runtime=480,
-        conda:
-            ENVIRONMENT
         shell:
             "e2rank-eval rerank {params.reranker} {params.datasets} --first-stage {params.first_stage}"
             " --config {params.config} 2>&1 | tee {log}"

@@ -67,9 +67,11 @@ def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES)
         if run.scores.get(query_id):
             ranked[query_id], tied = break_ties(run.scores[query_id])
             ties += tied
-    values = _trec_eval_values(ranked, qrels, parsed)
+    # trec_eval's code never returns from a query without a grade of 0 or more, which counts 0 anyway.
+    scorable = {q: grades for q, grades in qrels.items() if max(grades.values(), default=-1) >= 0}
+    values = _trec_eval_values(ranked, scorable, parsed)
     values |= {m.name: _judged(ranked, qrels, m.cutoff) for m in parsed if m.parsed.NAME == "Judged"}
-    values |= _other_values(ranked, qrels, [m for m in parsed if m.name not in values])
+    values |= _other_values(ranked, scorable, [m for m in parsed if m.name not in values])
     return Effectiveness(
         per_query={m.name: {q: values[m.name].get(q, 0.0) for q in qrels} for m in parsed},
         run_queries=len(run.scores),
@@ -127,7 +129,7 @@ def _judged(ranked: Scores, qrels: Qrels, cutoff: int | None) -> dict[str, float
 
 def _other_values(ranked: Scores, qrels: Qrels, measures: Sequence[Measure]) -> Values:
     values: Values = {measure.name: {} for measure in measures}
-    if not measures or not ranked:
+    if not measures or not qrels:
         return values
     try:
         for metric in ir_measures.iter_calc([m.parsed for m in measures], qrels, ranked):

@@ -1,0 +1,136 @@
+"""The machine under a latency measurement: one measurement at a time, who else is busy, peak memory."""
+
+from __future__ import annotations
+
+import getpass
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from e2rank_eval.store.locks import exclusive
+from e2rank_eval.store.manifests import hardware
+
+LOCK_WAIT = 600.0
+"""Seconds to wait for another latency measurement of the same user to end."""
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the one latency lock of this user on this machine, whatever the clone or profile.
+
+    Raises
+    ------
+    UnavailableError
+        When another measurement still runs after ten minutes.
+    """
+    path = Path(tempfile.gettempdir()) / f"e2rank-eval-latency-{getpass.getuser()}.lock"
+    with exclusive(path, what="a latency measurement", wait=LOCK_WAIT):
+        yield
+
+
+class LoadMeter:
+    """Cores that other processes have used, on average, since this meter was made.
+
+    The system's load average would not do: it decays over a minute, so that it blames a measurement
+    for the stage of the same workflow before it, and misses work that has just begun.
+    """
+
+    def __init__(self) -> None:
+        self._start = self._now()
+
+    @staticmethod
+    def _now() -> tuple[float, float, float]:
+        total = psutil.cpu_times()
+        busy = sum(total) - total.idle - getattr(total, "iowait", 0.0) - getattr(total, "guest", 0.0)
+        return time.monotonic(), busy, _own_seconds()
+
+    def others(self) -> float:
+        """Mean number of cores in use by processes other than this one and its children."""
+        elapsed, busy, own = (now - then for now, then in zip(self._now(), self._start, strict=True))
+        return max(0.0, (busy - own) / elapsed) if elapsed > 0 else 0.0
+
+
+def _own_seconds() -> float:
+    process = psutil.Process()
+    seconds = 0.0
+    for one in [process, *process.children(recursive=True)]:
+        try:
+            spent = one.cpu_times()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        seconds += spent.user + spent.system
+    return seconds
+
+
+def load_now(seconds: float = 1.0) -> float:
+    """Cores that others use, watched for ``seconds`` while this process sleeps."""
+    meter = LoadMeter()
+    time.sleep(seconds)
+    return meter.others()
+
+
+def usable_cores() -> int:
+    return int(hardware()["cores"])
+
+
+def busy_label(load: float, cores: int) -> str | None:
+    """``machine busy: ...`` where others use more than a tenth of the cores, and a quarter core at least.
+
+    >>> busy_label(1.84, 2)
+    'machine busy: load 1.8 on 2 cores'
+    """
+    if load <= max(0.25, 0.1 * cores):
+        return None
+    return f"machine busy: load {load:.1f} on {cores} cores"
+
+
+def device_name() -> str:
+    """The GPU's name where torch is loaded and sees one, else the CPU model."""
+    facts = hardware()
+    return str(facts["gpus"][0] if facts.get("gpus") else facts["cpu"])
+
+
+def _cuda() -> Any | None:
+    """torch.cuda where it is in use; torch is not imported for the question."""
+    torch = sys.modules.get("torch")
+    return torch.cuda if torch is not None and torch.cuda.is_available() else None
+
+
+def synchroniser() -> Callable[[], None]:
+    """What waits for the device: ``torch.cuda.synchronize`` on a GPU, nothing on a CPU."""
+    cuda = _cuda()
+    if cuda is None:
+        return lambda: None
+    wait: Callable[[], None] = cuda.synchronize
+    return wait
+
+
+def reset_peak_memory() -> None:
+    """Start counting peak memory anew, where the system can (Linux, CUDA)."""
+    cuda = _cuda()
+    if cuda is not None:
+        cuda.reset_peak_memory_stats()
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:  # not Linux, or not allowed: the peak is then that of the whole process
+        return
+
+
+def peak_memory_bytes() -> int:
+    """Most memory held since :func:`reset_peak_memory`: the GPU's where it holds any, else the process's."""
+    cuda = _cuda()
+    if cuda is not None and cuda.max_memory_allocated() > 0:
+        return int(cuda.max_memory_allocated())
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,165 @@
+"""Comparisons of real runs, of stored metrics, and what they refuse."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+import scipy.stats
+
+from e2rank_eval.configuration import Configuration, parse_configuration
+from e2rank_eval.errors import InputError
+from e2rank_eval.evaluation.comparison import MACRO, Plan, compare, compare_files, write_comparison
+from e2rank_eval.evaluation.effectiveness import evaluate
+from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
+from e2rank_eval.store.layout import COMPARISON, METRICS, Layout
+from e2rank_eval.store.trec import read_qrels, read_run, write_qrels, write_run
+
+RUNS = ["dl19.bm25", "dl19.bm25_rm3", "dl19.splade_p_p_ensemble_distil", "dl19.d_bert_kd_tasb"]
+
+
+def values(*numbers: float) -> dict[str, float]:
+    return {f"q{position}": number for position, number in enumerate(numbers)}
+
+
+def test_real_runs_against_bm25(shared_data: Path) -> None:
+    qrels = shared_data / "trec/qrels/qrels.dl19-passage.txt"
+    paths = [shared_data / f"trec/runs/{name}.txt.gz" for name in RUNS]
+    found = compare_files(qrels, paths)
+    assert [round(100 * system["mean"], 2) for system in found["systems"]][::2] == [50.58, 73.08]
+    assert found["rerankers"] == RUNS
+    assert found["baselines"] == RUNS[:1]
+    base, other = (
+        evaluate(read_run(path), read_qrels(qrels)).per_query["nDCG@10"] for path in (paths[0], paths[2])
+    )
+    rm3, splade, tasb = found["tests"]
+    assert splade["p_t"] == pytest.approx(
+        scipy.stats.ttest_rel([other[q] for q in base], list(base.values())).pvalue
+    )
+    assert splade["difference"] == pytest.approx(sum(other[q] - base[q] for q in base) / 43)
+    assert (splade["wins"], splade["ties"], splade["losses"], splade["queries"]) == (34, 0, 9, 43)
+    assert splade["p_holm"] == tasb["p_holm"] == pytest.approx(3 / 100_001)
+    assert rm3["p_holm"] == rm3["p_randomisation"] > 0.3
+
+
+def test_systems_that_never_differ_have_p_one() -> None:
+    same = {("d", name): values(*[0.1 * i for i in range(8)]) for name in ("a", "b")}
+    (test,) = compare(Plan("t", ["d"], ["a", "b"], ["a"]), same, seed=1)["tests"]
+    assert test["p_randomisation"] == test["p_t"] == test["p_holm"] == 1.0
+    assert (test["effect_size"], test["ties"]) == (0.0, 8)
+
+
+def test_several_collections_add_rows_over_all_of_them() -> None:
+    stored = {
+        ("small", "base"): values(0.1, 0.2),
+        ("small", "ours"): values(0.3, 0.3),
+        ("large", "base"): values(*[0.5] * 10),
+        ("large", "ours"): values(*[0.5 + 0.01 * i for i in range(10)]),
+    }
+    found = compare(Plan("t", ["small", "large"], ["base", "ours"], ["base"]), stored, seed=1)
+    overall = [system for system in found["systems"] if system["dataset"] == MACRO]
+    assert [(s["reranker"], s["queries"]) for s in overall] == [("base", 12), ("ours", 12)]
+    assert overall[1]["mean"] == pytest.approx((0.3 + 0.545) / 2)
+    small, large, both = found["tests"]
+    assert small["p_randomisation"] is small["p_t"] is small["p_holm"] is None
+    assert both["difference"] == pytest.approx((0.15 + 0.045) / 2)
+    assert both["p_randomisation"] == 2 / 2**11
+    assert large["p_randomisation"] == large["p_holm"] == 2 / 2**9
+    assert both["p_holm"] == 2 * both["p_randomisation"]
+
+
+@pytest.mark.parametrize(("queries", "tested"), [(5, False), (6, True)])
+def test_no_test_is_made_below_six_queries(queries: int, tested: bool) -> None:
+    stored = {
+        ("d", "a"): values(*[0.1] * queries),
+        ("d", "b"): values(*[0.1 * i for i in range(1, queries + 1)]),
+    }
+    (test,) = compare(Plan("t", ["d"], ["a", "b"], ["a"]), stored, seed=1)["tests"]
+    assert [test[p] is not None for p in ("p_randomisation", "p_t", "p_holm")] == [tested] * 3
+    assert test["wins"] == queries - 1
+
+
+def test_no_two_systems_are_tested_twice() -> None:
+    pairs = Plan("t", ["d"], ["a", "b", "c", "d"], ["a", "c"]).pairs()
+    assert pairs == [("b", "a"), ("c", "a"), ("d", "a"), ("b", "c"), ("d", "c")]
+    assert len({frozenset(pair) for pair in pairs}) == len(pairs)
+
+
+def test_a_test_does_not_depend_on_what_else_is_compared() -> None:
+    stored = {
+        ("d", name): values(*[(seed * i * 0.37) % 1 for i in range(1, 31)])
+        for seed, name in enumerate("abc", 1)
+    }
+    alone = compare(Plan("t", ["d"], ["a", "b"], ["a"]), stored, seed=1)
+    together = compare(Plan("t", ["d"], ["a", "c", "b"], ["a"]), stored, seed=1)
+    (test,) = alone["tests"]
+    (same,) = [test for test in together["tests"] if test["reranker"] == "b"]
+    assert {k: v for k, v in test.items() if k != "p_holm"} == {
+        k: v for k, v in same.items() if k != "p_holm"
+    }
+
+
+def test_systems_on_different_queries_are_refused() -> None:
+    stored = {("d", "a"): values(0.1, 0.2), ("d", "b"): values(0.1)}
+    with pytest.raises(InputError, match="'b' and 'a' were not evaluated on the same queries of 'd'"):
+        compare(Plan("t", ["d"], ["a", "b"], ["a"]), stored, seed=1)
+
+
+def test_runs_of_one_name_are_refused(tmp_path: Path) -> None:
+    write_qrels(tmp_path / "qrels.tsv", {"q": {"a": 1}})
+    for folder in ("one", "two"):
+        write_run(tmp_path / folder / "a.run", [("q", ["a"])], tag="a")
+    with pytest.raises(InputError, match="two runs are named 'a'"):
+        compare_files(tmp_path / "qrels.tsv", [tmp_path / "one/a.run", tmp_path / "two/a.run"])
+
+
+def configuration() -> Configuration:
+    entry = {"title": "Two", "datasets": ["lee"], "first_stage": "bm25", "rerankers": ["base", "other"]}
+    return parse_configuration(
+        {
+            "profile": "test",
+            "datasets": {"lee": {}},
+            "first_stages": {"bm25": {"retriever": "bm25"}},
+            "rerankers": {"base": {"family": "identity"}, "other": {"family": "identity"}},
+            "comparisons": {"two": entry | {"baselines": ["base"], "note": "small"}},
+        },
+        "test.yaml",
+    )
+
+
+def store_metrics(layout: Layout, measures: list[str]) -> None:
+    orders = list(itertools.permutations("abcd"))[:8]
+    qrels = layout.root / "qrels.tsv"
+    write_qrels(qrels, {f"q{i}": {"a": 1, "d": 2} for i in range(8)})
+    for reranker, ranked in (("base", orders), ("other", [order[::-1] for order in orders])):
+        run = layout.root / f"{reranker}.run"
+        write_run(run, [(f"q{i}", order) for i, order in enumerate(ranked)], tag=reranker)
+        path = layout.path(METRICS, dataset="lee", first_stage="bm25", reranker=reranker)
+        write_metrics(path, evaluate_files(run, qrels, measures), inputs=[run, qrels])
+
+
+def test_a_configured_comparison_is_written_with_its_manifest(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    store_metrics(layout, ["nDCG@10", "RR@10"])
+    path = write_comparison(configuration(), "two", layout)
+    assert path == layout.path(COMPARISON, comparison="two")
+    first = path.read_bytes()
+    found = json.loads(first)
+    assert (found["title"], found["note"], found["first_stage"]) == ("Two", "small", "bm25")
+    metrics = json.loads(
+        layout.path(METRICS, dataset="lee", first_stage="bm25", reranker="other").read_text()
+    )
+    assert found["systems"][1]["mean"] == pytest.approx(metrics["mean"]["nDCG@10"])
+    assert found["systems"][1]["interval"] == metrics["interval"]["nDCG@10"]
+    manifest = json.loads(path.with_name("two.json.manifest.json").read_text())
+    assert manifest["command"].startswith("e2rank-eval compare two --config ")
+    assert write_comparison(configuration(), "two", layout).read_bytes() == first
+
+
+def test_metrics_without_the_measure_are_named(tmp_path: Path) -> None:
+    store_metrics(Layout(tmp_path), ["RR@10"])
+    with pytest.raises(InputError, match=r"metrics/lee/bm25/base\.json: no values of nDCG@10"):
+        write_comparison(configuration(), "two", Layout(tmp_path))
+    assert not Layout(tmp_path).path(COMPARISON, comparison="two").exists()

@@ -1,0 +1,79 @@
+"""Metrics files: what they hold, that they are reproducible, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
+from e2rank_eval.records import Trace
+from e2rank_eval.store.traces import trace_row, write_traces
+from e2rank_eval.store.trec import write_qrels, write_run
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path, Path]:
+    run = tmp_path / "results/demo/runs/lee/bm25/e2rank.run"
+    write_run(run, [("q1", ["a", "b"]), ("q2", ["b", "a"]), ("q9", ["a"])], tag="e2rank")
+    write_qrels(tmp_path / "qrels.tsv", {"q1": {"a": 2}, "q2": {"a": 1}, "q3": {"c": 1}})
+    traces = tmp_path / "e2rank.jsonl"
+    kept = Trace(kept_first_stage="ValueError: no")
+    write_traces(traces, [trace_row("q1", Trace()), trace_row("q2", kept)])
+    return run, tmp_path / "qrels.tsv", traces
+
+
+def test_a_metrics_file_says_all_about_its_queries(files: tuple[Path, Path, Path]) -> None:
+    run, qrels, traces = files
+    metrics = evaluate_files(run, qrels, ["RR@10", "P@1"], traces=traces)
+    assert (metrics["dataset"], metrics["first_stage"], metrics["reranker"]) == ("lee", "bm25", "e2rank")
+    assert metrics["queries"] == {"qrels": 3, "run": 3, "ignored": 1, "unanswered": ["q3"]}
+    assert metrics["failed"] == ["q2"]
+    assert metrics["per_query"]["RR@10"] == {"q1": 1.0, "q2": 0.5, "q3": 0.0}
+    assert metrics["mean"] == {"RR@10": 0.5, "P@1": pytest.approx(1 / 3)}
+    low, high = metrics["interval"]["RR@10"]
+    assert 0.0 <= low < 0.5 < high <= 1.0
+
+
+def test_the_file_is_the_same_bytes_each_time_and_its_manifest_names_the_command(
+    files: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    run, qrels, traces = files
+    written = []
+    for name in ("one", "two"):
+        path = tmp_path / name / "metrics.json"
+        write_metrics(path, evaluate_files(run, qrels, traces=traces), inputs=[run, qrels, traces])
+        written.append(path.read_bytes())
+    assert written[0] == written[1]
+    manifest = json.loads((tmp_path / "two/metrics.json.manifest.json").read_text())
+    assert manifest["command"].startswith(
+        f"e2rank-eval evaluate {run} {qrels} --trace {traces} --measure nDCG@10"
+    )
+    assert len(manifest["inputs"]) == 3
+
+
+def test_a_gzipped_run_from_elsewhere_scores_the_same_and_has_no_names(
+    files: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    run, qrels, _ = files
+    packed = tmp_path / "elsewhere.txt.gz"
+    packed.write_bytes(gzip.compress(run.read_bytes()))
+    named, plain = evaluate_files(run, qrels), evaluate_files(packed, qrels)
+    assert plain["dataset"] is plain["first_stage"] is plain["reranker"] is None
+    assert named["per_query"] == plain["per_query"]
+
+
+def test_another_seed_moves_the_interval_and_nothing_else(files: tuple[Path, Path, Path]) -> None:
+    run, qrels, _ = files
+    one, two = (evaluate_files(run, qrels, ["nDCG@10"], seed=seed) for seed in (1, 2))
+    changed = {key for key in one if one[key] != two[key]}
+    assert changed <= {"seed", "interval"}
+
+
+def test_judgements_of_another_collection_are_refused(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    write_qrels(tmp_path / "other.tsv", {"x1": {"a": 1}})
+    with pytest.raises(InputError, match=r"e2rank\.run: none of its 3 queries is judged in .*other\.tsv"):
+        evaluate_files(files[0], tmp_path / "other.tsv")

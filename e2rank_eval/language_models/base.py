@@ -34,18 +34,22 @@ class NextToken:
 class LanguageModel(Protocol):
     """A chat model behind whatever engine.
 
-    ``window`` is the number of tokens that prompt and output may take together; ``fingerprint``
-    names everything that decides an output.
+    ``window`` is the number of tokens that prompt and output may take together; ``document_tokens``
+    where a document is cut unless a configuration says otherwise; ``fingerprint`` names everything
+    that decides an output.
     """
 
     name: str
     fingerprint: str
     window: int
+    document_tokens: int
 
     def generate(
         self, chats: Sequence[Sequence[Message]], *, max_new_tokens: int, min_new_tokens: int = 0
     ) -> list[Generation]:
         """Continue each chat greedily (no sampling), thinking disabled where the template knows it.
+
+        ``min_new_tokens`` keeps the model from ending earlier, for measurements of equal length.
 
         Raises
         ------
@@ -65,6 +69,10 @@ class LanguageModel(Protocol):
         ...
 
     def count_tokens(self, text: str) -> int: ...
+
+    def count_prompt_tokens(self, chat: Sequence[Message]) -> int:
+        """Tokens of the whole prompt made of ``chat``: template, contents and generation prompt."""
+        ...
 
     def truncate(self, text: str, tokens: int) -> str:
         """The longest prefix of ``text`` of at most ``tokens`` tokens, unchanged if it is that short."""

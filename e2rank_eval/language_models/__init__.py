@@ -1,0 +1,1 @@
+"""Language models behind one protocol: chat in, greedy text or next-token logits out."""

@@ -1,0 +1,74 @@
+"""Loads a registry model as a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from e2rank_eval.checkpoints import loadable_folder
+from e2rank_eval.errors import InputError
+from e2rank_eval.language_models.base import LanguageModel
+from e2rank_eval.language_models.transformers_model import TransformersModel
+from e2rank_eval.registry.entries import ModelEntry
+from e2rank_eval.store.files import sha256_json
+
+_TOKEN_BUDGET = {"cpu": 8192, "cuda": 131_072}
+
+
+def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping[str, str]) -> LanguageModel:
+    """The causal language model in ``folder``, on a GPU where there is one, in the entry's dtype.
+
+    ``file_hashes`` (file name -> SHA-256) make the fingerprint, with everything else that decides an
+    output. The window is the entry's, or the positions that the model was built for if fewer.
+
+    Raises
+    ------
+    InputError
+        When the model is no decoder, cannot be loaded from safetensors, lacks weights (such as the
+        output layer of an embedding model), or has no chat template.
+    """
+    if entry.kind != "decoder":
+        raise InputError(
+            f"{entry.title} is of kind {entry.kind!r} and writes no text", mend="name a model of kind decoder"
+        )
+    source = loadable_folder(folder, entry.format)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    silence: Any = transformers_logging.disable_progress_bar
+    silence()
+    loader: Any = AutoModelForCausalLM
+    try:
+        model, loading = loader.from_pretrained(
+            source,
+            dtype=getattr(torch, entry.dtype),
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot be loaded as a causal language model ({error})", path=folder, mend="fetch it again"
+        ) from error
+    missing = sorted(loading["missing_keys"])
+    if missing:
+        raise InputError(
+            f"weights are missing and would be random: {', '.join(missing[:5])}",
+            path=folder,
+            mend="name a checkpoint with a language-model head",
+        )
+    window = min(entry.window, getattr(model.config, "max_position_embeddings", entry.window))
+    settings = {"engine": "transformers", "window": window, "dtype": entry.dtype}
+    return TransformersModel(
+        model.to(device),
+        tokenizer,
+        name=folder.name,
+        fingerprint=sha256_json(settings | {"files": dict(file_hashes)}),
+        window=window,
+        document_tokens=entry.document_tokens,
+        token_budget=_TOKEN_BUDGET[device],
+    )

@@ -1,0 +1,174 @@
+"""RankGPT-style reranking: a language model writes the order of one window of documents after another."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from e2rank_eval.configuration import ListwiseSettings
+from e2rank_eval.errors import InputError
+from e2rank_eval.language_models.base import Generation, LanguageModel, Message
+from e2rank_eval.prompts.rankgpt import rankgpt_messages
+from e2rank_eval.prompts.truncation import share_budget
+from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
+from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.parsing import parse_permutation
+from e2rank_eval.rerankers.strategies import SlidingWindow, Strategy, run_together
+from e2rank_eval.store.files import sha256_json
+from e2rank_eval.timing import PhaseClock
+
+_END_TOKENS = 2
+"""Output tokens beyond the permutation itself: the end of the turn, and a leading blank."""
+
+
+@dataclass(slots=True)
+class _State:
+    """One query's work: its texts as cut to ``document_tokens``, and what ranking it has taken so far."""
+
+    query: Query
+    texts: list[str]
+    cut: set[int]
+    calls: int = 0
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    repairs: Counter[str] = field(default_factory=Counter)
+    prompt: str | None = None
+
+    def trace(self) -> Trace:
+        return Trace(
+            calls=self.calls,
+            prompt_tokens=self.prompt_tokens,
+            output_tokens=self.output_tokens,
+            prompt_documents=len(self.texts) if self.calls else 0,
+            truncated_documents=len(self.cut),
+            repairs=dict(sorted(self.repairs.items())),
+            prompt=self.prompt if self.calls == 1 else None,
+        )
+
+
+class ListwiseReranker:
+    """The paper's RankQwen3 baseline on any chat model: greedy ``[4] > [2] > ...`` for each window.
+
+    Documents are cut to ``document_tokens`` (the model's own limit where the settings give none) and,
+    where a window's prompt would still exceed what the model reads, to a fair share of the tokens
+    that are left. The output is allowed the tokens of a full permutation, no more.
+    """
+
+    def __init__(
+        self, model: LanguageModel, settings: ListwiseSettings, *, strategy: Strategy | None = None
+    ) -> None:
+        self._model = model
+        self._strategy = strategy or SlidingWindow(settings.window, settings.step)
+        self._document_tokens = settings.document_tokens or model.document_tokens
+        self.fingerprint = sha256_json(
+            {
+                "settings": settings.model_dump(mode="json", exclude={"label", "on_error"}),
+                "strategy": repr(self._strategy),
+                "document_tokens": self._document_tokens,
+                "prompt": rankgpt_messages("query", ["first", "second"]),
+                "model": model.fingerprint,
+            }
+        )
+
+    @classmethod
+    def from_settings(cls, settings: ListwiseSettings, context: RerankContext) -> ListwiseReranker:
+        return cls(context.models.language_model(settings.model), settings)
+
+    def prepare(self, documents: Sequence[Document]) -> None:
+        """Nothing can be done before the query is known."""
+
+    def rank(self, query: Query, candidates: CandidateList) -> Ranking:
+        """Rank one query's candidates.
+
+        ``seconds`` has ``prompt`` (cutting documents, writing prompts), ``generation``, ``parsing``
+        and ``total``. Fewer than two candidates need no model.
+
+        Raises
+        ------
+        InputError
+            When the query alone leaves no room for documents in the model's window.
+        """
+        return self.rank_many([query], [candidates])[0]
+
+    def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
+        """Rank several queries in lock-step: their first windows in common batches, then their second.
+
+        Each query is given an even share of the seconds.
+        """
+        clock = PhaseClock(self._model.synchronise)
+        with clock.phase("total"):
+            with clock.phase("prompt"):
+                states = [self._state(query, one) for query, one in zip(queries, candidates, strict=True)]
+            orders = run_together(
+                self._strategy,
+                [len(one) for one in candidates],
+                lambda windows: self._rank_windows([(states[i], window) for i, window in windows], clock),
+            )
+        seconds = {phase: spent / max(1, len(states)) for phase, spent in clock.seconds.items()}
+        return [
+            Ranking(one, order, state.trace(), seconds)
+            for one, order, state in zip(candidates, orders, states, strict=True)
+        ]
+
+    def _state(self, query: Query, candidates: CandidateList) -> _State:
+        whole = [document.contents for document in candidates.documents]
+        texts = [self._model.truncate(text, self._document_tokens) for text in whole]
+        return _State(query, texts, {i for i, text in enumerate(texts) if text != whole[i]})
+
+    def _rank_windows(
+        self, windows: Sequence[tuple[_State, tuple[int, ...]]], clock: PhaseClock
+    ) -> list[list[int]]:
+        with clock.phase("prompt"):
+            chats = [self._chat(state, window) for state, window in windows]
+        with clock.phase("generation"):
+            generations = self._generate(chats, [len(window) for _, window in windows])
+        with clock.phase("parsing"):
+            ranked = []
+            for (state, window), chat, generation in zip(windows, chats, generations, strict=True):
+                parsed = parse_permutation(generation.text, len(window), finished=generation.finished)
+                state.calls += 1
+                state.prompt_tokens += generation.prompt_tokens
+                state.output_tokens += generation.output_tokens
+                state.repairs.update(parsed.repairs)
+                state.prompt = chat[-1]["content"]
+                ranked.append([window[place] for place in parsed.order])
+        return ranked
+
+    def _generate(self, chats: Sequence[Sequence[Message]], sizes: Sequence[int]) -> list[Generation]:
+        """One answer to each chat; windows of one size together, as they share their limit of tokens."""
+        generations: dict[int, Generation] = {}
+        for size in sorted(set(sizes)):
+            members = [number for number, one in enumerate(sizes) if one == size]
+            answers = self._model.generate(
+                [chats[number] for number in members], max_new_tokens=self._output_limit(size)
+            )
+            generations |= zip(members, answers, strict=True)
+        return [generations[number] for number in range(len(chats))]
+
+    def _output_limit(self, size: int) -> int:
+        """Tokens of the longest permutation of ``size`` documents, and of the end of the answer."""
+        return _END_TOKENS + sum(self._model.count_tokens(f"[{number}] > ") for number in range(1, size + 1))
+
+    def _chat(self, state: _State, window: Sequence[int]) -> list[dict[str, str]]:
+        """The prompt of one window, its documents cut further where it would not fit."""
+        room = self._model.window - self._output_limit(len(window))
+        texts = [state.texts[position] for position in window]
+        lengths = [self._model.count_tokens(text) for text in texts]
+        chat = rankgpt_messages(state.query.text, texts)
+        budget = sum(lengths)
+        while (excess := self._model.count_prompt_tokens(chat) - room) > 0:
+            budget -= excess
+            if budget < len(texts):
+                raise InputError(
+                    f"the query and {len(texts)} documents do not fit the {self._model.window} tokens "
+                    f"that {self._model.name!r} can read",
+                    mend="lower the window, shorten the query, or name a model that reads more",
+                )
+            shares = share_budget(lengths, budget)
+            cut = [
+                self._model.truncate(state.texts[p], share) for p, share in zip(window, shares, strict=True)
+            ]
+            state.cut |= {p for p, text in zip(window, cut, strict=True) if text != state.texts[p]}
+            chat = rankgpt_messages(state.query.text, cut)
+        return chat

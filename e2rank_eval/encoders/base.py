@@ -20,8 +20,9 @@ class Encoded:
     """``vectors`` float32 [n, d] with rows of unit length, in the order of the input.
 
     ``tokens[i]`` counts the tokens that input i was read as; ``truncated[i]`` how many of its
-    texts a limit cut (0 or 1 for a document or query, up to the number of documents for a
-    listwise input); ``prompts[i]`` is the listwise prompt as the model saw it, else empty.
+    texts a limit cut (0 or 1 for a document or query; for a listwise input its documents and, where
+    it was too long as well, its query); ``prompts[i]`` is the listwise prompt as the model saw it,
+    else empty.
     """
 
     vectors: Vectors
@@ -34,11 +35,12 @@ class Encoder(Protocol):
     """Turns texts into unit vectors whose dot product is the one ranking function of the paper.
 
     ``fingerprint`` names everything that decides a vector (weights hash, limits, pooling, dtype,
-    prompt): caches are keyed by it.
+    prompt); ``document_fingerprint`` what of it decides document vectors: their cache is keyed by it.
     """
 
     name: str
     fingerprint: str
+    document_fingerprint: str
     dimension: int
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:

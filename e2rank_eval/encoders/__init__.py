@@ -1,0 +1,1 @@
+"""Texts and listwise prompts to unit vectors."""

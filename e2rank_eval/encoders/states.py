@@ -1,0 +1,169 @@
+"""Token sequences through a transformer: the mean of chosen final hidden states, as unit vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from e2rank_eval.encoders.base import Kind, Vectors
+from e2rank_eval.encoders.batching import BATCH_TOKENS, STABLE_TOKENS, Batch, plan_batches
+from e2rank_eval.errors import InputError
+
+_CUDA_BATCH_TOKENS = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSequence:
+    """Token ids as the model reads them; the states at ``start`` to ``stop`` (exclusive) are averaged."""
+
+    ids: tuple[int, ...]
+    start: int
+    stop: int
+
+
+class TransformerStates:
+    """A transformer's body (no head) in inference mode on the best device, and its tokenizer.
+
+    ``causal`` says that a position sees only those before it: padding on the right then needs no
+    mask. Weights are read from safetensors only, and no code that comes with them is run.
+
+    Raises
+    ------
+    InputError
+        When ``window`` exceeds the model's positions, or the folder lacks some weights, which
+        would be drawn at random.
+    """
+
+    def __init__(self, folder: Path, *, window: int, dtype: str, causal: bool) -> None:
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        # Half precision is emulated on most CPUs: slower there, and less exact.
+        self.dtype = dtype if self.device.type == "cuda" else "float32"
+        self.window = window
+        self._causal = causal
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._model = _load_body(folder, getattr(torch, self.dtype)).to(self.device).eval()
+        positions = getattr(self._model.config, "max_position_embeddings", None)
+        if positions is not None and window > positions:
+            raise InputError(
+                f"a window of {window} tokens, but the model has {positions} positions",
+                path=folder, mend="lower window in the model registry",
+            )  # fmt: skip
+        self.dimension = int(self._model.config.hidden_size)
+        self._padding = self.tokenizer.pad_token_id or 0  # any id serves: no real position attends to it
+
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Each text's tokens without special ones, uncut."""
+        if not texts:
+            return []
+        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)[
+            "input_ids"
+        ]
+        return ids
+
+    def token_ends(self, texts: Sequence[str]) -> list[list[int]]:
+        """For each text the character offsets at which its tokens end."""
+        if not texts:
+            return []
+        encoded = self.tokenizer(
+            list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        return [[end for _, end in offsets] for offsets in encoded["offset_mapping"]]
+
+    def special_ids(self) -> tuple[list[int], list[int]]:
+        """What the tokenizer by itself puts before and after a text, such as [CLS] and [SEP]."""
+        plain = self.tokenizer("a", add_special_tokens=False)["input_ids"]
+        whole = self.tokenizer("a")["input_ids"]
+        for start in range(len(whole) - len(plain) + 1):
+            if whole[start : start + len(plain)] == plain:
+                return whole[:start], whole[start + len(plain) :]
+        raise InputError("its special tokens change the text's own", path=self.tokenizer.name_or_path)
+
+    def vectors(self, sequences: Sequence[TokenSequence], *, stable: bool) -> Vectors:
+        """Unit vectors float32 [n, d] in the order of the input.
+
+        With ``stable`` a vector's bits do not depend on the other sequences, at the price of filler
+        rows in small batches; without it they agree to about 1e-7.
+
+        Raises
+        ------
+        InputError
+            When a state is not finite.
+        """
+        on_cuda = self.device.type == "cuda"
+        batch_tokens = _CUDA_BATCH_TOKENS if on_cuda else BATCH_TOKENS
+        # GPU libraries promise equal bits for equal shapes only: there, stable batches are always full.
+        least_tokens = 0 if not stable else batch_tokens if on_cuda else STABLE_TOKENS
+        means = np.empty((len(sequences), self.dimension), dtype=np.float32)
+        lengths = [len(sequence.ids) for sequence in sequences]
+        for batch in plan_batches(lengths, self.window, batch_tokens=batch_tokens, least_tokens=least_tokens):
+            means[list(batch.positions)] = self._means(batch, [sequences[at] for at in batch.positions])
+        return _unit_rows(means)
+
+    @torch.inference_mode()
+    def _means(self, batch: Batch, sequences: Sequence[TokenSequence]) -> Vectors:
+        ids = torch.full((len(sequences) + batch.filler, batch.length), self._padding, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        mask[:, 0] = 1  # filler rows attend to something, or their states would be NaN
+        for row, sequence in enumerate(sequences):
+            ids[row, : len(sequence.ids)] = torch.tensor(sequence.ids)
+            mask[row, : len(sequence.ids)] = 1
+        inputs: dict[str, Any] = {"input_ids": ids.to(self.device)}
+        inputs |= {"use_cache": False} if self._causal else {"attention_mask": mask.to(self.device)}
+        states = self._model(**inputs).last_hidden_state
+        # Row by row: a mean over a padded batch would add in an order that depends on the padding.
+        means = [states[row, one.start : one.stop].float().mean(0) for row, one in enumerate(sequences)]
+        return np.asarray(torch.stack(means).cpu().numpy(), dtype=np.float32)
+
+    def synchronise(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def text_limits(
+    states: TransformerStates, name: str, *, specials: int, document: int, query: int
+) -> dict[Kind, int]:
+    """Tokens of its own that a document and a query may keep, of limits that include special tokens.
+
+    Raises
+    ------
+    InputError
+        When a limit leaves no room for text or exceeds the window.
+    """
+    for what, limit in (("document_tokens", document), ("query_tokens", query)):
+        if not specials < limit <= states.window:
+            raise InputError(
+                f"{what} {limit} is out of range for {name}", mend=f"choose {specials + 1} to {states.window}"
+            )
+    return {"document": document - specials, "query": query - specials}
+
+
+def _load_body(folder: Path, dtype: torch.dtype) -> Any:
+    model, report = AutoModel.from_pretrained(
+        folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+    )
+    # BERT's pooler is a head that no vector here goes through; many encoders are published without it.
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if missing:
+        raise InputError(
+            f"{len(missing)} weights are missing ({missing[0]} first) and would be random",
+            path=folder, mend="fetch the model again, or name the right kind in the registry",
+        )  # fmt: skip
+    return model
+
+
+def _unit_rows(rows: Vectors) -> Vectors:
+    exact = rows.astype(np.float64)
+    lengths = np.sqrt((exact * exact).sum(axis=1, keepdims=True))
+    if not (np.isfinite(lengths).all() and (lengths > 0).all()):
+        raise InputError(
+            "the model gave a vector that is not finite, or zero", mend="check its weights and dtype"
+        )
+    return np.asarray(exact / lengths, dtype=np.float32)

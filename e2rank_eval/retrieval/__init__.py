@@ -1,0 +1,1 @@
+"""First stages: which documents are proposed for a query, and in which order."""

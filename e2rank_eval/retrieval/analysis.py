@@ -7,53 +7,7 @@ from collections.abc import Sequence
 
 import Stemmer
 
-# org.apache.lucene.analysis.en.EnglishAnalyzer.ENGLISH_STOP_WORDS_SET
-STOP_WORDS = frozenset({
-    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it",
-    "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these", "they",
-    "this", "to", "was", "will", "with",
-})  # fmt: skip
-
-_WORDS_SET
-STOP_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "be",
-        "but",
-        "by",
-        "for",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "no",
-        "not",
-        "of",
-        "on",
-        "or",
-        "such",
-        "that",
-        "the",
-        "their",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "to",
-        "was",
-        "will",
-        "with",
-    ]
-)
-
-_WORD = re.compile(r"\w\w+")
+# org.apache.lucene.analysis.en.EnglishAnalyzer.ENGLISH_STOP_WORD = re.compile(r"\w\w+")
 """Words of two characters or more, which drops what the apostrophe of a possessive leaves behind."""
 
 

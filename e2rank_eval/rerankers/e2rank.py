@@ -12,7 +12,7 @@ from e2rank_eval.encoders.base import Encoder
 from e2rank_eval.prompts.truncation import DOCUMENT_WORDS
 from e2rank_eval.records import ListwiseInput, Query
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.vectors import EncodedCandidates, QueryVector, VectorReranker, check_finite, unit
+from e2rank_eval.rerankers.vectors import EncodedCandidates, QueryVector, VectorReranker, unit
 from e2rank_eval.store.files import sha256_json
 
 
@@ -50,23 +50,18 @@ class E2RankReranker(VectorReranker):
         self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates]
     ) -> list[QueryVector]:
         if self._settings.prompt == "query-only":
-            vectors, tokens = self._encode_queries(queries)
-            return [
-                QueryVector(unit(vector), calls=1, prompt_tokens=count)
-                for vector, count in zip(vectors, tokens, strict=True)
-            ]
+            return self._plain_vectors(queries)
         listwise = self._listwise_vectors(queries, candidates)
         if self._settings.combination == "pure":
             return listwise
-        vectors, tokens = self._encode_queries(queries)
         return [
             replace(
                 one,
-                vector=unit(self._settings.weight * unit(vector) + one.vector),
-                calls=one.calls + 1,
-                prompt_tokens=one.prompt_tokens + count,
+                vector=unit(self._settings.weight * plain.vector + one.vector),
+                calls=one.calls + plain.calls,
+                prompt_tokens=one.prompt_tokens + plain.prompt_tokens,
             )
-            for one, vector, count in zip(listwise, vectors, tokens, strict=True)
+            for one, plain in zip(listwise, self._plain_vectors(queries), strict=True)
         ]
 
     def _listwise_vectors(
@@ -77,7 +72,6 @@ class E2RankReranker(VectorReranker):
             for query, one in zip(queries, candidates, strict=True)
         ]
         encoded = self._encoder.encode_listwise(inputs)
-        check_finite(encoded.vectors, [f"the listwise prompt of query {query.id!r}" for query in queries])
         prompts = encoded.prompts or repeat(None, len(inputs))
         rows = zip(inputs, encoded.vectors, encoded.tokens, encoded.truncated, prompts, strict=True)
         return [

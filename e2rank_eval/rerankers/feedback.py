@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from e2rank_eval.configuration import FeedbackSettings
 from e2rank_eval.encoders.base import Encoder
@@ -42,13 +42,12 @@ class FeedbackReranker(VectorReranker):
     def _query_vectors(
         self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates]
     ) -> list[QueryVector]:
-        vectors, tokens = self._encode_queries(queries)
         return [
-            self._expand(vector, one, count)
-            for vector, one, count in zip(vectors, candidates, tokens, strict=True)
+            self._expanded(plain, one)
+            for plain, one in zip(self._plain_vectors(queries), candidates, strict=True)
         ]
 
-    def _expand(self, query: NDArray[np.float32], candidates: EncodedCandidates, tokens: int) -> QueryVector:
+    def _expanded(self, plain: QueryVector, candidates: EncodedCandidates) -> QueryVector:
         first = candidates.vectors[: self._settings.documents].astype(np.float64)
-        expanded = unit(query) + self._settings.weight * unit(first.mean(axis=0))
-        return QueryVector(unit(expanded), calls=1, prompt_tokens=tokens, prompt_documents=len(first))
+        expanded = unit(plain.vector + self._settings.weight * unit(first.mean(axis=0)))
+        return replace(plain, vector=expanded, prompt_documents=len(first))

@@ -38,7 +38,7 @@ class EncodedCandidates:
 class QueryVector:
     """What candidates are scored against: float64 [d] of unit length, and what making it took.
 
-    ``prompt_documents`` of the candidates went into it, of which ``prompt_cut`` lost some text.
+    ``prompt_documents`` candidates went into it; ``prompt_cut`` counts the texts that its prompt cut.
     """
 
     vector: Vector
@@ -87,7 +87,7 @@ class VectorReranker(ABC):
         Raises
         ------
         InputError
-            When a vector is not finite, naming the document or query.
+            When the encoder cannot encode an input; names the document if it is one.
         """
         return self.rank_many([query], [candidates])[0]
 
@@ -127,10 +127,21 @@ class VectorReranker(ABC):
                 fresh.setdefault(text, document)
         if not fresh:
             return {}
-        encoded = self._encoder.encode(list(fresh), "document")
-        check_finite(encoded.vectors, [f"document {document.id!r}" for document in fresh.values()])
+        try:
+            encoded = self._encoder.encode(list(fresh), "document")
+        except InputError:
+            self._raise_named(fresh)
+            raise
         rows = zip(fresh, encoded.vectors, encoded.tokens, encoded.truncated, strict=True)
         return {text: _Stored(vector, tokens, truncated > 0) for text, vector, tokens, truncated in rows}
+
+    def _raise_named(self, documents: Mapping[str, Document]) -> None:
+        """Raise again what failed, with the id of the first document that fails by itself."""
+        for text, document in documents.items():
+            try:
+                self._encoder.encode([text], "document")
+            except InputError as error:
+                raise InputError(f"document {document.id!r}: {error.problem}", mend=error.mend) from error
 
     def _encode_candidates(self, lists: Sequence[CandidateList]) -> list[EncodedCandidates]:
         fresh = self._encode([document for candidates in lists for document in candidates.documents])
@@ -150,11 +161,13 @@ class VectorReranker(ABC):
             tokens=sum(fresh[text].tokens for text in set(texts) if text in fresh),
         )
 
-    def _encode_queries(self, queries: Sequence[Query]) -> tuple[Vectors, tuple[int, ...]]:
-        """Plain query vectors [n, d] and their tokens."""
+    def _plain_vectors(self, queries: Sequence[Query]) -> list[QueryVector]:
+        """Each query embedded by itself."""
         encoded = self._encoder.encode([query.text for query in queries], "query")
-        check_finite(encoded.vectors, [f"query {query.id!r}" for query in queries])
-        return encoded.vectors, encoded.tokens
+        return [
+            QueryVector(unit(vector), calls=1, prompt_tokens=tokens)
+            for vector, tokens in zip(encoded.vectors, encoded.tokens, strict=True)
+        ]
 
 
 def unit(vector: NDArray[np.floating]) -> Vector:
@@ -178,32 +191,25 @@ def order_by_score(query: Vector, documents: Vectors) -> tuple[tuple[int, ...], 
     Products are summed row by row in float64 and rounded to the 6 decimals that traces store: equal
     texts tie exactly wherever they stand, noise of the encoder's batching below that decides
     nothing, and the order can be recomputed from the trace. Ties keep their order.
+
+    Raises
+    ------
+    ValueError
+        When a product is not finite.
     """
     scores = np.round((documents.astype(np.float64) * query).sum(axis=1), _DECIMALS) + 0.0  # no -0.0
+    if not np.isfinite(scores).all():
+        raise ValueError(f"the score of candidate {int(np.argmin(np.isfinite(scores))) + 1} is not finite")
     order = np.argsort(-scores, kind="stable")
     return tuple(int(position) for position in order), tuple(float(score) for score in scores)
 
 
-def check_finite(vectors: Vectors, names: Sequence[str]) -> None:
-    """Refuse a vector with NaN or infinity, naming what it is the vector of.
-
-    Raises
-    ------
-    InputError
-        For the first such row.
-    """
-    for name, vector in zip(names, vectors, strict=True):
-        if not np.isfinite(vector).all():
-            raise InputError(
-                f"the vector of {name} is not finite", mend="check the model's weights, or load it in float32"
-            )
-
-
 def _trace(query: QueryVector, candidates: EncodedCandidates, scores: tuple[float, ...]) -> Trace:
-    # A prompt never gives a document more room than it has by itself, so one cut by itself is cut there too;
-    # the maximum adds those that only the word limit cut, which the encoder cannot see.
+    # A prompt never gives a document more room than it has by itself, so one cut by itself is cut there too.
+    # The maximum adds those that only the word limit cut, which the encoder cannot see; the minimum leaves
+    # out a cut query, which the encoder counts like a document.
     outside = sum(candidates.cut[query.prompt_documents :])
-    inside = max(query.prompt_cut, sum(candidates.cut[: query.prompt_documents]))
+    inside = max(min(query.prompt_cut, query.prompt_documents), sum(candidates.cut[: query.prompt_documents]))
     return Trace(
         calls=query.calls,
         prompt_tokens=query.prompt_tokens,

@@ -223,32 +223,32 @@ def test_seconds_by_phase() -> None:
 
 
 class BrokenEncoder(ToyEncoder):
-    """Gives NaN to any input that has the word ``broken``."""
+    """Refuses a batch with the word ``broken`` in it, without saying where."""
 
     def encode(self, texts: Any, kind: Kind) -> Encoded:
-        encoded = super().encode(texts, kind)
-        encoded.vectors[["broken" in text for text in texts]] = np.nan
-        return encoded
-
-    def encode_listwise(self, inputs: Any) -> Encoded:
-        encoded = super().encode_listwise(inputs)
-        encoded.vectors[["broken" in one.query for one in inputs]] = np.nan
-        return encoded
+        if any("broken" in text for text in texts):
+            raise InputError("the model gave a vector that is not finite", mend="check its weights")
+        return super().encode(texts, kind)
 
 
-@pytest.mark.parametrize(
-    ("query", "texts", "options", "named"),
-    [
-        ("x", ["a", "broken b"], {}, "document 'q-d1'"),
-        ("broken", ["a", "b"], {}, "listwise prompt of query 'q'"),
-        ("broken", ["a", "b"], {"prompt": "query-only"}, "query 'q'"),
-    ],
-)
-def test_a_vector_that_is_not_finite_is_named(
-    query: str, texts: list[str], options: dict[str, Any], named: str
-) -> None:
-    with pytest.raises(InputError, match=f"{named} is not finite"):
-        reranker(BrokenEncoder(), **options).rank(Query("q", query), candidate_list("q", texts))
+def test_the_document_that_cannot_be_encoded_is_named() -> None:
+    model = reranker(BrokenEncoder())
+    candidates = candidate_list("q", ["a", "b", "broken c", "d"])
+    with pytest.raises(InputError, match=r"document 'q-d2': .* not finite; check its weights"):
+        model.rank(Query("q", "x"), candidates)
+    with pytest.raises(InputError, match="document 'q-d2'"):
+        model.prepare(candidates.documents)
+
+
+def test_a_score_that_is_not_finite_is_no_ranking() -> None:
+    class Silent(ToyEncoder):
+        def encode(self, texts: Any, kind: Kind) -> Encoded:
+            encoded = super().encode(texts, kind)
+            encoded.vectors[1] = np.nan
+            return encoded
+
+    with pytest.raises(ValueError, match="candidate 2 is not finite"):
+        reranker(Silent()).rank(Query("q", "x"), candidate_list("q", ["a", "b", "c"]))
 
 
 def test_fingerprint_holds_what_decides_a_ranking_and_nothing_else() -> None:

@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from e2rank_eval.encoders.load import load_encoder
 from e2rank_reference import DecoderReference, PooledReference
 from tiny_decoders import END_OF_TEXT, write_llama, write_qwen3
 from toy_vectors import assert_ranked_by, candidate_list
+from transformers import AutoModel, AutoTokenizer
 
 from e2rank_eval.configuration import E2RankSettings
 from e2rank_eval.encoders.base import Encoder
+from e2rank_eval.encoders.load import load_encoder
+from e2rank_eval.errors import InputError
 from e2rank_eval.records import CandidateList, Query, Ranking
 from e2rank_eval.registry import entries
 from e2rank_eval.rerankers.e2rank import E2RankReranker
@@ -190,6 +192,19 @@ def test_documents_prepared_ahead_give_the_same_ranking(name: str, request: pyte
             ranking = model.rank(query, candidates)
             assert ranking.trace.scores == pytest.approx(expected, abs=1e-4)
             assert_ranked_by(ranking.order, expected, tolerance=1e-5)
+
+
+def test_a_document_that_the_model_answers_with_nan_is_named(tmp_path: Path) -> None:
+    folder = write_qwen3(tmp_path, PARAGRAPHS)
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)
+    (unseen,) = tokenizer("\x07")["input_ids"]
+    model.embed_tokens.weight.data[unseen] = float("nan")
+    model.save_pretrained(folder)
+    reranker = E2RankReranker(
+        _decoder(folder).load("eval"), E2RankSettings(family="e2rank", model="qwen3", prompt_documents=1)
+    )
+    with pytest.raises(InputError, match=r"document 'q1-d2': .*not finite"):
+        reranker.rank(QUERIES[0], candidate_list("q1", ["a", "b", "a bell \x07 rings", "c"]))
 
 
 def test_official_weights_give_the_similarities_that_their_readme_prints() -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import Stemmer
 
-# org.apache.lucene.analysis.en.EnglishAnalyzer.ENGLISH_STOP_WORD = re.compile(r"\w\w+")
+# Apache Lucene, org.apache.lucene.analysis.en.EnglishAnalyzer, its default stop set.
+STOP_WORDS = frozenset({
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it",
+    "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these", "they",
+    "this", "to", "was", "will", "with",
+})  # fmt: skip
+
+_WORD = re.compile(r"\w\w+")
 """Words of two characters or more, which drops what the apostrophe of a possessive leaves behind."""
 
 
 class Analyser:
-    """Terms of a text in order, as Lucene's English analyser makes them but for its Unicode word breaks.
+    """Terms of a text in order, near to Lucene's English analyser, whose word breaks differ in detail.
 
     >>> Analyser().terms("The retrieved documents' rankings")
     ['retriev', 'document', 'rank']
@@ -24,6 +30,3 @@ class Analyser:
     def terms(self, text: str) -> list[str]:
         words = [word for word in _WORD.findall(text.lower()) if word not in STOP_WORDS]
         return list(self._stemmer.stemWords(words))
-
-    def terms_of(self, texts: Sequence[str]) -> list[list[str]]:
-        return [self.terms(text) for text in texts]

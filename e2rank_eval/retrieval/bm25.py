@@ -25,7 +25,7 @@ class BM25:
         self._size = len(corpus)
         self._analyser = Analyser()
         self._index = bm25s.BM25(method="lucene", k1=k1, b=b)
-        terms = self._analyser.terms_of([document.contents for document in corpus])
+        terms = [self._analyser.terms(document.contents) for document in corpus]
         self._vocabulary = {term for document in terms for term in document}
         if self._vocabulary:
             self._index.index(terms, show_progress=False)

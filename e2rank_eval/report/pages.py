@@ -12,7 +12,7 @@ from e2rank_eval.report.latency_tables import MODE_LABELS, conditions
 from e2rank_eval.report.names import first_stage_label, full_name, is_untrained, label
 from e2rank_eval.report.page_tables import measures_of_run
 from e2rank_eval.report.quality_tables import SIGNIFICANT, repairs
-from e2rank_eval.report.table import Cell, Column, Link, Table, number
+from e2rank_eval.report.table import Cell, Column, Table, number
 from e2rank_eval.store import layout as places
 
 
@@ -154,32 +154,18 @@ def effort_table(results: Results, key: RunKey) -> Table:
     return Table("effort", "What ranking took", columns, tuple(rows))
 
 
-def latency_of_run(key: RunKey, latency: Latency) -> Table:
-    """Medians by phase and the total's percentiles, in both modes."""
-    columns = [Column("phase", "text")]
-    columns += [
-        Column(f"{MODE_LABELS[m]}, {p} ms", "milliseconds") for m in latency.modes for p in _PERCENTILES
-    ]
-    phases = list(dict.fromkeys(p for mode in latency.modes.values() for p in mode.percentiles))
-    phases = [*(p for p in phases if p != "total"), "total"]
-    rows = tuple((Cell(phase), *_times(key, latency, phase)) for phase in phases)
-    samples = ", ".join(f"{mode.samples} {MODE_LABELS[name]}" for name, mode in latency.modes.items())
-    notes = [f"Samples: {samples}. {' '.join(conditions([latency]))}", *map(_warm_up, latency.modes.values())]
-    return Table("latency", "Latency by phase", tuple(columns), rows, tuple(dict.fromkeys(notes)))
-
-
-_PERCENTILES = ("p50", "p90", "p99")
-
-
-def _times(key: RunKey, latency: Latency, phase: str) -> list[Cell]:
-    cells = []
-    for mode in latency.modes.values():
-        for percentile in _PERCENTILES:
-            seconds = mode.percentiles.get(phase, {}).get(percentile)
-            cells.append(
-                Cell(None if seconds is None else 1000 * seconds, link=Link(run=key, part="latency"))
-            )
-    return cells
+def latency_of_run(latency: Latency) -> Table:
+    """Percentiles of every phase and of the total, in both modes."""
+    rows = []
+    for name, mode in latency.modes.items():
+        for phase in [*(p for p in mode.percentiles if p != "total"), "total"]:
+            times = [mode.percentiles[phase][p] for p in ("p50", "p90", "p99")]
+            cells = [Cell(None if seconds is None else 1000 * seconds) for seconds in times]
+            rows.append((Cell(phase), Cell(MODE_LABELS[name]), Cell(mode.samples), *cells))
+    columns = [Column("phase", "text"), Column("document vectors", "text"), Column("samples", "count")]
+    columns += [Column(f"{percentile} ms", "milliseconds") for percentile in ("p50", "p90", "p99")]
+    notes = [" ".join(conditions([latency])), *map(_warm_up, latency.modes.values())]
+    return Table("latency", "Latency by phase", tuple(columns), tuple(rows), tuple(dict.fromkeys(notes)))
 
 
 def _warm_up(mode: Mode) -> str:

@@ -148,6 +148,8 @@ def _latex_heading(column: Column) -> str:
 
 def _latex_cell(cell: Cell, column: Column) -> str:
     value = _latex(text_of(cell, column.kind))
+    if column.kind != "text":
+        value = value.replace("-", "$-$") if cell.value is not None else value
     value = {"best": rf"\textbf{{{value}}}", "second": rf"\underline{{{value}}}", None: value}[cell.rank]
     value += "".join(rf" \emph{{({_latex(tag)})}}" for tag in cell.tags)
     raised = [rf"\{'uparrow' if mark.above else 'downarrow'} {mark.letter}" for mark in cell.marks]

@@ -23,20 +23,25 @@ def address(link: Link, root: str) -> str:
     return f"{root}{page}" + (f"#{link.part}" if link.part else "")
 
 
-def to_html(table: Table, *, root: str = "../site/") -> Markup:
+def to_html(table: Table, *, root: str = "../site/", caption: str | None = None) -> Markup:
     """``<div class="table" id=...>`` with a captioned table whose numbers carry their values for sorting.
 
-    Sorting itself is the page's matter; ``data-value`` holds what a cell is sorted by.
+    Sorting itself is the page's matter; ``data-value`` holds what a cell is sorted by. ``caption``
+    stands for the title where a heading above the table says the rest.
     """
     head = Markup("").join(_heading(column) for column in table.columns)
     body = Markup("").join(_row(table, index, root) for index in range(len(table.rows)))
     notes = Markup("").join(Markup("<li>{}</li>\n").format(note) for note in table.notes)
+    if table.notes:
+        notes = Markup('<ul class="notes">\n{}</ul>\n').format(notes)
     return Markup(
         '<div class="table" id="table-{id}">\n<div class="scroll" tabindex="0" role="region"'
-        ' aria-label="{title}">\n<table data-table="{id}">\n<caption>{title}</caption>\n'
+        ' aria-label="{title}">\n<table data-table="{id}">\n<caption>{caption}</caption>\n'
         "<thead>\n<tr>{head}</tr>\n</thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n"
-        '<ul class="notes">\n{notes}</ul>\n</div>\n'
-    ).format(id=table.id, title=table.title, head=head, body=body, notes=notes)
+        "{notes}</div>\n"
+    ).format(
+        id=table.id, title=table.title, caption=caption or table.title, head=head, body=body, notes=notes
+    )
 
 
 def _heading(column: Column) -> Markup:
@@ -52,14 +57,24 @@ def _heading(column: Column) -> Markup:
 def _row(table: Table, index: int, root: str) -> Markup:
     starts = bool(table.groups) and index > 0 and table.groups[index] != table.groups[index - 1]
     cells = Markup("").join(
-        _cell(cell, column, root, heading=position == 0)
+        _cell(cell, column, root, heading=position == 0, marks=_most_marks(table, position))
         for position, (cell, column) in enumerate(zip(table.rows[index], table.columns, strict=True))
     )
     return Markup("<tr{}>{}</tr>\n").format(Markup(' class="group"') if starts else "", cells)
 
 
-def _cell(cell: Cell, column: Column, root: str, *, heading: bool) -> Markup:
-    text: Markup | str = escape(text_of(cell, column.kind))
+def _typeset(text: str, column: Column) -> str:
+    """Numbers get a minus sign where the other forms keep the hyphen that programs read."""
+    return text if column.kind == "text" else text.replace("-", "−")
+
+
+def _most_marks(table: Table, position: int) -> int:
+    return max(len(row[position].marks) for row in table.rows)
+
+
+def _cell(cell: Cell, column: Column, root: str, *, heading: bool, marks: int) -> Markup:
+    """``marks``: the most that a cell of the column has; all keep room for them, so that digits align."""
+    text: Markup | str = escape(_typeset(text_of(cell, column.kind), column))
     if cell.rank == "best":
         text = Markup("<strong>{}</strong>").format(text)
     elif cell.rank == "second":
@@ -70,9 +85,11 @@ def _cell(cell: Cell, column: Column, root: str, *, heading: bool) -> Markup:
     parts += [Markup(' <span class="tag">{}</span>').format(tag) for tag in cell.tags]
     if cell.letter:
         parts.append(Markup('<sup class="letter" title="baseline {0}">{0}</sup>').format(cell.letter))
-    parts += [_mark(mark.letter, mark.above) for mark in cell.marks]
+    if marks:
+        shown = Markup("").join(_mark(mark.letter, mark.above) for mark in cell.marks)
+        parts.append(Markup('<span class="marks" style="--marks: {}">{}</span>').format(marks, shown))
     if cell.interval is not None:
-        low, high = (number(end, column.kind) for end in cell.interval)
+        low, high = (_typeset(number(end, column.kind), column) for end in cell.interval)
         parts.append(Markup(' <span class="interval">[{}, {}]</span>').format(low, high))
     value = "" if cell.value is None else cell.value if isinstance(cell.value, str) else repr(cell.value)
     name = Markup('th scope="row"') if heading else Markup("td")

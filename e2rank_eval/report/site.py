@@ -95,8 +95,8 @@ class _Site:
     def _write_page(self, template: str, place: str, context: dict[str, Any]) -> None:
         root = "../" * place.count("/")
 
-        def table(found: Table) -> Markup:
-            return to_html(found, root=root)
+        def table(found: Table, caption: str | None = None) -> Markup:
+            return to_html(found, root=root, caption=caption)
 
         page = self._templates.get_template(template).render(context, root=root, table=table)
         write_text(self._folder / place, page)
@@ -132,7 +132,7 @@ class _Site:
         return {
             "key": key,
             "run": pages.run_facts(results, key),
-            "latency": pages.latency_of_run(key, results.latency(key)) if timed else None,
+            "latency": pages.latency_of_run(results.latency(key)) if timed else None,
             "queries": page_tables.queries_table(results, key),
             "provenance": pages.run_provenance(results, key),
         }

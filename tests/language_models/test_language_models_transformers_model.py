@@ -1,0 +1,193 @@
+"""Greedy generation and next-token logits, against plain forward passes of the same weights."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_chat_models import entry, write_chat_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.language_models.base import LanguageModel
+from e2rank_eval.language_models.load import load_language_model
+from e2rank_eval.language_models.transformers_model import TransformersModel
+
+
+def chat(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+CHATS = [chat("The capital of China " * (i % 5 + 1) + "is Beijing" * (i % 3)) for i in range(11)]
+
+
+def load(folder: Path, *, budget: int = 8192, **changes: Any) -> TransformersModel:
+    model = load_language_model(folder, entry(**changes), file_hashes={"model.safetensors": "0"})
+    assert isinstance(model, TransformersModel)
+    model._token_budget = budget
+    return model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_chat_model(tmp_path_factory.mktemp("llama"))
+
+
+def continuation(folder: Path, messages: list[dict[str, str]], tokens: int) -> list[int]:
+    """Greedy tokens by whole forward passes: neither cache nor padding nor generate()."""
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    prompt = tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+    )
+    ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+    start = len(ids)
+    with torch.inference_mode():
+        while len(ids) < start + tokens:
+            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+    return ids[start:]
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen3"])
+def test_text_is_the_greedy_continuation(tmp_path: Path, architecture: str) -> None:
+    folder = write_chat_model(tmp_path, architecture=architecture)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for messages, found in zip(CHATS, load(folder).generate(CHATS, max_new_tokens=8), strict=True):
+        expected = continuation(folder, messages, 8)
+        ends = {2, 0} if architecture == "qwen3" else {2}
+        stop = next((i for i, token in enumerate(expected) if token in ends), 8)
+        assert found.text == tokenizer.decode(expected[:stop], skip_special_tokens=True)
+        assert found.finished == (stop < 8)
+        assert found.output_tokens == min(stop + 1, 8)
+
+
+@pytest.mark.parametrize("budget", [1, 200, 100_000])
+def test_batches_change_nothing(folder: Path, budget: int) -> None:
+    alone = [load(folder).generate([one], max_new_tokens=12)[0] for one in CHATS]
+    assert len({one.text for one in alone}) > 3
+    assert load(folder, budget=budget).generate(CHATS, max_new_tokens=12) == alone
+    choices = ("yes", "no")
+    single = np.concatenate([load(folder).next_token([one], choices).logits for one in CHATS])
+    together = load(folder, budget=budget).next_token(CHATS, choices)
+    np.testing.assert_allclose(together.logits, single, atol=1e-4)
+    assert together.prompt_tokens == tuple(one.prompt_tokens for one in alone)
+
+
+def test_next_token_agrees_with_a_plain_forward(folder: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    columns = [tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("yes", "no")]
+    for messages in CHATS[:4]:
+        prompt = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        with torch.inference_mode():
+            expected = model(**tokenizer(prompt, return_tensors="pt", add_special_tokens=False)).logits[0, -1]
+        found = load(folder).next_token([messages], ("yes", "no")).logits[0]
+        np.testing.assert_allclose(found, expected[columns].numpy(), atol=1e-4)
+
+
+def test_length_can_be_forced(folder: Path) -> None:
+    found = load(folder).generate(CHATS, max_new_tokens=40, min_new_tokens=40)
+    assert {(one.output_tokens, one.finished) for one in found} == {(40, False)}
+    free = load(folder).generate(CHATS, max_new_tokens=40)
+    assert any(one.finished for one in free), "no chat ends by itself, so forcing proved nothing"
+
+
+def test_no_chat_gives_no_text(folder: Path) -> None:
+    model = load(folder)
+    assert model.generate([], max_new_tokens=3) == []
+    assert model.next_token([], ("yes", "no")).logits.shape == (0, 2)
+
+
+def test_a_model_without_pad_token_is_padded_all_the_same(tmp_path: Path, folder: Path) -> None:
+    bare = load(write_chat_model(tmp_path, pad_token=False))
+    assert bare.generate(CHATS, max_new_tokens=6) == load(folder).generate(CHATS, max_new_tokens=6)
+
+
+def test_sampling_settings_of_the_checkpoint_neither_count_nor_warn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    model = load(write_chat_model(tmp_path, architecture="qwen3"))
+    logger = logging.getLogger("transformers")
+    logger.addHandler(caplog.handler)
+    try:
+        texts = [model.generate(CHATS, max_new_tokens=5) for _ in range(2)]
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert texts[0] == texts[1]
+    assert not caplog.records
+    assert not recwarn.list
+
+
+def test_a_prompt_beyond_the_window_is_refused(folder: Path) -> None:
+    model = load(folder, window=60)
+    tokens = model.count_prompt_tokens(CHATS[0])
+    assert len(model.generate(CHATS[:1], max_new_tokens=60 - tokens)) == 1
+    with pytest.raises(InputError, match=f"{tokens} tokens and {61 - tokens} of output exceed the 60"):
+        model.generate(CHATS[:1], max_new_tokens=61 - tokens)
+    with pytest.raises(InputError, match="exceed"):
+        model.next_token([chat("word " * 80)], ("yes", "no"))
+
+
+def test_window_is_at_most_the_models_positions(tmp_path: Path) -> None:
+    assert load(write_chat_model(tmp_path, positions=128)).window == 128
+
+
+def test_choices_must_differ_in_their_first_token(folder: Path) -> None:
+    model = load(folder)
+    with pytest.raises(InputError, match="begin with the same token"):
+        model.next_token(CHATS[:1], ("yes", "yes!"))
+    with pytest.raises(InputError, match="has no token"):
+        model.next_token(CHATS[:1], ("yes", ""))
+
+
+def test_a_headless_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"missing and would be random: lm_head\.weight"):
+        load(write_chat_model(tmp_path, head=False))
+
+
+def test_a_folder_without_weights_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    with pytest.raises(InputError, match="cannot be loaded as a causal language model"):
+        load(tmp_path)
+
+
+def test_an_encoder_writes_no_text(folder: Path) -> None:
+    with pytest.raises(InputError, match="of kind 'encoder' and writes no text"):
+        load(folder, kind="encoder")
+
+
+def test_fingerprint_follows_weights_window_and_dtype(folder: Path) -> None:
+    def fingerprint(digest: str, **changes: Any) -> str:
+        return load_language_model(folder, entry(**changes), file_hashes={"model": digest}).fingerprint
+
+    assert fingerprint("0") == fingerprint("0")
+    others = {fingerprint("1"), fingerprint("0", window=100), fingerprint("0", dtype="bfloat16")}
+    assert len({fingerprint("0"), *others}) == 4
+
+
+@pytest.fixture(scope="module")
+def smollm2(smollm2_path: Path) -> LanguageModel:
+    return load_language_model(smollm2_path, entry(format="gguf", window=8192), file_hashes={})
+
+
+def test_smollm2_knows_the_capital_of_china_alone_and_in_a_batch(smollm2: LanguageModel) -> None:
+    questions = [chat("What is the capital of China?"), chat("What is the capital of France? One word.")]
+    found = smollm2.generate(questions, max_new_tokens=10)
+    assert "Beijing" in found[0].text
+    assert "Paris" in found[1].text
+    assert found[0].finished
+    assert [smollm2.generate([one], max_new_tokens=10)[0] for one in questions] == found
+
+
+def test_smollm2_begins_its_answer_with_the_likelier_choice(smollm2: LanguageModel) -> None:
+    asked = chat("What is the capital of China?")
+    first_word = smollm2.generate([asked], max_new_tokens=1)[0].text
+    logits = smollm2.next_token([asked], ("Bread", first_word, "Gravity")).logits[0]
+    assert first_word == "The"
+    assert logits.argmax() == 1

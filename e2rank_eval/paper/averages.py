@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from e2rank_eval.paper.findings import Finding
 from e2rank_eval.paper.quantities import Row, Tables
-from e2rank_eval.paper.rounding import Printed, one_digit_changes, shown, weighted_mean
+from e2rank_eval.paper.rounding import one_digit_changes, shown, weighted_mean
 
 Parts = list[tuple[Row, str]]
 
@@ -69,17 +69,18 @@ def _sharper(tables: Tables, row: Row, column: str) -> str:
 
 def _mended(row: Row, column: str, parts: Parts, weights: Sequence[int]) -> str:
     """The one single-digit change that would make the average right, where there is just one."""
+    printed, total = row.printed(column), sum(weights)
+    mean = weighted_mean([source.printed(part) for source, part in parts], weights)
     mends = []
-    for index, name in enumerate([*(part for _, part in parts), column]):
-        for changed in one_digit_changes(row.cells[name].printed):
-            values = [source.printed(part) for source, part in parts]
-            printed = row.printed(column)
-            if index < len(parts):
-                values[index] = Printed(Fraction(changed), values[index].half)
-            else:
-                printed = Printed(Fraction(changed), printed.half)
-            if printed.agrees(weighted_mean(values, weights)):
-                mends.append(f"{name} as {changed} instead of {row.cells[name].printed}")
+    for name, share in [
+        *((part, Fraction(weight, total)) for (_, part), weight in zip(parts, weights, strict=True)),
+        (column, Fraction(-1)),
+    ]:
+        text = row.cells[name].printed
+        for changed in one_digit_changes(text):
+            distance = mean.value - printed.value + share * (Fraction(changed) - Fraction(text))
+            if abs(distance) <= mean.half + printed.half:
+                mends.append(f"{name} as {changed} instead of {text}")
     return f" Only one change of a single digit mends it: {mends[0]}." if len(mends) == 1 else ""
 
 

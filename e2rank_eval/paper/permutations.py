@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import permutations
 from math import factorial
 
@@ -58,6 +59,7 @@ def _looks_permuted(row: Row, rows: Sequence[Row], columns: Sequence[str]) -> bo
     return float(nearer.mean()) > CHANCE
 
 
+@cache
 def _orders(count: int) -> NDArray[np.int64]:
     """All orders of ``count`` things, or a seeded sample where there are too many."""
     if factorial(count) <= ORDERS:

@@ -10,8 +10,8 @@ from typing import Any
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.registry import runs as registry
-from e2rank_eval.registry.runs import FileCopy
 from e2rank_eval.registry.entries import UrlSource
+from e2rank_eval.registry.runs import FileCopy
 from e2rank_eval.sources.fetch import fetch
 from e2rank_eval.store.files import read_jsonl
 from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run

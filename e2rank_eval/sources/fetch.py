@@ -13,8 +13,16 @@ from pathlib import Path
 
 from e2rank_eval.errors import InputError, SuiteError, UnavailableError
 from e2rank_eval.progress import say
-from e2rank_eval.registry.entries import GeneratedSource, HubSource, PackageSource, Source, UrlSource
-from e2rank_eval.sources import hub, package, url
+from e2rank_eval.registry.entries import (
+    GeneratedSource,
+    HubSource,
+    IrDatasetsSource,
+    LocalSource,
+    PackageSource,
+    Source,
+    UrlSource,
+)
+from e2rank_eval.sources import hub, ir_datasets_export, package, url
 from e2rank_eval.store.files import read_json, sha256_file, write_json
 from e2rank_eval.store.locks import exclusive
 
@@ -27,7 +35,7 @@ _WAIT = 3600.0
 class Fetched:
     """Files on this machine: ``files`` maps names relative to ``path`` to their SHA-256.
 
-    ``revision`` is the commit of a hub repository, the version of a package or the hash of a file.
+    ``revision`` is the commit of a hub repository or the version of a package, None for plain addresses.
     """
 
     path: Path
@@ -83,7 +91,11 @@ def described(source: Source) -> str:
     if isinstance(source, HubSource):
         return f"hub {source.repository}"
     if isinstance(source, UrlSource):
-        return source.url
+        return ", ".join(download.urls[0] for download in source.downloads)
+    if isinstance(source, IrDatasetsSource):
+        return f"ir_datasets {source.id}"
+    if isinstance(source, LocalSource):
+        return "a folder of yours"
     return f"loader {source.loader}"
 
 
@@ -139,7 +151,7 @@ def _fetch_from(source: Source, folder: Path, hashes: Mapping[str, str]) -> Fetc
     return Fetched(folder, described(source), revision, files)
 
 
-def _take(source: Source, folder: Path) -> str:
+def _take(source: Source, folder: Path) -> str | None:
     if isinstance(source, PackageSource):
         package.take(source, folder)
         return source.version
@@ -147,7 +159,11 @@ def _take(source: Source, folder: Path) -> str:
         return hub.take(source, folder)
     if isinstance(source, UrlSource):
         url.take(source, folder)
-        return source.sha256
+        return None
+    if isinstance(source, IrDatasetsSource):
+        return ir_datasets_export.take(source, folder)
+    if isinstance(source, LocalSource):
+        raise UnavailableError("only you can provide it; set E2RANK_DATA to the folder that holds it")
     assert isinstance(source, GeneratedSource)
     raise InputError(f"loader {source.loader!r} makes its data; there is nothing to fetch")
 

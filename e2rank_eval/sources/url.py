@@ -1,54 +1,53 @@
-"""One file at a public address, whole and with the hash that the registry states."""
+"""The files of a plain-address source: downloaded whole, then kept as they are or unpacked."""
 
 from __future__ import annotations
 
-import http.client
-import shutil
-import time
-import urllib.error
-import urllib.request
-from pathlib import Path
+import hashlib
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
-from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.registry.entries import UrlSource
-from e2rank_eval.store.files import sha256_file
+from e2rank_eval.errors import InputError
+from e2rank_eval.registry.entries import Download, UrlSource
+from e2rank_eval.sources.archives import extract
+from e2rank_eval.sources.download import download
+from e2rank_eval.store.locks import exclusive
 
-BACK_OFF = (1.0, 3.0)
-"""Seconds to wait before the second and the third attempt."""
-PATIENCE = 20.0
-"""Seconds without an answer after which an attempt has failed."""
+_WAIT = 3600.0
+"""Seconds to wait for another process that fetches the same file."""
 
 
 def take(source: UrlSource, folder: Path) -> None:
-    """Download the file into ``folder``; proxies are those of the environment.
+    """Put the files of ``source`` into ``folder``; what is cut off waits beside it to be resumed.
 
     Raises
     ------
     UnavailableError
-        When the server does not answer, has no such file or breaks off three times.
+        When no address of a file gives what the registry describes.
     InputError
-        When the file is not the one that the registry names.
+        When an archive is not whole, lacks a declared member or holds a name that leaves its folder.
     """
+    for one in source.downloads:
+        target = folder.parent / ".partial" / _name(one)
+        with exclusive(target.with_name(target.name + ".lock"), what=f"fetching {one.urls[0]}", wait=_WAIT):
+            download(one, target)
+            try:
+                _place(one, target, folder)
+            finally:
+                target.unlink(missing_ok=True)
+
+
+def _name(source: Download) -> str:
+    """One name for the same bytes, whatever data set they are fetched for."""
+    key = source.sha256 or source.md5 or hashlib.sha256(source.urls[0].encode()).hexdigest()
+    return f"{key[:16]}-{PurePosixPath(urlsplit(source.urls[0]).path).name or 'file'}"
+
+
+def _place(source: Download, file: Path, folder: Path) -> None:
+    if source.name is None:
+        extract(file, source.members, folder)
+        return
     target = folder / source.name
-    for seconds in (*BACK_OFF, None):
-        try:
-            with urllib.request.urlopen(source.url, timeout=PATIENCE) as answer, target.open("wb") as written:
-                shutil.copyfileobj(answer, written)
-                expected = answer.headers.get("Content-Length")
-            if expected is None or target.stat().st_size == int(expected):
-                break
-            failure = f"broke off after {target.stat().st_size} of {expected} bytes"
-        except urllib.error.HTTPError as error:
-            failure = f"answered {error.code} {error.reason}"
-            if error.code < 500:
-                seconds = None
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            failure = f"did not answer ({getattr(error, 'reason', error)})"
-        if seconds is None:
-            raise UnavailableError(f"{source.url} {failure}")
-        time.sleep(seconds)
-    found = sha256_file(target)
-    if found != source.sha256:
-        raise InputError(
-            f"sha256 is {found} instead of {source.sha256}", path=source.url, mend="do not trust this source"
-        )
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"the local name {source.name!r} leaves its folder", mend="mend the registry entry")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    file.replace(target)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,9 @@ from e2rank_eval.paper.reproduction import quantities, reproduce
 from e2rank_eval.paper.reproduction_files import write_reproduction
 from e2rank_eval.paper.structure import Tolerance
 from e2rank_eval.paper.verdicts import equal_to_the_digit, verdict
+from e2rank_eval.registry.entries import UrlSource
 from e2rank_eval.registry.runs import registry
+from e2rank_eval.store.files import sha256_file
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 TOLERANCE = Tolerance(reproduced=0.1, near=1.0)
@@ -83,15 +88,29 @@ def test_without_a_folder_the_public_source_is_named(tmp_path, monkeypatch):
         load_run("bm25-dl19", tmp_path / "cache")
 
 
-def test_the_public_form_reads_as_the_run_does(trec, tmp_path):
+def test_the_public_source_gives_the_same_run(trec, tmp_path, monkeypatch):
+    """RankLLM's form, fetched from an address, checked, and kept for the next time."""
     run = load_run("splade-dl19", tmp_path / "cache", trec)
-    path = tmp_path / "lists.jsonl"
-    with path.open("w") as handle:
-        for query_id, scores in run.scores.items():
-            candidates = [{"docid": d, "score": s, "doc": {"contents": ""}} for d, s in scores.items()]
-            row = {"query": {"text": "", "qid": int(query_id)}, "candidates": candidates}
-            handle.write(json.dumps(row) + "\n")
-    assert read_candidate_lists(path) == run
+    lines = []
+    for query_id, scores in run.scores.items():
+        candidates = [{"docid": d, "score": s, "doc": {"contents": ""}} for d, s in scores.items()]
+        lines.append(
+            json.dumps({"query": {"text": "", "qid": int(query_id)}, "candidates": candidates}) + "\n"
+        )
+    (tmp_path / "lists.jsonl").write_text("".join(lines))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/lists.jsonl"
+        download = {"urls": [address], "name": "l.jsonl", "sha256": sha256_file(tmp_path / "lists.jsonl")}
+        source = UrlSource.model_validate({"kind": "url", "downloads": [download]})
+        entry = registry().runs["splade-dl19"].model_copy(update={"sources": [source]})
+        monkeypatch.setitem(registry().runs, "splade-dl19", entry)
+        monkeypatch.delenv("E2RANK_OFFLINE")
+        fetched = load_run("splade-dl19", tmp_path / "cache")
+        server.shutdown()
+    assert fetched == run
+    assert load_run("splade-dl19", tmp_path / "cache") == run
 
 
 @pytest.mark.parametrize(

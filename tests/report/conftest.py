@@ -8,6 +8,9 @@ import pytest
 from report.results_tree import build_results
 
 from e2rank_eval.report.collect import Results, open_results
+from e2rank_eval.report.figures import figure_ids, write_figure
+from e2rank_eval.report.site import write_site
+from e2rank_eval.report.tables import table_ids, write_table
 from e2rank_eval.store.layout import Layout
 
 
@@ -15,6 +18,17 @@ from e2rank_eval.store.layout import Layout
 def results_layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     """Written once; a test that changes anything copies it first."""
     return build_results(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="session")
+def site(results_layout: Layout) -> Path:
+    """The folder of the site, with the tables and figures that it needs beside it."""
+    configuration = open_results(results_layout.root).configuration
+    for identifier in table_ids(configuration):
+        write_table(results_layout, configuration, identifier)
+    for identifier in figure_ids(configuration):
+        write_figure(results_layout, configuration, identifier)
+    return write_site(results_layout, configuration).parent
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,154 @@
+"""Figures: their data is what was stored, their bytes repeat, their labels stay clear of everything."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import random
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.report.collect import Results, open_results
+from e2rank_eval.report.figure_style import csv_text, new_figure, style, svg_bytes
+from e2rank_eval.report.figures import build_figure, figure_ids, write_figure
+from e2rank_eval.report.inline_svg import inline_svg
+from e2rank_eval.report.label_placement import Label, place_labels
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import read_json, write_json
+from e2rank_eval.store.layout import Layout
+
+
+def _data(stored: Results, identifier: str) -> list[dict[str, str]]:
+    drawing = build_figure(stored, identifier)
+    return list(csv.DictReader(io.StringIO(csv_text(drawing.columns, drawing.rows))))
+
+
+def test_every_figure_is_written_in_three_forms_of_repeatable_bytes(copied_layout: Layout) -> None:
+    configuration = open_results(copied_layout.root).configuration
+    for identifier in figure_ids(configuration):
+        paths = write_figure(copied_layout, configuration, identifier)
+        assert sorted(path.suffix for path in paths) == [".csv", ".png", ".svg"]
+        first = [path.read_bytes() for path in paths]
+        again = write_figure(copied_layout, configuration, identifier)
+        assert [path.read_bytes() for path in again] == first
+        assert b"dc:date" not in b"".join(first)
+
+
+def test_the_frontier_shows_both_modes_at_the_stored_quality(stored: Results) -> None:
+    rows = _data(stored, "frontier-one-base-model")
+    assert [(row["reranker"], row["documents"]) for row in rows] == [
+        ("e2rank", "online"), ("e2rank", "stored"),
+        ("e2rank-smollm2", "online"), ("e2rank-smollm2", "stored"), ("rankgpt", "online"),
+    ]  # fmt: skip
+    for row in rows:
+        metrics = stored.metrics(("code-8", "bm25-20", row["reranker"]))
+        assert float(row["ndcg10"]) == pytest.approx(100 * metrics.mean["nDCG@10"], abs=1e-5)
+        mode = stored.latency(("code-8", "bm25-20", row["reranker"])).modes[row["documents"]]
+        assert float(row["p50_seconds"]) == pytest.approx(mode.percentiles["total"]["p50"], abs=1e-6)
+        assert row["queries"] == "8"
+
+
+def test_wins_are_sorted_and_agree_with_the_tests(stored: Results) -> None:
+    rows = _data(stored, "wins-embedded")
+    description = build_figure(stored, "wins-embedded").description
+    comparison = stored.comparison("embedded")
+    for test in comparison.tests:
+        if test.baseline != "first-stage" or test.dataset not in comparison.datasets:
+            continue
+        panel = (test.dataset, test.reranker)
+        ours = [float(row["difference"]) for row in rows if (row["dataset"], row["reranker"]) == panel]
+        assert ours == sorted(ours, reverse=True)
+        assert (sum(d > 0 for d in ours), sum(d < 0 for d in ours)) == (test.wins, test.losses)
+        said = f"on {test.dataset}: {test.wins} better, {test.ties} equal, {test.losses} worse"
+        assert said in description
+
+
+def test_the_sweep_runs_along_the_number_of_prompt_documents(stored: Results) -> None:
+    rows = [row for row in _data(stored, "sweep-prompt-documents") if row["dataset"] == "code"]
+    assert [int(row["prompt_documents"]) for row in rows] == [0, 1, 3, 10, 20]
+    for row in rows:
+        assert float(row["low"]) < float(row["ndcg10"]) < float(row["high"])
+
+
+def test_figures_say_untrained_where_a_system_is(stored: Results) -> None:
+    for identifier in figure_ids(stored.configuration):
+        with style():
+            text = svg_bytes(build_figure(stored, identifier)).decode()
+        assert "untrained" in text, identifier
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_labels_cover_neither_each_other_nor_the_points(seed: int) -> None:
+    rng = random.Random(seed)
+    with style():
+        figure = new_figure(7.2, 4.4, "t")
+        axes = figure.subplots()
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        figure.draw_without_rendering()
+        points = [(rng.uniform(0.3, 0.7), rng.random()) for _ in range(7)]
+        boxes = [Bbox(axes.transData.transform([point, point])).padded(6) for point in points]
+        labels = [Label(f"a system of some length {i}", *point) for i, point in enumerate(points)]
+        place_labels(axes, labels, boxes)
+        figure.set_layout_engine("none")
+        figure.draw_without_rendering()
+        texts = [Text.get_window_extent(annotation) for annotation in axes.texts]
+    assert len(texts) == 7
+    for one, other in itertools.combinations(texts, 2):
+        assert not one.overlaps(other)
+    assert not any(text.overlaps(box) for text in texts for box in boxes)
+    frame = axes.get_window_extent().padded(1)
+    assert all(frame.contains(text.x0, text.y0) and frame.contains(text.x1, text.y1) for text in texts)
+
+
+def test_labels_are_text_never_formulas(copied_layout: Layout) -> None:
+    path = copied_layout.path(places.CONFIG)
+    path.write_text(path.read_text().replace("RankGPT-style", "$x_1$ <b>&"))
+    drawing = build_figure(open_results(copied_layout.root), "frontier-one-base-model")
+    with style():
+        root = ElementTree.fromstring(svg_bytes(drawing))
+    texts = ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "$x_1$ <b>& (SmolLM2-135M)" in texts
+
+
+def test_one_query_and_equal_times_can_be_drawn(copied_layout: Layout) -> None:
+    for reranker in ("e2rank", "e2rank-smollm2", "rankgpt"):
+        names = {"dataset": "code-8", "first_stage": "bm25-20", "reranker": reranker}
+        path = copied_layout.path(places.LATENCY, **names)
+        stored = read_json(path)
+        for mode in stored["modes"].values():
+            mode["percentiles"]["total"]["p50"] = 0.25
+        write_json(path, stored)
+    drawing = build_figure(open_results(copied_layout.root), "frontier-one-base-model")
+    assert {row[3] for row in drawing.rows} == {0.25}
+
+
+def test_inlined_figures_share_no_ids_and_take_the_pages_colours(copied_layout: Layout) -> None:
+    configuration = open_results(copied_layout.root).configuration
+    pages = []
+    for identifier in ("wins-embedded", "frontier-minilm"):
+        write_figure(copied_layout, configuration, identifier)
+        path = copied_layout.path(places.FIGURE, figure=identifier, suffix="svg")
+        pages.append(ElementTree.fromstring(str(inline_svg(path, identifier, "a & b"))))
+    ids = [{element.get("id") for element in page.iter() if element.get("id")} for page in pages]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+    for page, known in zip(pages, ids, strict=True):
+        text = ElementTree.tostring(page, encoding="unicode")
+        references = re.findall(r'(?:href="|url\()#([^")]+)', text)
+        assert references
+        assert set(references) <= known
+        assert "var(--ink)" in text
+        assert page.get("aria-label") == "a & b"
+
+
+def test_a_missing_figure_is_named(copied_layout: Layout) -> None:
+    path = copied_layout.path(places.FIGURE, figure="none", suffix="svg")
+    with pytest.raises(InputError, match=r"none\.svg: no such file"):
+        inline_svg(path, "none", "none")

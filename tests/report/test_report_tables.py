@@ -1,0 +1,163 @@
+"""Tables say what was stored: values, numbers of queries, significance, and every shortcoming."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from e2rank_eval.report.collect import Results, open_results
+from e2rank_eval.report.table import Cell, Column, Mark, Table, ranked, text_of
+from e2rank_eval.report.tables import build_table, table_ids, write_table
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import read_json, write_json
+from e2rank_eval.store.layout import Layout
+from e2rank_eval.store.manifests import manifest_path
+from e2rank_eval.store.trec import read_qrels
+
+
+def _rows(table: Table) -> dict[str, tuple[Cell, ...]]:
+    return {str(row[0].value): row for row in table.rows}
+
+
+def test_values_are_the_stored_means_with_two_decimals(stored: Results) -> None:
+    table = build_table(stored, "embedded")
+    row = _rows(table)["Rocchio top 3 (MiniLM)"]
+    means = []
+    for cell, dataset in zip(row[1:], ("news", "code"), strict=False):
+        per_query = stored.metrics((dataset, "bm25", "rocchio")).per_query["nDCG@10"]
+        means.append(statistics.fmean(per_query.values()))
+        assert text_of(cell, "score") == f"{100 * means[-1]:.2f}"
+        assert cell.interval is not None
+        assert cell.interval[0] < 100 * means[-1] < cell.interval[1]
+    assert text_of(row[3], "score") == f"{100 * statistics.fmean(means):.2f}"
+
+
+def test_no_mean_is_printed_without_its_number_of_queries(stored: Results) -> None:
+    queries = {
+        name: len(read_qrels(stored.layout.path(places.QRELS, dataset=name))) for name in ("news", "code")
+    }
+    columns = build_table(stored, "embedded").columns
+    assert [column.queries for column in columns] == [
+        None,
+        queries["news"],
+        queries["code"],
+        sum(queries.values()),
+    ]
+    for identifier in table_ids(stored.configuration):
+        table = build_table(stored, identifier)
+        counted = {column.heading for column in table.columns} & {"queries", "samples"}
+        means = [c for c in table.columns if c.kind in ("score", "difference", "milliseconds", "rate")]
+        assert counted or all(column.queries for column in means), identifier
+
+
+def test_marks_are_exactly_the_significant_tests_and_tell_the_direction(copied_layout: Layout) -> None:
+    path = copied_layout.path(places.COMPARISON, comparison="embedded")
+    stored = read_json(path)
+    for test in stored["tests"]:
+        if (test["dataset"], test["reranker"], test["baseline"]) == ("news", "rocchio", "query-only"):
+            test |= {"difference": -0.02, "p_holm": 0.0499}
+        if (test["dataset"], test["reranker"], test["baseline"]) == ("code", "rocchio", "query-only"):
+            test |= {"difference": -0.02, "p_holm": 0.05, "p_randomisation": 0.001}
+    write_json(path, stored)
+    rows = _rows(build_table(open_results(copied_layout.root), "embedded"))
+    assert rows["Rocchio top 3 (MiniLM)"][1].marks == (Mark("a", True), Mark("b", False))
+    assert rows["Rocchio top 3 (MiniLM)"][2].marks == (Mark("a", True),)
+    assert [rows[name][0].letter for name in ("first stage as it is", "query only (MiniLM)")] == ["a", "b"]
+
+
+def test_too_few_queries_are_told_instead_of_tested(copied_layout: Layout) -> None:
+    path = copied_layout.path(places.COMPARISON, comparison="one-base-model")
+    stored = read_json(path)
+    for test in stored["tests"]:
+        test |= {"p_holm": None, "p_randomisation": None, "p_t": None, "queries": 5}
+    write_json(path, stored)
+    results = open_results(copied_layout.root)
+    table = build_table(results, "one-base-model")
+    assert "No test on code-8: fewer than 6 queries." in table.notes
+    assert not any(cell.marks for row in table.rows for cell in row)
+    assert not any("randomisation" in note for note in table.notes)
+    assert {text_of(row[6], "p") for row in build_table(results, "one-base-model-tests").rows} == {"–"}
+
+
+def test_untrained_is_said_of_listwise_prompts_only(stored: Results) -> None:
+    for identifier, position in (("embedded", 0), ("embedded-measures", 1), ("embedded-tests", 1),
+                                 ("latency-minilm", 0), ("latency-minilm-phases", 0)):  # fmt: skip
+        table = build_table(stored, identifier)
+        tags = {str(row[position].value): row[position].tags for row in table.rows}
+        assert tags["E2Rank residual (MiniLM)"] == ("untrained",), identifier
+        assert tags["query only (MiniLM)"] == () == tags["Rocchio top 3 (MiniLM)"], identifier
+
+
+def test_repairs_failures_and_unanswered_queries_are_never_hidden(copied_layout: Layout) -> None:
+    path = copied_layout.path(places.METRICS, dataset="code-8", first_stage="bm25-20", reranker="rankgpt")
+    stored = read_json(path)
+    stored["failed"], stored["queries"]["unanswered"] = ["q<i>1"], ["q<i>2", "q<i>3"]
+    write_json(path, stored)
+    notes = build_table(open_results(copied_layout.root), "one-base-model").notes
+    name = "RankGPT-style (SmolLM2-135M) on code-8"
+    assert f"{name}: malformed output repaired for 8 of 8 queries (missing 144)." in notes
+    assert f"{name}: 1 queries failed and kept first-stage order." in notes
+    assert f"{name}: 2 queries unanswered, each 0." in notes
+
+
+def test_percentiles_need_their_samples_and_a_note_says_so(stored: Results) -> None:
+    few, enough = build_table(stored, "latency-one-base-model"), build_table(stored, "latency-minilm")
+    headings = [column.heading for column in few.columns]
+    p50, p90, p99 = (headings.index(f"p{p} ms") for p in (50, 90, 99))
+    assert all(row[p50].value and row[p90].value is None for row in few.rows)
+    assert all(row[p90].value and row[p99].value is None for row in enough.rows)
+    assert "p90 is given from 20 samples on, p99 from 100." in few.notes
+
+
+def test_times_are_the_samples_and_speed_is_against_the_slowest(stored: Results) -> None:
+    table = build_table(stored, "latency-one-base-model")
+    headings = [column.heading for column in table.columns]
+    p50, ratio = headings.index("p50 ms"), headings.index("times as fast")
+    slowest = table.rows[-1]
+    seconds = stored.latency(("code-8", "bm25-20", "rankgpt")).modes["online"].seconds["total"]
+    assert slowest[p50].value == pytest.approx(1000 * statistics.median(seconds))
+    assert slowest[ratio].value == 1.0
+    first = table.rows[0]
+    assert first[ratio].value == pytest.approx(float(slowest[p50].value) / float(first[p50].value))
+    assert any("machine busy: load 1.8" in note for note in table.notes)
+    assert any("did not agree within 10 % for RankGPT-style (SmolLM2-135M)." in note for note in table.notes)
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=8))
+def test_the_best_is_what_a_reader_sees_as_the_best(values: list[float]) -> None:
+    rows = tuple((Cell("s"), Cell(value)) for value in values)
+    table = ranked(Table("t", "t", (Column("s", "text"), Column("v", "score", 3, ranked=True)), rows))
+    printed = [float(text_of(row[1], "score")) for row in table.rows]
+    best = [shown for row, shown in zip(table.rows, printed, strict=True) if row[1].rank == "best"]
+    second = [shown for row, shown in zip(table.rows, printed, strict=True) if row[1].rank == "second"]
+    levels = sorted(set(printed), reverse=True)
+    if len(levels) == 1:
+        assert not best
+        assert not second
+    else:
+        assert best == [levels[0]] * printed.count(levels[0])
+        assert second == [levels[1]] * printed.count(levels[1])
+
+
+def test_best_values_are_found_within_each_collection(stored: Results) -> None:
+    table = build_table(stored, "embedded-measures")
+    position = [column.heading for column in table.columns].index("RR@10")
+    for dataset in ("news", "code"):
+        cells = [row[position] for row in table.rows if row[0].value == dataset]
+        assert max(cells, key=lambda cell: float(cell.value or 0)).rank == "best"
+    judged = [column.heading for column in table.columns].index("Judged@10")
+    assert {row[judged].rank for row in table.rows} == {None}
+
+
+def test_a_table_is_written_in_four_forms_of_repeatable_bytes(copied_layout: Layout) -> None:
+    configuration = open_results(copied_layout.root).configuration
+    paths = write_table(copied_layout, configuration, "embedded")
+    assert [path.name for path in paths] == [f"embedded.{s}" for s in ("csv", "md", "tex", "html")]
+    first = [path.read_bytes() for path in paths]
+    assert [path.read_bytes() for path in write_table(copied_layout, configuration, "embedded")] == first
+    manifest = read_json(manifest_path(paths[0]))
+    assert manifest["command"].startswith("e2rank-eval table embedded --config ")
+    assert any(name.endswith("comparisons/embedded.json") for name in manifest["inputs"])

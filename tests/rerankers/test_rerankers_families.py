@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,12 @@ def test_every_family_of_the_configuration_has_its_place() -> None:
     named = {get_args(one.model_fields["family"].annotation)[0] for one in get_args(union)}
     assert set(FAMILIES) | {"custom"} == named
     assert all(description for description in families().values())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_place_is_a_class_that_builds_itself_from_settings(family: str) -> None:
+    module, _, name = FAMILIES[family].place.partition(":")
+    assert callable(getattr(importlib.import_module(module), name).from_settings)
 
 
 def test_builds_a_family_of_the_suite() -> None:

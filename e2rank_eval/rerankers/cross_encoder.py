@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoConfig
 
 from e2rank_eval.configuration import CrossEncoderSettings
 from e2rank_eval.errors import InputError
@@ -83,13 +84,14 @@ def load_cross_encoder(folder: Path) -> Any:
     ------
     InputError
         When it cannot be loaded, when weights are missing from the checkpoint (a plain encoder gets
-        a newly initialised head, which scores at random and only logs a warning), or when its head
-        has not exactly one score.
+        a newly initialised head, which scores at random and only logs a warning), when it is a chat
+        model, or when its head has not exactly one score.
     """
     from sentence_transformers import CrossEncoder
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
+        _refuse_chat_model(folder)
         model = CrossEncoder(
             str(folder), device=device, local_files_only=True, model_kwargs={"use_safetensors": True}
         )
@@ -112,6 +114,15 @@ def load_cross_encoder(folder: Path) -> Any:
     positions = getattr(model.config, "max_position_embeddings", model.max_seq_length)
     model.max_seq_length = min(model.max_seq_length, positions)
     return model
+
+
+def _refuse_chat_model(folder: Path) -> None:
+    """A causal model without a cross-encoder's modules would be asked for yes or no without any prompt."""
+    architectures = AutoConfig.from_pretrained(folder, local_files_only=True).architectures or [""]
+    if architectures[0].endswith("ForCausalLM") and not (folder / "modules.json").is_file():
+        raise InputError(
+            "a chat model, not a cross-encoder", path=folder, mend="use the family pointwise-llm for it"
+        )
 
 
 def _missing_weights(model: Any) -> list[str]:

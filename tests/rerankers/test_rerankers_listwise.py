@@ -1,0 +1,199 @@
+"""RankGPT-style reranking: with a scripted judge, a small window, and the real SmolLM2."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tiny_chat_models import entry, write_chat_model
+
+from e2rank_eval.configuration import ListwiseSettings
+from e2rank_eval.errors import InputError
+from e2rank_eval.language_models.base import Generation, LanguageModel, Message, NextToken
+from e2rank_eval.language_models.load import load_language_model
+from e2rank_eval.records import Candidate, CandidateList, Document, Query
+from e2rank_eval.rerankers.listwise import ListwiseReranker
+from e2rank_eval.rerankers.strategies import FullList
+
+QUERY = Query("q", "which is largest?")
+
+
+class Judge:
+    """A language model whose tokens are words, and which ranks passages ``value <x>`` by falling x."""
+
+    name, fingerprint, document_tokens = "judge", "judge", 1000
+
+    def __init__(self, *, window: int = 10_000, answer: str | None = None) -> None:
+        self.window = window
+        self.answer = answer
+        self.batches: list[int] = []
+
+    def generate(
+        self, chats: Sequence[Sequence[Message]], *, max_new_tokens: int, min_new_tokens: int = 0
+    ) -> list[Generation]:
+        self.batches.append(len(chats))
+        return [self._generation(chat, max_new_tokens) for chat in chats]
+
+    def _generation(self, chat: Sequence[Message], limit: int) -> Generation:
+        prompt = self.count_prompt_tokens(chat)
+        assert prompt + limit <= self.window
+        passages = re.findall(r"^\[(\d+)\] value (\d+)", chat[-1]["content"], re.MULTILINE)
+        ranked = sorted(passages, key=lambda passage: -int(passage[1]))
+        text = self.answer or " > ".join(f"[{number}]" for number, _ in ranked)
+        assert len(text.split()) <= limit
+        return Generation(text, prompt, len(text.split()), finished=True)
+
+    def next_token(self, chats: Sequence[Sequence[Message]], choices: Sequence[str]) -> NextToken:
+        raise NotImplementedError
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+    def count_prompt_tokens(self, chat: Sequence[Message]) -> int:
+        return sum(self.count_tokens(message["content"]) for message in chat)
+
+    def truncate(self, text: str, tokens: int) -> str:
+        return " ".join(text.split()[:tokens]) if self.count_tokens(text) > tokens else text
+
+    def synchronise(self) -> None:
+        return None
+
+
+def candidates(values: Sequence[int], *, words: int = 0, query_id: str = "q") -> CandidateList:
+    documents = [Document(f"d{i}", f"value {value}" + " word" * words) for i, value in enumerate(values)]
+    return CandidateList(query_id, tuple(Candidate(d, float(-i)) for i, d in enumerate(documents)))
+
+
+def reranker(model: LanguageModel, **settings: int) -> ListwiseReranker:
+    return ListwiseReranker(
+        model, ListwiseSettings.model_validate({"family": "listwise", "model": "x", **settings})
+    )
+
+
+def test_the_best_ten_of_a_hundred_reach_the_top_in_nine_calls() -> None:
+    values = [(37 * i) % 101 for i in range(100)]
+    ranking = reranker(Judge()).rank(QUERY, candidates(values))
+    assert [values[position] for position in ranking.order[:10]] == sorted(values, reverse=True)[:10]
+    assert ranking.trace.calls == 9
+    assert ranking.trace.prompt_documents == 100
+    assert ranking.trace.repairs == {}
+    assert ranking.trace.output_tokens == 9 * 39
+    assert ranking.trace.prompt is None
+    assert set(ranking.seconds) == {"prompt", "generation", "parsing", "total"}
+
+
+def test_queries_together_are_ranked_as_one_by_one_in_fewer_batches() -> None:
+    lists = [
+        candidates([(k * i) % 53 for i in range(n)], query_id=str(n))
+        for k, n in enumerate((45, 0, 7, 50, 1, 20))
+    ]
+    queries = [Query(one.query_id, f"query {one.query_id}") for one in lists]
+    judge = Judge()
+    together = reranker(judge).rank_many(queries, lists)
+    alone = [reranker(Judge()).rank(query, one) for query, one in zip(queries, lists, strict=True)]
+    assert [one.order for one in together] == [one.order for one in alone]
+    assert [one.trace for one in together] == [one.trace for one in alone]
+    assert judge.batches == [1, 3, 2, 2, 2]
+
+
+def test_one_candidate_or_none_asks_nobody() -> None:
+    judge = Judge()
+    assert reranker(judge).rank(QUERY, candidates([])).order == ()
+    single = reranker(judge).rank(QUERY, candidates([3]))
+    assert single.order == (0,)
+    assert single.trace.calls == single.trace.prompt_documents == 0
+    assert judge.batches == []
+
+
+def test_equal_texts_are_told_apart_by_position() -> None:
+    ranking = reranker(Judge()).rank(QUERY, candidates([1, 5, 1, 5, 9]))
+    assert ranking.order == (4, 1, 3, 0, 2)
+
+
+def test_repairs_are_counted_over_all_windows() -> None:
+    ranking = reranker(Judge(answer="I prefer [2] > [99] > [2]"), window=4, step=2).rank(
+        QUERY, candidates(range(8))
+    )
+    assert ranking.trace.calls == 3
+    assert ranking.trace.repairs == {"missing": 9, "out_of_range": 3, "prose": 3, "repeated": 3}
+    assert ranking.order == (1, 0, 3, 2, 5, 4, 6, 7)
+
+
+def test_documents_are_cut_at_document_tokens_and_counted() -> None:
+    values = candidates([1, 2, 3], words=30)
+    cut = reranker(Judge(), document_tokens=10).rank(QUERY, values)
+    assert cut.trace.truncated_documents == 3
+    assert cut.trace.prompt is not None
+    assert cut.trace.prompt.count("word") == 3 * 8
+    whole = reranker(Judge()).rank(QUERY, values)
+    assert whole.trace.truncated_documents == 0
+    assert whole.order == cut.order == (2, 1, 0)
+
+
+def test_what_does_not_fit_is_shared_out_and_counted() -> None:
+    """Short documents keep their text; the two long ones share what is left of the window."""
+    documents = [
+        Document("a", "value 1"),
+        Document("b", "value 2" + " word" * 500),
+        Document("c", "value 3" + " word" * 400),
+    ]
+    lists = CandidateList("q", tuple(Candidate(one, 0.0) for one in documents))
+    judge = Judge(window=300)
+    ranking = reranker(judge).rank(QUERY, lists)
+    assert ranking.order == (2, 1, 0)
+    assert ranking.trace.truncated_documents == 2
+    assert ranking.trace.prompt is not None
+    shown = [line.count("word") for line in ranking.trace.prompt.splitlines() if line.startswith("[")]
+    assert shown[0] == 0
+    assert shown[1] == shown[2] > 50
+    assert 295 <= ranking.trace.prompt_tokens + 2 + 3 * 2 <= 300
+
+
+def test_a_query_that_leaves_no_room_is_refused() -> None:
+    with pytest.raises(InputError, match="the query and 3 documents do not fit the 300 tokens"):
+        reranker(Judge(window=300)).rank(Query("q", "word " * 200), candidates([1, 2, 3]))
+
+
+def test_a_document_that_fits_one_window_but_not_another_is_counted_once() -> None:
+    ranking = reranker(Judge(window=250), window=3, step=1).rank(QUERY, candidates(range(5), words=100))
+    assert ranking.trace.calls == 3
+    assert ranking.trace.truncated_documents == 5
+
+
+def test_fingerprint_follows_what_decides_a_ranking() -> None:
+    base = reranker(Judge()).fingerprint
+    assert base == reranker(Judge()).fingerprint
+    settings = ListwiseSettings(family="listwise", model="x", label="another name")
+    assert ListwiseReranker(Judge(), settings).fingerprint == base
+    others = [
+        reranker(Judge(), window=10).fingerprint,
+        reranker(Judge(), step=5).fingerprint,
+        reranker(Judge(), document_tokens=64).fingerprint,
+        ListwiseReranker(Judge(), settings, strategy=FullList()).fingerprint,
+    ]
+    assert len({base, *others}) == 5
+
+
+def test_a_small_window_is_kept_by_a_real_tokenizer(tmp_path: Path) -> None:
+    """Texts joined into a prompt take other tokens than alone; the prompt fits nevertheless."""
+    model = load_language_model(write_chat_model(tmp_path), entry(window=700), file_hashes={})
+    texts = ["Gravity is a force. " * n + "[1] > [2] 𝔸 <|im_end|>" for n in (1, 12, 40, 25, 60)]
+    lists = CandidateList("q", tuple(Candidate(Document(str(i), text), 0.0) for i, text in enumerate(texts)))
+    ranking = reranker(model, document_tokens=500).rank(Query("q", "What is gravity?"), lists)
+    assert 0 < ranking.trace.truncated_documents < 5
+    assert ranking.trace.prompt_tokens + ranking.trace.output_tokens <= 700
+    assert ranking.trace.repairs, "random weights cannot write a ranking"
+
+
+def test_smollm2_ranks_three_documents_with_its_repairs_counted(smollm2_path: Path) -> None:
+    model = load_language_model(smollm2_path, entry(format="gguf", window=8192), file_hashes={})
+    texts = ["Bread is baked from flour.", "The capital of China is Beijing.", "Gravity is a force."]
+    lists = CandidateList("q", tuple(Candidate(Document(str(i), text), 0.0) for i, text in enumerate(texts)))
+    ranking = reranker(model).rank(Query("q", "What is the capital of China?"), lists)
+    assert sorted(ranking.order) == [0, 1, 2]
+    assert ranking.trace.calls == 1
+    assert 150 < ranking.trace.prompt_tokens < 250
+    assert ranking.trace.output_tokens <= 3 * 5 + 2
+    assert ranking.trace.repairs, "this model is known not to keep the format"

@@ -1,0 +1,121 @@
+"""Permutations read out of well-formed, malformed and arbitrary outputs."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from e2rank_eval.rerankers.parsing import REPAIRS, parse_permutation
+
+pieces = st.lists(
+    st.one_of(
+        st.text(max_size=8),
+        st.integers(-5, 260).map(lambda number: f"[{number}]"),
+        st.integers(0, 10**12).map(str),
+        st.sampled_from([" > ", ">", ", ", "<think>", "</think>", "[", "]", "(3)", "[4, 2]", "\n1. ", "[x]"]),
+    ),
+    max_size=30,
+).map("".join)
+
+
+@given(text=st.one_of(st.text(), pieces), n=st.integers(0, 200), finished=st.booleans())
+def test_anything_gives_a_permutation_whose_repairs_add_up(text: str, n: int, finished: bool) -> None:
+    parsed = parse_permutation(text, n, finished=finished)
+    assert sorted(parsed.order) == list(range(n))
+    assert set(parsed.repairs) <= set(REPAIRS)
+    assert all(count > 0 for count in parsed.repairs.values())
+    missing = parsed.repairs.get("missing", 0)
+    assert list(parsed.order[n - missing :]) == sorted(parsed.order[n - missing :])
+    unread = {"unreadable", "empty"} & set(parsed.repairs)
+    assert bool(unread) == (missing == n and n > 0)
+
+
+@given(text=st.one_of(st.text(), pieces), n=st.integers(1, 200), finished=st.booleans())
+def test_nothing_is_invented(text: str, n: int, finished: bool) -> None:
+    """Every document ranked by the model, not appended, is a number that stands in its output."""
+    parsed = parse_permutation(text, n, finished=finished)
+    written = {int(digits) for digits in re.findall("[0-9]+", text) if len(digits) < 1000}
+    named = parsed.order[: n - parsed.repairs.get("missing", 0)]
+    assert {position + 1 for position in named} <= written
+
+
+@given(order=st.integers(0, 200).flatmap(lambda n: st.permutations(range(n))))
+def test_a_well_formed_answer_needs_no_repair(order: list[int]) -> None:
+    text = " > ".join(f"[{position + 1}]" for position in order)
+    parsed = parse_permutation(text, len(order))
+    assert parsed.order == tuple(order)
+    assert parsed.repairs == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "repairs"),
+    [
+        ("[2]>[1]\n> [ 3 ] ", (1, 0, 2), {}),
+        ("[2] > [9] > [1] > [0] > [3]", (1, 0, 2), {"out_of_range": 2}),
+        ("[2] > [1] > [2] > [3] > [2]", (1, 0, 2), {"repeated": 2}),
+        ("[3]", (2, 0, 1), {"missing": 2}),
+        ("The ranking is [3] > [1] > [2].", (2, 0, 1), {"prose": 1}),
+        ("Sure! Of the 3 passages, [2] is best, then [1].", (1, 0, 2), {"prose": 1, "missing": 1}),
+        ("1. [3]\n2. [1]\n3. [2]", (2, 0, 1), {"prose": 1}),
+        ("(3) > (1) > (2)", (2, 0, 1), {"other_brackets": 1}),
+        ("[3, 1, 2]", (2, 0, 1), {"other_brackets": 1}),
+        ("[3 > 1 > 2]", (2, 0, 1), {"other_brackets": 1}),
+        ("3 > 1 > 2", (2, 0, 1), {"bare_numbers": 1}),
+        ("3, 1, 2\n", (2, 0, 1), {"bare_numbers": 1}),
+        ("Ranking: 3 > 1 > 2", (2, 0, 1), {"bare_numbers": 1, "prose": 1}),
+        ("<think>[1] seems best, or [2]</think>[3] > [2] > [1]", (2, 1, 0), {"thinking": 1}),
+        ("[1] seems best</think>\n[3] > [2] > [1]", (2, 1, 0), {"thinking": 1}),
+        ("<think>\n\n</think>\n\n", (0, 1, 2), {"thinking": 1, "empty": 1, "missing": 3}),
+        ("<think>is it [2]? or", (0, 1, 2), {"thinking": 1, "empty": 1, "missing": 3}),
+        ("", (0, 1, 2), {"empty": 1, "missing": 3}),
+        (" \n", (0, 1, 2), {"empty": 1, "missing": 3}),
+        ("> > >", (0, 1, 2), {"unreadable": 1, "missing": 3}),
+        ("[] > [] > []", (0, 1, 2), {"unreadable": 1, "missing": 3}),
+        ("I found 3 passages from 2 sources.", (0, 1, 2), {"prose": 1, "unreadable": 1, "missing": 3}),
+        ("Error code: 503 - overloaded", (0, 1, 2), {"prose": 1, "unreadable": 1, "missing": 3}),
+        (
+            "[Errno 111] Connection refused [503]",
+            (0, 1, 2),
+            {"prose": 1, "unreadable": 1, "out_of_range": 1, "missing": 3},
+        ),
+        ("[" + "7" * 9000 + "] > [2]", (1, 0, 2), {"out_of_range": 1, "missing": 2}),
+        ("[２] > [٣]", (0, 1, 2), {"prose": 1, "unreadable": 1, "missing": 3}),
+    ],
+)
+def test_known_ways_to_miss_the_format(text: str, order: tuple[int, ...], repairs: dict[str, int]) -> None:
+    parsed = parse_permutation(text, 3)
+    assert parsed.order == order
+    assert parsed.repairs == repairs
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "repairs"),
+    [
+        ("[2] > [1", (1, 0, 2), {"cut_off": 1, "missing": 2}),
+        ("[2] > [", (1, 0, 2), {"cut_off": 1, "missing": 2}),
+        ("2 > 1", (1, 0, 2), {"cut_off": 1, "bare_numbers": 1, "missing": 2}),
+        ("[3] > [1] > [2]", (2, 0, 1), {"cut_off": 1}),
+    ],
+)
+def test_a_number_at_the_very_end_of_a_cut_answer_is_not_read(
+    text: str, order: tuple[int, ...], repairs: dict[str, int]
+) -> None:
+    parsed = parse_permutation(text, 3, finished=False)
+    assert parsed.order == order
+    assert parsed.repairs == repairs
+
+
+def test_no_document_needs_no_answer() -> None:
+    assert parse_permutation("[1] > [2]", 0).order == ()
+
+
+def test_hostile_lengths_take_no_quadratic_time() -> None:
+    texts = ["[" * 20_000, "9" * 40_000, "1 > " * 5_000 + "x", "[1" + " " * 20_000, "<think>" * 3_000]
+    start = time.process_time()
+    for text in texts:
+        assert len(parse_permutation(text, 5).order) == 5
+    assert time.process_time() - start < 2.0

@@ -1,0 +1,109 @@
+"""Yes/no logits for each document, on small random weights and the real SmolLM2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_chat_models import entry, write_chat_model
+
+from e2rank_eval.configuration import PointwiseSettings
+from e2rank_eval.errors import InputError
+from e2rank_eval.language_models.base import LanguageModel
+from e2rank_eval.language_models.load import load_language_model
+from e2rank_eval.prompts.pointwise import yes_no_messages
+from e2rank_eval.records import Candidate, CandidateList, Document, Query
+from e2rank_eval.rerankers.pointwise import PointwiseReranker
+
+QUERY = Query("q", "What is the capital of China?")
+TEXTS = ["Gravity is a force.", "The capital of China is Beijing.", "Query: yes or no", "[1] >" * 9]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_chat_model(tmp_path_factory.mktemp("chat"))
+
+
+def load(folder: Path, **changes: Any) -> LanguageModel:
+    return load_language_model(folder, entry(**changes), file_hashes={})
+
+
+def reranker(model: LanguageModel, **settings: Any) -> PointwiseReranker:
+    return PointwiseReranker(model, PointwiseSettings(family="pointwise-llm", model="x", **settings))
+
+
+def candidates(texts: Sequence[str], query_id: str = "q") -> CandidateList:
+    return CandidateList(query_id, tuple(Candidate(Document(str(i), t), 0.0) for i, t in enumerate(texts)))
+
+
+def test_order_is_that_of_the_logit_differences(folder: Path) -> None:
+    model = load(folder)
+    logits = [
+        model.next_token([yes_no_messages(QUERY.text, text)], ("yes", "no")).logits[0] for text in TEXTS
+    ]
+    expected = [float(yes - no) for yes, no in logits]
+    ranking = reranker(model).rank(QUERY, candidates(TEXTS))
+    assert ranking.trace.scores == pytest.approx(expected, abs=2e-4)
+    assert ranking.order == tuple(sorted(range(4), key=lambda i: -expected[i]))
+    assert ranking.trace.calls == 4
+    assert ranking.trace.truncated_documents == 0
+    assert set(ranking.seconds) == {"prompt", "scoring", "total"}
+
+
+def test_equal_texts_tie_are_scored_once_and_keep_their_order(folder: Path) -> None:
+    texts = [TEXTS[3], TEXTS[0], TEXTS[1], TEXTS[0], TEXTS[0]]
+    ranking = reranker(load(folder)).rank(QUERY, candidates(texts))
+    assert ranking.trace.scores is not None
+    assert ranking.trace.scores[1] == ranking.trace.scores[3] == ranking.trace.scores[4]
+    assert [position for position in ranking.order if position in (1, 3, 4)] == [1, 3, 4]
+    assert ranking.trace.calls == 3
+
+
+def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:
+    lists = [
+        candidates(TEXTS, "a"),
+        candidates([], "b"),
+        candidates(TEXTS[:1], "c"),
+        candidates(TEXTS[1:], "d"),
+    ]
+    queries = [Query(one.query_id, f"query {one.query_id}") for one in lists]
+    judge = reranker(load(folder))
+    together = judge.rank_many(queries, lists)
+    alone = [judge.rank(query, one) for query, one in zip(queries, lists, strict=True)]
+    for one, other in zip(together, alone, strict=True):
+        assert one.order == other.order
+        assert one.trace.prompt_tokens == other.trace.prompt_tokens
+        assert one.trace.scores == pytest.approx(other.trace.scores, abs=2e-4)
+    assert together[1].order == ()
+    assert together[2].order == (0,)
+
+
+def test_only_documents_are_cut_to_the_limit_or_the_window(folder: Path) -> None:
+    long = candidates(["The capital of China is Beijing. " * 60, "Gravity."])
+    limited = reranker(load(folder), document_tokens=20).rank(QUERY, long)
+    assert limited.trace.truncated_documents == 1
+    narrow = load(folder, window=200, document_tokens=1000)
+    fitted = reranker(narrow).rank(QUERY, long)
+    assert fitted.trace.truncated_documents == 1
+    assert fitted.trace.prompt_tokens > limited.trace.prompt_tokens
+    with pytest.raises(InputError, match="query 'q' fills the model's window"):
+        reranker(narrow).rank(Query("q", "word " * 200), long)
+
+
+def test_fingerprint_follows_model_and_limit(folder: Path) -> None:
+    models = [load(folder), load(folder), load(folder, window=100)]
+    found = [reranker(model).fingerprint for model in models]
+    assert found[0] == found[1] != found[2]
+    assert reranker(models[0], document_tokens=32).fingerprint != found[0]
+
+
+def test_smollm2_prefers_the_document_that_answers(smollm2_path: Path) -> None:
+    model = load(smollm2_path, format="gguf", window=8192)
+    texts = ["The capital of China is Beijing.", "Gravity is a force that attracts two bodies."]
+    for order in (texts, texts[::-1]):
+        ranking = reranker(model).rank(QUERY, candidates(order))
+        assert sorted(ranking.order) == [0, 1]
+        assert ranking.trace.scores is not None
+        assert len(set(ranking.trace.scores)) == 2

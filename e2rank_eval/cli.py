@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -141,9 +142,12 @@ def evaluate(
     from e2rank_eval.evaluation.effectiveness import DEFAULT_MEASURES
     from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
 
+    started = time.time()
     metrics = evaluate_files(run, qrels, tuple(measure or DEFAULT_MEASURES), traces=trace, seed=seed)
     if output is not None:
-        write_metrics(output, metrics, inputs=[p for p in (run, qrels, trace) if p is not None])
+        write_metrics(
+            output, metrics, inputs=[p for p in (run, qrels, trace) if p is not None], started=started
+        )
     if json:
         _print_json(metrics)
     elif output is None:

@@ -79,7 +79,9 @@ def print_comparison(result: Mapping[str, Any]) -> None:
 
 
 def _p_value(p: float | None) -> str:
-    return "too few queries" if p is None else f"{p:.4f}"
+    if p is None:
+        return "too few queries"
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
 def listing(what: str, config: Path) -> list[dict[str, Any]]:

@@ -64,6 +64,8 @@ class VectorReranker(ABC):
     """
 
     fingerprint: str
+    stores_documents = True
+    """Latency is measured twice: documents encoded online, and their vectors stored."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder

@@ -7,6 +7,18 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
 Item = TypeVar("Item")
 
 _PLAIN_INTERVAL = 10.0
@@ -22,11 +34,22 @@ def track(iterable: Iterable[Item], *, description: str, total: int | None = Non
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)
     if sys.stderr.isatty():
-        from tqdm import tqdm
+        yield from _bar(iterable, description, total)
+    else:
+        yield from _plain(iterable, description, total)
 
-        yield from tqdm(iterable, desc=description, total=total, file=sys.stderr, dynamic_ncols=True)
-        return
-    yield from _plain(iterable, description, total)
+
+def _bar(iterable: Iterable[Item], description: str, total: int | None) -> Iterator[Item]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, _Rate(), console=Console(stderr=True)) as progress:
+        yield from progress.track(iterable, total=total, description=description)
+
+
+class _Rate(ProgressColumn):
+    """Items per second, empty until the first one is done."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.speed is None else f"{task.speed:.1f}/s")
 
 
 def _plain(iterable: Iterable[Item], description: str, total: int | None) -> Iterator[Item]:

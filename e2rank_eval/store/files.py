@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from e2rank_eval.errors import InputError, UnavailableError
 
@@ -76,10 +76,10 @@ def read_json(path: Path) -> Any:
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Canonical JSON lines; gzip (no name, no time in the header) where the name ends in ``.gz``."""
     with atomic_path(path) as temporary, temporary.open("wb") as raw:
-        target: IO[bytes] = raw
+        binary: Any = raw
         if path.suffix == ".gz":
-            target = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6)
-        with io.TextIOWrapper(target, encoding="utf-8", newline="\n") as text:
+            binary = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6)
+        with io.TextIOWrapper(binary, encoding="utf-8", newline="\n") as text:
             for row in rows:
                 text.write(canonical_json(row) + "\n")
             text.flush()

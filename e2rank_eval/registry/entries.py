@@ -56,7 +56,9 @@ class DatasetFields(Strict):
     sources: list[Source] = Field(
         min_length=1, description="tried in this order; each gives the whole data set"
     )
-    additions: list[Source] = Field([], description="files beside those of sources, all of them needed")
+    additions: list[Source] = Field(
+        [], description="of files that go beside those of sources; tried in order"
+    )
     licence: str
     show_text: bool = Field(description="may its text be shown to others (site, reports)?")
     registration: str | None = Field(

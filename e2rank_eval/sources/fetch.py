@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from e2rank_eval.errors import InputError, SuiteError, UnavailableError
 from e2rank_eval.progress import say
@@ -99,12 +100,25 @@ def described(source: Source) -> str:
     return f"loader {source.loader}"
 
 
-def _kept(folder: Path, sources: Sequence[Source], hashes: Mapping[str, str]) -> Fetched | None:
-    """What an earlier fetch left, if it is whole and still what the registry asks for."""
+def recorded_source(folder: Path, sources: Sequence[Source]) -> str | None:
+    """The source of an earlier fetch whose files are all there, unread; ``None`` where there is none."""
+    record = _record(folder, sources)
+    if record is None or not all((folder / name).is_file() for name in record["files"]):
+        return None
+    return str(record["described"])
+
+
+def _record(folder: Path, sources: Sequence[Source]) -> dict[str, Any] | None:
     if not (folder / _RECORD).is_file():
         return None
-    record = read_json(folder / _RECORD)
-    if record["source"] not in [source.model_dump() for source in sources]:
+    record: dict[str, Any] = read_json(folder / _RECORD)
+    return record if record["source"] in [source.model_dump() for source in sources] else None
+
+
+def _kept(folder: Path, sources: Sequence[Source], hashes: Mapping[str, str]) -> Fetched | None:
+    """What an earlier fetch left, if it is whole and still what the registry asks for."""
+    record = _record(folder, sources)
+    if record is None:
         return None
     files: dict[str, str] = record["files"]
     for name, expected in (files | dict(hashes)).items():

@@ -1,0 +1,69 @@
+"""A hub repository in mteb's layout, whose card maps corpus, queries and default (judgements) to files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.records import Dataset, Document, Query
+
+
+def load(folder: Path, name: str, split: str) -> tuple[Dataset, dict[str, int]]:
+    """The judged queries of ``split``, and how many queries it leaves out for want of a judgement.
+
+    The library datasets reads the files that the card (README.md) names for each configuration,
+    whatever their format; nothing is fetched.
+
+    Raises
+    ------
+    InputError
+        When the card lacks a configuration, or rows lack a field or repeat an id.
+    """
+    corpus: dict[str, Document] = {}
+    for row in _rows(folder, "corpus", split):
+        identifier = _new(str(_field(row, "_id", "id")), corpus, folder)
+        corpus[identifier] = Document(identifier, row.get("text") or "", row.get("title") or "")
+    texts: dict[str, str] = {}
+    for row in _rows(folder, "queries", split):
+        texts[_new(str(_field(row, "_id", "id")), texts, folder)] = str(_field(row, "text"))
+    qrels: dict[str, dict[str, int]] = {}
+    for row in _rows(folder, "default", split):
+        grades = qrels.setdefault(str(_field(row, "query-id")), {})
+        grades[str(_field(row, "corpus-id"))] = int(_field(row, "score"))
+    missing = next((q for q in qrels if q not in texts), None)
+    if missing is not None or not corpus:
+        problem = f"query {missing!r} is judged but has no text" if corpus else "the corpus is empty"
+        raise InputError(problem, path=folder, mend="fetch it again")
+    judged = {i: Query(i, text) for i, text in texts.items() if i in qrels}
+    dataset = Dataset(name, corpus, judged, {i: qrels[i] for i in judged})
+    return dataset, {"queries without judgements": len(texts) - len(judged)}
+
+
+def _rows(folder: Path, configuration: str, split: str) -> Iterator[dict[str, Any]]:
+    import datasets
+
+    try:
+        splits = datasets.get_dataset_split_names(str(folder), configuration)
+        named = split if split in splits else splits[0]
+        rows = datasets.load_dataset(str(folder), configuration, split=named, streaming=True)
+    except (ValueError, FileNotFoundError, datasets.exceptions.DatasetsError) as error:
+        raise InputError(
+            f"no configuration {configuration!r} that can be read ({error})", path=folder,
+            mend="compare the repository's README.md",
+        ) from error  # fmt: skip
+    yield from rows
+
+
+def _field(row: dict[str, Any], *names: str) -> Any:
+    for name in names:
+        if row.get(name) is not None:
+            return row[name]
+    raise InputError(f"a row without {' or '.join(names)}", path=", ".join(row), mend="fetch it again")
+
+
+def _new(identifier: str, seen: dict[str, Any], folder: Path) -> str:
+    if identifier in seen:
+        raise InputError(f"id {identifier!r} is used twice", path=folder, mend="fetch it again")
+    return identifier

@@ -1,0 +1,60 @@
+"""TREC Deep Learning passages: MS MARCO's collection.tsv, queries as TSV, judgements in TREC form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.store.files import read_lines
+from e2rank_eval.store.trec import read_qrels
+
+COLLECTION = "collection.tsv"
+QUERIES = ("queries.tsv.gz", "queries.tsv")
+QRELS = "qrels.txt"
+
+
+def load(folder: Path, name: str) -> tuple[Dataset, dict[str, int]]:
+    """The judged queries against the whole collection, and how many queries no one judged.
+
+    The text is as distributed, faults of encoding included: so do Lucene and the paper see it.
+
+    Raises
+    ------
+    InputError
+        Naming file and line: a line without its tab, a repeated id; or a judged query without text.
+    """
+    queries_path = next((folder / q for q in QUERIES if (folder / q).exists()), folder / QUERIES[0])
+    corpus = {i: Document(i, text) for i, text in read_pairs(folder / COLLECTION).items()}
+    queries = read_pairs(queries_path)
+    qrels = read_qrels(folder / QRELS)
+    missing = next((q for q in qrels if q not in queries), None)
+    if missing is not None:
+        raise InputError(
+            f"query {missing!r} is judged but has no text", path=queries_path, mend="fetch it again"
+        )
+    judged = {i: Query(i, text) for i, text in queries.items() if i in qrels}
+    dataset = Dataset(name, corpus, judged, {i: qrels[i] for i in judged})
+    return dataset, {"queries without judgements": len(queries) - len(judged)}
+
+
+def read_pairs(path: Path) -> dict[str, str]:
+    """Texts by id of a file with one ``id TAB text`` a line, plain or gzipped.
+
+    Raises
+    ------
+    InputError
+        Naming file and line: no tab, an empty or repeated id; or an empty file.
+    """
+    pairs: dict[str, str] = {}
+    for number, line in read_lines(path):
+        identifier, tab, text = line.partition("\t")
+        if not tab or not identifier or identifier in pairs:
+            problem = (
+                f"id {identifier!r} is used twice" if identifier in pairs else "no id and tab at its start"
+            )
+            raise InputError(problem, path=path, line=number, mend="fetch it again")
+        pairs[identifier] = text
+    if not pairs:
+        raise InputError("the file is empty", path=path, mend="fetch it again")
+    return pairs

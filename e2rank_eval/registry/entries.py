@@ -112,6 +112,7 @@ class ModelEntry(Strict):
     files: dict[str, Sha256] = Field(
         {}, description="local name -> hash, whatever the source; checked after every fetch"
     )
+    trained_for_embedding: bool = Field(description="its plain vectors of texts were trained to be compared")
     trained_for_e2rank: bool = Field(description="an untrained backbone is labelled so wherever it appears")
     window: int = Field(description="longest input in tokens")
     document_tokens: int = Field(description="documents are cut here unless a configuration says otherwise")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from e2rank_eval.configuration import Configuration, E2RankSettings
+from e2rank_eval.configuration import Configuration, E2RankSettings, FeedbackSettings
 from e2rank_eval.registry import entries
 
 UNTRAINED = "untrained"
-"""The mark of a listwise prompt on a model that was never trained to read one."""
+"""The mark of a model that is used for what it was never trained for."""
 
-UNTRAINED_NOTE = "Untrained: the listwise prompt on a backbone that was never trained for E2Rank."
+UNTRAINED_NOTE = (
+    "Untrained: a listwise prompt on a backbone that was never trained for E2Rank, or vectors of a model "
+    "that was never trained to embed."
+)
 
 
 def label(configuration: Configuration, reranker: str) -> str:
@@ -21,11 +24,14 @@ def first_stage_label(configuration: Configuration, first_stage: str) -> str:
 
 
 def is_untrained(configuration: Configuration, reranker: str) -> bool:
-    """Whether this is E2Rank's listwise prompt on a backbone that was not trained for E2Rank."""
+    """Whether a model embeds here what it was never trained to: a listwise prompt, or texts at all."""
     settings = configuration.rerankers[reranker]
-    if not isinstance(settings, E2RankSettings) or settings.prompt == "query-only":
+    if not isinstance(settings, E2RankSettings | FeedbackSettings):
         return False
-    return not entries.model(settings.model).trained_for_e2rank
+    model = entries.model(settings.model)
+    if isinstance(settings, E2RankSettings) and settings.prompt != "query-only":
+        return not model.trained_for_e2rank
+    return not model.trained_for_embedding
 
 
 def full_name(configuration: Configuration, reranker: str) -> str:

@@ -64,6 +64,7 @@ def _entry(name: str, kind: str, format: str, **fields: Any) -> entries.ModelEnt
             "parameters": "few",
             "licence": "none",
             "sources": [{"kind": "hub", "repository": f"test/{name}", "revision": None}],
+            "trained_for_embedding": False,
             "trained_for_e2rank": False,
             **fields,
         }

@@ -12,6 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 VERBS = [
+    "fetch", "retrieve", "rerank", "latency", "evaluate", "compare", "table", "figure", "site", "list", "doctor",
+    "audit", "reproduce",
+]  # fmt: skip
     "fetch",
     "retrieve",
     "rerank",

@@ -1,0 +1,47 @@
+"""What every verb shares: the application, its options, and how names of a configuration are looked up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from e2rank_eval.configuration import Configuration
+    from e2rank_eval.store.layout import Layout
+
+app = typer.Typer(
+    name="e2rank-eval",
+    help="Evaluate E2Rank and its baselines: quality with significance, latency with percentiles.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="Experiment configuration.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+DEMO = Path("config/demo.yaml")
+
+
+def open_configuration(config: Path) -> tuple[Configuration, Layout]:
+    from e2rank_eval.configuration import read_configuration
+    from e2rank_eval.store.layout import Layout
+
+    configuration = read_configuration(config)
+    return configuration, Layout(Path("results") / configuration.profile)
+
+
+def known(name: str, names: Any, what: str, config: Path) -> str:
+    from e2rank_eval.errors import InputError
+
+    if name not in names:
+        raise InputError(f"no {what} named {name!r}", path=config, mend=f"known: {', '.join(names)}")
+    return name
+
+
+def print_json(value: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False))

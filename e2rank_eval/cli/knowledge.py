@@ -1,0 +1,84 @@
+"""Verbs that tell what is known: list, doctor, and what the paper says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from e2rank_eval.cli.common import DEMO, ConfigOption, JsonOption, app, print_json
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[str, typer.Argument(help="datasets, models, rerankers or tables.")],
+    config: ConfigOption = DEMO,
+    json: JsonOption = False,
+) -> None:
+    """Show what is known by name.
+
+    Example: e2rank-eval list models
+    """
+    from e2rank_eval.printing import listing, print_listing
+
+    rows = listing(what, config)
+    if json:
+        print_json(rows)
+    else:
+        print_listing(what, rows)
+
+
+@app.command()
+def doctor(config: ConfigOption = DEMO, json: JsonOption = False) -> None:
+    """Say what this machine can run: packages, hub, GPU, disk, and which registry entries resolve.
+
+    Example: e2rank-eval doctor
+    """
+    from e2rank_eval.doctor import examine
+    from e2rank_eval.printing import print_findings
+
+    findings = examine(config)
+    if json:
+        print_json(findings)
+    else:
+        print_findings(findings)
+
+
+@app.command()
+def audit(json: JsonOption = False) -> None:
+    """Recompute every average that the paper prints and cross its tables and claims.
+
+    Example: e2rank-eval audit
+    """
+    from e2rank_eval.paper.audit import audit as examine
+    from e2rank_eval.paper.audit import audit_rows
+    from e2rank_eval.paper.findings import findings_markdown
+
+    if json:
+        print_json(audit_rows())
+    else:
+        typer.echo(findings_markdown(examine()))
+
+
+@app.command()
+def reproduce(
+    ids: Annotated[list[str] | None, typer.Argument(help="Registered runs; all by default.")] = None,
+    runs_from: Annotated[
+        Path | None, typer.Option("--runs-from", help="A folder that holds the files already.")
+    ] = None,
+    cache: Annotated[Path, typer.Option("--cache", help="Where fetched files are kept.")] = Path("cache"),
+    json: JsonOption = False,
+) -> None:
+    """Score the public first-stage runs that the paper builds on, beside its printed values.
+
+    Example: e2rank-eval reproduce bm25-dl19
+    """
+    from e2rank_eval.paper.reproduction import reproduce as run
+    from e2rank_eval.paper.reproduction_files import reproduction_markdown, reproduction_rows
+
+    cells = run(cache, runs_from, ids)
+    if json:
+        print_json(reproduction_rows(cells))
+    else:
+        typer.echo(reproduction_markdown(cells))

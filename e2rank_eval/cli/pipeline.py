@@ -1,0 +1,112 @@
+"""Verbs that make artefacts: fetch, retrieve, rerank, latency."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configuration
+
+if TYPE_CHECKING:
+    from e2rank_eval.configuration import Configuration
+
+
+@app.command()
+def fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Data sets of the configuration; all by default.")
+    ] = None,
+    config: ConfigOption = DEMO,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="Registry models to fetch instead.")
+    ] = None,
+) -> None:
+    """Fetch data sets or models, check them, and store them in one layout.
+
+    Example: e2rank-eval fetch lee --config config/demo.yaml
+    """
+    from e2rank_eval.datasets.fetch import fetch_dataset
+    from e2rank_eval.sources.models import fetch_model, write_model_record
+
+    configuration, layout = open_configuration(config)
+    for name in model or ():
+        write_model_record(layout, name, fetch_model(name, configuration.cache))
+    for name in names or ([] if model else configuration.datasets):
+        known(name, configuration.datasets, "data set", config)
+        fetch_dataset(name, configuration, layout)
+
+
+@app.command()
+def retrieve(
+    first_stage: Annotated[str, typer.Argument(help="A first stage of the configuration.")],
+    datasets: Annotated[list[str] | None, typer.Argument(help="Data sets; all by default.")] = None,
+    config: ConfigOption = DEMO,
+) -> None:
+    """Retrieve candidates for every query of fetched data sets.
+
+    Example: e2rank-eval retrieve bm25 lee --config config/demo.yaml
+    """
+    from e2rank_eval.model_loading import Models
+    from e2rank_eval.retrieval.retrieve import retrieve as run
+    from e2rank_eval.store.locks import exclusive
+
+    configuration, layout = open_configuration(config)
+    known(first_stage, configuration.first_stages, "first stage", config)
+    names = [known(n, configuration.datasets, "data set", config) for n in datasets or configuration.datasets]
+    models = Models(configuration.cache, threads=configuration.threads)
+    with exclusive(_lock(configuration, "retrieve", first_stage), what=f"retrieving {first_stage}"):
+        run(configuration, first_stage, names, layout, models)
+
+
+@app.command()
+def rerank(
+    reranker: Annotated[str, typer.Argument(help="A reranker of the configuration.")],
+    datasets: Annotated[list[str] | None, typer.Argument(help="Data sets; all by default.")] = None,
+    first_stage: Annotated[str, typer.Option("--first-stage", help="Whose candidates to rerank.")] = "bm25",
+    config: ConfigOption = DEMO,
+) -> None:
+    """Rerank stored candidates; finished shards are kept, so a killed run goes on where it was.
+
+    Example: e2rank-eval rerank e2rank-minilm lee --first-stage bm25 --config config/demo.yaml
+    """
+    from e2rank_eval.model_loading import Models
+    from e2rank_eval.rerankers.execution import rerank as run
+    from e2rank_eval.store.locks import exclusive
+
+    configuration, layout = open_configuration(config)
+    known(reranker, configuration.rerankers, "reranker", config)
+    known(first_stage, configuration.first_stages, "first stage", config)
+    names = [known(n, configuration.datasets, "data set", config) for n in datasets or configuration.datasets]
+    models = Models(configuration.cache, threads=configuration.threads)
+    with exclusive(_lock(configuration, "rerank", first_stage, reranker), what=f"reranking with {reranker}"):
+        run(configuration, reranker, first_stage, names, layout, models)
+
+
+def _lock(configuration: Configuration, *names: str) -> Path:
+    return configuration.cache / "locks" / f"{configuration.profile}-{'-'.join(names)}.lock"
+
+
+@app.command()
+def latency(
+    entry: Annotated[str, typer.Argument(help="A latency entry of the configuration.")],
+    rerankers: Annotated[
+        list[str] | None, typer.Argument(help="Some of its rerankers; all by default.")
+    ] = None,
+    config: ConfigOption = DEMO,
+    refuse_busy: Annotated[bool, typer.Option(help="Refuse on a busy machine instead of labelling.")] = False,
+) -> None:
+    """Time rerankers query by query, alone on the machine, without caches.
+
+    Example: e2rank-eval latency minilm e2rank-minilm --config config/demo.yaml
+    """
+    from e2rank_eval.evaluation.latency import latency as run
+
+    configuration, layout = open_configuration(config)
+    known(entry, configuration.latency, "latency entry", config)
+    for reranker in rerankers or configuration.latency[entry].rerankers:
+        known(
+            reranker, configuration.latency[entry].rerankers, f"reranker in latency entry {entry!r}", config
+        )
+        run(configuration, entry, reranker, layout, refuse_busy=refuse_busy)

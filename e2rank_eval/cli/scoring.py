@@ -1,0 +1,74 @@
+"""Verbs that score runs: evaluate, compare."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from e2rank_eval.cli.common import JsonOption, app, known, open_configuration, print_json
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="TREC run, plain or gzipped.")],
+    qrels: Annotated[Path, typer.Argument(help="Judgements in TREC or BEIR form, plain or gzipped.")],
+    measure: Annotated[list[str] | None, typer.Option("--measure", help="As ir_measures names it.")] = None,
+    json: JsonOption = False,
+    output: Annotated[Path | None, typer.Option("--output", help="Also write the metrics here.")] = None,
+    trace: Annotated[
+        Path | None, typer.Option("--trace", help="The run's traces, to name failed queries.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the bootstrap interval.")] = 13,
+) -> None:
+    """Score a run against judgements; every judged query counts, an unanswered one as zero.
+
+    Example: e2rank-eval evaluate bm25.run.gz qrels.txt --measure nDCG@10 --measure R@100
+    """
+    from e2rank_eval.evaluation.effectiveness import DEFAULT_MEASURES
+    from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
+
+    started = time.time()
+    metrics = evaluate_files(run, qrels, tuple(measure or DEFAULT_MEASURES), traces=trace, seed=seed)
+    if output is not None:
+        write_metrics(
+            output, metrics, inputs=[p for p in (run, qrels, trace) if p is not None], started=started
+        )
+    if json:
+        print_json(metrics)
+    elif output is None:
+        from e2rank_eval.printing import print_metrics
+
+        print_metrics(run, metrics)
+
+
+@app.command()
+def compare(
+    items: Annotated[list[str], typer.Argument(help="QRELS BASE.run OTHER.run ..., or names with --config.")],
+    config: Annotated[Path | None, typer.Option("--config", help="Then ITEMS are comparisons of it.")] = None,
+    measure: Annotated[str, typer.Option("--measure")] = "nDCG@10",
+    json: JsonOption = False,
+) -> None:
+    """Test runs against a baseline: paired randomisation test and t-test, Holm correction, effect size.
+
+    Example: e2rank-eval compare qrels.txt bm25.run e2rank.run rocchio.run
+    """
+    from e2rank_eval.evaluation import comparison
+
+    if config is not None:
+        configuration, layout = open_configuration(config)
+        for name in items:
+            known(name, configuration.comparisons, "comparison", config)
+            comparison.write_comparison(configuration, name, layout)
+        return
+    if len(items) < 3:
+        raise typer.BadParameter("give the qrels, the baseline's run and at least one other run")
+    result = comparison.compare_files(Path(items[0]), [Path(item) for item in items[1:]], measure)
+    if json:
+        print_json(result)
+    else:
+        from e2rank_eval.printing import print_comparison
+
+        print_comparison(result)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,6 @@ class TransformerStates:
     """
 
     def __init__(self, folder: Path, *, window: int, dtype: str, causal: bool) -> None:
-        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         # Half precision is emulated on most CPUs: slower there, and less exact.
         self.dtype = dtype if self.device.type == "cuda" else "float32"
@@ -145,10 +145,23 @@ def text_limits(
     return {"document": document - specials, "query": query - specials}
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
 def _load_body(folder: Path, dtype: torch.dtype) -> Any:
-    model, report = AutoModel.from_pretrained(
-        folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
-    )
+    with _quiet():  # the body alone leaves a head unused, which is no news; missing weights are checked below
+        model, report = AutoModel.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
     # BERT's pooler is a head that no vector here goes through; many encoders are published without it.
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing:

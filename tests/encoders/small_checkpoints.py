@@ -1,0 +1,150 @@
+"""Small randomly initialised checkpoints and a tokenizer trained on the spot, laid out as on a hub."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from e2rank_eval.registry.entries import HubSource, ModelEntry
+
+TEXTS = [
+    "The capital of China is Beijing.",
+    "Gravity is a force that attracts two bodies towards each other.",
+    "What is the capital of China?",
+    "Boundary-layer transition on a flat plate was measured in supersonic flow at several Mach numbers.",
+    "",
+    "naïve café — 東京 🙂",
+    "wing",
+    "It gives weight to physical objects and is responsible for the movement of planets around the sun. "
+    * 12,
+    "A heat shield ablates while the vehicle enters the atmosphere; its shape changes, and so does drag. "
+    * 3,
+]
+
+CHATML = (
+    "{% for message in messages %}"
+    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
+    "{% endif %}"
+)
+"""The shape of Qwen3's template: an empty thinking block where thinking is disabled."""
+
+_SHAPE: dict[str, Any] = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    # Wide, so that different texts get different vectors; the usual 0.02 makes them all but equal.
+    "initializer_range": 0.3,
+}
+
+
+def write_decoder(
+    folder: Path, architecture: str, *, template: str | None = CHATML, padding: bool = True
+) -> Path:
+    tokenizer = _byte_level(template, padding)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(5)
+    shape = _SHAPE | {"vocab_size": len(tokenizer), "num_key_value_heads": 2, "max_position_embeddings": 2048}
+    if architecture == "qwen3":
+        Qwen3ForCausalLM(Qwen3Config(head_dim=16, **shape)).save_pretrained(folder)
+    else:
+        LlamaForCausalLM(LlamaConfig(**shape)).save_pretrained(folder)
+    return folder
+
+
+def decoder_entry(**changes: Any) -> ModelEntry:
+    return _entry(
+        {
+            "kind": "decoder",
+            "format": "transformers",
+            "window": 512,
+            "document_tokens": 128,
+            "query_tokens": 96,
+            "end_of_text": "<|endoftext|>",
+            "query_instruction": "Given a web search query, retrieve relevant passages",
+        }
+        | changes
+    )
+
+
+def write_bert(folder: Path, pooling: dict[str, Any], **folder_settings: Any) -> Path:
+    """A sentence-transformers folder around a random BERT with word-piece vocabulary of ASCII letters."""
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz.,?;"]
+    pieces += [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n")
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(6)
+    BertModel(BertConfig(vocab_size=len(pieces), max_position_embeddings=160, **_SHAPE)).save_pretrained(
+        folder
+    )
+    kinds = folder_settings.get("modules", ["Transformer", "Pooling", "Normalize"])
+    paths = ["" if kind == "Transformer" else f"{index}_{kind}" for index, kind in enumerate(kinds)]
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (kind, path) in enumerate(zip(kinds, paths, strict=True))
+    ]
+    _write(folder / "modules.json", modules)
+    _write(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": 64} | pooling)
+    _write(folder / "sentence_bert_config.json", {"max_seq_length": 128, "do_lower_case": False})
+    _write(folder / "config_sentence_transformers.json", folder_settings.get("configuration", {}))
+    return folder
+
+
+def encoder_entry(**changes: Any) -> ModelEntry:
+    limits = {"window": 160, "document_tokens": 128, "query_tokens": 128}
+    return _entry({"kind": "encoder", "format": "sentence-transformers"} | limits | changes)
+
+
+def _entry(fields: dict[str, Any]) -> ModelEntry:
+    return ModelEntry.model_validate(
+        {
+            "title": "small",
+            "parameters": "tiny",
+            "licence": "none",
+            "sources": [HubSource(kind="hub", repository="none/small", revision=None)],
+            "trained_for_embedding": False,
+            "trained_for_e2rank": False,
+        }
+        | fields
+    )
+
+
+def _byte_level(template: str | None, padding: bool) -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=700,
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<|im_end|>" if padding else None,
+        chat_template=template,
+    )
+
+
+def _write(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))

@@ -1,0 +1,153 @@
+"""The vector cache: exact, shared, never trusted when damaged, and never encoding a text twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_checkpoints import TEXTS, decoder_entry, write_decoder
+
+from e2rank_eval.encoders.base import Encoded, Encoder, Kind
+from e2rank_eval.encoders.cache import CachedEncoder
+from e2rank_eval.encoders.load import load_encoder
+from e2rank_eval.records import ListwiseInput
+
+HASHES = {"model.safetensors": "0" * 64}
+
+
+class Counting:
+    """The real encoder, noting every document text that it is given."""
+
+    def __init__(self, encoder: Encoder, fail_at: str | None = None) -> None:
+        self.name, self.fingerprint, self.dimension = encoder.name, encoder.fingerprint, encoder.dimension
+        self.document_fingerprint = encoder.document_fingerprint
+        self.seen: list[str] = []
+        self._encoder, self._fail_at = encoder, fail_at
+
+    def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
+        if self._fail_at in texts:
+            raise KeyboardInterrupt
+        if kind == "document":
+            self.seen += texts
+        return self._encoder.encode(texts, kind)
+
+    def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:
+        return self._encoder.encode_listwise(inputs)
+
+    def synchronise(self) -> None:
+        self._encoder.synchronise()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_decoder(tmp_path_factory.mktemp("cached"), "qwen3")
+
+
+@pytest.fixture(scope="module")
+def encoder(folder: Path) -> Encoder:
+    return load_encoder(folder, decoder_entry(), file_hashes=HASHES)
+
+
+def assert_same(encoded: Encoded, expected: Encoded) -> None:
+    np.testing.assert_array_equal(encoded.vectors, expected.vectors)
+    assert encoded.vectors.dtype == np.float32
+    assert (encoded.tokens, encoded.truncated) == (expected.tokens, expected.truncated)
+
+
+def test_duplicates_and_seen_texts_are_encoded_once(encoder: Encoder, tmp_path: Path) -> None:
+    counting = Counting(encoder)
+    cached = CachedEncoder(counting, tmp_path)
+    texts = [*TEXTS[:4], TEXTS[0], TEXTS[2]]
+    assert_same(cached.encode(texts, "document"), encoder.encode(texts, "document"))
+    assert counting.seen == TEXTS[:4]
+    assert_same(cached.encode(TEXTS, "document"), encoder.encode(TEXTS, "document"))
+    assert counting.seen == TEXTS
+
+
+def test_another_process_reads_the_same_bits_from_disk(encoder: Encoder, tmp_path: Path) -> None:
+    CachedEncoder(encoder, tmp_path).encode(TEXTS, "document")
+    counting = Counting(encoder)
+    assert_same(
+        CachedEncoder(counting, tmp_path).encode(TEXTS, "document"), encoder.encode(TEXTS, "document")
+    )
+    assert counting.seen == []
+
+
+def test_prompt_variants_share_document_vectors_but_limits_do_not(folder: Path, tmp_path: Path) -> None:
+    CachedEncoder(load_encoder(folder, decoder_entry(), file_hashes=HASHES), tmp_path).encode(
+        TEXTS, "document"
+    )
+    readme = Counting(load_encoder(folder, decoder_entry(), file_hashes=HASHES, prompt="readme"))
+    CachedEncoder(readme, tmp_path).encode(TEXTS, "document")
+    assert readme.seen == []
+    shorter = load_encoder(folder, decoder_entry(), file_hashes=HASHES, document_tokens=16)
+    assert_same(CachedEncoder(shorter, tmp_path).encode(TEXTS, "document"), shorter.encode(TEXTS, "document"))
+
+
+def test_queries_and_listwise_inputs_pass_through(encoder: Encoder, tmp_path: Path) -> None:
+    cached = CachedEncoder(encoder, tmp_path)
+    assert_same(cached.encode(TEXTS[:2], "query"), encoder.encode(TEXTS[:2], "query"))
+    inputs = [ListwiseInput(TEXTS[2], (TEXTS[0],))]
+    assert_same(cached.encode_listwise(inputs), encoder.encode_listwise(inputs))
+    assert list(tmp_path.iterdir()) == []
+    assert cached.fingerprint == encoder.fingerprint
+
+
+def cut_off(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip_a_bit(content: bytes) -> bytes:
+    return content[:-3] + bytes([content[-3] ^ 1]) + content[-2:]
+
+
+def empty(content: bytes) -> bytes:
+    return b""
+
+
+@pytest.mark.parametrize("damage", [cut_off, flip_a_bit, empty])
+def test_a_damaged_block_is_encoded_again(
+    encoder: Encoder, tmp_path: Path, damage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    CachedEncoder(encoder, tmp_path).encode(TEXTS, "document")
+    (block,) = tmp_path.rglob("*.safetensors")
+    whole = block.read_bytes()
+    block.write_bytes(damage(whole))
+    assert_same(CachedEncoder(encoder, tmp_path).encode(TEXTS, "document"), encoder.encode(TEXTS, "document"))
+    assert f"{block}: damaged" in capsys.readouterr().err
+    assert block.read_bytes() == whole
+
+
+def test_a_killed_encode_keeps_its_finished_blocks(encoder: Encoder, tmp_path: Path) -> None:
+    texts = [f"text number {number}" for number in range(300)]
+    with pytest.raises(KeyboardInterrupt):
+        CachedEncoder(Counting(encoder, fail_at=texts[250]), tmp_path).encode(texts, "document")
+    (leftover,) = [path for path in tmp_path.iterdir() if path.is_dir()]
+    (leftover / ".torn.safetensors.abc.part").write_bytes(b"half a block")
+    counting = Counting(encoder)
+    assert_same(
+        CachedEncoder(counting, tmp_path).encode(texts, "document"), encoder.encode(texts, "document")
+    )
+    assert texts[250] in counting.seen
+    assert 0 < len(counting.seen) < 300
+
+
+def _encode_in_process(folder: Path, cache: Path, texts: list[str]) -> np.ndarray:
+    return (
+        CachedEncoder(load_encoder(folder, decoder_entry(), file_hashes=HASHES), cache)
+        .encode(texts, "document")
+        .vectors
+    )
+
+
+def test_processes_that_write_at_once_agree(folder: Path, tmp_path: Path) -> None:
+    import multiprocessing
+
+    texts = [f"text number {number}" for number in range(90)]
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        forward = pool.submit(_encode_in_process, folder, tmp_path, texts)
+        backward = pool.submit(_encode_in_process, folder, tmp_path, texts[::-1])
+        np.testing.assert_array_equal(forward.result(), backward.result()[::-1])

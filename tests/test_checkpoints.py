@@ -1,0 +1,116 @@
+"""GGUF files dequantised once, atomically, and made again when anything differs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+from e2rank_eval import checkpoints
+from e2rank_eval.checkpoints import loadable_folder
+from e2rank_eval.errors import InputError
+
+
+def test_smollm2_is_dequantised_to_a_model_that_speaks(smollm2_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder = loadable_folder(smollm2_path, "gguf")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True)
+    assert model.dtype == torch.float32
+    prompt = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "What is the capital of China? Answer in one word."}],
+        add_generation_prompt=True,
+        return_tensors="pt",
+        return_dict=True,
+    )
+    output = model.generate(**prompt, max_new_tokens=8, do_sample=False)
+    assert "Beijing" in tokenizer.decode(output[0, prompt["input_ids"].shape[1] :])
+
+
+def test_smollm2_keeps_the_files_weights(smollm2_path: Path) -> None:
+    import numpy as np
+    from gguf import GGUFReader
+    from gguf.quants import dequantize
+    from safetensors import safe_open
+
+    tensors = {tensor.name: tensor for tensor in GGUFReader(smollm2_path / _gguf_name(smollm2_path)).tensors}
+    with safe_open(loadable_folder(smollm2_path, "gguf") / "model.safetensors", "np") as stored:
+        for ours, theirs in (
+            ("model.embed_tokens.weight", "token_embd.weight"),
+            ("model.layers.29.mlp.down_proj.weight", "blk.29.ffn_down.weight"),
+        ):
+            source = tensors[theirs]
+            np.testing.assert_array_equal(
+                stored.get_tensor(ours), dequantize(source.data, source.tensor_type)
+            )
+
+
+def _gguf_name(folder: Path) -> str:
+    return next(folder.glob("*.gguf")).name
+
+
+@pytest.fixture
+def conversions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
+    """Replaces the slow reading of a GGUF file by a small model, and lists what was read."""
+    read: list[Path] = []
+
+    class Tokenizer:
+        def save_pretrained(self, folder: Path) -> None:
+            (folder / "tokenizer.json").write_text("{}")
+
+    def small(source: Path) -> tuple[Any, Any]:
+        read.append(source)
+        shape = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "vocab_size": 9}
+        return LlamaForCausalLM(LlamaConfig(num_attention_heads=2, **shape)), Tokenizer()
+
+    monkeypatch.setattr(checkpoints, "_read_gguf", small)
+    (tmp_path / "model.gguf").write_bytes(b"GGUF of some kind")
+    return read
+
+
+def test_a_conversion_is_made_once(conversions: list[Path], tmp_path: Path) -> None:
+    first = loadable_folder(tmp_path, "gguf")
+    assert loadable_folder(tmp_path, "gguf") == first
+    assert conversions == [tmp_path / "model.gguf"]
+    assert {path.name for path in tmp_path.iterdir()} <= {"model.gguf", "dequantised", ".dequantised.lock"}
+
+
+def test_a_damaged_or_outdated_copy_is_made_again(conversions: list[Path], tmp_path: Path) -> None:
+    folder = loadable_folder(tmp_path, "gguf")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    loadable_folder(tmp_path, "gguf")
+    (folder / "tokenizer.json").unlink()
+    loadable_folder(tmp_path, "gguf")
+    (tmp_path / "model.gguf").write_bytes(b"GGUF of another revision")
+    loadable_folder(tmp_path, "gguf")
+    assert len(conversions) == 4
+    assert json.loads((folder / "tokenizer.json").read_text()) == {}
+
+
+def test_a_failed_conversion_leaves_nothing(
+    conversions: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        loadable_folder(tmp_path, "gguf")
+    assert {path.name for path in tmp_path.iterdir()} <= {"model.gguf", ".dequantised.lock"}
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="0 GGUF files"):
+        loadable_folder(tmp_path, "gguf")
+    with pytest.raises(InputError, match=r"no config\.json"):
+        loadable_folder(tmp_path, "transformers")
+    (tmp_path / "broken.gguf").write_bytes(b"not GGUF at all")
+    with pytest.raises(InputError, match=r"broken\.gguf: cannot be read as GGUF"):
+        loadable_folder(tmp_path, "gguf")
+    assert not (tmp_path / "dequantised").exists()

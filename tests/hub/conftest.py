@@ -1,0 +1,126 @@
+"""A hub and a file server on loopback, real texts to serve, and a registry that names both."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from file_server import FileServer
+from hub_server import Hub
+
+from e2rank_eval.datasets import beir_folder, pydoc
+from e2rank_eval.records import Dataset, Document
+from e2rank_eval.registry import entries
+from e2rank_eval.sources import download, hub, ir_datasets_export
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def texts() -> Dataset:
+    """A small collection of real text: part of Cranfield, or of Python's library where that is not here."""
+    if SHARED.is_dir():
+        whole, _ = beir_folder.load(beir_folder.find(SHARED / "cranfield", "test"), "cranfield")
+    else:
+        whole = pydoc.load(seed=13, documents=300, queries=30)
+    queries = list(whole.queries)[:12]
+    judged = {d for q in queries for d in whole.qrels[q]}
+    return Dataset(
+        id="texts",
+        corpus={i: d for n, (i, d) in enumerate(whole.corpus.items()) if i in judged or n % 7 == 0},
+        queries={q: whole.queries[q] for q in queries},
+        qrels={q: whole.qrels[q] for q in queries},
+    )
+
+
+@pytest.fixture(scope="session")
+def spaced(texts: Dataset) -> Dataset:
+    """The same texts with ids that hold white space and percent signs, as some of BRIGHT's do."""
+    new = {i: f"page of {i}" if n % 3 else f"100%25 {i}.txt" for n, i in enumerate(texts.corpus)}
+    return Dataset(
+        id="texts",
+        corpus={new[i]: Document(new[i], d.text, d.title) for i, d in texts.corpus.items()},
+        queries=texts.queries,
+        qrels={q: {new[d]: g for d, g in grades.items()} for q, grades in texts.qrels.items()},
+    )
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    served = FileServer()
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def hub_server(server: FileServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
+    """The hub that ``HF_ENDPOINT`` names, with an empty cache of the client's."""
+    from huggingface_hub import constants
+
+    monkeypatch.setenv("HF_ENDPOINT", server.address)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    hub._answers.cache_clear()
+    return Hub(server)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts follow each other at once; no variable of the user's leads elsewhere."""
+    monkeypatch.setattr(download, "BACK_OFF", (0.0,) * 4)
+    monkeypatch.setattr(hub, "BACK_OFF", (0.0,) * 3)
+    monkeypatch.setattr(ir_datasets_export, "BACK_OFF", (0.0, 0.0))
+    for variable in ("E2RANK_DATA", "E2RANK_MIRROR", "E2RANK_OFFLINE"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Replaces or adds registry entries as a user does, by config/datasets.yaml."""
+    (tmp_path / "config").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def write(changed: dict[str, Any]) -> None:
+        (tmp_path / "config" / "datasets.yaml").write_text(yaml.safe_dump(changed))
+        entries._load.cache_clear()
+
+    yield write
+    entries._load.cache_clear()
+
+
+@pytest.fixture
+def client(tmp_path: Path, server: FileServer) -> Callable[..., Any]:
+    """Runs a script in a process of its own, with its own environment; its last line is JSON."""
+
+    def run(script: str, *arguments: str, **variables: str) -> Any:
+        own = {
+            "HF_ENDPOINT": server.address,
+            "HF_HOME": str(tmp_path / "hf"),
+            "IR_DATASETS_HOME": str(tmp_path / "ir_datasets"),
+            "OMP_NUM_THREADS": "1",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            env=os.environ | own | variables,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run
+
+
+def entry(loader: str, *sources: dict[str, Any], **kept: Any) -> dict[str, Any]:
+    """A registry entry of the test's own."""
+    facts = {"title": "Texts", "description": "real texts", "licence": "none", "show_text": False}
+    return facts | {"loader": loader, "sources": list(sources)} | kept

@@ -44,10 +44,16 @@ class ChatTokenizer:
         prompt = self._tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
-        return self.ids(prompt)
+        return self._ids(prompt, controls=True)
 
     def ids(self, text: str) -> list[int]:
-        found: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        """Tokens of a plain text, which holds no control token whatever it quotes."""
+        return self._ids(text, controls=False)
+
+    def _ids(self, text: str, *, controls: bool) -> list[int]:
+        found: list[int] = self._tokenizer(
+            text, add_special_tokens=False, split_special_tokens=not controls, verbose=False
+        )["input_ids"]
         return found
 
     def text(self, ids: Sequence[int]) -> str:
@@ -91,6 +97,11 @@ def truncate(tokenizer: Any, text: str, tokens: int) -> str:
 def _offsets(tokenizer: Any, text: str) -> list[tuple[int, int]]:
     """First and last character of every token."""
     found: list[tuple[int, int]] = tokenizer(
-        text, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+        text,
+        add_special_tokens=False,
+        split_special_tokens=True,
+        return_offsets_mapping=True,
+        truncation=False,
+        verbose=False,
     )["offset_mapping"]
     return found

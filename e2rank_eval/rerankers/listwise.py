@@ -18,8 +18,8 @@ from e2rank_eval.rerankers.strategies import SlidingWindow, Strategy, run_togeth
 from e2rank_eval.store.files import sha256_json
 from e2rank_eval.timing import PhaseClock
 
-_END_TOKENS = 2
-"""Output tokens beyond the permutation itself: the end of the turn, and a leading blank."""
+_SPARE_TOKENS = 4
+"""Output tokens beyond the permutation itself: the end of the turn, and white space around it."""
 
 
 @dataclass(slots=True)
@@ -147,8 +147,9 @@ class ListwiseReranker:
         return [generations[number] for number in range(len(chats))]
 
     def _output_limit(self, size: int) -> int:
-        """Tokens of the longest permutation of ``size`` documents, and of the end of the answer."""
-        return _END_TOKENS + sum(self._model.count_tokens(f"[{number}] > ") for number in range(1, size + 1))
+        """Tokens of a permutation of ``size`` documents, whose order hardly matters, and a few spare ones."""
+        permutation = " > ".join(f"[{number}]" for number in range(1, size + 1))
+        return self._model.count_tokens(permutation) + _SPARE_TOKENS
 
     def _chat(self, state: _State, window: Sequence[int]) -> list[dict[str, str]]:
         """The prompt of one window, its documents cut further where it would not fit."""

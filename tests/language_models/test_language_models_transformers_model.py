@@ -37,10 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_chat_model(tmp_path_factory.mktemp("llama"))
 
 
-def continuation(folder: Path, messages: list[dict[str, str]], tokens: int) -> list[int]:
+def continuation(model: Any, tokenizer: Any, messages: list[dict[str, str]], tokens: int) -> list[int]:
     """Greedy tokens by whole forward passes: neither cache nor padding nor generate()."""
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
     prompt = tokenizer.apply_chat_template(
         messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
     )
@@ -56,8 +54,9 @@ def continuation(folder: Path, messages: list[dict[str, str]], tokens: int) -> l
 def test_text_is_the_greedy_continuation(tmp_path: Path, architecture: str) -> None:
     folder = write_chat_model(tmp_path, architecture=architecture)
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    plain = AutoModelForCausalLM.from_pretrained(folder).eval()
     for messages, found in zip(CHATS, load(folder).generate(CHATS, max_new_tokens=8), strict=True):
-        expected = continuation(folder, messages, 8)
+        expected = continuation(plain, tokenizer, messages, 8)
         ends = {2, 0} if architecture == "qwen3" else {2}
         stop = next((i for i, token in enumerate(expected) if token in ends), 8)
         assert found.text == tokenizer.decode(expected[:stop], skip_special_tokens=True)
@@ -67,18 +66,19 @@ def test_text_is_the_greedy_continuation(tmp_path: Path, architecture: str) -> N
 
 @pytest.mark.parametrize("budget", [1, 200, 100_000])
 def test_batches_change_nothing(folder: Path, budget: int) -> None:
-    alone = [load(folder).generate([one], max_new_tokens=12)[0] for one in CHATS]
+    model = load(folder)
+    alone = [model.generate([one], max_new_tokens=12)[0] for one in CHATS]
     assert len({one.text for one in alone}) > 3
     assert load(folder, budget=budget).generate(CHATS, max_new_tokens=12) == alone
     choices = ("yes", "no")
-    single = np.concatenate([load(folder).next_token([one], choices).logits for one in CHATS])
+    single = np.concatenate([model.next_token([one], choices).logits for one in CHATS])
     together = load(folder, budget=budget).next_token(CHATS, choices)
     np.testing.assert_allclose(together.logits, single, atol=1e-4)
     assert together.prompt_tokens == tuple(one.prompt_tokens for one in alone)
 
 
 def test_next_token_agrees_with_a_plain_forward(folder: Path) -> None:
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    model, judged = AutoModelForCausalLM.from_pretrained(folder).eval(), load(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     columns = [tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("yes", "no")]
     for messages in CHATS[:4]:
@@ -87,7 +87,7 @@ def test_next_token_agrees_with_a_plain_forward(folder: Path) -> None:
         )
         with torch.inference_mode():
             expected = model(**tokenizer(prompt, return_tensors="pt", add_special_tokens=False)).logits[0, -1]
-        found = load(folder).next_token([messages], ("yes", "no")).logits[0]
+        found = judged.next_token([messages], ("yes", "no")).logits[0]
         np.testing.assert_allclose(found, expected[columns].numpy(), atol=1e-4)
 
 

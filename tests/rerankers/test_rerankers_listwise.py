@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -148,7 +149,7 @@ def test_what_does_not_fit_is_shared_out_and_counted() -> None:
     shown = [line.count("word") for line in ranking.trace.prompt.splitlines() if line.startswith("[")]
     assert shown[0] == 0
     assert shown[1] == shown[2] > 50
-    assert 295 <= ranking.trace.prompt_tokens + 2 + 3 * 2 <= 300
+    assert 295 <= ranking.trace.prompt_tokens + 5 + 4 <= 300
 
 
 def test_a_query_that_leaves_no_room_is_refused() -> None:
@@ -176,6 +177,21 @@ def test_fingerprint_follows_what_decides_a_ranking() -> None:
     assert len({base, *others}) == 5
 
 
+@pytest.fixture(scope="module")
+def smollm2(smollm2_path: Path) -> LanguageModel:
+    return load_language_model(smollm2_path, entry(format="gguf", window=8192), file_hashes={})
+
+
+def test_any_full_permutation_fits_the_output_limit(smollm2: LanguageModel) -> None:
+    shuffled = random.Random(1)
+    for size in (2, 20, 100):
+        limit = reranker(smollm2)._output_limit(size)
+        for _ in range(20):
+            numbers = shuffled.sample(range(1, size + 1), size)
+            answer = smollm2.count_tokens(" " + " > ".join(f"[{number}]" for number in numbers) + "\n")
+            assert answer < limit <= answer + 4
+
+
 def test_a_small_window_is_kept_by_a_real_tokenizer(tmp_path: Path) -> None:
     """Texts joined into a prompt take other tokens than alone; the prompt fits nevertheless."""
     model = load_language_model(write_chat_model(tmp_path), entry(window=700), file_hashes={})
@@ -187,13 +203,12 @@ def test_a_small_window_is_kept_by_a_real_tokenizer(tmp_path: Path) -> None:
     assert ranking.trace.repairs, "random weights cannot write a ranking"
 
 
-def test_smollm2_ranks_three_documents_with_its_repairs_counted(smollm2_path: Path) -> None:
-    model = load_language_model(smollm2_path, entry(format="gguf", window=8192), file_hashes={})
+def test_smollm2_ranks_three_documents_with_its_repairs_counted(smollm2: LanguageModel) -> None:
     texts = ["Bread is baked from flour.", "The capital of China is Beijing.", "Gravity is a force."]
     lists = CandidateList("q", tuple(Candidate(Document(str(i), text), 0.0) for i, text in enumerate(texts)))
-    ranking = reranker(model).rank(Query("q", "What is the capital of China?"), lists)
+    ranking = reranker(smollm2).rank(Query("q", "What is the capital of China?"), lists)
     assert sorted(ranking.order) == [0, 1, 2]
     assert ranking.trace.calls == 1
     assert 150 < ranking.trace.prompt_tokens < 250
-    assert ranking.trace.output_tokens <= 3 * 5 + 2
+    assert ranking.trace.output_tokens <= 3 * 5 + 4
     assert ranking.trace.repairs, "this model is known not to keep the format"

@@ -12,20 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 VERBS = [
-    "fetch", "retrieve", "rerank", "latency", "evaluate", "compare", "table", "figure", "site", "list", "doctor",
-    "audit", "reproduce",
-]  # fmt: skip
-    "fetch",
-    "retrieve",
-    "rerank",
-    "evaluate",
-    "compare",
-    "latency",
-    "table",
-    "figure",
-    "site",
-    "list",
-    "doctor",
+    *("fetch", "retrieve", "rerank", "latency"),
+    *("evaluate", "compare"),
+    *("table", "figure", "site"),
+    *("list", "doctor", "audit", "reproduce"),
 ]
 
 

@@ -17,6 +17,8 @@ for entry, reranker in GRAPH.timings:
             f"{GRAPH.root}/logs/latency/{entry}/{reranker}.log",
         benchmark:
             f"{GRAPH.root}/benchmarks/latency/{entry}/{reranker}.tsv"
+        # Quality first: latency waits until nothing else can run.
+        priority: -1
         conda:
             ENVIRONMENT
         threads: workflow.cores or CONFIG.threads

@@ -50,7 +50,10 @@ def retrieve(
             settings=settings.model_dump(mode="json", exclude={"label"}) | {"depth": depth},
             inputs=_inputs(folder),
             started=started,
-            extra={"shortest_list": min(len(one) for one in lists)},
+            extra={
+                "shortest_list": min(len(one) for one in lists),
+                "candidates_of_score_zero": sum(c.score == 0 for one in lists for c in one.candidates),
+            },
         )
 
 

@@ -32,7 +32,7 @@ TEXTS = [
     "It gives weight to physical objects and is responsible for the movement of planets around the sun. "
     * 12,
     "A heat shield ablates while the vehicle enters the atmosphere; its shape changes, and so does drag. "
-    * 3,
+    * 9,
 ]
 
 CHATML = (

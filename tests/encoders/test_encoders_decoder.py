@@ -86,10 +86,16 @@ def test_reading_out_under_right_padding_equals_left_padding(folder: Path, encod
     np.testing.assert_allclose(encoder.encode(short, "document").vectors, expected, atol=5e-6)
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(st.integers(0, len(TEXTS) - 1), max_size=40))
-def test_a_document_vector_is_the_same_to_the_bit_in_any_company(encoder: Encoder, chosen: list[int]) -> None:
-    alone = np.stack([encoder.encode([text], "document").vectors[0] for text in TEXTS])
+@pytest.fixture(scope="module")
+def alone(encoder: Encoder) -> np.ndarray:
+    return np.stack([encoder.encode([text], "document").vectors[0] for text in TEXTS])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, len(TEXTS) - 1), max_size=30))
+def test_a_document_vector_is_the_same_to_the_bit_in_any_company(
+    encoder: Encoder, alone: np.ndarray, chosen: list[int]
+) -> None:
     together = encoder.encode([TEXTS[index] for index in chosen], "document").vectors
     assert together.shape == (len(chosen), 64)
     np.testing.assert_array_equal(together, alone[chosen])

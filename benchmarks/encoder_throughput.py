@@ -1,0 +1,103 @@
+"""Documents encoded per second: this suite's engine against SentenceTransformer.encode, side by side.
+
+Usage: python benchmarks/encoder_throughput.py MODEL_FOLDER [--rounds 5] [--documents 300] [--threads 2]
+
+MODEL_FOLDER is all-MiniLM-L6-v2 in sentence-transformers' format (`e2rank-eval fetch` puts it below
+cache/models/). The texts are docstrings of the standard library, of 1 to several hundred words. Both
+engines take turns within a round, so that a busy machine slows both alike; printed are medians over
+rounds and their ratio (above 1: this suite is faster), and the cosine of their vectors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import pkgutil
+import random
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from e2rank_eval.encoders.load import load_encoder
+from e2rank_eval.registry import entries
+
+MODULES = (
+    "asyncio",
+    "collections",
+    "concurrent",
+    "email",
+    "http",
+    "logging",
+    "unittest",
+    "xml",
+    "urllib",
+    "json",
+)
+
+
+def docstrings(count: int) -> list[str]:
+    """A seeded sample of the standard library's docstrings, long and short mixed."""
+    found: set[str] = set()
+    for package_name in MODULES:
+        package = importlib.import_module(package_name)
+        for info in pkgutil.walk_packages(package.__path__, f"{package_name}."):
+            if info.name.endswith("__main__"):
+                continue
+            try:
+                module = importlib.import_module(info.name)
+            except ImportError:  # parts of the library for other systems
+                continue
+            things = [module, *vars(module).values()]
+            members = [
+                member for thing in things if inspect.isclass(thing) for member in vars(thing).values()
+            ]
+            documented = (getattr(thing, "__doc__", None) for thing in (*things, *members))
+            found |= {text for text in documented if isinstance(text, str) and text}
+    return random.Random(13).sample(sorted(found), count)
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--documents", type=int, default=300)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    from sentence_transformers import SentenceTransformer
+
+    texts = docstrings(arguments.documents)
+    ours = load_encoder(arguments.folder, entries.model("all-minilm-l6-v2"), file_hashes={})
+    peer = SentenceTransformer(str(arguments.folder), device="cpu")
+    for what, size in (("a corpus", len(texts)), ("the candidates of one query", 100), ("few documents", 20)):
+        some = texts[:size]
+        theirs = peer.encode(some, normalize_embeddings=True)
+        cosine = float((ours.encode(some, "document").vectors * theirs).sum(axis=1).min())
+        own_times, peer_times = [], []
+        for _ in range(arguments.rounds):
+            own_times.append(seconds_of(lambda some=some: ours.encode(some, "document")))
+            peer_times.append(seconds_of(lambda some=some: peer.encode(some, normalize_embeddings=True)))
+        own, other = statistics.median(own_times), statistics.median(peer_times)
+        tokens = np.mean(ours.encode(some, "document").tokens)
+        print(
+            f"{what} ({size} documents, {tokens:.0f} tokens on average): ours {size / own:.1f}/s, "
+            f"SentenceTransformer {size / other:.1f}/s, ratio of medians {other / own:.2f}, "
+            f"least cosine {cosine:.7f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

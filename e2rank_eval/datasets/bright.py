@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.store.files import read_lines
 
 _NOTHING = "N/A"
-"""What stands among the excluded ids of a query that has none."""
+"""What stands in place of ids where a query excludes none, or a split has no whole pages."""
 
 
 def load(
@@ -45,9 +45,9 @@ def load(
     texts = {i: row["query"] for i, row in examples.items()}
     if queries != "examples":
         texts = _rewritten(folder, queries, split, examples)
-    own = {i: dict.fromkeys(map(str, row[gold]), 1) for i, row in examples.items()}
+    own = {i: dict.fromkeys(_ids(row[gold]), 1) for i, row in examples.items()}
     judged = own if qrels is None else _read_qrels(qrels, corpus, examples)
-    exclusions = {i: _excluded(row) for i, row in examples.items()}
+    exclusions = {i: frozenset(_ids(row["excluded_ids"])) for i, row in examples.items()}
     for i, excluded in exclusions.items():
         both = excluded & judged.get(i, {}).keys()
         if both:
@@ -90,8 +90,8 @@ def _rewritten(folder: Path, configuration: str, split: str, examples: Collectio
     return texts
 
 
-def _excluded(row: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(str(i) for i in row["excluded_ids"] or () if i and i != _NOTHING)
+def _ids(values: Iterable[Any] | None) -> list[str]:
+    return [str(value) for value in values or () if value not in (None, "", _NOTHING)]
 
 
 def _rows(folder: Path, configuration: str, split: str, fields: list[str]) -> Iterator[dict[str, Any]]:

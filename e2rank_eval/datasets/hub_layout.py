@@ -22,14 +22,14 @@ def load(folder: Path, name: str, split: str) -> tuple[Dataset, dict[str, int]]:
         When the card lacks a configuration, or rows lack a field or repeat an id.
     """
     corpus: dict[str, Document] = {}
-    for row in _rows(folder, "corpus", split):
+    for row in _rows(folder, split, "corpus"):
         identifier = _new(str(_field(row, "_id", "id")), corpus, folder)
         corpus[identifier] = Document(identifier, row.get("text") or "", row.get("title") or "")
     texts: dict[str, str] = {}
-    for row in _rows(folder, "queries", split):
+    for row in _rows(folder, split, "queries", "query"):
         texts[_new(str(_field(row, "_id", "id")), texts, folder)] = str(_field(row, "text"))
     qrels: dict[str, dict[str, int]] = {}
-    for row in _rows(folder, "default", split):
+    for row in _rows(folder, split, "default", "qrels"):
         grades = qrels.setdefault(str(_field(row, "query-id")), {})
         grades[str(_field(row, "corpus-id"))] = int(_field(row, "score"))
     missing = next((q for q in qrels if q not in texts), None)
@@ -41,18 +41,26 @@ def load(folder: Path, name: str, split: str) -> tuple[Dataset, dict[str, int]]:
     return dataset, {"queries without judgements": len(texts) - len(judged)}
 
 
-def _rows(folder: Path, configuration: str, split: str) -> Iterator[dict[str, Any]]:
+def _rows(folder: Path, split: str, *configurations: str) -> Iterator[dict[str, Any]]:
+    """Rows of the first of ``configurations`` that the card has, in ``split`` or in its only other split."""
     import datasets
 
     try:
+        known = datasets.get_dataset_config_names(str(folder))
+        configuration = next((one for one in configurations if one in known), configurations[0])
         splits = datasets.get_dataset_split_names(str(folder), configuration)
         named = split if split in splits else splits[0]
         rows = datasets.load_dataset(str(folder), configuration, split=named, streaming=True)
     except (ValueError, FileNotFoundError, datasets.exceptions.DatasetsError) as error:
         raise InputError(
-            f"no configuration {configuration!r} that can be read ({error})", path=folder,
+            f"no configuration {configurations[0]!r} that can be read ({error})", path=folder,
             mend="compare the repository's README.md",
         ) from error  # fmt: skip
+    if named != split and len(splits) > 1:
+        raise InputError(
+            f"configuration {configuration!r} has no split {split!r}", path=folder,
+            mend=f"splits: {', '.join(splits)}",
+        )  # fmt: skip
     yield from rows
 
 

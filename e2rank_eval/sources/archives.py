@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import tarfile
 import zipfile
@@ -42,10 +43,13 @@ def extract(archive: Path, members: Mapping[str, str], folder: Path) -> None:
             with content, target.open("wb") as written:
                 shutil.copyfileobj(content, written)
             missing.discard(member)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(
             f"not a whole archive ({error})", path=archive.name, mend="fetch it again"
         ) from error
+    except (RuntimeError, NotImplementedError) as error:
+        # How zipfile says that a member is encrypted, or compressed in a way of its own.
+        raise _refused(archive, str(error)) from error
     if missing:
         raise _refused(archive, f"no member {min(missing)!r} in the archive")
 

@@ -90,13 +90,16 @@ def _addresses(source: Download) -> list[str]:
 def _from(url: str, source: Download, target: Path) -> None:
     """Attempt one address until it gives the file, or fails for good, or has failed too often in a row."""
     attempt = 0
+    furthest = _size(target)
     while True:
         before = _size(target)
         try:
             _transfer(url, source, target)
             _check(source, target)
         except _PassingError as error:
-            attempt = 0 if _size(target) > before else attempt + 1
+            # Only what no earlier attempt reached is progress: a server may cut at the same place for ever.
+            attempt = 0 if _size(target) > furthest else attempt + 1
+            furthest = max(furthest, _size(target))
             if attempt > len(BACK_OFF):
                 raise UnavailableError(f"{error}, {attempt} times in a row") from error
             wait = error.wait if error.wait is not None else BACK_OFF[max(attempt - 1, 0)]
@@ -126,6 +129,8 @@ def _transfer(url: str, source: Download, target: Path) -> None:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:
+            if error.headers.get("Content-Range") == f"bytes */{_size(target)}":
+                return  # It was whole already; whether it is right is checked next.
             _forget(target)
             raise _PassingError("the server cannot resume here", 0.0) from error
         reason = f"HTTP {error.code} {error.reason}"

@@ -118,9 +118,3 @@ def client(tmp_path: Path, server: FileServer) -> Callable[..., Any]:
         return json.loads(done.stdout.splitlines()[-1])
 
     return run
-
-
-def entry(loader: str, *sources: dict[str, Any], **kept: Any) -> dict[str, Any]:
-    """A registry entry of the test's own."""
-    facts = {"title": "Texts", "description": "real texts", "licence": "none", "show_text": False}
-    return facts | {"loader": loader, "sources": list(sources)} | kept

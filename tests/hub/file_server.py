@@ -119,7 +119,7 @@ def _send(handler: BaseHTTPRequestHandler, file: File, fault: Fault | None) -> N
     kind = fault.kind if fault is not None else ""
     start, end = _asked_range(handler, file, kind)
     status = 206 if (start, end) != (0, len(file.body)) and file.status == 200 else file.status
-    if start > len(file.body):
+    if start and start >= len(file.body):
         status, start = 416, len(file.body)
     body = file.body[start:end]
     handler.send_response(status)
@@ -128,6 +128,8 @@ def _send(handler: BaseHTTPRequestHandler, file: File, fault: Fault | None) -> N
         headers["Accept-Ranges"] = "bytes"
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(file.body)}"
+    if status == 416:
+        headers |= {"Content-Range": f"bytes */{len(file.body)}", "Content-Length": "0"}
     for key, value in ({"Content-Length": str(len(body))} | headers).items():
         handler.send_header(key, value)
     handler.end_headers()

@@ -124,3 +124,9 @@ def msmarco_queries(queries: Mapping[str, str]) -> bytes:
 
 def trec_qrels(qrels: Mapping[str, Mapping[str, int]]) -> bytes:
     return "".join(f"{q} Q0 {d} {g}\n" for q, grades in qrels.items() for d, g in grades.items()).encode()
+
+
+def entry(loader: str, *sources: dict[str, Any], **kept: Any) -> dict[str, Any]:
+    """A registry entry of the test's own."""
+    facts = {"title": "Texts", "description": "real texts", "licence": "none", "show_text": False}
+    return facts | {"loader": loader, "sources": list(sources)} | kept

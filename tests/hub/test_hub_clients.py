@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import published
 import pytest
-from conftest import entry
+from published import entry
 
 from e2rank_eval.datasets.registered import load_registered
 from e2rank_eval.registry.entries import IrDatasetsSource

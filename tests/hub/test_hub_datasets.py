@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import published
 import pytest
-from conftest import entry
+from published import entry
 
 from e2rank_eval.configuration import Configuration
 from e2rank_eval.datasets import bright

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
+import sys
 import threading
 import time
 from email.utils import formatdate
@@ -77,6 +80,59 @@ def test_a_file_that_changed_in_between_is_fetched_from_its_start(known, server,
         fetch("texts", [source], tmp_path / "texts", {})
     server.publish("/texts.zip", archive)
     assert _whole(fetch("texts", [source], tmp_path / "texts", {}).path, texts)
+
+
+def test_a_part_that_was_whole_already_is_taken_as_it_is(server, archive, texts, tmp_path):
+    """As a process leaves it that dies between its last byte and the check."""
+    url = server.publish("/texts.zip", archive)
+    source = _source(url, content=archive)
+    part = tmp_path / ".partial" / f"{hashlib.md5(archive).hexdigest()[:16]}-texts.zip"
+    part.parent.mkdir()
+    part.write_bytes(archive)
+    state = {"url": url, "validator": server.files["/texts.zip"].etag}
+    part.with_name(part.name + ".state.json").write_text(json.dumps(state))
+    assert _whole(fetch("texts", [source], tmp_path / "texts", {}).path, texts)
+    assert [headers["Range"] for headers in server.gets("/texts.zip")] == [f"bytes={len(archive)}-"]
+
+
+def test_a_server_that_announces_too_many_bytes_ends(server, archive, texts, tmp_path):
+    """Where it can resume, it says itself that no more is to come; else it is given up."""
+    wrong = {"Content-Length": str(len(archive) + 100)}
+    source = _source(server.publish("/texts.zip", archive, headers=wrong), content=archive)
+    server.faults["/texts.zip"] = _cut(10**9)
+    assert _whole(fetch("texts", [source], tmp_path / "texts", {}).path, texts)
+    server.publish("/texts.zip", archive, headers=wrong, ranges=False)
+    server.faults["/texts.zip"] = _cut(*[10**9] * 99)
+    with pytest.raises(UnavailableError, match="in a row"):
+        fetch("again", [source], tmp_path / "again", {})
+    assert len(server.gets("/texts.zip")) < 12
+    assert not (tmp_path / "again").exists()
+
+
+FETCH = """
+import json, sys
+from pathlib import Path
+from e2rank_eval.registry.entries import UrlSource
+from e2rank_eval.sources.fetch import fetch
+fetch("texts", [UrlSource.model_validate_json(sys.argv[1])], Path(sys.argv[2]), {})
+"""
+
+
+def test_a_killed_process_leaves_nothing_but_a_part_to_go_on_from(server, archive, texts, tmp_path):
+    url = server.publish("/texts.zip", archive)
+    server.faults["/texts.zip"] = [Fault("stall", at=5000)]
+    source = _source(url, content=archive)
+    command = [sys.executable, "-c", FETCH, source.model_dump_json(), str(tmp_path / "texts")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 30
+        while sum(p.stat().st_size for p in tmp_path.glob(".partial/*.zip")) < 5000:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.kill()
+    assert not (tmp_path / "texts").exists()
+    assert _whole(fetch("texts", [source], tmp_path / "texts", {}).path, texts)
+    assert server.gets("/texts.zip")[-1]["Range"] == "bytes=5000-"
+    assert [p.name for p in tmp_path.iterdir() if "part" in p.name] == [".partial"]
 
 
 def test_a_server_that_cannot_resume_sends_it_all_again(server, archive, texts, tmp_path):

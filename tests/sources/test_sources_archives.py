@@ -88,3 +88,15 @@ def test_a_flipped_byte_inside_a_zip_is_an_input_error(tmp_path):
     (tmp_path / "toy.whl").write_bytes(bytes(content))
     with pytest.raises(InputError, match="not a whole archive"):
         extract(tmp_path / "toy.whl", {"a/": ""}, tmp_path / "out")
+
+
+def test_an_encrypted_zip_is_refused(tmp_path):
+    content = bytearray(wheel({"a/one": b"1"}))
+    # The flag of encryption, in the file's own header and in the directory at the end.
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        position = -1
+        while (position := content.find(signature, position + 1)) >= 0:
+            content[position + offset] |= 1
+    (tmp_path / "toy.whl").write_bytes(bytes(content))
+    with pytest.raises(InputError, match="encrypted"):
+        extract(tmp_path / "toy.whl", {"a/": ""}, tmp_path / "out")

@@ -20,8 +20,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 
 
-def _lock() -> dict[str, str]:
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+def _lock(name: str = "requirements.lock") -> dict[str, str]:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     pins = [line.split("==") for line in lines if line and not line.startswith("#")]
     return {canonicalize_name(name): version for name, version in pins}
 
@@ -35,6 +35,14 @@ def _locked_ranges() -> list[str]:
 def test_the_lock_satisfies_every_range(requirement: str) -> None:
     wanted = Requirement(requirement)
     version = _lock().get(canonicalize_name(wanted.name))
+    assert version is not None, f"{wanted.name} is not in the lock"
+    assert wanted.specifier.contains(version, prereleases=True)
+
+
+@pytest.mark.parametrize("requirement", [*PROJECT["dependencies"], *EXTRAS["demo"], *EXTRAS["gpu"]])
+def test_the_lock_for_a_gpu_satisfies_its_ranges_too(requirement: str) -> None:
+    wanted = Requirement(requirement)
+    version = _lock("requirements-gpu.lock").get(canonicalize_name(wanted.name))
     assert version is not None, f"{wanted.name} is not in the lock"
     assert wanted.specifier.contains(version, prereleases=True)
 
@@ -93,7 +101,7 @@ def test_a_wheel_works_outside_the_clone(tmp_path: Path) -> None:
     assert data <= packaged
 
 
-_DATA = {".yaml", ".json", ".html", ".css", ".js", ".typed", ".j2"}
+_DATA = {".yaml", ".json", ".csv", ".html", ".css", ".js", ".typed", ".j2"}
 
 
 def _python(cwd: Path, *arguments: str) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 from e2rank_eval.datasets import beir_folder, bright, hub_layout, lee, pydoc, trec_dl
 from e2rank_eval.datasets.collection import Collection
 from e2rank_eval.datasets.validation import check_counts
-from e2rank_eval.errors import InputError
+from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset
 from e2rank_eval.registry import entries
-from e2rank_eval.registry.entries import DatasetEntry
+from e2rank_eval.registry.entries import DatasetEntry, LocalSource
 from e2rank_eval.sources.fetch import fetch
 from e2rank_eval.store.files import sha256_file
 
@@ -116,6 +116,12 @@ def _own(identifier: str, entry: DatasetEntry, folder: Path) -> Collection:
 
 
 def _fetched(identifier: str, entry: DatasetEntry, cache: Path) -> Collection:
+    if all(isinstance(source, LocalSource) for source in entry.sources):
+        how = (
+            entry.registration
+            or f"put corpus.jsonl, queries.jsonl and qrels/test.tsv into $E2RANK_DATA/{identifier}"
+        )
+        raise UnavailableError(f"{identifier}: only you can provide it: {how}")
     fetched = fetch(entry.files_of or identifier, entry.sources, fetched_folder(identifier, entry, cache), {})
     parts = [fetched]
     if entry.additions:

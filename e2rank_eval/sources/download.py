@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Protocol
@@ -90,6 +90,7 @@ def _addresses(source: Download) -> list[str]:
 def _from(url: str, source: Download, target: Path) -> None:
     """Attempt one address until it gives the file, or fails for good, or has failed too often in a row."""
     attempt = 0
+    restarted = False
     furthest = _size(target)
     while True:
         before = _size(target)
@@ -109,9 +110,10 @@ def _from(url: str, source: Download, target: Path) -> None:
             time.sleep(wait)
         except InputError:
             _forget(target)
-            if before == 0:
+            if before == 0 or restarted:
                 raise
             # The part that was resumed may have been of another file: once more, from the start.
+            restarted = True
         else:
             return
 
@@ -149,11 +151,14 @@ def _transfer(url: str, source: Download, target: Path) -> None:
 
 def _receive(url: str, response: Response, target: Path) -> None:
     resumed = response.status == 206
+    if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {_size(target)}-"):
+        _forget(target)
+        raise _PassingError("the server resumed at another place than asked")
     if response.headers.get("Content-Type", "").split(";")[0] == "text/html" and not _is_page(url):
         raise UnavailableError("the server gave an HTML page in place of the file; look at it in a browser")
     start = _size(target) if resumed else 0
     length = response.headers.get("Content-Length")
-    whole = start + int(length) if length is not None else None
+    whole = start + int(length) if length is not None and length.isdigit() else None
     validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
     target.parent.mkdir(parents=True, exist_ok=True)
     write_json(_state(target), {"url": url, "validator": "" if validator.startswith("W/") else validator})
@@ -214,7 +219,7 @@ class _Part:
     """What is known of bytes that an earlier attempt left."""
 
     resumable: bool = False
-    validator: str = field(default="")
+    validator: str = ""
 
 
 def _known(url: str, source: Download, target: Path) -> _Part:

@@ -33,7 +33,7 @@ class Fault:
     """What goes wrong with one GET."""
 
     kind: str
-    """status, cut, cut-start, corrupt, html, slow, stall or ignore-range."""
+    """status, html, cut, corrupt, slow, stall, ignore-range or shift-range."""
     status: int = 500
     retry_after: str | None = None
     at: int = 0
@@ -146,12 +146,14 @@ def _asked_range(handler: BaseHTTPRequestHandler, file: File, kind: str) -> tupl
     if not asked or not file.ranges or kind == "ignore-range" or (condition and condition != file.etag):
         return 0, len(file.body)
     first, _, last = asked.removeprefix("bytes=").partition("-")
+    if kind == "shift-range":
+        return int(first) + 1, len(file.body)
     return int(first), min(int(last) + 1, len(file.body)) if last else len(file.body)
 
 
 def _write(handler: BaseHTTPRequestHandler, body: bytes, fault: Fault | None) -> None:
     try:
-        if fault is None or fault.kind in ("corrupt", "ignore-range"):
+        if fault is None or fault.kind in ("corrupt", "ignore-range", "shift-range"):
             handler.wfile.write(body)
         elif fault.kind == "cut":
             handler.wfile.write(body[: fault.at])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 
 import published
 import pytest
+from file_server import Fault
 from published import entry
 
 from e2rank_eval.datasets.registered import load_registered
@@ -120,8 +122,6 @@ def _described(address: str, content: bytes, name: str) -> dict[str, object]:
 
 
 def test_ir_datasets_reads_a_beir_zip_and_is_written_out_as_the_same(server, client, texts, tmp_path):
-    import json
-
     content = published.beir_zip(texts, "texts")
     contents = {"texts": _described(server.publish("/texts.zip", content), content, "texts.zip")}
     script = REGISTER + BEIR_CLASSES + EXPORT
@@ -130,10 +130,33 @@ def test_ir_datasets_reads_a_beir_zip_and_is_written_out_as_the_same(server, cli
     assert _plain(read_dataset(tmp_path / "out", "texts")) == _plain(texts)
 
 
+AHEAD = """
+from ir_datasets import util
+util.DownloadConfig.contents()["own"] = contents
+from pathlib import Path
+from e2rank_eval.registry.entries import IrDatasetsSource
+from e2rank_eval.sources.fetch import fetch
+source = IrDatasetsSource(kind="ir_datasets", id="own/texts", downloads=["own/texts"])
+print(json.dumps({"files": dict(fetch("texts", [source], Path(sys.argv[2]), {}).files)}))
+"""
+
+
+def test_what_ir_datasets_needs_is_fetched_ahead_and_resumed(server, client, texts, tmp_path):
+    content = published.beir_zip(texts, "texts")
+    contents = {"texts": _described(server.publish("/texts.zip", content), content, "texts.zip")}
+    server.faults["/texts.zip"] = [Fault("cut", at=4000)]
+    script = REGISTER + BEIR_CLASSES + AHEAD
+    client(script, json.dumps(contents), str(tmp_path / "out"), IR_DATASETS_SMALL_FILE_SIZE="0")
+    assert _plain(read_dataset(tmp_path / "out", "texts")) == _plain(texts)
+    assert [headers.get("Range") for headers in server.gets("/texts.zip")] == [None, "bytes=4000-"]
+    kept = tmp_path / "ir_datasets" / "downloads"
+    assert [p.name for p in kept.iterdir() if not p.name.startswith(".")] == [
+        hashlib.md5(content).hexdigest()
+    ]
+
+
 def test_bright_through_ir_datasets_equals_the_parquet_files(hub_server, client, spaced, register, tmp_path):
     """Excluded ids, there a grade of -100, are exclusions and no judgements; a space in an id survives."""
-    import json
-
     queries = list(spaced.queries)
     free = [d for d in spaced.corpus if all(d not in grades for grades in spaced.qrels.values())]
     exclusions = {queries[0]: frozenset(free[:3]), queries[2]: frozenset(free[1:2])}

@@ -133,8 +133,10 @@ def test_a_query_that_is_itself_in_the_corpus_is_excluded(server, texts, registe
 
 def test_a_folder_of_the_user_s_goes_before_every_source(server, texts, register, tmp_path, monkeypatch):
     register({"texts": _beir_entry(server, texts, queries=12), "needy": entry("beir", {"kind": "local"})})
-    with pytest.raises(UnavailableError, match="a folder of yours: only you can provide it; set E2RANK_DATA"):
+    with pytest.raises(UnavailableError, match=r"needy: only you can provide it: .*\$E2RANK_DATA/needy"):
         load_registered("needy", tmp_path / "cache", seed=1)
+    with pytest.raises(UnavailableError, match="robust04: only you can provide it: sign the agreement"):
+        load_registered("robust04", tmp_path / "cache", seed=1)
     for name in ("texts", "needy"):
         for path, content in published.beir_files(texts).items():
             (tmp_path / "mine" / name / path).parent.mkdir(parents=True, exist_ok=True)

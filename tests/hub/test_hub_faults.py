@@ -159,6 +159,24 @@ def test_a_mirror_of_another_file_is_not_glued_on(server, archive, texts, tmp_pa
     assert _whole(fetch("texts", [source], tmp_path / "texts", {}).path, texts)
 
 
+def test_a_wrong_file_in_pieces_is_refused_in_the_end(server, archive, tmp_path):
+    url = server.publish("/texts.zip", archive[::-1])
+    server.faults["/texts.zip"] = [Fault("cut", at=1000), Fault("ignore-range")] * 20
+    with pytest.raises(UnavailableError, match="md5 is"):
+        fetch("texts", [_source(url, content=archive)], tmp_path / "texts", {})
+    assert len(server.gets("/texts.zip")) == 4
+    assert _left(tmp_path) == []
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["with a hash", "without"])
+def test_a_server_that_resumes_at_another_place_is_not_believed(known, server, archive, texts, tmp_path):
+    url = server.publish("/texts.zip", archive)
+    server.faults["/texts.zip"] = [Fault("cut", at=1000), Fault("shift-range")]
+    source = _source(url, content=archive if known else None)
+    assert _whole(fetch("texts", [source], tmp_path / "texts", {}).path, texts)
+    assert len(server.gets("/texts.zip")) == 3
+
+
 def test_a_corrupt_transfer_is_refused_and_a_mirror_taken(server, archive, texts, tmp_path):
     urls = [server.publish("/texts.zip", archive), server.publish("/mirror.zip", archive)]
     server.faults["/texts.zip"] = [Fault("corrupt")]

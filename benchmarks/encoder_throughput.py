@@ -1,9 +1,8 @@
 """Documents encoded per second: this suite's engine against SentenceTransformer.encode, side by side.
 
-Usage: python benchmarks/encoder_throughput.py MODEL_FOLDER [--rounds 5] [--documents 300] [--threads 2]
+Usage: python benchmarks/encoder_throughput.py [--rounds 5] [--documents 300] [--threads 2] [--cache cache]
 
-MODEL_FOLDER is all-MiniLM-L6-v2 in sentence-transformers' format (`e2rank-eval fetch` puts it below
-cache/models/). The texts are docstrings of the standard library, of 1 to several hundred words. Both
+The model is all-MiniLM-L6-v2, the texts docstrings of the standard library of 1 to several hundred words. Both
 engines take turns within a round, so that a busy machine slows both alike; printed are medians over
 rounds and their ratio (above 1: this suite is faster), and the cosine of their vectors.
 """
@@ -25,6 +24,9 @@ import torch
 
 from e2rank_eval.encoders.load import load_encoder
 from e2rank_eval.registry import entries
+from e2rank_eval.sources.models import fetch_model
+
+MODEL = "all-minilm-l6-v2"
 
 MODULES = (
     "asyncio",
@@ -71,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--documents", type=int, default=300)
     parser.add_argument("--threads", type=int, default=2)
@@ -80,8 +82,9 @@ def main() -> None:
     from sentence_transformers import SentenceTransformer
 
     texts = docstrings(arguments.documents)
-    ours = load_encoder(arguments.folder, entries.model("all-minilm-l6-v2"), file_hashes={})
-    peer = SentenceTransformer(str(arguments.folder), device="cpu")
+    folder = fetch_model(MODEL, arguments.cache).path
+    ours = load_encoder(folder, entries.model(MODEL), file_hashes={})
+    peer = SentenceTransformer(str(folder), device="cpu")
     for what, size in (("a corpus", len(texts)), ("the candidates of one query", 100), ("few documents", 20)):
         some = texts[:size]
         theirs = peer.encode(some, normalize_embeddings=True)

@@ -55,7 +55,7 @@ _FETCHED: dict[str, Callable[[Files, str, DatasetEntry], Loaded]] = {
     "beir": _beir,
     "beir_folder": _beir,
     "bright": _bright,
-    "trec_dl": lambda files, name, _: trec_dl.load(files.folder, name),
+    "trec_dl": lambda files, name, entry: trec_dl.load(files.folder, name, **entry.options),
 }
 """Loaders of fetched files by name; a new one is a module and a line here."""
 

@@ -10,12 +10,12 @@ from e2rank_eval.store.files import read_lines
 from e2rank_eval.store.trec import read_qrels
 
 COLLECTION = "collection.tsv"
-QUERIES = ("queries.tsv.gz", "queries.tsv")
-QRELS = "qrels.txt"
+QUERIES = "queries-{year}.tsv.gz"
+QRELS = "qrels-{year}.txt"
 
 
-def load(folder: Path, name: str) -> tuple[Dataset, dict[str, int]]:
-    """The judged queries against the whole collection, and how many queries no one judged.
+def load(folder: Path, name: str, *, year: int) -> tuple[Dataset, dict[str, int]]:
+    """One year's judged queries against the whole collection, and how many queries no one judged.
 
     The text is as distributed, faults of encoding included: so do Lucene and the paper see it.
 
@@ -24,10 +24,10 @@ def load(folder: Path, name: str) -> tuple[Dataset, dict[str, int]]:
     InputError
         Naming file and line: a line without its tab, a repeated id; or a judged query without text.
     """
-    queries_path = next((folder / q for q in QUERIES if (folder / q).exists()), folder / QUERIES[0])
     corpus = {i: Document(i, text) for i, text in read_pairs(folder / COLLECTION).items()}
+    queries_path = folder / QUERIES.format(year=year)
     queries = read_pairs(queries_path)
-    qrels = read_qrels(folder / QRELS)
+    qrels = read_qrels(folder / QRELS.format(year=year))
     missing = next((q for q in qrels if q not in queries), None)
     if missing is not None:
         raise InputError(

@@ -97,7 +97,10 @@ class DatasetVariant(Strict):
 
 class DatasetEntry(DatasetFields):
     variants: dict[Name, DatasetVariant] = Field({}, description="further forms by the suffix of their id")
-    files_of: str | None = Field(None, description="id whose fetched files are used; null: its own")
+    files_of: str | None = Field(
+        None,
+        description="folder of the fetched files, where entries of the same sources share it; null: its own",
+    )
 
 
 class ModelEntry(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections import Counter
 from pathlib import Path
@@ -51,10 +52,11 @@ def _count(qrels) -> int:
 def test_trec_deep_learning(name, queries, left_out, trec, tmp_path):
     topics = {"dl19": "topics.dl19-passage.txt", "dl20": "topics.dl20.txt"}[name]
     (tmp_path / trec_dl.COLLECTION).write_text("0\tone passage\n")
-    (tmp_path / "queries.tsv").write_bytes((trec / "topics" / topics).read_bytes())
+    content = (trec / "topics" / topics).read_bytes()
+    (tmp_path / f"queries-20{name[2:]}.tsv.gz").write_bytes(gzip.compress(content))
     qrels = _either(trec / "qrels" / f"qrels.{name}-passage.txt")
-    (tmp_path / trec_dl.QRELS).write_text("".join(f"{line}\n" for _, line in read_lines(qrels)))
-    dataset, counts = trec_dl.load(tmp_path, name)
+    (tmp_path / f"qrels-20{name[2:]}.txt").write_text("".join(f"{line}\n" for _, line in read_lines(qrels)))
+    dataset, counts = trec_dl.load(tmp_path, name, year=int(f"20{name[2:]}"))
     entry = entries.dataset(name)
     assert len(dataset.queries) == queries == entry.queries
     assert _count(dataset.qrels) == entry.judgements

@@ -231,3 +231,11 @@ def test_a_wrong_overlay_is_named(change, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=rf"config/datasets.yaml: .*{message}"):
         entries._load.__wrapped__("datasets")
+
+
+def test_both_years_of_deep_learning_share_one_collection():
+    one, other = DATASETS["dl19"], DATASETS["dl20"]
+    assert one.sources == other.sources
+    assert one.files_of == other.files_of == "msmarco-passage"
+    assert (one.options, other.options) == ({"year": 2019}, {"year": 2020})
+    assert DATASETS["dl20-repaired"].files_of is None

@@ -17,13 +17,13 @@ texts = st.text(st.characters(exclude_characters="\n\r", codec="utf-8"), max_siz
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "collection.tsv").write_text("0\tone\ttab kept\n1\tâ\x80\x99 broken as distributed\n")
-    (tmp_path / "queries.tsv.gz").write_bytes(gzip.compress(b"7\twhat\n8\tnot judged\n"))
-    (tmp_path / "qrels.txt").write_text("7 Q0 1 3\n7 0 99 0\n")
+    (tmp_path / "queries-2019.tsv.gz").write_bytes(gzip.compress(b"7\twhat\n8\tnot judged\n"))
+    (tmp_path / "qrels-2019.txt").write_text("7 Q0 1 3\n7 0 99 0\n")
     return tmp_path
 
 
 def test_judged_queries_against_the_collection_as_it_is(folder):
-    dataset, left_out = trec_dl.load(folder, "dl")
+    dataset, left_out = trec_dl.load(folder, "dl", year=2019)
     assert dataset.corpus["0"].text == "one\ttab kept"
     assert dataset.corpus["1"].text == "â\x80\x99 broken as distributed"
     assert list(dataset.queries) == ["7"]
@@ -38,14 +38,14 @@ def test_judged_queries_against_the_collection_as_it_is(folder):
         ("collection.tsv", b"0\tone\n0\ttwo\n", "collection.tsv:2: id '0' is used twice"),
         ("collection.tsv", b"", "collection.tsv: the file is empty"),
         ("collection.tsv", b"0\tone\n1\t\xff\n", "not UTF-8"),
-        ("queries.tsv.gz", gzip.compress(b"8\tother\n"), "query '7' is judged but has no text"),
-        ("queries.tsv.gz", gzip.compress(b"7\twhat\n8\tnot judged\n")[:-9], "not a whole gzip file"),
+        ("queries-2019.tsv.gz", gzip.compress(b"8\tother\n"), "query '7' is judged but has no text"),
+        ("queries-2019.tsv.gz", gzip.compress(b"7\twhat\n8\tnot judged\n")[:-9], "not a whole gzip file"),
     ],
 )
 def test_malformed_files_are_named(file, content, message, folder):
     (folder / file).write_bytes(content)
     with pytest.raises(InputError) as failure:
-        trec_dl.load(folder, "dl")
+        trec_dl.load(folder, "dl", year=2019)
     assert message in str(failure.value)
 
 

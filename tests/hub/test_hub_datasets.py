@@ -43,10 +43,10 @@ def test_trec_deep_learning_from_the_files_of_ms_marco(server, texts, register, 
             server, "/collectionandqueries.tar.gz", published.msmarco_collection(texts),
             members={"collection.tsv": "collection.tsv"}, headers={"X-Ms-Version": "2019-12-12"},
         ),
-        _download(server, "/queries.tsv.gz", published.msmarco_queries(topics), name="queries.tsv.gz"),
-        _download(server, "/2019qrels-pass.txt", published.trec_qrels(texts.qrels), name="qrels.txt"),
+        _download(server, "/queries.tsv.gz", published.msmarco_queries(topics), name="queries-2019.tsv.gz"),
+        _download(server, "/2019qrels-pass.txt", published.trec_qrels(texts.qrels), name="qrels-2019.txt"),
     ]  # fmt: skip
-    register({"dl19": entry("trec_dl", {"kind": "url", "downloads": downloads})})
+    register({"dl19": entry("trec_dl", {"kind": "url", "downloads": downloads}, options={"year": 2019})})
     collection = load_registered("dl19", tmp_path / "cache", seed=1)
     assert collection.dataset.qrels == texts.qrels
     assert list(collection.dataset.queries) == list(texts.queries)
@@ -55,7 +55,7 @@ def test_trec_deep_learning_from_the_files_of_ms_marco(server, texts, register, 
         assert document.text == " ".join(texts.corpus[i].contents.split())
     assert server.gets("/collectionandqueries.tar.gz")[0]["X-Ms-Version".title()] == "2019-12-12"
     files = {p.name for p in (tmp_path / "cache" / "downloads" / "dl19").iterdir()}
-    assert files == {"collection.tsv", "queries.tsv.gz", "qrels.txt", ".fetched.json"}
+    assert files == {"collection.tsv", "queries-2019.tsv.gz", "qrels-2019.txt", ".fetched.json"}
 
 
 def _bright(hub_server, server, dataset, **kept):

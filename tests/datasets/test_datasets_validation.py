@@ -43,9 +43,19 @@ def test_statistics_describe_lengths_and_grades():
     assert statistics(ODD) == {
         "words_per_document": {"min": 0, "median": 2, "mean": 1.8, "max": 3},
         "words_per_query": {"min": 1, "median": 2, "mean": 2.0, "max": 3},
+        "tokens_per_document": {"min": 0, "median": 2, "mean": 1.8, "max": 3},
+        "tokens_per_query": {"min": 1, "median": 2, "mean": 2.0, "max": 3},
         "judgements_per_query": {"min": 1, "median": 1, "mean": 1.33, "max": 2},
         "grades": {"0": 1, "1": 2, "2": 1},
     }
+
+
+def test_tokens_are_words_and_every_mark_by_itself():
+    texts = ("E2Rank's k1=0.9, (b=0.4)!", "naïve 数据")
+    corpus = {str(n): Document(str(n), text) for n, text in enumerate(texts)}
+    found = statistics(Dataset("d", corpus, {"q": Query("q", "why?")}, {"q": {"0": 1}}))
+    assert found["tokens_per_document"] == {"min": 2, "median": 9.5, "mean": 9.5, "max": 17}
+    assert found["tokens_per_query"]["max"] == 2
 
 
 @pytest.mark.parametrize(

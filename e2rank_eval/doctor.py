@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from e2rank_eval.datasets.planning import plan
 from e2rank_eval.registry import entries
+from e2rank_eval.registry.entries import HubSource, LocalSource, Source, UrlSource
 from e2rank_eval.sources import hub
+from e2rank_eval.sources.fetch import described
 
 Finding = dict[str, Any]
 _NEEDED = ("torch", "transformers", "bm25s", "pytrec_eval-terrier", "ir_measures", "snakemake", "matplotlib")
@@ -26,22 +31,24 @@ _OPTIONAL = (
 def examine(config: Path) -> list[Finding]:
     """Findings in reading order, each ``{"question", "answer": yes | no | note, "detail"}``."""
     cache = _cache(config)
-    hub_found = _hub()
+    _knock()
     return [
         *(_package(name, needed=True) for name in _NEEDED),
         *(_package(name, needed=False) for name in _OPTIONAL),
-        hub_found,
+        _hub(),
         _device(),
         _disk(cache),
-        *(
-            _entry("model", name, entry, cache, hub_found["answer"] == "yes")
-            for name, entry in entries.models().items()
-        ),
-        *(
-            _entry("data set", name, entry, cache, hub_found["answer"] == "yes")
-            for name, entry in entries.datasets().items()
-        ),
+        *(_model(name, cache) for name in entries.models()),
+        *(_dataset(name, cache) for name in entries.datasets()),
     ]
+
+
+def _knock() -> None:
+    """Ask every host once, side by side: one that does not answer costs seconds."""
+    sources = [source for entry in entries.datasets().values() for source in entry.sources]
+    hosts = {_host(one.urls[0]) for s in sources if isinstance(s, UrlSource) for one in s.downloads}
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(hub.answers, [hub.endpoint(), *sorted(hosts)]))
 
 
 def _cache(config: Path) -> Path:
@@ -90,18 +97,39 @@ def _disk(cache: Path) -> Finding:
     }
 
 
-def _entry(what: str, name: str, entry: Any, cache: Path, with_hub: bool) -> Finding:
-    """An entry resolves when it is cached, or when one of its sources needs nothing that is missing."""
-    question = f"{what} {name}"
-    if what == "model" and (cache / "models" / name).exists():
-        return {"question": question, "answer": "yes", "detail": "fetched"}
-    kinds = [source.kind for source in entry.sources]
-    if "generated" in kinds:
-        return {"question": question, "answer": "yes", "detail": "made on this machine"}
-    if "hub" in kinds and with_hub:
-        return {"question": question, "answer": "yes", "detail": "from the hub"}
-    if "package" in kinds:
-        package = next(source for source in entry.sources if source.kind == "package")
-        detail = f"from the Python index: {package.name} {package.version}"
-        return {"question": question, "answer": "yes", "detail": detail}
-    return {"question": question, "answer": "no", "detail": "no source within reach; see the registry entry"}
+def _model(name: str, cache: Path) -> Finding:
+    if (cache / "models" / name).exists():
+        return {"question": f"model {name}", "answer": "yes", "detail": "fetched"}
+    return _resolved(f"model {name}", entries.model(name).sources)
+
+
+def _dataset(name: str, cache: Path) -> Finding:
+    (row,) = plan([name], cache)
+    if row["state"] in ("yours", "made here", "here"):
+        return {"question": f"data set {name}", "answer": "yes", "detail": f"{row['state']}: {row['from']}"}
+    if row["state"] == "needs you":
+        return {"question": f"data set {name}", "answer": "no", "detail": row["registration"] or row["from"]}
+    return _resolved(f"data set {name}", entries.dataset(name).sources)
+
+
+def _resolved(question: str, sources: Sequence[Source]) -> Finding:
+    """An entry resolves when one of its sources answers; the first that does is named."""
+    for source in sources:
+        if _within_reach(source):
+            return {"question": question, "answer": "yes", "detail": described(source)}
+    tried = "; ".join(described(source) for source in sources)
+    return {"question": question, "answer": "no", "detail": f"out of reach: {tried}"}
+
+
+def _within_reach(source: Source) -> bool:
+    if isinstance(source, HubSource):
+        return hub.reachable()
+    if isinstance(source, UrlSource):
+        return all(hub.answers(_host(download.urls[0])) for download in source.downloads)
+    # The package index is the one that pip was configured with; ir_datasets knows its own addresses.
+    return not isinstance(source, LocalSource)
+
+
+def _host(address: str) -> str:
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.split('/', 1)[0]}"

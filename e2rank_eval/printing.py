@@ -138,3 +138,21 @@ def print_findings(findings: Sequence[Mapping[str, Any]]) -> None:
     for finding in findings:
         mark = {"yes": "[green]yes[/]", "no": "[red]no[/]", "note": "[yellow]--[/]"}[finding["answer"]]
         _console.print(f"{mark:>4}  {escape(finding['question'])}: {escape(finding['detail'])}")
+
+
+def print_plan(rows: Sequence[Mapping[str, Any]]) -> None:
+    """What fetching would take: one row per data set, and the sum of what is known."""
+    cells = [
+        [row["name"], row["state"], _megabytes(row["bytes"]), row["licence"], row["registration"] or row["from"]]
+        for row in rows
+    ]  # fmt: skip
+    _print(f"{len(rows)} data sets", ["data set", "state", "MB", "licence", "from, or what it needs"], cells)
+    wanted = [row["bytes"] for row in rows if row["state"] == "to fetch"]
+    unknown = sum(size is None for size in wanted)
+    more = f", and {unknown} whose size no source states" if unknown else ""
+    total = _megabytes(sum(size or 0 for size in wanted))
+    _console.print(f"to fetch: {len(wanted)} data sets, {total} MB{more}")
+
+
+def _megabytes(size: int | None) -> str:
+    return "?" if size is None else f"{size / 1e6:.1f}"

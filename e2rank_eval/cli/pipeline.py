@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,20 +23,45 @@ def fetch(
     model: Annotated[
         list[str] | None, typer.Option("--model", help="Registry models to fetch instead.")
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every data set of the registry.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be fetched: sizes, licences, what is here.")
+    ] = False,
 ) -> None:
     """Fetch data sets or models, check them, and store them in one layout.
 
     Example: e2rank-eval fetch lee --config config/demo.yaml
+
+    Example: e2rank-eval fetch --all --dry-run
     """
+    from e2rank_eval.configuration import DatasetSettings
     from e2rank_eval.datasets.fetch import fetch_dataset
+    from e2rank_eval.registry import entries
     from e2rank_eval.sources.models import fetch_model, write_model_record
 
     configuration, layout = open_configuration(config)
+    if every:
+        registered = {name: DatasetSettings() for name in entries.datasets()}
+        configuration = configuration.model_copy(update={"datasets": registered | configuration.datasets})
+    chosen = names or ([] if model else list(configuration.datasets))
+    for name in chosen:
+        known(name, configuration.datasets, "data set", config)
+    if dry_run:
+        _show_plan(configuration, chosen)
+        return
     for name in model or ():
         write_model_record(layout, name, fetch_model(name, configuration.cache))
-    for name in names or ([] if model else configuration.datasets):
-        known(name, configuration.datasets, "data set", config)
+    for name in chosen:
         fetch_dataset(name, configuration, layout)
+
+
+def _show_plan(configuration: Configuration, names: Sequence[str]) -> None:
+    from e2rank_eval.datasets.planning import plan
+    from e2rank_eval.printing import print_plan
+
+    settings = [(name, configuration.datasets[name]) for name in names]
+    registered = [one.id or name for name, one in settings if one.path is None and one.slice_of is None]
+    print_plan(plan(registered, configuration.cache))
 
 
 @app.command()

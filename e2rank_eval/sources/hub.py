@@ -35,11 +35,11 @@ def reachable() -> bool:
     """Whether the hub answers and ``HF_HUB_OFFLINE`` is not set; asked once per process."""
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
         return False
-    return _answers(endpoint())
+    return answers(endpoint())
 
 
 @cache
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
     from huggingface_hub import get_session
 
     answered = threading.Event()

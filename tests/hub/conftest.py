@@ -67,7 +67,7 @@ def hub_server(server: FileServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setenv("HF_ENDPOINT", server.address)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
-    hub._answers.cache_clear()
+    hub.answers.cache_clear()
     return Hub(server)
 
 

@@ -39,5 +39,5 @@ def hub_server(
     monkeypatch.setenv("HF_ENDPOINT", loopback.address)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub-cache")))
-    hub._answers.cache_clear()
+    hub.answers.cache_clear()
     return Hub(loopback)

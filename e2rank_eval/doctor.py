@@ -12,7 +12,7 @@ from typing import Any
 
 from e2rank_eval.datasets.planning import plan
 from e2rank_eval.registry import entries
-from e2rank_eval.registry.entries import HubSource, LocalSource, Source, UrlSource
+from e2rank_eval.registry.entries import HubSource, IrDatasetsSource, LocalSource, Source, UrlSource
 from e2rank_eval.sources import hub
 from e2rank_eval.sources.fetch import described
 
@@ -115,6 +115,8 @@ def _dataset(name: str, cache: Path) -> Finding:
 def _resolved(question: str, sources: Sequence[Source]) -> Finding:
     """An entry resolves when one of its sources answers; the first that does is named."""
     for source in sources:
+        if isinstance(source, IrDatasetsSource):
+            return {"question": question, "answer": "note", "detail": f"not tried: {described(source)}"}
         if _within_reach(source):
             return {"question": question, "answer": "yes", "detail": described(source)}
     tried = "; ".join(described(source) for source in sources)
@@ -126,7 +128,7 @@ def _within_reach(source: Source) -> bool:
         return hub.reachable()
     if isinstance(source, UrlSource):
         return all(hub.answers(_host(download.urls[0])) for download in source.downloads)
-    # The package index is the one that pip was configured with; ir_datasets knows its own addresses.
+    # The package index is the one that pip was configured with.
     return not isinstance(source, LocalSource)
 
 

@@ -142,10 +142,10 @@ def print_findings(findings: Sequence[Mapping[str, Any]]) -> None:
 
 def print_plan(rows: Sequence[Mapping[str, Any]]) -> None:
     """What fetching would take: one row per data set, and the sum of what is known."""
-    cells = [
-        [row["name"], row["state"], _megabytes(row["bytes"]), row["licence"], row["registration"] or row["from"]]
-        for row in rows
-    ]  # fmt: skip
+    cells = []
+    for row in rows:
+        size, needs = _megabytes(row["bytes"]), row["registration"] or row["from"]
+        cells.append([row["name"], row["state"], size, row["licence"], needs])
     _print(f"{len(rows)} data sets", ["data set", "state", "MB", "licence", "from, or what it needs"], cells)
     wanted = [row["bytes"] for row in rows if row["state"] == "to fetch"]
     unknown = sum(size is None for size in wanted)

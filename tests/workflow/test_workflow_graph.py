@@ -93,7 +93,7 @@ def test_a_mistake_in_the_configuration_is_one_line(
             configuration[key] = value
     failed = Project.create(tmp_path / "p", configuration).snakemake("--dry-run")
     assert failed.returncode == 1
-    assert told in failed.stderr
+    assert told in failed.stdout + failed.stderr
     assert not (tmp_path / "p" / "results").exists()
 
 

@@ -1,4 +1,6 @@
 # What every rule file shares: the checked configuration and the files that it asks for.
+from os.path import relpath
+
 from snakemake.exceptions import WorkflowError
 
 from e2rank_eval.errors import SuiteError
@@ -9,7 +11,7 @@ from e2rank_eval.store import layout as places
 ENVIRONMENT = "../../environment.yml"
 
 try:
-    GRAPH = Graph(config, ", ".join(map(str, workflow.configfiles)) or "--config")
+    GRAPH = Graph(config, ", ".join(map(relpath, workflow.configfiles)) or "--config")
 except SuiteError as error:
     raise WorkflowError(f"error: {error}") from error
 

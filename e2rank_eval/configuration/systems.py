@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -39,6 +39,16 @@ class RerankerBase(Strict):
     label: str | None = Field(None, description="how tables name it")
     on_error: Literal["fail", "keep-first-stage"] = "fail"
 
+    _added: ClassVar[frozenset[str]] = frozenset()
+    """Fields younger than results that are kept: at their default they decide nothing anew."""
+
+    def deciding(self) -> dict[str, Any]:
+        """What decides a ranking, for fingerprints: all but the label, what happens on errors, and
+        fields added later that stand at their default, so that finished shards keep their key."""
+        fields = type(self).model_fields
+        idle = {name for name in self._added if getattr(self, name) == fields[name].default}
+        return self.model_dump(mode="json", exclude={"label", "on_error"} | idle)
+
 
 class IdentitySettings(RerankerBase):
     family: Literal["identity"]
@@ -70,19 +80,61 @@ class FeedbackSettings(RerankerBase):
 
 
 class ListwiseSettings(RerankerBase):
-    """RankGPT-style: an LLM writes a permutation of a window that slides from the bottom up."""
+    """An LLM says the order of windows of the candidates: RankGPT's sliding one unless told otherwise."""
+
+    _added: ClassVar[frozenset[str]] = frozenset({"strategy", "decoding", "top", "budget"})
 
     family: Literal["listwise"]
     model: Name
-    window: int = Field(20, ge=2, le=100)
-    step: int = Field(10, ge=1, le=100)
+    strategy: Literal["sliding-window", "full-list", "top-down", "tournament"] = Field(
+        "sliding-window", description="which windows are ranked; top-down and tournament order the top only"
+    )
+    decoding: Literal["generate", "first-token"] = Field(
+        "generate", description="the order as written, or by the logits of the answer's first token (FIRST)"
+    )
+    window: int = Field(20, ge=2, le=100, description="documents in one prompt; full-list takes them all")
+    step: int = Field(10, ge=1, le=100, description="sliding-window only")
+    top: int = Field(
+        10, ge=1, le=100, description="top-down: rank of the pivot; tournament: how many are drawn"
+    )
+    budget: int | None = Field(
+        None,
+        ge=1,
+        description="top-down: enough candidates above the pivot (20 in its paper); null: compare all",
+    )
     document_tokens: int | None = Field(None, ge=8)
 
     @model_validator(mode="after")
-    def _step_within_window(self) -> ListwiseSettings:
-        if self.step > self.window:
+    def _options_fit_the_strategy(self) -> ListwiseSettings:
+        if self.strategy == "sliding-window" and self.step > self.window:
             raise ValueError(f"step {self.step} exceeds window {self.window}, which would skip documents")
+        if self.strategy == "top-down" and self.top > self.window:
+            raise ValueError(f"top {self.top} exceeds window {self.window}: no window has such a pivot")
+        if self.budget is not None and self.budget < self.top:
+            raise ValueError(f"budget {self.budget} is below top {self.top}")
+        if self.decoding == "first-token" and self.window > 26:
+            raise ValueError(f"window {self.window} exceeds the 26 letters that first-token decoding has")
+        for option, strategies in _STRATEGY_OPTIONS.items():
+            if option in self.model_fields_set and self.strategy not in strategies:
+                raise ValueError(f"{option} has no meaning for strategy {self.strategy}")
         return self
+
+
+_STRATEGY_OPTIONS = {
+    "window": ("sliding-window", "top-down", "tournament"),
+    "step": ("sliding-window",),
+    "top": ("top-down", "tournament"),
+    "budget": ("top-down",),
+}
+
+
+class PairwiseSettings(RerankerBase):
+    """Pairwise LLM: which of two neighbours is the better one, asked in both orders, in sliding passes."""
+
+    family: Literal["pairwise-llm"]
+    model: Name
+    passes: int = Field(10, ge=1, le=1000, description="each carries one document to the top")
+    document_tokens: int | None = Field(None, ge=8)
 
 
 class CrossEncoderSettings(RerankerBase):
@@ -112,6 +164,7 @@ RerankerSettings = Annotated[
     | E2RankSettings
     | FeedbackSettings
     | ListwiseSettings
+    | PairwiseSettings
     | CrossEncoderSettings
     | PointwiseSettings
     | CustomSettings,

@@ -28,6 +28,6 @@ class Template:
 
 @cache
 def templates(family: str) -> dict[str, Template]:
-    """Templates of one family (``e2rank``, ``query``, ``rankgpt``, ``pointwise``) by variant name."""
+    """Templates of one family (a top-level key of templates.yaml, such as ``rankgpt``) by variant name."""
     text = (resources.files("e2rank_eval.prompts") / "templates.yaml").read_text(encoding="utf-8")
     return {variant: Template(**fields) for variant, fields in yaml.safe_load(text)[family].items()}

@@ -36,7 +36,11 @@ FAMILIES = {
     ),
     "listwise": Family(
         "e2rank_eval.rerankers.listwise:ListwiseReranker",
-        "RankGPT-style: a language model writes the order of a sliding window",
+        "a language model says the order of windows (RankGPT's sliding one by default)",
+    ),
+    "pairwise-llm": Family(
+        "e2rank_eval.rerankers.pairwise:PairwiseReranker",
+        "a language model says which of two neighbours is better, in passes from the bottom up",
     ),
     "pointwise-llm": Family(
         "e2rank_eval.rerankers.pointwise:PointwiseReranker",

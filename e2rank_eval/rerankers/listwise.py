@@ -1,4 +1,4 @@
-"""RankGPT-style reranking: a language model writes the order of one window of documents after another."""
+"""Listwise reranking: a language model says the order of one window of documents after another."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from dataclasses import dataclass, field
 
 from e2rank_eval.configuration import ListwiseSettings
 from e2rank_eval.errors import InputError
-from e2rank_eval.language_models.base import Generation, LanguageModel, Message
-from e2rank_eval.prompts.rankgpt import rankgpt_messages
+from e2rank_eval.language_models.base import LanguageModel, Message
 from e2rank_eval.prompts.truncation import share_budget
 from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.parsing import parse_permutation
-from e2rank_eval.rerankers.strategies import SlidingWindow, Strategy, run_together
+from e2rank_eval.rerankers.decoding import Decoding, FirstToken, Reply, Written
+from e2rank_eval.rerankers.strategies import FullList, SlidingWindow, Strategy, run_together
+from e2rank_eval.rerankers.top_strategies import Setwise, TopDown
 from e2rank_eval.store.files import sha256_json
 from e2rank_eval.timing import PhaseClock
-
-_SPARE_TOKENS = 4
-"""Output tokens beyond the permutation itself: the end of the turn, and white space around it."""
 
 
 @dataclass(slots=True)
@@ -48,25 +45,27 @@ class _State:
 
 
 class ListwiseReranker:
-    """The paper's RankQwen3 baseline on any chat model: greedy ``[4] > [2] > ...`` for each window.
+    """Any chat model as a listwise reranker; by default the paper's RankQwen3 baseline.
 
-    Documents are cut to ``document_tokens`` (the model's own limit where the settings give none) and,
-    where a window's prompt would still exceed what the model reads, to a fair share of the tokens
-    that are left. The output is allowed the tokens of a full permutation, no more.
+    ``strategy`` says which windows are ranked, ``decoding`` how the model is asked for the order of
+    one. Documents are cut to ``document_tokens`` (the model's own limit where the settings give none)
+    and, where a window's prompt would still exceed what the model reads, to a fair share of the
+    tokens that are left.
     """
 
     def __init__(
         self, model: LanguageModel, settings: ListwiseSettings, *, strategy: Strategy | None = None
     ) -> None:
         self._model = model
-        self._strategy = strategy or SlidingWindow(settings.window, settings.step)
+        self._strategy = strategy or _strategy(settings)
+        self._decoding: Decoding = FirstToken(model) if settings.decoding == "first-token" else Written(model)
         self._document_tokens = settings.document_tokens or model.document_tokens
         self.fingerprint = sha256_json(
             {
-                "settings": settings.model_dump(mode="json", exclude={"label", "on_error"}),
+                "settings": settings.deciding(),
                 "strategy": repr(self._strategy),
                 "document_tokens": self._document_tokens,
-                "prompt": rankgpt_messages("query", ["first", "second"]),
+                "prompt": self._decoding.messages("query", ["first", "second"]),
                 "model": model.fingerprint,
             }
         )
@@ -122,41 +121,34 @@ class ListwiseReranker:
         with clock.phase("prompt"):
             chats = [self._chat(state, window) for state, window in windows]
         with clock.phase("generation"):
-            generations = self._generate(chats, [len(window) for _, window in windows])
+            replies = self._ask(chats, [len(window) for _, window in windows])
         with clock.phase("parsing"):
             ranked = []
-            for (state, window), chat, generation in zip(windows, chats, generations, strict=True):
-                parsed = parse_permutation(generation.text, len(window), finished=generation.finished)
+            for (state, window), chat, reply in zip(windows, chats, replies, strict=True):
+                answer = reply.read(len(window))
                 state.calls += 1
-                state.prompt_tokens += generation.prompt_tokens
-                state.output_tokens += generation.output_tokens
-                state.repairs.update(parsed.repairs)
+                state.prompt_tokens += answer.prompt_tokens
+                state.output_tokens += answer.output_tokens
+                state.repairs.update(answer.repairs)
                 state.prompt = chat[-1]["content"]
-                ranked.append([window[place] for place in parsed.order])
+                ranked.append([window[place] for place in answer.order])
         return ranked
 
-    def _generate(self, chats: Sequence[Sequence[Message]], sizes: Sequence[int]) -> list[Generation]:
-        """One answer to each chat; windows of one size together, as they share their limit of tokens."""
-        generations: dict[int, Generation] = {}
+    def _ask(self, chats: Sequence[Sequence[Message]], sizes: Sequence[int]) -> list[Reply]:
+        """One reply to each chat; windows of one size together, as they share the form of their answer."""
+        replies: dict[int, Reply] = {}
         for size in sorted(set(sizes)):
             members = [number for number, one in enumerate(sizes) if one == size]
-            answers = self._model.generate(
-                [chats[number] for number in members], max_new_tokens=self._output_limit(size)
-            )
-            generations |= zip(members, answers, strict=True)
-        return [generations[number] for number in range(len(chats))]
-
-    def _output_limit(self, size: int) -> int:
-        """Tokens of a permutation of ``size`` documents, whose order hardly matters, and a few spare ones."""
-        permutation = " > ".join(f"[{number}]" for number in range(1, size + 1))
-        return self._model.count_tokens(permutation) + _SPARE_TOKENS
+            answers = self._decoding.ask([chats[number] for number in members], size)
+            replies |= zip(members, answers, strict=True)
+        return [replies[number] for number in range(len(chats))]
 
     def _chat(self, state: _State, window: Sequence[int]) -> list[dict[str, str]]:
         """The prompt of one window, its documents cut further where it would not fit."""
-        room = self._model.window - self._output_limit(len(window))
+        room = self._model.window - self._decoding.output_limit(len(window))
         texts = [state.texts[position] for position in window]
         lengths = [self._model.count_tokens(text) for text in texts]
-        chat = rankgpt_messages(state.query.text, texts)
+        chat = self._decoding.messages(state.query.text, texts)
         budget = sum(lengths)
         while (excess := self._model.count_prompt_tokens(chat) - room) > 0:
             budget -= excess
@@ -171,5 +163,17 @@ class ListwiseReranker:
                 self._model.truncate(state.texts[p], share) for p, share in zip(window, shares, strict=True)
             ]
             state.cut |= {p for p, text in zip(window, cut, strict=True) if text != state.texts[p]}
-            chat = rankgpt_messages(state.query.text, cut)
+            chat = self._decoding.messages(state.query.text, cut)
         return chat
+
+
+def _strategy(settings: ListwiseSettings) -> Strategy:
+    match settings.strategy:
+        case "full-list":
+            return FullList()
+        case "top-down":
+            return TopDown(settings.window, settings.top, settings.budget)
+        case "tournament":
+            return Setwise(settings.window, settings.top)
+        case _:
+            return SlidingWindow(settings.window, settings.step)

@@ -26,7 +26,7 @@ class Strategy(Protocol):
         ...
 
     def calls(self, count: int) -> int:
-        """How many windows :meth:`run` asks for."""
+        """How many windows :meth:`run` asks for; at most, where that depends on the answers."""
         ...
 
 
@@ -61,7 +61,7 @@ class SlidingWindow:
         order = list(range(count))
         for start in self._starts(count):
             window = tuple(order[start : start + self.size])
-            order[start : start + self.size] = _checked((yield window), window)
+            order[start : start + self.size] = checked((yield window), window)
         return tuple(order)
 
     def calls(self, count: int) -> int:
@@ -79,7 +79,7 @@ class FullList:
 
     def run(self, count: int) -> Steps:
         window = tuple(range(count))
-        return tuple(_checked((yield window), window)) if count > 1 else window
+        return tuple(checked((yield window), window)) if count > 1 else window
 
     def calls(self, count: int) -> int:
         return int(count > 1)
@@ -136,7 +136,8 @@ class _Progress:
             self.window, self.order = (), done.value
 
 
-def _checked(ranked: Sequence[int], window: Sequence[int]) -> Sequence[int]:
+def checked(ranked: Sequence[int], window: Sequence[int]) -> Sequence[int]:
+    """``ranked``; raises ValueError where it is no permutation of ``window``."""
     if sorted(ranked) != sorted(window):
         raise ValueError(f"{list(ranked)} is no permutation of the window {list(window)}")
     return ranked

@@ -6,15 +6,19 @@ import random
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from tiny_chat_models import entry, write_chat_model
 
 from e2rank_eval.configuration import ListwiseSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.language_models.base import Generation, LanguageModel, Message, NextToken
 from e2rank_eval.language_models.load import load_language_model
+from e2rank_eval.prompts.first import first_messages
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
+from e2rank_eval.rerankers.decoding import Written
 from e2rank_eval.rerankers.listwise import ListwiseReranker
 from e2rank_eval.rerankers.strategies import FullList
 
@@ -67,7 +71,7 @@ def candidates(values: Sequence[int], *, words: int = 0, query_id: str = "q") ->
     return CandidateList(query_id, tuple(Candidate(d, float(-i)) for i, d in enumerate(documents)))
 
 
-def reranker(model: LanguageModel, **settings: int) -> ListwiseReranker:
+def reranker(model: LanguageModel, **settings: Any) -> ListwiseReranker:
     return ListwiseReranker(
         model, ListwiseSettings.model_validate({"family": "listwise", "model": "x", **settings})
     )
@@ -185,7 +189,7 @@ def smollm2(smollm2_path: Path) -> LanguageModel:
 def test_any_full_permutation_fits_the_output_limit(smollm2: LanguageModel) -> None:
     shuffled = random.Random(1)
     for size in (2, 20, 100):
-        limit = reranker(smollm2)._output_limit(size)
+        limit = Written(smollm2).output_limit(size)
         for _ in range(20):
             numbers = shuffled.sample(range(1, size + 1), size)
             answer = smollm2.count_tokens(" " + " > ".join(f"[{number}]" for number in numbers) + "\n")
@@ -212,3 +216,68 @@ def test_smollm2_ranks_three_documents_with_its_repairs_counted(smollm2: Languag
     assert 150 < ranking.trace.prompt_tokens < 250
     assert ranking.trace.output_tokens <= 3 * 5 + 4
     assert ranking.trace.repairs, "this model is known not to keep the format"
+
+
+def test_finished_shards_of_the_default_keep_their_key() -> None:
+    """Options added later leave the fingerprint alone where nobody sets them."""
+    assert reranker(Judge()).fingerprint == "49d0394838ce063aba18b929623bb8104740279a5179ae6fa17bcf98c3ae810e"
+    assert reranker(Judge(), strategy="sliding-window").fingerprint == reranker(Judge()).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("options", "calls"),
+    [({"strategy": "full-list"}, 1), ({"strategy": "top-down"}, 10), ({"strategy": "tournament"}, 24)],
+)
+def test_strategies_of_the_configuration_bring_the_best_ten_to_the_top(
+    options: dict[str, Any], calls: int
+) -> None:
+    values = [(37 * i) % 101 for i in range(100)]
+    ranking = reranker(Judge(), **options).rank(QUERY, candidates(values))
+    assert [values[position] for position in ranking.order[:10]] == sorted(values, reverse=True)[:10]
+    assert ranking.trace.calls <= calls
+    assert reranker(Judge(), **options).fingerprint != reranker(Judge()).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strategy": "full-list", "window": 20}, "window has no meaning for strategy full-list"),
+        ({"strategy": "top-down", "step": 5}, "step has no meaning"),
+        ({"top": 5}, "top has no meaning for strategy sliding-window"),
+        ({"strategy": "tournament", "budget": 20}, "budget has no meaning"),
+        ({"strategy": "top-down", "window": 8}, "top 10 exceeds window 8"),
+        ({"strategy": "top-down", "budget": 9}, "budget 9 is below top 10"),
+        ({"decoding": "first-token", "window": 27}, "26 letters"),
+        ({"window": 8}, "step 10 exceeds window 8"),
+    ],
+)
+def test_options_without_meaning_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        reranker(Judge(), **options)
+
+
+def test_a_tournament_needs_no_step_within_its_window() -> None:
+    ranking = reranker(Judge(), strategy="tournament", window=4).rank(QUERY, candidates(range(30)))
+    assert ranking.order[:10] == tuple(range(29, 19, -1))
+    assert ranking.order[10:] == tuple(range(20))
+
+
+def test_first_token_order_is_that_of_the_letters_logits(tmp_path: Path) -> None:
+    model = load_language_model(write_chat_model(tmp_path), entry(), file_hashes={})
+    texts = ["Gravity is a force.", "The capital of China is Beijing.", "yes", "[1] > [2]", "say no"]
+    lists = CandidateList("q", tuple(Candidate(Document(str(i), text), 0.0) for i, text in enumerate(texts)))
+    ranking = reranker(model, decoding="first-token").rank(QUERY, lists)
+    logits = model.next_token([first_messages(QUERY.text, texts)], "ABCDE").logits[0]
+    assert ranking.order == tuple(sorted(range(5), key=lambda i: -logits[i]))
+    assert ranking.order != tuple(range(5))
+    assert (ranking.trace.calls, ranking.trace.output_tokens, ranking.trace.repairs) == (1, 0, {})
+    assert ranking.trace.prompt is not None
+    assert "\n[B]: The capital of China is Beijing.\n" in ranking.trace.prompt
+    windows = reranker(model, decoding="first-token", window=2, step=1).rank(QUERY, lists)
+    assert sorted(windows.order) == list(range(5))
+    assert windows.trace.calls == 4
+
+
+def test_more_documents_than_letters_are_refused() -> None:
+    with pytest.raises(InputError, match="27 documents has more than 26 single-letter identifiers"):
+        reranker(Judge(), strategy="full-list", decoding="first-token").rank(QUERY, candidates(range(27)))

@@ -27,6 +27,13 @@ class FirstStageSettings(Strict):
     label: str | None = None
     k1: float = Field(0.9, ge=0)
     b: float = Field(0.4, ge=0, le=1)
+    analyser: Literal["lucene", "simple"] = Field(
+        "simple",
+        description="bm25 only: Lucene's EnglishAnalyzer token by token, or one near to it",
+    )
+    quantised_lengths: bool = Field(
+        False, description="bm25 only: document lengths rounded to a byte, as Lucene's index keeps them"
+    )
 
     @model_validator(mode="after")
     def _model_iff_dense(self) -> FirstStageSettings:

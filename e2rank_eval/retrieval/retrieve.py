@@ -61,7 +61,13 @@ def _builder(
     settings: FirstStageSettings, models: ModelProvider
 ) -> Callable[[Sequence[Document]], Retriever]:
     if settings.retriever == "bm25":
-        return lambda corpus: BM25(corpus, k1=settings.k1, b=settings.b)
+        return lambda corpus: BM25(
+            corpus,
+            k1=settings.k1,
+            b=settings.b,
+            analyser=settings.analyser,
+            quantised_lengths=settings.quantised_lengths,
+        )
     encoder = models.encoder(str(settings.model))
     return lambda corpus: Dense(corpus, encoder)
 

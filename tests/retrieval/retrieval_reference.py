@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
-def bm25_scores(corpus: Sequence[Sequence[str]], query: Sequence[str], k1: float, b: float) -> list[float]:
-    """Lucene's BM25 of one query, over lists of terms, as written in its documentation."""
-    mean_length = sum(len(document) for document in corpus) / len(corpus)
+def bm25_scores(
+    corpus: Sequence[Sequence[str]], query: Sequence[str], k1: float, b: float, length: Callable[[int], int]
+) -> list[float]:
+    """Lucene's BM25 of one query, over lists of terms, as written in its documentation.
+
+    ``length`` rounds a document's length; documents without terms are not in Lucene's statistics.
+    """
+    size = sum(bool(document) for document in corpus)
+    mean_length = sum(len(document) for document in corpus) / size
     frequency = Counter(term for document in corpus for term in set(document))
     scores = []
     for document in corpus:
@@ -17,8 +23,8 @@ def bm25_scores(corpus: Sequence[Sequence[str]], query: Sequence[str], k1: float
         score = 0.0
         for term in query:
             if counts[term]:
-                idf = math.log(1 + (len(corpus) - frequency[term] + 0.5) / (frequency[term] + 0.5))
-                norm = k1 * (1 - b + b * len(document) / mean_length)
+                idf = math.log(1 + (size - frequency[term] + 0.5) / (frequency[term] + 0.5))
+                norm = k1 * (1 - b + b * length(len(document)) / mean_length)
                 score += idf * counts[term] / (counts[term] + norm)
         scores.append(score)
     return scores

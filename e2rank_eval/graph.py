@@ -67,7 +67,7 @@ class Graph:
 
     def pin(self) -> None:
         """Write the configuration as resolved, once, so that verbs read what the graph was built from."""
-        text = yaml.safe_dump(self.values, sort_keys=True, allow_unicode=True)
+        text = yaml.safe_dump(self.values, sort_keys=False, allow_unicode=True)
         path = Path(self.config)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             write_text(path, text)

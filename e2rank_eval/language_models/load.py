@@ -13,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 from e2rank_eval.checkpoints import loadable_folder
 from e2rank_eval.errors import InputError
 from e2rank_eval.language_models.base import LanguageModel
+from e2rank_eval.language_models.http_model import HttpModel
 from e2rank_eval.language_models.transformers_model import TransformersModel
 from e2rank_eval.registry.entries import ModelEntry
 from e2rank_eval.store.files import sha256_json
@@ -23,6 +24,8 @@ _TOKEN_BUDGET = {"cpu": 8192, "cuda": 131_072}
 def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping[str, str]) -> LanguageModel:
     """The causal language model in ``folder``, on a GPU where there is one, in the entry's dtype.
 
+    Where the entry names a server, nothing is loaded and the server is asked instead.
+
     ``file_hashes`` (file name -> SHA-256) make the fingerprint, with everything else that decides an
     output. The window is the entry's, or the positions that the model was built for if fewer.
 
@@ -31,11 +34,15 @@ def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping
     InputError
         When the model is no decoder, cannot be loaded from safetensors, lacks weights (such as the
         output layer of an embedding model), or has no chat template.
+    UnavailableError
+        When the entry names a server whose key is not in the environment.
     """
     if entry.kind != "decoder":
         raise InputError(
             f"{entry.title} is of kind {entry.kind!r} and writes no text", mend="name a model of kind decoder"
         )
+    if entry.server is not None:
+        return HttpModel(folder.name, entry)
     source = loadable_folder(folder, entry.format)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     silence: Any = transformers_logging.disable_progress_bar

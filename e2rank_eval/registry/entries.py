@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from e2rank_eval.configuration import Name, Strict
 from e2rank_eval.errors import InputError
@@ -35,6 +35,7 @@ __all__ = [
     "LocalSource",
     "ModelEntry",
     "PackageSource",
+    "Server",
     "Sha256",
     "Source",
     "UrlSource",
@@ -103,15 +104,36 @@ class DatasetEntry(DatasetFields):
     )
 
 
+class Server(Strict):
+    """Where a model of format openai-http is served, and how it is asked."""
+
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/@]+(/.*)?$")] = Field(
+        description="up to /v1; /chat/completions is added"
+    )
+    model: str = Field(min_length=1, description="its name there")
+    key_variable: str | None = Field(None, description="environment variable with the key; null: no key")
+    concurrency: int = Field(4, ge=1, le=256, description="requests under way at once")
+    timeout: float = Field(300.0, gt=0, description="seconds that one attempt may take")
+    attempts: int = Field(6, ge=1, le=20, description="how often a request is tried where failure may pass")
+    bytes_per_token: float = Field(
+        3.0, gt=0, description="to estimate lengths before they are sent; UTF-8 bytes"
+    )
+    top_logprobs: int = Field(20, ge=1, description="likeliest tokens to ask for; OpenAI allows 20")
+    extra: dict[str, Any] = Field(
+        {}, description="added to every request, such as chat_template_kwargs: {enable_thinking: false}"
+    )
+
+
 class ModelEntry(Strict):
     title: str
     kind: Literal["encoder", "decoder", "cross-encoder"] = Field(
         description="encoder: bidirectional, pooled; decoder: causal, last token; cross-encoder: pairs"
     )
-    format: Literal["sentence-transformers", "transformers", "gguf"]
+    format: Literal["sentence-transformers", "transformers", "gguf", "openai-http"]
     parameters: str
     licence: str
-    sources: list[Source] = Field(min_length=1)
+    sources: list[Source] = Field([], description="at least one, but for a served model, which has server")
+    server: Server | None = Field(None, description="of a model of format openai-http")
     files: dict[str, Sha256] = Field(
         {}, description="local name -> hash, whatever the source; checked after every fetch"
     )
@@ -123,6 +145,14 @@ class ModelEntry(Strict):
     end_of_text: str | None = Field(None, description="token that ends document and query inputs (decoders)")
     query_instruction: str | None = Field(None, description="instruction of query-only inputs; null: none")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+
+    @model_validator(mode="after")
+    def _served_or_fetched(self) -> ModelEntry:
+        if (self.format == "openai-http") != (self.server is not None):
+            raise ValueError("format openai-http and server go together")
+        if bool(self.sources) == (self.server is not None):
+            raise ValueError("give sources, or a server")
+        return self
 
 
 _KINDS: dict[str, type[Strict]] = {"datasets": DatasetEntry, "models": ModelEntry}

@@ -11,7 +11,7 @@ from e2rank_eval.store.layout import MODEL, Layout
 
 
 def fetch_model(name: str, cache: Path) -> Fetched:
-    """The files of registry model ``name`` in ``cache/models/<name>/``.
+    """The files of registry model ``name`` in ``cache/models/<name>/``; none of one that a server runs.
 
     Raises
     ------
@@ -21,6 +21,9 @@ def fetch_model(name: str, cache: Path) -> Fetched:
         When no source could be used, naming each with its reason.
     """
     entry = entries.model(name)
+    if entry.server is not None:
+        served = f"{entry.server.model} served at {entry.server.base_url}"
+        return Fetched(cache / "models" / name, source=served, revision=None, files={})
     return fetch(name, entry.sources, cache / "models" / name, entry.files)
 
 

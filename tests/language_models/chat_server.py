@@ -1,0 +1,105 @@
+"""An OpenAI-compatible server on loopback that answers as told, misbehaviour included."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Behaviour = Callable[["Handler", dict[str, Any]], None]
+
+
+def completion(text: str | None = "fine", *, reason: str = "stop", **changes: Any) -> dict[str, Any]:
+    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": reason}
+    usage = {"prompt_tokens": 11, "completion_tokens": 3}
+    return {"choices": [choice], "usage": usage} | changes
+
+
+def first_token(**logprobs: float) -> dict[str, Any]:
+    top = [{"token": token, "logprob": value} for token, value in logprobs.items()]
+    answer = completion("x", reason="length")
+    answer["choices"][0]["logprobs"] = {"content": [{"token": "x", "top_logprobs": top}]}
+    return answer
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: ChatServer
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            self.server.requests.append((self.path, self.headers.get("Authorization"), body))
+            self.server.under_way += 1
+            self.server.most_at_once = max(self.server.most_at_once, self.server.under_way)
+            behaviour = self.server.script.pop(0) if self.server.script else self.server.usual
+        try:
+            behaviour(self, body)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+        finally:
+            with self.server.lock:
+                self.server.under_way -= 1
+
+    def answer(self, body: bytes, *, status: int = 200, length: int | None = None, **headers: str) -> None:
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+class ChatServer(ThreadingHTTPServer):
+    """Plays ``script`` request by request, then behaves as ``usual``."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.lock = threading.Lock()
+        self.script: list[Behaviour] = []
+        self.usual: Behaviour = says(completion())
+        self.requests: list[tuple[str, str | None, dict[str, Any]]] = []
+        self.under_way = self.most_at_once = 0
+        self.base_url = f"http://127.0.0.1:{self.server_address[1]}/v1"
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+
+def says(answer: Any, *, status: int = 200, **headers: str) -> Behaviour:
+    content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    return lambda handler, _: handler.answer(content, status=status, **headers)
+
+
+def is_slow(seconds: float) -> Behaviour:
+    def behave(handler: Handler, _: dict[str, Any]) -> None:
+        time.sleep(seconds)
+        handler.answer(json.dumps(completion("late")).encode())
+
+    return behave
+
+
+def drips(handler: Handler, _: dict[str, Any]) -> None:
+    """A byte at a time, each well within a limit on single reads, and never done."""
+    handler.answer(b"", length=10_000)
+    for _ in range(200):
+        handler.wfile.write(b" ")
+        handler.wfile.flush()
+        time.sleep(0.05)
+
+
+def is_cut(handler: Handler, _: dict[str, Any]) -> None:
+    content = json.dumps(completion("cut")).encode()
+    handler.answer(content[:20], length=len(content))
+    handler.close_connection = True
+
+
+def hangs_up(handler: Handler, _: dict[str, Any]) -> None:
+    handler.close_connection = True

@@ -107,6 +107,10 @@ class Configuration(Strict):
                     raise ValueError(
                         f"datasets.{name}: a slice of a slice; slice {dataset.slice_of}'s origin instead"
                     )
+        for name, stage in self.first_stages.items():
+            _known(f"first_stages.{name}.of", stage.of, self.first_stages)
+            if any(self.first_stages[one].of for one in stage.of):
+                raise ValueError(f"first_stages.{name}: a fusion of a fusion; name what that one fuses")
         for section, entries in (("comparisons", self.comparisons), ("sweeps", self.sweeps)):
             for name, entry in entries.items():
                 _known(f"{section}.{name}.datasets", entry.datasets, self.datasets)

@@ -19,8 +19,15 @@ class Strict(BaseModel):
 class FirstStageSettings(Strict):
     """How candidates are retrieved."""
 
-    retriever: Literal["bm25", "dense"]
+    retriever: Literal["bm25", "dense", "fusion", "published"]
     model: Name | None = Field(None, description="registry model, dense only")
+    of: list[Name] = Field([], description="fusion only: two or more other first stages of this file")
+    lists: Name | None = Field(
+        None, description="published only: whose lists of liuqi6777/retrieval_results, as bm25 or reasonir"
+    )
+    revision: str | None = Field(
+        None, description="published only: commit to pin; null: recorded when fetched"
+    )
     depth: int | None = Field(
         None, ge=1, le=10_000, description="candidates per query; the global depth when absent"
     )
@@ -39,6 +46,20 @@ class FirstStageSettings(Strict):
     def _model_iff_dense(self) -> FirstStageSettings:
         if (self.retriever == "dense") != (self.model is not None):
             raise ValueError("a dense first stage needs a model, and only a dense one takes it")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_of_its_retriever(self) -> FirstStageSettings:
+        if (
+            (self.retriever == "fusion") != bool(self.of)
+            or len(self.of) != len(set(self.of))
+            or len(self.of) == 1
+        ):
+            raise ValueError("a fusion needs two or more first stages in of, and only a fusion takes them")
+        if (self.retriever == "published") != (self.lists is not None):
+            raise ValueError("published candidates need lists (bm25, reasonir), and only they take it")
+        if self.revision is not None and self.lists is None:
+            raise ValueError("only published candidates take a revision")
         return self
 
 
@@ -151,9 +172,31 @@ class CrossEncoderSettings(RerankerBase):
 
 
 class PointwiseSettings(RerankerBase):
-    """Pointwise LLM: logit of yes minus logit of no."""
+    """Pointwise LLM: logit of yes minus logit of no, or the likelihood of the query."""
+
+    _added: ClassVar[frozenset[str]] = frozenset({"prompt", "instruction"})
 
     family: Literal["pointwise-llm"]
+    model: Name
+    prompt: Literal["yes-no", "qwen3-reranker", "query-likelihood"] = Field(
+        "yes-no", description="wordings: prompts/templates.yaml; query-likelihood scores the query's tokens"
+    )
+    instruction: str | None = Field(
+        None, min_length=1, description="task named by qwen3-reranker; null: its web search one"
+    )
+    document_tokens: int | None = Field(None, ge=8)
+
+    @model_validator(mode="after")
+    def _instruction_is_shown(self) -> PointwiseSettings:
+        if self.instruction is not None and self.prompt != "qwen3-reranker":
+            raise ValueError(f"the prompt {self.prompt} shows no instruction")
+        return self
+
+
+class MonoT5Settings(RerankerBase):
+    """monoT5: a T5 trained to say true or false of a query and one document."""
+
+    family: Literal["monot5"]
     model: Name
     document_tokens: int | None = Field(None, ge=8)
 
@@ -174,6 +217,7 @@ RerankerSettings = Annotated[
     | PairwiseSettings
     | CrossEncoderSettings
     | PointwiseSettings
+    | MonoT5Settings
     | CustomSettings,
     Field(discriminator="family"),
 ]

@@ -5,19 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from e2rank_eval.configuration import Configuration, FirstStageSettings
 from e2rank_eval.model_loading import ModelProvider
 from e2rank_eval.progress import track
-from e2rank_eval.records import Document
+from e2rank_eval.records import CandidateList, Dataset, Document
 from e2rank_eval.retrieval.base import Retriever
 from e2rank_eval.retrieval.bm25 import BM25
 from e2rank_eval.retrieval.candidates import candidates
 from e2rank_eval.retrieval.dense import Dense
+from e2rank_eval.retrieval.fusion import fuse
+from e2rank_eval.retrieval.published import fetch_lists, read_lists
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, write_candidates
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
+
+Found = tuple[list[CandidateList], dict[str, Any]]
+"""The lists of every query of a data set, and what the manifest says of where they are from."""
+
+Finder = Callable[[Dataset], Found]
 
 
 def retrieve(
@@ -34,27 +42,62 @@ def retrieve(
     InputError
         When a data set is missing or malformed, or the model cannot be used.
     """
-    settings = configuration.first_stages[first_stage]
-    depth = configuration.depth_of(first_stage)
-    build = _builder(settings, models)
+    find = _finder(configuration, first_stage, models)
     for name in track(datasets, description=f"retrieving {first_stage}"):
         started = time.time()
         folder = layout.path(places.CORPUS, dataset=name).parent
         dataset = read_dataset(folder, name)
-        lists = candidates(build(tuple(dataset.corpus.values())), dataset, depth)
+        lists, origin = find(dataset)
         artefact = layout.path(places.CANDIDATES, dataset=name, first_stage=first_stage)
         write_candidates(artefact, lists)
         write_manifest(
             artefact,
             command=f"e2rank-eval retrieve {first_stage} {name} --config {layout.root / places.CONFIG}",
-            settings=settings.model_dump(mode="json", exclude={"label"}) | {"depth": depth},
+            settings=_recorded(configuration, first_stage),
             inputs=_inputs(folder),
             started=started,
             extra={
                 "shortest_list": min(len(one) for one in lists),
                 "candidates_of_score_zero": sum(c.score == 0 for one in lists for c in one.candidates),
-            },
+            }
+            | origin,
         )
+
+
+def _recorded(configuration: Configuration, first_stage: str) -> dict[str, Any]:
+    """What decides the candidates, those that a fusion fuses included."""
+    settings = configuration.first_stages[first_stage]
+    recorded = settings.model_dump(mode="json", exclude={"label"})
+    recorded["depth"] = configuration.depth_of(first_stage)
+    if settings.of:
+        recorded["of"] = {name: _recorded(configuration, name) for name in settings.of}
+    return recorded
+
+
+def _finder(configuration: Configuration, first_stage: str, models: ModelProvider) -> Finder:
+    settings, depth = configuration.first_stages[first_stage], configuration.depth_of(first_stage)
+    if settings.retriever == "published":
+        return lambda dataset: _published(configuration, settings, dataset, depth)
+    if settings.retriever == "fusion":
+        parts = [_finder(configuration, name, models) for name in settings.of]
+        return lambda dataset: _fused(parts, dataset, depth)
+    build = _builder(settings, models)
+    return lambda dataset: (candidates(build(tuple(dataset.corpus.values())), dataset, depth), {})
+
+
+def _published(
+    configuration: Configuration, settings: FirstStageSettings, dataset: Dataset, depth: int
+) -> Found:
+    whole = configuration.datasets[dataset.id].slice_of or dataset.id
+    found = fetch_lists(str(settings.lists), whole, configuration.cache, revision=settings.revision)
+    return read_lists(found.path, dataset, depth), {"revision": found.revision, "sha256": found.sha256}
+
+
+def _fused(parts: Sequence[Finder], dataset: Dataset, depth: int) -> Found:
+    """Each part's list is cut to that first stage's own depth, its exclusions gone, before it is fused."""
+    found = [part(dataset) for part in parts]
+    by_query = zip(*(lists for lists, _ in found), strict=True)
+    return [fuse(lists, dataset.corpus, depth) for lists in by_query], {}
 
 
 def _builder(

@@ -74,7 +74,7 @@ def words(text: str) -> list[str]:
     """Tokens of ``text`` in order, as written.
 
     >>> words("O'Reilly's R2D2, v1.2_b (21,5%) \u6c49\u5b57")
-    ["O'Reilly's", 'R2D2', 'v1', '2_b', '21,5', '\u6c49', '\u5b57']
+    ["O'Reilly's", 'R2D2', 'v1.2_b', '21,5', '\u6c49', '\u5b57']
     """
     found = list(filter(None, _ASCII.findall(text))) if text.isascii() else _with_emoji(text)
     if all(_length(word) <= LONGEST for word in found):

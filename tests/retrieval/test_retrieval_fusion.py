@@ -1,0 +1,109 @@
+"""Reciprocal rank fusion: by its formula, ties in corpus order, and through the verb."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from retrieval_reference import ndcg_at_10
+
+from e2rank_eval.configuration import parse_configuration
+from e2rank_eval.errors import InputError
+from e2rank_eval.model_loading import Models
+from e2rank_eval.records import Candidate, CandidateList, Dataset, Document
+from e2rank_eval.retrieval.fusion import fuse
+from e2rank_eval.retrieval.retrieve import retrieve
+from e2rank_eval.store.collections import read_candidates, write_dataset
+from e2rank_eval.store.layout import Layout
+
+CORPUS = {f"d{number}": Document(f"d{number}", "text") for number in range(12)}
+
+
+def as_list(ids: list[str], query_id: str = "q") -> CandidateList:
+    scored = zip(ids, range(len(ids), 0, -1), strict=True)
+    return CandidateList(query_id, tuple(Candidate(CORPUS[i], float(score)) for i, score in scored))
+
+
+@given(
+    st.lists(st.permutations(list(CORPUS)).map(lambda ids: ids[:7]), min_size=2, max_size=4),
+    st.integers(1, 12),
+)
+def test_fusion_is_the_exact_formula(rankings: list[list[str]], depth: int) -> None:
+    fused = fuse([as_list(ids) for ids in rankings], CORPUS, depth)
+    exact = {
+        i: sum((Fraction(1, 60 + ids.index(i) + 1) for ids in rankings if i in ids), Fraction())
+        for i in CORPUS
+    }
+    expected = [i for i in sorted(CORPUS, key=lambda i: (-exact[i], list(CORPUS).index(i))) if exact[i]]
+    assert list(fused.document_ids) == expected[:depth]
+    assert [c.score for c in fused.candidates] == pytest.approx([float(exact[i]) for i in expected[:depth]])
+    assert fused == fuse([as_list(ids) for ids in reversed(rankings)], CORPUS, depth)
+
+
+def test_what_a_lexical_list_was_filled_with_has_no_rank() -> None:
+    matched = as_list(["d3"])
+    filled = CandidateList("q", (*matched.candidates, Candidate(CORPUS["d0"], 0.0)))
+    assert fuse([filled, as_list(["d5", "d3"])], CORPUS, 5).document_ids == ("d3", "d5")
+
+
+def test_lists_of_different_queries_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 queries"):
+        fuse([as_list(["d1"]), as_list(["d1"], "other")], CORPUS, 5)
+
+
+BM25 = {"retriever": "bm25"}
+VALUES = {"profile": "small", "rerankers": {"first-stage": {"family": "identity"}}}
+
+
+@pytest.mark.parametrize(
+    ("stages", "problem"),
+    [
+        ({"rrf": {"retriever": "fusion"}, "a": BM25}, "two or more"),
+        ({"rrf": {"retriever": "fusion", "of": ["a"]}, "a": BM25}, "two or more"),
+        ({"rrf": {"retriever": "fusion", "of": ["a", "c"]}, "a": BM25}, "unknown name 'c'"),
+        ({"rrf": {"retriever": "fusion", "of": ["a", "rrf"]}, "a": BM25}, "fusion of a fusion"),
+        ({"a": BM25 | {"of": ["a", "b"]}, "b": BM25}, "only a fusion"),
+        ({"a": {"retriever": "published"}}, "need lists"),
+        ({"a": BM25 | {"revision": "main"}}, "only published"),
+    ],
+)
+def test_a_configuration_that_cannot_be_run_is_refused(stages: dict[str, object], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        parse_configuration(
+            VALUES | {"datasets": {"small": {"path": "unused"}}, "first_stages": stages}, "test.yaml"
+        )
+
+
+def test_the_verb_fuses_two_analysers_on_lee(lee_dataset: Dataset, tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "results" / "small")
+    query = next(iter(lee_dataset.queries))
+    gone = frozenset(list(lee_dataset.corpus)[:5])
+    exclusions = {**lee_dataset.exclusions, query: gone}
+    write_dataset(
+        layout.root / "datasets" / "lee",
+        Dataset("lee", lee_dataset.corpus, lee_dataset.queries, lee_dataset.qrels, exclusions),
+    )
+    stages = {
+        "simple": BM25 | {"depth": 20},
+        "lucene": BM25 | {"analyser": "lucene", "quantised_lengths": True, "depth": 20},
+        "rrf": {"retriever": "fusion", "of": ["simple", "lucene"], "depth": 10},
+    }
+    values = VALUES | {"datasets": {"lee": {"path": "unused"}}, "first_stages": stages}
+    configuration = parse_configuration(values, "test.yaml")
+    found = {}
+    for name in stages:
+        retrieve(configuration, name, ["lee"], layout, Models(tmp_path / "cache", threads=1))
+        path = layout.root / "candidates" / "lee" / f"{name}.jsonl"
+        found[name] = read_candidates(path, lee_dataset.corpus)
+    assert {len(one) for one in found["rrf"].values()} == {10}
+    assert not gone & set(found["rrf"][query].document_ids)
+    for query_id, fused in found["rrf"].items():
+        parts = [found["simple"][query_id], found["lucene"][query_id]]
+        assert fused.document_ids == fuse(parts, lee_dataset.corpus, 10).document_ids
+    ids = {query_id: one.document_ids for query_id, one in found["rrf"].items()}
+    assert ndcg_at_10(lee_dataset.qrels, ids) == pytest.approx(65.7, abs=1.0)
+    manifest = (layout.root / "candidates" / "lee" / "rrf.jsonl.manifest.json").read_text()
+    assert '"quantised_lengths": true' in manifest

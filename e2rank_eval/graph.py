@@ -10,7 +10,13 @@ from typing import Any, TypeVar
 
 import yaml
 
-from e2rank_eval.configuration import ComparisonSettings, Configuration, SweepSettings, parse_configuration
+from e2rank_eval.configuration import (
+    ComparisonSettings,
+    Configuration,
+    Strict,
+    SweepSettings,
+    parse_configuration,
+)
 from e2rank_eval.errors import InputError
 from e2rank_eval.registry import entries
 from e2rank_eval.report.index import figure_ids, table_ids
@@ -78,18 +84,25 @@ class Graph:
             pattern = pattern.replace(f"{{{name}}}", value)
         return f"{self.root}/{pattern}"
 
-    def model_record(self, section: str, name: str) -> list[str]:
-        """The record of the model that a first stage or reranker names; empty where it names none."""
-        model = getattr(getattr(self.configuration, section)[name], "model", None)
-        return [self.path(places.MODEL, model=model)] if model else []
+    def model_records(self, section: str, name: str) -> list[str]:
+        """The records of the models that a first stage or reranker draws on; empty where it needs none."""
+        models = {model for one in self._parts(section, name) if (model := getattr(one, "model", None))}
+        return [self.path(places.MODEL, model=model) for model in sorted(models)]
 
     def settings(self, section: str, name: str) -> dict[str, Any]:
-        """What decides a job's bytes: its settings, its model's registry entry, and what all jobs share."""
-        settings = getattr(self.configuration, section)[name]
-        shared = self.configuration.model_dump(include={"seed", "threads", "depth", "shard_queries"})
-        model = getattr(settings, "model", None)
-        entry = entries.model(model).model_dump(mode="json") if model else None
-        return {"settings": settings.model_dump(mode="json"), "shared": shared, "entry": entry}
+        """What decides a job's bytes: its settings, its models' registry entries, and what all jobs share."""
+        parts = self._parts(section, name)
+        models = {model for one in parts if (model := getattr(one, "model", None))}
+        return {
+            "settings": [one.model_dump(mode="json", exclude={"label"}) for one in parts],
+            "shared": self.configuration.model_dump(include={"seed", "threads", "depth", "shard_queries"}),
+            "entries": {model: entries.model(model).model_dump(mode="json") for model in sorted(models)},
+        }
+
+    def _parts(self, section: str, name: str) -> list[Strict]:
+        """A system's settings, followed by those of the first stages that a fusion is of."""
+        systems: Mapping[str, Strict] = getattr(self.configuration, section)
+        return [systems[name], *(systems[other] for other in getattr(systems[name], "of", []))]
 
     def dataset_files(self, datasets: Iterable[str]) -> list[str]:
         patterns = (places.CORPUS, places.QUERIES, places.QRELS, places.EXCLUSIONS, places.DATASET_MANIFEST)

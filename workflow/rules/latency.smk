@@ -10,7 +10,7 @@ for entry, reranker in GRAPH.timings:
             candidates=GRAPH.path(
                 places.CANDIDATES, dataset=timed.dataset, first_stage=timed.first_stage
             ),
-            model=GRAPH.model_record("rerankers", reranker),
+            models=GRAPH.model_records("rerankers", reranker),
         output:
             latency=GRAPH.latency_file(entry, reranker),
         log:

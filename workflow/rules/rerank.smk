@@ -8,7 +8,7 @@ for (first_stage, reranker), names in GRAPH.rerankings.items():
         input:
             datasets=GRAPH.dataset_files(names),
             candidates=GRAPH.candidate_files({first_stage: names}),
-            model=GRAPH.model_record("rerankers", reranker),
+            models=GRAPH.model_records("rerankers", reranker),
         output:
             runs=GRAPH.reranking_files(places.RUN, {(first_stage, reranker): names}),
             traces=GRAPH.reranking_files(places.TRACE, {(first_stage, reranker): names}),

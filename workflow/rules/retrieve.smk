@@ -6,7 +6,7 @@ for first_stage, names in GRAPH.retrievals.items():
             f"retrieve_{first_stage}"
         input:
             datasets=GRAPH.dataset_files(names),
-            model=GRAPH.model_record("first_stages", first_stage),
+            models=GRAPH.model_records("first_stages", first_stage),
         output:
             candidates=GRAPH.candidate_files({first_stage: names}),
         log:

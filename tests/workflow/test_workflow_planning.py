@@ -1,0 +1,63 @@
+"""What a configuration asks for, as the rules read it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from workflow_project import small_configuration
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.graph import Graph
+
+
+def _graph(**sections: Any) -> Graph:
+    configuration = small_configuration()
+    for section, entries in sections.items():
+        configuration.setdefault(section, {}).update(entries)
+    return Graph(configuration, "mine.yaml")
+
+
+def test_what_is_timed_or_swept_is_evaluated_too_and_each_data_set_once() -> None:
+    graph = _graph(
+        datasets={"lee-5": {"slice_of": "lee", "queries": 5}},
+        rerankers={"query": {"family": "e2rank", "model": "all-minilm-l6-v2", "prompt": "query-only"}},
+        latency={"time": {"dataset": "lee-5", "first_stage": "bm25", "rerankers": ["query", "e2rank"]}},
+        sweeps={
+            "s": {
+                "title": "s",
+                "datasets": ["lee-12", "lee"],
+                "first_stage": "bm25",
+                "points": {0: "query", 3: "e2rank"},
+            }
+        },
+    )
+    assert graph.rerankings[("bm25", "e2rank")] == ["lee", "lee-12", "lee-5"]
+    assert graph.rerankings[("bm25", "first-stage")] == ["lee-12"]
+    assert graph.retrievals == {"bm25": ["lee", "lee-12", "lee-5"]}
+    assert graph.timings == [("time", "query"), ("time", "e2rank")]
+
+
+def test_a_fusion_is_decided_by_its_parts_and_needs_their_models() -> None:
+    stages = {
+        "minilm": {"retriever": "dense", "model": "all-minilm-l6-v2"},
+        "both": {"retriever": "fusion", "of": ["bm25", "minilm"]},
+    }
+    graph = _graph(first_stages=stages)
+    assert graph.model_records("first_stages", "both") == ["results/small/models/all-minilm-l6-v2.json"]
+    stages["bm25"] = {"retriever": "bm25", "k1": 1.2}
+    assert _graph(first_stages=stages).settings("first_stages", "both") != graph.settings(
+        "first_stages", "both"
+    )
+
+
+def test_a_label_decides_no_bytes() -> None:
+    labelled = {"e2rank": {**small_configuration()["rerankers"]["e2rank"], "label": "E2Rank"}}
+    assert _graph(rerankers=labelled).settings("rerankers", "e2rank") == _graph().settings(
+        "rerankers", "e2rank"
+    )
+
+
+def test_an_unknown_model_names_the_configuration_and_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"mine\.yaml: unknown model 'bert-huge'; known: all-minilm-l6-v2"):
+        _graph(rerankers={"e2rank": {"family": "e2rank", "model": "bert-huge"}})

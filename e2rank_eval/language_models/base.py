@@ -31,6 +31,14 @@ class NextToken:
     prompt_tokens: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """``log_probability``: natural logarithm, mean over the text's tokens; ``tokens`` of prompt and text."""
+
+    log_probability: float
+    tokens: int
+
+
 class LanguageModel(Protocol):
     """A chat model behind whatever engine.
 
@@ -65,6 +73,18 @@ class LanguageModel(Protocol):
         ------
         InputError
             When two choices begin with the same token.
+        """
+        ...
+
+    def likelihood(
+        self, chats: Sequence[Sequence[Message]], continuations: Sequence[str]
+    ) -> list[Likelihood]:
+        """How likely each continuation is as the answer to its chat.
+
+        Raises
+        ------
+        InputError
+            When a continuation has no token, or the engine cannot tell.
         """
         ...
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.language_models.base import Generation, Message, NextToken
+from e2rank_eval.language_models.base import Generation, Likelihood, Message, NextToken
 from e2rank_eval.language_models.endpoint import Endpoint
 from e2rank_eval.registry.entries import ModelEntry, Server
 from e2rank_eval.store.files import sha256_json
@@ -104,6 +104,18 @@ class HttpModel:
         found = self._ask(chats, options, lambda answer: _choice_logits(answer, choices))
         logits = np.array([values for values, _ in found], dtype=np.float32).reshape(-1, len(choices))
         return NextToken(logits, tuple(tokens for _, tokens in found))
+
+    def likelihood(
+        self,
+        chats: Sequence[Sequence[Message]],  # noqa: ARG002 - of the protocol
+        continuations: Sequence[str],  # noqa: ARG002
+    ) -> list[Likelihood]:
+        """Raises InputError: the protocol gives no probabilities of a text that the model did not write."""
+        raise InputError(
+            "a chat-completions server cannot tell how likely a given text is",
+            path=self._endpoint.url,
+            mend="use a local model, or another prompt than query-likelihood",
+        )
 
     def count_tokens(self, text: str) -> int:
         """Estimated."""

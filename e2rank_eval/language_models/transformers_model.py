@@ -1,4 +1,4 @@
-"""A chat model run by transformers: greedy text and next-token logits, batched under a token budget."""
+"""A chat model run by transformers: greedy text, logits and likelihoods, batched under a token budget."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from transformers import GenerationConfig
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.language_models.base import Generation, Message, NextToken
-from e2rank_eval.language_models.batching import batches
+from e2rank_eval.language_models.base import Generation, Likelihood, Message, NextToken
+from e2rank_eval.language_models.memory import run_in_batches
 from e2rank_eval.language_models.tokenisation import ChatTokenizer
 
 
@@ -72,11 +72,14 @@ class TransformersModel:
             pad_token_id=self._tokens.pad_id,
         )
         generations: dict[int, Generation] = {}
-        for group in batches([len(prompt) + max_new_tokens for prompt in prompts], self._token_budget):
+
+        def run(group: list[int]) -> None:
             inputs = self._padded([prompts[position] for position in group])
             rows = self._model.generate(**inputs, generation_config=settings)
             for position, row in zip(group, rows[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
                 generations[position] = self._generation(row, len(prompts[position]))
+
+        run_in_batches([len(prompt) + max_new_tokens for prompt in prompts], self._token_budget, run)
         return [generations[position] for position in range(len(prompts))]
 
     @torch.inference_mode()
@@ -91,15 +94,44 @@ class TransformersModel:
         columns = self._first_tokens(choices)
         prompts = self._prompts(chats, reserve=1)
         logits: NDArray[np.float32] = np.empty((len(prompts), len(columns)), dtype=np.float32)
-        for group in batches([len(prompt) for prompt in prompts], self._token_budget):
-            inputs = self._padded([prompts[position] for position in group])
-            if "position_ids" in self._parameters:
-                inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
-            if "logits_to_keep" in self._parameters:
-                inputs["logits_to_keep"] = 1
-            last = self._model(**inputs, use_cache=False).logits[:, -1]
+
+        def run(group: list[int]) -> None:
+            last = self._last_logits([prompts[position] for position in group], 1)[:, -1]
             logits[group] = last[:, columns].float().cpu().numpy()
+
+        run_in_batches([len(prompt) for prompt in prompts], self._token_budget, run)
         return NextToken(logits, tuple(len(prompt) for prompt in prompts))
+
+    @torch.inference_mode()
+    def likelihood(
+        self, chats: Sequence[Sequence[Message]], continuations: Sequence[str]
+    ) -> list[Likelihood]:
+        """Mean log-probability of the tokens of each continuation as the answer to its chat.
+
+        Raises
+        ------
+        InputError
+            When a continuation has no token, or exceeds the window together with its prompt.
+        """
+        answers = [self._tokens.ids(text) for text in continuations]
+        if not all(answers):
+            raise InputError("a text without any token has no likelihood", mend="leave it out")
+        longest = max((len(answer) for answer in answers), default=0)
+        prompts = self._prompts(chats, reserve=longest)
+        rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
+        means: dict[int, float] = {}
+
+        def run(group: list[int]) -> None:
+            # The logits before a token predict it, hence one position more than the answer has.
+            logits = self._last_logits([rows[position] for position in group], longest + 1)
+            for position, row in zip(group, logits, strict=True):
+                answer = answers[position]
+                scores = row[-len(answer) - 1 : -1].float().log_softmax(-1)
+                wanted = torch.tensor(answer, device=scores.device)
+                means[position] = float(scores.gather(-1, wanted[:, None]).mean())
+
+        run_in_batches([len(row) for row in rows], self._token_budget, run)
+        return [Likelihood(means[position], len(row)) for position, row in enumerate(rows)]
 
     def count_tokens(self, text: str) -> int:
         return len(self._tokens.ids(text))
@@ -124,6 +156,15 @@ class TransformersModel:
                 mend="lower document_tokens or the number of documents in the prompt",
             )
         return prompts
+
+    def _last_logits(self, rows: Sequence[Sequence[int]], kept: int) -> Any:
+        """Logits [rows, ``kept`` or more, vocabulary] of the last positions."""
+        inputs = self._padded(rows)
+        if "position_ids" in self._parameters:
+            inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+        if "logits_to_keep" in self._parameters:
+            inputs["logits_to_keep"] = kept
+        return self._model(**inputs, use_cache=False).logits
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
         """``input_ids`` and ``attention_mask`` [rows, longest], padded on the left."""

@@ -12,11 +12,15 @@ import yaml
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One published wording: ``user`` is the user turn, ``document`` one listed document, if it lists any."""
+    """One published wording: ``user`` is the user turn, ``document`` one listed document, if it lists any.
+
+    ``system`` is the system turn; empty where the wording has none.
+    """
 
     source: str
     user: str
     document: str = ""
+    system: str = ""
 
     def listing(self, documents: Sequence[str], separator: str, **fields: str) -> str:
         """The documents numbered from 1 and joined by ``separator``."""

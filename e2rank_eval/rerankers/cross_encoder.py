@@ -11,7 +11,7 @@ from transformers import AutoConfig
 
 from e2rank_eval.configuration import CrossEncoderSettings
 from e2rank_eval.errors import InputError
-from e2rank_eval.language_models.batching import batches
+from e2rank_eval.language_models.memory import run_in_batches
 from e2rank_eval.language_models.tokenisation import truncate
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
@@ -35,7 +35,7 @@ class CrossEncoderReranker(PairReranker):
         self._document_tokens = settings.document_tokens or self._window
         self.fingerprint = sha256_json(
             {
-                "settings": settings.model_dump(mode="json", exclude={"label", "on_error"}),
+                "settings": settings.deciding(),
                 "window": self._window,
                 "files": dict(file_hashes),
             }
@@ -45,7 +45,7 @@ class CrossEncoderReranker(PairReranker):
     def from_settings(cls, settings: CrossEncoderSettings, context: RerankContext) -> CrossEncoderReranker:
         """Raises InputError for a model that :func:`load_cross_encoder` refuses."""
         folder = context.models.path(settings.model)
-        return cls(load_cross_encoder(folder), settings, file_hashes=_hashes(folder))
+        return cls(load_cross_encoder(folder), settings, file_hashes=file_hashes(folder))
 
     def _document_limit(self, query: str) -> int:
         room = self._window - self._lengths([(query, "")])[0] - _JOINT
@@ -57,7 +57,8 @@ class CrossEncoderReranker(PairReranker):
     def _score(self, pairs: Sequence[Pair]) -> list[PairScore]:
         lengths = self._lengths(pairs)
         scores = [0.0] * len(pairs)
-        for group in batches(lengths, _TOKEN_BUDGET[self._model.device.type]):
+
+        def run(group: list[int]) -> None:
             found = self._model.predict(
                 [pairs[position] for position in group],
                 batch_size=len(group),
@@ -66,6 +67,8 @@ class CrossEncoderReranker(PairReranker):
             )
             for position, score in zip(group, found.tolist(), strict=True):
                 scores[position] = score
+
+        run_in_batches(lengths, _TOKEN_BUDGET[self._model.device.type], run)
         return [PairScore(score, length) for score, length in zip(scores, lengths, strict=True)]
 
     def _lengths(self, pairs: Sequence[Pair]) -> list[int]:
@@ -142,7 +145,7 @@ def _missing_weights(model: Any) -> list[str]:
     return sorted(loading["missing_keys"] | {name for name, *_ in loading["mismatched_keys"]})
 
 
-def _hashes(folder: Path) -> dict[str, str]:
+def file_hashes(folder: Path) -> dict[str, str]:
     """Content of everything in ``folder`` that can decide a score, by path within it."""
     files = (path for path in folder.rglob("*") if path.suffix in {".json", ".safetensors", ".txt", ".jinja"})
     return {str(path.relative_to(folder)): sha256_file(path) for path in sorted(files)}

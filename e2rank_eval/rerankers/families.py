@@ -44,7 +44,11 @@ FAMILIES = {
     ),
     "pointwise-llm": Family(
         "e2rank_eval.rerankers.pointwise:PointwiseReranker",
-        "a language model's logit of yes minus no for each candidate",
+        "a language model's logit of yes minus no for each candidate, or the query's likelihood",
+    ),
+    "monot5": Family(
+        "e2rank_eval.rerankers.monot5:MonoT5Reranker",
+        "a T5 trained to say true or false of the query and one candidate",
     ),
     "cross-encoder": Family(
         "e2rank_eval.rerankers.cross_encoder:CrossEncoderReranker",

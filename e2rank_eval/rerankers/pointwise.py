@@ -1,4 +1,4 @@
-"""Pointwise reranking with a language model: the logit of yes minus that of no for each document."""
+"""Pointwise reranking with a language model: yes rather than no, or the likelihood of the query."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from e2rank_eval.configuration import PointwiseSettings
 from e2rank_eval.language_models.base import LanguageModel
-from e2rank_eval.prompts.pointwise import CHOICES, yes_no_messages
+from e2rank_eval.prompts.pointwise import CHOICES, RERANK_INSTRUCTION, pointwise_messages
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
 from e2rank_eval.store.files import sha256_json
@@ -18,37 +18,46 @@ _JOINT = 8
 class PointwiseReranker(PairReranker):
     """Relevance generation (arXiv 2211.09110): how much rather the model would say yes than no.
 
-    Documents are cut to ``document_tokens``, or the model's own limit, and to what the query leaves
-    of the window.
+    The prompt ``qwen3-reranker`` is what Qwen3-Reranker was trained with: its published score, the
+    probability of yes against no, rises with the difference of logits that counts here. Documents are
+    cut to ``document_tokens``, or the model's own limit, and to what the query leaves of the window.
     """
+
+    choices: tuple[str, ...] = CHOICES
 
     def __init__(self, model: LanguageModel, settings: PointwiseSettings) -> None:
         self._model = model
+        self._prompt = settings.prompt
+        self._instruction = settings.instruction or RERANK_INSTRUCTION
         self._document_tokens = settings.document_tokens or model.document_tokens
         self.fingerprint = sha256_json(
             {
-                "settings": settings.model_dump(mode="json", exclude={"label", "on_error"}),
+                "settings": settings.deciding(),
                 "document_tokens": self._document_tokens,
-                "prompt": yes_no_messages("query", "document"),
-                "choices": CHOICES,
+                "prompt": self._chat("query", "document"),
+                "choices": self.choices,
                 "model": model.fingerprint,
             }
         )
 
     @classmethod
     def from_settings(cls, settings: PointwiseSettings, context: RerankContext) -> PointwiseReranker:
-        return cls(context.models.language_model(settings.model), settings)
+        family = QueryLikelihoodReranker if settings.prompt == "query-likelihood" else PointwiseReranker
+        return family(context.models.language_model(settings.model), settings)
+
+    def _chat(self, query: str, document: str) -> list[dict[str, str]]:
+        return pointwise_messages(self._prompt, query, document, instruction=self._instruction)
 
     def _document_limit(self, query: str) -> int:
-        taken = self._model.count_prompt_tokens(yes_no_messages(query, ""))
+        taken = self._model.count_prompt_tokens(self._chat(query, ""))
         return min(self._document_tokens, self._model.window - taken - _JOINT)
 
     def _truncate(self, text: str, tokens: int) -> str:
         return self._model.truncate(text, tokens)
 
     def _score(self, pairs: Sequence[Pair]) -> list[PairScore]:
-        chats = [yes_no_messages(query, document) for query, document in pairs]
-        answer = self._model.next_token(chats, CHOICES)
+        chats = [self._chat(query, document) for query, document in pairs]
+        answer = self._model.next_token(chats, self.choices)
         differences = (answer.logits[:, 0] - answer.logits[:, 1]).tolist()
         return [
             PairScore(score, tokens) for score, tokens in zip(differences, answer.prompt_tokens, strict=True)
@@ -56,3 +65,17 @@ class PointwiseReranker(PairReranker):
 
     def _synchronise(self) -> None:
         self._model.synchronise()
+
+
+class QueryLikelihoodReranker(PointwiseReranker):
+    """Query likelihood (arXiv 2204.07496): mean log-probability of the query's tokens given the document."""
+
+    choices = ()
+
+    def _document_limit(self, query: str) -> int:
+        return super()._document_limit(query) - self._model.count_tokens(query)
+
+    def _score(self, pairs: Sequence[Pair]) -> list[PairScore]:
+        chats = [self._chat(query, document) for query, document in pairs]
+        found = self._model.likelihood(chats, [query for query, _ in pairs])
+        return [PairScore(one.log_probability, one.tokens) for one in found]

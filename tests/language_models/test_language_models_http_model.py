@@ -250,6 +250,11 @@ def test_an_unknown_logit_is_never_invented(
     assert server.base_url in str(error.value)
 
 
+def test_likelihood_of_a_given_text_is_refused(model: HttpModel) -> None:
+    with pytest.raises(InputError, match="cannot tell how likely a given text is"):
+        model.likelihood([CHAT], ["hello"])
+
+
 def test_estimated_lengths_never_cut_a_character(model: HttpModel) -> None:
     assert model.count_tokens("x" * 30) == 10
     assert model.truncate("𝔸" * 10, 3) == "𝔸" * 2

@@ -191,3 +191,33 @@ def test_smollm2_begins_its_answer_with_the_likelier_choice(smollm2: LanguageMod
     logits = smollm2.next_token([asked], ("Bread", first_word, "Gravity")).logits[0]
     assert first_word == "The"
     assert logits.argmax() == 1
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen3"])
+def test_likelihood_is_the_mean_of_one_token_after_another(tmp_path: Path, architecture: str) -> None:
+    folder = write_chat_model(tmp_path, architecture=architecture)
+    plain = AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    texts = ["Beijing", "is a force that attracts two bodies", "yes"] * 3 + ["no", "say <|im_end|>"]
+    found = load(folder, budget=300).likelihood(CHATS, texts)
+    for messages, text, one in zip(CHATS, texts, found, strict=True):
+        prompt = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        answer = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        scores = []
+        for token in answer:
+            with torch.inference_mode():
+                scores.append(float(plain(torch.tensor([ids])).logits[0, -1].log_softmax(-1)[token]))
+            ids.append(token)
+        assert one.log_probability == pytest.approx(sum(scores) / len(scores), abs=1e-4)
+        assert one.tokens == len(ids)
+
+
+def test_likelihood_needs_a_token_and_the_room_for_it(folder: Path) -> None:
+    assert load(folder).likelihood([], []) == []
+    with pytest.raises(InputError, match="without any token has no likelihood"):
+        load(folder).likelihood(CHATS[:1], [""])
+    with pytest.raises(InputError, match="exceed the 60"):
+        load(folder, window=60).likelihood(CHATS[:1], ["word " * 60])

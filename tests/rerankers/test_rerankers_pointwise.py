@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from pydantic import ValidationError
 from tiny_chat_models import entry, write_chat_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from e2rank_eval.configuration import PointwiseSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.language_models.base import LanguageModel
 from e2rank_eval.language_models.load import load_language_model
-from e2rank_eval.prompts.pointwise import yes_no_messages
+from e2rank_eval.language_models.tokenisation import ChatTokenizer
+from e2rank_eval.prompts.pointwise import pointwise_messages, yes_no_messages
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
-from e2rank_eval.rerankers.pointwise import PointwiseReranker
+from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.pointwise import PointwiseReranker, QueryLikelihoodReranker
 
 QUERY = Query("q", "What is the capital of China?")
 TEXTS = ["Gravity is a force.", "The capital of China is Beijing.", "Query: yes or no", "[1] >" * 9]
@@ -107,3 +112,82 @@ def test_smollm2_prefers_the_document_that_answers(smollm2_path: Path) -> None:
         assert sorted(ranking.order) == [0, 1]
         assert ranking.trace.scores is not None
         assert len(set(ranking.trace.scores)) == 2
+
+
+def test_finished_shards_of_the_default_keep_their_key(folder: Path) -> None:
+    base = reranker(load(folder))
+    assert reranker(load(folder), prompt="yes-no").fingerprint == base.fingerprint
+    assert PointwiseSettings(family="pointwise-llm", model="x", label="a").deciding() == {
+        "family": "pointwise-llm",
+        "model": "x",
+        "document_tokens": None,
+    }
+
+
+def test_qwen3_reranker_reads_its_published_prompt(folder: Path) -> None:
+    published = (
+        "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the "
+        'Instruct provided. Note that the answer can only be "yes" or "no".<|im_end|>\n<|im_start|>user\n'
+        "<Instruct>: Given a web search query, retrieve relevant passages that answer the query\n"
+        "<Query>: who?\n<Document>: He.<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    )
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = ChatTokenizer(tokenizer, name="x").chat_ids(pointwise_messages("qwen3-reranker", "who?", "He."))
+    assert tokenizer.decode(ids) == published
+
+
+def test_qwen3_reranker_order_is_that_of_its_published_score(folder: Path) -> None:
+    plain = AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    yes, no = (tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("yes", "no"))
+    scores = []
+    for text in TEXTS:
+        prompt = tokenizer.apply_chat_template(
+            pointwise_messages("qwen3-reranker", QUERY.text, text, instruction="Find it"),
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,
+        )
+        with torch.inference_mode():
+            logits = plain(**tokenizer(prompt, return_tensors="pt", add_special_tokens=False)).logits[0, -1]
+        scores.append(float(torch.stack([logits[no], logits[yes]]).log_softmax(0)[1].exp()))
+    judge = reranker(load(folder), prompt="qwen3-reranker", instruction="Find it")
+    assert judge.rank(QUERY, candidates(TEXTS)).order == tuple(sorted(range(4), key=lambda i: -scores[i]))
+    assert judge.fingerprint != reranker(load(folder), prompt="qwen3-reranker").fingerprint
+
+
+def test_query_likelihood_is_that_of_the_query_given_the_document(folder: Path) -> None:
+    model = load(folder)
+    settings = PointwiseSettings(family="pointwise-llm", model="x", prompt="query-likelihood")
+    judge = QueryLikelihoodReranker(model, settings)
+    ranking = judge.rank(QUERY, candidates(TEXTS))
+    prompt = "Please write a question based on this document.\n\nDocument: {}\n\nQuery:"
+    expected = [
+        model.likelihood([[{"role": "user", "content": prompt.format(text)}]], [QUERY.text])[
+            0
+        ].log_probability
+        for text in TEXTS
+    ]
+    assert ranking.trace.scores == pytest.approx(expected, abs=2e-4)
+    assert ranking.order == tuple(sorted(range(4), key=lambda i: -expected[i]))
+    narrow = QueryLikelihoodReranker(load(folder, window=120, document_tokens=1000), settings)
+    assert narrow.rank(QUERY, candidates(["Gravity is a force. " * 60])).trace.truncated_documents == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "family"),
+    [("yes-no", PointwiseReranker), ("query-likelihood", QueryLikelihoodReranker)],
+)
+def test_the_configuration_chooses_what_is_scored(folder: Path, prompt: Any, family: type) -> None:
+    class Loaded:
+        def language_model(self, name: str) -> LanguageModel:
+            return load(folder)
+
+    settings = PointwiseSettings(family="pointwise-llm", model="x", prompt=prompt)
+    context = RerankContext(models=Loaded())  # type: ignore[arg-type]
+    assert type(PointwiseReranker.from_settings(settings, context)) is family
+
+
+def test_an_instruction_that_no_prompt_shows_is_refused() -> None:
+    with pytest.raises(ValidationError, match="the prompt yes-no shows no instruction"):
+        PointwiseSettings(family="pointwise-llm", model="x", instruction="Find it")

@@ -19,8 +19,8 @@ class Strict(BaseModel):
 class FirstStageSettings(Strict):
     """How candidates are retrieved."""
 
-    retriever: Literal["bm25", "dense", "fusion", "published"]
-    model: Name | None = Field(None, description="registry model, dense only")
+    retriever: Literal["bm25", "dense", "sparse", "fusion", "published"]
+    model: Name | None = Field(None, description="registry model, dense and sparse only")
     of: list[Name] = Field([], description="fusion only: two or more other first stages of this file")
     lists: Name | None = Field(
         None, description="published only: whose lists of liuqi6777/retrieval_results, as bm25 or reasonir"
@@ -43,9 +43,9 @@ class FirstStageSettings(Strict):
     )
 
     @model_validator(mode="after")
-    def _model_iff_dense(self) -> FirstStageSettings:
-        if (self.retriever == "dense") != (self.model is not None):
-            raise ValueError("a dense first stage needs a model, and only a dense one takes it")
+    def _model_iff_vectors(self) -> FirstStageSettings:
+        if (self.retriever in ("dense", "sparse")) != (self.model is not None):
+            raise ValueError("dense and sparse first stages need a model, and only they take it")
         return self
 
     @model_validator(mode="after")

@@ -126,8 +126,9 @@ class Server(Strict):
 
 class ModelEntry(Strict):
     title: str
-    kind: Literal["encoder", "decoder", "cross-encoder"] = Field(
-        description="encoder: bidirectional, pooled; decoder: causal, last token; cross-encoder: pairs"
+    kind: Literal["encoder", "decoder", "cross-encoder", "sparse-encoder"] = Field(
+        description="encoder: bidirectional, pooled; decoder: causal, last token; cross-encoder: pairs; "
+        "sparse-encoder: weights of a vocabulary from a masked language model's head"
     )
     format: Literal["sentence-transformers", "transformers", "gguf", "openai-http"]
     parameters: str

@@ -11,12 +11,14 @@ from e2rank_eval.configuration import Configuration, FirstStageSettings
 from e2rank_eval.model_loading import ModelProvider
 from e2rank_eval.progress import track
 from e2rank_eval.records import CandidateList, Dataset, Document
+from e2rank_eval.registry import entries
 from e2rank_eval.retrieval.base import Retriever
 from e2rank_eval.retrieval.bm25 import BM25
 from e2rank_eval.retrieval.candidates import candidates
 from e2rank_eval.retrieval.dense import Dense
 from e2rank_eval.retrieval.fusion import fuse
 from e2rank_eval.retrieval.published import fetch_lists, read_lists
+from e2rank_eval.retrieval.sparse import Sparse
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, write_candidates
 from e2rank_eval.store.layout import Layout
@@ -111,8 +113,18 @@ def _builder(
             analyser=settings.analyser,
             quantised_lengths=settings.quantised_lengths,
         )
+    if settings.retriever == "sparse":
+        return _sparse_builder(str(settings.model), models)
     encoder = models.encoder(str(settings.model))
     return lambda corpus: Dense(corpus, encoder)
+
+
+def _sparse_builder(model: str, models: ModelProvider) -> Callable[[Sequence[Document]], Retriever]:
+    # Imported here: torch takes seconds to load, and BM25 needs none of it.
+    from e2rank_eval.retrieval.splade import Splade
+
+    encoder = Splade(models.path(model), entries.model(model))
+    return lambda corpus: Sparse(corpus, encoder)
 
 
 def _inputs(folder: Path) -> list[Path]:

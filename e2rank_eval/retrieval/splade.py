@@ -1,0 +1,89 @@
+"""SPLADE: a masked language model's texts as sparse vectors over its vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix, vstack
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar, enable_progress_bar
+
+from e2rank_eval.encoders.batching import STABLE_TOKENS, Batch, plan_batches
+from e2rank_eval.errors import InputError
+from e2rank_eval.registry.entries import ModelEntry
+
+_BATCH_TOKENS = 2048
+"""Each has a logit for every word of the vocabulary: 250 MB for the 30,522 of BERT."""
+
+
+class Splade:
+    """Weights of vocabulary entries: the maximum over positions of ``log(1 + relu(logit))``.
+
+    Formal et al., SPLADE v2, arXiv 2109.10086, equations 1 and 6; special tokens take part, as in
+    the authors' training. One model encodes queries and documents.
+
+    Raises
+    ------
+    InputError
+        When the entry is of another kind, or the checkpoint lacks weights of the language model's head.
+    """
+
+    def __init__(self, folder: Path, entry: ModelEntry) -> None:
+        if entry.kind != "sparse-encoder":
+            raise InputError(f"{entry.title} is a {entry.kind}, not a sparse encoder", path=folder)
+        self._limits = {"document": entry.document_tokens, "query": entry.query_tokens}
+        self._window = entry.window
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._model = _load(folder).to(self._device).eval()
+        self.dimension = int(self._model.config.vocab_size)
+
+    def encode(self, texts: Sequence[str], kind: Literal["document", "query"]) -> csr_matrix:
+        """Non-negative float32 vectors [n, vocabulary], texts cut to the registry's limit for ``kind``."""
+        if not texts:
+            return csr_matrix((0, self.dimension), dtype=np.float32)
+        ids: list[list[int]] = self._tokenizer(
+            list(texts), truncation=True, max_length=self._limits[kind], verbose=False
+        )["input_ids"]
+        rows: list[csr_matrix | None] = [None] * len(ids)
+        for batch in plan_batches(
+            [len(one) for one in ids], self._window, batch_tokens=_BATCH_TOKENS, least_tokens=STABLE_TOKENS
+        ):
+            weights = csr_matrix(self._weights(batch, [ids[position] for position in batch.positions]))
+            for row, position in enumerate(batch.positions):
+                rows[position] = weights[row]
+        return vstack(rows, format="csr")
+
+    @torch.inference_mode()
+    def _weights(self, batch: Batch, sequences: Sequence[list[int]]) -> Any:
+        ids = torch.full((len(sequences) + batch.filler, batch.length), self._tokenizer.pad_token_id)
+        mask = torch.zeros_like(ids)
+        mask[:, 0] = 1  # filler rows attend to something, or their states would be NaN
+        for row, sequence in enumerate(sequences):
+            ids[row, : len(sequence)] = torch.tensor(sequence)
+            mask[row, : len(sequence)] = 1
+        logits = self._model(input_ids=ids.to(self._device), attention_mask=mask.to(self._device)).logits
+        # The maximum first: log(1 + relu(x)) rises with x, so it need not be taken at every position.
+        highest = [logits[row, : len(sequence)].amax(dim=0) for row, sequence in enumerate(sequences)]
+        return torch.log1p(torch.relu(torch.stack(highest))).cpu().numpy()
+
+
+def _load(folder: Path) -> Any:
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        model, report = AutoModelForMaskedLM.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    finally:
+        enable_progress_bar()  # type: ignore[no-untyped-call]
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise InputError(
+            f"{len(missing)} weights are missing ({missing[0]} first) and would be random",
+            path=folder, mend="name a checkpoint with its masked language model's head",
+        )  # fmt: skip
+    return model

@@ -59,6 +59,17 @@ def test_changing_one_reranker_reruns_that_one_only(built: Project) -> None:
     assert rules == {"rerank_bm25_e2rank", "runs"}
 
 
+def test_changing_a_label_draws_the_report_anew_and_ranks_nothing(built: Project) -> None:
+    changed = small_configuration()
+    changed["rerankers"]["e2rank"]["label"] = "E2Rank on MiniLM"
+    built.configure(changed)
+    planned = built.snakemake("--dry-run")
+    built.configure(small_configuration())
+    assert planned.returncode == 0, planned.stderr
+    rules = set(re.findall(r"^(?:local)?rule (\w\S*):", planned.stdout + planned.stderr, re.MULTILINE))
+    assert rules == {"table", "figure", "site", "all"}
+
+
 def test_a_data_set_that_is_added_reuses_the_finished_shards(built: Project) -> None:
     before = built.hashes("runs", "traces", "metrics")
     wider = small_configuration()

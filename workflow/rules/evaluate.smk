@@ -42,6 +42,7 @@ rule compare:
         runtime=20,
     params:
         config=GRAPH.config,
+        seed=CONFIG.seed,
         settings=lambda wildcards: CONFIG.comparisons[wildcards.comparison].model_dump(
             mode="json"
         ),

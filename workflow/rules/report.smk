@@ -1,4 +1,5 @@
-# Tables, figures and the site, all from stored results.
+# Tables, figures and the site, all from stored results. Labels, titles and notes are of the configuration,
+# so that a change there draws them anew.
 
 
 rule table:
@@ -30,6 +31,7 @@ rule table:
         runtime=20,
     params:
         config=GRAPH.config,
+        shown=GRAPH.values,
     shell:
         "e2rank-eval table {wildcards.table} --config {params.config} 2>&1 | tee {log}"
 
@@ -63,6 +65,7 @@ rule figure:
         runtime=20,
     params:
         config=GRAPH.config,
+        shown=GRAPH.values,
     shell:
         "e2rank-eval figure {wildcards.figure} --config {params.config} 2>&1 | tee {log}"
 
@@ -92,5 +95,6 @@ rule site:
         runtime=20,
     params:
         config=GRAPH.config,
+        shown=GRAPH.values,
     shell:
         "e2rank-eval site --config {params.config} 2>&1 | tee {log}"

@@ -74,7 +74,7 @@ class HttpModel:
         UnavailableError
             When the server cannot be reached or keeps failing.
         """
-        options: dict[str, Any] = {"max_tokens": max_new_tokens}
+        options: dict[str, Any] = {self._server.output_limit: max_new_tokens}
         if min_new_tokens:
             options["min_tokens"] = min_new_tokens
 
@@ -100,7 +100,7 @@ class HttpModel:
         """
         if len(set(choices)) < len(choices):
             raise InputError(f"two of the choices {list(choices)} are one", mend="name different words")
-        options = {"max_tokens": 1, "logprobs": True, "top_logprobs": self._server.top_logprobs}
+        options = {self._server.output_limit: 1, "logprobs": True, "top_logprobs": self._server.top_logprobs}
         found = self._ask(chats, options, lambda answer: _choice_logits(answer, choices))
         logits = np.array([values for values, _ in found], dtype=np.float32).reshape(-1, len(choices))
         return NextToken(logits, tuple(tokens for _, tokens in found))
@@ -157,7 +157,7 @@ class HttpModel:
                 return read(answer)
             except InputError as error:
                 raise InputError(error.problem, path=self._endpoint.url, mend=error.mend) from error
-            except (KeyError, IndexError, TypeError, ValueError) as error:
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
                 raise InputError(
                     f"the answer is not of the chat-completions protocol ({type(error).__name__}: {error}): "
                     f"{str(answer)[:200]}",
@@ -218,6 +218,6 @@ def _choice_logits(answer: Mapping[str, Any], choices: Sequence[str]) -> tuple[l
 
 
 def _count(value: Any) -> int:
-    if not isinstance(value, int) or value < 0:
+    if type(value) is not int or value < 0:
         raise ValueError(f"a count of tokens is {value!r}")
     return value

@@ -118,6 +118,9 @@ class Server(Strict):
     bytes_per_token: float = Field(
         3.0, gt=0, description="to estimate lengths before they are sent; UTF-8 bytes"
     )
+    output_limit: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="key of the limit of output; OpenAI's newer models take the second"
+    )
     top_logprobs: int = Field(20, ge=1, description="likeliest tokens to ask for; OpenAI allows 20")
     extra: dict[str, Any] = Field(
         {}, description="added to every request, such as chat_template_kwargs: {enable_thinking: false}"

@@ -103,3 +103,28 @@ def is_cut(handler: Handler, _: dict[str, Any]) -> None:
 
 def hangs_up(handler: Handler, _: dict[str, Any]) -> None:
     handler.close_connection = True
+
+
+def talks_nonsense(handler: Handler, _: dict[str, Any]) -> None:
+    handler.wfile.write(b"220 mail.example ESMTP ready\r\n")
+    handler.close_connection = True
+
+
+def writes_chunks(handler: Handler, _: dict[str, Any]) -> None:
+    _chunked(handler, json.dumps(completion("in chunks")).encode())
+    handler.wfile.write(b"0\r\n\r\n")
+
+
+def breaks_its_chunks(handler: Handler, _: dict[str, Any]) -> None:
+    _chunked(handler, json.dumps(completion("in chunks")).encode()[:30])
+    handler.wfile.write(b"zz\r\n")
+    handler.close_connection = True
+
+
+def _chunked(handler: Handler, content: bytes) -> None:
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    for start in range(0, len(content), 10):
+        part = content[start : start + 10]
+        handler.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")

@@ -13,6 +13,7 @@ import pytest
 from chat_server import (
     Behaviour,
     ChatServer,
+    breaks_its_chunks,
     completion,
     drips,
     first_token,
@@ -20,6 +21,8 @@ from chat_server import (
     is_cut,
     is_slow,
     says,
+    talks_nonsense,
+    writes_chunks,
 )
 from pydantic import ValidationError
 from tiny_chat_models import entry
@@ -29,10 +32,13 @@ from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.language_models.base import Generation
 from e2rank_eval.language_models.http_model import HttpModel
 from e2rank_eval.language_models.load import load_language_model
+from e2rank_eval.model_loading import Models
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
+from e2rank_eval.registry import entries
 from e2rank_eval.registry.entries import ModelEntry
 from e2rank_eval.rerankers.listwise import ListwiseReranker
 from e2rank_eval.rerankers.pointwise import PointwiseReranker
+from e2rank_eval.sources.models import fetch_model
 
 CHAT = [{"role": "user", "content": "hello"}]
 HTML = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
@@ -108,10 +114,27 @@ def test_answers_keep_their_order_and_few_are_under_way(server: ChatServer) -> N
         says(b'{"choices": [{"mess'),
         says([1, 2]),
         says(b"[" * 100_000),
+        says(b"not gzip", Content_Encoding="gzip"),
+        says(b"", status=204),
         is_cut,
         hangs_up,
+        talks_nonsense,
+        breaks_its_chunks,
     ],
-    ids=["500", "503", "HTML", "half JSON", "a list", "deep JSON", "cut body", "no answer"],
+    ids=[
+        "500",
+        "503",
+        "HTML",
+        "half JSON",
+        "a list",
+        "deep JSON",
+        "false gzip",
+        "204",
+        "cut body",
+        "no answer",
+        "no HTTP",
+        "broken chunks",
+    ],
 )
 def test_what_may_pass_is_tried_again(server: ChatServer, model: HttpModel, failure: Behaviour) -> None:
     server.script = [failure, failure]
@@ -135,6 +158,15 @@ def test_what_does_not_pass_is_reported_with_the_endpoint(
     with pytest.raises(UnavailableError, match=message) as error:
         texts(model)
     assert f"{server.base_url}/chat/completions" in str(error.value)
+
+
+def test_chunks_and_a_newer_name_of_the_limit_are_understood(server: ChatServer) -> None:
+    server.usual = writes_chunks
+    model = HttpModel("tiny", served(server, output_limit="max_completion_tokens"))
+    assert texts(model, 3) == ["in chunks"] * 3
+    assert server.requests[0][2]["max_completion_tokens"] == 5
+    assert "max_tokens" not in server.requests[0][2]
+    model.close()
 
 
 @pytest.mark.parametrize("failure", [is_slow(2.0), drips])
@@ -179,6 +211,8 @@ def test_a_pause_of_an_hour_is_not_waited_for(server: ChatServer, model: HttpMod
         (says(b"", status=404), r"status 404 \(empty answer\)"),
         (says(b"", status=308, Location="/v2"), "redirects to '/v2'"),
         (says(completion(choices=[])), "not of the chat-completions protocol .IndexError"),
+        (says(completion(choices=["fine"])), "not of the chat-completions protocol"),
+        (says({"error": {"message": "no such model"}}), "not of the chat-completions .*no such model"),
         (says({"choices": None}), "not of the chat-completions protocol"),
         (says({"object": "list"}), "not of the chat-completions protocol .KeyError: 'choices'"),
         (says(completion(usage=None)), "not of the chat-completions protocol"),
@@ -298,6 +332,20 @@ def test_fingerprint_follows_what_decides_an_answer(server: ChatServer) -> None:
 
     assert fingerprint() == fingerprint(concurrency=9, timeout=1.0, attempts=1)
     assert len({fingerprint(), fingerprint(model="other"), fingerprint(extra={"seed": 2})}) == 3
+
+
+def test_the_loader_of_models_fetches_nothing_for_a_server(
+    server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entries, "model", lambda _: served(server))
+    model = Models(tmp_path, threads=1).language_model("tiny")
+    assert isinstance(model, HttpModel)
+    assert [one.text for one in model.generate([CHAT], max_new_tokens=5)] == ["fine"]
+    assert list(tmp_path.iterdir()) == []
+    fetched = fetch_model("tiny", tmp_path)
+    assert fetched.source == f"tiny served at {server.base_url}"
+    assert fetched.files == {}
+    model.close()
 
 
 def test_a_registry_entry_is_served_or_fetched(server: ChatServer) -> None:

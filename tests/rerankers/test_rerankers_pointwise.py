@@ -191,3 +191,16 @@ def test_the_configuration_chooses_what_is_scored(folder: Path, prompt: Any, fam
 def test_an_instruction_that_no_prompt_shows_is_refused() -> None:
     with pytest.raises(ValidationError, match="the prompt yes-no shows no instruction"):
         PointwiseSettings(family="pointwise-llm", model="x", instruction="Find it")
+
+
+def test_smollm2_finds_the_query_likelier_after_the_document_that_answers(smollm2_path: Path) -> None:
+    settings = PointwiseSettings(family="pointwise-llm", model="x", prompt="query-likelihood")
+    judge = QueryLikelihoodReranker(load(smollm2_path, format="gguf", window=8192), settings)
+    texts = [
+        "Bread is baked from flour.",
+        "The capital of China is Beijing.",
+        "Gravity is a force that attracts two bodies towards each other.",
+    ]
+    queries = [Query("a", QUERY.text), Query("b", "What is gravity?"), Query("c", "How is bread made?")]
+    rankings = judge.rank_many(queries, [candidates(texts, one.id) for one in queries])
+    assert [ranking.order[0] for ranking in rankings] == [1, 2, 0]

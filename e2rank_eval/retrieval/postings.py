@@ -18,7 +18,7 @@ class Counts:
     def __init__(self, documents: Iterable[Iterable[str]]) -> None:
         """Read ``documents`` (terms of each) once, and keep none of them."""
         self.vocabulary: dict[str, int] = {}
-        terms, counts, starts = array("i"), array("f"), array("q", [0])
+        terms, counts, starts, lengths = array("i"), array("f"), array("q", [0]), array("d")
         for document in documents:
             found: dict[int, int] = {}
             for term in document:
@@ -27,11 +27,12 @@ class Counts:
             terms.extend(found)
             counts.extend(found.values())
             starts.append(len(terms))
+            lengths.append(sum(found.values()))
         shape = (len(starts) - 1, max(1, len(self.vocabulary)))
         by_document = csr_matrix(
             (np.asarray(counts, np.float32), np.asarray(terms, np.int32), np.asarray(starts)), shape=shape
         )
-        self.lengths = np.asarray(by_document.sum(axis=1, dtype=np.float64)).ravel()
+        self.lengths: NDArray[np.float64] = np.asarray(lengths)
         by_term = by_document.tocsc()
         self.starts, self.documents, self.values = by_term.indptr, by_term.indices, by_term.data
 

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.rerankers.families import build_reranker
-
 from e2rank_eval.configuration import Configuration, RerankerSettings
 from e2rank_eval.errors import InputError, QueryError
 from e2rank_eval.model_loading import ModelProvider
 from e2rank_eval.progress import say, track
 from e2rank_eval.records import CandidateList, Query, Ranking, Trace
 from e2rank_eval.rerankers.base import RerankContext, Reranker
+from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.rerankers.shards import ShardStore, shard_key
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_candidates, read_dataset

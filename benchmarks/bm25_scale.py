@@ -4,6 +4,9 @@ Passages have 56 words in the mean, as MS MARCO's (log-normal); 29 in 100 are st
 terms to index, and the others follow Zipf's law over three million. They are made while they are indexed,
 so that the index's own memory shows; --hold keeps them as the verb retrieve does. Each size runs in a
 process of its own.
+
+Measured once on one busy core: a million passages took 175 s, 15 ms a query and 1.2 GiB, from which the line
+from 100,000 gives MS MARCO's 8.8 million 26 minutes and 8.3 GiB, the passages themselves not counted.
 """
 
 from __future__ import annotations

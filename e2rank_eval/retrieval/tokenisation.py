@@ -62,10 +62,12 @@ _EMOJI = (
     rf"{_ELEMENT}(?:(?:\u200D{_ELEMENT})*|[\U000E0020-\U000E007E]+\U000E007F)"
     rf"|[0-9#*]{_MARKS}\uFE0F?\u20E3{_MARKS}|(?:\p{{WB=Regional_Indicator}}{_X}){{2}}"
 )
+# Passed over with an underscore that no word follows: marks that cannot begin a token of their own.
+_IDLE = r"[[\p{WB=Extend}\p{WB=Format}]--[\p{LB=SA}\p{Emoji_Modifier}]]*+"
 _LONGEST_EMOJI = regex.compile(_EMOJI, regex.POSIX | regex.V1)
 _TOKEN = regex.compile(
     rf"(?P<word>{_WORD}|(?:\p{{LB=SA}}{_X})+|[\p{{Script=Han}}\p{{Script=Hiragana}}]{_X})"
-    rf"|(?P<emoji>{_EMOJI})|(?:{_JOIN})+",
+    rf"|(?P<emoji>{_EMOJI})|(?:\p{{WB=ExtendNumLet}}{_IDLE})+",
     regex.V1,
 )
 

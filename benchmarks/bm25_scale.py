@@ -24,7 +24,7 @@ import numpy as np
 
 from e2rank_eval.records import Document, Query
 from e2rank_eval.retrieval.analysis import STOP_WORDS
-from e2rank_eval.retrieval.bm25 import BM25
+from e2rank_eval.retrieval.quantised_bm25 import QuantisedBM25
 
 MSMARCO = 8_841_823
 """Passages of MS MARCO v1."""
@@ -77,7 +77,7 @@ def measure(size: int, *, hold: bool, analyser: str) -> dict[str, float]:
     making = time.perf_counter() - started
     started = time.perf_counter()
     corpus = list(passages(size)) if hold else passages(size)
-    index = BM25(corpus, analyser=analyser)  # type: ignore[arg-type]
+    index = QuantisedBM25(corpus, analyser=analyser)  # type: ignore[arg-type]
     building = time.perf_counter() - started - making
     rng = np.random.default_rng(14)
     queries = [

@@ -18,6 +18,7 @@ from e2rank_eval.retrieval.candidates import candidates
 from e2rank_eval.retrieval.dense import Dense
 from e2rank_eval.retrieval.fusion import fuse
 from e2rank_eval.retrieval.published import fetch_lists, read_lists
+from e2rank_eval.retrieval.quantised_bm25 import QuantisedBM25
 from e2rank_eval.retrieval.sparse import Sparse
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, write_candidates
@@ -106,13 +107,8 @@ def _builder(
     settings: FirstStageSettings, models: ModelProvider
 ) -> Callable[[Sequence[Document]], Retriever]:
     if settings.retriever == "bm25":
-        return lambda corpus: BM25(
-            corpus,
-            k1=settings.k1,
-            b=settings.b,
-            analyser=settings.analyser,
-            quantised_lengths=settings.quantised_lengths,
-        )
+        bm25 = QuantisedBM25 if settings.quantised_lengths else BM25
+        return lambda corpus: bm25(corpus, k1=settings.k1, b=settings.b, analyser=settings.analyser)
     if settings.retriever == "sparse":
         return _sparse_builder(str(settings.model), models)
     encoder = models.encoder(str(settings.model))

@@ -22,7 +22,7 @@ from e2rank_eval.store.layout import Layout
 def lists_of(dataset, depth=30):
     """Lines as in the data set and in llm4ranking's sample of it, toy_data/dl19_bm25_top20.jsonl."""
     rows = []
-    for one in candidates(BM25(dataset.corpus.values()), dataset, depth):
+    for one in candidates(BM25(tuple(dataset.corpus.values())), dataset, depth):
         hits = [
             {
                 "content": c.document.contents,

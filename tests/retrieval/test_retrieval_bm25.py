@@ -1,11 +1,10 @@
-"""BM25 against its formula in plain loops, bm25s, and marks measured on real collections."""
+"""BM25 against its formula in plain loops, and marks measured on real collections."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
 
-import bm25s
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,10 +13,11 @@ from retrieval_reference import bm25_scores, ndcg_at_10
 
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.retrieval import small_float
-from e2rank_eval.retrieval.analysis import LuceneEnglish, Simple
+from e2rank_eval.retrieval.analysis import LuceneEnglish
 from e2rank_eval.retrieval.base import best
 from e2rank_eval.retrieval.bm25 import BM25
 from e2rank_eval.retrieval.candidates import candidates
+from e2rank_eval.retrieval.quantised_bm25 import QuantisedBM25
 from e2rank_eval.store.collections import read_corpus, read_queries
 from e2rank_eval.store.trec import read_qrels
 
@@ -38,7 +38,7 @@ def test_scores_and_order_follow_the_formula(
     texts: list[str], query: str, k1: float, b: float, depth: int, quantised: bool
 ) -> None:
     corpus = [Document(str(number), text) for number, text in enumerate(texts)]
-    index = BM25(corpus, k1=k1, b=b, analyser="lucene", quantised_lengths=quantised)
+    index = (QuantisedBM25 if quantised else BM25)(corpus, k1=k1, b=b, analyser="lucene")
     (hits,) = index.search([Query("q", query)], [depth])
     analyser = LuceneEnglish()
     length = (lambda n: small_float.decode(small_float.encode(n))) if quantised else (lambda n: n)
@@ -93,23 +93,11 @@ def test_a_length_is_rounded_down_to_the_next_byte(length: int) -> None:
     assert small_float.quantised(np.array([float(length)])).tolist() == [small_float.decode(byte)]
 
 
-def test_scores_are_those_of_bm25s(lee_dataset: Dataset) -> None:
-    documents = tuple(lee_dataset.corpus.values())
-    analyser = Simple()
-    reference = bm25s.BM25(method="lucene", k1=0.9, b=0.4)
-    reference.index([analyser.terms(document.contents) for document in documents], show_progress=False)
-    index = BM25(documents)
-    for query in lee_dataset.queries.values():
-        (hits,) = index.search([query], [len(documents)])
-        expected = reference.get_scores(analyser.terms(query.text))
-        np.testing.assert_allclose(hits.scores, expected[list(hits.positions)], rtol=1e-5)
-
-
 Analyser = Literal["lucene", "simple"]
 
 
 def rankings(dataset: Dataset, analyser: Analyser, quantised: bool) -> dict[str, tuple[str, ...]]:
-    index = BM25(tuple(dataset.corpus.values()), analyser=analyser, quantised_lengths=quantised)
+    index = (QuantisedBM25 if quantised else BM25)(tuple(dataset.corpus.values()), analyser=analyser)
     return {one.query_id: one.document_ids for one in candidates(index, dataset, 100)}
 
 

@@ -18,8 +18,9 @@ class BM25:
 
     The score of document d is the sum over the query's terms, repeated ones repeatedly, of
     ``log(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 * (1 - b + b * |d| / mean |d|))``, N and
-    the mean taken over documents that have a term, as Lucene does. A document that shares no term with the query scores 0. Such documents, in corpus order, follow
-    the matching ones where fewer than ``depth`` match: every system then reranks lists of one length.
+    the mean taken over documents that have a term, as Lucene does. A document that shares no term
+    with the query scores 0. Such documents, in corpus order, follow the matching ones where fewer
+    than ``depth`` match: every system then reranks lists of one length.
     """
 
     def __init__(

@@ -15,6 +15,8 @@ help: ## show these verbs
 install: $(STAMP) ## make .venv with the locked versions
 
 $(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "$(PYTHON): too old or missing; name one: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(BIN)/python -c '' 2>/dev/null || { rm -rf .venv; $(PYTHON) -m venv .venv; }
 	@rm -f .venv/installed-*
 	@index="$(TORCH_INDEX)"; \
@@ -46,6 +48,7 @@ bench: $(STAMP) ## side-by-side measurements, each printing ratios
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 notebooks: $(STAMP) ## execute the notebooks on the demo's results
+	@test -e results/demo/config.yaml || { echo "results/demo is missing; run make demo first"; exit 1; }
 	@mkdir -p results/demo/notebooks
 	$(BIN)/python -m e2rank_eval.report.notebooks notebooks results/demo/notebooks
 

@@ -17,6 +17,7 @@ from e2rank_eval.configuration import (
     SweepSettings,
     parse_configuration,
 )
+from e2rank_eval.datasets.beir_folder import find
 from e2rank_eval.errors import InputError
 from e2rank_eval.registry import entries
 from e2rank_eval.report.index import figure_ids, table_ids
@@ -61,15 +62,32 @@ class Graph:
         self.timings = [(entry, reranker) for entry in timed for reranker in timed[entry].rerankers]
         self.tables = table_ids(self.configuration)
         self.figures = figure_ids(self.configuration)
-        for model in self._models():
-            try:
-                entries.model(model)
-            except InputError as error:
-                raise InputError(error.problem, path=origin, mend=error.mend) from error
+        self._check_registries(origin)
 
-    def _models(self) -> Iterable[str]:
+    def _check_registries(self, origin: str) -> None:
         systems = [*self.configuration.first_stages.values(), *self.configuration.rerankers.values()]
-        return (model for system in systems if (model := getattr(system, "model", None)))
+        try:
+            for system in systems:
+                if model := getattr(system, "model", None):
+                    entries.model(model)
+            for identifier in self._registered().values():
+                entries.dataset(identifier)
+        except InputError as error:
+            raise InputError(error.problem, path=origin, mend=error.mend) from error
+
+    def _registered(self) -> dict[str, str]:
+        """Registry id by name, of the data sets that are neither a folder nor a slice."""
+        named = self.configuration.datasets.items()
+        return {name: one.id or name for name, one in named if one.path is None and one.slice_of is None}
+
+    def downloaded(self) -> list[str]:
+        """Data sets that come from elsewhere, so that another attempt may succeed where one failed."""
+        generated = ("generated", "local")
+        return [
+            name
+            for name, identifier in self._registered().items()
+            if entries.dataset(identifier).sources[0].kind not in generated
+        ]
 
     def pin(self) -> None:
         """Write the configuration as resolved, once, so that verbs read what the graph was built from."""
@@ -108,10 +126,20 @@ class Graph:
         patterns = (places.CORPUS, places.QUERIES, places.QRELS, places.EXCLUSIONS, places.DATASET_MANIFEST)
         return [self.path(pattern, dataset=dataset) for dataset in datasets for pattern in patterns]
 
-    def parent_files(self, dataset: str) -> list[str]:
-        """A slice is cut from the data set it names; others have no parent."""
-        parent = self.configuration.datasets[dataset].slice_of
-        return self.dataset_files([parent] if parent else [])
+    def origin_files(self, dataset: str) -> list[str]:
+        """What a data set is made of here: a user's folder, or the data set that a slice is cut from.
+
+        Files of a folder that are missing are left to the verb, which says what to add.
+        """
+        settings = self.configuration.datasets[dataset]
+        if settings.slice_of is not None:
+            return self.dataset_files([settings.slice_of])
+        if settings.path is None:
+            return []
+        try:
+            return [str(path) for path in find(settings.path, settings.split).files]
+        except InputError:
+            return []
 
     def candidate_files(self, retrievals: Mapping[str, Sequence[str]]) -> list[str]:
         return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ from rich.table import Table
 
 from e2rank_eval.errors import InputError
 
-_console = Console(soft_wrap=True)
+# Off a terminal nothing is folded, so that names can be searched for and copied.
+_console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(width=400, soft_wrap=True)
 
 
 def _print(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     table = Table(title=escape(title), title_justify="left")
     for index, column in enumerate(columns):
         numeric = index > 0 and all(_is_number(row[index]) for row in rows)
-        table.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(
+            escape(column), justify="right" if numeric else "left", overflow="fold", no_wrap=index == 0
+        )
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     _console.print(table)
@@ -44,9 +48,7 @@ def print_metrics(run: Path, metrics: Mapping[str, Any]) -> None:
             f"{len(counts['unanswered'])} unanswered, counted as zero: {_some(counts['unanswered'])}"
         )
     if metrics["ties"]:
-        _console.print(
-            f"{metrics['ties']} documents tie with another; broken by document id as trec_eval does"
-        )
+        _console.print(f"{metrics['ties']} tied scores, broken by document id as trec_eval does")
     if metrics["failed"]:
         _console.print(f"{len(metrics['failed'])} kept in first-stage order: {_some(metrics['failed'])}")
 

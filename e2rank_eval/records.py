@@ -66,9 +66,11 @@ class Trace:
 
     ``calls`` counts forward passes over a prompt (listwise windows, pairs, or the one E2Rank
     prompt); ``prompt_tokens`` and ``output_tokens`` their tokens; ``document_tokens`` the tokens
-    of documents encoded by themselves; ``truncated_documents`` the documents that a limit cut;
+    of documents encoded by themselves; ``prompt_documents`` how many documents stood in prompts;
+    ``truncated_documents`` the documents that a limit cut;
     ``repairs`` malformed outputs by kind; ``scores`` the model's scores in first-stage order,
-    where the family has any; ``prompt`` the prompt as sent, where there is exactly one.
+    where the family has any; ``prompt`` the prompt as sent, where there is exactly one;
+    ``kept_first_stage`` why the query kept its first-stage order, where ranking it failed.
     """
 
     calls: int = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -79,9 +80,13 @@ def test_a_wheel_works_outside_the_clone(tmp_path: Path) -> None:
     """Registries, schemas, templates and types come along; nothing reads the clone."""
     wheels, site, elsewhere = tmp_path / "wheels", tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    _python(
-        ROOT, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(wheels), str(ROOT)
+    source = tmp_path / "source"  # setuptools would leave a build folder in the clone
+    shutil.copytree(
+        ROOT / "e2rank_eval", source / "e2rank_eval", ignore=shutil.ignore_patterns("__pycache__")
     )
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    _python(source, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(wheels), ".")
     (wheel,) = wheels.glob("*.whl")
     _python(elsewhere, "-m", "pip", "install", "-q", "--no-deps", "--target", str(site), str(wheel))
     where = _verb(elsewhere, site, "-c", "import e2rank_eval; print(e2rank_eval.__file__)")

@@ -68,6 +68,10 @@ def reproduce(
         Path | None, typer.Option("--runs-from", help="A folder that holds the files already.")
     ] = None,
     cache: Annotated[Path, typer.Option("--cache", help="Where fetched files are kept.")] = Path("cache"),
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="Write first_stages.{csv,md,json} into this folder instead."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Score the public first-stage runs that the paper builds on, beside its printed values.
@@ -75,8 +79,15 @@ def reproduce(
     Example: e2rank-eval reproduce bm25-dl19
     """
     from e2rank_eval.paper.reproduction import reproduce as run
-    from e2rank_eval.paper.reproduction_files import reproduction_markdown, reproduction_rows
+    from e2rank_eval.paper.reproduction_files import (
+        reproduction_markdown,
+        reproduction_rows,
+        write_reproduction,
+    )
 
+    if output is not None:
+        write_reproduction(output, cache, runs_from)
+        return
     cells = run(cache, runs_from, ids)
     if json:
         print_json(reproduction_rows(cells))

@@ -21,7 +21,7 @@ def evaluate(
     trace: Annotated[
         Path | None, typer.Option("--trace", help="The run's traces, to name failed queries.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the bootstrap interval.")] = 13,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the bootstrap interval.")] = 13,
 ) -> None:
     """Score a run against judgements; every judged query counts, an unanswered one as zero.
 
@@ -48,7 +48,7 @@ def evaluate(
 def compare(
     items: Annotated[list[str], typer.Argument(help="QRELS BASE.run OTHER.run ..., or names with --config.")],
     config: Annotated[Path | None, typer.Option("--config", help="Then ITEMS are comparisons of it.")] = None,
-    measure: Annotated[str, typer.Option("--measure")] = "nDCG@10",
+    measure: Annotated[str, typer.Option("--measure", help="As ir_measures names it.")] = "nDCG@10",
     json: JsonOption = False,
 ) -> None:
     """Test runs against a baseline: paired randomisation test and t-test, Holm correction, effect size.

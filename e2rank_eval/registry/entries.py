@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -193,7 +194,10 @@ def model(name: str) -> ModelEntry:
 def _one(kind: str, name: str) -> Any:
     entries = _load(kind)
     if name not in entries:
-        raise InputError(f"unknown {kind[:-1]} {name!r}", mend=f"known: {', '.join(entries)}")
+        what = "data set" if kind == "datasets" else "model"
+        near = get_close_matches(name, entries, n=3)
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        raise InputError(f"unknown {what} {name!r}", mend=f"{meant}see e2rank-eval list {kind}")
     return entries[name]
 
 

@@ -32,7 +32,7 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RerankContext:
-    """What a family may draw on when it is built: models, the seed, threads."""
+    """What a family may draw on when it is built: models and the seed."""
 
     models: ModelProvider
     seed: int = 0

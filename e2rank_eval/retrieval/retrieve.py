@@ -92,6 +92,7 @@ def _published(
     configuration: Configuration, settings: FirstStageSettings, dataset: Dataset, depth: int
 ) -> Found:
     whole = configuration.datasets[dataset.id].slice_of or dataset.id
+    whole = configuration.datasets[whole].id or whole
     found = fetch_lists(str(settings.lists), whole, configuration.cache, revision=settings.revision)
     return read_lists(found.path, dataset, depth), {"revision": found.revision, "sha256": found.sha256}
 

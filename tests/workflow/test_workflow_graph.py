@@ -56,7 +56,7 @@ def test_changing_one_reranker_reruns_that_one_only(built: Project) -> None:
     built.configure(small_configuration())
     assert planned.returncode == 0, planned.stderr
     rules = set(re.findall(r"^(?:local)?rule (\w\S*):", planned.stdout + planned.stderr, re.MULTILINE))
-    assert rules == {"rerank_bm25_e2rank", "runs"}
+    assert rules == {"rerank:bm25:e2rank", "runs"}
 
 
 def test_changing_a_label_draws_the_report_anew_and_ranks_nothing(built: Project) -> None:
@@ -88,9 +88,10 @@ def test_a_data_set_that_is_added_reuses_the_finished_shards(built: Project) -> 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"dpeth": 3}, "error: mine.yaml: unknown key 'dpeth'"),
+        ({"dpeth": 3}, "unknown key 'dpeth'"),
         ({"rerankers": {"e2rank": {"family": "e2rank", "model": "bert-huge"}}}, "unknown model 'bert-huge'"),
         ({"datasets": {"lee-12": {"slice_of": "leee", "queries": 12}}}, "unknown name 'leee'"),
+        ({"datasets": {"lee-12": {"id": "nope"}}}, "mine.yaml: unknown data set 'nope'"),
     ],
 )
 def test_a_mistake_in_the_configuration_is_one_line(
@@ -108,17 +109,41 @@ def test_a_mistake_in_the_configuration_is_one_line(
     assert not (tmp_path / "p" / "results").exists()
 
 
-def test_a_verb_that_fails_shows_its_one_line(tmp_path: Path) -> None:
-    """A folder data set with a broken line: Snakemake exits 1 and prints what e2rank-eval said."""
+def _folder(tmp_path: Path, second: str) -> Path:
+    """A data set of one query and two documents in BEIR layout; ``second`` is its second corpus line."""
     folder = tmp_path / "data"
     (folder / "qrels").mkdir(parents=True)
-    (folder / "corpus.jsonl").write_text('{"_id": "d1", "text": "one"}\n{"_id": "d1", "text": "two"}\n')
+    (folder / "corpus.jsonl").write_text(f'{{"_id": "d1", "text": "one"}}\n{second}\n')
     (folder / "queries.jsonl").write_text('{"_id": "q1", "text": "one?"}\n')
     (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n")
+    return folder
+
+
+def _with_folder(tmp_path: Path, folder: Path) -> Project:
     configuration = small_configuration()
     configuration["datasets"]["lee-12"] = {"path": str(folder)}
-    project = Project.create(tmp_path / "p", configuration)
-    failed = project.snakemake("results/small/datasets/lee-12/qrels.tsv", "--retries", "0")
+    return Project.create(tmp_path / "p", configuration)
+
+
+def test_a_verb_that_fails_shows_its_one_line_and_is_not_tried_again(tmp_path: Path) -> None:
+    """A folder with a broken line: Snakemake exits 1 and prints what e2rank-eval said."""
+    folder = _folder(tmp_path, second='{"_id": "d1", "text": "two"}')
+    project = _with_folder(tmp_path, folder)
+    failed = project.snakemake("results/small/datasets/lee-12/qrels.tsv")
+    said = failed.stdout + failed.stderr
     assert failed.returncode == 1
-    assert f"error: {folder}/corpus.jsonl:2: id 'd1' is used twice" in failed.stdout + failed.stderr
+    assert f"error: {folder}/corpus.jsonl:2: id 'd1' is used twice" in said
+    assert "Trying to restart job" not in said
     assert not (project.results / "datasets" / "lee-12").exists()
+
+
+def test_an_edited_folder_is_read_again(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, second='{"_id": "d2", "text": "two"}')
+    project = _with_folder(tmp_path, folder)
+    target = "results/small/candidates/lee-12/bm25.jsonl"
+    assert project.snakemake(target).returncode == 0
+    assert "Nothing to be done" in project.snakemake(target).stderr
+    with (folder / "corpus.jsonl").open("a") as corpus:
+        corpus.write('{"_id": "d3", "text": "one and one"}\n')
+    assert project.snakemake(target).returncode == 0
+    assert '"d3"' in (project.folder / target).read_text()

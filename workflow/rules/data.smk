@@ -3,7 +3,7 @@
 
 rule fetch:
     input:
-        parent=lambda wildcards: GRAPH.parent_files(wildcards.dataset),
+        origin=lambda wildcards: GRAPH.origin_files(wildcards.dataset),
     output:
         corpus=GRAPH.path(places.CORPUS),
         queries=GRAPH.path(places.QUERIES),
@@ -14,6 +14,8 @@ rule fetch:
         f"{GRAPH.root}/logs/fetch/{{dataset}}.log",
     benchmark:
         f"{GRAPH.root}/benchmarks/fetch/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset="|".join(GRAPH.downloaded()) or "none",
     retries: 2
     conda:
         ENVIRONMENT
@@ -28,6 +30,14 @@ rule fetch:
         ),
     shell:
         "e2rank-eval fetch {wildcards.dataset} --config {params.config} 2>&1 | tee {log}"
+
+
+# What lies on this machine or is made here fails for good: no second attempt mends a malformed line.
+use rule fetch as prepare with:
+    wildcard_constraints:
+        dataset="|".join(d for d in CONFIG.datasets if d not in GRAPH.downloaded())
+        or "none",
+    retries: 0
 
 
 rule fetch_model:

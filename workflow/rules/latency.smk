@@ -4,7 +4,7 @@ for entry, reranker in GRAPH.timings:
 
     rule:
         name:
-            f"latency_{entry}_{reranker}"
+            f"latency:{entry}:{reranker}"
         input:
             dataset=GRAPH.dataset_files([timed.dataset]),
             candidates=GRAPH.path(

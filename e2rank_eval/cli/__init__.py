@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
 
 _MODULES = ("pipeline", "scoring", "reporting", "knowledge")
 """Each adds its verbs when it is imported; help lists them in this order."""
+
+_MENDS = {
+    errno.EACCES: "change its permissions, or name another place",
+    errno.EPERM: "change its permissions, or name another place",
+    errno.EROFS: "work in a folder that can be written to",
+    errno.EISDIR: "name a file instead of a folder",
+    errno.ENOTDIR: "name a folder instead of a file",
+    errno.ENOENT: "check the path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOSPC: "free some disk space and run again",
+    errno.EDQUOT: "free some disk space and run again",
+}
+"""What mends a refusal of the operating system."""
 
 
 def main() -> None:
@@ -27,3 +41,14 @@ def main() -> None:
     except SuiteError as error:
         sys.stderr.write(f"error: {error}\n")
         raise SystemExit(2) from error
+    except OSError as error:
+        sys.stderr.write(f"error: {_told(error)}\n")
+        raise SystemExit(2) from error
+
+
+def _told(error: OSError) -> str:
+    """One line for what the system refused: the file, its reason, what to do."""
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    where = "" if error.filename is None else f"{error.filename}: "
+    mend = _MENDS.get(error.errno or 0)
+    return f"{where}{reason}" + (f"; {mend}" if mend else "")

@@ -105,7 +105,7 @@ def test_unknown_names_are_told_with_the_known_ones(tmp_path):
     configuration = _configuration(tmp_path / "cache", lee={}, odd={"id": "oddity"})
     with pytest.raises(InputError, match="no data set 'leee'; known: lee, odd"):
         fetch_dataset("leee", configuration, Layout(tmp_path))
-    with pytest.raises(InputError, match="unknown data set 'oddity'; .*see e2rank-eval list datasets"):
+    with pytest.raises(InputError, match=r"unknown data set 'oddity'; .*see e2rank-eval list datasets"):
         fetch_dataset("odd", configuration, Layout(tmp_path))
 
 

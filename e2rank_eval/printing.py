@@ -125,6 +125,8 @@ def _tables(config: Path) -> list[dict[str, Any]]:
     from e2rank_eval.configuration import read_configuration
     from e2rank_eval.report.index import figure_ids, table_ids
 
+    if not config.exists():
+        raise InputError("no configuration here", path=config, mend="name one: --config FILE")
     configuration = read_configuration(config)
     tables = [{"kind": "table", "id": identifier} for identifier in table_ids(configuration)]
     return tables + [{"kind": "figure", "id": identifier} for identifier in figure_ids(configuration)]

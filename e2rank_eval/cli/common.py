@@ -27,8 +27,11 @@ DEMO = Path("config/demo.yaml")
 
 def open_configuration(config: Path) -> tuple[Configuration, Layout]:
     from e2rank_eval.configuration import read_configuration
+    from e2rank_eval.errors import InputError
     from e2rank_eval.store.layout import Layout
 
+    if config == DEMO and not config.exists():
+        raise InputError("no configuration here", path=config, mend="name one: --config FILE")
     configuration = read_configuration(config)
     return configuration, Layout(Path("results") / configuration.profile)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query
 from e2rank_eval.store.files import read_jsonl, write_jsonl
 from e2rank_eval.store.trec import read_qrels, write_qrels
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def write_dataset(folder: Path, dataset: Dataset) -> None:
@@ -89,8 +92,11 @@ def read_queries(path: Path) -> dict[str, Query]:
 
 def _identifier(row: Mapping[str, Any], path: Path, number: int, seen: Mapping[str, Any]) -> str:
     identifier = row.get("_id")
+    if isinstance(identifier, int | float) and not isinstance(identifier, bool):
+        raise InputError("id is a number", path=path, line=number, mend=f'quote it: "_id": "{identifier}"')
     if not isinstance(identifier, str) or not identifier:
         raise InputError("no id", path=path, line=number, mend='give it a non-empty string "_id"')
+    _check_text(identifier, "_id", path, number)
     if identifier in seen:
         raise InputError(
             f"id {identifier!r} is used twice", path=path, line=number, mend="rename or remove one of the two"
@@ -104,7 +110,18 @@ def _string(row: Mapping[str, Any], key: str, path: Path, number: int, default: 
         return ""
     if not isinstance(value, str):
         raise InputError(f'"{key}" is no string', path=path, line=number, mend=f'write "{key}": "..."')
+    _check_text(value, key, path, number)
     return value
+
+
+def _check_text(value: str, key: str, path: Path, number: int) -> None:
+    """Refuse half a surrogate pair, which JSON can spell and neither a tokenizer nor UTF-8 can take."""
+    half = _SURROGATE.search(value)
+    if half is not None:
+        raise InputError(
+            f'"{key}" holds half a surrogate pair, \\u{ord(half.group()):04x}', path=path, line=number,
+            mend="remove it or write the whole character",
+        )  # fmt: skip
 
 
 def write_candidates(path: Path, lists: Iterable[CandidateList]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import gzip
 import hashlib
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError, UnavailableError
+
+_MEND_JSON = "mend the file, or run the step that makes it again"
+_MEND_UTF8 = "convert the file to UTF-8"
 
 
 @contextmanager
@@ -66,11 +70,13 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise InputError("no such file", path=path, mend="run the step that makes it first") from error
     except json.JSONDecodeError as error:
-        raise InputError(f"not JSON: {error.msg}", path=path, line=error.lineno) from error
+        raise InputError(f"not JSON: {error.msg}", path=path, line=error.lineno, mend=_MEND_JSON) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"not UTF-8 ({error.reason})", path=path, mend=_MEND_UTF8) from error
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -88,6 +94,8 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Line numbers from 1 and lines without their ending, of a plain or gzipped UTF-8 file.
 
+    A byte order mark at the start is dropped.
+
     Raises
     ------
     InputError
@@ -96,17 +104,16 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     number = 0
     try:
         opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rt", encoding="utf-8", newline="") as handle:
+        with opener(path, "rb") as handle:
             for number, line in enumerate(handle, start=1):
-                yield number, line.rstrip("\r\n")
+                content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                yield number, content.decode("utf-8").rstrip("\r\n")
     except FileNotFoundError as error:
         raise InputError("no such file", path=path, mend="check the path") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"not a whole gzip file ({error})", path=path, mend="fetch it again") from error
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"not UTF-8 ({error.reason})", path=path, line=number + 1, mend="convert the file to UTF-8"
-        ) from error
+        raise InputError(f"not UTF-8 ({error.reason})", path=path, line=number, mend=_MEND_UTF8) from error
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -123,7 +130,9 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
-            raise InputError(f"not JSON: {error.msg}", path=path, line=number) from error
+            raise InputError(
+                f"not JSON: {error.msg}", path=path, line=number, mend="write one JSON object a line"
+            ) from error
         if not isinstance(row, dict):
             raise InputError(
                 f"a {type(row).__name__}, not an object", path=path, line=number, mend='write {"_id": ...}'

@@ -37,7 +37,9 @@ def test_a_collection_reads_back_as_written(tmp_path: Path) -> None:
     [
         ('{"text": "no id"}', "no id"),
         ('{"_id": "", "text": "x"}', "no id"),
-        ('{"_id": 7, "text": "x"}', "no id"),
+        ('{"_id": 7, "text": "x"}', "id is a number; quote it"),
+        (r'{"_id": "d\ud800", "text": "x"}', r'"_id" holds half a surrogate pair, \\ud800'),
+        (r'{"_id": "d2", "text": "x \udc00"}', r'"text" holds half a surrogate pair, \\udc00'),
         ('{"_id": "d1", "text": "again"}', "used twice"),
         ('{"_id": "d2", "text": null}', '"text" is no string'),
         ('{"_id": "d2", "text"', "not JSON"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.store.files import atomic_path, read_jsonl, sha256_file, write_json, write_jsonl
+from e2rank_eval.store.files import atomic_path, read_json, read_jsonl, sha256_file, write_json, write_jsonl
 
 
 def test_a_failing_writer_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -75,8 +75,18 @@ def test_a_line_that_is_no_json_object_is_named(tmp_path: Path) -> None:
     assert caught.value.line == 2
 
 
-def test_bytes_that_are_no_utf8_are_named(tmp_path: Path) -> None:
+def test_bytes_that_are_no_utf8_are_named_with_their_line(tmp_path: Path) -> None:
     path = tmp_path / "corpus.jsonl"
-    path.write_bytes(b'{"_id": "caf\xe9"}\n')
-    with pytest.raises(InputError, match="UTF-8"):
+    path.write_bytes(b'{"_id": "d"}\n' * 2 + b'{"_id": "caf\xe9"}\n' + b'{"_id": "d"}\n' * 2)
+    with pytest.raises(InputError, match="UTF-8") as caught:
         list(read_jsonl(path))
+    assert caught.value.line == 3
+    with pytest.raises(InputError, match="UTF-8"):
+        read_json(path)
+
+
+def test_a_byte_order_mark_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"_id": "d"}\n')
+    assert list(read_jsonl(path)) == [(1, {"_id": "d"})]
+    assert read_json(path) == {"_id": "d"}

@@ -24,6 +24,7 @@ from e2rank_eval.configuration.systems import (
     RerankerSettings,
     Strict,
 )
+from e2rank_eval.configuration.yaml_files import line_of, load_mapping
 
 __all__ = [
     "ComparisonSettings",
@@ -45,6 +46,8 @@ __all__ = [
     "RerankerSettings",
     "Strict",
     "SweepSettings",
+    "line_of",
+    "load_mapping",
     "parse_configuration",
     "read_configuration",
 ]

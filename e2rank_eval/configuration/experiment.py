@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from e2rank_eval.configuration.systems import FirstStageSettings, Name, RerankerSettings, Strict
 
@@ -48,6 +48,11 @@ class ComparisonSettings(Strict):
     def systems(self) -> list[str]:
         return self.rerankers
 
+    @field_validator("datasets", "rerankers", "baselines")
+    @classmethod
+    def _named_once(cls, names: list[str]) -> list[str]:
+        return _distinct(names)
+
     @model_validator(mode="after")
     def _baselines_are_compared(self) -> ComparisonSettings:
         _known("baselines", self.baselines, dict.fromkeys(self.rerankers))
@@ -68,6 +73,11 @@ class LatencySettings(Strict):
         ["online", "stored"], min_length=1, description="for families that encode documents by themselves"
     )
 
+    @field_validator("rerankers", "document_vectors")
+    @classmethod
+    def _named_once(cls, names: list[str]) -> list[str]:
+        return _distinct(names)
+
 
 class SweepSettings(Strict):
     """nDCG@10 by number of prompt documents (figure 2): systems in the order of the axis."""
@@ -80,6 +90,17 @@ class SweepSettings(Strict):
     @property
     def systems(self) -> list[str]:
         return list(self.points.values())
+
+    @field_validator("datasets")
+    @classmethod
+    def _named_once(cls, names: list[str]) -> list[str]:
+        return _distinct(names)
+
+    @field_validator("points")
+    @classmethod
+    def _systems_named_once(cls, points: dict[int, str]) -> dict[int, str]:
+        _distinct(list(points.values()))
+        return points
 
 
 class Configuration(Strict):
@@ -142,3 +163,10 @@ def _known(where: str, names: list[str], known: dict[str, Any]) -> None:
     for name in names:
         if name not in known:
             raise ValueError(f"{where}: unknown name {name!r} (known: {', '.join(known)})")
+
+
+def _distinct(names: list[str]) -> list[str]:
+    repeated = next((name for position, name in enumerate(names) if name in names[:position]), None)
+    if repeated is not None:
+        raise ValueError(f"{repeated!r} is named twice")
+    return names

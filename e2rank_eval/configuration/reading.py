@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-import yaml
 from pydantic import ValidationError
 
 from e2rank_eval.configuration.experiment import Configuration
+from e2rank_eval.configuration.yaml_files import line_of, load_mapping
 from e2rank_eval.errors import InputError
+
+_BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
 def parse_configuration(values: dict[str, Any], path: Path | str) -> Configuration:
@@ -18,13 +21,14 @@ def parse_configuration(values: dict[str, Any], path: Path | str) -> Configurati
     Raises
     ------
     InputError
-        Naming the file, the key and what is wrong with it.
+        Naming the file, the line where ``path`` is one file, the key and what is wrong with it.
     """
     try:
         return Configuration.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(_explain(first), path=path, mend=_mend(first)) from error
+        place, problem = _explain(first)
+        raise InputError(problem, path=path, line=line_of(path, place), mend=_mend(first)) from error
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -33,34 +37,66 @@ def read_configuration(path: Path) -> Configuration:
     Raises
     ------
     InputError
-        When the file is missing, is no YAML mapping, or fails a check.
+        When the file is missing, is no YAML mapping, repeats a key, or fails a check.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError("no such configuration", path=path, mend="see config/ for examples") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise InputError(f"not YAML: {error.problem}", path=path, line=line) from error
-    if not isinstance(values, dict):
-        raise InputError("not a mapping of settings", path=path, mend="see config/demo.yaml")
-    return parse_configuration(values, path)
+    return parse_configuration(load_mapping(path), path)
 
 
-def _explain(error: Any) -> str:
-    place = list(error["loc"])
-    if place[:1] == ["rerankers"] and len(place) > 3:
+def _explain(error: Any) -> tuple[list[str | int], str]:
+    """Keys from the file's top to what is wrong, and the problem in words."""
+    place = [part for part in error["loc"] if part != "[key]"]
+    kind, context = error["type"], error.get("ctx", {})
+    if place[:1] == ["rerankers"] and len(place) > 2:
         del place[2]  # pydantic names the family that it checked against; the file has no such level
-    key = ".".join(str(part) for part in place) or "configuration"
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {key!r}"
+    if kind.startswith("union_tag"):
+        place.append("family")
+    key = ".".join(str(part) for part in place)
+    if kind == "extra_forbidden":
+        return place, f"unknown key {key!r}"
+    if kind in ("missing", "union_tag_not_found"):
+        return place, f"{key} is missing"
+    if kind == "union_tag_invalid":
+        return place, f"{key}: unknown family {context['tag']!r}"
     message = error["msg"].removeprefix("Value error, ")
+    if not place:  # a check of the whole file, whose message begins with the key
+        return message.split(":")[0].split("."), message
     given = error["input"]
     shown = f" (given: {given!r})" if isinstance(given, str | int | float) else ""
-    return f"{key}: {message}{shown}"
+    return place, f"{key}: {message}{shown}"
 
 
 def _mend(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return "remove it or mend its spelling"
-    return "mend this key"
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        fields = _fields(error["loc"])
+        close = get_close_matches(str(error["loc"][-1]), fields, n=1)
+        return f"did you mean {close[0]!r}?" if close else f"remove it; known: {', '.join(fields)}"
+    if kind == "union_tag_invalid":
+        return f"known: {context['expected_tags'].replace(chr(39), '')}"
+    if kind == "union_tag_not_found":
+        return f"add it; known: {', '.join(_families())}"
+    if kind == "missing":
+        return "add it"
+    if kind == "literal_error":
+        return "choose one of these"
+    if kind == "string_pattern_mismatch":
+        return "use letters, digits, dots, underscores and hyphens"
+    bound = next((name for name in _BOUNDS if name in context), None)
+    return f"give {_BOUNDS[bound]} {context[bound]}" if bound else "mend this key"
+
+
+def _fields(place: tuple[str | int, ...]) -> list[str]:
+    """The known keys beside an unknown one at ``place``, pydantic's location of it."""
+    if len(place) == 1:
+        return list(Configuration.model_fields)
+    section = str(place[0])
+    if section == "rerankers":
+        return list(_families()[str(place[2])].model_fields)
+    return list(get_args(Configuration.model_fields[section].annotation)[1].model_fields)
+
+
+def _families() -> dict[str, Any]:
+    """Settings of each reranker family by its name."""
+    settings = get_args(Configuration.model_fields["rerankers"].annotation)[1]
+    members = get_args(get_args(settings)[0])
+    return {get_args(one.model_fields["family"].annotation)[0]: one for one in members}

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from e2rank_eval.configuration import Name, Strict
+from e2rank_eval.configuration import Name, Strict, line_of, load_mapping
 from e2rank_eval.errors import InputError
 from e2rank_eval.registry.source_kinds import (
     Download,
@@ -208,7 +208,7 @@ def _load(kind: str) -> dict[str, Any]:
     origin: dict[str, str] = dict.fromkeys(values, f"registry/{kind}.yaml")
     overlay = Path("config") / f"{kind}.yaml"
     if overlay.exists():
-        added = yaml.safe_load(overlay.read_text(encoding="utf-8")) or {}
+        added = load_mapping(overlay)
         values |= added
         origin |= dict.fromkeys(added, str(overlay))
     entries: dict[str, Any] = {}
@@ -219,8 +219,9 @@ def _load(kind: str) -> dict[str, Any]:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             raise InputError(
-                f"{name}.{key}: {first['msg']}", path=origin[name], mend="mend this key"
-            ) from error
+                f"{name}.{key}: {first['msg']}", path=origin[name],
+                line=line_of(origin[name], [name, *first["loc"]]), mend="mend this key",
+            ) from error  # fmt: skip
         entries[name] = entry
         if isinstance(entry, DatasetEntry):
             entries |= {f"{name}-{suffix}": _variant(name, entry, suffix) for suffix in entry.variants}

@@ -52,15 +52,37 @@ def _broken(change: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda c: c.update(dpeth=10), "unknown key 'dpeth'"),
-        (lambda c: c["rerankers"]["e2rank"].update(promt="eval"), "unknown key 'rerankers.e2rank.promt'"),
-        (lambda c: c["rerankers"]["e2rank"].update(family="e3rank"), "rerankers.e2rank"),
+        (lambda c: c.update(dpeth=10), "unknown key 'dpeth'; did you mean 'depth'?"),
+        (
+            lambda c: c["datasets"]["lee"].update(colour=1),
+            "unknown key 'datasets.lee.colour'; remove it; known: id,",
+        ),
+        (
+            lambda c: c["rerankers"]["e2rank"].update(promt="eval"),
+            "'rerankers.e2rank.promt'; did you mean 'prompt'?",
+        ),
+        (
+            lambda c: c["rerankers"]["e2rank"].update(family="e3rank"),
+            "rerankers.e2rank.family: unknown family 'e3rank'; known: identity, e2rank",
+        ),
+        (
+            lambda c: c["rerankers"]["e2rank"].pop("family"),
+            "rerankers.e2rank.family is missing; add it; known: id",
+        ),
+        (lambda c: c["comparisons"]["main"].pop("title"), ": comparisons.main.title is missing; add it"),
+        (lambda c: c["comparisons"]["main"]["datasets"].append("lee"), "main.datasets: 'lee' is named twice"),
+        (lambda c: c["comparisons"]["main"]["rerankers"].append("e2rank"), "'e2rank' is named twice"),
+        (lambda c: c["comparisons"]["main"].update(baselines=["e2rank"] * 2), "'e2rank' is named twice"),
         (lambda c: c["rerankers"]["e2rank"].update(prompt="best"), "rerankers.e2rank.prompt"),
         (lambda c: c["rerankers"]["e2rank"].update(prompt_documents=0), "rerankers.e2rank.prompt_documents"),
-        (lambda c: c.update(depth=0), "depth"),
+        (lambda c: c.update(depth=0), "(given: 0); give at least 1"),
+        (lambda c: c["datasets"].update({"a b": {}}), "use letters, digits"),
         (lambda c: c["rerankers"]["rankgpt"].update(window=1), "rerankers.rankgpt.window"),
         (lambda c: c["rerankers"]["rankgpt"].update(step=0), "rerankers.rankgpt.step"),
-        (lambda c: c["rerankers"]["rankgpt"].update(step=30), "step 30 exceeds window 20"),
+        (
+            lambda c: c["rerankers"]["rankgpt"].update(step=30),
+            ": rerankers.rankgpt: step 30 exceeds window 20",
+        ),
         (lambda c: c["rerankers"]["rankgpt"].update(strategy="bubble"), "rerankers.rankgpt"),
         (lambda c: c["rerankers"]["rankgpt"].update(budget=20), "budget has no meaning for strategy sliding"),
         (lambda c: c["first_stages"]["bm25"].update(model="x"), "dense and sparse first stages"),
@@ -68,7 +90,10 @@ def _broken(change: Any) -> dict[str, Any]:
         (lambda c: c["datasets"]["lee"].update(path="x", id="lee"), "one of id, path, slice_of"),
         (lambda c: c["comparisons"]["main"].update(first_stage="splade"), "unknown name 'splade'"),
         (lambda c: c["comparisons"]["main"].update(baselines=["rankgpt"]), "unknown name 'rankgpt'"),
-        (lambda c: c["comparisons"]["main"]["datasets"].append("scifact"), "unknown name 'scifact'"),
+        (
+            lambda c: c["comparisons"]["main"]["datasets"].append("scifact"),
+            "mine.yaml: comparisons.main.datasets: unknown",
+        ),
     ],
 )
 def test_a_mistake_is_one_error_that_names_file_and_key(change: Any, told: str) -> None:
@@ -85,6 +110,42 @@ def test_yaml_that_does_not_parse_names_its_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not YAML") as caught:
         read_configuration(path)
     assert caught.value.line is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (lambda c: c.update(dpeth=10), "dpeth:"),
+        (lambda c: c["rerankers"]["e2rank"].update(promt="eval"), "promt:"),
+        (lambda c: c["rerankers"]["rankgpt"].update(step=30), "rankgpt:"),
+        (lambda c: c["comparisons"]["main"].update(datasets=["scifact"]), "datasets: [scifact]"),
+        (lambda c: c["comparisons"]["main"].pop("title"), "main:"),
+    ],
+)
+def test_a_mistake_in_a_file_names_its_line(tmp_path: Path, change: Any, key: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(_broken(change), default_flow_style=None, width=20))
+    with pytest.raises(InputError) as caught:
+        read_configuration(path)
+    assert caught.value.line is not None
+    assert path.read_text().splitlines()[caught.value.line - 1].strip().startswith(key)
+    assert str(caught.value).startswith(f"{path}:{caught.value.line}: ")
+
+
+def test_a_repeated_key_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("profile: x\ndatasets:\n  lee: {}\n  lee: {}\n")
+    with pytest.raises(InputError, match="the key 'lee' appears twice; remove one") as caught:
+        read_configuration(path)
+    assert caught.value.line == 4
+
+
+def test_a_configuration_that_is_no_utf8_or_no_mapping_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    for content, told in ((b"profile: caf\xe9\n", "not UTF-8"), (b"- profile\n", "not a mapping")):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=told):
+            read_configuration(path)
 
 
 def test_two_latency_entries_may_not_time_the_same_thing() -> None:
@@ -116,8 +177,16 @@ def test_an_overlay_beside_the_workflow_adds_a_model(tmp_path: Path, monkeypatch
         assert "all-minilm-l6-v2" in entries.models()
         entries._load.cache_clear()
         overlay.write_text(yaml.safe_dump({"mine": entry | {"colour": "red"}}))
-        with pytest.raises(InputError, match=r"config/models.yaml: mine\.colour"):
+        with pytest.raises(InputError, match=r"config/models.yaml:\d+: mine\.colour"):
             entries.models()
+        for text, told in (
+            ("mine: {", r"config/models.yaml:1: not YAML"),
+            ("- mine", "config/models.yaml: not a mapping"),
+        ):
+            entries._load.cache_clear()
+            overlay.write_text(text)
+            with pytest.raises(InputError, match=told):
+                entries.models()
     finally:
         entries._load.cache_clear()
 

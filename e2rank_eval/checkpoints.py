@@ -67,8 +67,12 @@ def _origin(source: Path) -> dict[str, str]:
 def _is_whole(target: Path, origin: dict[str, str]) -> bool:
     if not (target / _RECORD).is_file():
         return False
-    record = read_json(target / _RECORD)
-    return bool(record["origin"] == origin and record["files"] == _hashes(target))
+    try:
+        record = read_json(target / _RECORD)
+    except InputError as error:
+        say(f"{error.path}: {error.problem}; taken as absent")
+        return False
+    return bool(record == {"origin": origin, "files": _hashes(target)})
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -28,6 +28,7 @@ from e2rank_eval.store.files import read_json, sha256_file, write_json
 from e2rank_eval.store.locks import exclusive
 
 _RECORD = ".fetched.json"
+_FIELDS = {"source", "described", "revision", "files"}
 _WAIT = 3600.0
 """Seconds to wait for another process that fetches the same files."""
 
@@ -55,7 +56,8 @@ def fetch(name: str, sources: Sequence[Source], folder: Path, hashes: Mapping[st
     Raises
     ------
     UnavailableError
-        When no source could be used: names each with its reason. Nothing is left half-written.
+        When no source could be used: names each with its reason; or when the disk is
+        full. Nothing is left half-written.
     """
     whole = _kept(folder, sources, hashes)
     if whole is not None:
@@ -74,6 +76,8 @@ def fetch(name: str, sources: Sequence[Source], folder: Path, hashes: Mapping[st
             try:
                 return _fetch_from(source, folder, hashes)
             except SuiteError as error:
+                if _is_disk_space(error.__cause__):  # no other source would find more
+                    raise
                 failures.append(f"{described(source)}: {error}")
         raise UnavailableError(
             f"{name}: no source could be used ({'; '.join(failures)}); check the network, then run again"
@@ -111,7 +115,18 @@ def recorded_source(folder: Path, sources: Sequence[Source]) -> str | None:
 def _record(folder: Path, sources: Sequence[Source]) -> dict[str, Any] | None:
     if not (folder / _RECORD).is_file():
         return None
-    record: dict[str, Any] = read_json(folder / _RECORD)
+    try:
+        record = read_json(folder / _RECORD)
+    except InputError as error:
+        say(f"{error.path}: {error.problem}; taken as absent")
+        return None
+    if (
+        not isinstance(record, dict)
+        or not isinstance(record.get("files"), dict)
+        or not record.keys() >= _FIELDS
+    ):
+        say(f"{folder / _RECORD}: not a whole record; taken as absent")
+        return None
     return record if record["source"] in [source.model_dump() for source in sources] else None
 
 
@@ -194,6 +209,10 @@ def _disk_space(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if _is_disk_space(error):
             raise UnavailableError(f"{folder}: no disk space left; free some and run again") from error
         raise
+
+
+def _is_disk_space(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

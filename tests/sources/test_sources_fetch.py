@@ -57,6 +57,15 @@ def test_a_changed_or_missing_file_is_named_and_fetched_again(harm, published, t
     assert _downloads(published) == 2
 
 
+@pytest.mark.parametrize("damage", ['{"source": ', "[]", "{}", '{"source": 1, "files": []}'])
+def test_a_damaged_record_is_said_and_taken_as_absent(damage, published, tmp_path, capsys):
+    folder = fetch("toy", [SOURCE], tmp_path / "toy", {}).path
+    (folder / ".fetched.json").write_text(damage)
+    assert fetch("toy", [SOURCE], tmp_path / "toy", {}).files.keys() == {"a", "b"}
+    assert f"{folder / '.fetched.json'}: not " in capsys.readouterr().err
+    assert _downloads(published) == 2
+
+
 def test_files_that_others_add_to_the_folder_stay(published, tmp_path):
     folder = fetch("toy", [SOURCE], tmp_path / "toy", {}).path
     (folder / "dequantised").mkdir()
@@ -152,8 +161,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(package, "take", full)
-    with pytest.raises(UnavailableError, match="no disk space left"):
+    with pytest.raises(UnavailableError, match="no disk space left") as failure:
         fetch("toy", [SOURCE], tmp_path / "toy", {})
+    assert "network" not in str(failure.value)
     assert _names(tmp_path) == []
 
 

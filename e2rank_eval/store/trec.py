@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,10 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.store.files import read_lines, write_text
 
 Qrels = dict[str, dict[str, int]]
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""ASCII only: Python itself would also read underscores and the digits of other scripts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +87,7 @@ def read_run(path: Path) -> Run:
 
 
 def _score(field: str, path: Path, number: int) -> float:
-    try:
-        score = float(field)
-    except ValueError:
-        score = math.nan
+    score = float(field) if _NUMBER.fullmatch(field) else math.nan
     if not math.isfinite(score):
         raise InputError(
             f"score {field!r} is no finite number", path=path, line=number, mend="mend the score"
@@ -140,9 +142,8 @@ def read_qrels(path: Path) -> Qrels:
 
 
 def _grade(field: str, path: Path, number: int) -> int:
-    try:
-        return int(field)
-    except ValueError:
+    if not _INTEGER.fullmatch(field):
         raise InputError(
             f"grade {field!r} is no whole number", path=path, line=number, mend="write an integer"
-        ) from None
+        )
+    return int(field)

@@ -38,6 +38,8 @@ def test_a_written_run_reads_back_in_order_and_never_ties(tmp_path: Path) -> Non
     [
         ("q1 Q0 d1 1 2.0", "5 columns"),
         ("q1 Q0 d1 1 high tag", "no finite number"),
+        ("q1 Q0 d1 1 1_0 tag", "no finite number"),
+        ("q1 Q0 d1 1 ٣ tag", "no finite number"),
         ("q1 Q0 d1 1 nan tag", "no finite number"),
         ("q1 Q0 d0 2 1.0 tag", "appears twice"),
     ],
@@ -60,6 +62,8 @@ def test_ties_of_a_foreign_run_are_counted_not_refused(tmp_path: Path) -> None:
     ("line", "problem"),
     [
         ("q1 0 d2 high", "no whole number"),
+        ("q1 0 d2 1_0", "no whole number"),
+        ("q1 0 d2 ٣", "no whole number"),
         ("q1 0 d2 1.5", "no whole number"),
         ("q1 0 d1 1", "judged twice"),
         ("q1 0 d2", "3 columns"),

@@ -10,7 +10,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset
 from e2rank_eval.store.collections import read_corpus, read_queries
 from e2rank_eval.store.files import read_jsonl, read_lines
-from e2rank_eval.store.trec import decode_id, read_qrels
+from e2rank_eval.store.trec import read_qrels
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def load(files: Folder, name: str) -> tuple[Dataset, dict[str, int]]:
     """
     corpus = read_corpus(files.corpus)
     queries = read_queries(files.queries)
-    qrels = read_qrels(files.qrels)
+    qrels = read_qrels(files.qrels, decode=False)
     unknown = next((query_id for query_id in qrels if query_id not in queries), None)
     if unknown is not None:
         raise InputError(
@@ -91,7 +91,7 @@ def load(files: Folder, name: str) -> tuple[Dataset, dict[str, int]]:
 
 def _line_of(query_id: str, path: Path) -> int | None:
     for number, line in read_lines(path):
-        if line.split() and decode_id(line.split()[0]) == query_id:
+        if line.startswith((f"{query_id}\t", f"{query_id} ")):
             return number
     return None
 

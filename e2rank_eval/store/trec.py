@@ -103,8 +103,12 @@ def write_qrels(path: Path, qrels: Mapping[str, Mapping[str, int]]) -> None:
     write_text(path, "".join(lines))
 
 
-def read_qrels(path: Path) -> Qrels:
+def read_qrels(path: Path, *, decode: bool = True) -> Qrels:
     """Read judgements in TREC form (query, iteration, document, grade) or BEIR's (with a header).
+
+    BEIR's with tabs in its header is split at tabs, so that ids may hold spaces; all else at white
+    space. ``decode`` undoes :func:`encode_id`: not for files that others wrote and whose ids are
+    compared with a corpus.
 
     Raises
     ------
@@ -113,9 +117,10 @@ def read_qrels(path: Path) -> Qrels:
     """
     qrels: Qrels = {}
     columns = 0
+    separator: str | None = None
     for number, line in read_lines(path):
-        fields = line.split()
-        if not fields:
+        fields = line.split(separator)
+        if not line.strip():
             continue
         if columns == 0:
             columns = len(fields)
@@ -125,17 +130,20 @@ def read_qrels(path: Path) -> Qrels:
                     mend="write: query iteration document grade",
                 )  # fmt: skip
             if columns == 3 and fields[-1].lower() in ("score", "grade", "relevance"):
+                separator = "\t" if line.count("\t") == 2 else None
                 continue
         if len(fields) != columns:
             raise InputError(f"{len(fields)} columns instead of {columns}", path=path, line=number)
-        query_id, document_id = decode_id(fields[0]), decode_id(fields[-2])
+        query_id, document_id = fields[0], fields[-2]
+        if decode:
+            query_id, document_id = decode_id(query_id), decode_id(document_id)
         grades = qrels.setdefault(query_id, {})
         if document_id in grades:
             raise InputError(
                 f"query {query_id!r} and document {document_id!r} are judged twice",
                 path=path, line=number, mend="remove one of the two lines",
             )  # fmt: skip
-        grades[document_id] = _grade(fields[-1], path, number)
+        grades[document_id] = _grade(fields[-1].strip(), path, number)
     if not qrels:
         raise InputError("no judgement in the file", path=path, mend="check the file")
     return qrels

@@ -87,6 +87,12 @@ def test_both_forms_of_judgements_read_the_same_plain_or_gzipped(tmp_path: Path)
     assert read_qrels(beir) == qrels == read_qrels(trec)
 
 
+def test_ids_of_others_are_kept_as_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "test.tsv"
+    path.write_text("query-id\tcorpus-id\tscore\nq 1\ta%20b\t1\nq 1\ta b\t2\n")
+    assert read_qrels(path, decode=False) == {"q 1": {"a%20b": 1, "a b": 2}}
+
+
 def test_a_cut_off_gzip_file_is_refused(tmp_path: Path) -> None:
     whole = gzip.compress("".join(f"q1 0 d{i} 1\n" for i in range(2000)).encode())
     path = tmp_path / "qrels.txt.gz"

@@ -10,7 +10,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset
 from e2rank_eval.store.collections import read_corpus, read_queries
 from e2rank_eval.store.files import read_jsonl, read_lines
-from e2rank_eval.store.trec import read_qrels
+from e2rank_eval.store.trec import decode_id, read_qrels
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,12 @@ def load(files: Folder, name: str) -> tuple[Dataset, dict[str, int]]:
     """
     corpus = read_corpus(files.corpus)
     queries = read_queries(files.queries)
-    qrels = read_qrels(files.qrels, decode=False)
+    qrels = {
+        _as_in(queries, query_id): {
+            _as_in(corpus, document_id): grade for document_id, grade in grades.items()
+        }
+        for query_id, grades in read_qrels(files.qrels, decode=False).items()
+    }
     unknown = next((query_id for query_id in qrels if query_id not in queries), None)
     if unknown is not None:
         raise InputError(
@@ -87,6 +92,12 @@ def load(files: Folder, name: str) -> tuple[Dataset, dict[str, int]]:
         exclusions=_read_exclusions(files.exclusions, queries),
     )
     return dataset, {"queries without judgements": len(queries) - len(judged)}
+
+
+def _as_in(known: Collection[str], identifier: str) -> str:
+    """The id as it stands, unless only its decoded form is known, as in a folder that this suite wrote."""
+    decoded = decode_id(identifier)
+    return decoded if identifier not in known and decoded in known else identifier
 
 
 def _line_of(query_id: str, path: Path) -> int | None:

@@ -71,8 +71,7 @@ def read_candidate_lists(path: Path) -> Run:
             what = f"query {query_id!r}" if query_id in scores else "a document"
             raise InputError(f"{what} appears twice", path=path, line=line, mend="remove one")
         scores[query_id] = ranking
-    ties = sum(len(ranking) - len(set(ranking.values())) for ranking in scores.values())
-    return Run(scores, ties)
+    return Run(scores)
 
 
 def _local(copy: FileCopy, runs_from: Path | None) -> Path | None:

@@ -21,10 +21,9 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``scores[query_id][document_id]``, and how many documents share their score with another."""
+    """``scores[query_id][document_id]``, as a file gives them."""
 
     scores: dict[str, dict[str, float]]
-    ties: int = 0
 
 
 def encode_id(identifier: str) -> str:
@@ -82,8 +81,7 @@ def read_run(path: Path) -> Run:
         ranking[document_id] = score
     if not scores:
         raise InputError("the run is empty", path=path, mend="check that the system wrote it")
-    ties = sum(len(ranking) - len(set(ranking.values())) for ranking in scores.values())
-    return Run(scores, ties)
+    return Run(scores)
 
 
 def _score(field: str, path: Path, number: int) -> float:

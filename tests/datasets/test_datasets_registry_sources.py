@@ -229,7 +229,7 @@ def test_a_wrong_overlay_is_named(change, message, tmp_path, monkeypatch):
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "datasets.yaml").write_text(json.dumps({"scifact": value}))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=rf"config/datasets.yaml: .*{message}"):
+    with pytest.raises(InputError, match=rf"config/datasets.yaml:1: .*{message}"):
         entries._load.__wrapped__("datasets")
 
 

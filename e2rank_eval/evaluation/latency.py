@@ -21,7 +21,7 @@ from e2rank_eval.records import CandidateList, Document, Query, Ranking
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.store import layout as places
-from e2rank_eval.store.collections import read_candidates, read_dataset
+from e2rank_eval.store.collections import read_dataset, read_queries_with_candidates
 from e2rank_eval.store.files import write_json
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
@@ -244,13 +244,7 @@ def latency(
 
 def _work(layout: Layout, name: str, candidates_path: Path) -> tuple[list[Query], list[CandidateList]]:
     dataset = read_dataset(layout.root / "datasets" / name, name)
-    lists = list(read_candidates(candidates_path, dataset.corpus).values())
-    unknown = [one.query_id for one in lists if one.query_id not in dataset.queries]
-    if unknown:
-        raise InputError(
-            f"query {unknown[0]!r} is not in data set {name!r}", path=candidates_path, mend="retrieve again"
-        )
-    return [dataset.queries[one.query_id] for one in lists], lists
+    return read_queries_with_candidates(candidates_path, dataset)
 
 
 def _refuse_or_label(refuse_busy: bool) -> str | None:

@@ -31,7 +31,7 @@ class E2RankReranker(VectorReranker):
         self._seed = seed
         self.fingerprint = sha256_json(
             {
-                "settings": settings.model_dump(mode="json", exclude={"label", "on_error"}),
+                "settings": settings.deciding(),
                 "encoder": encoder.fingerprint,
                 "document_words": DOCUMENT_WORDS,
                 "seed": seed if settings.prompt_order == "shuffled" else None,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.configuration import Configuration, RerankerSettings
-from e2rank_eval.errors import InputError, QueryError
+from e2rank_eval.errors import QueryError
 from e2rank_eval.model_loading import ModelProvider
 from e2rank_eval.progress import say, track
 from e2rank_eval.records import CandidateList, Query, Ranking, Trace
@@ -17,7 +17,7 @@ from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.rerankers.shards import ShardStore, shard_key
 from e2rank_eval.store import layout as places
-from e2rank_eval.store.collections import read_candidates, read_dataset
+from e2rank_eval.store.collections import read_dataset, read_queries_with_candidates
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
 from e2rank_eval.store.traces import trace_row, write_traces
@@ -71,13 +71,7 @@ class _Work:
         candidates = layout.path(places.CANDIDATES, dataset=name, first_stage=first_stage)
         self.name = name
         self.files = [candidates, *(layout.path(p, dataset=name) for p in (places.CORPUS, places.QUERIES))]
-        self.lists = list(read_candidates(candidates, dataset.corpus).values())
-        unknown = next((one.query_id for one in self.lists if one.query_id not in dataset.queries), None)
-        if unknown is not None:
-            raise InputError(
-                f"query {unknown!r} is not in data set {name!r}", path=candidates, mend="retrieve again"
-            )
-        self.queries = [dataset.queries[one.query_id] for one in self.lists]
+        self.queries, self.lists = read_queries_with_candidates(candidates, dataset)
 
 
 def _rows(

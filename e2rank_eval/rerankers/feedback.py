@@ -28,7 +28,7 @@ class FeedbackReranker(VectorReranker):
         self._settings = settings
         self.fingerprint = sha256_json(
             {
-                "settings": settings.model_dump(mode="json", exclude={"label", "on_error"}),
+                "settings": settings.deciding(),
                 "encoder": encoder.fingerprint,
                 "document_words": DOCUMENT_WORDS,
             }

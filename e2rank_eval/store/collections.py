@@ -168,3 +168,20 @@ def read_candidates(path: Path, corpus: Mapping[str, Document]) -> dict[str, Can
         pairs = zip(ids, scores, strict=True)
         lists[query_id] = CandidateList(query_id, tuple(Candidate(corpus[i], float(s)) for i, s in pairs))
     return lists
+
+
+def read_queries_with_candidates(path: Path, dataset: Dataset) -> tuple[list[Query], list[CandidateList]]:
+    """The queries of ``dataset`` that have candidates in ``path``, in the file's order, and those candidates.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_candidates`; also for a query that the data set lacks.
+    """
+    lists = list(read_candidates(path, dataset.corpus).values())
+    unknown = next((one.query_id for one in lists if one.query_id not in dataset.queries), None)
+    if unknown is not None:
+        raise InputError(
+            f"query {unknown!r} is not in data set {dataset.id!r}", path=path, mend="retrieve again"
+        )
+    return [dataset.queries[one.query_id] for one in lists], lists

@@ -54,6 +54,11 @@ rule comparisons:
         GRAPH.comparison_files(),
 
 
+rule published:
+    input:
+        GRAPH.path(places.PUBLISHED_BM25),
+
+
 rule latency:
     input:
         GRAPH.latency_files(),

@@ -78,7 +78,9 @@ class Graph:
     def _registered(self) -> dict[str, str]:
         """Registry id by name, of the data sets that are neither a folder nor a slice."""
         named = self.configuration.datasets.items()
-        return {name: one.id or name for name, one in named if one.path is None and one.slice_of is None}
+        whole = [name for name, one in named if one.slice_of is None]
+        found = {name: self.configuration.registry_id(name) for name in whole}
+        return {name: identifier for name, identifier in found.items() if identifier is not None}
 
     def downloaded(self) -> list[str]:
         """Data sets that come from elsewhere, so that another attempt may succeed where one failed."""
@@ -146,6 +148,25 @@ class Graph:
             self.path(places.CANDIDATES, dataset=dataset, first_stage=first_stage)
             for first_stage, datasets in retrievals.items()
             for dataset in datasets
+        ]
+
+    def published_bm25_files(self) -> list[str]:
+        """Candidates of BM25, with their data sets, where the registry knows a published BM25."""
+        known = {
+            dataset
+            for dataset in self.configuration.datasets
+            if (identifier := self.configuration.registry_id(dataset)) is not None
+            and entries.dataset(identifier).published_bm25 is not None
+        }
+        first_stages = self.configuration.first_stages
+        wanted = {
+            first_stage: [dataset for dataset in datasets if dataset in known]
+            for first_stage, datasets in self.retrievals.items()
+            if first_stages[first_stage].retriever == "bm25"
+        }
+        return [
+            *self.candidate_files(wanted),
+            *self.dataset_files(sorted({d for datasets in wanted.values() for d in datasets})),
         ]
 
     def reranking_files(self, pattern: str, rerankings: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:

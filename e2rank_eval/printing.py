@@ -160,3 +160,22 @@ def print_plan(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _megabytes(size: int | None) -> str:
     return "?" if size is None else f"{size / 1e6:.1f}"
+
+
+def print_published(rows: Sequence[Mapping[str, Any]]) -> None:
+    """BM25 beside its published value: what was run first, then what would have to be."""
+    run = [row for row in rows if row["ours"] is not None]
+    cells = [
+        [row["name"], row["first_stage"], row["queries"], f"{row['published']:.2f}", f"{row['ours']:.2f}",
+         f"{row['difference']:+.2f}", row["verdict"], "; ".join(row["reasons"]) or "-"]
+        for row in run
+    ]  # fmt: skip
+    columns = ["data set", "first stage", "queries", "published", "ours", "difference", "verdict"]
+    _print("BM25, nDCG@10 x 100", [*columns, "what differs"], cells)
+    needed = [
+        [row["name"] or row["dataset"], "-" if row["published"] is None else f"{row['published']:.2f}",
+         row["source"] or "-", row["needs"]]
+        for row in rows
+        if row["ours"] is None
+    ]  # fmt: skip
+    _print(f"{len(needed)} not run", ["data set", "published", "source", "needs"], needed)

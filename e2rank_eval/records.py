@@ -37,6 +37,18 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class CandidateIds:
+    """What a first stage finds for one query: document ids and their scores, best first."""
+
+    query_id: str
+    document_ids: tuple[str, ...]
+    scores: tuple[float, ...]
+
+    def __len__(self) -> int:
+        return len(self.document_ids)
+
+
+@dataclass(frozen=True, slots=True)
 class CandidateList:
     """The candidates of one query in first-stage order, best first; no document twice."""
 
@@ -58,6 +70,10 @@ class CandidateList:
     @property
     def document_ids(self) -> tuple[str, ...]:
         return tuple(candidate.document.id for candidate in self.candidates)
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        return tuple(candidate.score for candidate in self.candidates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +145,10 @@ class ListwiseInput:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A test collection in memory: corpus and queries by id, graded judgements, exclusions.
+    """A test collection: corpus and queries by id, graded judgements, exclusions.
+
+    ``corpus`` may lie on disk (:class:`e2rank_eval.store.corpus.StreamedCorpus`): go through its
+    ``values()``, in which the documents pass one by one.
 
     ``qrels[query_id][document_id]`` is the grade; ``exclusions[query_id]`` are documents that
     must leave the candidates before the cut to depth (BRIGHT ``excluded_ids``, a query that is

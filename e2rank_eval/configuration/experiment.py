@@ -155,6 +155,13 @@ class Configuration(Strict):
         found += [("latency", n, t.first_stage, t.rerankers) for n, t in self.latency.items()]
         return found + [("sweeps", n, s.first_stage, s.systems) for n, s in self.sweeps.items()]
 
+    def registry_id(self, dataset: str) -> str | None:
+        """The registry's id of a data set, or of what a slice is cut from; None for a local folder."""
+        settings = self.datasets[dataset]
+        if settings.slice_of is not None:
+            return self.registry_id(settings.slice_of)
+        return None if settings.path is not None else settings.id or dataset
+
     def depth_of(self, first_stage: str) -> int:
         return self.first_stages[first_stage].depth or self.depth
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.store.corpus import StreamedCorpus
 
 
 def load(folder: Path, name: str, split: str) -> tuple[Dataset, dict[str, int]]:
@@ -21,10 +23,7 @@ def load(folder: Path, name: str, split: str) -> tuple[Dataset, dict[str, int]]:
     InputError
         When the card lacks a configuration, or rows lack a field or repeat an id.
     """
-    corpus: dict[str, Document] = {}
-    for row in _rows(folder, split, "corpus"):
-        identifier = _new(str(_field(row, "_id", "id")), corpus, folder)
-        corpus[identifier] = Document(identifier, row.get("text") or "", row.get("title") or "")
+    corpus = StreamedCorpus(partial(_documents, folder, split), folder, mend="fetch it again")
     texts: dict[str, str] = {}
     for row in _rows(folder, split, "queries", "query"):
         texts[_new(str(_field(row, "_id", "id")), texts, folder)] = str(_field(row, "text"))
@@ -33,12 +32,17 @@ def load(folder: Path, name: str, split: str) -> tuple[Dataset, dict[str, int]]:
         grades = qrels.setdefault(str(_field(row, "query-id")), {})
         grades[str(_field(row, "corpus-id"))] = int(_field(row, "score"))
     missing = next((q for q in qrels if q not in texts), None)
-    if missing is not None or not corpus:
-        problem = f"query {missing!r} is judged but has no text" if corpus else "the corpus is empty"
-        raise InputError(problem, path=folder, mend="fetch it again")
+    if missing is not None:
+        raise InputError(f"query {missing!r} is judged but has no text", path=folder, mend="fetch it again")
     judged = {i: Query(i, text) for i, text in texts.items() if i in qrels}
     dataset = Dataset(name, corpus, judged, {i: qrels[i] for i in judged})
     return dataset, {"queries without judgements": len(texts) - len(judged)}
+
+
+def _documents(folder: Path, split: str) -> Iterator[tuple[None, Document]]:
+    for row in _rows(folder, split, "corpus"):
+        identifier = str(_field(row, "_id", "id"))
+        yield None, Document(identifier, row.get("text") or "", row.get("title") or "")
 
 
 def _rows(folder: Path, split: str, *configurations: str) -> Iterator[dict[str, Any]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean, median
 from typing import Any
 
@@ -20,18 +21,25 @@ def statistics(dataset: Dataset) -> dict[str, Any]:
     itself: the pieces that a subword tokeniser starts from, and so fewer than any model counts.
     """
     grades = Counter(grade for judged in dataset.qrels.values() for grade in judged.values())
+    document_words, document_tokens = _lengths(document.contents for document in dataset.corpus.values())
+    query_words, query_tokens = _lengths(query.text for query in dataset.queries.values())
     return {
-        "words_per_document": _spread([len(d.contents.split()) for d in dataset.corpus.values()]),
-        "words_per_query": _spread([len(q.text.split()) for q in dataset.queries.values()]),
-        "tokens_per_document": _spread([_tokens(d.contents) for d in dataset.corpus.values()]),
-        "tokens_per_query": _spread([_tokens(q.text) for q in dataset.queries.values()]),
+        "words_per_document": _spread(document_words),
+        "words_per_query": _spread(query_words),
+        "tokens_per_document": _spread(document_tokens),
+        "tokens_per_query": _spread(query_tokens),
         "judgements_per_query": _spread([len(judged) for judged in dataset.qrels.values()]),
         "grades": {str(grade): grades[grade] for grade in sorted(grades)},
     }
 
 
-def _tokens(text: str) -> int:
-    return len(_TOKEN.findall(text))
+def _lengths(texts: Iterable[str]) -> tuple[Sequence[int], Sequence[int]]:
+    """Words and tokens of each text, of which none is kept."""
+    words, tokens = array("q"), array("q")
+    for text in texts:
+        words.append(len(text.split()))
+        tokens.append(sum(1 for _ in _TOKEN.finditer(text)))
+    return words, tokens
 
 
 def _spread(values: Sequence[int]) -> dict[str, float]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.store.corpus import StreamedCorpus
 from e2rank_eval.store.files import read_lines
 from e2rank_eval.store.trec import read_qrels
 
@@ -24,7 +27,9 @@ def load(folder: Path, name: str, *, year: int) -> tuple[Dataset, dict[str, int]
     InputError
         Naming file and line: a line without its tab, a repeated id; or a judged query without text.
     """
-    corpus = {i: Document(i, text) for i, text in read_pairs(folder / COLLECTION).items()}
+    corpus = StreamedCorpus(
+        partial(_passages, folder / COLLECTION), folder / COLLECTION, mend="fetch it again"
+    )
     queries_path = folder / QUERIES.format(year=year)
     queries = read_pairs(queries_path)
     qrels = read_qrels(folder / QRELS.format(year=year))
@@ -38,6 +43,10 @@ def load(folder: Path, name: str, *, year: int) -> tuple[Dataset, dict[str, int]
     return dataset, {"queries without judgements": len(queries) - len(judged)}
 
 
+def _passages(path: Path) -> Iterator[tuple[int, Document]]:
+    return ((number, Document(identifier, text)) for number, identifier, text in _pairs(path))
+
+
 def read_pairs(path: Path) -> dict[str, str]:
     """Texts by id of a file with one ``id TAB text`` a line, plain or gzipped.
 
@@ -47,14 +56,20 @@ def read_pairs(path: Path) -> dict[str, str]:
         Naming file and line: no tab, an empty or repeated id; or an empty file.
     """
     pairs: dict[str, str] = {}
-    for number, line in read_lines(path):
-        identifier, tab, text = line.partition("\t")
-        if not tab or not identifier or identifier in pairs:
-            problem = (
-                f"id {identifier!r} is used twice" if identifier in pairs else "no id and tab at its start"
+    for number, identifier, text in _pairs(path):
+        if identifier in pairs:
+            raise InputError(
+                f"id {identifier!r} is used twice", path=path, line=number, mend="fetch it again"
             )
-            raise InputError(problem, path=path, line=number, mend="fetch it again")
         pairs[identifier] = text
     if not pairs:
         raise InputError("the file is empty", path=path, mend="fetch it again")
     return pairs
+
+
+def _pairs(path: Path) -> Iterator[tuple[int, str, str]]:
+    for number, line in read_lines(path):
+        identifier, tab, text = line.partition("\t")
+        if not tab or not identifier:
+            raise InputError("no id and tab at its start", path=path, line=number, mend="fetch it again")
+        yield number, identifier, text

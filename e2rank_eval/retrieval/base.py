@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e2rank_eval.records import Query
+from e2rank_eval.prompts.truncation import cut_words
+from e2rank_eval.records import Document, Query
+
+TEXTS_AT_ONCE = 8192
+"""How many texts of a corpus are held while they are encoded."""
 
 Scores = NDArray[Any]
 
@@ -42,3 +47,10 @@ def best(scores: Scores, depth: int) -> NDArray[np.intp]:
     threshold = np.partition(scores, len(scores) - depth)[len(scores) - depth]
     contenders = np.flatnonzero(scores >= threshold)
     return contenders[np.argsort(-scores[contenders], kind="stable")][:depth]
+
+
+def texts_in_blocks(corpus: Iterable[Document], size: int = TEXTS_AT_ONCE) -> Iterator[list[str]]:
+    """The texts of ``corpus``, cut to what an encoder may be given, ``size`` at a time in order."""
+    texts = (cut_words(document.contents) for document in corpus)
+    while block := list(islice(texts, size)):
+        yield block

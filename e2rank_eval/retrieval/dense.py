@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from e2rank_eval.encoders.base import Encoder, Vectors
-from e2rank_eval.prompts.truncation import cut_words
 from e2rank_eval.records import Document, Query
-from e2rank_eval.retrieval.base import Hits, best
+from e2rank_eval.retrieval.base import Hits, best, texts_in_blocks
 
 FAISS_FROM = 200_000
 """Corpus size from which FAISS searches: its heaps then cost less than whole rows of scores."""
@@ -31,11 +30,15 @@ class Dense:
     changes, and equal scores are in corpus order.
     """
 
-    def __init__(self, corpus: Sequence[Document], encoder: Encoder, *, faiss_from: int = FAISS_FROM) -> None:
+    def __init__(
+        self, corpus: Collection[Document], encoder: Encoder, *, faiss_from: int = FAISS_FROM
+    ) -> None:
         self._encoder = encoder
-        self._vectors = encoder.encode(
-            [cut_words(document.contents) for document in corpus], "document"
-        ).vectors
+        self._vectors = np.empty((len(corpus), encoder.dimension), dtype=np.float32)
+        start = 0
+        for texts in texts_in_blocks(corpus):
+            self._vectors[start : start + len(texts)] = encoder.encode(texts, "document").vectors
+            start += len(texts)
         self._index: faiss.IndexFlatIP | None = None
         if len(corpus) >= faiss_from:
             self._index = faiss.IndexFlatIP(encoder.dimension)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from e2rank_eval.records import Candidate, CandidateList, Document
+from e2rank_eval.records import CandidateIds
 
 K = 60
 """Cormack, Clarke and Buettcher, Reciprocal rank fusion outperforms Condorcet, SIGIR 2009, section 2."""
 
 
-def fuse(
-    lists: Sequence[CandidateList], corpus: Mapping[str, Document], depth: int, *, k: int = K
-) -> CandidateList:
+def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int, *, k: int = K) -> CandidateIds:
     """The first ``depth`` documents by the sum of ``1 / (k + rank)`` over the lists of one query.
 
     Ranks begin at 1. A candidate of score 0 is one that a lexical first stage did not match but
-    filled its list with: it has no rank. Equal sums are in the order of ``corpus``.
+    filled its list with: it has no rank. Equal sums are in the order of ``corpus``, its ids.
 
     Raises
     ------
@@ -29,13 +27,11 @@ def fuse(
         raise ValueError(f"lists of {len(query_ids)} queries cannot be fused")
     parts: dict[str, list[float]] = {}
     for one in lists:
-        for rank, candidate in enumerate(one.candidates, start=1):
-            if candidate.score != 0:
-                parts.setdefault(candidate.document.id, []).append(1 / (k + rank))
+        for rank, (identifier, score) in enumerate(zip(one.document_ids, one.scores, strict=True), start=1):
+            if score != 0:
+                parts.setdefault(identifier, []).append(1 / (k + rank))
     # An exact sum does not depend on the order of the lists, so that what ties, ties.
     scores = {identifier: math.fsum(found) for identifier, found in parts.items()}
     places = {identifier: place for place, identifier in enumerate(corpus) if identifier in scores}
     ranked = sorted(scores, key=lambda identifier: (-scores[identifier], places[identifier]))[:depth]
-    return CandidateList(
-        query_ids.pop(), tuple(Candidate(corpus[identifier], scores[identifier]) for identifier in ranked)
-    )
+    return CandidateIds(query_ids.pop(), tuple(ranked), tuple(scores[identifier] for identifier in ranked))

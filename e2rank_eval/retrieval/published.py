@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.records import Candidate, CandidateList, Dataset, Document
+from e2rank_eval.records import CandidateIds, Dataset
 from e2rank_eval.registry.entries import HubSource
 from e2rank_eval.sources.fetch import Fetched, fetch
 from e2rank_eval.store.files import read_jsonl
@@ -51,7 +51,7 @@ def fetch_lists(lists: str, dataset: str, cache: Path, *, revision: str | None =
     return Published(found.path / file, found.revision, found.files[file])
 
 
-def read_lists(path: Path, dataset: Dataset, depth: int) -> list[CandidateList]:
+def read_lists(path: Path, dataset: Dataset, depth: int) -> list[CandidateIds]:
     """The first ``depth`` hits of every query of ``dataset`` that are not excluded for it, in file order.
 
     A line is ``{"query": text, "hits": [{"qid", "docid", "rank", "score", "content"}, ...]}``. Lines of
@@ -63,16 +63,18 @@ def read_lists(path: Path, dataset: Dataset, depth: int) -> list[CandidateList]:
         Naming file and line: another layout, a document that the corpus lacks or that repeats, a
         query twice or not at all, ranks that do not rise.
     """
-    found: dict[str, CandidateList] = {}
+    found: dict[str, CandidateIds] = {}
     for number, row in read_jsonl(path):
         for query_id, hits in _hits(row, path, number):
             if query_id in found:
                 raise InputError(f"query {query_id!r} appears twice", path=path, line=number)
             if query_id in dataset.queries:
                 excluded = dataset.exclusions.get(query_id, frozenset())
-                kept = [hit for hit in hits if str(hit["docid"]) not in excluded]
-                found[query_id] = CandidateList(
-                    query_id, tuple(_candidate(hit, dataset.corpus, path, number) for hit in kept[:depth])
+                kept = [hit for hit in hits if str(hit["docid"]) not in excluded][:depth]
+                found[query_id] = CandidateIds(
+                    query_id,
+                    tuple(_known(str(hit["docid"]), dataset.corpus, path, number) for hit in kept),
+                    tuple(float(hit["score"]) for hit in kept),
                 )
     missing = [query_id for query_id in dataset.queries if query_id not in found]
     if missing:
@@ -99,11 +101,10 @@ def _hits(row: Mapping[str, Any], path: Path, number: int) -> Iterator[tuple[str
         yield str(hits[0]["qid"]), hits
 
 
-def _candidate(hit: Mapping[str, Any], corpus: Mapping[str, Document], path: Path, number: int) -> Candidate:
-    identifier = str(hit["docid"])
+def _known(identifier: str, corpus: Collection[str], path: Path, number: int) -> str:
     if identifier not in corpus:
         raise InputError(
             f"document {identifier!r} is not in the corpus", path=path, line=number,
             mend="use the variant of the data set that these lists are of",
         )  # fmt: skip
-    return Candidate(corpus[identifier], float(hit["score"]))
+    return identifier

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from e2rank_eval.configuration import Configuration, FirstStageSettings
 from e2rank_eval.model_loading import ModelProvider
 from e2rank_eval.progress import track
-from e2rank_eval.records import CandidateList, Dataset, Document
+from e2rank_eval.records import CandidateIds, Dataset, Document
 from e2rank_eval.registry import entries
 from e2rank_eval.retrieval.base import Retriever
 from e2rank_eval.retrieval.bm25 import BM25
@@ -25,7 +25,7 @@ from e2rank_eval.store.collections import read_dataset, write_candidates
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
 
-Found = tuple[list[CandidateList], dict[str, Any]]
+Found = tuple[list[CandidateIds], dict[str, Any]]
 """The lists of every query of a data set, and what the manifest says of where they are from."""
 
 Finder = Callable[[Dataset], Found]
@@ -61,7 +61,7 @@ def retrieve(
             started=started,
             extra={
                 "shortest_list": min(len(one) for one in lists),
-                "candidates_of_score_zero": sum(c.score == 0 for one in lists for c in one.candidates),
+                "candidates_of_score_zero": sum(score == 0 for one in lists for score in one.scores),
             }
             | origin,
         )
@@ -85,14 +85,13 @@ def _finder(configuration: Configuration, first_stage: str, models: ModelProvide
         parts = [_finder(configuration, name, models) for name in settings.of]
         return lambda dataset: _fused(parts, dataset, depth)
     build = _builder(settings, models)
-    return lambda dataset: (candidates(build(tuple(dataset.corpus.values())), dataset, depth), {})
+    return lambda dataset: (candidates(build(dataset.corpus.values()), dataset, depth), {})
 
 
 def _published(
     configuration: Configuration, settings: FirstStageSettings, dataset: Dataset, depth: int
 ) -> Found:
-    whole = configuration.datasets[dataset.id].slice_of or dataset.id
-    whole = configuration.datasets[whole].id or whole
+    whole = configuration.registry_id(dataset.id) or dataset.id
     found = fetch_lists(str(settings.lists), whole, configuration.cache, revision=settings.revision)
     return read_lists(found.path, dataset, depth), {"revision": found.revision, "sha256": found.sha256}
 
@@ -106,7 +105,7 @@ def _fused(parts: Sequence[Finder], dataset: Dataset, depth: int) -> Found:
 
 def _builder(
     settings: FirstStageSettings, models: ModelProvider
-) -> Callable[[Sequence[Document]], Retriever]:
+) -> Callable[[Collection[Document]], Retriever]:
     if settings.retriever == "bm25":
         bm25 = QuantisedBM25 if settings.quantised_lengths else BM25
         return lambda corpus: bm25(corpus, k1=settings.k1, b=settings.b, analyser=settings.analyser)
@@ -116,7 +115,7 @@ def _builder(
     return lambda corpus: Dense(corpus, encoder)
 
 
-def _sparse_builder(model: str, models: ModelProvider) -> Callable[[Sequence[Document]], Retriever]:
+def _sparse_builder(model: str, models: ModelProvider) -> Callable[[Collection[Document]], Retriever]:
     # Imported here: torch takes seconds to load, and BM25 needs none of it.
     from e2rank_eval.retrieval.splade import Splade
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 
-from e2rank_eval.prompts.truncation import cut_words
 from e2rank_eval.records import Document, Query
-from e2rank_eval.retrieval.base import Hits, best
+from e2rank_eval.retrieval.base import Hits, best, texts_in_blocks
 
 _DECIMALS = 6
 
@@ -30,9 +29,10 @@ class Sparse:
     BM25, documents that share no entry with the query score 0 and follow in corpus order.
     """
 
-    def __init__(self, corpus: Sequence[Document], encoder: SparseEncoder) -> None:
+    def __init__(self, corpus: Iterable[Document], encoder: SparseEncoder) -> None:
         self._encoder = encoder
-        self._documents = encoder.encode([cut_words(document.contents) for document in corpus], "document")
+        blocks = [encoder.encode(texts, "document") for texts in texts_in_blocks(corpus)]
+        self._documents = vstack(blocks, format="csr")
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
         """For each query its best ``min(depth, corpus size)`` documents; equal scores in corpus order."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query
+from e2rank_eval.records import Candidate, CandidateIds, CandidateList, Dataset, Document, Query
+from e2rank_eval.store.corpus import StreamedCorpus, selected
 from e2rank_eval.store.files import read_jsonl, write_jsonl
 from e2rank_eval.store.trec import read_qrels, write_qrels
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_MEND_TWICE = "rename or remove one of the two"
 
 
 def write_dataset(folder: Path, dataset: Dataset) -> None:
@@ -30,7 +33,7 @@ def write_dataset(folder: Path, dataset: Dataset) -> None:
 
 
 def read_dataset(folder: Path, name: str) -> Dataset:
-    """Read what :func:`write_dataset` wrote.
+    """Read what :func:`write_dataset` wrote; the corpus stays on disk.
 
     Raises
     ------
@@ -49,23 +52,24 @@ def read_dataset(folder: Path, name: str) -> Dataset:
     )
 
 
-def read_corpus(path: Path) -> dict[str, Document]:
+def read_corpus(path: Path) -> StreamedCorpus:
     """Documents by id in file order, from JSONL with ``_id``, ``text`` and an optional ``title``.
+
+    The whole file is checked here, and its documents are read again whenever they are asked for.
 
     Raises
     ------
     InputError
         Naming file and line: no JSON, no id, a repeated id, no text; or an empty corpus.
     """
-    corpus: dict[str, Document] = {}
+    return StreamedCorpus(partial(_documents, path), path, mend=_MEND_TWICE)
+
+
+def _documents(path: Path) -> Iterator[tuple[int, Document]]:
     for number, row in read_jsonl(path):
-        identifier = _identifier(row, path, number, corpus)
-        corpus[identifier] = Document(
-            identifier, _string(row, "text", path, number), _string(row, "title", path, number, "")
-        )
-    if not corpus:
-        raise InputError("the corpus is empty", path=path, mend="add documents")
-    return corpus
+        identifier = _identifier(row, path, number, ())
+        text, title = _string(row, "text", path, number), _string(row, "title", path, number, "")
+        yield number, Document(identifier, text, title)
 
 
 def read_queries(path: Path) -> dict[str, Query]:
@@ -90,7 +94,7 @@ def read_queries(path: Path) -> dict[str, Query]:
     return queries
 
 
-def _identifier(row: Mapping[str, Any], path: Path, number: int, seen: Mapping[str, Any]) -> str:
+def _identifier(row: Mapping[str, Any], path: Path, number: int, seen: Collection[str]) -> str:
     identifier = row.get("_id")
     if isinstance(identifier, int | float) and not isinstance(identifier, bool):
         raise InputError("id is a number", path=path, line=number, mend=f'quote it: "_id": "{identifier}"')
@@ -98,9 +102,7 @@ def _identifier(row: Mapping[str, Any], path: Path, number: int, seen: Mapping[s
         raise InputError("no id", path=path, line=number, mend='give it a non-empty string "_id"')
     _check_text(identifier, "_id", path, number)
     if identifier in seen:
-        raise InputError(
-            f"id {identifier!r} is used twice", path=path, line=number, mend="rename or remove one of the two"
-        )
+        raise InputError(f"id {identifier!r} is used twice", path=path, line=number, mend=_MEND_TWICE)
     return identifier
 
 
@@ -124,7 +126,7 @@ def _check_text(value: str, key: str, path: Path, number: int) -> None:
         )  # fmt: skip
 
 
-def write_candidates(path: Path, lists: Iterable[CandidateList]) -> None:
+def write_candidates(path: Path, lists: Iterable[CandidateIds | CandidateList]) -> None:
     """One line per query: ids and scores (6 decimals) in rank order; texts are looked up, not copied."""
     write_jsonl(
         path,
@@ -132,22 +134,23 @@ def write_candidates(path: Path, lists: Iterable[CandidateList]) -> None:
             {
                 "query_id": one.query_id,
                 "document_ids": list(one.document_ids),
-                "scores": [round(candidate.score, 6) for candidate in one.candidates],
+                "scores": [round(score, 6) for score in one.scores],
             }
             for one in lists
         ),
     )
 
 
-def read_candidates(path: Path, corpus: Mapping[str, Document]) -> dict[str, CandidateList]:
-    """Candidate lists by query id, with their documents looked up in ``corpus``.
+def read_candidate_ids(path: Path, corpus: Collection[str] | None = None) -> dict[str, CandidateIds]:
+    """Candidates by query id as :func:`write_candidates` wrote them, without a look at any text.
 
     Raises
     ------
     InputError
-        Naming file and line: a document that the corpus lacks, lengths that differ, a repeated query.
+        Naming file and line: lengths that differ, a repeated query or document; or a document that
+        ``corpus`` lacks, where it is given.
     """
-    lists: dict[str, CandidateList] = {}
+    lists: dict[str, CandidateIds] = {}
     for number, row in read_jsonl(path):
         query_id, ids, scores = row.get("query_id"), row.get("document_ids"), row.get("scores")
         if not isinstance(query_id, str) or not isinstance(ids, list) or not isinstance(scores, list):
@@ -159,15 +162,32 @@ def read_candidates(path: Path, corpus: Mapping[str, Document]) -> dict[str, Can
                 "a document repeats, or ids and scores differ in number", path=path, line=number,
                 mend="build the candidates again",
             )  # fmt: skip
-        unknown = next((i for i in ids if i not in corpus), None)
+        unknown = None if corpus is None else next((i for i in ids if i not in corpus), None)
         if unknown is not None:
             raise InputError(
                 f"document {unknown!r} is not in the corpus", path=path, line=number,
                 mend="build the candidates from this corpus",
             )  # fmt: skip
-        pairs = zip(ids, scores, strict=True)
-        lists[query_id] = CandidateList(query_id, tuple(Candidate(corpus[i], float(s)) for i, s in pairs))
+        lists[query_id] = CandidateIds(query_id, tuple(ids), tuple(map(float, scores)))
     return lists
+
+
+def read_candidates(path: Path, corpus: Mapping[str, Document]) -> dict[str, CandidateList]:
+    """Candidate lists by query id, with their documents looked up in ``corpus`` by one pass at most.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_candidate_ids`.
+    """
+    lists = read_candidate_ids(path, corpus)
+    documents = selected(corpus, {i for one in lists.values() for i in one.document_ids})
+    return {query_id: _with_documents(one, documents) for query_id, one in lists.items()}
+
+
+def _with_documents(ids: CandidateIds, documents: Mapping[str, Document]) -> CandidateList:
+    pairs = zip(ids.document_ids, ids.scores, strict=True)
+    return CandidateList(ids.query_id, tuple(Candidate(documents[i], score) for i, score in pairs))
 
 
 def read_queries_with_candidates(path: Path, dataset: Dataset) -> tuple[list[Query], list[CandidateList]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2rank_eval.datasets import trec_dl
@@ -36,7 +36,7 @@ def test_judged_queries_against_the_collection_as_it_is(folder):
     [
         ("collection.tsv", b"0\tone\nno tab\n", "collection.tsv:2: no id and tab at its start"),
         ("collection.tsv", b"0\tone\n0\ttwo\n", "collection.tsv:2: id '0' is used twice"),
-        ("collection.tsv", b"", "collection.tsv: the file is empty"),
+        ("collection.tsv", b"", "collection.tsv: the corpus is empty"),
         ("collection.tsv", b"0\tone\n1\t\xff\n", "not UTF-8"),
         ("queries-2019.tsv.gz", gzip.compress(b"8\tother\n"), "query '7' is judged but has no text"),
         ("queries-2019.tsv.gz", gzip.compress(b"7\twhat\n8\tnot judged\n")[:-9], "not a whole gzip file"),
@@ -49,6 +49,7 @@ def test_malformed_files_are_named(file, content, message, folder):
     assert message in str(failure.value)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text("abc123", min_size=1), texts, min_size=1))
 def test_any_texts_come_back(tmp_path_factory, pairs):
     path = tmp_path_factory.mktemp("pairs") / "pairs.tsv"

@@ -25,13 +25,15 @@ def lists_of(dataset, depth=30):
     for one in candidates(BM25(tuple(dataset.corpus.values())), dataset, depth):
         hits = [
             {
-                "content": c.document.contents,
+                "content": dataset.corpus[document_id].contents,
                 "qid": int(one.query_id) if one.query_id.isdigit() else one.query_id,
-                "docid": c.document.id,
+                "docid": document_id,
                 "rank": rank,
-                "score": c.score,
+                "score": score,
             }
-            for rank, c in enumerate(one.candidates, start=1)
+            for rank, (document_id, score) in enumerate(
+                zip(one.document_ids, one.scores, strict=True), start=1
+            )
         ]
         rows.append({"query": dataset.queries[one.query_id].text, "hits": hits})
     return rows

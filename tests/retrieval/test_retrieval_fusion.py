@@ -13,22 +13,21 @@ from retrieval_reference import ndcg_at_10
 from e2rank_eval.configuration import parse_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.model_loading import Models
-from e2rank_eval.records import Candidate, CandidateList, Dataset, Document
+from e2rank_eval.records import CandidateIds, Dataset
 from e2rank_eval.retrieval.fusion import fuse
 from e2rank_eval.retrieval.retrieve import retrieve
-from e2rank_eval.store.collections import read_candidates, write_dataset
+from e2rank_eval.store.collections import read_candidate_ids, write_dataset
 from e2rank_eval.store.layout import Layout
 
-CORPUS = {f"d{number}": Document(f"d{number}", "text") for number in range(12)}
+CORPUS = [f"d{number}" for number in range(12)]
 
 
-def as_list(ids: list[str], query_id: str = "q") -> CandidateList:
-    scored = zip(ids, range(len(ids), 0, -1), strict=True)
-    return CandidateList(query_id, tuple(Candidate(CORPUS[i], float(score)) for i, score in scored))
+def as_list(ids: list[str], query_id: str = "q") -> CandidateIds:
+    return CandidateIds(query_id, tuple(ids), tuple(map(float, range(len(ids), 0, -1))))
 
 
 @given(
-    st.lists(st.permutations(list(CORPUS)).map(lambda ids: ids[:7]), min_size=2, max_size=4),
+    st.lists(st.permutations(CORPUS).map(lambda ids: ids[:7]), min_size=2, max_size=4),
     st.integers(1, 12),
 )
 def test_fusion_is_the_exact_formula(rankings: list[list[str]], depth: int) -> None:
@@ -37,15 +36,14 @@ def test_fusion_is_the_exact_formula(rankings: list[list[str]], depth: int) -> N
         i: sum((Fraction(1, 60 + ids.index(i) + 1) for ids in rankings if i in ids), Fraction())
         for i in CORPUS
     }
-    expected = [i for i in sorted(CORPUS, key=lambda i: (-exact[i], list(CORPUS).index(i))) if exact[i]]
+    expected = [i for i in sorted(CORPUS, key=lambda i: (-exact[i], CORPUS.index(i))) if exact[i]]
     assert list(fused.document_ids) == expected[:depth]
-    assert [c.score for c in fused.candidates] == pytest.approx([float(exact[i]) for i in expected[:depth]])
+    assert list(fused.scores) == pytest.approx([float(exact[i]) for i in expected[:depth]])
     assert fused == fuse([as_list(ids) for ids in reversed(rankings)], CORPUS, depth)
 
 
 def test_what_a_lexical_list_was_filled_with_has_no_rank() -> None:
-    matched = as_list(["d3"])
-    filled = CandidateList("q", (*matched.candidates, Candidate(CORPUS["d0"], 0.0)))
+    filled = CandidateIds("q", ("d3", "d0"), (1.0, 0.0))
     assert fuse([filled, as_list(["d5", "d3"])], CORPUS, 5).document_ids == ("d3", "d5")
 
 
@@ -97,7 +95,7 @@ def test_the_verb_fuses_two_analysers_on_lee(lee_dataset: Dataset, tmp_path: Pat
     for name in stages:
         retrieve(configuration, name, ["lee"], layout, Models(tmp_path / "cache", threads=1))
         path = layout.root / "candidates" / "lee" / f"{name}.jsonl"
-        found[name] = read_candidates(path, lee_dataset.corpus)
+        found[name] = read_candidate_ids(path, lee_dataset.corpus)
     assert {len(one) for one in found["rrf"].values()} == {10}
     assert not gone & set(found["rrf"][query].document_ids)
     for query_id, fused in found["rrf"].items():

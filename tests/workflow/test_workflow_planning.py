@@ -51,6 +51,24 @@ def test_a_fusion_is_decided_by_its_parts_and_needs_their_models() -> None:
     )
 
 
+def test_bm25_is_compared_where_a_value_is_published_slices_included() -> None:
+    graph = _graph(
+        datasets={"scifact": {}, "scifact-9": {"slice_of": "scifact", "queries": 9}},
+        first_stages={"minilm": {"retriever": "dense", "model": "all-minilm-l6-v2"}},
+        comparisons={
+            name: {"title": "t", "datasets": ["lee", "scifact", "scifact-9"], "first_stage": name,
+                   "rerankers": ["e2rank"], "baselines": ["e2rank"]}
+            for name in ("bm25", "minilm")
+        },
+    )  # fmt: skip
+    candidates = [path for path in graph.published_bm25_files() if "/candidates/" in path]
+    assert candidates == [
+        "results/small/candidates/scifact/bm25.jsonl",
+        "results/small/candidates/scifact-9/bm25.jsonl",
+    ]
+    assert _graph().published_bm25_files() == []
+
+
 def test_a_label_decides_no_bytes() -> None:
     labelled = {"e2rank": {**small_configuration()["rerankers"]["e2rank"], "label": "E2Rank"}}
     assert _graph(rerankers=labelled).settings("rerankers", "e2rank") == _graph().settings(

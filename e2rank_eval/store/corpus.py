@@ -1,0 +1,95 @@
+"""A corpus that stays on disk: its ids in memory, its documents read anew in each pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from pathlib import Path
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.records import Document
+
+Read = Callable[[], Iterable[tuple[int | None, Document]]]
+"""Begins a pass: documents in order, with the lines that they stand on where there are lines."""
+
+
+class StreamedCorpus(Mapping[str, Document]):
+    """Documents by id in the order of ``read``, of which only the ids are held.
+
+    ``values()`` is a pass over the documents, and ``len``, ``in`` and iteration need none. Looking up
+    one document is a pass too: :meth:`select` takes several in one.
+
+    Raises
+    ------
+    InputError
+        Naming ``path`` and the line: a repeated id, whatever ``read`` raises; or an empty corpus.
+    """
+
+    def __init__(self, read: Read, path: Path | str, *, mend: str) -> None:
+        self._read = read
+        self._ids: dict[str, None] = {}
+        for number, document in read():
+            if document.id in self._ids:
+                raise InputError(f"id {document.id!r} is used twice", path=path, line=number, mend=mend)
+            self._ids[document.id] = None
+        if not self._ids:
+            raise InputError("the corpus is empty", path=path, mend="add documents")
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __contains__(self, identifier: object) -> bool:
+        return identifier in self._ids
+
+    def __getitem__(self, identifier: str) -> Document:
+        return self.select([identifier])[identifier]
+
+    def _documents(self) -> Iterator[Document]:
+        return (document for _, document in self._read())
+
+    def values(self) -> ValuesView[Document]:
+        return _Values(self)
+
+    def items(self) -> ItemsView[str, Document]:
+        return _Items(self)
+
+    def select(self, identifiers: Collection[str]) -> dict[str, Document]:
+        """The documents of ``identifiers``, in corpus order, by one pass.
+
+        Raises
+        ------
+        KeyError
+            When the corpus lacks one.
+        """
+        wanted = set(identifiers)
+        unknown = wanted - self._ids.keys()
+        if unknown:
+            raise KeyError(min(unknown))
+        found: dict[str, Document] = {}
+        for document in self._documents():
+            if document.id in wanted:
+                found[document.id] = document
+                if len(found) == len(wanted):
+                    break
+        return found
+
+
+class _Values(ValuesView[Document]):
+    _mapping: StreamedCorpus
+
+    def __iter__(self) -> Iterator[Document]:
+        return self._mapping._documents()
+
+
+class _Items(ItemsView[str, Document]):
+    _mapping: StreamedCorpus
+
+    def __iter__(self) -> Iterator[tuple[str, Document]]:
+        return ((document.id, document) for document in self._mapping._documents())
+
+
+def selected(corpus: Mapping[str, Document], identifiers: Collection[str]) -> Mapping[str, Document]:
+    """A mapping that has at least the documents of ``identifiers``, whichever kind of corpus it is."""
+    return corpus.select(identifiers) if isinstance(corpus, StreamedCorpus) else corpus

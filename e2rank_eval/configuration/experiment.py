@@ -31,6 +31,8 @@ class DatasetSettings(Strict):
             raise ValueError("give one of id, path, slice_of")
         if (self.slice_of is None) != (self.queries is None):
             raise ValueError("slice_of and queries go together")
+        if self.path is None and "split" in self.model_fields_set:
+            raise ValueError("split has no meaning without path: a registered data set has its own")
         return self
 
 
@@ -118,6 +120,13 @@ class Configuration(Strict):
     comparisons: dict[Name, ComparisonSettings] = Field(default_factory=dict)
     latency: dict[Name, LatencySettings] = Field(default_factory=dict)
     sweeps: dict[Name, SweepSettings] = Field(default_factory=dict)
+
+    @field_validator("profile")
+    @classmethod
+    def _leaves_the_reference_alone(cls, profile: str) -> str:
+        if profile == "reference":
+            raise ValueError("results/reference holds the committed figures; name the profile otherwise")
+        return profile
 
     @model_validator(mode="after")
     def _names_resolve(self) -> Configuration:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -16,10 +17,27 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def refuse_idle(settings: Strict, chooser: str, chosen: str, takers: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse an option that was given but that the choice made makes idle, for nobody would notice.
+
+    ``takers`` names, for each such option, the values of ``chooser`` under which it decides something.
+
+    Raises
+    ------
+    ValueError
+        Naming the option and the choice.
+    """
+    for option, choices in takers.items():
+        if option in settings.model_fields_set and chosen not in choices:
+            raise ValueError(
+                f"{option} has no meaning for {chooser} {chosen}; it goes with {', '.join(choices)}"
+            )
+
+
 class FirstStageSettings(Strict):
     """How candidates are retrieved."""
 
-    retriever: Literal["bm25", "dense", "sparse", "fusion", "published"]
+    retriever: Literal["bm25", "rm3", "dense", "sparse", "fusion", "published"]
     model: Name | None = Field(None, description="registry model, dense and sparse only")
     of: list[Name] = Field([], description="fusion only: two or more other first stages of this file")
     lists: Name | None = Field(
@@ -32,15 +50,20 @@ class FirstStageSettings(Strict):
         None, ge=1, le=10_000, description="candidates per query; the global depth when absent"
     )
     label: str | None = None
-    k1: float = Field(0.9, ge=0)
-    b: float = Field(0.4, ge=0, le=1)
+    k1: float = Field(0.9, ge=0, description="bm25 and rm3 only")
+    b: float = Field(0.4, ge=0, le=1, description="bm25 and rm3 only")
     analyser: Literal["lucene", "simple"] = Field(
         "simple",
-        description="bm25 only: Lucene's EnglishAnalyzer token by token, or one near to it",
+        description="bm25 and rm3 only: Lucene's EnglishAnalyzer token by token, or one near to it",
     )
     quantised_lengths: bool = Field(
         False, description="bm25 only: document lengths rounded to a byte, as Lucene's index keeps them"
     )
+    feedback_documents: int = Field(
+        10, ge=1, le=1000, description="rm3 only: first documents taken as relevant"
+    )
+    feedback_terms: int = Field(10, ge=1, le=1000, description="rm3 only: terms of the relevance model")
+    original_weight: float = Field(0.5, ge=0, le=1, description="rm3 only: of the query as it was asked")
 
     @model_validator(mode="after")
     def _model_iff_vectors(self) -> FirstStageSettings:
@@ -60,7 +83,19 @@ class FirstStageSettings(Strict):
             raise ValueError("published candidates need lists (bm25, reasonir), and only they take it")
         if self.revision is not None and self.lists is None:
             raise ValueError("only published candidates take a revision")
+        refuse_idle(self, "retriever", self.retriever, _RETRIEVER_OPTIONS)
         return self
+
+
+_RETRIEVER_OPTIONS = {
+    "k1": ("bm25", "rm3"),
+    "b": ("bm25", "rm3"),
+    "analyser": ("bm25", "rm3"),
+    "quantised_lengths": ("bm25",),
+    "feedback_documents": ("rm3",),
+    "feedback_terms": ("rm3",),
+    "original_weight": ("rm3",),
+}
 
 
 class RerankerBase(Strict):
@@ -85,26 +120,63 @@ class IdentitySettings(RerankerBase):
 class E2RankSettings(RerankerBase):
     """E2Rank: the listwise prompt embedded as one enriched query, cosine to every candidate."""
 
+    _added: ClassVar[frozenset[str]] = frozenset({"step", "passes"})
+
     family: Literal["e2rank"]
     model: Name
     prompt: Literal["eval", "readme", "training", "query-only"] = "eval"
     prompt_documents: int = Field(20, ge=1, le=1000, description="how many candidates stand in the prompt")
-    prompt_order: Literal["first-stage", "reversed", "shuffled"] = "first-stage"
+    prompt_order: Literal["first-stage", "reversed", "shuffled", "query-only"] = Field(
+        "first-stage", description="of the documents in a prompt; query-only: by the plain query's cosine"
+    )
     combination: Literal["pure", "residual"] = Field(
         "pure", description="listwise vector alone, or added to the query's"
     )
     weight: float = Field(1.0, gt=0, le=10, description="of the plain query vector, residual only")
+    step: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="slide a window of prompt_documents up by so many; null: one prompt scores all",
+    )
+    passes: int = Field(1, ge=1, le=100, description="each further one begins with the order of the last")
     document_tokens: int | None = Field(None, ge=8, description="cut every document at so many tokens")
+
+    @model_validator(mode="after")
+    def _options_decide_something(self) -> E2RankSettings:
+        refuse_idle(self, "prompt", self.prompt, dict.fromkeys(_OF_A_LISTWISE_PROMPT, _LISTWISE_PROMPTS))
+        refuse_idle(self, "combination", self.combination, {"weight": ("residual",)})
+        if self.step is not None and self.prompt_documents < 2:
+            raise ValueError("a window of prompt_documents 1 compares nothing; give 2 or more, or no step")
+        if self.step is not None and self.step > self.prompt_documents:
+            raise ValueError(
+                f"step {self.step} exceeds the window of {self.prompt_documents} prompt_documents"
+            )
+        return self
+
+
+_LISTWISE_PROMPTS = ("eval", "readme", "training")
+_OF_A_LISTWISE_PROMPT = ("prompt_documents", "prompt_order", "combination", "weight", "step", "passes")
 
 
 class FeedbackSettings(RerankerBase):
-    """Rocchio on vectors: unit(query + weight * unit(mean of the first documents))."""
+    """Feedback on vectors: unit(query + weight * unit(mean of the first documents)), or that mean alone."""
+
+    _added: ClassVar[frozenset[str]] = frozenset({"method"})
 
     family: Literal["feedback"]
     model: Name
+    method: Literal["rocchio", "average"] = Field(
+        "rocchio", description="average: the documents' mean without the query"
+    )
     documents: int = Field(3, ge=1, le=1000)
-    weight: float = Field(0.5, gt=0, le=100)
+    weight: float = Field(0.5, gt=0, le=100, description="of the documents' mean, rocchio only")
     document_tokens: int | None = Field(None, ge=8)
+
+    @model_validator(mode="after")
+    def _weight_decides_something(self) -> FeedbackSettings:
+        refuse_idle(self, "method", self.method, {"weight": ("rocchio",)})
+        return self
 
 
 class ListwiseSettings(RerankerBase):
@@ -142,9 +214,7 @@ class ListwiseSettings(RerankerBase):
             raise ValueError(f"budget {self.budget} is below top {self.top}")
         if self.decoding == "first-token" and self.window > 26:
             raise ValueError(f"window {self.window} exceeds the 26 letters that first-token decoding has")
-        for option, strategies in _STRATEGY_OPTIONS.items():
-            if option in self.model_fields_set and self.strategy not in strategies:
-                raise ValueError(f"{option} has no meaning for strategy {self.strategy}")
+        refuse_idle(self, "strategy", self.strategy, _STRATEGY_OPTIONS)
         return self
 
 

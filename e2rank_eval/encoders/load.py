@@ -50,6 +50,11 @@ def load_encoder(
         raise InputError(
             f"{entry.title} is a {entry.kind}, not an encoder", mend="name an encoder or a decoder"
         )
+    if prompt != "eval":
+        raise InputError(
+            f"{entry.title} reads no prompt {prompt!r}: an encoder has one listwise form of its own",
+            mend="leave prompt out",
+        )
     pooling = read_pooling(folder)
     longest = pooling.longest or entry.window
     return PooledEncoder(

@@ -32,7 +32,7 @@ FAMILIES = {
     ),
     "feedback": Family(
         "e2rank_eval.rerankers.feedback:FeedbackReranker",
-        "Rocchio: the query vector moved towards its first candidates",
+        "Rocchio: the query vector moved towards its first candidates; or their average alone",
     ),
     "listwise": Family(
         "e2rank_eval.rerankers.listwise:ListwiseReranker",

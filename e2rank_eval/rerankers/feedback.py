@@ -1,4 +1,4 @@
-"""Rocchio on vectors: pseudo-relevance feedback from the first stage's first documents."""
+"""Feedback on vectors: Rocchio, or the plain average, of the first stage's first documents."""
 
 from __future__ import annotations
 
@@ -12,15 +12,24 @@ from e2rank_eval.encoders.base import Encoder
 from e2rank_eval.prompts.truncation import DOCUMENT_WORDS
 from e2rank_eval.records import Query
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.vectors import EncodedCandidates, QueryVector, VectorReranker, unit
+from e2rank_eval.rerankers.vectors import (
+    EncodedCandidates,
+    QueryVector,
+    Scored,
+    VectorReranker,
+    scored_by,
+    unit,
+)
 from e2rank_eval.store.files import sha256_json
+from e2rank_eval.timing import PhaseClock
 
 
 class FeedbackReranker(VectorReranker):
     """Scores candidates with unit(q + weight * unit(mean of the first ``documents`` candidates' vectors)).
 
     Rocchio (1971) without its negative term, in first-stage order: the classic method that tells how
-    much of E2Rank's gain is feedback as such.
+    much of E2Rank's gain is feedback as such. ``method: average`` leaves the query out, so that only
+    the documents that the first stage proposes are asked (the limit of Rocchio as its weight grows).
     """
 
     def __init__(self, encoder: Encoder, settings: FeedbackSettings) -> None:
@@ -39,15 +48,23 @@ class FeedbackReranker(VectorReranker):
         encoder = context.models.encoder(settings.model, document_tokens=settings.document_tokens)
         return cls(encoder, settings)
 
+    def _score(
+        self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates], clock: PhaseClock
+    ) -> list[Scored]:
+        with clock.phase("prompt"):
+            vectors = self._query_vectors(queries, candidates)
+        with clock.phase("scoring"):
+            return scored_by(vectors, candidates)
+
     def _query_vectors(
         self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates]
     ) -> list[QueryVector]:
+        first = [one.vectors[: self._settings.documents].astype(np.float64) for one in candidates]
+        means = [unit(vectors.mean(axis=0)) for vectors in first]
+        listed = [tuple(range(len(vectors))) for vectors in first]
+        if self._settings.method == "average":
+            return [QueryVector(mean, 0, 0, used) for mean, used in zip(means, listed, strict=True)]
         return [
-            self._expanded(plain, one)
-            for plain, one in zip(self._plain_vectors(queries), candidates, strict=True)
+            replace(plain, vector=unit(plain.vector + self._settings.weight * mean), listed=used)
+            for plain, mean, used in zip(self._plain_vectors(queries), means, listed, strict=True)
         ]
-
-    def _expanded(self, plain: QueryVector, candidates: EncodedCandidates) -> QueryVector:
-        first = candidates.vectors[: self._settings.documents].astype(np.float64)
-        expanded = unit(plain.vector + self._settings.weight * unit(first.mean(axis=0)))
-        return replace(plain, vector=expanded, prompt_documents=len(first))

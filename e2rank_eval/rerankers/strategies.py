@@ -85,6 +85,33 @@ class FullList:
         return int(count > 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Another strategy several times, each pass over the order of the last."""
+
+    strategy: Strategy
+    passes: int
+
+    def run(self, count: int) -> Steps:
+        order = tuple(range(count))
+        for _ in range(self.passes):
+            steps, answer = self.strategy.run(count), None
+            while True:
+                try:
+                    # A generator is started by sending it None.
+                    window = steps.send(answer)  # type: ignore[arg-type]
+                except StopIteration as done:
+                    order = tuple(order[place] for place in done.value)
+                    break
+                ranked = yield tuple(order[place] for place in window)
+                places = {order[place]: place for place in window}
+                answer = [places[position] for position in ranked]
+        return order
+
+    def calls(self, count: int) -> int:
+        return self.passes * self.strategy.calls(count)
+
+
 def run_strategy(strategy: Strategy, count: int, rank_window: RankWindow) -> tuple[int, ...]:
     """The order of ``range(count)``, one window at a time.
 

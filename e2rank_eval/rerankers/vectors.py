@@ -38,15 +38,25 @@ class EncodedCandidates:
 class QueryVector:
     """What candidates are scored against: float64 [d] of unit length, and what making it took.
 
-    ``prompt_documents`` candidates went into it; ``prompt_cut`` counts the texts that its prompt cut.
+    ``listed`` are the positions of the candidates that went into it; ``prompt_cut`` counts the texts
+    that its prompt cut, or of several prompts the one that cut most.
     """
 
     vector: Vector
     calls: int
     prompt_tokens: int
-    prompt_documents: int = 0
+    listed: tuple[int, ...] = ()
     prompt_cut: int = 0
     prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One query's order, all candidates' scores where a single vector gave them, and what it took."""
+
+    work: QueryVector
+    order: tuple[int, ...]
+    scores: tuple[float, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,7 @@ class _Stored:
 class VectorReranker(ABC):
     """Ranks all candidates of a query by the dot product of their vectors with one query vector.
 
-    A family says only how that vector is made (:meth:`_query_vectors`). Every distinct text is
+    A family says only how that vector is made and used (:meth:`_score`). Every distinct text is
     encoded once per call, and never again once :meth:`prepare` has seen it.
     """
 
@@ -72,10 +82,10 @@ class VectorReranker(ABC):
         self._prepared: dict[str, _Stored] = {}
 
     @abstractmethod
-    def _query_vectors(
-        self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates]
-    ) -> list[QueryVector]:
-        """One query vector for each query, which has at least one candidate."""
+    def _score(
+        self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates], clock: PhaseClock
+    ) -> list[Scored]:
+        """Order the candidates of each query, at least one; the clock's phases are prompt and scoring."""
 
     def prepare(self, documents: Sequence[Document]) -> None:
         """Encode documents ahead and keep their vectors in memory, as an existing index would."""
@@ -105,19 +115,11 @@ class VectorReranker(ABC):
         with clock.phase("total"):
             with clock.phase("documents"):
                 encoded = self._encode_candidates(lists)
-            with clock.phase("prompt"):
-                vectors = self._query_vectors(queries, encoded) if queries else []
-            with clock.phase("scoring"):
-                scored = [
-                    order_by_score(query_vector.vector, one.vectors)
-                    for query_vector, one in zip(vectors, encoded, strict=True)
-                ]
+            scored = self._score(queries, encoded, clock) if queries else []
         seconds = {phase: spent / max(1, len(queries)) for phase, spent in clock.seconds.items()}
         return [
-            Ranking(candidates, order, _trace(query_vector, one, scores), seconds)
-            for candidates, query_vector, one, (order, scores) in zip(
-                lists, vectors, encoded, scored, strict=True
-            )
+            Ranking(candidates, one.order, _trace(one, texts), seconds)
+            for candidates, texts, one in zip(lists, encoded, scored, strict=True)
         ]
 
     def _encode(self, documents: Sequence[Document]) -> dict[str, _Stored]:
@@ -172,6 +174,16 @@ class VectorReranker(ABC):
         ]
 
 
+def view(candidates: EncodedCandidates, positions: Sequence[int]) -> EncodedCandidates:
+    """The candidates at ``positions``, in that order; their tokens were counted with the whole list."""
+    return EncodedCandidates(
+        texts=tuple(candidates.texts[position] for position in positions),
+        vectors=candidates.vectors[list(positions)],
+        cut=tuple(candidates.cut[position] for position in positions),
+        tokens=0,
+    )
+
+
 def unit(vector: NDArray[np.floating]) -> Vector:
     """``vector`` at length 1, in float64.
 
@@ -206,18 +218,28 @@ def order_by_score(query: Vector, documents: Vectors) -> tuple[tuple[int, ...], 
     return tuple(int(position) for position in order), tuple(float(score) for score in scores)
 
 
-def _trace(query: QueryVector, candidates: EncodedCandidates, scores: tuple[float, ...]) -> Trace:
+def scored_by(work: Sequence[QueryVector], candidates: Sequence[EncodedCandidates]) -> list[Scored]:
+    """Every query's candidates ordered by its one vector."""
+    return [
+        Scored(one, *order_by_score(one.vector, texts.vectors))
+        for one, texts in zip(work, candidates, strict=True)
+    ]
+
+
+def _trace(scored: Scored, candidates: EncodedCandidates) -> Trace:
     # A prompt never gives a document more room than it has by itself, so one cut by itself is cut there too.
     # The maximum adds those that only the word limit cut, which the encoder cannot see; the minimum leaves
     # out a cut query, which the encoder counts like a document.
-    outside = sum(candidates.cut[query.prompt_documents :])
-    inside = max(min(query.prompt_cut, query.prompt_documents), sum(candidates.cut[: query.prompt_documents]))
+    work = scored.work
+    listed = set(work.listed)
+    outside = sum(cut for position, cut in enumerate(candidates.cut) if position not in listed)
+    inside = max(min(work.prompt_cut, len(listed)), sum(candidates.cut[position] for position in listed))
     return Trace(
-        calls=query.calls,
-        prompt_tokens=query.prompt_tokens,
+        calls=work.calls,
+        prompt_tokens=work.prompt_tokens,
         document_tokens=candidates.tokens,
-        prompt_documents=query.prompt_documents,
+        prompt_documents=len(listed),
         truncated_documents=inside + outside,
-        scores=scores,
-        prompt=query.prompt,
+        scores=scored.scores,
+        prompt=work.prompt,
     )

@@ -55,6 +55,11 @@ class Postings:
         self._weights = weights
         self._size = size
 
+    def document_frequency(self, term: str) -> int:
+        """How many documents hold ``term``."""
+        number = self._vocabulary.get(term)
+        return 0 if number is None else int(self._starts[number + 1] - self._starts[number])
+
     def scores(self, query: Mapping[str, float]) -> Floats:
         """Dot product [corpus size] of each document's weights with the query's; 0 where none is shared."""
         scores = np.zeros(self._size, dtype=np.float32)

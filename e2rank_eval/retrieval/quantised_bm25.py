@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -49,9 +49,20 @@ class QuantisedBM25:
         return [self._search_one(query.text, depth) for query, depth in zip(queries, depths, strict=True)]
 
     def _search_one(self, text: str, depth: int) -> Hits:
-        scores = self._postings.scores(Counter(self._analyser.terms(text)))
+        return self.search_weighted(Counter(self._analyser.terms(text)), depth)
+
+    def search_weighted(self, query: Mapping[str, float], depth: int) -> Hits:
+        """The best ``min(depth, corpus size)`` documents for terms, each scored ``weight`` times."""
+        scores = self._postings.scores(query)
         positions = best(scores, depth)
         return Hits(tuple(positions.tolist()), tuple(scores[positions].tolist()))
+
+    def terms(self, text: str) -> list[str]:
+        return self._analyser.terms(text)
+
+    def document_frequency(self, term: str) -> int:
+        """How many documents hold ``term``."""
+        return self._postings.document_frequency(term)
 
 
 def _norms(lengths: NDArray[np.float64], k1: float, b: float) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from e2rank_eval.retrieval.dense import Dense
 from e2rank_eval.retrieval.fusion import fuse
 from e2rank_eval.retrieval.published import fetch_lists, read_lists
 from e2rank_eval.retrieval.quantised_bm25 import QuantisedBM25
+from e2rank_eval.retrieval.rm3 import RM3
 from e2rank_eval.retrieval.sparse import Sparse
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, write_candidates
@@ -84,6 +85,8 @@ def _finder(configuration: Configuration, first_stage: str, models: ModelProvide
     if settings.retriever == "fusion":
         parts = [_finder(configuration, name, models) for name in settings.of]
         return lambda dataset: _fused(parts, dataset, depth)
+    if settings.retriever == "rm3":
+        return lambda dataset: (candidates(_rm3(settings, dataset), dataset, depth), {})
     build = _builder(settings, models)
     return lambda dataset: (candidates(build(dataset.corpus.values()), dataset, depth), {})
 
@@ -101,6 +104,18 @@ def _fused(parts: Sequence[Finder], dataset: Dataset, depth: int) -> Found:
     found = [part(dataset) for part in parts]
     by_query = zip(*(lists for lists, _ in found), strict=True)
     return [fuse(lists, dataset.corpus, depth) for lists in by_query], {}
+
+
+def _rm3(settings: FirstStageSettings, dataset: Dataset) -> RM3:
+    return RM3(
+        dataset,
+        k1=settings.k1,
+        b=settings.b,
+        analyser=settings.analyser,
+        documents=settings.feedback_documents,
+        terms=settings.feedback_terms,
+        original_weight=settings.original_weight,
+    )
 
 
 def _builder(

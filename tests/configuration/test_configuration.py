@@ -76,6 +76,35 @@ def _broken(change: Any) -> dict[str, Any]:
         (lambda c: c["rerankers"]["e2rank"].update(prompt="best"), "rerankers.e2rank.prompt"),
         (lambda c: c["rerankers"]["e2rank"].update(prompt_documents=0), "rerankers.e2rank.prompt_documents"),
         (lambda c: c.update(depth=0), "(given: 0); give at least 1"),
+        (lambda c: c.update(profile="reference"), "committed figures"),
+        (lambda c: c["datasets"]["lee"].update(split="dev"), "split has no meaning without path"),
+        (
+            lambda c: c["first_stages"]["bm25"].update(retriever="dense", model="all-minilm-l6-v2", k1=1.2),
+            "k1 has no meaning for retriever dense; it goes with bm25, rm3",
+        ),
+        (lambda c: c["first_stages"]["bm25"].update(feedback_terms=5), "feedback_terms has no meaning"),
+        (
+            lambda c: c["first_stages"]["bm25"].update(retriever="rm3", quantised_lengths=True),
+            "quantised_lengths has no meaning for retriever rm3",
+        ),
+        (
+            lambda c: c["rerankers"]["e2rank"].update(prompt="query-only", prompt_documents=5),
+            "prompt_documents has no meaning for prompt query-only",
+        ),
+        (
+            lambda c: c["rerankers"]["e2rank"].update(prompt="query-only", passes=2),
+            "passes has no meaning for prompt query-only",
+        ),
+        (
+            lambda c: c["rerankers"]["e2rank"].update(weight=0.5),
+            "weight has no meaning for combination pure; it goes with residual",
+        ),
+        (lambda c: c["rerankers"]["e2rank"].update(step=21), "step 21 exceeds the window of 20"),
+        (lambda c: c["rerankers"]["e2rank"].update(prompt_documents=1, step=1), "compares nothing"),
+        (
+            lambda c: c["rerankers"]["e2rank"].update(family="feedback", method="average", weight=0.5),
+            "weight has no meaning for method average",
+        ),
         (lambda c: c["datasets"].update({"a b": {}}), "use letters, digits"),
         (lambda c: c["rerankers"]["rankgpt"].update(window=1), "rerankers.rankgpt.window"),
         (lambda c: c["rerankers"]["rankgpt"].update(step=0), "rerankers.rankgpt.step"),

@@ -200,3 +200,8 @@ def test_nothing_gives_an_empty_matrix(small: Encoder) -> None:
 def test_a_cross_encoder_is_no_encoder(small_folder: Path) -> None:
     with pytest.raises(InputError, match="not an encoder"):
         load_encoder(small_folder, encoder_entry(kind="cross-encoder"), file_hashes=HASHES)
+
+
+def test_a_prompt_variant_that_would_change_nothing_is_refused(small_folder: Path) -> None:
+    with pytest.raises(InputError, match="reads no prompt 'readme'"):
+        load_encoder(small_folder, encoder_entry(), file_hashes=HASHES, prompt="readme")

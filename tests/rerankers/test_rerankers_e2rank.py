@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_vectors import (
     ToyEncoder,
-    assert_ranked_by,
     candidate_list,
     document_vector,
     dot,
@@ -36,31 +35,71 @@ def reranker(encoder: Any = None, *, seed: int = 0, **options: Any) -> E2RankRer
     )
 
 
-def reference_scores(query: Query, candidates: CandidateList, options: dict[str, Any]) -> list[float]:
-    """The method from its description: no batching, no sharing, no rounding."""
-    texts = [document.contents for document in candidates.documents]
-    plain = query_vector(query.text)
+def stable(scores: list[float]) -> list[int]:
+    """Positions by falling score at the 6 decimals that decide."""
+    return sorted(range(len(scores)), key=lambda i: (-round(scores[i], 6), i))
+
+
+def scores_by_one_prompt(query: Query, texts: list[str], options: dict[str, Any]) -> list[float]:
+    """The method from its description: no batching, no sharing."""
+    plain = query_vector(query.text).astype(np.float32)
+    documents = [document_vector(text).astype(np.float32) for text in texts]
     vector = plain
     if options.get("prompt") != "query-only":
         listed = texts[: options.get("prompt_documents", 20)]
         if options.get("prompt_order") == "reversed":
             listed = listed[::-1]
-        vector = listwise_vector(query.text, listed)
+        if options.get("prompt_order") == "query-only":
+            listed = [listed[i] for i in stable([dot(plain, one) for one in documents[: len(listed)]])]
+        vector = listwise_vector(query.text, listed).astype(np.float32)
         if options.get("combination") == "residual":
-            vector = options.get("weight", 1.0) * plain + vector
-            vector = vector / np.linalg.norm(vector)
-    return [dot(vector, document_vector(text)) for text in texts]
+            vector = options.get("weight", 1.0) * plain.astype(float) + vector
+    vector = vector / np.linalg.norm(vector.astype(float))
+    return [dot(vector, one) for one in documents]
 
 
-OPTIONS = st.fixed_dictionaries(
-    {},
+def reference(
+    query: Query, candidates: CandidateList, options: dict[str, Any]
+) -> tuple[list[int], list[float] | None]:
+    """Order of first-stage positions, and the scores where one vector gave them."""
+    texts = [document.contents for document in candidates.documents]
+    order, scores = list(range(len(texts))), [0.0] * len(texts)
+    for _ in range(options.get("passes", 1)):
+        if "step" not in options:
+            found = scores_by_one_prompt(query, [texts[i] for i in order], options)
+            for position, score in zip(order, found, strict=True):
+                scores[position] = score
+            order = [order[place] for place in stable(found)]
+            continue
+        end = len(order)
+        while len(order) > 1:
+            start = max(0, end - options["prompt_documents"])
+            # The window at the top is a full one, whatever the step left.
+            end = min(len(order), start + options["prompt_documents"])
+            window = order[start:end]
+            found = scores_by_one_prompt(query, [texts[i] for i in window], options)
+            order[start:end] = [window[place] for place in stable(found)]
+            if start == 0:
+                break
+            end -= options["step"]
+    return order, None if "step" in options else scores
+
+
+PROMPTED = st.fixed_dictionaries(
+    {"prompt_documents": st.integers(1, 25)},
     optional={
-        "prompt": st.sampled_from(["eval", "readme", "training", "query-only"]),
-        "prompt_documents": st.integers(1, 25),
-        "prompt_order": st.sampled_from(["first-stage", "reversed"]),
-        "combination": st.sampled_from(["pure", "residual"]),
-        "weight": st.floats(0.1, 10),
+        "prompt": st.sampled_from(["eval", "readme", "training"]),
+        "prompt_order": st.sampled_from(["first-stage", "reversed", "query-only"]),
+        "passes": st.integers(1, 3),
     },
+)
+COMBINED = st.one_of(
+    st.just({}),
+    st.just({"combination": "pure"}),
+    st.fixed_dictionaries({"combination": st.just("residual")}, optional={"weight": st.floats(0.1, 10)}),
+)
+OPTIONS = st.one_of(
+    st.just({"prompt": "query-only"}), st.tuples(PROMPTED, COMBINED).map(lambda both: both[0] | both[1])
 )
 
 
@@ -70,16 +109,46 @@ def test_agrees_with_the_reference(seed: int, sizes: list[int], options: dict[st
     queries, lists = random_collection(seed, sizes)
     rankings = reranker(**options).rank_many(queries, lists)
     for query, candidates, ranking in zip(queries, lists, rankings, strict=True):
-        expected = reference_scores(query, candidates, options)
+        order, expected = reference(query, candidates, options)
         assert ranking.trace.scores == pytest.approx(expected, abs=2e-6)
-        assert_ranked_by(ranking.order, expected)
+        assert list(ranking.order) == order
 
 
-@given(st.integers(0, 10_000), SIZES, st.sampled_from(["first-stage", "reversed", "shuffled"]))
-@settings(max_examples=60, deadline=None)
-def test_many_queries_rank_as_one_by_one(seed: int, sizes: list[int], prompt_order: str) -> None:
+@given(st.integers(0, 10_000), SIZES, OPTIONS, st.integers(2, 12), st.data())
+@settings(max_examples=100, deadline=None)
+def test_sliding_windows_agree_with_the_reference(
+    seed: int, sizes: list[int], options: dict[str, Any], window: int, data: st.DataObject
+) -> None:
     queries, lists = random_collection(seed, sizes)
-    model = reranker(prompt_documents=5, prompt_order=prompt_order, combination="residual", seed=seed)
+    step = data.draw(st.integers(1, window))
+    options = {} if options.get("prompt") == "query-only" else dict(options)
+    options |= {"prompt_documents": window, "step": step}
+    for query, candidates, ranking in zip(
+        queries, lists, reranker(**options).rank_many(queries, lists), strict=True
+    ):
+        order, _ = reference(query, candidates, options)
+        assert list(ranking.order) == order
+        assert not ranking.trace.scores
+        windows = 0 if len(candidates) < 2 else 1 + max(0, -(-(len(candidates) - window) // step))
+        plain = "residual" in options.values() or "query-only" in options.values()
+        assert ranking.trace.calls == options.get("passes", 1) * windows + (plain and len(candidates) > 0)
+        assert ranking.trace.prompt_documents == (len(candidates) if windows else 0)
+
+
+@given(
+    st.integers(0, 10_000),
+    SIZES,
+    st.sampled_from(["first-stage", "reversed", "shuffled", "query-only"]),
+    st.sampled_from([{}, {"passes": 2}, {"step": 3}, {"step": 5, "passes": 2}]),
+)
+@settings(max_examples=60, deadline=None)
+def test_many_queries_rank_as_one_by_one(
+    seed: int, sizes: list[int], prompt_order: str, windows: dict[str, int]
+) -> None:
+    queries, lists = random_collection(seed, sizes)
+    model = reranker(
+        prompt_documents=5, prompt_order=prompt_order, combination="residual", seed=seed, **windows
+    )
     together = model.rank_many(queries, lists)
     alone = [model.rank(q, c) for q, c in reversed(list(zip(queries, lists, strict=True)))][::-1]
     assert [r.order for r in together] == [r.order for r in alone]
@@ -255,6 +324,10 @@ def test_fingerprint_holds_what_decides_a_ranking_and_nothing_else() -> None:
     base = reranker().fingerprint
     assert reranker(label="other", on_error="keep-first-stage", seed=5).fingerprint == base
     changed = [
+        reranker(passes=2),
+        reranker(step=20),
+        reranker(step=10),
+        reranker(prompt_order="query-only"),
         reranker(prompt="readme"),
         reranker(prompt_documents=5),
         reranker(combination="residual"),

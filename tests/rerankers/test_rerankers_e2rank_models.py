@@ -128,6 +128,9 @@ def reference_scores(
         listed = texts[: options.get("prompt_documents", 20)]
         if options.get("prompt_order") == "reversed":
             listed = listed[::-1]
+        if options.get("prompt_order") == "query-only":
+            plain = reference.query(query.text)
+            listed = sorted(listed, key=lambda text: -round(float(reference.document(text) @ plain), 6))
         vector = reference.listwise(query.text, listed, options.get("prompt", "eval"))
         if options.get("combination") == "residual":
             vector = options["weight"] * reference.query(query.text) + vector
@@ -147,6 +150,7 @@ DECODER_CASES = [
     {"prompt": "eval", "prompt_documents": 3},
     {"prompt": "readme", "prompt_order": "reversed"},
     {"prompt": "training", "prompt_documents": 5},
+    {"prompt": "eval", "prompt_documents": 4, "prompt_order": "query-only"},
     {"prompt": "eval", "combination": "residual", "weight": 0.5},
     {"prompt": "query-only"},
 ]

@@ -50,6 +50,26 @@ def test_agrees_with_the_formula(seed: int, sizes: list[int], documents: int, we
         assert ranking.trace.prompt_documents == min(documents, len(vectors))
 
 
+@given(st.integers(0, 10_000), st.lists(st.integers(0, 25), min_size=1, max_size=4), st.integers(1, 30))
+@settings(max_examples=50, deadline=None)
+def test_the_average_asks_the_documents_alone(seed: int, sizes: list[int], documents: int) -> None:
+    queries, lists = random_collection(seed, sizes)
+    model = FeedbackReranker(
+        encoder := ToyEncoder(),
+        FeedbackSettings(family="feedback", model="toy", method="average", documents=documents),
+    )
+    for candidates, ranking in zip(lists, model.rank_many(queries, lists), strict=True):
+        vectors = [document_vector(document.contents) for document in candidates.documents]
+        scores: list[float] = []
+        if vectors:
+            mean = np.mean(vectors[:documents], axis=0)
+            scores = [dot(mean / np.linalg.norm(mean), vector) for vector in vectors]
+        assert ranking.trace.scores == pytest.approx(scores, abs=2e-6)
+        assert_ranked_by(ranking.order, scores)
+        assert (ranking.trace.calls, ranking.trace.prompt_tokens) == (0, 0)
+    assert "query" not in {kind for kind, _ in encoder.calls}
+
+
 def test_a_large_weight_leaves_only_the_feedback() -> None:
     """With one feedback document and hardly any query, that document comes first."""
     queries, lists = random_collection(5, [20] * 3)

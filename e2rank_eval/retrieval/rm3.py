@@ -1,0 +1,110 @@
+"""RM3: BM25 once more, with the query expanded by the commonest terms of the first documents found."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.retrieval.base import Hits
+from e2rank_eval.retrieval.quantised_bm25 import QuantisedBM25
+from e2rank_eval.store.corpus import selected
+
+_COMMON = 0.1
+"""Terms in more than this share of the documents expand nothing, as in Anserini."""
+
+_TERM = re.compile(r"[a-z0-9]{2,20}")
+"""What may expand a query there."""
+
+Model = dict[str, float]
+"""A term distribution."""
+
+
+class RM3:
+    """Relevance model interpolated with the query (Lavrenko and Croft 2001; RM3: Abdul-Jaleel et al. 2004).
+
+    P(t | R) is the sum over the first ``documents`` of BM25 score times P(t | d), of each document's
+    ``terms`` most frequent terms, cut to the ``terms`` heaviest and scaled to sum to 1; the second search
+    weighs term t with ``original_weight`` * P(t | query) + (1 - ``original_weight``) * P(t | R). This
+    estimate, its two filters and the defaults are those of Anserini's Rm3Reranker; equal weights are
+    cut in alphabetical order. Documents excluded for a query feed nothing back to it. Scores are those
+    of :class:`QuantisedBM25`.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        k1: float = 0.9,
+        b: float = 0.4,
+        analyser: Literal["lucene", "simple"] = "simple",
+        documents: int = 10,
+        terms: int = 10,
+        original_weight: float = 0.5,
+    ) -> None:
+        self._corpus = dataset.corpus
+        self._ids = tuple(dataset.corpus)
+        self._exclusions = dataset.exclusions
+        self._index = QuantisedBM25(dataset.corpus.values(), k1=k1, b=b, analyser=analyser)
+        self._documents = documents
+        self._terms = terms
+        self._original_weight = original_weight
+
+    def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
+        """For each query its best ``min(depth, corpus size)`` documents; equal scores in corpus order."""
+        return [
+            self._index.search_weighted(model, depth)
+            for model, depth in zip(self.expanded(queries), depths, strict=True)
+        ]
+
+    def expanded(self, queries: Sequence[Query]) -> list[Model]:
+        """The weights of each second search, which sum to 1 where the query has a term."""
+        asked = [_scaled(Counter(self._index.terms(query.text))) for query in queries]
+        first = [self._first(query, terms) for query, terms in zip(queries, asked, strict=True)]
+        documents = selected(self._corpus, {identifier for found in first for identifier in found})
+        models = {
+            identifier: self._document_model(documents[identifier]) for found in first for identifier in found
+        }
+        return [self._interpolated(*pair, models) for pair in zip(asked, first, strict=True)]
+
+    def _first(self, query: Query, asked: Model) -> dict[str, float]:
+        """Ids and scores of the documents that feed back."""
+        excluded = self._exclusions.get(query.id, frozenset())
+        found = self._index.search_weighted(asked, self._documents + len(excluded))
+        scores = {self._ids[at]: score for at, score in zip(found.positions, found.scores, strict=True)}
+        kept = [(one, score) for one, score in scores.items() if one not in excluded and score > 0]
+        return dict(kept[: self._documents])
+
+    def _document_model(self, document: Document) -> Model:
+        common = _COMMON * len(self._ids)
+        kept = {
+            term: count
+            for term, count in Counter(self._index.terms(document.contents)).items()
+            if _TERM.fullmatch(term) and self._index.document_frequency(term) <= common
+        }
+        return _scaled(_heaviest(kept, self._terms))
+
+    def _interpolated(self, asked: Model, first: Mapping[str, float], models: Mapping[str, Model]) -> Model:
+        weights: defaultdict[str, float] = defaultdict(float)
+        for identifier, score in first.items():
+            for term, share in models[identifier].items():
+                weights[term] += share * score
+        relevant = _scaled(_heaviest(weights, self._terms))
+        if not relevant:
+            return asked
+        kept = self._original_weight
+        return {
+            term: kept * asked.get(term, 0.0) + (1 - kept) * relevant.get(term, 0.0)
+            for term in sorted({*asked, *relevant})
+        }
+
+
+def _heaviest(weights: Mapping[str, float], size: int) -> Mapping[str, float]:
+    return dict(sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:size])
+
+
+def _scaled(weights: Mapping[str, float]) -> Model:
+    total = sum(weights.values())
+    return {term: weight / total for term, weight in weights.items()} if total else {}

@@ -47,6 +47,7 @@ class Models:
         if key not in self._encoders:
             from e2rank_eval.encoders.cache import CachedEncoder
             from e2rank_eval.encoders.load import load_encoder
+            from e2rank_eval.encoders.plain_texts import PlainTexts
 
             fetched = self._fetched(name)
             start = time.perf_counter()
@@ -58,9 +59,12 @@ class Models:
                 document_tokens=document_tokens,
             )
             self.load_seconds += time.perf_counter() - start
-            self._encoders[key] = (
-                CachedEncoder(encoder, self._cache / "vectors") if self._vector_cache else encoder
-            )
+            plain = entries.model(name).plain_model
+            if plain is not None:
+                encoder = PlainTexts(encoder, self.encoder(plain, document_tokens=document_tokens))
+            elif self._vector_cache:
+                encoder = CachedEncoder(encoder, self._cache / "vectors")
+            self._encoders[key] = encoder
         return self._encoders[key]
 
     def language_model(self, name: str) -> LanguageModel:

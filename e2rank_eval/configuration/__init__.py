@@ -7,7 +7,7 @@ from e2rank_eval.configuration.experiment import (
     LatencySettings,
     SweepSettings,
 )
-from e2rank_eval.configuration.reading import parse_configuration, read_configuration
+from e2rank_eval.configuration.reading import parse_configuration, read_configuration, read_training
 from e2rank_eval.configuration.systems import (
     CrossEncoderSettings,
     CustomSettings,
@@ -24,11 +24,25 @@ from e2rank_eval.configuration.systems import (
     RerankerSettings,
     Strict,
 )
+from e2rank_eval.configuration.training import (
+    CrossEncoderRun,
+    InfoNCESettings,
+    ListwiseRun,
+    LoraSettings,
+    OptimiserSettings,
+    PromptSettings,
+    RunBase,
+    Stage1Run,
+    Stage2Run,
+    TrainingFile,
+    TrainingRun,
+)
 from e2rank_eval.configuration.yaml_files import line_of, load_mapping
 
 __all__ = [
     "ComparisonSettings",
     "Configuration",
+    "CrossEncoderRun",
     "CrossEncoderSettings",
     "CustomSettings",
     "DatasetSettings",
@@ -36,18 +50,29 @@ __all__ = [
     "FeedbackSettings",
     "FirstStageSettings",
     "IdentitySettings",
+    "InfoNCESettings",
     "LatencySettings",
+    "ListwiseRun",
     "ListwiseSettings",
+    "LoraSettings",
     "MonoT5Settings",
     "Name",
+    "OptimiserSettings",
     "PairwiseSettings",
     "PointwiseSettings",
+    "PromptSettings",
     "RerankerBase",
     "RerankerSettings",
+    "RunBase",
+    "Stage1Run",
+    "Stage2Run",
     "Strict",
     "SweepSettings",
+    "TrainingFile",
+    "TrainingRun",
     "line_of",
     "load_mapping",
     "parse_configuration",
     "read_configuration",
+    "read_training",
 ]

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
 from e2rank_eval.configuration.experiment import Configuration
+from e2rank_eval.configuration.systems import Strict
+from e2rank_eval.configuration.training import TrainingFile
 from e2rank_eval.configuration.yaml_files import line_of, load_mapping
 from e2rank_eval.errors import InputError
+
+_TAGS = {"rerankers": "family", "runs": "objective"}
+"""Sections whose entries are of several kinds, and the key that says which."""
+
+Kind = TypeVar("Kind", bound=Strict)
 
 _BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
@@ -23,12 +30,7 @@ def parse_configuration(values: dict[str, Any], path: Path | str) -> Configurati
     InputError
         Naming the file, the line where ``path`` is one file, the key and what is wrong with it.
     """
-    try:
-        return Configuration.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place, problem = _explain(first)
-        raise InputError(problem, path=path, line=line_of(path, place), mend=_mend(first)) from error
+    return _parsed(Configuration, values, path)
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -42,21 +44,36 @@ def read_configuration(path: Path) -> Configuration:
     return parse_configuration(load_mapping(path), path)
 
 
+def read_training(path: Path) -> TrainingFile:
+    """Read and check a file of training runs; raises as :func:`read_configuration` does."""
+    return _parsed(TrainingFile, load_mapping(path), path)
+
+
+def _parsed(kind: type[Kind], values: dict[str, Any], path: Path | str) -> Kind:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place, problem = _explain(first)
+        raise InputError(problem, path=path, line=line_of(path, place), mend=_mend(first, kind)) from error
+
+
 def _explain(error: Any) -> tuple[list[str | int], str]:
     """Keys from the file's top to what is wrong, and the problem in words."""
     place = [part for part in error["loc"] if part != "[key]"]
     kind, context = error["type"], error.get("ctx", {})
-    if place[:1] == ["rerankers"] and len(place) > 2:
+    tag = _TAGS.get(str(place[0])) if place else None
+    if tag is not None and len(place) > 2:
         del place[2]  # pydantic names the family that it checked against; the file has no such level
     if kind.startswith("union_tag"):
-        place.append("family")
+        place.append(str(tag))
     key = ".".join(str(part) for part in place)
     if kind == "extra_forbidden":
         return place, f"unknown key {key!r}"
     if kind in ("missing", "union_tag_not_found"):
         return place, f"{key} is missing"
     if kind == "union_tag_invalid":
-        return place, f"{key}: unknown family {context['tag']!r}"
+        return place, f"{key}: unknown {tag} {context['tag']!r}"
     message = error["msg"].removeprefix("Value error, ")
     if not place:  # a check of the whole file, whose message begins with the key
         return message.split(":")[0].split("."), message
@@ -65,16 +82,16 @@ def _explain(error: Any) -> tuple[list[str | int], str]:
     return place, f"{key}: {message}{shown}"
 
 
-def _mend(error: Any) -> str:
+def _mend(error: Any, file: type[Strict]) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        fields = _fields(error["loc"])
+        fields = _fields(error["loc"], file)
         close = get_close_matches(str(error["loc"][-1]), fields, n=1)
         return f"did you mean {close[0]!r}?" if close else f"remove it; known: {', '.join(fields)}"
     if kind == "union_tag_invalid":
         return f"known: {context['expected_tags'].replace(chr(39), '')}"
     if kind == "union_tag_not_found":
-        return f"add it; known: {', '.join(_families())}"
+        return f"add it; known: {', '.join(_members(error['loc'][0], file))}"
     if kind == "missing":
         return "add it"
     if kind == "literal_error":
@@ -85,18 +102,30 @@ def _mend(error: Any) -> str:
     return f"give {_BOUNDS[bound]} {context[bound]}" if bound else "mend this key"
 
 
-def _fields(place: tuple[str | int, ...]) -> list[str]:
+def _fields(place: tuple[str | int, ...], file: type[Strict]) -> list[str]:
     """The known keys beside an unknown one at ``place``, pydantic's location of it."""
     if len(place) == 1:
-        return list(Configuration.model_fields)
-    section = str(place[0])
-    if section == "rerankers":
-        return list(_families()[str(place[2])].model_fields)
-    return list(get_args(Configuration.model_fields[section].annotation)[1].model_fields)
+        return list(file.model_fields)
+    section, tagged = str(place[0]), place[0] in _TAGS
+    entry = _members(section, file)[str(place[2])] if tagged else _settings_in(file, section)
+    for part in place[3 if tagged else 2 : -1]:
+        if isinstance(part, str):
+            entry = _settings_in(entry, part)
+    return list(entry.model_fields)
 
 
-def _families() -> dict[str, Any]:
-    """Settings of each reranker family by its name."""
-    settings = get_args(Configuration.model_fields["rerankers"].annotation)[1]
+def _settings_in(settings: Any, field: str) -> Any:
+    """The type of the settings that a field holds, be it optional, in a list or in a mapping."""
+    open_types = [settings.model_fields[field].annotation]
+    for one in open_types:
+        if isinstance(one, type) and issubclass(one, Strict):
+            return one
+        open_types += get_args(one)
+    raise LookupError(field)
+
+
+def _members(section: str, file: type[Strict]) -> dict[str, Any]:
+    """The settings of each kind of entry in a section of several kinds, by name."""
+    settings = get_args(file.model_fields[section].annotation)[1]
     members = get_args(get_args(settings)[0])
-    return {get_args(one.model_fields["family"].annotation)[0]: one for one in members}
+    return {get_args(one.model_fields[_TAGS[section]].annotation)[0]: one for one in members}

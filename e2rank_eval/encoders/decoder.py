@@ -42,7 +42,7 @@ class DecoderEncoder:
     ) -> None:
         self.name = name
         self.dimension = states.dimension
-        self._states = states
+        self.states = states
         self._instruction = instruction
         self._prompt = prompt
         self._before, _ = states.special_ids()
@@ -65,15 +65,23 @@ class DecoderEncoder:
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
         """Each text by itself, cut at the limit of its kind before the end-of-text token is added."""
-        limit = self._limits[kind]
-        inputs = texts if kind == "document" else [query_input(self._instruction, text) for text in texts]
-        contents = self._states.token_ids(inputs)
-        sequences = [_read_at_end([*self._before, *content[:limit], self._end_id]) for content in contents]
+        rows = self.plain_inputs(texts, kind)
+        sequences = [sequence for sequence, _ in rows]
         return Encoded(
-            self._states.vectors(sequences, stable=kind == "document"),
+            self.states.vectors(sequences, stable=kind == "document"),
             tokens=tuple(len(sequence.ids) for sequence in sequences),
-            truncated=tuple(int(len(content) > limit) for content in contents),
+            truncated=tuple(cut for _, cut in rows),
         )
+
+    def plain_inputs(self, texts: Sequence[str], kind: Kind) -> list[tuple[TokenSequence, int]]:
+        """What each text is read as, and 1 where its limit cut it, else 0."""
+        limit = self._limits[kind]
+        given = texts if kind == "document" else [query_input(self._instruction, text) for text in texts]
+        contents = self.states.token_ids(given)
+        return [
+            (_read_at_end([*self._before, *content[:limit], self._end_id]), int(len(content) > limit))
+            for content in contents
+        ]
 
     def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:
         """The state of the generation prompt's last token, after query and documents.
@@ -87,49 +95,54 @@ class DecoderEncoder:
             When the tokenizer has no chat template, or the prompt exceeds the window even without
             its documents' texts.
         """
-        if inputs and not self._states.tokenizer.chat_template:
+        rows = [self._fitted(one) for one in inputs]
+        sequences = [_read_at_end(ids) for _, ids, _ in rows]
+        return Encoded(
+            self.states.vectors(sequences, stable=False),
+            tokens=tuple(len(sequence.ids) for sequence in sequences),
+            truncated=tuple(cut for *_, cut in rows),
+            prompts=tuple(prompt for prompt, *_ in rows),
+        )
+
+    def listwise_input(self, given: ListwiseInput, *, window: int | None = None) -> tuple[TokenSequence, int]:
+        """What a query with its documents is read as, and how many of its texts were cut.
+
+        ``window`` lowers the number of tokens that it may have.
+        """
+        _, ids, cut = self._fitted(given, window)
+        return _read_at_end(ids), cut
+
+    def synchronise(self) -> None:
+        self.states.synchronise()
+
+    def _fitted(self, given: ListwiseInput, window: int | None = None) -> tuple[str, tuple[int, ...], int]:
+        """Prompt, its token ids, and how many of its texts were cut to fit the limits and the window."""
+        if not self.states.tokenizer.chat_template:
             raise InputError(
                 f"the tokenizer of {self.name} has no chat template, which the listwise prompt needs",
                 mend="use prompt: query-only, or a model with a chat template",
             )
-        prompts, sequences, cuts = [], [], []
-        for one in inputs:
-            prompt, ids, cut = self._fitted(one)
-            prompts.append(prompt)
-            sequences.append(_read_at_end(ids))
-            cuts.append(cut)
-        return Encoded(
-            self._states.vectors(sequences, stable=False),
-            tokens=tuple(len(sequence.ids) for sequence in sequences),
-            truncated=tuple(cuts),
-            prompts=tuple(prompts),
-        )
-
-    def synchronise(self) -> None:
-        self._states.synchronise()
-
-    def _fitted(self, given: ListwiseInput) -> tuple[str, tuple[int, ...], int]:
-        """Prompt, its token ids, and how many of its texts were cut to fit the limits and the window."""
-        query_ends, *ends = self._states.token_ends([given.query, *given.documents])
+        window = window or self.states.window
+        query_ends, *ends = self.states.token_ends([given.query, *given.documents])
         query = _cut(given.query, query_ends, self._limits["query"])
         shares = [min(len(one), self._limits["document"]) for one in ends]
         while True:
             documents = [_cut(*one) for one in zip(given.documents, ends, shares, strict=True)]
             prompt, ids = self._rendered(query, documents)
-            excess = len(ids) - self._states.window
+            excess = len(ids) - window
             if excess <= 0:
                 cut = sum(len(one) > share for one, share in zip(ends, shares, strict=True))
                 return prompt, ids, cut + int(len(query_ends) > self._limits["query"])
             if not any(shares):
                 raise InputError(
                     f"a listwise prompt of {len(ids)} tokens even without the documents' texts exceeds the "
-                    f"window of {self._states.window}", mend="lower prompt_documents",
+                    f"window of {window}", mend="lower prompt_documents",
                 )  # fmt: skip
             # A cut text may tokenise into a token more or less beside its new neighbour: hence again.
             shares = share_budget(shares, max(0, sum(shares) - excess))
 
     def _rendered(self, query: str, documents: Sequence[str]) -> tuple[str, tuple[int, ...]]:
-        tokenizer = self._states.tokenizer
+        tokenizer = self.states.tokenizer
         content = render_listwise(self._prompt, query, documents, end_of_text=self._end_of_text)
         prompt: str = tokenizer.apply_chat_template(
             [{"role": "user", "content": content}],
@@ -137,7 +150,7 @@ class DecoderEncoder:
             add_generation_prompt=True,
             enable_thinking=False,  # templates that know no thinking ignore it
         )
-        return prompt, tuple(self._states.token_ids([prompt])[0])
+        return prompt, tuple(self.states.token_ids([prompt])[0])
 
 
 def _cut(text: str, ends: Sequence[int], tokens: int) -> str:

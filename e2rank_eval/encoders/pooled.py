@@ -38,7 +38,7 @@ class PooledEncoder:
     ) -> None:
         self.name = name
         self.dimension = states.dimension
-        self._states = states
+        self.states = states
         self._pooling = pooling
         self._instruction = instruction or ""
         self._before, self._after = states.special_ids()
@@ -60,16 +60,21 @@ class PooledEncoder:
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
         """Each text by itself, cut at the limit of its kind."""
+        rows = self.plain_inputs(texts, kind)
+        sequences = [sequence for sequence, _ in rows]
+        return Encoded(
+            self.states.vectors(sequences, stable=kind == "document"),
+            tokens=tuple(len(sequence.ids) for sequence in sequences),
+            truncated=tuple(cut for _, cut in rows),
+        )
+
+    def plain_inputs(self, texts: Sequence[str], kind: Kind) -> list[tuple[TokenSequence, int]]:
+        """What each text is read as, and 1 where its limit cut it, else 0."""
         contents = self._contents(
             texts if kind == "document" else [self._instruction + text for text in texts]
         )
         limit = self._limits[kind]
-        sequences = [self._plain(content[:limit]) for content in contents]
-        return Encoded(
-            self._states.vectors(sequences, stable=kind == "document"),
-            tokens=tuple(len(sequence.ids) for sequence in sequences),
-            truncated=tuple(int(len(content) > limit) for content in contents),
-        )
+        return [(self._plain(content[:limit]), int(len(content) > limit)) for content in contents]
 
     def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:
         """The query as its documents have changed it: the mean over the query's own positions.
@@ -85,34 +90,39 @@ class PooledEncoder:
         InputError
             When a query has no token, or its separators alone exceed the window.
         """
-        rows = [self._listwise(one) for one in inputs]
+        rows = [self.listwise_input(one) for one in inputs]
         sequences = [sequence for sequence, _ in rows]
         return Encoded(
-            self._states.vectors(sequences, stable=False),
+            self.states.vectors(sequences, stable=False),
             tokens=tuple(len(sequence.ids) for sequence in sequences),
             truncated=tuple(cut for _, cut in rows),
-            prompts=tuple(self._states.tokenizer.decode(sequence.ids) for sequence in sequences),
+            prompts=tuple(self.states.tokenizer.decode(sequence.ids) for sequence in sequences),
         )
 
     def synchronise(self) -> None:
-        self._states.synchronise()
+        self.states.synchronise()
 
     def _contents(self, texts: Sequence[str]) -> list[list[int]]:
-        return self._states.token_ids([text.lower() for text in texts] if self._pooling.lower_case else texts)
+        return self.states.token_ids([text.lower() for text in texts] if self._pooling.lower_case else texts)
 
     def _plain(self, content: list[int]) -> TokenSequence:
         ids = (*self._before, *content, *self._after)
         return TokenSequence(ids, 0, 1 if self._pooling.mode == "cls" else len(ids))
 
-    def _listwise(self, given: ListwiseInput) -> tuple[TokenSequence, int]:
+    def listwise_input(self, given: ListwiseInput, *, window: int | None = None) -> tuple[TokenSequence, int]:
+        """What a query with its documents is read as, and how many of its texts were cut.
+
+        ``window`` lowers the number of tokens that it may have.
+        """
+        window = window or self.states.window
         query, *documents = self._contents([self._instruction + given.query, *given.documents])
         if not query:
             raise InputError(f"query {given.query!r} has no token", mend="remove it or write it out")
-        room = self._states.window - len(self._before) - len(self._after) * (1 + len(documents))
+        room = window - len(self._before) - len(self._after) * (1 + len(documents))
         kept = query[: min(self._limits["query"], room)]
         if not kept:
             raise InputError(
-                f"{len(documents)} documents exceed a window of {self._states.window} tokens",
+                f"{len(documents)} documents exceed a window of {window} tokens",
                 mend="lower prompt_documents",
             )
         wanted = [min(len(document), self._limits["document"]) for document in documents]

@@ -33,7 +33,8 @@ class TransformerStates:
     """A transformer's body (no head) in inference mode on the best device, and its tokenizer.
 
     ``causal`` says that a position sees only those before it: padding on the right then needs no
-    mask. Weights are read from safetensors only, and no code that comes with them is run.
+    mask. :attr:`model` is the module itself, which training changes in place. Weights are read from
+    safetensors only, and no code that comes with them is run.
 
     Raises
     ------
@@ -49,14 +50,14 @@ class TransformerStates:
         self.window = window
         self._causal = causal
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._model = _load_body(folder, getattr(torch, self.dtype)).to(self.device).eval()
-        positions = getattr(self._model.config, "max_position_embeddings", None)
+        self.model: Any = _load_body(folder, getattr(torch, self.dtype)).to(self.device).eval()
+        positions = getattr(self.model.config, "max_position_embeddings", None)
         if positions is not None and window > positions:
             raise InputError(
                 f"a window of {window} tokens, but the model has {positions} positions",
                 path=folder, mend="lower window in the model registry",
             )  # fmt: skip
-        self.dimension = int(self._model.config.hidden_size)
+        self.dimension = int(self.model.config.hidden_size)
         self._padding = self.tokenizer.pad_token_id or 0  # any id serves: no real position attends to it
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
@@ -109,6 +110,15 @@ class TransformerStates:
 
     @torch.inference_mode()
     def _means(self, batch: Batch, sequences: Sequence[TokenSequence]) -> Vectors:
+        means = self.means(batch, sequences)
+        return np.asarray(means.cpu().numpy(), dtype=np.float32)
+
+    def means(self, batch: Batch, sequences: Sequence[TokenSequence], *, model: Any = None) -> torch.Tensor:
+        """The mean states of ``sequences`` as float32 [n, d], with gradients where they are switched on.
+
+        ``batch`` says how they are padded; ``model`` runs them instead of :attr:`model`, such as a
+        wrapper of it that trains on several devices.
+        """
         ids = torch.full((len(sequences) + batch.filler, batch.length), self._padding, dtype=torch.long)
         mask = torch.zeros_like(ids)
         mask[:, 0] = 1  # filler rows attend to something, or their states would be NaN
@@ -117,10 +127,10 @@ class TransformerStates:
             mask[row, : len(sequence.ids)] = 1
         inputs: dict[str, Any] = {"input_ids": ids.to(self.device)}
         inputs |= {"use_cache": False} if self._causal else {"attention_mask": mask.to(self.device)}
-        states = self._model(**inputs).last_hidden_state
+        states = (self.model if model is None else model)(**inputs).last_hidden_state
         # Row by row: a mean over a padded batch would add in an order that depends on the padding.
         means = [states[row, one.start : one.stop].float().mean(0) for row, one in enumerate(sequences)]
-        return np.asarray(torch.stack(means).cpu().numpy(), dtype=np.float32)
+        return torch.stack(means)
 
     def synchronise(self) -> None:
         if self.device.type == "cuda":

@@ -22,6 +22,7 @@ from e2rank_eval.registry.source_kinds import (
     PackageSource,
     Sha256,
     Source,
+    TrainedSource,
     UrlSource,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "Server",
     "Sha256",
     "Source",
+    "TrainedSource",
     "UrlSource",
     "dataset",
     "datasets",
@@ -173,6 +175,9 @@ class ModelEntry(Strict):
     end_of_text: str | None = Field(None, description="token that ends document and query inputs (decoders)")
     query_instruction: str | None = Field(None, description="instruction of query-only inputs; null: none")
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    plain_model: Name | None = Field(
+        None, description="model that embeds documents and plain queries, if not this one; encoders only"
+    )
 
     @model_validator(mode="after")
     def _served_or_fetched(self) -> ModelEntry:
@@ -229,11 +234,28 @@ def _load(kind: str) -> dict[str, Any]:
     packaged = resources.files("e2rank_eval.registry") / f"{kind}.yaml"
     values = yaml.safe_load(packaged.read_text(encoding="utf-8"))
     origin: dict[str, str] = dict.fromkeys(values, f"registry/{kind}.yaml")
-    overlay = Path("config") / f"{kind}.yaml"
-    if overlay.exists():
-        added = load_mapping(overlay)
-        values |= added
-        origin |= dict.fromkeys(added, str(overlay))
+    trained = sorted(Path("models").glob("*/entry.yaml")) if kind == "models" else []
+    for overlay in [*trained, Path("config") / f"{kind}.yaml"]:
+        if overlay.exists():
+            added = load_mapping(overlay)
+            values |= added
+            origin |= dict.fromkeys(added, str(overlay))
+    return _checked(kind, values, origin)
+
+
+def read_models(path: Path) -> dict[str, ModelEntry]:
+    """The models of one file that is laid out as ``config/models.yaml``, such as a training run's.
+
+    Raises
+    ------
+    InputError
+        Naming file and line: no YAML mapping, or a wrong key.
+    """
+    values = load_mapping(path)
+    return _checked("models", values, dict.fromkeys(values, str(path)))
+
+
+def _checked(kind: str, values: dict[str, Any], origin: dict[str, str]) -> dict[str, Any]:
     entries: dict[str, Any] = {}
     for name, value in values.items():
         try:

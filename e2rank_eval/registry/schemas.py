@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from e2rank_eval.configuration import Configuration
+from e2rank_eval.configuration import Configuration, TrainingFile
 from e2rank_eval.registry.entries import DatasetEntry, ModelEntry
 from e2rank_eval.registry.runs import RunRegistry
 
@@ -17,12 +17,13 @@ _FOLDER = Path(__file__).parent / "schemas"
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """Schema by file name: the experiment configuration and the registries."""
+    """Schema by file name: the experiment configuration, the registries and training files."""
     types: dict[str, Any] = {
         "config.schema.json": Configuration,
         "datasets.schema.json": dict[str, DatasetEntry],
         "models.schema.json": dict[str, ModelEntry],
         "runs.schema.json": RunRegistry,
+        "training.schema.json": TrainingFile,
     }
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {name: dialect | TypeAdapter(kind).json_schema() for name, kind in types.items()}

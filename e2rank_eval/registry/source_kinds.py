@@ -88,6 +88,17 @@ class LocalSource(Strict):
     kind: Literal["local"]
 
 
+class TrainedSource(Strict):
+    """Weights that `e2rank-eval train` wrote: a folder, or what training changed of a base model."""
+
+    kind: Literal["trained"]
+    folder: str = Field(description="where files lie, relative to the working folder")
+    base: str | None = Field(
+        None, description="registry model whose tensors stay where weights.safetensors has none"
+    )
+    files: dict[str, Sha256] = Field(min_length=1, description="path in the folder -> hash")
+
+
 class GeneratedSource(Strict):
     """Made on this machine by a named loader, from nothing but what Python brings."""
 
@@ -96,6 +107,6 @@ class GeneratedSource(Strict):
 
 
 Source = Annotated[
-    PackageSource | HubSource | UrlSource | IrDatasetsSource | LocalSource | GeneratedSource,
+    PackageSource | HubSource | UrlSource | IrDatasetsSource | LocalSource | TrainedSource | GeneratedSource,
     Field(discriminator="kind"),
 ]

@@ -21,9 +21,10 @@ from e2rank_eval.registry.entries import (
     LocalSource,
     PackageSource,
     Source,
+    TrainedSource,
     UrlSource,
 )
-from e2rank_eval.sources import hub, ir_datasets_export, package, url
+from e2rank_eval.sources import hub, ir_datasets_export, package, trained, url
 from e2rank_eval.store.files import read_json, sha256_file, write_json
 from e2rank_eval.store.locks import exclusive
 
@@ -101,6 +102,8 @@ def described(source: Source) -> str:
         return f"ir_datasets {source.id}"
     if isinstance(source, LocalSource):
         return "a folder of yours"
+    if isinstance(source, TrainedSource):
+        return f"{source.folder}, trained here"
     return f"loader {source.loader}"
 
 
@@ -191,6 +194,9 @@ def _take(source: Source, folder: Path) -> str | None:
         return None
     if isinstance(source, IrDatasetsSource):
         return ir_datasets_export.take(source, folder)
+    if isinstance(source, TrainedSource):
+        trained.take(source, folder)
+        return None
     if isinstance(source, LocalSource):
         raise UnavailableError("only you can provide it; set E2RANK_DATA to the folder that holds it")
     assert isinstance(source, GeneratedSource)

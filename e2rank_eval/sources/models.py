@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from e2rank_eval.registry import entries
+from e2rank_eval.registry.entries import ModelEntry, TrainedSource
 from e2rank_eval.sources.fetch import Fetched, fetch
 from e2rank_eval.store.files import write_json
 from e2rank_eval.store.layout import MODEL, Layout
@@ -20,10 +21,20 @@ def fetch_model(name: str, cache: Path) -> Fetched:
     UnavailableError
         When no source could be used, naming each with its reason.
     """
-    entry = entries.model(name)
+    return fetch_entry(name, entries.model(name), cache)
+
+
+def fetch_entry(name: str, entry: ModelEntry, cache: Path) -> Fetched:
+    """As :func:`fetch_model`, of an entry that no registry need hold.
+
+    The base model of weights that were trained is fetched first, beside them.
+    """
     if entry.server is not None:
         served = f"{entry.server.model} served at {entry.server.base_url}"
         return Fetched(cache / "models" / name, source=served, revision=None, files={})
+    for source in entry.sources:
+        if isinstance(source, TrainedSource) and source.base is not None:
+            fetch_model(source.base, cache)
     return fetch(name, entry.sources, cache / "models" / name, entry.files)
 
 

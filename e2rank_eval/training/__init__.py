@@ -1,0 +1,1 @@
+"""Training: the paper's two stages, its baselines' training, and labelling by a teacher."""

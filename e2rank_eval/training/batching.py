@@ -1,0 +1,102 @@
+"""Which slates each update sees: a pure function of the data, the settings and the update's number."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from functools import lru_cache
+
+from e2rank_eval.configuration import RunBase
+from e2rank_eval.errors import InputError
+from e2rank_eval.training.slates import Slate, read_slates, sample_sources
+
+Update = tuple[tuple[Slate, ...], ...]
+"""The slates of one update, divided into what one device sees together."""
+
+
+class Schedule:
+    """The updates of a run, by number; nothing of it depends on where training was interrupted.
+
+    Where the data have no shares, all slates of an update are of one source, and what does not fill an
+    update at a source's end is left out of that epoch (``left_out`` counts it), as in the official code.
+    With shares, every device's part has so many slates of each file; a file that ends begins anew.
+
+    Raises
+    ------
+    InputError
+        When no source, or no file with a share, fills an update.
+    """
+
+    def __init__(self, settings: RunBase) -> None:
+        self._settings = settings
+        self._files = [self._read(position) for position in range(len(settings.data))]
+        self._mixed = settings.data[0].share is not None
+        self._groups = self._by_source()
+        self.left_out = 0 if self._mixed else sum(len(one) % settings.batch for one in self._groups)
+        per_epoch = sum(len(one) // settings.batch for one in self._groups)
+        if not self._mixed and per_epoch == 0:
+            raise InputError(
+                f"no source has the {settings.batch} slates of one update",
+                path=settings.data[0].path, mend="lower batch, or add data",
+            )  # fmt: skip
+        self._per_epoch = per_epoch
+        self.steps = settings.steps or per_epoch * settings.epochs
+        self._epoch = lru_cache(maxsize=2)(self._updates_of_epoch)
+        self._shuffled = lru_cache(maxsize=2 * len(self._files))(self._shuffle)
+
+    @property
+    def slates(self) -> list[Slate]:
+        """Every slate that may be seen, in the order of the files."""
+        return [slate for file in self._files for slate in file]
+
+    def update(self, step: int) -> Update:
+        """The slates of update ``step``, counted from 0."""
+        if self._mixed:
+            return self._mixed_update(step)
+        return self._epoch(step // self._per_epoch)[step % self._per_epoch]
+
+    def _read(self, position: int) -> list[Slate]:
+        file, settings = self._settings.data[position], self._settings
+        slates = sample_sources(read_slates(file.path), file.per_source, settings.seed)
+        limit = settings.slate_documents
+        return slates if limit is None else [slate.cut(limit) for slate in slates]
+
+    def _by_source(self) -> list[list[Slate]]:
+        groups: dict[str, list[Slate]] = {}
+        for slate in self.slates:
+            groups.setdefault(slate.source, []).append(slate)
+        return list(groups.values())
+
+    def _updates_of_epoch(self, epoch: int) -> list[Update]:
+        draw = random.Random(f"{self._settings.seed} epoch {epoch}")
+        size, updates = self._settings.batch, []
+        for group in self._groups:
+            order = draw.sample(group, len(group))
+            full = len(order) - len(order) % size
+            updates += [self._divided(order[start : start + size]) for start in range(0, full, size)]
+        draw.shuffle(updates)
+        return updates
+
+    def _divided(self, slates: Sequence[Slate]) -> Update:
+        size = self._settings.together
+        return tuple(tuple(slates[start : start + size]) for start in range(0, len(slates), size))
+
+    def _mixed_update(self, step: int) -> Update:
+        parts = self._settings.batch // self._settings.together
+        return tuple(
+            tuple(
+                slate
+                for file, of in enumerate(self._settings.data)
+                for slate in self._slice(file, (step * parts + part) * (of.share or 0), of.share or 0)
+            )
+            for part in range(parts)
+        )
+
+    def _slice(self, file: int, start: int, count: int) -> list[Slate]:
+        """``count`` slates from place ``start`` of an endless shuffle of one file."""
+        size = len(self._files[file])
+        return [self._shuffled(file, place // size)[place % size] for place in range(start, start + count)]
+
+    def _shuffle(self, file: int, epoch: int) -> list[Slate]:
+        slates = self._files[file]
+        return random.Random(f"{self._settings.seed} file {file} epoch {epoch}").sample(slates, len(slates))

@@ -1,0 +1,35 @@
+"""Which of a slate's documents its listwise prompt lists in training, drawn anew for every update."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from e2rank_eval.configuration import PromptSettings
+from e2rank_eval.records import ListwiseInput
+from e2rank_eval.training.slates import Slate
+
+
+def draw_window(settings: PromptSettings, draw: random.Random) -> int | None:
+    """Tokens that a batch's prompts may have; None for the model's own window."""
+    return draw.choice(settings.windows) if settings.windows else None
+
+
+def draw_prompts(
+    settings: PromptSettings, slates: Sequence[Slate], draw: random.Random
+) -> list[ListwiseInput]:
+    """One listwise input for each slate: some of its first documents, in first-stage order.
+
+    With probability ``leave_out`` the positives are not listed, so that the model must also find
+    documents that it has not read; a slate that has nothing else keeps them.
+    """
+    return [_prompt(settings, slate, draw) for slate in slates]
+
+
+def _prompt(settings: PromptSettings, slate: Slate, draw: random.Random) -> ListwiseInput:
+    listed = list(range(len(slate.documents)))
+    if draw.random() < settings.leave_out:
+        listed = [position for position in listed if position not in slate.positives] or listed
+    if settings.documents is not None:
+        listed = listed[: draw.randint(*settings.documents)]
+    return ListwiseInput(slate.query, tuple(slate.documents[position] for position in listed))

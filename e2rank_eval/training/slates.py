@@ -1,0 +1,168 @@
+"""Slates: a query with the documents that a teacher ranked for it, read from and written to JSON lines."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.store.files import read_jsonl, write_jsonl
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """``documents`` stand in first-stage order; ``ranks[i]`` is the rank of document i, from 1 (best).
+
+    Ranks may tie: documents that the teacher did not name share the last one. ``labelled`` are the
+    positions of the documents known to be relevant whatever the teacher says, where any are known.
+    """
+
+    query: str
+    documents: tuple[str, ...]
+    ranks: tuple[int, ...]
+    source: str = "unknown"
+    labelled: tuple[int, ...] = ()
+
+    @property
+    def positives(self) -> tuple[int, ...]:
+        """Positions of the documents known to be relevant; the teacher's best where none is known."""
+        return self.labelled or tuple(place for place, rank in enumerate(self.ranks) if rank == 1)
+
+    @property
+    def best(self) -> int:
+        """Position of the best document; the first of several that tie."""
+        return self.ranks.index(1)
+
+    def cut(self, documents: int) -> Slate:
+        """The slate with so many documents: its positives, then the first of the others, in their order."""
+        if len(self.documents) <= documents:
+            return self
+        first = self.positives[: documents - 1]
+        others = [place for place in range(len(self.documents)) if place not in first]
+        kept = sorted([*first, *others[: documents - len(first)]])
+        return Slate(
+            self.query,
+            tuple(self.documents[place] for place in kept),
+            dense_ranks([self.ranks[place] for place in kept]),
+            self.source,
+            tuple(new for new, place in enumerate(kept) if place in self.labelled),
+        )
+
+
+class _Line(BaseModel):
+    """The published form (Alibaba-NLP/E2Rank_ranking_datasets); a ranking may group ties in lists."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    query: str = Field(min_length=1)
+    document: list[str] = Field(min_length=2)
+    ranking: list[int | list[int]] = Field(min_length=1)
+    source: str = "unknown"
+    positives: list[int] = Field([])
+
+
+def read_slates(path: Path) -> list[Slate]:
+    """The slates of a JSONL file, in its order.
+
+    Each line has ``query``, ``document`` (two or more texts), ``ranking`` (their numbers from 1, best
+    first) and ``source``. A ranking may leave documents out: they tie below those it names; a list in
+    place of a number holds documents that tie. ``positives`` may number the documents known to be
+    relevant.
+
+    Raises
+    ------
+    InputError
+        Naming file and line: a missing or wrong field, a number twice or out of range, nothing to
+        learn (all tie); or a file without slates.
+    """
+    slates = [_slate(row, path, number) for number, row in read_jsonl(path)]
+    if not slates:
+        raise InputError("there is no slate", path=path, mend="add lines, or name another file")
+    return slates
+
+
+def _slate(row: dict[str, Any], path: Path, number: int) -> Slate:
+    try:
+        line = _Line.model_validate(row)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"][:2])
+        raise InputError(
+            f"{key}: {first['msg']}", path=path, line=number,
+            mend='write {"query": "...", "document": ["...", "..."], "ranking": [2, 1], "source": "..."}',
+        ) from error  # fmt: skip
+    groups = [one if isinstance(one, list) else [one] for one in line.ranking]
+    named = [position for group in groups for position in group]
+    count = len(line.document)
+    wrong = next((n for at, n in enumerate(named) if not 1 <= n <= count or n in named[:at]), None)
+    if wrong is not None or not all(groups):
+        what = "holds an empty group" if wrong is None else f"names {wrong} twice or beyond {count} documents"
+        raise InputError(
+            f"ranking {what}", path=path, line=number, mend="name each document at most once, from 1"
+        )
+    places = {position: rank for rank, group in enumerate(groups, start=1) for position in group}
+    ranks = tuple(places.get(position, len(groups) + 1) for position in range(1, count + 1))
+    if len(set(ranks)) < 2:
+        raise InputError("all documents tie", path=path, line=number, mend="remove the line")
+    known = sorted(set(line.positives))
+    if known and not (known[0] >= 1 and known[-1] <= count):
+        raise InputError(f"positives are not all from 1 to {count}", path=path, line=number, mend="mend them")
+    labelled = tuple(position - 1 for position in known)
+    return Slate(line.query, tuple(line.document), ranks, line.source, labelled)
+
+
+def write_slates(path: Path, slates: Iterable[Slate]) -> None:
+    """Write what :func:`read_slates` reads."""
+    write_jsonl(
+        path,
+        (
+            {
+                "query": slate.query,
+                "document": list(slate.documents),
+                "ranking": _ranking(slate.ranks),
+                "source": slate.source,
+            }
+            | ({"positives": [place + 1 for place in slate.labelled]} if slate.labelled else {})
+            for slate in slates
+        ),
+    )
+
+
+def _ranking(ranks: Sequence[int]) -> list[int | list[int]]:
+    groups: dict[int, list[int]] = {}
+    for position, rank in enumerate(ranks, start=1):
+        groups.setdefault(rank, []).append(position)
+    ordered = [groups[rank] for rank in sorted(groups)]
+    return [group[0] if len(group) == 1 else group for group in ordered]
+
+
+def dense_ranks(values: Sequence[float]) -> tuple[int, ...]:
+    """Ranks from 1 by rising value; equal values share one, and none is left out.
+
+    >>> dense_ranks([30, 10, 10])
+    (2, 1, 1)
+    """
+    known = {value: rank for rank, value in enumerate(sorted(set(values)), start=1)}
+    return tuple(known[value] for value in values)
+
+
+def sample_sources(slates: Sequence[Slate], limit: int | None, seed: int) -> list[Slate]:
+    """At most ``limit`` slates of each source, drawn by ``seed``; those kept stay in order.
+
+    The paper draws at most 10,000 of each of its sources (appendix B).
+    """
+    if limit is None:
+        return list(slates)
+    positions: dict[str, list[int]] = {}
+    for position, slate in enumerate(slates):
+        positions.setdefault(slate.source, []).append(position)
+    kept = []
+    for source, members in positions.items():
+        drawn = random.Random(f"{seed} {source}").sample(members, min(limit, len(members)))
+        kept += drawn
+    return [slates[position] for position in sorted(kept)]

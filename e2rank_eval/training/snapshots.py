@@ -1,0 +1,88 @@
+"""Checkpoints of a training under way: written whole or not at all, checked by hash, the oldest removed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.progress import say
+from e2rank_eval.store.files import read_json, sha256_file, write_json
+
+_RECORD = "checkpoint.json"
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run has come: ``step`` updates are done; the best development score and its step."""
+
+    step: int = 0
+    best_score: float | None = None
+    best_step: int = 0
+    evaluations_since_best: int = 0
+    stopped: bool = False
+
+
+class Snapshots:
+    """``folder/step-<n>/``: the accelerator's state (weights, optimiser, random numbers) and a record.
+
+    ``identity`` names everything that decides the run; a checkpoint of another one is refused.
+    """
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any], keep: int) -> None:
+        self._folder = folder
+        self._identity = dict(identity)
+        self._keep = keep
+
+    def save(self, accelerator: Any, progress: Progress) -> None:
+        """Write a checkpoint beside the others and rename it into place; then remove the oldest."""
+        target = self._folder / f"step-{progress.step:07d}"
+        part = target.with_name(f".{target.name}.part")
+        if accelerator.is_main_process:
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+        accelerator.wait_for_everyone()
+        accelerator.save_state(str(part))
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            record = {"identity": self._identity, "progress": asdict(progress), "files": _hashes(part)}
+            write_json(part / _RECORD, record)
+            shutil.rmtree(target, ignore_errors=True)
+            part.rename(target)
+            for old in self._complete()[: -self._keep]:
+                shutil.rmtree(old)
+        accelerator.wait_for_everyone()
+
+    def restore(self, accelerator: Any) -> Progress:
+        """Load the newest whole checkpoint and return how far it had come; a new start where there is none.
+
+        Raises
+        ------
+        InputError
+            When it belongs to other settings, data or base weights.
+        """
+        for path in reversed(self._complete()):
+            record = read_json(path / _RECORD)
+            if record["files"] != _hashes(path):
+                say(f"{path}: damaged; passed over")
+                continue
+            if record["identity"] != self._identity:
+                changed = [k for k in self._identity if record["identity"].get(k) != self._identity[k]]
+                raise InputError(
+                    f"a checkpoint of other {', '.join(changed)}", path=path,
+                    mend=f"remove {self._folder} to train anew, or give the run another name",
+                )  # fmt: skip
+            accelerator.load_state(str(path))
+            return Progress(**record["progress"])
+        return Progress()
+
+    def _complete(self) -> list[Path]:
+        return sorted(path.parent for path in self._folder.glob(f"step-*/{_RECORD}"))
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != _RECORD)
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}

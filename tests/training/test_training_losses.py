@@ -1,0 +1,98 @@
+"""The losses against plain loops, their gradients against differences, and what they must prefer."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import normalize
+
+from e2rank_eval.training.losses import info_nce, joint, ranknet
+
+SHAPES = st.tuples(st.integers(1, 4), st.integers(2, 6), st.integers(0, 2**31))
+
+
+def _vectors(rows: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return normalize(torch.randn(rows, 5, dtype=torch.float64, generator=generator), dim=-1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SHAPES)
+def test_info_nce_is_the_plain_loop(shape: tuple[int, int, int]) -> None:
+    queries, each, seed = shape
+    q, d = _vectors(queries, seed), _vectors(queries * each, seed + 1)
+    positives = torch.arange(queries) * each
+    expected = 0.0
+    for row in range(queries):
+        exponentials = [math.exp(float(q[row] @ other) / 0.03) for other in d]
+        expected -= math.log(exponentials[row * each] / sum(exponentials)) / queries
+    assert float(info_nce(q, d, positives, temperature=0.03)) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_an_excluded_document_is_no_negative() -> None:
+    q, d = _vectors(2, 3), _vectors(6, 4)
+    excluded = torch.zeros(2, 6, dtype=torch.bool)
+    excluded[:, 3:] = True
+    found = info_nce(q, d, torch.tensor([0, 1]), temperature=0.1, excluded=excluded)
+    assert float(found) == pytest.approx(float(info_nce(q, d[:3], torch.tensor([0, 1]), temperature=0.1)))
+    with pytest.raises(ValueError, match="positive is excluded"):
+        info_nce(q, d, torch.tensor([0, 5]), temperature=0.1, excluded=excluded)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SHAPES, st.integers(1, 6))
+def test_ranknet_is_the_plain_loop_over_all_ordered_pairs(shape: tuple[int, int, int], most: int) -> None:
+    """Slates of several lengths (0 is padding) with ties; the mean is over the pairs of all of them."""
+    queries, each, seed = shape
+    draw = np.random.default_rng(seed)
+    scores = draw.normal(size=(queries, each))
+    ranks = draw.integers(0, most + 1, size=(queries, each))
+    losses = [
+        math.log1p(math.exp(-(scores[row, j] - scores[row, k]) / 0.1))
+        for row in range(queries)
+        for j in range(each)
+        for k in range(each)
+        if 0 < ranks[row, j] < ranks[row, k]
+    ]
+    found = ranknet(torch.tensor(scores), torch.tensor(ranks), temperature=0.1)
+    assert float(found) == pytest.approx(sum(losses) / len(losses) if losses else 0.0, rel=1e-9)
+
+
+def test_gradients_are_those_of_differences() -> None:
+    q, d = _vectors(3, 5).requires_grad_(), _vectors(9, 6).requires_grad_()
+    ranks = torch.tensor([[1, 2, 3], [3, 1, 2], [1, 1, 0]])
+
+    def total(queries: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
+        scores = (queries[:, None] * documents.view(3, 3, 5)).sum(-1)
+        return joint(
+            info_nce(queries, documents, torch.tensor([0, 4, 6]), temperature=0.03),
+            ranknet(scores, ranks, temperature=0.1),
+        )
+
+    assert torch.autograd.gradcheck(total, (q, d))
+
+
+def test_the_right_order_costs_less_than_the_reversed_one() -> None:
+    """The formula as the paper prints it, with the other sign, would have it the other way round."""
+    right, ranks = torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([[1, 2, 3]])
+    assert ranknet(right, ranks, temperature=1.0) < math.log(2) < ranknet(-right, ranks, temperature=1.0)
+
+
+def test_lambda_is_two_unless_told() -> None:
+    one, three = torch.tensor(1.0), torch.tensor(3.0)
+    assert float(joint(one, three)) == 7.0
+    assert float(joint(one, three, weight=0.5)) == 2.5
+
+
+def test_no_pair_gives_no_loss_and_no_gradient() -> None:
+    scores = torch.ones(1, 2, requires_grad=True)
+    loss = ranknet(scores, torch.tensor([[1, 0]]), temperature=0.1)
+    loss.backward()
+    assert float(loss.detach()) == 0.0
+    assert scores.grad is not None
+    assert not scores.grad.any()

@@ -1,0 +1,198 @@
+"""Every objective on tiny models: the loss falls, and what is saved loads in the suite's own families."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from slate_files import toy_slates, write_toy
+
+from e2rank_eval.configuration import (
+    CrossEncoderSettings,
+    E2RankSettings,
+    ListwiseSettings,
+    Stage2Run,
+    read_training,
+)
+from e2rank_eval.errors import InputError
+from e2rank_eval.model_loading import Models
+from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
+from e2rank_eval.registry import entries
+from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.families import build_reranker
+from e2rank_eval.training.train import _base, _objective, train
+
+QUICK: dict[str, Any] = {"steps": 12, "checkpoint_every": 100, "optimiser": {"learning_rate": 2e-3}}
+FROZEN: dict[str, Any] = {
+    "frozen_documents": True, "residual": {"weight": 0.5}, "info_nce": {"vector": "listwise"},
+}  # fmt: skip
+
+
+def _losses(folder: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def _falls(folder: Path) -> bool:
+    losses = _losses(folder)
+    return float(np.mean(losses[-3:])) < 0.9 * float(np.mean(losses[:3]))
+
+
+def _rank(settings: Any) -> tuple[str, ...]:
+    """The order that a reranker with the trained model gives to one slate's documents."""
+    entries._load.cache_clear()
+    context = RerankContext(Models(Path("cache"), threads=1))
+    slate = toy_slates(1, seed=8)[0]
+    documents = [Document(str(place), text) for place, text in enumerate(slate.documents)]
+    listed = CandidateList("q", tuple(Candidate(one, 1.0) for one in documents))
+    return build_reranker(settings, context).rank(Query("q", slate.query), listed).document_ids
+
+
+def _accumulated(
+    config: Path, *, dropout: bool, **changes: Any
+) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+    """Gradients and terms of one batch."""
+    from accelerate import Accelerator
+
+    file = read_training(config)
+    settings = file.runs["run"].model_copy(update=changes)
+    name, base, fetched = _base(file, settings)
+    torch.manual_seed(4)
+    objective = _objective(settings, name, base, fetched, file.cache)
+    slates = toy_slates(4)
+    objective.prepare(slates)
+    objective.module.train(dropout)
+    terms = objective.backward(objective.module, slates, Accelerator(cpu=True), seed=5)
+    named = objective.module.named_parameters()
+    return {name: one.grad for name, one in named if one.grad is not None}, terms
+
+
+def test_an_encoder_with_frozen_documents_learns_and_leaves_documents_alone(
+    training_file: Callable[..., Path], workplace: Path
+) -> None:
+    write_toy(workplace / "slates.jsonl")
+    save = {"weights": "changed", "dtype": "float16"}
+    folder = train(read_training(training_file(**QUICK | FROZEN, save=save)), "run").parent
+    assert _falls(folder)
+    entries._load.cache_clear()
+    models = Models(Path("cache"), threads=1)
+    plain, trained = models.encoder("tiny-bert"), models.encoder("run")
+    texts = ["the wing", "the heat of number 3"]
+    assert np.array_equal(plain.encode(texts, "document").vectors, trained.encode(texts, "document").vectors)
+    assert plain.document_fingerprint == trained.document_fingerprint
+    assert plain.fingerprint != trained.fingerprint
+    listwise = [ListwiseInput("what is wing", ("the wing", "the sun"))]
+    moved = trained.encode_listwise(listwise).vectors - plain.encode_listwise(listwise).vectors
+    assert np.abs(moved).max() > 0.01
+    order = _rank(E2RankSettings(family="e2rank", model="run", combination="residual", weight=0.5))
+    assert sorted(order) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("objective", ["stage1", "stage2"])
+def test_a_decoder_of_the_qwen3_architecture_learns_both_stages(
+    objective: str, training_file: Callable[..., Path], workplace: Path
+) -> None:
+    write_toy(workplace / "slates.jsonl")
+    settings = QUICK | {"model": "tiny-qwen3", "objective": objective, "window": 256}
+    folder = train(read_training(training_file(**settings)), "run").parent
+    assert _falls(folder)
+    assert sorted(_rank(E2RankSettings(family="e2rank", model="run"))) == ["0", "1", "2", "3"]
+    assert entries.model("run").trained_for_e2rank == (objective == "stage2")
+
+
+def test_stage2_follows_stage1_of_the_same_file(training_file: Callable[..., Path], workplace: Path) -> None:
+    write_toy(workplace / "slates.jsonl")
+    path = training_file(objective="stage1", model="tiny-qwen3", steps=2)
+    text = path.read_text()
+    follower = text.replace("runs:\n", "").replace("  run:", "  second:").replace("stage1", "stage2")
+    path.write_text(text + follower.replace("    model: tiny-qwen3\n", "    follows: run\n"))
+    file = read_training(path)
+    with pytest.raises(InputError, match="not trained yet"):
+        train(file, "second")
+    train(file, "run")
+    train(file, "second")
+    exact = read_training(workplace / "models" / "second" / "training.yaml")
+    assert list(exact.runs) == ["run", "second"]
+
+
+def test_a_cross_encoder_learns_and_loads_in_its_family(
+    training_file: Callable[..., Path], workplace: Path
+) -> None:
+    write_toy(workplace / "slates.jsonl")
+    folder = train(
+        read_training(training_file(**QUICK | {"steps": 40}, objective="cross-encoder")), "run"
+    ).parent
+    assert _falls(folder)
+    order = _rank(CrossEncoderSettings(family="cross-encoder", model="run"))
+    assert sorted(order) == ["0", "1", "2", "3"]
+
+
+def test_a_listwise_model_learns_its_answers_and_loads_in_its_family(
+    training_file: Callable[..., Path], workplace: Path
+) -> None:
+    write_toy(workplace / "slates.jsonl")
+    settings = QUICK | {"model": "tiny-qwen3", "objective": "listwise"}
+    folder = train(read_training(training_file(**settings)), "run").parent
+    assert _falls(folder)
+    assert sorted(_rank(ListwiseSettings(family="listwise", model="run"))) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("settings", [FROZEN, {}, {"objective": "cross-encoder"}])
+@pytest.mark.parametrize(("tokens", "dropout"), [(4096, True), (96, False)])
+def test_the_gradient_cache_changes_no_gradient(
+    settings: dict[str, Any], tokens: int, dropout: bool, training_file: Callable[..., Path]
+) -> None:
+    """With many chunks; and with dropout, which a chunk must repeat, with the same few chunks."""
+    config = training_file(**settings)
+    together, terms = _accumulated(config, dropout=dropout)
+    divided, same = _accumulated(config, dropout=dropout, gradient_cache=tokens)
+    assert terms == pytest.approx(same)
+    assert together.keys() == divided.keys()
+    scale = max(float(one.abs().max()) for one in together.values())
+    for name, gradient in together.items():
+        assert torch.allclose(gradient, divided[name], atol=1e-4 * scale), name
+
+
+def test_the_loss_is_of_the_vectors_that_evaluation_computes(
+    training_file: Callable[..., Path], workplace: Path
+) -> None:
+    """InfoNCE and RankNet recomputed from what the encoders of the evaluation give."""
+    config = training_file(**FROZEN, prompt={"documents": [2, 2]})
+    settings = read_training(config).runs["run"]
+    assert isinstance(settings, Stage2Run)
+    _, terms = _accumulated(config, dropout=False)
+    encoder = Models(workplace / "cache", threads=1).encoder("tiny-bert", document_tokens=32)
+    slates = toy_slates(4)
+    prompts = [ListwiseInput(slate.query, slate.documents[:2]) for slate in slates]
+    listwise = encoder.encode_listwise(prompts).vectors
+    queries = listwise + 0.5 * encoder.encode([slate.query for slate in slates], "query").vectors
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    texts = sorted({text for slate in slates for text in slate.documents})
+    vectors = dict(zip(texts, encoder.encode(texts, "document").vectors, strict=True))
+    info, pairs = [], []
+    for slate, query in zip(slates, queries, strict=True):
+        scores = {text: float(vector @ query) for text, vector in vectors.items()}
+        best = scores[slate.documents[slate.best]] / 0.03
+        info.append(np.logaddexp.reduce([score / 0.03 for score in scores.values()]) - best)
+        ranked = [scores[slate.documents[place]] for place in np.argsort(slate.ranks)]
+        pairs += [np.logaddexp(0, (b - a) / 0.1) for at, a in enumerate(ranked) for b in ranked[at + 1 :]]
+    assert terms["info_nce"] == pytest.approx(np.mean(info), rel=2e-3)
+    assert terms["ranknet"] == pytest.approx(np.mean(pairs), rel=2e-3)
+
+
+def test_lora_trains_its_adapters_alone_and_is_merged(
+    training_file: Callable[..., Path], workplace: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    write_toy(workplace / "slates.jsonl")
+    lora = {"rank": 4, "targets": ["query", "value"]}
+    settings = QUICK | FROZEN | {"lora": lora, "save": {"weights": "changed"}}
+    folder = train(read_training(training_file(**settings)), "run").parent
+    changed = load_file(folder / "weights.safetensors")
+    assert changed
+    assert all(name.split(".")[-2] in ("query", "value") for name in changed)

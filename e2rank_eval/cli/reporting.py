@@ -42,7 +42,12 @@ def figure(
 
 
 @app.command()
-def site(config: ConfigOption = DEMO) -> None:
+def site(
+    config: ConfigOption = DEMO,
+    local_only: Annotated[
+        bool, typer.Option("--local-only", help="Show closed texts too, in a copy to be kept to oneself.")
+    ] = False,
+) -> None:
     """Write the static page tree that opens from disk.
 
     Example: e2rank-eval site --config config/demo.yaml
@@ -50,4 +55,4 @@ def site(config: ConfigOption = DEMO) -> None:
     from e2rank_eval.report.site import write_site
 
     configuration, layout = open_configuration(config)
-    typer.echo(write_site(layout, configuration))
+    typer.echo(write_site(layout, configuration, local_only=local_only))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,13 +20,14 @@ from e2rank_eval.report.artefacts import (
     Manifest,
     Metrics,
 )
+from e2rank_eval.report.excerpts import Excerpt, read_excerpts
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_queries
 from e2rank_eval.store.files import read_json, read_jsonl
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import manifest_path
 from e2rank_eval.store.traces import read_traces
-from e2rank_eval.store.trec import Run, read_qrels
+from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
 
 Record = TypeVar("Record", bound=Artefact)
 Value = TypeVar("Value")
@@ -37,8 +39,19 @@ RunKey = tuple[str, str, str]
 """(data set, first stage, reranker): what names one run."""
 
 
+@dataclass(frozen=True, slots=True)
+class CandidateRow:
+    """One query's candidates in first-stage order, with the first stage's scores."""
+
+    document_ids: list[str]
+    scores: list[float]
+
+
 class Results:
     """One results folder; every file is read at most once, and ``files_read`` tells which were.
+
+    ``local_only`` gives the texts of every collection, for a reader who keeps them to this machine;
+    otherwise closed collections give ids and scores alone.
 
     Raises
     ------
@@ -46,9 +59,10 @@ class Results:
         From every method: when the file is missing or is not what its place promises.
     """
 
-    def __init__(self, layout: Layout, configuration: Configuration) -> None:
+    def __init__(self, layout: Layout, configuration: Configuration, *, local_only: bool = False) -> None:
         self.layout = layout
         self.configuration = configuration
+        self.local_only = local_only
         self._read: dict[Path, Any] = {}
         self._first_stages: dict[tuple[str, str], dict[str, float]] = {}
 
@@ -79,12 +93,38 @@ class Results:
     def dataset(self, name: str) -> DatasetDescription:
         return self._record(self.layout.path(places.DATASET_MANIFEST, dataset=name), DatasetDescription)
 
+    def shows_text(self, dataset: str) -> bool:
+        """Whether texts of the collection, and prompts made of them, may stand in what is written."""
+        return self.local_only or self.dataset(dataset).show_text
+
     def query_texts(self, dataset: str) -> dict[str, str]:
         """Texts by query id, empty where the collection's texts may not be shown."""
-        if not self.dataset(dataset).show_text:
+        if not self.shows_text(dataset):
             return {}
         queries = self._once(self.layout.path(places.QUERIES, dataset=dataset), read_queries)
         return {query.id: query.text for query in queries.values()}
+
+    def qrels(self, dataset: str) -> Qrels:
+        return self._once(self.layout.path(places.QRELS, dataset=dataset), read_qrels)
+
+    def candidates(self, dataset: str, first_stage: str) -> dict[str, CandidateRow]:
+        """By query id, what the first stage retrieved."""
+        path = self.layout.path(places.CANDIDATES, dataset=dataset, first_stage=first_stage)
+        return self._once(path, _read_candidate_rows)
+
+    def rankings(self, run: RunKey) -> dict[str, list[str]]:
+        """By query id, document ids best first."""
+        return self._once(self._path(places.RUN, run), _read_rankings)
+
+    def excerpts(self, dataset: str) -> dict[str, Excerpt]:
+        """Titles and beginnings of every candidate by id, empty where the collection is closed."""
+        if not self.shows_text(dataset):
+            return {}
+        stages = {stage for name, stage, _ in self.run_keys() if name == dataset}
+        rows = [row for stage in stages for row in self.candidates(dataset, stage).values()]
+        wanted = {document for row in rows for document in row.document_ids}
+        path = self.layout.path(places.CORPUS, dataset=dataset)
+        return self._once(path, lambda corpus: read_excerpts(corpus, wanted))
 
     def manifest(self, artefact: Path) -> Manifest:
         """How ``artefact`` was made."""
@@ -97,14 +137,12 @@ class Results:
         """nDCG@10 by query of the candidates as the first stage ordered them."""
         key = (dataset, first_stage)
         if key not in self._first_stages:
-            path = self.layout.path(places.CANDIDATES, dataset=dataset, first_stage=first_stage)
-            orders = self._once(path, _read_orders)
-            qrels = self._once(self.layout.path(places.QRELS, dataset=dataset), read_qrels)
             scores = {
-                query: {document: float(-rank) for rank, document in enumerate(documents)}
-                for query, documents in orders.items()
+                query: {document: float(-rank) for rank, document in enumerate(row.document_ids)}
+                for query, row in self.candidates(dataset, first_stage).items()
             }
-            self._first_stages[key] = dict(evaluate(Run(scores), qrels, [HEADLINE]).per_query[HEADLINE])
+            found = evaluate(Run(scores), self.qrels(dataset), [HEADLINE])
+            self._first_stages[key] = dict(found.per_query[HEADLINE])
         return self._first_stages[key]
 
     def run_keys(self) -> list[RunKey]:
@@ -155,5 +193,11 @@ def open_results(folder: Path) -> Results:
     return Results(layout, read_configuration(layout.path(places.CONFIG)))
 
 
-def _read_orders(path: Path) -> dict[str, list[str]]:
-    return {row["query_id"]: row["document_ids"] for _, row in read_jsonl(path)}
+def _read_rankings(path: Path) -> dict[str, list[str]]:
+    scores = read_run(path).scores
+    return {query: sorted(row, key=lambda d: -row[d]) for query, row in scores.items()}
+
+
+def _read_candidate_rows(path: Path) -> dict[str, CandidateRow]:
+    rows = (row for _, row in read_jsonl(path))
+    return {row["query_id"]: CandidateRow(row["document_ids"], row["scores"]) for row in rows}

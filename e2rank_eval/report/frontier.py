@@ -132,6 +132,11 @@ def time_text(seconds: float) -> str:
     return f"{seconds:g} s" if seconds >= 1 else f"{1000 * seconds:g} ms"
 
 
+def mark_id(reranker: str, mode: str) -> str:
+    """The id of a system's mark in the SVG, so that a page can make it live."""
+    return f"mark-{reranker}-{mode}"
+
+
 def _draw(axes: Axes, system: _System) -> None:
     ends = sorted(system.modes.values())
     if len(ends) > 1:
@@ -139,7 +144,8 @@ def _draw(axes: Axes, system: _System) -> None:
     axes.vlines(system.online, *system.interval, color=system.colour, lw=1.4, alpha=0.55, zorder=2)
     for mode, seconds in system.modes.items():
         face = system.colour if mode == "online" else PAPER
-        axes.plot([seconds], [system.quality], "o", ms=7, mec=system.colour, mfc=face, mew=1.5, zorder=3)
+        axes.plot([seconds], [system.quality], "o", ms=7, mec=system.colour, mfc=face, mew=1.5, zorder=3,
+                  gid=mark_id(system.reranker, mode))  # fmt: skip
 
 
 def _obstacles(axes: Axes, systems: Sequence[_System], reference: float) -> list[Bbox]:

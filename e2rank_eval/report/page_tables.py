@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from e2rank_eval.configuration import RerankerSettings
 from e2rank_eval.registry import entries
+from e2rank_eval.report.addresses import query_page, query_part
 from e2rank_eval.report.artefacts import Metrics, Spread
 from e2rank_eval.report.collect import HEADLINE, Results, RunKey
 from e2rank_eval.report.latency_tables import system_cell
@@ -35,7 +37,7 @@ def datasets_table(results: Results) -> Table:
                 Cell(_typical(found.statistics.judgements_per_query)),
                 Cell(grades),
                 Cell(found.licence),
-                Cell("shown" if found.show_text else "not shown"),
+                Cell("shown" if results.shows_text(name) else "not shown"),
                 Cell(found.id),
             )
         )
@@ -127,12 +129,13 @@ def queries_table(results: Results, key: RunKey) -> Table:
     texts = results.query_texts(key[0])
     traces = results.traces(key)
     rows = []
-    for query, value in metrics.per_query[HEADLINE].items():
+    for position, (query, value) in enumerate(metrics.per_query[HEADLINE].items()):
         others = [Cell(100 * metrics.per_query[m][query]) for m in metrics.measures if m != HEADLINE]
         text = [Cell(texts.get(query))] if texts else []
         scores = [Cell(100 * before[query]), Cell(100 * value), Cell(100 * (value - before[query]))]
-        remark = Cell(_remark(metrics, traces.get(query, {}), query))
-        rows.append((Cell(query), *text, *scores, *others, remark))
+        said = Cell(remark(metrics, traces.get(query, {}), query))
+        link = Link(page=query_page(key, position), part=query_part(query))
+        rows.append((Cell(query, link=link), *text, *scores, *others, said))
     columns = _columns(
         ("query", "text"), *((("text", "text"),) if texts else ()), ("first stage", "score"),
         ("reranked", "score"), ("change", "difference"),
@@ -144,7 +147,8 @@ def queries_table(results: Results, key: RunKey) -> Table:
     return Table("queries", "Query by query", columns, tuple(rows), tuple(notes))
 
 
-def _remark(metrics: Metrics, trace: dict[str, Any], query: str) -> str:
+def remark(metrics: Metrics, trace: Mapping[str, Any], query: str) -> str:
+    """What happened to a query that a reader of its scores should know; empty where nothing did."""
     remarks = []
     if query in metrics.queries.unanswered:
         remarks.append("unanswered, counts as 0")

@@ -14,6 +14,7 @@ from e2rank_eval.report.page_tables import measures_of_run
 from e2rank_eval.report.quality_tables import SIGNIFICANT, repairs
 from e2rank_eval.report.table import Cell, Column, Table, number
 from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import canonical_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Provenance:
             ("sha256", manifest.sha256),
             ("started", manifest.started),
             ("duration", f"{manifest.seconds:.1f} s"),
-            ("machine", ", ".join(str(machine[k]) for k in ("cpu", "gpus") if machine.get(k))),
+            ("machine", ", ".join(f"{name}: {value}" for name, value in machine.items())),
+            ("settings", canonical_json(manifest.settings)),
             ("versions", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())),
         ]
         return found + [(f"input {path}", digest) for path, digest in manifest.inputs.items()]

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
+from e2rank_eval.report.addresses import comparison_page, run_page
 from e2rank_eval.report.table import Cell, Column, Link, Table, number, text_of
-
-
-def run_page(run: tuple[str, str, str]) -> str:
-    """A run's page below the site's root."""
-    return f"runs/{'/'.join(run)}.html"
-
-
-def comparison_page(name: str) -> str:
-    """A comparison's page below the site's root."""
-    return f"comparisons/{name}.html"
 
 
 def address(link: Link, root: str) -> str:
     """``root`` leads from the page at hand to the site's root, with a final slash."""
-    page = run_page(link.run) if link.run else comparison_page(str(link.comparison))
+    page = link.page
+    if link.run:
+        page = run_page(link.run)
+    elif link.comparison:
+        page = comparison_page(link.comparison)
     return f"{root}{page}" + (f"#{link.part}" if link.part else "")
 
 
@@ -95,9 +90,16 @@ def _cell(cell: Cell, column: Column, root: str, *, heading: bool, marks: int) -
     name = Markup('th scope="row"') if heading else Markup("td")
     end = "th" if heading else "td"
     kind = "text" if column.kind == "text" else "number"
-    return Markup('<{} class="{}" data-value="{}">{}</{}>').format(
-        name, kind, value, Markup("").join(parts), end
+    return Markup('<{} class="{}" data-value="{}"{}>{}</{}>').format(
+        name, kind, value, _heat(cell), Markup("").join(parts), end
     )
+
+
+def _heat(cell: Cell) -> Markup:
+    if cell.heat is None:
+        return Markup("")
+    tint = "loss" if cell.heat < 0 else "gain"
+    return Markup(' style="--heat: {:.3f}; --tint: var(--{})"').format(abs(cell.heat), tint)
 
 
 def _mark(letter: str, above: bool) -> Markup:

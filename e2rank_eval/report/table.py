@@ -30,10 +30,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a number comes from: a run (``part`` of its page), or a comparison by name."""
+    """Where a number comes from: a run, a comparison by name, or another page by its place below the root.
+
+    ``part`` is the fragment within that page, already percent-encoded.
+    """
 
     run: RunKey | None = None
     comparison: str | None = None
+    page: str = ""
     part: str = ""
 
 
@@ -42,6 +46,7 @@ class Cell:
     """``value`` in the unit of its column's kind; None is a value that could not be had.
 
     ``tags`` are words that must stand wherever the name does (untrained); ``letter`` marks a baseline.
+    ``heat``, from -1 to 1, tints the cell in HTML: how high it lies, or how far below (negative) or above.
     """
 
     value: str | float | None
@@ -51,6 +56,7 @@ class Cell:
     link: Link | None = None
     tags: tuple[str, ...] = ()
     letter: str = ""
+    heat: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,11 @@ def number(value: float, kind: Kind) -> str:
     if kind == "p" and value < 0.0001:
         return "< 0.0001"
     return f"{value:{'+' if kind == 'difference' else ''},.{_DECIMALS[kind]}f}"
+
+
+def decimals(kind: Kind) -> int:
+    """How many digits a number of this kind shows after its point; 0 for texts."""
+    return _DECIMALS.get(kind, 0)
 
 
 def text_of(cell: Cell, kind: Kind) -> str:

@@ -20,6 +20,7 @@ PUBLISHED_BM25 = "published/bm25.json"
 TABLE = "tables/{table}.{suffix}"
 FIGURE = "figures/{figure}.{suffix}"
 SITE = "site/index.html"
+LOCAL_SITE = "site-local-only/index.html"
 CONFIG = "config.yaml"
 
 

@@ -1,96 +1,252 @@
-"""The site in a real browser: it runs without an error, sorts, and lets nothing of the data run."""
+"""The site in a real browser: every page opens clean, sorts, filters and tells; nothing of the data runs."""
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
+from report.chromium import Browser, browser_path
+from report.results_tree import INJECTION, SECRET
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--virtual-time-budget=5000", "--enable-logging=stderr", "--v=0",
-)  # fmt: skip
+from e2rank_eval.report.collect import Results
+from e2rank_eval.report.main_pages import main_pages
+from e2rank_eval.report.render_paged import to_paged
+from e2rank_eval.report.rendering import Renderer
+from e2rank_eval.report.table import Cell, Column, Table
+
+RUN = ("code", "bm25", "e2rank")
+_LINKS = """[...document.querySelectorAll("a[href]")]
+  .map((link) => new URL(link.href.baseVal ?? link.href, location).href)"""
+_NAMES = """[...[...document.querySelectorAll("[id]")].map((element) => element.id),
+  ...[...document.querySelectorAll("option")].map((option) => option.text.split(":")[0])]"""
+"""What a fragment may name: an element, or a query of the page's list."""
+
+QUERIES = "queries/code/bm25/e2rank/1.html"
 
 
 @pytest.fixture(scope="module")
-def browser() -> str:
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"no browser on this machine (looked for {', '.join(NAMES)})")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    opened = Browser(browser_path(), tmp_path_factory.mktemp("browser"))
+    opened.screen(1280, 900)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Browser]:
+    """The browser, for a test after which no page may have complained."""
+    yield browser
+    assert browser.complaints == []
+
+
+def _column(page: Browser, table: str, position: int) -> list[str]:
+    rows = f"document.querySelector('table[data-table=\"{table}\"]').tBodies[0].rows"
+    found: list[str] = page.value(f"[...{rows}].map((row) => row.cells[{position}].dataset.value)")
     return found
 
 
-@pytest.fixture(scope="module")
-def index(site: Path) -> Path:
-    return site / "index.html"
-
-
-def _open(browser: str, address: str, profile: Path) -> tuple[str, list[str]]:
-    """The document after its script ran, and what the page wrote to the console."""
-    command = [browser, *FLAGS, f"--user-data-dir={profile}", "--dump-dom", address]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    return done.stdout, re.findall(r"CONSOLE.*", done.stderr)
-
-
-def _column(page: str, table: str, position: int) -> list[str]:
-    body = re.search(rf'<table data-table="{table}">.*?<tbody>(.*?)</tbody>', page, re.DOTALL)
-    assert body is not None
-    rows = re.findall(r"<tr.*?</tr>", body[1], re.DOTALL)
-    return [re.findall(r'data-value="([^"]*)"', row)[position] for row in rows]
-
-
-@pytest.mark.parametrize("page", ["index.html", "comparisons/embedded.html", "runs/code/bm25/e2rank.html"])
-def test_pages_run_without_an_error_or_an_injection(
-    browser: str, index: Path, tmp_path: Path, page: str
-) -> None:
-    dom, console = _open(browser, (index.parent / page).as_uri(), tmp_path)
-    assert console == []
-    assert "injected" not in re.findall(r"<title>(.*?)</title>", dom)[0]
-    assert dom.count('<button type="button">') == len(re.findall(r'<th scope="col"', dom)) > 0
+def test_every_link_of_every_page_leads_somewhere_and_no_page_complains(site: Path, browser: Browser) -> None:
+    """From the overview on, links that scripts made included; a fragment must name something there."""
+    ids: dict[str, set[str]] = {}
+    fragments: set[tuple[str, str]] = set()
+    waiting = [(site / "index.html").resolve().as_uri()]
+    while waiting:
+        address = waiting.pop()
+        if address in ids:
+            continue
+        browser.open(address)
+        browser.until("!document.querySelector('.paged') || document.querySelector('.paged table')")
+        assert browser.complaints == [], address
+        assert "injected" not in browser.value("document.title")
+        found = browser.value(_LINKS)
+        ids[address] = set(browser.value(_NAMES))
+        for link in found:
+            target, _, fragment = link.partition("#")
+            path = Path(unquote(urlsplit(target).path))
+            assert path.is_file(), f"{address} -> {link}"
+            assert path.is_relative_to(site.resolve()), link
+            fragments.add((target, unquote(fragment)))
+            if path.suffix == ".html":
+                waiting.append(target)
+    assert {Path(unquote(urlsplit(a).path)) for a in ids} == set(site.resolve().rglob("*.html"))
+    for target, fragment in fragments:
+        assert not fragment or fragment in ids[target], f"{target}#{fragment}"
 
 
 @pytest.mark.parametrize(("direction", "aria"), [("asc", "ascending"), ("desc", "descending")])
-def test_an_address_can_ask_for_an_order(
-    browser: str, index: Path, tmp_path: Path, direction: str, aria: str
-) -> None:
-    dom, console = _open(browser, f"{index.as_uri()}#sort=embedded:1:{direction}", tmp_path)
-    assert console == []
-    values = [float(value) for value in _column(dom, "embedded", 1)]
+def test_an_address_can_ask_for_an_order(page: Browser, site: Path, direction: str, aria: str) -> None:
+    page.open(f"{(site / 'index.html').as_uri()}#sort=embedded:1:{direction}")
+    values = [float(value) for value in _column(page, "embedded", 1)]
     assert values == sorted(values, reverse=direction == "desc")
-    assert re.findall(r'<th [^>]*aria-sort="(\w+)"', dom) == [aria]
+    orders = "[...document.querySelectorAll('th[aria-sort]')].map((th) => th.getAttribute('aria-sort'))"
+    assert page.value(orders) == [aria]
 
 
-def test_missing_values_come_last_whatever_the_order(browser: str, index: Path, tmp_path: Path) -> None:
+def test_missing_values_come_last_whatever_the_order(page: Browser, site: Path) -> None:
     for direction in ("asc", "desc"):
-        dom, _ = _open(browser, f"{index.as_uri()}#sort=systems:3:{direction}", tmp_path)
-        values = _column(dom, "systems", 3)
+        page.open(f"{(site / 'index.html').as_uri()}#sort=systems:3:{direction}")
+        values = _column(page, "systems", 3)
         assert values[-1] == ""
         assert "" not in values[:-1]
 
 
-def test_clicking_a_heading_sorts_and_a_third_click_restores(
-    browser: str, index: Path, tmp_path: Path
+def test_clicking_a_heading_sorts_and_a_third_click_restores(page: Browser, site: Path) -> None:
+    page.open((site / "matrix.html").as_uri())
+    original = _column(page, "matrix", 2)
+    known = sorted(float(value) for value in original if value)
+    rest = [""] * (len(original) - len(known))
+    button = "table[data-table=matrix] th:nth-child(3) button"
+    for expected in ([*map(repr, reversed(known)), *rest], [*map(repr, known), *rest], original):
+        page.click(button)
+        assert _column(page, "matrix", 2) == expected
+
+
+def test_the_matrix_is_filtered_by_words_and_by_collection(page: Browser, site: Path) -> None:
+    page.open((site / "matrix.html").as_uri())
+    shown = (
+        "[...document.querySelector('table[data-table=matrix]').tBodies[0].rows]"
+        ".filter((row) => row.offsetParent).map((row) => row.cells[0].textContent)"
+    )
+    everything = page.value(shown)
+    page.type("#filter-words", "RANKGPT top")
+    assert page.value(shown) == ["RankGPT-style (SmolLM2-135M)"]
+    assert page.value("document.getElementById('status').textContent") == f"1 of {len(everything)} systems"
+    headings = (
+        "[...document.querySelector('table[data-table=matrix-change]').tHead.rows[0].cells]"
+        ".filter((cell) => cell.offsetParent).map((cell) => cell.querySelector('.heading').textContent)"
+    )
+    assert page.value(headings) == ["system", "first stage", "news", "code", "code-8"]
+    page.click("input[value=news]")
+    assert page.value(headings) == ["system", "first stage", "code", "code-8"]
+
+
+def test_heat_follows_the_values_of_a_column(page: Browser, site: Path) -> None:
+    page.open((site / "matrix.html").as_uri())
+    cells = page.value(
+        "[...document.querySelectorAll('table[data-table=matrix] tbody td:nth-child(3)')]"
+        ".filter((cell) => cell.dataset.value)"
+        ".map((cell) => [Number(cell.dataset.value), Number(cell.style.getPropertyValue('--heat'))])"
+    )
+    heats = [heat for _, heat in sorted(cells)]
+    assert heats == sorted(heats)
+    assert (heats[0], heats[-1]) == (0, 1)
+
+
+def test_a_mark_of_the_frontier_tells_by_mouse_and_by_keyboard(
+    page: Browser, site: Path, stored: Results
 ) -> None:
-    """A copy of the page without its content policy presses the button, since nothing else may run there."""
-    text = index.read_text(encoding="utf-8")
-    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
-    original = _column(text, "embedded", 1)
-    for clicks, order in ((1, sorted(map(float, original), reverse=True)), (2, sorted(map(float, original)))):
-        dom = _pressed(browser, text, tmp_path, clicks)
-        assert [float(value) for value in _column(dom, "embedded", 1)] == order
-    assert _column(_pressed(browser, text, tmp_path, 3), "embedded", 1) == original
+    page.open((site / "index.html").as_uri())
+    marks = page.value(
+        "[...document.querySelectorAll('#figure-frontier-minilm a.point')].map((a) => a.dataset.lines)"
+    )
+    assert len(marks) == 3 * 2
+    tip = "document.querySelector('#figure-frontier-minilm .tip')"
+    page.value("document.querySelector('#figure-frontier-minilm a.point').focus()")
+    assert page.value(f"{tip}.innerText.trim().split(/\\n+/)") == marks[0].split("\n")
+    quality = 100 * stored.metrics(("code", "bm25", "query-only")).mean["nDCG@10"]
+    assert f"{quality:.2f}" in marks[0]
+    page.press("Escape")
+    assert page.value(f"{tip}.hidden") is True
+    page.press("Tab")
+    assert page.value(f"{tip}.innerText.includes({json.dumps(marks[1].splitlines()[0])})")
+    page.press("Enter")
+    page.until("location.href.endsWith('runs/code/bm25/query-only.html#latency')")
 
 
-def _pressed(browser: str, text: str, folder: Path, clicks: int) -> str:
-    table = "document.querySelector('table[data-table=embedded]')"
-    press = f"{table}.tHead.rows[0].cells[1].querySelector('button').click();"
-    page = folder / f"clicked-{clicks}.html"
-    page.write_text(text.replace("</body>", f"<script>{press * clicks}</script></body>"), encoding="utf-8")
-    dom, console = _open(browser, page.as_uri(), folder / "profile")
-    assert console == []
-    return dom
+def test_a_query_shows_its_candidates_before_and_after(page: Browser, site: Path, stored: Results) -> None:
+    query = "q<i>7"
+    page.open(f"{(site / QUERIES).as_uri()}#{quote(query)}")
+    page.until("document.querySelector('table[data-table=candidates]')")
+    assert _column(page, "candidates", 0) == stored.rankings(RUN)[query]
+    grades = [stored.qrels("code")[query].get(d) for d in stored.rankings(RUN)[query]]
+    assert _column(page, "candidates", 4) == ["" if grade is None else str(grade) for grade in grades]
+    page.click("table[data-table=candidates] th:nth-child(3) button")
+    page.click("table[data-table=candidates] th:nth-child(3) button")
+    candidates = stored.candidates("code", "bm25")[query]
+    assert _column(page, "candidates", 0) == candidates.document_ids
+    assert [float(value) for value in _column(page, "candidates", 5)] == candidates.scores
+    assert page.value("location.hash") == f"#{quote(query)}"
+    assert page.value("document.querySelector('pre.prompt').textContent") == "Documents:\n[1] ..."
+    values = page.value(
+        "[...document.querySelectorAll('table[data-table=others] td:last-child')].map((c) => c.textContent)"
+    )
+    runs = [key for key in stored.run_keys() if key[0] == "code"]
+    assert values == [f"{100 * stored.metrics(key).per_query['nDCG@10'][query]:.2f}" for key in runs]
+
+
+def test_queries_are_walked_one_by_one(page: Browser, site: Path, stored: Results) -> None:
+    queries = list(stored.metrics(RUN).per_query["nDCG@10"])
+    page.open((site / QUERIES).as_uri())
+    heading = "document.querySelector('#query-heading code')?.textContent"
+    page.until(f"{heading} === {json.dumps(queries[0])}")
+    assert page.value("document.getElementById('query-previous').hasAttribute('href')") is False
+    page.click("#query-next")
+    page.until(f"{heading} === {json.dumps(queries[1])}")
+    assert page.value("document.activeElement.id") == "query-heading"
+
+
+def test_a_hostile_query_is_read_as_text(page: Browser, site: Path) -> None:
+    page.open(f"{(site / QUERIES).as_uri()}#{quote('q<i>3')}")
+    page.until("document.querySelector('.query-text')")
+    assert page.value("document.querySelector('.query-text').textContent") == INJECTION
+    assert page.value("document.querySelectorAll('img, script:not([type])').length") == 3
+    assert "injected" not in page.value("document.title")
+
+
+def test_a_closed_collection_shows_ids_and_scores_alone(page: Browser, site: Path, stored: Results) -> None:
+    page.open((site / "queries/news/bm25/e2rank/1.html").as_uri())
+    page.until("document.querySelector('table[data-table=candidates]')")
+    text = page.value("document.body.innerText")
+    assert SECRET not in text
+    assert "document 1 of news" not in text
+    assert "Left out: the texts of this collection may not be shown." in text
+    assert len(_column(page, "candidates", 0)) == 30
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(
+    "place", ["index.html", "matrix.html", "audit.html", "runs/code/bm25/e2rank.html", QUERIES]
+)
+def test_no_page_is_wider_than_its_screen(page: Browser, site: Path, place: str, width: int) -> None:
+    page.screen(width, 900)
+    page.open((site / place).as_uri())
+    page.until(
+        "!document.querySelector('.paged, #query') || document.querySelector('.paged table, #query table')"
+    )
+    assert page.value("document.documentElement.scrollWidth") <= width
+    page.screen(1280, 900)
+
+
+def test_a_hundred_thousand_rows_are_sorted_filtered_and_turned(
+    page: Browser, stored: Results, tmp_path: Path
+) -> None:
+    count = 100_000
+    values = [(7919 * i) % count / 1000 for i in range(count)]
+    rows = tuple((Cell(f"q{i}"), Cell(f"{INJECTION} {i}"), Cell(values[i])) for i in range(count))
+    columns = (Column("query", "text"), Column("text", "text"), Column("reranked", "score"))
+    table = Table("queries", "Query by query", columns, rows)
+    run = next(one for one in main_pages(stored) if one.template == "run.html")
+    context: dict[str, Any] = {**run.context, "queries": to_paged(table, root="")}
+    (tmp_path / "list.html").write_text(
+        Renderer("test").render(type(run)(run.template, "list.html", context, run.scripts)), encoding="utf-8"
+    )
+    page.open((tmp_path / "list.html").as_uri())
+    page.until("document.querySelector('.paged table')")
+    assert page.value("document.querySelector('.paged table').getAttribute('aria-rowcount')") == str(
+        count + 1
+    )
+    first = "[...document.querySelectorAll('.paged tbody tr')].map((row) => row.cells[0].textContent)"
+    assert page.value(first) == [f"q{i}" for i in range(50)]
+    page.click(".paged th:nth-child(3) button")
+    best = sorted(range(count), key=lambda i: -values[i])
+    assert page.value(first) == [f"q{i}" for i in best[:50]]
+    page.click(".pager button:nth-child(4)")
+    assert page.value(first) == [f"q{i}" for i in best[-50:]]
+    page.type(".paged input", "99999 q99999")
+    assert page.value(first) == ["q99999"]
+    assert page.value("document.querySelector('.count').textContent") == "1 to 1 of 1 rows (of 100,000)"
+    assert "injected" not in page.value("document.title")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from markupsafe import escape
 from report.results_tree import INJECTION, SECRET
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import open_results
+from e2rank_eval.report.embedded import extract
 from e2rank_eval.report.site import write_site
 from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import canonical_json
 from e2rank_eval.store.layout import Layout
 
 
@@ -31,7 +36,7 @@ class _Page(HTMLParser):
             self.ids.append(str(attributes["id"]))
 
     def links(self) -> list[str]:
-        return [str(a["href"]) for tag, a in self.elements if tag == "a"]
+        return [str(a["href"]) for tag, a in self.elements if tag == "a" and "href" in a]
 
 
 @pytest.fixture(scope="module")
@@ -85,17 +90,48 @@ def test_pages_have_a_language_a_title_one_first_heading_and_a_way_past_the_head
         assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
 
 
-def test_texts_of_closed_collections_appear_nowhere(site: Path) -> None:
-    for path in site.rglob("*"):
+def _contents(folder: Path) -> dict[str, str]:
+    """Every file as text by its place, the data that pages embed unpacked behind it."""
+    found = {}
+    for path in folder.rglob("*"):
         if path.is_file():
-            assert SECRET.encode() not in path.read_bytes(), path
+            text = path.read_text(encoding="utf-8", errors="replace")
+            data = [extract(text, identifier) for identifier in re.findall(r'gzip" id="([\w-]+)"', text)]
+            found[path.relative_to(folder).as_posix()] = text + json.dumps(data, ensure_ascii=False)
+    return found
 
 
-def test_a_hostile_query_is_shown_as_text(site: Path) -> None:
+def test_texts_of_closed_collections_appear_nowhere(site: Path) -> None:
+    contents = _contents(site)
+    assert "find the function that does thing 1" in contents["queries/code/bm25/e2rank/1.html"]
+    for place, content in contents.items():
+        assert SECRET not in content, place
+        assert not re.search(r"document \d+ of news", content), place
+        if place.startswith("queries/news"):
+            assert "[1] ..." not in content, place
+
+
+def test_a_local_copy_shows_closed_texts_apart_and_says_so_on_every_page(
+    site: Path, copied_layout: Layout
+) -> None:
+    configuration = open_results(copied_layout.root).configuration
+    before = _contents(copied_layout.path(places.SITE).parent)
+    index = write_site(copied_layout, configuration, local_only=True)
+    assert index.parent.name == "site-local-only"
+    contents = _contents(index.parent)
+    assert all("Local only:" in page for place, page in contents.items() if place.endswith(".html"))
+    for place in ("runs/news/bm25/e2rank.html", "queries/news/bm25/e2rank/1.html"):
+        assert SECRET in contents[place]
+    assert "document 1 of news" in contents["queries/news/bm25/e2rank/1.html"]
+    assert "[1] ..." in contents["queries/news/bm25/e2rank/1.html"]
+    assert _contents(copied_layout.path(places.SITE).parent) == before
+    assert not any("Local only:" in page for page in before.values())
+
+
+def test_a_hostile_query_is_data_and_no_markup(site: Path) -> None:
     page = (site / "runs/code/bm25/e2rank.html").read_text(encoding="utf-8")
-    assert INJECTION not in page
-    assert "&lt;script&gt;document.title = &#39;injected&#39;&lt;/script&gt;" in page
-    assert page.count("<script>") == 1
+    assert "injected" not in page
+    assert any(INJECTION in row for row in extract(page, "queries-data")["rows"])
 
 
 def test_a_run_page_holds_its_commands_hashes_and_queries(site: Path, results_layout: Layout) -> None:
@@ -106,10 +142,12 @@ def test_a_run_page_holds_its_commands_hashes_and_queries(site: Path, results_la
         manifest = results.manifest(results.path(pattern, key))
         assert manifest.command.replace("&", "&amp;") in page
         assert manifest.sha256 in page
+        assert escape(canonical_json(manifest.settings)) in page
     before, after = results.first_stage("code", "bm25"), results.metrics(key).per_query["nDCG@10"]
-    for query in after:
-        assert f'data-value="{100 * before[query]!r}"' in page
-        assert f'data-value="{100 * after[query]!r}"' in page
+    rows = {row[0]: row[2:4] for row in extract(page, "queries-data")["rows"]}
+    assert rows.keys() == after.keys()
+    for query, shown in rows.items():
+        assert shown == pytest.approx([100 * before[query], 100 * after[query]], abs=1e-6)
 
 
 def test_untrained_stands_on_the_page_of_each_such_run_and_on_no_other(site: Path) -> None:

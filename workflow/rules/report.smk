@@ -73,7 +73,9 @@ rule figure:
 rule site:
     input:
         datasets=GRAPH.dataset_files(CONFIG.datasets),
+        candidates=GRAPH.candidate_files(GRAPH.retrievals),
         runs=GRAPH.reranking_files(places.RUN, GRAPH.rerankings),
+        traces=GRAPH.reranking_files(places.TRACE, GRAPH.rerankings),
         metrics=GRAPH.reranking_files(places.METRICS, GRAPH.rerankings),
         comparisons=GRAPH.comparison_files(),
         latency=GRAPH.latency_files(),

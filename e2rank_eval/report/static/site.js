@@ -1,9 +1,12 @@
-// Sortable tables and copyable commands; without this script the pages read the same.
+// Sortable tables and copyable commands; without this script the tables read the same.
 // A link may ask for an order: #sort=<table>:<column from 0>:asc|desc
+// What other scripts share stands in `site`.
+const site = {};
 (() => {
   "use strict";
   const status = document.getElementById("status");
   const say = (text) => { status.textContent = text; };
+  site.say = say;
 
   const value = (row, column, numeric) => {
     const text = row.cells[column].dataset.value;
@@ -41,18 +44,22 @@
     return order[heading.getAttribute("aria-sort") || "none"];
   };
 
+  const address = (table, column, direction) => {
+    const short = { ascending: "asc", descending: "desc" }[direction];
+    const place = short ? `#sort=${table.dataset.table}:${column}:${short}` : location.pathname;
+    history.replaceState(null, "", place);
+  };
+
   const choose = (table, column) => {
     const heading = table.tHead.rows[0].cells[column];
     const direction = next(heading);
     sort(table, column, direction);
-    const short = { ascending: "asc", descending: "desc" }[direction];
-    const place = short ? `#sort=${table.dataset.table}:${column}:${short}` : location.pathname;
-    history.replaceState(null, "", place);
+    if (!table.dataset.unaddressed) address(table, column, direction);
     const name = heading.querySelector(".heading").textContent;
     say(direction === "none" ? "Original order" : `Sorted by ${name}, ${direction}`);
   };
 
-  for (const table of document.querySelectorAll("table[data-table]")) {
+  site.sortable = (table) => {
     table.originalRows = [...table.tBodies[0].rows];
     for (const row of table.originalRows) row.startsGroup = row.classList.contains("group");
     [...table.tHead.rows[0].cells].forEach((cell, column) => {
@@ -63,7 +70,8 @@
       button.append(heading);
       button.addEventListener("click", () => choose(table, column));
     });
-  }
+  };
+  document.querySelectorAll("table[data-table]").forEach(site.sortable);
 
   const follow = () => {
     const asked = /^#sort=([^:]+):(\d+):(asc|desc)$/.exec(decodeURIComponent(location.hash));

@@ -179,3 +179,26 @@ def print_published(rows: Sequence[Mapping[str, Any]]) -> None:
         if row["ours"] is None
     ]  # fmt: skip
     _print(f"{len(needed)} not run", ["data set", "published", "source", "needs"], needed)
+
+
+def print_mteb(record: Mapping[str, Any]) -> None:
+    """A record of the mteb verb: each task with score and cost, then the means and what they are of."""
+    from e2rank_eval.mteb_suite.summary import Mean
+
+    rows = [
+        [row["task"], row["type"], _shown(row["score"], ".2f"), _shown(row["seconds"], ".1f"),
+         _shown(row["tokens"], ","), _shown(row["forward_tokens"], ",")]
+        for row in record["tasks"]
+    ]  # fmt: skip
+    columns = ["task", "type", "score x 100", "seconds", "tokens", "tokens computed"]
+    _print(f"{record['name']} at {record['revision']}", columns, rows)
+    means = {"mean over tasks": record["mean_task"], "mean over types": record["mean_task_type"]}
+    means |= record["by_type"]
+    _print("Means", ["mean", "x 100 (of how many)"], [[n, Mean(**m).told()] for n, m in means.items()])
+    for row in record["tasks"]:
+        if row["failure"] is not None:
+            _console.print(f"[red]missing[/] {escape(row['task'])}: {escape(row['failure'])}")
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "–" if value is None else f"{value:{form}}"

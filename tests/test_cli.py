@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 VERBS = [
     *("fetch", "retrieve", "rerank", "latency"),
+    "mteb",
     *("evaluate", "compare"),
     *("table", "figure", "site"),
     *("list", "doctor", "audit", "reproduce"),

@@ -7,7 +7,7 @@ import os
 import sys
 from importlib import import_module
 
-_MODULES = ("pipeline", "training", "scoring", "reporting", "knowledge")
+_MODULES = ("pipeline", "embedding", "training", "scoring", "reporting", "knowledge")
 """Each adds its verbs when it is imported; help lists them in this order."""
 
 _MENDS = {

@@ -5,6 +5,7 @@ from e2rank_eval.configuration.experiment import (
     Configuration,
     DatasetSettings,
     LatencySettings,
+    MtebSettings,
     SweepSettings,
 )
 from e2rank_eval.configuration.reading import parse_configuration, read_configuration, read_training
@@ -56,6 +57,7 @@ __all__ = [
     "ListwiseSettings",
     "LoraSettings",
     "MonoT5Settings",
+    "MtebSettings",
     "Name",
     "OptimiserSettings",
     "PairwiseSettings",

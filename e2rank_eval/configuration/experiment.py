@@ -105,6 +105,49 @@ class SweepSettings(Strict):
         return points
 
 
+class MtebSettings(Strict):
+    """Models and rerankers on tasks of mteb, one job for each of them."""
+
+    title: str
+    benchmark: str | None = Field(
+        None, description="as mteb names it, or local: the suite's own tasks; null: tasks names them"
+    )
+    tasks: list[str] = Field([], description="of the benchmark, or local ones; empty: all of the benchmark")
+    models: list[Name] = Field([], description="encoders of the model registry")
+    rerankers: list[Name] = Field([], description="of this file; for retrieval and reranking tasks")
+    first_stage: Name | None = Field(
+        None, description="registry encoder that finds and orders the rerankers' candidates; null: the task's"
+    )
+    depth: int = Field(100, ge=1, le=10_000, description="candidates that a reranker is given")
+    instructions: Path | None = Field(None, description="YAML file: task -> instruction, before mteb's own")
+    keep_vectors: bool = Field(
+        True, description="false: no vector is stored; for corpora of millions of documents"
+    )
+    allow_missing: bool = Field(False, description="true: tables are drawn though tasks failed, and say so")
+    paper_table: Literal["4", "15", "20"] | None = Field(
+        None, description="the paper's table whose values stand beside"
+    )
+
+    @field_validator("tasks", "models", "rerankers")
+    @classmethod
+    def _named_once(cls, names: list[str]) -> list[str]:
+        return _distinct(names)
+
+    @model_validator(mode="after")
+    def _something_to_run(self) -> MtebSettings:
+        if self.benchmark is None and not self.tasks:
+            raise ValueError("give a benchmark or tasks")
+        if not self.systems:
+            raise ValueError("give models or rerankers")
+        if shared := set(self.models) & set(self.rerankers):
+            raise ValueError(f"{min(shared)!r} is both a model and a reranker")
+        return self
+
+    @property
+    def systems(self) -> list[str]:
+        return [*self.models, *self.rerankers]
+
+
 class Configuration(Strict):
     """One whole experiment. Names refer to each other within the file; see config/demo.yaml."""
 
@@ -120,6 +163,7 @@ class Configuration(Strict):
     comparisons: dict[Name, ComparisonSettings] = Field(default_factory=dict)
     latency: dict[Name, LatencySettings] = Field(default_factory=dict)
     sweeps: dict[Name, SweepSettings] = Field(default_factory=dict)
+    mteb: dict[Name, MtebSettings] = Field(default_factory=dict)
 
     @field_validator("profile")
     @classmethod
@@ -153,6 +197,8 @@ class Configuration(Strict):
                     raise ValueError(
                         f"latency.{name} and latency.{earlier} both time {reranker!r} on the same candidates"
                     )
+        for name, suite in self.mteb.items():
+            _known(f"mteb.{name}.rerankers", suite.rerankers, self.rerankers)
         for section, name, first_stage, rerankers in self.uses():
             _known(f"{section}.{name}.first_stage", [first_stage], self.first_stages)
             _known(f"{section}.{name}", rerankers, self.rerankers)

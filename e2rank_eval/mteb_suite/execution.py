@@ -1,0 +1,124 @@
+"""The mteb verb: one model or reranker over the tasks of an entry, and the record of what came of it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import Any
+
+from datasets import disable_progress_bars
+
+from e2rank_eval.configuration import Configuration, MtebSettings
+from e2rank_eval.errors import UnavailableError
+from e2rank_eval.model_loading import Models
+from e2rank_eval.mteb_suite.instructions import packaged_instructions, read_instructions
+from e2rank_eval.mteb_suite.loading import load_mteb_encoder
+from e2rank_eval.mteb_suite.model_meta import reranker_meta
+from e2rank_eval.mteb_suite.rerankers import mteb_reranker
+from e2rank_eval.mteb_suite.result_files import ResultFiles
+from e2rank_eval.mteb_suite.running import MtebModel, run_tasks
+from e2rank_eval.mteb_suite.summary import summarise
+from e2rank_eval.mteb_suite.tasks import load_task, wanted_tasks
+from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.families import build_reranker
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import write_json
+from e2rank_eval.store.layout import Layout
+from e2rank_eval.store.locks import exclusive
+from e2rank_eval.store.manifests import write_manifest
+
+
+def run_mteb(
+    configuration: Configuration, settings: MtebSettings, system: str, layout: Layout
+) -> dict[str, Any]:
+    """Run ``system``, one of ``settings.systems``, and return its record.
+
+    mteb's result files lie in ``mteb/results/<org>__<name>/<revision>/``; those that are there are kept.
+    The record has every task with score, seconds and tokens, the means, and what is missing and why.
+
+    Raises
+    ------
+    InputError
+        For an unknown benchmark, task or model, or one that is no encoder.
+    UnavailableError
+        When the model's files cannot be had, or another process runs the same system.
+    """
+    disable_progress_bars()
+    wanted = wanted_tasks(settings.benchmark, settings.tasks)
+    model = _adapter(configuration, settings, system)
+    lock = configuration.cache / "locks" / f"{configuration.profile}-mteb-{system}.lock"
+    with exclusive(lock, what=f"mteb of {system}"):
+        records = run_tasks(
+            model,
+            wanted,
+            lambda name: load_task(name, settings.benchmark, configuration.cache),
+            ResultFiles(layout.root / places.MTEB),
+        )
+    scores = {record.task: record.score for record in records if record.score is not None}
+    return {
+        "system": system,
+        "name": model.mteb_model_meta.name,
+        "revision": model.mteb_model_meta.revision,
+        "benchmark": settings.benchmark,
+        "tasks": [record.row() for record in records],
+        **summarise(wanted, scores).row(),
+    }
+
+
+def write_mteb_record(
+    configuration: Configuration, entry: str, system: str, layout: Layout
+) -> dict[str, Any]:
+    """Run ``system`` as :func:`run_mteb` does and write ``mteb/records/<entry>/<system>.json``.
+
+    Raises
+    ------
+    UnavailableError
+        When tasks failed and the entry does not allow that: the record is written nevertheless.
+    """
+    started = time.time()
+    settings = configuration.mteb[entry]
+    record = run_mteb(configuration, settings, system, layout)
+    path = layout.path(places.MTEB_RECORD, entry=entry, system=system)
+    write_json(path, record)
+    command = ["e2rank-eval", "mteb", system, "--entry", entry, "--config", str(layout.path(places.CONFIG))]
+    write_manifest(
+        path,
+        command=shlex.join(command),
+        settings=settings.model_dump(mode="json"),
+        inputs=[settings.instructions] if settings.instructions is not None else [],
+        started=started,
+    )
+    if not settings.allow_missing:
+        refuse_missing(record)
+    return record
+
+
+def refuse_missing(record: dict[str, Any]) -> None:
+    """Raise UnavailableError, naming the first reason, when a task of the record has no score."""
+    failed = [task for task in record["tasks"] if task["failure"] is not None]
+    if failed:
+        others = f" (and {len(failed) - 1} others)" if len(failed) > 1 else ""
+        raise UnavailableError(
+            f"{len(failed)} of {len(record['tasks'])} tasks have no score: {failed[0]['task']}{others}: "
+            f"{failed[0]['failure']}; mend that and run again, what is done is kept"
+        )
+
+
+def _adapter(configuration: Configuration, settings: MtebSettings, system: str) -> MtebModel:
+    cache, threads = configuration.cache, configuration.threads
+    if system not in settings.rerankers:
+        path = settings.instructions
+        return load_mteb_encoder(
+            system,
+            cache,
+            threads=threads,
+            instructions=packaged_instructions() if path is None else read_instructions(path),
+            keep_vectors=settings.keep_vectors,
+        )
+    models = Models(cache, threads=threads, vector_cache=settings.keep_vectors)
+    context = RerankContext(models=models, seed=configuration.seed)
+    reranker = build_reranker(configuration.rerankers[system], context)
+    first_stage = None if settings.first_stage is None else models.encoder(settings.first_stage)
+    return mteb_reranker(
+        reranker, reranker_meta(system, reranker.fingerprint), first_stage=first_stage, depth=settings.depth
+    )

@@ -1,0 +1,110 @@
+"""Which instruction a text of an mteb task is encoded with: mteb's task metadata, overridden by a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from mteb.abstasks.task_metadata import TaskMetadata
+from mteb.types import PromptType
+
+from e2rank_eval.configuration import line_of, load_mapping
+from e2rank_eval.errors import InputError
+from e2rank_eval.prompts.e2rank import query_input
+from e2rank_eval.registry.entries import ModelEntry
+
+Instructions = Mapping[str, str | None]
+"""Instruction by task, task and side (``SciFact-query``) or type; None: the text alone."""
+
+_SIDES = {PromptType.query: "query", PromptType.document: "document"}
+
+
+@cache
+def packaged_instructions() -> Instructions:
+    """The overrides that the suite itself brings."""
+    text = (resources.files("e2rank_eval.mteb_suite") / "instructions.yaml").read_text(encoding="utf-8")
+    loaded: dict[str, str | None] = yaml.safe_load(text)
+    return loaded
+
+
+def read_instructions(path: Path) -> Instructions:
+    """The packaged overrides, with those of a YAML file before them.
+
+    Raises
+    ------
+    InputError
+        Naming file and line, where a value is neither text nor null.
+    """
+    own: dict[str, Any] = load_mapping(path)
+    for key, value in own.items():
+        if value is not None and not isinstance(value, str):
+            raise InputError(
+                f"the instruction of {key!r} is no text", path=path, line=line_of(path, [key]),
+                mend="write one line, or null for none",
+            )  # fmt: skip
+    return {**packaged_instructions(), **own}
+
+
+def instruction(
+    metadata: TaskMetadata, prompt_type: PromptType | None, overrides: Instructions
+) -> str | None:
+    """The instruction of one side of a task; None where it has none.
+
+    In this order: the overrides by task and side, then by task; the metadata's prompt (one text for the
+    whole task, or one for each side); the overrides by type; the default of mteb's class of tasks. A
+    document, one side of a retrieval or reranking task, has an instruction only by task and side.
+    """
+    if prompt_type is not None and (key := f"{metadata.name}-{_SIDES[prompt_type]}") in overrides:
+        return overrides[key]
+    if prompt_type is PromptType.document:
+        return None
+    if metadata.name in overrides:
+        return overrides[metadata.name]
+    stated: Any = metadata.prompt
+    prompt: str | None = stated.get("query") if isinstance(stated, Mapping) else stated
+    if prompt:
+        return prompt
+    if metadata.type in overrides:
+        return overrides[metadata.type]
+    return _default(metadata)
+
+
+def _default(metadata: TaskMetadata) -> str:
+    from mteb.abstasks.abstask import get_abstask_prompt
+
+    return str(get_abstask_prompt(metadata.name))
+
+
+class TaskInputs:
+    """How a model of the registry is given the texts of a task.
+
+    A decoder that has a query instruction reads ``Instruct: ...\\nQuery:text`` on every side but that of
+    documents, as its training had it; an encoder's instruction is a fixed prefix of queries; a model
+    without one reads the text alone.
+    """
+
+    def __init__(self, entry: ModelEntry, overrides: Instructions | None = None) -> None:
+        self._overrides = packaged_instructions() if overrides is None else overrides
+        self._prefix = entry.query_instruction or ""
+        self._form: Literal["instructed", "prefixed", "plain"] = (
+            "plain" if not self._prefix else "instructed" if entry.kind == "decoder" else "prefixed"
+        )
+
+    @property
+    def instructed(self) -> bool:
+        return self._form != "plain"
+
+    def template(self, metadata: TaskMetadata, prompt_type: PromptType | None) -> str | None:
+        """What decides this side's inputs besides the text: its instruction or prefix, None for neither."""
+        if self._form == "instructed":
+            return instruction(metadata, prompt_type, self._overrides)
+        return self._prefix if self._form == "prefixed" and prompt_type is PromptType.query else None
+
+    def apply(self, text: str, template: str | None) -> str:
+        if template is None:
+            return text
+        return query_input(template, text) if self._form == "instructed" else template + text

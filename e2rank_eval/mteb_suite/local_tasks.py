@@ -1,0 +1,158 @@
+"""The suite's own mteb tasks: local data under mteb's unmodified classes of tasks."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from mteb.abstasks import (
+    AbsTask,
+    AbsTaskClassification,
+    AbsTaskClustering,
+    AbsTaskRetrieval,
+    AbsTaskSTS,
+)
+from mteb.abstasks.task_metadata import TaskMetadata
+from pydantic import Field
+
+from e2rank_eval.configuration import Strict
+from e2rank_eval.datasets import beir_folder
+from e2rank_eval.datasets.registered import load_registered, own_folder
+from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.mteb_suite import local_data
+from e2rank_eval.mteb_suite.local_data import TaskData
+from e2rank_eval.records import Dataset
+from e2rank_eval.registry.entries import PackageSource
+from e2rank_eval.sources.fetch import fetch
+from e2rank_eval.store.files import sha256_file, sha256_json
+
+
+class FolderData(Strict):
+    """A folder of the user's: ``$E2RANK_DATA/<folder>``."""
+
+    kind: Literal["folder"]
+    folder: str
+
+
+class RegistryData(Strict):
+    """A data set of the registry."""
+
+    kind: Literal["registry"]
+    id: str
+
+
+class TaskEntry(Strict):
+    type: Literal["STS", "Clustering", "Classification", "Retrieval", "Reranking"]
+    description: str
+    main_score: str
+    instruction: str
+    loader: Literal["sts", "sick", "labelled", "collection", "judged_candidates"]
+    data: Annotated[FolderData | RegistryData | PackageSource, Field(discriminator="kind")]
+    files: list[str] = Field([], description="in this order; of a collection: its own")
+    rows: int = Field(description="pairs, documents or queries tested on; another number is an error")
+    sample: int = Field(0, description="labelled: how many rows of the last file are tested on")
+
+
+class _WholeClustering(AbsTaskClustering):
+    """mteb's clustering of all documents; its default of 4 % is for hundreds of thousands."""
+
+    max_fraction_of_documents_to_embed = None
+
+
+_CLASSES: dict[str, type[AbsTask]] = {
+    "STS": AbsTaskSTS,
+    "Clustering": _WholeClustering,
+    "Classification": AbsTaskClassification,
+    "Retrieval": AbsTaskRetrieval,
+    "Reranking": AbsTaskRetrieval,
+}
+
+
+@cache
+def local_tasks() -> dict[str, TaskEntry]:
+    """The suite's own tasks by name."""
+    text = (resources.files("e2rank_eval.mteb_suite") / "local_tasks.yaml").read_text(encoding="utf-8")
+    return {name: TaskEntry.model_validate(fields) for name, fields in yaml.safe_load(text).items()}
+
+
+def local_task(name: str, cache: Path) -> AbsTask:
+    """The task ``name``, its data read when mteb asks for it.
+
+    The revision in its results is a hash of its files. Data of packages is kept in ``cache/downloads/``.
+
+    Raises
+    ------
+    UnavailableError
+        When its files are not here and cannot be fetched.
+    InputError
+        When a file is malformed, or the rows are not as many as stated.
+    """
+    entry = local_tasks()[name]
+    data, revision = _read(name, entry, cache)
+    if data.rows != entry.rows:
+        raise InputError(f"{name}: {data.rows} rows instead of {entry.rows}", mend="check its files")
+    metadata = TaskMetadata(
+        name=name,
+        description=entry.description,
+        type=entry.type,
+        category="t2c" if entry.type in ("Clustering", "Classification") else "t2t",
+        prompt=entry.instruction,
+        dataset={"path": f"e2rank-eval/{name}", "revision": revision},
+        eval_splits=["test"],
+        eval_langs=["eng-Latn"],
+        main_score=entry.main_score,
+        modalities=["text"],
+    )
+
+    def load_data(self: Any, num_proc: int | None = None, **kwargs: Any) -> None:  # noqa: ARG001
+        self.dataset = data.dataset
+        self.data_loaded = True
+
+    base = _CLASSES[entry.type]
+    task: AbsTask = type(name, (base,), {"metadata": metadata, "load_data": load_data})()
+    if isinstance(task, AbsTaskRetrieval):
+        task.ignore_identical_ids = entry.data.kind == "registry"
+    return task
+
+
+def _read(name: str, entry: TaskEntry, cache: Path) -> tuple[TaskData, str]:
+    """A task's data and the hash of what it was read from."""
+    if isinstance(entry.data, RegistryData):
+        found = load_registered(entry.data.id, cache, seed=local_data.SEED)
+        return _of_collection(entry, found.dataset), sha256_json(dict(found.source))[:40]
+    folder = _folder(name, entry.data, cache)
+    if entry.loader in ("collection", "judged_candidates"):
+        files = beir_folder.find(folder, "test")
+        dataset, _ = beir_folder.load(files, name)
+        return _of_collection(entry, dataset), _revision(files.files, entry)
+    paths = [folder / file for file in entry.files]
+    for path in paths:
+        if not path.is_file():
+            raise UnavailableError(f"{name}: no file {path}; add it, or check E2RANK_DATA")
+    if entry.loader == "labelled":
+        return local_data.labelled(paths, entry.sample), _revision(paths, entry)
+    read = local_data.sts if entry.loader == "sts" else local_data.sick
+    return read(paths), _revision(paths, entry)
+
+
+def _folder(name: str, data: FolderData | PackageSource, cache: Path) -> Path:
+    if isinstance(data, PackageSource):
+        place = f"{data.name}-{data.version}"
+        return fetch(place, [data], cache / "downloads" / place, {}).path
+    own = own_folder(data.folder)
+    if own is None:
+        raise UnavailableError(f"{name}: set E2RANK_DATA to a folder that holds {data.folder}/")
+    return own
+
+
+def _of_collection(entry: TaskEntry, dataset: Dataset) -> TaskData:
+    if entry.loader == "judged_candidates":
+        return local_data.judged_candidates(dataset)
+    return local_data.collection(dataset)
+
+
+def _revision(paths: tuple[Path, ...] | list[Path], entry: TaskEntry) -> str:
+    return sha256_json({"files": [sha256_file(path) for path in paths], "sample": entry.sample})[:40]

@@ -1,0 +1,106 @@
+"""What mteb's tasks give our encoders to read, and that mteb's own wrapper of the model scores the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import mteb
+import numpy as np
+import pytest
+from mteb.models.models_protocols import EncoderProtocol
+from mteb.types import PromptType
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.mteb_suite.encoder import MtebEncoder
+from e2rank_eval.mteb_suite.instructions import (
+    TaskInputs,
+    instruction,
+    packaged_instructions,
+    read_instructions,
+)
+from e2rank_eval.mteb_suite.loading import register_models
+from e2rank_eval.mteb_suite.local_tasks import local_task
+from e2rank_eval.registry import entries
+
+QUERY, DOCUMENT = PromptType.query, PromptType.document
+
+
+@pytest.mark.parametrize(
+    ("task", "side", "expected"),
+    [
+        # As mteb's metadata has them.
+        ("SciFact", QUERY, "Given a scientific claim, retrieve documents that support or refute the claim"),
+        ("SciFact", DOCUMENT, None),
+        ("AskUbuntuDupQuestions", QUERY, "Retrieve duplicate questions from AskUbuntu forum"),
+        ("AskUbuntuDupQuestions", DOCUMENT, None),
+        ("Banking77Classification", None, "Given a online banking query, find the corresponding intents"),
+        # mteb's default for the class of tasks.
+        ("STS13", None, "Retrieve semantically similar text."),
+    ],
+)
+def test_instructions_are_those_of_the_task(task: str, side: PromptType | None, expected: str | None) -> None:
+    assert instruction(mteb.get_task(task).metadata, side, packaged_instructions()) == expected
+
+
+def test_an_own_file_goes_before_mteb_by_task_and_by_side(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("STS13: Compare.\nSciFact-query: Refute.\nSciFact-document: Read.\nSTS14: null\n")
+    own = read_instructions(path)
+    metadata = {name: mteb.get_task(name).metadata for name in ("STS13", "STS14", "SciFact")}
+    assert instruction(metadata["STS13"], None, own) == "Compare."
+    assert instruction(metadata["STS14"], None, own) is None
+    assert instruction(metadata["SciFact"], QUERY, own) == "Refute."
+    assert instruction(metadata["SciFact"], DOCUMENT, own) == "Read."
+    path.write_text("STS13: Compare.\nSTS14: [1]\n")
+    with pytest.raises(InputError, match=r"own.yaml:2: the instruction of 'STS14' is no text"):
+        read_instructions(path)
+
+
+def test_a_decoder_reads_the_instruction_on_every_side_but_that_of_documents() -> None:
+    inputs = TaskInputs(entries.model("e2rank-0.6b"))
+    metadata = mteb.get_task("SciFact").metadata
+    told = inputs.apply("Cats purr.", inputs.template(metadata, QUERY))
+    assert told == (
+        "Instruct: Given a scientific claim, retrieve documents that support or refute the claim\n"
+        "Query:Cats purr."
+    )
+    assert inputs.apply("Cats purr.", inputs.template(metadata, DOCUMENT)) == "Cats purr."
+    sts = mteb.get_task("STS13").metadata
+    assert inputs.apply("A cat.", inputs.template(sts, None)).startswith("Instruct: Retrieve semantically")
+    plain = TaskInputs(entries.model("all-minilm-l6-v2"))
+    assert plain.apply("A cat.", plain.template(metadata, QUERY)) == "A cat."
+
+
+def test_the_authors_checkpoints_are_known_to_mteb_by_their_names() -> None:
+    names = register_models()
+    sizes = {f"Alibaba-NLP/E2Rank-{size}" for size in ("0.6B", "4B", "8B")}
+    assert set(names) == sizes | {f"{name}-Embedding-Only" for name in sizes}
+    for name in names:
+        meta = mteb.get_model_meta(name)
+        assert meta.name == name
+        assert meta.loader is not None
+        assert meta.use_instructions
+
+
+@pytest.mark.slow
+def test_mteb_with_sentence_transformers_scores_the_same_for_no_fewer_tokens(
+    minilm: Callable[[], MtebEncoder], minilm_path: Path, own_cache: Path, lee_dataset: object
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    ours = minilm()
+    assert isinstance(ours, EncoderProtocol)
+    peer = SentenceTransformer(str(minilm_path), device="cpu")
+    mine, theirs = (
+        mteb.evaluate(model, local_task("LeeRetrieval", own_cache), cache=None, co2_tracker=False)
+        for model in (ours, peer)
+    )
+    scores = [result.task_results[0].scores["test"][0] for result in (mine, theirs)]
+    for measure in ("ndcg_at_10", "map_at_100", "recall_at_10"):
+        assert scores[0][measure] == pytest.approx(scores[1][measure], abs=1e-5), measure
+    usage = ours.take_usage()
+    assert usage.texts == 100  # 50 queries and 50 documents, the same texts
+    assert usage.forward_tokens * 2 == usage.tokens
+    vector = ours._encoder.encode(["one text"], "document").vectors[0]
+    assert np.allclose(vector, peer.encode("one text"), atol=1e-6)

@@ -1,0 +1,178 @@
+"""Runs that stop, resume, fail and go stale; what mteb itself then reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mteb
+import pytest
+
+from e2rank_eval.configuration import MtebSettings
+from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.mteb_suite.encoder import MtebEncoder
+from e2rank_eval.mteb_suite.execution import refuse_missing
+from e2rank_eval.mteb_suite.local_tasks import local_task
+from e2rank_eval.mteb_suite.result_files import ResultFiles
+from e2rank_eval.mteb_suite.running import TaskRecord, run_tasks
+from e2rank_eval.mteb_suite.tasks import wanted_tasks
+
+ROOT = Path(__file__).parents[2]
+LEE = {"LeeRetrieval": "Retrieval"}
+
+
+@pytest.fixture
+def run(
+    minilm: Callable[[], MtebEncoder], own_cache: Path, lee_dataset: object, tmp_path: Path
+) -> Callable[..., TaskRecord]:
+    """Runs LeeRetrieval into one folder, with a model loaded afresh."""
+
+    def once(model: MtebEncoder | None = None) -> TaskRecord:
+        files = ResultFiles(tmp_path / "mteb")
+        (record,) = run_tasks(model or minilm(), LEE, lambda name: local_task(name, own_cache), files)
+        return record
+
+    return once
+
+
+def _result(folder: Path) -> Path:
+    (path,) = (folder / "mteb" / "results").rglob("LeeRetrieval.json")
+    return path
+
+
+def test_a_finished_task_is_kept_and_mteb_reads_it(run: Callable[..., TaskRecord], tmp_path: Path) -> None:
+    first = run()
+    path = _result(tmp_path)
+    assert path.parts[-3:-1] == (
+        "sentence-transformers__all-MiniLM-L6-v2", "8b3219a92973c328a8e22fadcfa821b5dc75636a",
+    )  # fmt: skip
+    written = path.read_bytes()
+    assert run() == first
+    assert path.read_bytes() == written
+    results = mteb.ResultCache(tmp_path / "mteb").load_results()
+    (model,) = results.model_results
+    assert model.model_name == "sentence-transformers/all-MiniLM-L6-v2"
+    assert [one.task_name for one in model.task_results] == ["LeeRetrieval"]
+    assert 100 * model.task_results[0].get_score() == pytest.approx(first.score, abs=1e-3)
+    table = results.to_dataframe()
+    assert table.loc[table["task_name"] == "LeeRetrieval"].iloc[0, -1] * 100 == pytest.approx(
+        first.score, abs=1e-3
+    )
+
+
+def test_a_torn_result_is_reported_and_made_again(
+    run: Callable[..., TaskRecord], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = run()
+    path = _result(tmp_path)
+    path.write_bytes(path.read_bytes()[:100])
+    assert run().score == first.score
+    assert "no whole result" in capsys.readouterr().err
+    assert json.loads(path.read_text())["task_name"] == "LeeRetrieval"
+
+
+def test_a_result_of_other_inputs_is_made_again(
+    run: Callable[..., TaskRecord], minilm: Callable[[], MtebEncoder], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    first = run()
+    path = _result(tmp_path)
+    path.write_text(path.read_text().replace(f"{first.score / 100:.5f}", "0.11111"))
+    other = minilm()
+    other._encoder.document_fingerprint = "another limit"
+    assert run(other).score == first.score
+    assert "made by other inputs" in capsys.readouterr().err
+
+
+def test_a_failing_task_is_named_and_the_others_are_run(
+    minilm: Callable[[], MtebEncoder], own_cache: Path, lee_dataset: object, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.delenv("E2RANK_DATA", raising=False)
+    wanted = {"STS13Local": "STS", **LEE}
+    records = run_tasks(minilm(), wanted, lambda name: local_task(name, own_cache), ResultFiles(tmp_path))
+    assert [record.score is not None for record in records] == [False, True]
+    assert records[0].failure == "STS13Local: set E2RANK_DATA to a folder that holds sts/"
+    with pytest.raises(UnavailableError, match=r"1 of 2 tasks have no score: STS13Local: .*E2RANK_DATA"):
+        refuse_missing({"tasks": [record.row() for record in records]})
+
+
+def test_benchmarks_and_tasks_by_name() -> None:
+    assert len(wanted_tasks("MTEB(eng, v1)", [])) == 56
+    assert len(wanted_tasks("MTEB(eng, v2)", [])) == 41
+    assert list(wanted_tasks("BRIGHT", [])) == ["BrightRetrieval"]
+    assert len(wanted_tasks("BEIR", [])) == 15
+    assert wanted_tasks("MTEB(eng, v2)", ["STS13", "LeeRetrieval"]) == {"STS13": "STS", **LEE}
+    with pytest.raises(InputError, match=r"benchmark 'MTEB\(eng, v2\)' has no task 'STS16'"):
+        wanted_tasks("MTEB(eng, v2)", ["STS16"])
+    with pytest.raises(InputError, match=r"no benchmark 'MTEB\(eng v2\)'; did you mean MTEB\(eng, v2\)"):
+        wanted_tasks("MTEB(eng v2)", [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"models": ["a"]}, "give a benchmark or tasks"),
+        ({"tasks": ["STS13"]}, "give models or rerankers"),
+        ({"tasks": ["STS13"], "models": ["a"], "rerankers": ["a"]}, "both a model and a reranker"),
+    ],
+)
+def test_an_entry_that_asks_for_nothing_is_refused(fields: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        MtebSettings(title="t", **fields)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_where_it_was(own_cache: Path, lee_dataset: object, tmp_path: Path) -> None:
+    """Killed while a second task is under way: the first is kept, and the end is that of a whole run."""
+    (tmp_path / "cache").mkdir()
+    for name in ("models", "downloads"):
+        (tmp_path / "cache" / name).symlink_to(own_cache / name)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "demo.yaml").write_text((ROOT / "config" / "demo.yaml").read_text())
+    (tmp_path / "data").mkdir()
+    _write_pairs(tmp_path / "data" / "sts" / "2013", lee_dataset)
+    command = [
+        *(sys.executable, "-m", "e2rank_eval", "mteb", "all-minilm-l6-v2", "--json"),
+        *("--tasks", "LeeRetrieval,STS13Local"),
+    ]
+    environment = os.environ | {"E2RANK_DATA": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
+    killed = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    assert killed.stderr is not None
+    for line in killed.stderr:
+        if "LeeRetrieval:" in line:
+            break
+    vectors = tmp_path / "cache" / "vectors"
+    stored = len(list(vectors.rglob("*.safetensors")))
+    while len(list(vectors.rglob("*.safetensors"))) <= stored and killed.poll() is None:
+        time.sleep(0.01)
+    killed.kill()
+    killed.communicate()
+    results = tmp_path / "results" / "demo" / "mteb" / "results"
+    assert {path.stem for path in results.rglob("*.json")} == {"LeeRetrieval", "model_meta"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    resumed = json.loads(done.stdout)
+    lee, sts = resumed["tasks"]
+    assert lee["forward_tokens"] > 0
+    assert 0 < sts["forward_tokens"] < sts["tokens"]  # what was stored before the kill is not read again
+    assert resumed["missing"] == []
+    whole = tmp_path / "results" / "demo" / "mteb" / "results"
+    assert {path.stem for path in whole.rglob("*.json")} == {"LeeRetrieval", "STS13Local", "model_meta"}
+
+
+def _write_pairs(folder: Path, lee: Any) -> None:
+    """STS 2013's files with real sentences: pairs of pieces of the Lee texts, scored by where they stand."""
+    words = " ".join(document.text for document in lee.corpus.values()).split()
+    pieces = [" ".join(words[start : start + 3]) for start in range(0, 3000)]
+    folder.mkdir(parents=True)
+    pairs = zip(pieces[:1500], pieces[1500:], strict=True)
+    lines = [f"{number % 6}\t{first}\t{second}\n" for number, (first, second) in enumerate(pairs)]
+    for name, rows in (("FNWN", lines[:189]), ("OnWN", lines[189:750]), ("headlines", lines[750:])):
+        (folder / f"{name}.tsv").write_text("".join(rows))

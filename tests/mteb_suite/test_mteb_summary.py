@@ -1,0 +1,34 @@
+"""Means say of how many tasks they are, and a type that lacks a task has no part in the mean over types."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from e2rank_eval.mteb_suite.summary import summarise
+
+WANTED = {"STS13": "STS", "STS14": "STS", "SciFact": "Retrieval"}
+
+
+def test_means_over_tasks_and_over_types_differ_where_types_are_of_different_size() -> None:
+    summary = summarise(WANTED, {"STS13": 80.0, "STS14": 70.0, "SciFact": 30.0})
+    assert summary.tasks.value == pytest.approx(60.0)
+    assert summary.types.value == pytest.approx(52.5)
+    assert summary.missing == ()
+
+
+def test_a_partial_mean_is_never_printed_without_its_count() -> None:
+    summary = summarise(WANTED, {"STS13": 80.0, "SciFact": 30.0, "Other": 1.0})
+    assert summary.tasks.told() == "55.00 (only 2 of 3)"
+    assert summary.by_type["STS"].told() == "80.00 (only 1 of 2)"
+    assert summary.types.told() == "30.00 (only 1 of 2)"
+    assert summary.missing == ("STS14",)
+
+
+@given(st.sets(st.sampled_from(sorted(WANTED))))
+def test_what_is_scored_and_what_is_missing_are_all_that_was_wanted(scored: set[str]) -> None:
+    summary = summarise(WANTED, dict.fromkeys(scored, 50.0))
+    assert summary.tasks.scored == len(scored)
+    assert set(summary.missing) | scored == set(WANTED)
+    assert summary.tasks.value == (50.0 if scored else None)

@@ -164,8 +164,9 @@ class RunBase(Strict):
             raise ValueError("steps: needed where data have shares, since files then end at different times")
         if self.batch % self.together:
             raise ValueError("batch: a multiple of device_batch")
-        if self.deepspeed is not None and self.gradient_cache is not None:
-            raise ValueError("gradient_cache: not with deepspeed, which divides the batch by itself")
+        for key in ("gradient_cache", "lora", "development"):
+            if self.deepspeed is not None and getattr(self, key) is not None:
+                raise ValueError(f"{key}: not with deepspeed, which keeps the weights in parts")
         return self
 
     @property

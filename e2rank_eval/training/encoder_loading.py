@@ -31,11 +31,13 @@ def vector_objective(
     frozen = isinstance(settings, Stage2Run) and settings.frozen_documents
     plain = load_encoder(fetched.path, base, file_hashes=fetched.files) if frozen else None
     limits = {"query_tokens": settings.query_tokens, "window": settings.window or base.window}
+    wanted = settings.prompt.variant if isinstance(settings, Stage2Run) else "training"
+    prompt = wanted if base.kind == "decoder" else "eval"  # a bidirectional encoder has one form
     trained = load_encoder(
         fetched.path,
         base.model_copy(update=limits | {"dtype": "float32"}),
         file_hashes=fetched.files,
-        prompt=settings.prompt.variant if isinstance(settings, Stage2Run) else "training",
+        prompt=prompt,
         document_tokens=min(settings.document_tokens, limits["window"]),
     )
     if not isinstance(trained, PooledEncoder | DecoderEncoder):

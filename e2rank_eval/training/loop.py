@@ -46,7 +46,10 @@ def learning_rate(settings: OptimiserSettings, step: int, steps: int) -> float:
 
 
 class Loop:
-    """Trains ``objective`` on ``schedule``, keeping everything below ``folder``; see :meth:`run`."""
+    """Trains ``objective`` on ``schedule``, keeping everything below ``folder``; see :meth:`run`.
+
+    :attr:`wrapped` is the objective's module as the accelerator runs it.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class Loop:
         self._development = development
         self._snapshots = Snapshots(folder / "checkpoints", identity, settings.keep_checkpoints)
         optimiser = _optimiser(objective.module, settings.optimiser)
-        self._run, self._optimiser = accelerator.prepare(objective.module, optimiser)
+        self.wrapped, self._optimiser = accelerator.prepare(objective.module, optimiser)
 
     def run(self) -> Progress:
         """Train to the end, from the newest checkpoint where there is one.
@@ -112,18 +115,17 @@ class Loop:
         parts = self._schedule.update(step)
         world, rank = self._accelerator.num_processes, self._accelerator.process_index
         own = list(enumerate(parts))[rank::world]
-        self._accelerator.gradient_accumulation_steps = len(own)
         sums: dict[str, float] = {}
         norm = None
         for number, slates in own:
-            with self._accelerator.accumulate(self._run):
+            with self._accelerator.accumulate(self.wrapped):
                 seed = _seed(self._settings.seed, step, number)
-                terms = self._objective.backward(self._run, slates, self._accelerator, seed=seed)
+                terms = self._objective.backward(self.wrapped, slates, self._accelerator, seed=seed)
                 for name, value in terms.items():
                     sums[name] = sums.get(name, 0.0) + value / len(own)
                 if self._accelerator.sync_gradients and self._settings.optimiser.clip_norm is not None:
                     norm = self._accelerator.clip_grad_norm_(
-                        self._run.parameters(), self._settings.optimiser.clip_norm
+                        self.wrapped.parameters(), self._settings.optimiser.clip_norm
                     )
                 self._optimiser.step()
                 self._optimiser.zero_grad()

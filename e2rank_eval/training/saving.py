@@ -25,14 +25,22 @@ _NOT_KEPT = (".safetensors", ".gguf", ".bin", ".h5", ".index.json", "dequantised
 
 
 def save_weights(
-    module: Any, tokenizer: Any, base: Path, transformer: Path, folder: Path, settings: RunBase
+    module: Any,
+    tokenizer: Any,
+    base: Path,
+    transformer: Path,
+    folder: Path,
+    settings: RunBase,
+    *,
+    state: dict[str, Tensor] | None = None,
 ) -> dict[str, str]:
     """Write the weights of ``module`` below ``folder``; returns their SHA-256 by path within it.
 
     ``base`` is the folder of the model that training started from, ``transformer`` where in it the
     module came from. ``whole``: ``weights/`` with everything of ``base`` but its weights, and the
     module's own; of a new kind of model, its tokenizer and weights alone. ``changed``:
-    ``weights.safetensors`` with the tensors that differ from the base's.
+    ``weights.safetensors`` with the tensors that differ from the base's. ``state`` has the module's
+    tensors where it holds only a part of them itself.
 
     Raises
     ------
@@ -55,7 +63,11 @@ def save_weights(
         tokenizer.save_pretrained(part)
     else:
         shutil.copytree(base, part, ignore=_without_weights)
-    module.to(dtype).save_pretrained(part / transformer)
+    if state is None:
+        module.to(dtype).save_pretrained(part / transformer)
+    else:
+        tensors = {name: one.to(dtype) for name, one in state.items()}
+        module.save_pretrained(part / transformer, state_dict=tensors)
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
     return {

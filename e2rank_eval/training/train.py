@@ -59,10 +59,11 @@ def train(file: TrainingFile, name: str) -> Path:
         objective, schedule, settings, folder, identity, accelerator=accelerator, development=development
     )
     progress = loop.run()
+    state = accelerator.get_state_dict(loop.wrapped) if settings.deepspeed else None
     if accelerator.is_main_process:
         module = merged(objective.transformer)
         places = _places(fetched.path, base)
-        files = save_weights(module, objective.tokenizer, *places, folder, settings)
+        files = save_weights(module, objective.tokenizer, *places, folder, settings, state=state)
         write_yaml(folder / ENTRY, registry_entry(name, settings, base_name, base, folder, files))
         write_yaml(folder / "training.yaml", _exact(file, name))
         write_text(folder / "README.md", model_card(name, settings, base_name, schedule, progress, identity))
@@ -98,15 +99,22 @@ def _identity(settings: RunBase, fetched: Fetched) -> dict[str, Any]:
 
 
 def _accelerator(settings: RunBase) -> Any:
-    from accelerate import Accelerator, DataLoaderConfiguration, DeepSpeedPlugin
+    from accelerate import Accelerator, DeepSpeedPlugin, PartialState
     from accelerate.utils import DistributedDataParallelKwargs
 
+    state = PartialState(cpu=not torch.cuda.is_available())
+    parts, devices = settings.batch // settings.together, state.num_processes
+    if parts % devices:
+        raise InputError(
+            f"an update of {parts} parts cannot be shared out among {devices} devices",
+            mend="choose batch and device_batch so that devices divides batch / device_batch",
+        )
     deepspeed = DeepSpeedPlugin(hf_ds_config=str(settings.deepspeed)) if settings.deepspeed else None
     return Accelerator(
+        gradient_accumulation_steps=parts // devices,
         mixed_precision=settings.precision,
         cpu=not torch.cuda.is_available(),
         deepspeed_plugin=deepspeed,
-        dataloader_config=DataLoaderConfiguration(),
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
 

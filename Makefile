@@ -7,10 +7,10 @@ STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | 
 TORCH := $(shell grep '^torch==' requirements.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench notebooks schemas clean
+.PHONY: help install demo test check bench notebooks notebooks-strip schemas clean
 
 help: ## show these verbs
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 install: $(STAMP) ## make .venv with the locked versions
 
@@ -43,6 +43,7 @@ check: $(STAMP) ## formatting, types, layers, workflow lint
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m e2rank_eval.registry.schemas --check
+	$(BIN)/python -m e2rank_eval.report.notebooks check notebooks
 
 bench: $(STAMP) ## side-by-side measurements, each printing ratios
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
@@ -50,7 +51,10 @@ bench: $(STAMP) ## side-by-side measurements, each printing ratios
 notebooks: $(STAMP) ## execute the notebooks on the demo's results
 	@test -e results/demo/config.yaml || { echo "results/demo is missing; run make demo first"; exit 1; }
 	@mkdir -p results/demo/notebooks
-	$(BIN)/python -m e2rank_eval.report.notebooks notebooks results/demo/notebooks
+	$(BIN)/python -m e2rank_eval.report.notebooks run notebooks results/demo/notebooks
+
+notebooks-strip: $(STAMP) ## take outputs out of the notebooks, as they are committed
+	$(BIN)/python -m e2rank_eval.report.notebooks strip notebooks
 
 schemas: $(STAMP) ## write the JSON Schemas from the configuration's types
 	$(BIN)/python -m e2rank_eval.registry.schemas

@@ -1,4 +1,4 @@
-"""Runs notebooks on stored results and keeps the executed copies apart from the stripped sources."""
+"""Runs notebooks on stored results; strips their sources, and keeps executed copies apart from them."""
 
 from __future__ import annotations
 
@@ -37,13 +37,55 @@ def execute(path: Path, results: Path | None = None) -> NotebookNode:
     return notebook
 
 
+def stripped(notebook: NotebookNode) -> NotebookNode:
+    """The notebook as it is committed: no outputs, no counts, no metadata that an editor left."""
+    for cell in notebook.cells:
+        cell.metadata = {}
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return notebook
+
+
+def strip(folder: Path, *, check: bool = False) -> list[Path]:
+    """The notebooks of ``folder`` that were not :func:`stripped`; ``check`` leaves them as they are."""
+    found = []
+    for path in sorted(folder.glob("*.ipynb")):
+        text = _text(stripped(nbformat.read(path, as_version=4)))  # type: ignore[no-untyped-call]
+        if text != path.read_text(encoding="utf-8"):
+            found.append(path)
+            if not check:
+                write_text(path, text)
+    return found
+
+
+def _text(notebook: NotebookNode) -> str:
+    text: str = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
+    return text.rstrip("\n") + "\n"
+
+
 def main(arguments: list[str]) -> int:
-    """``SOURCES TARGET``: execute every notebook of one folder and write it, with outputs, into the other."""
-    source, target = map(Path, arguments)
-    for path in sorted(source.glob("*.ipynb")):
-        text: str = nbformat.writes(execute(path))  # type: ignore[no-untyped-call]
-        write_text(target / path.name, text)
-        say(f"{target / path.name}")
+    """``run SOURCES TARGET``, ``strip FOLDER`` or ``check FOLDER``.
+
+    ``run`` executes every notebook of one folder and writes it, with outputs, into the other. The
+    exit code is 1 where a check fails, 2 for an unknown verb.
+    """
+    match arguments:
+        case ["run", source, target]:
+            for path in sorted(Path(source).glob("*.ipynb")):
+                write_text(Path(target) / path.name, _text(execute(path)))
+                say(f"{Path(target) / path.name}")
+        case ["strip", folder]:
+            for path in strip(Path(folder)):
+                say(f"stripped {path}")
+        case ["check", folder]:
+            for path in (dirty := strip(Path(folder), check=True)):
+                say(f"{path} holds outputs or an editor's marks; run make notebooks-strip")
+            return 1 if dirty else 0
+        case _:
+            say("usage: run SOURCES TARGET | strip FOLDER | check FOLDER")
+            return 2
     return 0
 
 

@@ -103,16 +103,17 @@ def to_latex(table: Table) -> str:
     """A table float for booktabs: best bold, second underlined, intervals small, marks raised.
 
     The caption is the title and all notes, so that the number of queries, the test and its
-    correction go wherever the table goes.
+    correction go wherever the table goes. A table wider than its column is scaled down to it.
     """
     alignment = "".join("l" if column.kind == "text" else "r" for column in table.columns)
     lines = [
-        "% needs \\usepackage{booktabs}",
+        "% needs \\usepackage{booktabs,graphicx}",
         "\\begin{table}[t]",
         "\\centering",
         "\\small",
         f"\\caption{{{_latex(table.title)}. {' '.join(_latex(note) for note in table.notes)}}}",
         f"\\label{{tab:{table.id}}}",
+        "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%",
         f"\\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
         "\\toprule",
         _latex_row(_latex_heading(column) for column in table.columns),
@@ -122,7 +123,7 @@ def to_latex(table: Table) -> str:
         if index and table.groups and table.groups[index] != table.groups[index - 1]:
             lines.append("\\addlinespace")
         lines.append(_latex_row(_latex_cell(c, k) for c, k in zip(row, table.columns, strict=True)))
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table}"]) + "\n"
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}}", "\\end{table}"]) + "\n"
 
 
 def _latex_row(cells: object) -> str:
@@ -132,6 +133,7 @@ def _latex_row(cells: object) -> str:
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"$<$", ">": r"$>$",
+    "[": "{[}", "]": "{]}",
     "×": r"$\times$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", MISSING: "--",
 }  # fmt: skip
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,12 +21,15 @@ from e2rank_eval.configuration import (
 )
 from e2rank_eval.datasets.beir_folder import find
 from e2rank_eval.errors import InputError
+from e2rank_eval.planning.artefact_runs import ArtefactRuns, RunKey, spoken
 from e2rank_eval.registry import entries
-from e2rank_eval.report.index import figure_ids, table_ids
+from e2rank_eval.report.index import figure_ids, paper_table_ids, table_ids
 from e2rank_eval.store import layout as places
-from e2rank_eval.store.files import write_text
+from e2rank_eval.store.files import read_json, write_json, write_text
 
 Key = TypeVar("Key", bound=Hashable)
+
+_LEADER = "E2RANK_EVAL_LEADER"
 
 TABLE_SUFFIXES = ("csv", "md", "tex", "html")
 FIGURE_SUFFIXES = ("png", "svg", "csv")
@@ -34,7 +39,7 @@ def lead() -> None:
     """Make this process the leader: shell lines find the e2rank-eval beside this Python, and die with it."""
     beside = str(Path(sys.executable).parent)
     os.environ["PATH"] = f"{beside}{os.pathsep}{os.environ['PATH']}"
-    os.environ.setdefault("E2RANK_EVAL_LEADER", str(os.getpid()))
+    os.environ.setdefault(_LEADER, str(os.getpid()))
 
 
 class Graph:
@@ -42,7 +47,8 @@ class Graph:
 
     ``rerankings`` maps (first stage, reranker) to the data sets on which a comparison, a sweep or a
     latency entry asks for it, in the configuration's order; ``retrievals`` likewise maps first stages;
-    ``timings`` are the (latency entry, reranker) pairs.
+    ``timings`` are the (latency entry, reranker) pairs. Without ``whole``, tables of the paper ask for
+    no more than this machine can make; ``left_out`` says what that leaves out, and why.
 
     Raises
     ------
@@ -50,19 +56,103 @@ class Graph:
         When the configuration fails a check or names a model that no registry has.
     """
 
-    def __init__(self, values: dict[str, Any], origin: str) -> None:
+    def __init__(self, values: dict[str, Any], origin: str, *, whole: bool = True) -> None:
         self.configuration = parse_configuration(values, origin)
         self.values = values
         self.root = f"results/{self.configuration.profile}"
         self.config = self.path(places.CONFIG)
-        self.rerankings = _in_order(_wanted(self.configuration), self.configuration)
+        self.artefacts = ArtefactRuns(self.configuration, origin)
+        self._check_registries(origin)
+        self.left_out = {} if whole else self._left_out()
+        wanted = chain(_wanted(self.configuration), self._of_artefacts())
+        self.rerankings = _in_order(wanted, self.configuration)
         retrieved = ((first_stage, names) for (first_stage, _), names in self.rerankings.items())
         self.retrievals = _in_order(retrieved, self.configuration)
         timed = self.configuration.latency
         self.timings = [(entry, reranker) for entry in timed for reranker in timed[entry].rerankers]
-        self.tables = table_ids(self.configuration)
-        self.figures = figure_ids(self.configuration)
-        self._check_registries(origin)
+        declared = [*self.configuration.artefacts]
+        declared += [t for name in declared for t in paper_table_ids(self.configuration, name)]
+        self._all_tables, self._all_figures = table_ids(self.configuration), figure_ids(self.configuration)
+        self.tables = [table for table in self._all_tables if table not in declared]
+        self.drawn = [name for name in declared if name in self._all_figures]
+        self.figures = [figure for figure in self._all_figures if figure not in declared]
+
+    def _left_out(self) -> dict[str, str]:
+        """What this machine cannot make for a table: found by the process that leads, and kept for its jobs,
+        which must see the same graph whatever the network does meanwhile."""
+        if not self.configuration.artefacts:
+            return {}
+        path = Path(self.path(places.LEFT_OUT))
+        if path.exists() and os.environ.get(_LEADER, str(os.getpid())) != str(os.getpid()):
+            kept: dict[str, str] = read_json(path)
+            return kept
+        found = self.artefacts.left_out()
+        write_json(path, found)
+        return found
+
+    def left_out_summary(self) -> list[str]:
+        """What this machine lacks, each with how many of the tables' results it leaves out."""
+        reasons = Counter(reason for text in self.left_out.values() for reason in text.split("; "))
+        return [f"{count} results need {reason}" for reason, count in reasons.items()]
+
+    def _of_artefacts(self) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
+        for name in self.configuration.artefacts:
+            for dataset, first_stage, reranker in self.artefacts.runs(name):
+                if self.artefacts.is_figure(name) or self._possible((dataset, first_stage, reranker)):
+                    yield (first_stage, reranker), [dataset]
+
+    def _possible(self, key: RunKey) -> bool:
+        return spoken(key) not in self.left_out
+
+    def artefact_inputs(self, name: str) -> list[str]:
+        """What an artefact is made of: of a table all that this machine can make, of a figure everything."""
+        keys = [
+            key for key in self.artefacts.runs(name) if self.artefacts.is_figure(name) or self._possible(key)
+        ]
+        found = [self._of_run(pattern, key) for key in keys for pattern in self._needed(name)]
+        if self._reads_collections(name):
+            found += self.dataset_files(dict.fromkeys(dataset for dataset, _, _ in keys))
+        timed = {(self.configuration.latency[e].dataset, self.configuration.latency[e].first_stage, r)
+                 for e, r in self.timings}  # fmt: skip
+        found += [
+            self._of_run(places.LATENCY, key)
+            for key in self.artefacts.timings(name)
+            if key in timed and (self.artefacts.is_figure(name) or self._possible(key))
+        ]
+        runs = [run for run in self.artefacts.published_runs(name) if run not in self.left_out]
+        return found + [self.path(places.PUBLISHED_RUN, run=run) for run in runs]
+
+    def _needed(self, name: str) -> tuple[str, ...]:
+        if self._reads_collections(name):
+            return places.CANDIDATES, places.RUN, places.TRACE, places.METRICS
+        return places.METRICS, places.TRACE
+
+    def _reads_collections(self, name: str) -> bool:
+        """Whether an analysis looks into candidates and judgements rather than at means."""
+        return getattr(self.configuration.artefacts[name], "first_stage", None) is not None and (
+            self.artefacts.is_figure(name)
+        )
+
+    def _of_run(self, pattern: str, key: RunKey) -> str:
+        dataset, first_stage, reranker = key
+        return self.path(pattern, dataset=dataset, first_stage=first_stage, reranker=reranker)
+
+    def artefact_files(self, name: str) -> list[str]:
+        """What an artefact is written as."""
+        tables = paper_table_ids(self.configuration, name)
+        figures = [] if tables else [name]
+        return [self.path(places.TABLE, table=t, suffix=s) for t in tables for s in TABLE_SUFFIXES] + [
+            self.path(places.FIGURE, figure=f, suffix=s) for f in figures for s in FIGURE_SUFFIXES
+        ]
+
+    def artefacts_here(self) -> list[str]:
+        """Every table, and the figures all of whose runs this machine can make."""
+        return [
+            name
+            for name in self.configuration.artefacts
+            if not self.artefacts.is_figure(name)
+            or all(map(self._possible, [*self.artefacts.runs(name), *self.artefacts.timings(name)]))
+        ]
 
     def _check_registries(self, origin: str) -> None:
         systems = [*self.configuration.first_stages.values(), *self.configuration.rerankers.values()]
@@ -193,10 +283,12 @@ class Graph:
         return [self.path(places.COMPARISON, comparison=name) for name in self.configuration.comparisons]
 
     def table_files(self) -> list[str]:
-        return [self.path(places.TABLE, table=t, suffix=s) for t in self.tables for s in TABLE_SUFFIXES]
+        return [self.path(places.TABLE, table=t, suffix=s) for t in self._all_tables for s in TABLE_SUFFIXES]
 
     def figure_files(self) -> list[str]:
-        return [self.path(places.FIGURE, figure=f, suffix=s) for f in self.figures for s in FIGURE_SUFFIXES]
+        return [
+            self.path(places.FIGURE, figure=f, suffix=s) for f in self._all_figures for s in FIGURE_SUFFIXES
+        ]
 
 
 def _wanted(configuration: Configuration) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:

@@ -23,6 +23,7 @@ app = typer.Typer(
 ConfigOption = Annotated[Path, typer.Option("--config", help="Experiment configuration.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DEMO = Path("config/demo.yaml")
+PAPER = Path("config/paper.yaml")
 
 
 def open_configuration(config: Path) -> tuple[Configuration, Layout]:

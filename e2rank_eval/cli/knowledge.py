@@ -72,6 +72,9 @@ def reproduce(
         Path | None,
         typer.Option("--output", help="Write first_stages.{csv,md,json} into this folder instead."),
     ] = None,
+    metrics: Annotated[
+        Path | None, typer.Option("--metrics", help="Write one run's metrics here, per query, instead.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Score the public first-stage runs that the paper builds on, beside its printed values.
@@ -83,8 +86,12 @@ def reproduce(
         reproduction_markdown,
         reproduction_rows,
         write_reproduction,
+        write_run_metrics,
     )
 
+    if metrics is not None:
+        write_run_metrics(metrics, ids or [], cache, runs_from)
+        return
     if output is not None:
         write_reproduction(output, cache, runs_from)
         return

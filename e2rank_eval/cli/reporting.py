@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configuration
+from e2rank_eval.cli.common import DEMO, PAPER, ConfigOption, app, known, open_configuration
 
 
 @app.command()
 def table(
-    ids: Annotated[list[str] | None, typer.Argument(help="Tables; all by default.")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Tables, or numbers of the paper's; all by default.")
+    ] = None,
     config: ConfigOption = DEMO,
 ) -> None:
     """Write tables as CSV, Markdown, LaTeX and HTML from stored results.
 
+    A table of the paper is printed too; what has not run stands there with what it needs.
+
     Example: e2rank-eval table embedded --config config/demo.yaml
+
+    Example: e2rank-eval table 1 --config config/paper.yaml
     """
+    from e2rank_eval.report.index import paper_table_ids
     from e2rank_eval.report.tables import table_ids, write_table
 
+    names, config = _of_the_paper("table", ids or [], config)
     configuration, layout = open_configuration(config)
-    for identifier in ids or table_ids(configuration):
-        write_table(layout, configuration, known(identifier, table_ids(configuration), "table", config))
+    for identifier in names or table_ids(configuration):
+        chosen = [known(identifier, table_ids(configuration), "table", config)]
+        if identifier in configuration.artefacts:
+            chosen = paper_table_ids(configuration, identifier)
+        written = [write_table(layout, configuration, one) for one in chosen]
+        if len(chosen) > 1 and names:
+            typer.echo(next(path for path in written[0] if path.suffix == ".md").read_text("utf-8"))
+
+
+def _of_the_paper(kind: str, ids: list[str], config: Path) -> tuple[list[str], Path]:
+    """``1`` means ``table1`` of the paper's grid, which is the configuration unless another is named."""
+    numbered = [identifier[:1].isdigit() for identifier in ids]
+    names = [f"{kind}{name}" if number else name for name, number in zip(ids, numbered, strict=True)]
+    return names, PAPER if any(numbered) and config == DEMO else config
 
 
 @app.command()
@@ -33,11 +54,14 @@ def figure(
     """Draw figures as PNG and SVG, with their data as CSV, from stored results.
 
     Example: e2rank-eval figure frontier-minilm --config config/demo.yaml
+
+    Example: e2rank-eval figure 2 --config config/paper.yaml
     """
     from e2rank_eval.report.figures import figure_ids, write_figure
 
+    names, config = _of_the_paper("figure", ids or [], config)
     configuration, layout = open_configuration(config)
-    for identifier in ids or figure_ids(configuration):
+    for identifier in names or figure_ids(configuration):
         write_figure(layout, configuration, known(identifier, figure_ids(configuration), "figure", config))
 
 

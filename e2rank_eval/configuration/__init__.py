@@ -1,5 +1,12 @@
 """The experiment configuration (config/*.yaml): its fields, their ranges, and how it is read."""
 
+from e2rank_eval.configuration.artefacts import (
+    ArtefactSettings,
+    ColumnSettings,
+    FigureArtefact,
+    SystemSettings,
+    TableArtefact,
+)
 from e2rank_eval.configuration.experiment import (
     ComparisonSettings,
     Configuration,
@@ -9,6 +16,7 @@ from e2rank_eval.configuration.experiment import (
     SweepSettings,
 )
 from e2rank_eval.configuration.reading import parse_configuration, read_configuration, read_training
+from e2rank_eval.configuration.stand_ins import StandIns, stand_in
 from e2rank_eval.configuration.systems import (
     CrossEncoderSettings,
     CustomSettings,
@@ -41,6 +49,8 @@ from e2rank_eval.configuration.training import (
 from e2rank_eval.configuration.yaml_files import line_of, load_mapping
 
 __all__ = [
+    "ArtefactSettings",
+    "ColumnSettings",
     "ComparisonSettings",
     "Configuration",
     "CrossEncoderRun",
@@ -49,6 +59,7 @@ __all__ = [
     "DatasetSettings",
     "E2RankSettings",
     "FeedbackSettings",
+    "FigureArtefact",
     "FirstStageSettings",
     "IdentitySettings",
     "InfoNCESettings",
@@ -68,8 +79,11 @@ __all__ = [
     "RunBase",
     "Stage1Run",
     "Stage2Run",
+    "StandIns",
     "Strict",
     "SweepSettings",
+    "SystemSettings",
+    "TableArtefact",
     "TrainingFile",
     "TrainingRun",
     "line_of",
@@ -77,4 +91,5 @@ __all__ = [
     "parse_configuration",
     "read_configuration",
     "read_training",
+    "stand_in",
 ]

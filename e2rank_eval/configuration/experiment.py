@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from e2rank_eval.configuration.artefacts import ArtefactSettings, FigureArtefact, TableArtefact
+from e2rank_eval.configuration.stand_ins import StandIns, substitute
 from e2rank_eval.configuration.systems import FirstStageSettings, Name, RerankerSettings, Strict
 
 
@@ -164,6 +166,13 @@ class Configuration(Strict):
     latency: dict[Name, LatencySettings] = Field(default_factory=dict)
     sweeps: dict[Name, SweepSettings] = Field(default_factory=dict)
     mteb: dict[Name, MtebSettings] = Field(default_factory=dict)
+    artefacts: dict[Name, ArtefactSettings] = Field(default_factory=dict)
+    stand_ins: StandIns | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_stand_ins(cls, values: Any) -> Any:
+        return substitute(values)
 
     @field_validator("profile")
     @classmethod
@@ -202,7 +211,14 @@ class Configuration(Strict):
         for section, name, first_stage, rerankers in self.uses():
             _known(f"{section}.{name}.first_stage", [first_stage], self.first_stages)
             _known(f"{section}.{name}", rerankers, self.rerankers)
+        self._artefacts_resolve()
         return self
+
+    def _artefacts_resolve(self) -> None:
+        for name, artefact in self.artefacts.items():
+            named = artefact.names() if isinstance(artefact, TableArtefact) else _names(artefact)
+            for section, found in named.items():
+                _known(f"artefacts.{name}", found, getattr(self, section))
 
     def uses(self) -> list[tuple[str, str, str, list[str]]]:
         """(section, entry, first stage, rerankers) of everything that names a first stage and rerankers."""
@@ -219,6 +235,15 @@ class Configuration(Strict):
 
     def depth_of(self, first_stage: str) -> int:
         return self.first_stages[first_stage].depth or self.depth
+
+
+def _names(figure: FigureArtefact) -> dict[str, list[str]]:
+    """What a figure names, by section; a bar chart's table is another artefact."""
+    sections = {"frontier": "latency", "sweep": "sweeps", "bars": "artefacts"}
+    if figure.figure in sections:
+        return {sections[figure.figure]: [str(figure.of)]}
+    stages = [figure.first_stage] if figure.first_stage else []
+    return {"datasets": figure.datasets, "first_stages": stages, "rerankers": figure.systems}
 
 
 def _known(where: str, names: list[str], known: dict[str, Any]) -> None:

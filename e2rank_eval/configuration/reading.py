@@ -8,11 +8,15 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
+from e2rank_eval.configuration.artefacts import FigureArtefact, TableArtefact
 from e2rank_eval.configuration.experiment import Configuration
 from e2rank_eval.configuration.systems import Strict
 from e2rank_eval.configuration.training import TrainingFile
 from e2rank_eval.configuration.yaml_files import line_of, load_mapping
 from e2rank_eval.errors import InputError
+
+_NO_KEYS = ("[key]", "constrained-str", "SystemSettings", "ColumnSettings")
+"""Parts of pydantic's locations that no file has."""
 
 _TAGS = {"rerankers": "family", "runs": "objective"}
 """Sections whose entries are of several kinds, and the key that says which."""
@@ -53,18 +57,20 @@ def _parsed(kind: type[Kind], values: dict[str, Any], path: Path | str) -> Kind:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        # Where a name or a mapping may stand, pydantic tries both: what is wrong in the mapping tells more.
+        detailed = [one for one in error.errors() if one["loc"][-1:] != ("constrained-str",)]
+        first = (detailed or error.errors())[0]
         place, problem = _explain(first)
         raise InputError(problem, path=path, line=line_of(path, place), mend=_mend(first, kind)) from error
 
 
 def _explain(error: Any) -> tuple[list[str | int], str]:
     """Keys from the file's top to what is wrong, and the problem in words."""
-    place = [part for part in error["loc"] if part != "[key]"]
+    place = [part for part in error["loc"] if part not in _NO_KEYS]
     kind, context = error["type"], error.get("ctx", {})
     tag = _TAGS.get(str(place[0])) if place else None
-    if tag is not None and len(place) > 2:
-        del place[2]  # pydantic names the family that it checked against; the file has no such level
+    if (tag is not None or place[:1] == ["artefacts"]) and len(place) > 2:
+        del place[2]  # pydantic names the kind that it checked against; the file has no such level
     if kind.startswith("union_tag"):
         place.append(str(tag))
     key = ".".join(str(part) for part in place)
@@ -106,6 +112,9 @@ def _fields(place: tuple[str | int, ...], file: type[Strict]) -> list[str]:
     """The known keys beside an unknown one at ``place``, pydantic's location of it."""
     if len(place) == 1:
         return list(file.model_fields)
+    if place[0] == "artefacts":
+        kinds: dict[str, type[Strict]] = {"table": TableArtefact, "figure": FigureArtefact}
+        return list(kinds[str(place[2])].model_fields)
     section, tagged = str(place[0]), place[0] in _TAGS
     entry = _members(section, file)[str(place[2])] if tagged else _settings_in(file, section)
     for part in place[3 if tagged else 2 : -1]:

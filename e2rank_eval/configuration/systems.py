@@ -120,7 +120,7 @@ class IdentitySettings(RerankerBase):
 class E2RankSettings(RerankerBase):
     """E2Rank: the listwise prompt embedded as one enriched query, cosine to every candidate."""
 
-    _added: ClassVar[frozenset[str]] = frozenset({"step", "passes"})
+    _added: ClassVar[frozenset[str]] = frozenset({"step", "passes", "shuffle_seed"})
 
     family: Literal["e2rank"]
     model: Name
@@ -129,6 +129,7 @@ class E2RankSettings(RerankerBase):
     prompt_order: Literal["first-stage", "reversed", "shuffled", "query-only"] = Field(
         "first-stage", description="of the documents in a prompt; query-only: by the plain query's cosine"
     )
+    shuffle_seed: int | None = Field(None, ge=0, description="shuffled only; the global seed when absent")
     combination: Literal["pure", "residual"] = Field(
         "pure", description="listwise vector alone, or added to the query's"
     )
@@ -146,6 +147,7 @@ class E2RankSettings(RerankerBase):
     def _options_decide_something(self) -> E2RankSettings:
         refuse_idle(self, "prompt", self.prompt, dict.fromkeys(_OF_A_LISTWISE_PROMPT, _LISTWISE_PROMPTS))
         refuse_idle(self, "combination", self.combination, {"weight": ("residual",)})
+        refuse_idle(self, "prompt_order", self.prompt_order, {"shuffle_seed": ("shuffled",)})
         if self.step is not None and self.prompt_documents < 2:
             raise ValueError("a window of prompt_documents 1 compares nothing; give 2 or more, or no step")
         if self.step is not None and self.step > self.prompt_documents:

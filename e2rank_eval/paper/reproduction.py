@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -74,14 +75,40 @@ def measure(name: str, cache: Path, runs_from: Path | None = None) -> Measured:
     InputError, UnavailableError
         As ``first_stage_runs.load_run`` does.
     """
-    judgements = load_judgements(registry.run(name).dataset, cache, runs_from)
+    found = run_metrics(name, cache, runs_from)
+    low, high = found["interval"][MEASURE]
+    return Measured(
+        name, _PERCENT * found["mean"][MEASURE], (_PERCENT * low, _PERCENT * high),
+        found["queries"]["qrels"], len(found["queries"]["unanswered"]),
+    )  # fmt: skip
+
+
+def run_metrics(name: str, cache: Path, runs_from: Path | None = None) -> dict[str, Any]:
+    """The effectiveness of one run in the form of a metrics file; values from 0 to 1.
+
+    Raises as :func:`measure` does.
+    """
+    entry = registry.run(name)
+    judgements = load_judgements(entry.dataset, cache, runs_from)
     found = evaluate(load_run(name, cache, runs_from), judgements, [MEASURE])
     values = found.per_query[MEASURE]
-    low, high = bootstrap_interval([[values[query_id] for query_id in sorted(values)]], seed=SEED)
-    return Measured(
-        name, _PERCENT * found.mean[MEASURE], (_PERCENT * low, _PERCENT * high),
-        len(values), len(found.unanswered),
-    )  # fmt: skip
+    interval = bootstrap_interval([[values[query_id] for query_id in sorted(values)]], seed=SEED)
+    return {
+        "dataset": entry.dataset,
+        "first_stage": entry.retriever,
+        "reranker": name,
+        "measures": [MEASURE],
+        "queries": {
+            "qrels": len(values), "run": found.run_queries, "ignored": found.ignored,
+            "unanswered": list(found.unanswered),
+        },
+        "ties": found.ties,
+        "failed": [],
+        "seed": SEED,
+        "mean": found.mean,
+        "interval": {MEASURE: list(interval)},
+        "per_query": found.per_query,
+    }  # fmt: skip
 
 
 def reproduce(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.paper.reproduction import MEASURE, ReproducedCell, reproduce
+from e2rank_eval.errors import InputError
+from e2rank_eval.paper.reproduction import MEASURE, ReproducedCell, command, reproduce, run_metrics
 from e2rank_eval.registry import runs as registry
 from e2rank_eval.registry.runs import JudgementsEntry, RunEntry
 from e2rank_eval.store.files import write_json, write_text
+from e2rank_eval.store.manifests import write_manifest
 
 _FIELDS = (
     "table", "system", "column", "published", "ours", "difference", "equal_to_the_digit", "verdict",
@@ -122,3 +125,21 @@ def write_reproduction(folder: Path, cache: Path, runs_from: Path | None = None)
     }
     write_json(folder / "first_stages.json", {"measure": MEASURE, "cells": rows, **provenance})
     return cells
+
+
+def write_run_metrics(path: Path, names: Sequence[str], cache: Path, runs_from: Path | None = None) -> None:
+    """Write the metrics of one run of the registry, per query, with a manifest beside them.
+
+    Raises
+    ------
+    InputError
+        When ``names`` is not one run; and as ``reproduction.measure`` does.
+    """
+    if len(names) != 1:
+        raise InputError("metrics are written of one run at a time", mend="name one run before --metrics")
+    started = time.time()
+    (name,) = names
+    write_json(path, run_metrics(name, cache, runs_from))
+    entry = registry.run(name)
+    settings = {"run": _provenance(entry), "judgements": _provenance(registry.judgements(entry.dataset))}
+    write_manifest(path, command=command(name), settings=settings, inputs=[], started=started)

@@ -77,6 +77,10 @@ class Results:
             raise InputError(f"{HEADLINE} is missing", path=path, mend="evaluate the run with it")
         return found
 
+    def published_run(self, name: str) -> Metrics:
+        """The effectiveness of a public run of the registry."""
+        return self._record(self.layout.path(places.PUBLISHED_RUN, run=name), Metrics)
+
     def comparison(self, name: str) -> Comparison:
         return self._record(self.layout.path(places.COMPARISON, comparison=name), Comparison)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from e2rank_eval.configuration import Configuration
+from e2rank_eval.configuration import Configuration, FigureArtefact
 from e2rank_eval.errors import InputError
+from e2rank_eval.report.bars import draw_bars
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figure_style import Drawing, csv_text, png_bytes, style, svg_bytes
 from e2rank_eval.report.frontier import draw_frontier
+from e2rank_eval.report.gain_figures import draw_gains
 from e2rank_eval.report.index import figure_ids
+from e2rank_eval.report.similarity import draw_similarity
 from e2rank_eval.report.sweep import draw_sweep
 from e2rank_eval.report.wins import draw_wins
 from e2rank_eval.store import layout as places
@@ -21,6 +25,7 @@ from e2rank_eval.store.manifests import write_manifest
 __all__ = ["build_figure", "figure_ids", "write_figure"]
 
 _KINDS = {"frontier": draw_frontier, "wins": draw_wins, "sweep": draw_sweep}
+_ARTEFACTS = {"bars": draw_bars, "similarity": draw_similarity}
 
 
 def build_figure(results: Results, identifier: str) -> Drawing:
@@ -34,9 +39,19 @@ def build_figure(results: Results, identifier: str) -> Drawing:
     known = figure_ids(results.configuration)
     if identifier not in known:
         raise InputError(f"no figure named {identifier!r}", mend=f"known: {', '.join(known)}")
-    kind, _, name = identifier.partition("-")
+    artefact = results.configuration.artefacts.get(identifier)
     with style():
+        if isinstance(artefact, FigureArtefact):
+            return _declared(results, identifier, artefact)
+        kind, _, name = identifier.partition("-")
         return _KINDS[kind](results, name)
+
+
+def _declared(results: Results, name: str, artefact: FigureArtefact) -> Drawing:
+    """A figure that the configuration declares under a name of its own."""
+    if artefact.figure in _KINDS:
+        return replace(_KINDS[artefact.figure](results, str(artefact.of)), id=name)
+    return _ARTEFACTS.get(artefact.figure, draw_gains)(results, name)
 
 
 def write_figure(layout: Layout, configuration: Configuration, figure_id: str) -> list[Path]:

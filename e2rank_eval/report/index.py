@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from e2rank_eval.configuration import Configuration
+from e2rank_eval.configuration import Configuration, FigureArtefact, TableArtefact
 from e2rank_eval.errors import InputError
 
 
 def table_ids(configuration: Configuration) -> list[str]:
-    """Of each comparison the quality, further measures and tests; of each latency entry totals and phases.
+    """Of each comparison the quality, further measures and tests; of each latency entry totals and phases;
+    of each table of the paper its own shape and all cells.
 
     Raises
     ------
@@ -18,11 +19,14 @@ def table_ids(configuration: Configuration) -> list[str]:
     """
     ids = [f"{name}{part}" for name in configuration.comparisons for part in ("", "-measures", "-tests")]
     ids += [f"latency-{name}{part}" for name in configuration.latency for part in ("", "-phases")]
+    for name in configuration.artefacts:
+        ids += paper_table_ids(configuration, name)
     return _distinct(ids, "tables")
 
 
 def figure_ids(configuration: Configuration) -> list[str]:
-    """One frontier per latency entry, wins per comparison of two systems or more, curve per sweep.
+    """One frontier per latency entry, wins per comparison of two systems or more, curve per sweep, and
+    the figures among the artefacts.
 
     Raises
     ------
@@ -31,7 +35,15 @@ def figure_ids(configuration: Configuration) -> list[str]:
     """
     ids = [f"frontier-{name}" for name in configuration.latency]
     ids += [f"wins-{name}" for name, one in configuration.comparisons.items() if len(one.rerankers) > 1]
-    return _distinct(ids + [f"sweep-{name}" for name in configuration.sweeps], "figures")
+    ids += [f"sweep-{name}" for name in configuration.sweeps]
+    ids += [name for name, one in configuration.artefacts.items() if isinstance(one, FigureArtefact)]
+    return _distinct(ids, "figures")
+
+
+def paper_table_ids(configuration: Configuration, artefact: str) -> list[str]:
+    """Of a table of the paper its own shape and every cell in full; none of a figure."""
+    is_table = isinstance(configuration.artefacts[artefact], TableArtefact)
+    return [artefact, f"{artefact}-cells"] if is_table else []
 
 
 def _distinct(ids: list[str], what: str) -> list[str]:

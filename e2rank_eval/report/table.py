@@ -102,7 +102,8 @@ def number(value: float, kind: Kind) -> str:
     """
     if kind == "p" and value < 0.0001:
         return "< 0.0001"
-    return f"{value:{'+' if kind == 'difference' else ''},.{_DECIMALS[kind]}f}"
+    rounded = round(value, _DECIMALS[kind]) + 0.0  # no minus before a zero
+    return f"{rounded:{'+' if kind == 'difference' else ''},.{_DECIMALS[kind]}f}"
 
 
 def decimals(kind: Kind) -> int:

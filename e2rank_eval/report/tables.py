@@ -9,8 +9,9 @@ from pathlib import Path
 from e2rank_eval.configuration import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.index import table_ids
+from e2rank_eval.report.index import paper_table_ids, table_ids
 from e2rank_eval.report.latency_tables import latency_table, phases_table
+from e2rank_eval.report.paper_tables import cells_table, paper_table
 from e2rank_eval.report.quality_tables import measures_table, quality_table, tests_table
 from e2rank_eval.report.render import to_csv, to_latex, to_markdown
 from e2rank_eval.report.render_html import to_html
@@ -43,6 +44,9 @@ def build_table(results: Results, identifier: str) -> Table:
         builders = {f"latency-{name}": latency_table, f"latency-{name}-phases": phases_table}
         if identifier in builders:
             return builders[identifier](results, name)
+    for name in results.configuration.artefacts:
+        if identifier in paper_table_ids(results.configuration, name):
+            return (paper_table if identifier == name else cells_table)(results, name)
     known = ", ".join(table_ids(results.configuration))
     raise InputError(f"no table named {identifier!r}", mend=f"known: {known}")
 

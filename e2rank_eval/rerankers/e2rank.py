@@ -55,6 +55,7 @@ class E2RankReranker(VectorReranker):
     def __init__(self, encoder: Encoder, settings: E2RankSettings, *, seed: int = 0) -> None:
         super().__init__(encoder)
         self._settings = settings
+        seed = seed if settings.shuffle_seed is None else settings.shuffle_seed
         self._seed = seed
         self.fingerprint = sha256_json(
             {

@@ -14,6 +14,8 @@ CANDIDATES = "candidates/{dataset}/{first_stage}.jsonl"
 RUN = "runs/{dataset}/{first_stage}/{reranker}.run"
 TRACE = "traces/{dataset}/{first_stage}/{reranker}.jsonl"
 METRICS = "metrics/{dataset}/{first_stage}/{reranker}.json"
+PUBLISHED_RUN = "published_runs/{run}.json"
+MTEB = "mteb/results"
 LATENCY = "latency/{dataset}/{first_stage}/{reranker}.json"
 MTEB = "mteb"
 MTEB_RECORD = "mteb/records/{entry}/{system}.json"
@@ -24,6 +26,7 @@ FIGURE = "figures/{figure}.{suffix}"
 SITE = "site/index.html"
 LOCAL_SITE = "site-local-only/index.html"
 CONFIG = "config.yaml"
+LEFT_OUT = "left_out.json"
 
 
 class Layout:

@@ -1,4 +1,6 @@
 # What every rule file shares: the checked configuration and the files that it asks for.
+import re
+import sys
 from os.path import relpath
 
 from snakemake.exceptions import WorkflowError
@@ -6,18 +8,33 @@ from snakemake.exceptions import WorkflowError
 from e2rank_eval.errors import SuiteError
 from e2rank_eval.graph import FIGURE_SUFFIXES, TABLE_SUFFIXES, Graph, lead
 from e2rank_eval.registry.entries import models as registered_models
+from e2rank_eval.registry.runs import registry as published_runs
 from e2rank_eval.store import layout as places
 
 ENVIRONMENT = "../../environment.yml"
 
+# A dry run shows the whole grid; a run leaves out of the paper's tables what this machine lacks.
+DRY_RUN = any(
+    re.fullmatch("--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", argument) for argument in sys.argv
+)
+
 try:
-    GRAPH = Graph(config, ", ".join(map(relpath, workflow.configfiles)) or "--config")
+    GRAPH = Graph(
+        config,
+        ", ".join(map(relpath, workflow.configfiles)) or "--config",
+        whole=DRY_RUN,
+    )
 except SuiteError as error:
     raise WorkflowError(f"error: {error}") from error
 
 CONFIG = GRAPH.configuration
 GRAPH.pin()
 lead()
+
+
+onstart:
+    for missing in GRAPH.left_out_summary():
+        print(f"left out: {missing}", file=sys.stderr)
 
 
 wildcard_constraints:
@@ -27,4 +44,5 @@ wildcard_constraints:
     comparison="|".join(CONFIG.comparisons) or "none",
     table="|".join(GRAPH.tables) or "none",
     figure="|".join(GRAPH.figures) or "none",
+    run="|".join(published_runs().runs),
     model="|".join(registered_models()),

@@ -1,0 +1,1 @@
+"""Before anything runs: what a machine lacks for it, and what it would take."""

@@ -1,0 +1,94 @@
+"""Which runs, timings and public runs an artefact is made of, and which of them this machine can make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from e2rank_eval.configuration import Configuration, FigureArtefact, TableArtefact
+from e2rank_eval.paper.grid import LatencySource, RunSource, Source, grid
+from e2rank_eval.planning.availability import Availability
+
+RunKey = tuple[str, str, str]
+"""(data set, first stage, reranker)."""
+
+
+@dataclass(frozen=True)
+class ArtefactRuns:
+    """The sources of every artefact of a configuration.
+
+    Raises :class:`InputError` from every method when a table's row is not one of the paper's.
+    """
+
+    configuration: Configuration
+    origin: str = ""
+
+    @cached_property
+    def _sources(self) -> dict[str, list[Source]]:
+        return {name: list(self._found(name)) for name in self.configuration.artefacts}
+
+    def _found(self, name: str) -> Iterator[Source]:
+        artefact = self.configuration.artefacts[name]
+        if isinstance(artefact, TableArtefact):
+            yield from grid(self.configuration, name, self.origin).sources()
+        elif artefact.figure == "bars":
+            yield from self._found(str(artefact.of))
+        elif artefact.figure == "frontier":
+            timed = self.configuration.latency[str(artefact.of)]
+            for reranker in timed.rerankers:
+                yield RunSource(timed.dataset, timed.first_stage, reranker)
+                yield LatencySource(timed.dataset, timed.first_stage, reranker, "total")
+        elif artefact.figure == "sweep":
+            sweep = self.configuration.sweeps[str(artefact.of)]
+            yield from _runs(sweep.datasets, sweep.first_stage, sweep.systems)
+        else:
+            yield from _runs(artefact.datasets, str(artefact.first_stage), artefact.systems)
+
+    def is_figure(self, name: str) -> bool:
+        """Whether an artefact is drawn from whole runs: a bar chart is a table's, filled as far as it ran."""
+        artefact = self.configuration.artefacts[name]
+        return isinstance(artefact, FigureArtefact) and artefact.figure != "bars"
+
+    def sources(self, name: str) -> list[Source]:
+        return self._sources[name]
+
+    def runs(self, name: str) -> list[RunKey]:
+        """Runs that are evaluated."""
+        found = (one for one in self.sources(name) if isinstance(one, RunSource) and one.dataset)
+        return list(dict.fromkeys(one.key for one in found))
+
+    def timings(self, name: str) -> list[RunKey]:
+        found = (one for one in self.sources(name) if isinstance(one, LatencySource))
+        return list(dict.fromkeys(one.key for one in found))
+
+    def published_runs(self, name: str) -> list[str]:
+        found = (one.published_run for one in self.sources(name) if isinstance(one, RunSource))
+        return list(dict.fromkeys(run for run in found if run is not None))
+
+    def left_out(self) -> dict[str, str]:
+        """What this machine cannot make, by :func:`spoken` name, with what it lacks.
+
+        Covers the runs, timings and public runs of all artefacts; asks no more of a network than
+        whether hosts answer.
+        """
+        availability = Availability(self.configuration)
+        found: dict[str, str] = {}
+        for name in self.configuration.artefacts:
+            for source in self.sources(name):
+                if isinstance(source, RunSource) and source.published_run is not None:
+                    found[source.published_run] = availability.published_run(source.published_run)
+                if isinstance(source, RunSource | LatencySource) and source.dataset:
+                    found[spoken(source.key)] = "; ".join(availability.lacks_of_own(source))
+        return {name: reason for name, reason in found.items() if reason}
+
+
+def spoken(key: RunKey) -> str:
+    """``dl19/bm25/e2rank-0.6b``."""
+    return "/".join(key)
+
+
+def _runs(datasets: list[str], first_stage: str, rerankers: list[str]) -> Iterator[RunSource]:
+    for dataset in datasets:
+        for reranker in rerankers:
+            yield RunSource(dataset, first_stage, reranker)

@@ -10,63 +10,18 @@ rounds and their ratio (above 1: this suite is faster), and the cosine of their 
 from __future__ import annotations
 
 import argparse
-import importlib
-import inspect
-import pkgutil
-import random
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from support.texts import docstrings
+from support.turns import medians
 
 from e2rank_eval.encoders.load import load_encoder
 from e2rank_eval.registry import entries
 from e2rank_eval.sources.models import fetch_model
 
 MODEL = "all-minilm-l6-v2"
-
-MODULES = (
-    "asyncio",
-    "collections",
-    "concurrent",
-    "email",
-    "http",
-    "logging",
-    "unittest",
-    "xml",
-    "urllib",
-    "json",
-)
-
-
-def docstrings(count: int) -> list[str]:
-    """A seeded sample of the standard library's docstrings, long and short mixed."""
-    found: set[str] = set()
-    for package_name in MODULES:
-        package = importlib.import_module(package_name)
-        for info in pkgutil.walk_packages(package.__path__, f"{package_name}."):
-            if info.name.endswith("__main__"):
-                continue
-            try:
-                module = importlib.import_module(info.name)
-            except ImportError:  # parts of the library for other systems
-                continue
-            things = [module, *vars(module).values()]
-            members = [
-                member for thing in things if inspect.isclass(thing) for member in vars(thing).values()
-            ]
-            documented = (getattr(thing, "__doc__", None) for thing in (*things, *members))
-            found |= {text for text in documented if isinstance(text, str) and text}
-    return random.Random(13).sample(sorted(found), count)
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def main() -> None:
@@ -89,11 +44,11 @@ def main() -> None:
         some = texts[:size]
         theirs = peer.encode(some, normalize_embeddings=True)
         cosine = float((ours.encode(some, "document").vectors * theirs).sum(axis=1).min())
-        own_times, peer_times = [], []
-        for _ in range(arguments.rounds):
-            own_times.append(seconds_of(lambda some=some: ours.encode(some, "document")))
-            peer_times.append(seconds_of(lambda some=some: peer.encode(some, normalize_embeddings=True)))
-        own, other = statistics.median(own_times), statistics.median(peer_times)
+        works = {
+            "ours": lambda some=some: ours.encode(some, "document"),
+            "peer": lambda some=some: peer.encode(some, normalize_embeddings=True),
+        }
+        own, other = medians(works, arguments.rounds).values()
         tokens = np.mean(ours.encode(some, "document").tokens)
         print(
             f"{what} ({size} documents, {tokens:.0f} tokens on average): ours {size / own:.1f}/s, "

@@ -42,6 +42,11 @@ class Models:
         self._language_models: dict[str, LanguageModel] = {}
         self.load_seconds = 0.0
 
+    @property
+    def keeps_vectors(self) -> bool:
+        """Whether a document met before, in this process or an earlier one, costs nothing."""
+        return self._vector_cache
+
     def encoder(self, name: str, *, prompt: str = "eval", document_tokens: int | None = None) -> Encoder:
         key = (name, prompt, document_tokens)
         if key not in self._encoders:

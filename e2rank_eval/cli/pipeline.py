@@ -122,8 +122,12 @@ def latency(
     ] = None,
     config: ConfigOption = DEMO,
     refuse_busy: Annotated[bool, typer.Option(help="Refuse on a busy machine instead of labelling.")] = False,
+    allow_cached: Annotated[
+        bool,
+        typer.Option(help="Take document vectors from the cache where they are there, and label it."),
+    ] = False,
 ) -> None:
-    """Time rerankers query by query, alone on the machine, without caches.
+    """Time rerankers query by query, alone on the machine, without caches; then the entry's sweep.
 
     Example: e2rank-eval latency minilm e2rank-minilm --config config/demo.yaml
     """
@@ -135,4 +139,4 @@ def latency(
         known(
             reranker, configuration.latency[entry].rerankers, f"reranker in latency entry {entry!r}", config
         )
-        run(configuration, entry, reranker, layout, refuse_busy=refuse_busy)
+        run(configuration, entry, reranker, layout, refuse_busy=refuse_busy, allow_cached=allow_cached)

@@ -10,6 +10,7 @@ from e2rank_eval.configuration.artefacts import (
 from e2rank_eval.configuration.experiment import (
     ComparisonSettings,
     Configuration,
+    CostSweepSettings,
     DatasetSettings,
     LatencySettings,
     MtebSettings,
@@ -53,6 +54,7 @@ __all__ = [
     "ColumnSettings",
     "ComparisonSettings",
     "Configuration",
+    "CostSweepSettings",
     "CrossEncoderRun",
     "CrossEncoderSettings",
     "CustomSettings",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -63,6 +63,42 @@ class ComparisonSettings(Strict):
         return self
 
 
+class CostSweepSettings(Strict):
+    """How cost grows along each axis by itself; a system keeps its other settings."""
+
+    candidates: list[Annotated[int, Field(ge=1, le=10_000)]] = Field(
+        [], description="how many candidates are ranked; at most what the first stage gives"
+    )
+    prompt_documents: list[Annotated[int, Field(ge=0, le=1000)]] = Field(
+        [], description="how many of them stand in the prompt, E2Rank only; 0: the plain query"
+    )
+    batch: list[Annotated[int, Field(ge=1, le=1000)]] = Field(
+        [], description="how many queries are ranked together"
+    )
+    samples: int = Field(3, ge=1, description="timed runs at each point")
+    warm_up: int = Field(1, ge=0, le=100, description="untimed runs at each point")
+    document_vectors: list[Literal["online", "stored"]] = Field(["online", "stored"], min_length=1)
+
+    @property
+    def depths(self) -> dict[str, list[int]]:
+        """The axes along which a query gets dearer, those that are swept."""
+        axes = {"candidates": self.candidates, "prompt_documents": self.prompt_documents}
+        return {axis: points for axis, points in axes.items() if points}
+
+    @field_validator("candidates", "prompt_documents", "batch")
+    @classmethod
+    def _rising(cls, points: list[int]) -> list[int]:
+        if points != sorted(set(points)):
+            raise ValueError("name each point once, in rising order")
+        return points
+
+    @model_validator(mode="after")
+    def _has_an_axis(self) -> CostSweepSettings:
+        if not (self.candidates or self.prompt_documents or self.batch):
+            raise ValueError("a sweep needs candidates, prompt_documents or batch")
+        return self
+
+
 class LatencySettings(Strict):
     """Which systems are timed, on what, and how many samples."""
 
@@ -76,6 +112,7 @@ class LatencySettings(Strict):
     document_vectors: list[Literal["online", "stored"]] = Field(
         ["online", "stored"], min_length=1, description="for families that encode documents by themselves"
     )
+    sweep: CostSweepSettings | None = Field(None, description="further points, timed after the samples")
 
     @field_validator("rerankers", "document_vectors")
     @classmethod
@@ -212,6 +249,14 @@ class Configuration(Strict):
             _known(f"{section}.{name}.first_stage", [first_stage], self.first_stages)
             _known(f"{section}.{name}", rerankers, self.rerankers)
         self._artefacts_resolve()
+        for name, timed in self.latency.items():
+            depth = self.depth_of(timed.first_stage)
+            deepest = max(timed.sweep.candidates, default=0) if timed.sweep else 0
+            if deepest > depth:
+                raise ValueError(
+                    f"latency.{name}.sweep.candidates: {deepest} exceeds the depth {depth} "
+                    f"of {timed.first_stage}"
+                )
         return self
 
     def _artefacts_resolve(self) -> None:

@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 from e2rank_eval.encoders.base import Kind, Vectors
 from e2rank_eval.encoders.batching import BATCH_TOKENS, STABLE_TOKENS, Batch, plan_batches
 from e2rank_eval.errors import InputError
+from e2rank_eval.timing import TOKENISATION, part
 
 _CUDA_BATCH_TOKENS = 32_768
 
@@ -60,6 +61,7 @@ class TransformerStates:
         self.dimension = int(self.model.config.hidden_size)
         self._padding = self.tokenizer.pad_token_id or 0  # any id serves: no real position attends to it
 
+    @part(TOKENISATION)
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Each text's tokens without special ones, uncut."""
         if not texts:
@@ -69,6 +71,7 @@ class TransformerStates:
         ]
         return ids
 
+    @part(TOKENISATION)
     def token_ends(self, texts: Sequence[str]) -> list[list[int]]:
         """For each text the character offsets at which its tokens end."""
         if not texts:

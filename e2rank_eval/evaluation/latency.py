@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from e2rank_eval.configuration import Configuration, LatencySettings
-from e2rank_eval.errors import InputError, QueryError, UnavailableError
+from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.evaluation import machine
-from e2rank_eval.evaluation.significance import bootstrap_interval
+from e2rank_eval.evaluation.cost_sweep import measure_sweep
+from e2rank_eval.evaluation.engine import Engine, engine_of
+from e2rank_eval.evaluation.flops import trace_flops
+from e2rank_eval.evaluation.samples import Sample, settled, summarise, time_query
 from e2rank_eval.model_loading import Models
 from e2rank_eval.progress import track
-from e2rank_eval.records import CandidateList, Document, Query, Ranking
+from e2rank_eval.records import CandidateList, Document, Query
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.store import layout as places
@@ -25,55 +25,10 @@ from e2rank_eval.store.collections import read_dataset, read_queries_with_candid
 from e2rank_eval.store.files import write_json
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
-from e2rank_eval.timing import PhaseClock
 
-FEWEST_SAMPLES = {"p50": 1, "p90": 20, "p99": 100}
-"""A percentile is given only where at least so many samples stand behind it."""
+CACHED = "document vectors may come from the cache, so that encoding them is not fully counted"
 
 Work = tuple[Query, CandidateList]
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One timed query: its ranking, and wall-clock seconds by phase with ``total`` around all of it."""
-
-    ranking: Ranking
-    seconds: Mapping[str, float]
-
-
-def settled(totals: Sequence[float], runs: int = 3, tolerance: float = 0.1) -> bool:
-    """Whether the last ``runs`` totals agree: the longest within ``tolerance`` of the shortest.
-
-    >>> settled([9.0, 1.0, 1.05, 1.1]), settled([1.0, 1.0]), settled([1.0, 1.2, 1.0])
-    (True, False, False)
-    """
-    last = totals[-runs:]
-    return len(last) == runs and max(last) <= (1 + tolerance) * min(last)
-
-
-def percentiles(seconds: Sequence[float]) -> dict[str, float | None]:
-    """p50, p90 and p99 by linear interpolation, None where the samples are too few to tell."""
-    return {
-        name: float(np.percentile(seconds, int(name[1:]))) if len(seconds) >= fewest else None
-        for name, fewest in FEWEST_SAMPLES.items()
-    }
-
-
-def time_query(reranker: Reranker, query: Query, candidates: CandidateList) -> Sample:
-    """Rank one query with the device waited for before and after.
-
-    Raises
-    ------
-    QueryError
-        Naming the query.
-    """
-    clock = PhaseClock(machine.synchroniser())
-    try:
-        with clock.phase("total"):
-            ranking = reranker.rank(query, candidates)
-    except Exception as error:
-        raise QueryError(query.id, error) from error
-    return Sample(ranking, dict(ranking.seconds) | clock.seconds)
 
 
 def warm_up(reranker: Reranker, work: Work, most: int) -> list[float]:
@@ -96,6 +51,7 @@ def measure_latency(
     reranker: str,
     threads: int,
     seed: int = 13,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Time ``settings.samples`` queries (all, where there are fewer) one by one and describe the times.
 
@@ -103,7 +59,8 @@ def measure_latency(
     its own. In mode ``online`` all work is timed. Mode ``stored`` has the documents encoded ahead by
     ``prepare`` and times the rest; it exists where the reranker has a true attribute
     ``stores_documents``. No query is timed twice in a mode. The warm-up query is one that is not
-    timed; where there is no other, a label says so.
+    timed; where there is no other, a label says so. With ``engine``, each mode has an estimate of the
+    floating-point operations of a query too, and the share of the device's rate that they reach.
 
     Raises
     ------
@@ -129,7 +86,9 @@ def measure_latency(
         if mode in settings.document_vectors if stores else mode == "online":
             prepared = _prepare(model, [*timed, rehearsal]) if mode == "stored" else {}
             machine.reset_peak_memory()
-            modes[mode] = _mode(model, timed, rehearsal, settings, f"{reranker}, {mode}", seed) | prepared
+            modes[mode] = (
+                _mode(model, timed, rehearsal, settings, f"{reranker}, {mode}", seed, engine) | prepared
+            )
     return {
         "dataset": settings.dataset,
         "first_stage": settings.first_stage,
@@ -151,34 +110,38 @@ def _prepare(model: Reranker, work: Sequence[Work]) -> dict[str, Any]:
 
 
 def _mode(
-    model: Reranker, timed: Sequence[Work], rehearsal: Work, settings: LatencySettings, name: str, seed: int
+    model: Reranker,
+    timed: Sequence[Work],
+    rehearsal: Work,
+    settings: LatencySettings,
+    name: str,
+    seed: int,
+    engine: Engine | None,
 ) -> dict[str, Any]:
     totals = warm_up(model, rehearsal, settings.warm_up)
     samples = [time_query(model, *pair) for pair in track(timed, description=f"time {name}")]
-    return summarise(samples, seed=seed) | {
-        "warm_up": len(totals),
-        "warm_up_agreed": settled(totals),
-        "peak_memory_bytes": machine.peak_memory_bytes(),
-    }
+    return (
+        summarise(samples, seed=seed)
+        | _operations(samples, engine)
+        | {
+            "warm_up": len(totals),
+            "warm_up_agreed": settled(totals),
+            "peak_memory_bytes": machine.peak_memory_bytes(),
+        }
+    )
 
 
-def summarise(samples: Sequence[Sample], *, seed: int) -> dict[str, Any]:
-    """Describe samples: seconds and percentiles by phase, mean total with its bootstrap 95 % interval,
-    queries per second one at a time, and mean tokens and candidates of a query."""
-    phases = sorted({phase for sample in samples for phase in sample.seconds})
-    seconds = {phase: [sample.seconds.get(phase, 0.0) for sample in samples] for phase in phases}
-    traces = [sample.ranking.trace for sample in samples]
+def _operations(samples: Sequence[Sample], engine: Engine | None) -> dict[str, Any]:
+    """Mean estimated operations of a query, and their rate as a share of the device's."""
+    if engine is None or engine.shape is None or engine.matmul_rate is None:
+        return {"flops": None, "peak_share": None}
+    operations = [
+        trace_flops(engine.shape, sample.ranking.trace, len(sample.ranking.candidates)) for sample in samples
+    ]
+    seconds = sum(sample.seconds["total"] for sample in samples)
     return {
-        "samples": len(samples),
-        "seconds": seconds,
-        "percentiles": {phase: percentiles(values) for phase, values in seconds.items()},
-        "mean": float(np.mean(seconds["total"])),
-        "interval": list(bootstrap_interval([seconds["total"]], seed=seed)),
-        "queries_per_second": len(samples) / sum(seconds["total"]),
-        "prompt_tokens": float(np.mean([trace.prompt_tokens for trace in traces])),
-        "document_tokens": float(np.mean([trace.document_tokens for trace in traces])),
-        "output_tokens": float(np.mean([trace.output_tokens for trace in traces])),
-        "candidates": float(np.mean([len(sample.ranking.candidates) for sample in samples])),
+        "flops": sum(operations) / len(operations),
+        "peak_share": sum(operations) / seconds / engine.matmul_rate,
     }
 
 
@@ -189,42 +152,57 @@ def latency(
     layout: Layout,
     *,
     refuse_busy: bool = False,
+    allow_cached: bool = False,
     models: Models | None = None,
 ) -> Path:
     """Time ``reranker`` as the configuration's latency ``entry`` asks, alone on the machine; return the file.
 
-    ``models`` must keep no document vectors (``vector_cache=False``), as those made here do not. A
-    machine that others keep busy, before or meanwhile, is named in ``labels``.
+    The models keep no document vectors unless ``allow_cached`` is set, which ``labels`` then says. A
+    machine that others keep busy, before or meanwhile, is named there too.
 
     Raises
     ------
     UnavailableError
-        When the machine is busy and ``refuse_busy`` is set, or another measurement does not end.
+        When the machine is busy and ``refuse_busy`` is set, another measurement does not end, or
+        ``models`` keep vectors and ``allow_cached`` is not set.
     """
     settings = configuration.latency[entry]
     names = {"dataset": settings.dataset, "first_stage": settings.first_stage}
     candidates_path = layout.path(places.CANDIDATES, **names)
     queries, lists = _work(layout, settings.dataset, candidates_path)
-    models = models or Models(configuration.cache, threads=configuration.threads, vector_cache=False)
+    models = models or Models(configuration.cache, threads=configuration.threads, vector_cache=allow_cached)
+    if models.keeps_vectors and not allow_cached:
+        raise UnavailableError(f"{CACHED}; pass --allow-cached to have this measured and labelled")
     context = RerankContext(models=models, seed=configuration.seed)
     loaded = models.load_seconds
+    chosen = configuration.rerankers[reranker]
     with machine.alone():
         started = time.time()
         before = _refuse_or_label(refuse_busy)
         meter = machine.LoadMeter()
+        engine = engine_of(chosen, models)
         result = measure_latency(
-            lambda: build_reranker(configuration.rerankers[reranker], context),
+            lambda: build_reranker(chosen, context),
             queries,
             lists,
             settings,
             reranker=reranker,
             threads=configuration.threads,
             seed=configuration.seed,
+            engine=engine,
         )
+        # Building the model again below would count as loading; it is in memory by now.
+        loading = models.load_seconds - loaded
+        if settings.sweep is not None:
+            work = list(zip(queries, lists, strict=True))
+            result["sweep"] = measure_sweep(
+                lambda one: build_reranker(one, context), chosen, work, settings.sweep, name=reranker
+            )
         meanwhile = machine.busy_label(meter.others(), machine.usable_cores())
     # The factory's time holds fetching and hashing files too; the models know what loading alone took.
-    result["load_seconds"] = models.load_seconds - loaded
-    result["labels"] += [label for label in (meanwhile or before,) if label]
+    result |= {"load_seconds": loading, "resumed": models.keeps_vectors} | engine.record()
+    cached = CACHED if models.keeps_vectors else None
+    result["labels"] += [label for label in (meanwhile or before, cached) if label]
     artefact = layout.path(places.LATENCY, **names, reranker=reranker)
     write_json(artefact, result)
     config = str(layout.path(places.CONFIG))
@@ -232,7 +210,7 @@ def latency(
         artefact,
         command=shlex.join(["e2rank-eval", "latency", entry, reranker, "--config", config]),
         settings=settings.model_dump(mode="json")
-        | {"reranker": configuration.rerankers[reranker].model_dump(mode="json"), "seed": configuration.seed},
+        | {"reranker": chosen.model_dump(mode="json"), "seed": configuration.seed},
         inputs=[
             candidates_path,
             *(layout.path(p, dataset=settings.dataset) for p in (places.CORPUS, places.QUERIES)),

@@ -48,7 +48,7 @@ class HttpModel:
                 "engine": "openai-http",
                 "window": entry.window,
                 "server": entry.server.model_dump(
-                    mode="json", exclude={"key_variable", "concurrency", "timeout", "attempts"}
+                    mode="json", exclude={"key_variable", "concurrency", "timeout", "attempts", "prices"}
                 ),
             }
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.language_models.base import Message
+from e2rank_eval.timing import TOKENISATION, part
 
 
 class ChatTokenizer:
@@ -50,6 +51,7 @@ class ChatTokenizer:
         """Tokens of a plain text, which holds no control token whatever it quotes."""
         return self._ids(text, controls=False)
 
+    @part(TOKENISATION)
     def _ids(self, text: str, *, controls: bool) -> list[int]:
         found: list[int] = self._tokenizer(
             text, add_special_tokens=False, split_special_tokens=not controls, verbose=False
@@ -94,6 +96,7 @@ def truncate(tokenizer: Any, text: str, tokens: int) -> str:
     return ""
 
 
+@part(TOKENISATION)
 def _offsets(tokenizer: Any, text: str) -> list[tuple[int, int]]:
     """First and last character of every token."""
     found: list[tuple[int, int]] = tokenizer(

@@ -39,6 +39,7 @@ __all__ = [
     "LocalSource",
     "ModelEntry",
     "PackageSource",
+    "Prices",
     "Server",
     "Sha256",
     "Source",
@@ -48,6 +49,7 @@ __all__ = [
     "datasets",
     "model",
     "models",
+    "prices_of",
 ]
 
 Instruction = Annotated[str, Field(min_length=1)]
@@ -130,6 +132,21 @@ class DatasetEntry(DatasetFields):
     )
 
 
+class Prices(Strict):
+    """What a server charges, as its operator states it."""
+
+    input: float = Field(ge=0, description="per million prompt tokens; cached ones are charged no less")
+    output: float = Field(ge=0, description="per million generated tokens")
+    currency: str = Field(min_length=1, description="as in USD")
+
+    def of(self, prompt_tokens: float, output_tokens: float) -> float:
+        """
+        >>> Prices(input=2.0, output=8.0, currency="USD").of(1_000_000, 500_000)
+        6.0
+        """
+        return (prompt_tokens * self.input + output_tokens * self.output) / 1e6
+
+
 class Server(Strict):
     """Where a model of format openai-http is served, and how it is asked."""
 
@@ -147,6 +164,7 @@ class Server(Strict):
     output_limit: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens", description="key of the limit of output; OpenAI's newer models take the second"
     )
+    prices: Prices | None = Field(None, description="null: tables and traces state no price")
     top_logprobs: int = Field(20, ge=1, description="likeliest tokens to ask for; OpenAI allows 20")
     extra: dict[str, Any] = Field(
         {}, description="added to every request, such as chat_template_kwargs: {enable_thinking: false}"
@@ -217,6 +235,12 @@ def model(name: str) -> ModelEntry:
     """One model; raises as :func:`dataset` does."""
     entry: ModelEntry = _one("models", name)
     return entry
+
+
+def prices_of(model_name: str | None) -> Prices | None:
+    """What using a model is charged at; None where it runs here, or nobody has stated it."""
+    server = model(model_name).server if model_name else None
+    return server.prices if server else None
 
 
 def _one(kind: str, name: str) -> Any:

@@ -93,6 +93,9 @@ class Mode(Artefact):
     output_tokens: float
     peak_memory_bytes: int
     candidates: float
+    tokenising: float | None = None
+    flops: float | None = None
+    peak_share: float | None = None
 
     @property
     def median(self) -> float:
@@ -100,6 +103,16 @@ class Mode(Artefact):
         value = self.percentiles["total"]["p50"]
         assert value is not None
         return value
+
+
+class CostPoint(Artefact):
+    """One point of a sweep; ``seconds`` of each call, which ranks one query or, on axis batch, ``value``."""
+
+    axis: Literal["candidates", "prompt_documents", "batch"]
+    value: int
+    mode: ModeName
+    seconds: tuple[float, ...]
+    queries_per_second: float
 
 
 class Latency(Artefact):
@@ -112,6 +125,7 @@ class Latency(Artefact):
     threads: int
     labels: tuple[str, ...]
     resumed: bool
+    sweep: tuple[CostPoint, ...] = ()
 
 
 class Manifest(Artefact):

@@ -13,6 +13,7 @@ from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figure_style import Drawing, csv_text, png_bytes, style, svg_bytes
 from e2rank_eval.report.frontier import draw_frontier
 from e2rank_eval.report.gain_figures import draw_gains
+from e2rank_eval.report.growth import draw_growth
 from e2rank_eval.report.index import figure_ids
 from e2rank_eval.report.similarity import draw_similarity
 from e2rank_eval.report.sweep import draw_sweep
@@ -24,7 +25,7 @@ from e2rank_eval.store.manifests import write_manifest
 
 __all__ = ["build_figure", "figure_ids", "write_figure"]
 
-_KINDS = {"frontier": draw_frontier, "wins": draw_wins, "sweep": draw_sweep}
+_KINDS = {"frontier": draw_frontier, "growth": draw_growth, "wins": draw_wins, "sweep": draw_sweep}
 _ARTEFACTS = {"bars": draw_bars, "similarity": draw_similarity}
 
 

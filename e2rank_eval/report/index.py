@@ -9,8 +9,8 @@ from e2rank_eval.errors import InputError
 
 
 def table_ids(configuration: Configuration) -> list[str]:
-    """Of each comparison the quality, further measures and tests; of each latency entry totals and phases;
-    of each table of the paper its own shape and all cells.
+    """Of each comparison the quality, further measures and tests; of each latency entry totals, phases
+    and cost; of each table of the paper its own shape and all cells.
 
     Raises
     ------
@@ -18,15 +18,15 @@ def table_ids(configuration: Configuration) -> list[str]:
         When names of the configuration give two tables the same id.
     """
     ids = [f"{name}{part}" for name in configuration.comparisons for part in ("", "-measures", "-tests")]
-    ids += [f"latency-{name}{part}" for name in configuration.latency for part in ("", "-phases")]
+    ids += [f"latency-{name}{part}" for name in configuration.latency for part in ("", "-phases", "-cost")]
     for name in configuration.artefacts:
         ids += paper_table_ids(configuration, name)
     return _distinct(ids, "tables")
 
 
 def figure_ids(configuration: Configuration) -> list[str]:
-    """One frontier per latency entry, wins per comparison of two systems or more, curve per sweep, and
-    the figures among the artefacts.
+    """One frontier per latency entry, and growth where it sweeps; wins per comparison of two systems or more;
+    a curve per sweep; and the figures among the artefacts.
 
     Raises
     ------
@@ -34,6 +34,7 @@ def figure_ids(configuration: Configuration) -> list[str]:
         When names of the configuration give two figures the same id.
     """
     ids = [f"frontier-{name}" for name in configuration.latency]
+    ids += [f"growth-{name}" for name, one in configuration.latency.items() if one.sweep and one.sweep.depths]
     ids += [f"wins-{name}" for name, one in configuration.comparisons.items() if len(one.rerankers) > 1]
     ids += [f"sweep-{name}" for name in configuration.sweeps]
     ids += [name for name, one in configuration.artefacts.items() if isinstance(one, FigureArtefact)]

@@ -41,7 +41,7 @@ def latency_table(results: Results, name: str) -> Table:
         rows.append(
             (
                 system_cell(results, key[2]),
-                Cell(MODE_LABELS[mode_name] if _has_documents(results, key) else None),
+                Cell(MODE_LABELS[mode_name] if has_documents(results, key) else None),
                 Cell(mode.samples),
                 *(_milliseconds(total[p], key) for p in ("p50", "p90", "p99")),
                 Cell(1000 * mode.mean, (1000 * low, 1000 * high), link=_link(key)),
@@ -74,7 +74,7 @@ def phases_table(results: Results, name: str) -> Table:
         rows.append(
             (
                 system_cell(results, key[2]),
-                Cell(MODE_LABELS[mode_name] if _has_documents(results, key) else None),
+                Cell(MODE_LABELS[mode_name] if has_documents(results, key) else None),
                 Cell(mode.samples),
                 *(_milliseconds(median, key) for median in medians),
                 Cell(1000 * results.latency(key).load_seconds),
@@ -117,7 +117,7 @@ def system_cell(results: Results, reranker: str) -> Cell:
 def measured_name(results: Results, key: RunKey, mode: str) -> str:
     """The system, with its mode where it has documents to encode."""
     name = full_name(results.configuration, key[2])
-    return f"{name} ({MODE_LABELS[mode]})" if _has_documents(results, key) else name
+    return f"{name} ({MODE_LABELS[mode]})" if has_documents(results, key) else name
 
 
 def conditions(latencies: list[Latency]) -> list[str]:
@@ -149,7 +149,7 @@ def _notes(results: Results, name: str) -> list[str]:
     return notes
 
 
-def _has_documents(results: Results, key: RunKey) -> bool:
+def has_documents(results: Results, key: RunKey) -> bool:
     """Whether the system encodes documents by themselves, so that the mode means something."""
     modes = results.latency(key).modes
     return "stored" in modes or any("documents" in mode.seconds for mode in modes.values())

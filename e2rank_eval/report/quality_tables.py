@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from string import ascii_lowercase
 
 from e2rank_eval.evaluation.comparison import FEWEST_QUERIES, MACRO
@@ -205,6 +206,8 @@ def _shortcomings(results: Results, comparison: Comparison, reranker: str) -> li
         repaired = repairs(results, key)
         if repaired:
             notes.append(f"{name} on {dataset}: {repaired}.")
+        if charged := _charged(results, key):
+            notes.append(f"{name} on {dataset}: {charged}.")
         metrics = results.metrics(key)
         if metrics.failed:
             notes.append(
@@ -215,6 +218,15 @@ def _shortcomings(results: Results, comparison: Comparison, reranker: str) -> li
                 f"{name} on {dataset}: {len(metrics.queries.unanswered)} queries unanswered, each 0."
             )
     return notes
+
+
+def _charged(results: Results, key: tuple[str, str, str]) -> str:
+    """``0.0021 USD per query, 0.105 USD in all`` by the stated prices; empty where there are none."""
+    prices = [row["price"] for row in results.traces(key).values() if "price" in row]
+    if not prices:
+        return ""
+    total, currency = math.fsum(price["amount"] for price in prices), prices[0]["currency"]
+    return f"{total / len(prices):.4g} {currency} per query, {total:.4g} {currency} in all"
 
 
 def repairs(results: Results, key: tuple[str, str, str]) -> str:

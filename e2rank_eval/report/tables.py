@@ -9,6 +9,7 @@ from pathlib import Path
 from e2rank_eval.configuration import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results
+from e2rank_eval.report.cost_tables import cost_table
 from e2rank_eval.report.index import paper_table_ids, table_ids
 from e2rank_eval.report.latency_tables import latency_table, phases_table
 from e2rank_eval.report.paper_tables import cells_table, paper_table
@@ -41,7 +42,11 @@ def build_table(results: Results, identifier: str) -> Table:
         if identifier in builders:
             return builders[identifier](results, name)
     for name in results.configuration.latency:
-        builders = {f"latency-{name}": latency_table, f"latency-{name}-phases": phases_table}
+        builders = {
+            f"latency-{name}": latency_table,
+            f"latency-{name}-phases": phases_table,
+            f"latency-{name}-cost": cost_table,
+        }
         if identifier in builders:
             return builders[identifier](results, name)
     for name in results.configuration.artefacts:

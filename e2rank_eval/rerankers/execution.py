@@ -13,6 +13,7 @@ from e2rank_eval.errors import QueryError
 from e2rank_eval.model_loading import ModelProvider
 from e2rank_eval.progress import say, track
 from e2rank_eval.records import CandidateList, Query, Ranking, Trace
+from e2rank_eval.registry.entries import prices_of
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.rerankers.shards import ShardStore, shard_key
@@ -51,7 +52,7 @@ def rerank(
         run = layout.path(places.RUN, dataset=dataset, first_stage=first_stage, reranker=reranker)
         trace = layout.path(places.TRACE, dataset=dataset, first_stage=first_stage, reranker=reranker)
         write_run(run, ((row["query_id"], row["ranking"]) for row in rows), tag=reranker)
-        write_traces(trace, (row["trace"] for row in rows))
+        write_traces(trace, _priced(settings, [row["trace"] for row in rows]))
         for artefact in (run, trace):
             write_manifest(
                 artefact,
@@ -91,6 +92,26 @@ def _rows(
             reused += 1
         rows += shard
     return rows, reused
+
+
+def _priced(settings: RerankerSettings, traces: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The traces with each query's price, where the model's server states one.
+
+    Not a part of the shards, so that a price may change and finished work stay.
+    """
+    prices = prices_of(getattr(settings, "model", None))
+    if prices is None:
+        return traces
+    return [
+        row
+        | {
+            "price": {
+                "amount": round(prices.of(row["prompt_tokens"], row["output_tokens"]), 9),
+                "currency": prices.currency,
+            }
+        }
+        for row in traces
+    ]
 
 
 def _row(ranking: Ranking) -> dict[str, Any]:

@@ -15,13 +15,23 @@ from typing import Any
 import psutil
 import pytest
 
-from e2rank_eval.configuration import Configuration, LatencySettings, parse_configuration
+from e2rank_eval.configuration import (
+    Configuration,
+    CostSweepSettings,
+    E2RankSettings,
+    LatencySettings,
+    parse_configuration,
+)
 from e2rank_eval.errors import InputError, QueryError, UnavailableError
-from e2rank_eval.evaluation import latency, machine
+from e2rank_eval.evaluation import cost_sweep, latency, machine, samples
+from e2rank_eval.evaluation.engine import Engine
+from e2rank_eval.evaluation.flops import TransformerShape
+from e2rank_eval.model_loading import Models
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query, Ranking, Trace
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.store.collections import write_candidates, write_dataset
 from e2rank_eval.store.layout import CANDIDATES, LATENCY, Layout
+from e2rank_eval.timing import TOKENISATION, part
 
 ENCODE, PROMPT = 0.02, 0.01
 """Seconds that the test reranker sleeps for its documents and its prompt."""
@@ -97,16 +107,16 @@ def measure(model: SleepingReranker, queries: int = 6, **changes: Any) -> dict[s
     ],
 )
 def test_a_warm_up_ends_when_three_runs_in_a_row_agree(totals: list[float], agreed: bool) -> None:
-    assert latency.settled(totals) is agreed
+    assert samples.settled(totals) is agreed
 
 
 @pytest.mark.parametrize(
-    ("samples", "known"), [(1, {"p50"}), (19, {"p50"}), (20, {"p50", "p90"}), (100, {"p50", "p90", "p99"})]
+    ("size", "known"), [(1, {"p50"}), (19, {"p50"}), (20, {"p50", "p90"}), (100, {"p50", "p90", "p99"})]
 )
-def test_percentiles_need_samples(samples: int, known: set[str]) -> None:
-    found = latency.percentiles([float(i) for i in range(samples)])
+def test_percentiles_need_samples(size: int, known: set[str]) -> None:
+    found = samples.percentiles([float(i) for i in range(size)])
     assert {name for name, value in found.items() if value is not None} == known
-    assert found["p50"] == (samples - 1) / 2
+    assert found["p50"] == (size - 1) / 2
 
 
 def test_no_query_is_timed_twice_and_the_warm_up_takes_another() -> None:
@@ -310,3 +320,108 @@ def test_two_measurements_never_run_at_once(
         other.join()
     with machine.alone():
         pass
+
+
+def test_a_sweep_times_every_point_on_as_many_candidates_and_queries(
+    stored: tuple[Configuration, Layout],
+) -> None:
+    model = SleepingReranker(stores_documents=True)
+    sizes: list[tuple[int, int]] = []
+
+    def rank_many(queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
+        sizes.append((len(queries), len(candidates[0])))
+        pairs = zip(queries, candidates, strict=True)
+        return [SleepingReranker.rank(model, query, one) for query, one in pairs]
+
+    model.rank = lambda query, candidates: rank_many([query], [candidates])[0]  # type: ignore[method-assign]
+    model.rank_many = rank_many  # type: ignore[method-assign]
+    dataset = collection(3)
+    work = list(zip(dataset.queries.values(), lists_of(dataset), strict=True))
+    sweep = CostSweepSettings(candidates=[1, 3], prompt_documents=[0], batch=[2], samples=2, warm_up=1)
+    custom = stored[0].rerankers["sleep"]
+    rows = cost_sweep.measure_sweep(lambda _: model, custom, work, sweep, name="sleep")
+    points = [("candidates", 1), ("candidates", 3), ("batch", 2)]
+    assert [(row["axis"], row["value"]) for row in rows] == 2 * points
+    assert [row["mode"] for row in rows] == 3 * ["online"] + 3 * ["stored"]
+    assert sizes == 2 * (3 * [(1, 1)] + 3 * [(1, 3)] + 3 * [(2, 3)])
+    assert [row["document_tokens"] for row in rows] == 3 * [7.0] + 3 * [0.0]
+    batch = rows[2]
+    assert len(batch["seconds"]) == 2
+    assert batch["queries_per_second"] == pytest.approx(4 / sum(batch["seconds"]))
+
+
+def test_a_sweep_deeper_than_any_list_is_refused(stored: tuple[Configuration, Layout]) -> None:
+    dataset = collection(2)
+    work = list(zip(dataset.queries.values(), lists_of(dataset), strict=True))
+    custom = stored[0].rerankers["sleep"]
+    with pytest.raises(InputError, match=r"no query has 4 candidates.*lower it to 3"):
+        cost_sweep.measure_sweep(
+            lambda _: SleepingReranker(), custom, work, CostSweepSettings(candidates=[4]), name="sleep"
+        )
+
+
+def test_e2rank_is_swept_over_prompt_documents_with_none_as_the_plain_query() -> None:
+    dataset = collection(2)
+    work = list(zip(dataset.queries.values(), lists_of(dataset), strict=True))
+    built: list[tuple[str, int]] = []
+
+    def build_one(settings: Any) -> SleepingReranker:
+        built.append((settings.prompt, settings.prompt_documents))
+        return SleepingReranker()
+
+    e2rank = E2RankSettings(family="e2rank", model="all-minilm-l6-v2", prompt_documents=10)
+    sweep = CostSweepSettings(prompt_documents=[0, 2], samples=1, warm_up=0)
+    rows = cost_sweep.measure_sweep(build_one, e2rank, work, sweep, name="e2rank")
+    assert [row["value"] for row in rows] == [0, 2]
+    plain = E2RankSettings(family="e2rank", model="all-minilm-l6-v2", prompt="query-only")
+    assert cost_sweep.measure_sweep(lambda _: SleepingReranker(), plain, work, sweep, name="plain") == []
+    assert built[1:] == [("query-only", 20), ("eval", 2)]
+
+
+def test_cached_vectors_are_refused_or_labelled(stored: tuple[Configuration, Layout]) -> None:
+    configuration, layout = stored
+    models = Models(configuration.cache, threads=1)
+    with pytest.raises(UnavailableError, match=r"may come from the cache.*--allow-cached"):
+        latency.latency(configuration, "one", "sleep", layout, models=models)
+    path = latency.latency(configuration, "one", "sleep", layout, allow_cached=True)
+    found = json.loads(path.read_text())
+    assert found["resumed"] is True
+    assert latency.CACHED in found["labels"]
+    assert (found["prefix_cache"], found["modes"]["online"]["flops"]) == (None, None)
+
+
+def test_tokenising_is_a_share_of_the_total() -> None:
+    model = SleepingReranker()
+    rank = model.rank
+
+    def tokenise_and_rank(query: Query, candidates: CandidateList) -> Ranking:
+        with part(TOKENISATION):
+            time.sleep(0.03)
+        return rank(query, candidates)
+
+    model.rank = tokenise_and_rank  # type: ignore[method-assign]
+    online = measure(model)["modes"]["online"]
+    assert 4 * 0.03 / sum(online["seconds"]["total"]) <= online["tokenising"] < 1
+
+
+def test_operations_are_set_against_the_rate_of_the_device() -> None:
+    dataset = collection(6)
+    engine = Engine(TransformerShape(1000, 10, 0), matmul_rate=1e6, in_process=True)
+    found = latency.measure_latency(
+        SleepingReranker, list(dataset.queries.values()), lists_of(dataset), settings(),
+        reranker="sleep", threads=1, engine=engine,
+    )["modes"]["online"]  # fmt: skip
+    # 10 prompt tokens, 7 of documents and 1 written, which goes through the output layer too.
+    assert found["flops"] == 2 * 1000 * 17 + 2 * 1010
+    assert found["peak_share"] == pytest.approx(found["flops"] * found["queries_per_second"] / 1e6)
+
+
+@pytest.mark.parametrize(("changes", "problem"), [
+    ({}, "needs candidates, prompt_documents or batch"),
+    ({"candidates": [10, 5]}, "in rising order"),
+    ({"batch": [2, 2]}, "each point once"),
+    ({"candidates": [0]}, "greater than or equal to 1"),
+])  # fmt: skip
+def test_a_sweep_without_sense_is_refused(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        CostSweepSettings(**changes)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import yaml
 
-from e2rank_eval.configuration import Configuration, parse_configuration
+from e2rank_eval.configuration import Configuration, CostSweepSettings, parse_configuration
 from e2rank_eval.datasets.fetch import fetch_dataset
 from e2rank_eval.evaluation.comparison import write_comparison
-from e2rank_eval.evaluation.latency import Sample, settled, summarise
+from e2rank_eval.evaluation.samples import Sample, settled, summarise
 from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Ranking, Trace
 from e2rank_eval.store import layout as places
@@ -83,6 +83,7 @@ latency:
     first_stage: bm25-20
     rerankers: [e2rank, e2rank-smollm2, rankgpt]
     samples: 5
+    sweep: {candidates: [5, 10, 20], prompt_documents: [0, 10, 20], batch: [1, 4], samples: 2}
 sweeps:
   prompt-documents:
     title: nDCG@10 by number of prompt documents, BM25, E2Rank residual (MiniLM)
@@ -225,10 +226,25 @@ def _write_latency(configuration: Configuration, layout: Layout, name: str) -> N
                 "threads": configuration.threads,
                 "labels": ["machine busy: load 1.8 on 2 cores"] if reranker == "rankgpt" else [],
                 "resumed": False,
+                "sweep": _sweep(entry.sweep, reranker, modes) if entry.sweep else [],
             },
         )
         command = f"e2rank-eval latency {name} {reranker} --config {layout.path(places.CONFIG)}"
         write_manifest(path, command=command, settings={}, inputs=[], started=started)
+
+
+def _sweep(sweep: CostSweepSettings, reranker: str, modes: Sequence[str]) -> list[dict[str, object]]:
+    """Candidates cost as their number to the power 1.5, a prompt document 10 ms; batches save a fifth."""
+    one = _SECONDS[reranker]
+    points = [("candidates", n, 1, one * (n / 20) ** 1.5) for n in sweep.candidates]
+    if reranker != "rankgpt":
+        points += [("prompt_documents", n, 1, one + 0.01 * n) for n in sweep.prompt_documents]
+    points += [("batch", n, n, n * one * (1 if n == 1 else 0.8)) for n in sweep.batch]
+    return [
+        {"axis": axis, "value": n, "mode": mode, "seconds": [s, s], "queries_per_second": queries / s}
+        for mode in modes
+        for axis, n, queries, s in points
+    ]
 
 
 def _mode(dataset: Dataset, lists: Sequence[CandidateList], reranker: str, mode: str) -> dict[str, object]:
@@ -249,4 +265,6 @@ def _mode(dataset: Dataset, lists: Sequence[CandidateList], reranker: str, mode:
         "warm_up": len(warm_up),
         "warm_up_agreed": settled(warm_up),
         "peak_memory_bytes": 812_000_000,
+        "flops": 3.5e10,
+        "peak_share": 0.4,
     }

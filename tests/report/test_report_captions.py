@@ -33,7 +33,7 @@ def test_each_kind_of_table_and_figure_has_a_caption_of_its_own(stored: Results)
     figures = {
         i.split("-")[0]: _render("figure.rst", stored, figure=i) for i in figure_ids(stored.configuration)
     }
-    assert len(set(figures.values())) == 3
+    assert len(set(figures.values())) == 4
 
 
 @pytest.mark.parametrize("name", ["workflow.rst", "site.rst"])

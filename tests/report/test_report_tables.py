@@ -161,3 +161,17 @@ def test_a_table_is_written_in_four_forms_of_repeatable_bytes(copied_layout: Lay
     manifest = read_json(manifest_path(paths[0]))
     assert manifest["command"].startswith("e2rank-eval table embedded --config ")
     assert any(name.endswith("comparisons/embedded.json") for name in manifest["inputs"])
+
+
+def test_the_cost_table_names_the_best_batch_and_the_operations(stored: Results) -> None:
+    table = build_table(stored, "latency-one-base-model-cost")
+    headings = [column.heading for column in table.columns]
+    rows = [dict(zip(headings, (cell.value for cell in row), strict=True)) for row in table.rows]
+    mode = stored.latency(("code-8", "bm25-20", "e2rank")).modes["online"]
+    assert rows[0]["GFLOP per query"] == pytest.approx(35.0)
+    assert rows[0]["GFLOP/s"] == pytest.approx(35.0 / mode.mean)
+    assert rows[0]["% of peak"] == pytest.approx(40.0)
+    assert {row["best batch"] for row in rows} == {4}
+    assert {row["price of 1,000 queries"] for row in rows} == {None}
+    unswept = build_table(stored, "latency-minilm-cost")
+    assert {row[headings.index("best batch")].value for row in unswept.rows} == {None}

@@ -1,0 +1,142 @@
+"""E2Rank by this suite's engine against the obvious implementation, on candidates of mixed length.
+
+Usage: python benchmarks/e2rank_engine.py [--candidates 100] [--rounds 3] [--threads 2] [--model NAME]
+
+Obvious: unmodified transformers, candidates in first-stage order, batches of 16 padded to the longest, then
+the listwise prompt. Texts are docstrings of the standard library, 20 of the candidates stand in the prompt.
+Printed are ratios of medians of one run, in which all sides take turns, each beside the ratio of the tokens
+that the sides push through the model (padding included on the obvious side, none on the engine's): the
+most that any engine of the same kernels could reach.
+A short try: --candidates 16 --rounds 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from support.texts import docstrings
+from support.turns import medians
+from transformers import AutoModel, AutoTokenizer
+
+from e2rank_eval.checkpoints import loadable_folder
+from e2rank_eval.configuration import E2RankSettings
+from e2rank_eval.encoders.load import load_encoder
+from e2rank_eval.prompts.e2rank import render_listwise
+from e2rank_eval.prompts.truncation import cut_words
+from e2rank_eval.records import Candidate, CandidateList, Document, Query
+from e2rank_eval.registry import entries
+from e2rank_eval.rerankers.e2rank import E2RankReranker
+from e2rank_eval.sources.models import fetch_model
+
+PROMPT_DOCUMENTS = 20
+QUERY = Query("q", "how to wait for several tasks at once")
+
+
+class Obvious:
+    """What one writes after reading the method: no buckets, no budget, no reuse."""
+
+    def __init__(self, folder: Path, end_of_text: str, batch: int) -> None:
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", local_files_only=True)
+        self._tokenizer.pad_token = self._tokenizer.pad_token or end_of_text
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._model = AutoModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+        self._model = self._model.to(device).eval()
+        self._end_of_text = end_of_text
+        self._batch = batch
+        self.padded_tokens = 0
+
+    @torch.inference_mode()
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
+        found = []
+        for start in range(0, len(texts), self._batch):
+            inputs = self._tokenizer(
+                list(texts[start : start + self._batch]), padding=True, return_tensors="pt"
+            )
+            self.padded_tokens += inputs["input_ids"].numel()
+            states = self._model(**inputs.to(self._model.device)).last_hidden_state[:, -1]
+            found.append(torch.nn.functional.normalize(states, dim=1).float().cpu().numpy())
+        return np.concatenate(found)
+
+    def scores(self, query: str, documents: Sequence[str]) -> np.ndarray:
+        self.padded_tokens = 0
+        vectors = self._embed([f"{text}{self._end_of_text}" for text in documents])
+        listed = documents[:PROMPT_DOCUMENTS]
+        content = render_listwise("eval", query, listed, end_of_text=self._end_of_text)
+        prompt = self._tokenizer.apply_chat_template(
+            [{"role": "user", "content": content}],
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,
+        )
+        return vectors @ self._embed([prompt])[0]
+
+
+def candidates_of(texts: Sequence[str]) -> CandidateList:
+    documents = (Document(str(number), text) for number, text in enumerate(texts))
+    return CandidateList("q", tuple(Candidate(one, -float(one.id)) for one in documents))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--model", default="smollm2-135m-instruct-q4", help="a decoder of the registry")
+    parser.add_argument("--candidates", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    entry = entries.model(given.model)
+    folder = fetch_model(given.model, given.cache).path
+    loadable = loadable_folder(folder, entry.format)
+    settings = E2RankSettings(family="e2rank", model=given.model, prompt_documents=PROMPT_DOCUMENTS)
+    online, stored = (E2RankReranker(load_encoder(folder, entry, file_hashes={}), settings) for _ in range(2))
+    obvious, single = (Obvious(loadable, str(entry.end_of_text), size) for size in (16, 1))
+    texts = [cut_words(text.strip()) for text in docstrings(given.candidates)]
+    candidates = candidates_of(texts)
+    stored.prepare(candidates.documents)
+
+    ranking = online.rank(QUERY, candidates)
+    theirs = single.scores(QUERY.text, texts)
+    difference = float(np.abs(np.array(ranking.trace.scores) - theirs).max())
+    works = {
+        "online": lambda: online.rank(QUERY, candidates),
+        "stored": lambda: stored.rank(QUERY, candidates),
+        "obvious": lambda: obvious.scores(QUERY.text, texts),
+        "one by one": lambda: single.scores(QUERY.text, texts),
+    }
+    seconds = medians(works, given.rounds)
+    prompt = ranking.trace.prompt_tokens
+    tokens = {
+        "online": ranking.trace.document_tokens + prompt,
+        "stored": prompt,
+        "obvious": obvious.padded_tokens,
+        "one by one": single.padded_tokens,
+    }
+    print(
+        f"{given.model}, {len(texts)} candidates of {min(map(len, texts))} to {max(map(len, texts))} "
+        f"characters, {PROMPT_DOCUMENTS} in the prompt, {given.threads} threads, "
+        f"medians of {given.rounds} rounds; "
+        f"largest difference of a cosine from one by one: {difference:.1e}"
+    )
+    for name, spent in seconds.items():
+        print(f"  {name:10} {spent:8.2f} s {tokens[name]:8,} tokens")
+    for slow, fast, goal in (
+        ("obvious", "online", "goal 2.5"),
+        ("online", "stored", "goal 80 % of the tokens' ratio"),
+        ("obvious", "stored", "no goal"),
+        ("one by one", "online", "no goal"),
+    ):
+        ratio, ceiling = seconds[slow] / seconds[fast], tokens[slow] / tokens[fast]
+        print(
+            f"{slow} / {fast}: {ratio:.2f} times, tokens allow {ceiling:.2f} ({ratio / ceiling:.0%}); {goal}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""How much of the device's matrix-multiply rate the encoder reaches, at the shapes of its own layers.
+
+Usage: python benchmarks/encoder_utilisation.py [--documents 100] [--rounds 5] [--threads 2] [--model NAME]
+
+The rate: every linear layer's product at a full batch's rows, timed alone, each weighted by its share of
+the operations. The encoder's: operations of the tokens that it was given (padding counts as nothing),
+attention included, over its seconds, tokenisation included. Both take turns in one run. Goal: 70 %.
+A short try: --documents 20 --rounds 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from itertools import cycle, islice
+from pathlib import Path
+
+import torch
+from support.texts import docstrings
+from support.turns import medians
+from transformers import AutoConfig, AutoModel
+
+from e2rank_eval.checkpoints import loadable_folder
+from e2rank_eval.encoders.batching import BATCH_TOKENS
+from e2rank_eval.encoders.load import load_encoder
+from e2rank_eval.evaluation.flops import read_shape
+from e2rank_eval.registry import entries
+from e2rank_eval.sources.models import fetch_model
+
+MODELS = ("all-minilm-l6-v2", "smollm2-135m-instruct-q4")
+
+
+def layer_products(
+    folder: Path, rows: int, dtype: torch.dtype
+) -> list[tuple[int, torch.Tensor, torch.Tensor]]:
+    """(how many layers, input [rows, inner], weight [columns, inner]) for each shape of linear layer."""
+    with torch.device("meta"):
+        body = AutoModel.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+    shapes = Counter(
+        tuple(layer.weight.shape)
+        for name, layer in body.named_modules()
+        if isinstance(layer, torch.nn.Linear) and not name.startswith("pooler.")
+    )
+    place = {"device": "cuda" if torch.cuda.is_available() else "cpu", "dtype": dtype}
+    return [
+        (count, torch.randn(rows, shape[1], **place), torch.randn(*shape, **place))
+        for shape, count in shapes.items()
+    ]
+
+
+@torch.inference_mode()
+def run_products(products: list[tuple[int, torch.Tensor, torch.Tensor]]) -> None:
+    for count, inputs, weight in products:
+        for _ in range(count):
+            torch.nn.functional.linear(inputs, weight)
+
+
+def measure(name: str, given: argparse.Namespace) -> None:
+    entry = entries.model(name)
+    folder = fetch_model(name, given.cache).path
+    encoder = load_encoder(folder, entry, file_hashes={})
+    body = loadable_folder(folder, entry.format)
+    shape = read_shape(body)
+    assert shape is not None
+    rows = BATCH_TOKENS
+    dtype = getattr(torch, entry.dtype) if torch.cuda.is_available() else torch.float32
+    products = layer_products(body, rows, dtype)
+    mixed = docstrings(given.documents)
+    words = cycle(" ".join(docstrings(1000)).split())
+    even = [" ".join(islice(words, 90)) for _ in range(given.documents)]
+    for what, texts in (("docstrings of mixed length", mixed), ("texts of 90 words", even)):
+        tokens = encoder.encode(texts, "document").tokens
+        work = {
+            "encoder": lambda texts=texts: encoder.encode(texts, "document"),
+            "products": lambda: run_products(products),
+        }
+        seconds = medians(work, given.rounds, warm_up=1)
+        operations = sum(shape.forward(one, 1) for one in tokens)
+        reached = operations / seconds["encoder"]
+        possible = 2 * shape.matmul_parameters * rows / seconds["products"]
+        print(
+            f"{name}, {len(texts)} {what} ({sum(tokens):,} tokens), {given.threads} threads: "
+            f"{reached / 1e9:.1f} of {possible / 1e9:.1f} GFLOP/s at its own shapes, "
+            f"{reached / possible:.0%}; goal 70 %"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--model", action="append", help=f"default: {', '.join(MODELS)}")
+    parser.add_argument("--documents", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    for name in given.model or MODELS:
+        measure(name, given)
+
+
+if __name__ == "__main__":
+    main()

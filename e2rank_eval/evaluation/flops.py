@@ -1,0 +1,107 @@
+"""Floating-point operations of a query, from the model's configuration, and the rate that a device can do."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from e2rank_eval.records import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class TransformerShape:
+    """What decides the cost of a forward pass.
+
+    ``matmul_parameters`` are the weights of all linear layers but the output layer over the
+    vocabulary, which ``head_parameters`` counts; embedding look-ups multiply nothing.
+    ``attention_width`` is layers x heads x size of a head.
+    """
+
+    matmul_parameters: int
+    head_parameters: int
+    attention_width: int
+
+    def forward(self, tokens: float, sequences: float) -> float:
+        """Operations of reading ``tokens`` in so many sequences: 2 per weight and token, 4 per unit of
+        attention width, token and position of its sequence (arXiv 2204.02311, appendix B, forward third).
+
+        Sequences are taken to be of one length; of different lengths, attention takes more.
+        """
+        if not tokens:
+            return 0.0
+        length = tokens / sequences
+        return tokens * (2.0 * self.matmul_parameters + 4.0 * self.attention_width * length)
+
+    def generate(self, prompt_tokens: float, output_tokens: float, calls: float) -> float:
+        """Operations of writing ``output_tokens`` after ``calls`` prompts, each token by itself with its
+        keys and values kept: as above, and 2 per weight of the output layer."""
+        if not output_tokens:
+            return 0.0
+        context = (prompt_tokens + output_tokens / 2) / calls
+        weights = self.matmul_parameters + self.head_parameters
+        return output_tokens * (2.0 * weights + 4.0 * self.attention_width * context)
+
+
+def read_shape(folder: Path) -> TransformerShape | None:
+    """The shape that ``folder/config.json`` describes, counted on a model without any storage.
+
+    None for what the formula does not fit: encoder-decoders, mixtures of experts.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    loader: Any = AutoModel
+    config: Any = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if config.is_encoder_decoder or any("expert" in key for key in config.to_dict()):
+        return None
+    with torch.device("meta"):
+        body = loader.from_config(config)
+    weights = 0
+    for name, layer in body.named_modules():
+        # BERT's pooler reads one position of a sequence, and no vector here goes through it.
+        if isinstance(layer, torch.nn.Linear) and not name.startswith("pooler."):
+            weights += layer.weight.numel()
+    head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return TransformerShape(
+        matmul_parameters=weights,
+        head_parameters=config.vocab_size * config.hidden_size,
+        attention_width=config.num_hidden_layers * config.num_attention_heads * head_size,
+    )
+
+
+def trace_flops(shape: TransformerShape, trace: Trace, candidates: int) -> float:
+    """An estimate of what ranking one query took: documents by themselves, prompts, and output.
+
+    A query's prompts are taken to be of one length, and so are its documents.
+    """
+    return (
+        shape.forward(trace.document_tokens, max(1, candidates))
+        + shape.forward(trace.prompt_tokens, max(1, trace.calls))
+        + shape.generate(trace.prompt_tokens, trace.output_tokens, max(1, trace.calls))
+    )
+
+
+def matmul_rate(
+    rows: int, inner: int, columns: int, *, dtype: str = "float32", seconds: float = 0.5
+) -> float:
+    """Operations per second of [rows, inner] x [inner, columns] on the device that models run on: the best
+    of what fits into ``seconds``, three products at least."""
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind = getattr(torch, dtype if device.type == "cuda" else "float32")
+    left = torch.randn(rows, inner, device=device, dtype=kind)
+    right = torch.randn(columns, inner, device=device, dtype=kind)
+    best, end, done = float("inf"), time.perf_counter() + seconds, 0
+    with torch.inference_mode():
+        while done < 4 or time.perf_counter() < end:
+            start = time.perf_counter()
+            torch.nn.functional.linear(left, right)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            # The first product also chooses its kernel.
+            best = min(best, time.perf_counter() - start) if done else best
+            done += 1
+    return 2.0 * rows * inner * columns / best

@@ -1,0 +1,63 @@
+"""Operations counted from a configuration against the count by hand, and the formula on small numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import BertConfig, BertModel, Qwen3Config, T5Config
+
+from e2rank_eval.evaluation.flops import TransformerShape, matmul_rate, read_shape, trace_flops
+from e2rank_eval.records import Trace
+
+QWEN3 = Qwen3Config(
+    vocab_size=500, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
+    num_key_value_heads=2, head_dim=24,
+)  # fmt: skip
+BERT = BertConfig(
+    vocab_size=500, hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4
+)
+
+
+def test_grouped_heads_of_their_own_size_are_counted(tmp_path: Path) -> None:
+    QWEN3.save_pretrained(tmp_path)
+    shape = read_shape(tmp_path)
+    attention = 64 * 4 * 24 + 2 * 64 * 2 * 24 + 4 * 24 * 64
+    assert shape == TransformerShape(3 * (attention + 3 * 64 * 96), 500 * 64, 3 * 4 * 24)
+
+
+def test_a_forward_pass_takes_what_torch_counts(tmp_path: Path) -> None:
+    BERT.save_pretrained(tmp_path)
+    shape = read_shape(tmp_path)
+    assert shape is not None
+    model = BertModel._from_config(BERT, attn_implementation="eager", add_pooling_layer=False).eval()
+    counter = FlopCounterMode(display=False)
+    with counter, torch.inference_mode():
+        model(input_ids=torch.ones((3, 40), dtype=torch.long))
+    assert shape.forward(120, 3) == counter.get_total_flops()
+
+
+def test_what_the_formula_does_not_fit_has_no_shape(tmp_path: Path) -> None:
+    T5Config(d_model=16, num_layers=1, num_heads=2).save_pretrained(tmp_path)
+    assert read_shape(tmp_path) is None
+
+
+def test_a_query_takes_its_documents_its_prompts_and_its_output() -> None:
+    shape = TransformerShape(matmul_parameters=100, head_parameters=50, attention_width=3)
+    documents = Trace(document_tokens=40)
+    assert trace_flops(shape, documents, 4) == 40 * (200 + 12 * 10)
+    written = Trace(calls=2, prompt_tokens=20, output_tokens=4)
+    assert trace_flops(shape, written, 4) == 20 * (200 + 12 * 10) + 4 * (300 + 12 * 11)
+    assert trace_flops(shape, Trace(), 0) == 0
+
+
+def test_the_rate_of_a_product_is_one_that_a_machine_can_have() -> None:
+    assert 1e7 < matmul_rate(64, 64, 64, seconds=0.01) < 1e16
+
+
+@pytest.mark.parametrize(("tokens", "ratio"), [(10, 2.0), (1000, 2.0)])
+def test_twice_as_many_equal_sequences_take_twice_as_much(tokens: int, ratio: float) -> None:
+    shape = TransformerShape(100, 50, 3)
+    assert shape.forward(2 * tokens, 2) == ratio * shape.forward(tokens, 1)

@@ -35,11 +35,18 @@ TABLE_SUFFIXES = ("csv", "md", "tex", "html")
 FIGURE_SUFFIXES = ("png", "svg", "csv")
 
 
-def lead() -> None:
-    """Make this process the leader: shell lines find the e2rank-eval beside this Python, and die with it."""
+def lead(*, elsewhere: bool = False) -> None:
+    """Make this process the leader: shell lines find the e2rank-eval beside this Python, and die with it.
+
+    ``elsewhere`` tells a job that a scheduler started, maybe on another machine: there the process
+    that asked for it is no leader, and its number may be nobody's.
+    """
     beside = str(Path(sys.executable).parent)
     os.environ["PATH"] = f"{beside}{os.pathsep}{os.environ['PATH']}"
-    os.environ.setdefault(_LEADER, str(os.getpid()))
+    if elsewhere:
+        os.environ[_LEADER] = str(os.getpid())
+    else:
+        os.environ.setdefault(_LEADER, str(os.getpid()))
 
 
 class Graph:
@@ -265,6 +272,37 @@ class Graph:
             for (first_stage, reranker), datasets in rerankings.items()
             for dataset in datasets
         ]
+
+    def encode_parts(self, retrievals: Mapping[str, Sequence[str]]) -> list[str]:
+        """Receipts of the jobs that encode these corpora; none where one job does it all."""
+        names = [
+            {"dataset": dataset, "first_stage": first_stage}
+            for first_stage, datasets in retrievals.items()
+            if "dense" in {getattr(one, "retriever", "") for one in self._parts("first_stages", first_stage)}
+            for dataset in datasets
+        ]
+        return self._spread(places.ENCODE_PART, names)
+
+    def rerank_parts(self, rerankings: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
+        """Receipts of the jobs that rank these shards; none where one job does it all."""
+        names = [
+            {"dataset": dataset, "first_stage": first_stage, "reranker": reranker}
+            for (first_stage, reranker), datasets in rerankings.items()
+            if self.configuration.rerankers[reranker].family != "identity"
+            for dataset in datasets
+        ]
+        return self._spread(places.RERANK_PART, names)
+
+    def _spread(self, pattern: str, names: Sequence[Mapping[str, str]]) -> list[str]:
+        jobs = self.configuration.jobs
+        numbers = [str(number) for number in range(1, jobs + 1)] if jobs > 1 else []
+        return [
+            self.path(pattern, **one, part=number, parts=str(jobs)) for one in names for number in numbers
+        ]
+
+    def gpus(self, section: str, name: str) -> int:
+        """GPUs that a job of a first stage or reranker asks for: none without a model."""
+        return self.configuration.gpus if self.model_records(section, name) else 0
 
     def compared_metrics(self, comparison: str) -> list[str]:
         entry = self.configuration.comparisons[comparison]

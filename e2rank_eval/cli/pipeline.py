@@ -13,6 +13,11 @@ from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configur
 if TYPE_CHECKING:
     from e2rank_eval.configuration import Configuration
 
+PartOption = Annotated[
+    str | None,
+    typer.Option("--part", metavar="N/OF", help="Only this share, into the cache; for one data set."),
+]
+
 
 @app.command()
 def fetch(
@@ -69,19 +74,29 @@ def retrieve(
     first_stage: Annotated[str, typer.Argument(help="A first stage of the configuration.")],
     datasets: Annotated[list[str] | None, typer.Argument(help="Data sets; all by default.")] = None,
     config: ConfigOption = DEMO,
+    part: PartOption = None,
 ) -> None:
     """Retrieve candidates for every query of fetched data sets.
+
+    With --part only a share of the corpus is encoded, for dense retrieval that several jobs prepare.
 
     Example: e2rank-eval retrieve bm25 lee --config config/demo.yaml
     """
     from e2rank_eval.model_loading import Models
+    from e2rank_eval.retrieval.retrieve import encode_part
     from e2rank_eval.retrieval.retrieve import retrieve as run
     from e2rank_eval.store.locks import exclusive
+    from e2rank_eval.store.parts import parse_part
 
     configuration, layout = open_configuration(config)
     known(first_stage, configuration.first_stages, "first stage", config)
     names = [known(n, configuration.datasets, "data set", config) for n in datasets or configuration.datasets]
     models = Models(configuration.cache, threads=configuration.threads)
+    if part is not None:
+        share, (name,) = parse_part(part), _one(names)
+        with exclusive(_lock(configuration, "encode", first_stage, name, share), what=f"part {share}"):
+            encode_part(configuration, first_stage, name, layout, models, share)
+        return
     with exclusive(_lock(configuration, "retrieve", first_stage), what=f"retrieving {first_stage}"):
         run(configuration, first_stage, names, layout, models)
 
@@ -92,26 +107,44 @@ def rerank(
     datasets: Annotated[list[str] | None, typer.Argument(help="Data sets; all by default.")] = None,
     first_stage: Annotated[str, typer.Option("--first-stage", help="Whose candidates to rerank.")] = "bm25",
     config: ConfigOption = DEMO,
+    part: PartOption = None,
 ) -> None:
     """Rerank stored candidates; finished shards are kept, so a killed run goes on where it was.
+
+    With --part only a share of the shards is ranked; once all are, a run without it gathers them.
 
     Example: e2rank-eval rerank e2rank-minilm lee --first-stage bm25 --config config/demo.yaml
     """
     from e2rank_eval.model_loading import Models
     from e2rank_eval.rerankers.execution import rerank as run
+    from e2rank_eval.rerankers.execution import rerank_part
     from e2rank_eval.store.locks import exclusive
+    from e2rank_eval.store.parts import parse_part
 
     configuration, layout = open_configuration(config)
     known(reranker, configuration.rerankers, "reranker", config)
     known(first_stage, configuration.first_stages, "first stage", config)
     names = [known(n, configuration.datasets, "data set", config) for n in datasets or configuration.datasets]
     models = Models(configuration.cache, threads=configuration.threads)
+    if part is not None:
+        share, (name,) = parse_part(part), _one(names)
+        lock = _lock(configuration, "rerank", first_stage, reranker, name, share)
+        with exclusive(lock, what=f"part {share}"):
+            rerank_part(configuration, reranker, first_stage, name, layout, models, share)
+        return
     with exclusive(_lock(configuration, "rerank", first_stage, reranker), what=f"reranking with {reranker}"):
         run(configuration, reranker, first_stage, names, layout, models)
 
 
-def _lock(configuration: Configuration, *names: str) -> Path:
-    return configuration.cache / "locks" / f"{configuration.profile}-{'-'.join(names)}.lock"
+def _one(names: Sequence[str]) -> Sequence[str]:
+    if len(names) != 1:
+        raise typer.BadParameter("--part takes one data set")
+    return names
+
+
+def _lock(configuration: Configuration, *names: object) -> Path:
+    named = "-".join(map(str, names)).replace("/", "-of-")
+    return configuration.cache / "locks" / f"{configuration.profile}-{named}.lock"
 
 
 @app.command()

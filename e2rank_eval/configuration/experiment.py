@@ -195,6 +195,13 @@ class Configuration(Strict):
     threads: int = Field(2, ge=1, description="threads of one model job; part of what decides the bytes")
     depth: int = Field(100, ge=1, le=10_000)
     shard_queries: int = Field(16, ge=1, description="queries per resumable shard")
+    jobs: int = Field(
+        1,
+        ge=1,
+        le=10_000,
+        description="jobs that reranking or encoding one data set is spread over; decides no byte",
+    )
+    gpus: int = Field(0, ge=0, description="GPUs that a scheduler gives to each job that loads a model")
     cache: Path = Path("cache")
     datasets: dict[Name, DatasetSettings] = Field(min_length=1)
     first_stages: dict[Name, FirstStageSettings] = Field(min_length=1)

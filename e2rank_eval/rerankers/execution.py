@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.configuration import Configuration, RerankerSettings
+from e2rank_eval.configuration import Configuration
 from e2rank_eval.errors import QueryError
 from e2rank_eval.model_loading import ModelProvider
 from e2rank_eval.progress import say, track
@@ -21,6 +22,7 @@ from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, read_queries_with_candidates
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
+from e2rank_eval.store.parts import WHOLE, Part, write_receipt
 from e2rank_eval.store.traces import trace_row, write_traces
 from e2rank_eval.store.trec import write_run
 
@@ -44,11 +46,11 @@ def rerank(
     """
     settings = configuration.rerankers[reranker]
     model = build_reranker(settings, RerankContext(models=models, seed=configuration.seed))
-    shards = ShardStore(configuration.cache / "shards")
     for dataset in datasets:
         started = time.time()
         work = _Work(layout, dataset, first_stage)
-        rows, reused = _rows(model, settings, work, shards, configuration.shard_queries, reranker)
+        shards = list(_shards(model, configuration, reranker, work))
+        rows = [row for shard in shards for row in shard.rows]
         run = layout.path(places.RUN, dataset=dataset, first_stage=first_stage, reranker=reranker)
         trace = layout.path(places.TRACE, dataset=dataset, first_stage=first_stage, reranker=reranker)
         write_run(run, ((row["query_id"], row["ranking"]) for row in rows), tag=reranker)
@@ -60,8 +62,41 @@ def rerank(
                 settings=settings.model_dump(mode="json") | {"seed": configuration.seed},
                 inputs=work.files,
                 started=started,
-                extra={"fingerprint": model.fingerprint, "shards_reused": reused},
+                extra={
+                    "fingerprint": model.fingerprint,
+                    "shards_reused": sum(shard.reused for shard in shards),
+                },
             )
+
+
+def rerank_part(
+    configuration: Configuration,
+    reranker: str,
+    first_stage: str,
+    dataset: str,
+    layout: Layout,
+    models: ModelProvider,
+    part: Part,
+) -> None:
+    """Rank ``part`` of the shards of ``dataset`` into the shared cache, and write a receipt.
+
+    A later :func:`rerank` finds them finished: whoever ranked a shard, its bytes are the same. Raises
+    as that does.
+    """
+    model = build_reranker(
+        configuration.rerankers[reranker], RerankContext(models=models, seed=configuration.seed)
+    )
+    work = _Work(layout, dataset, first_stage)
+    keys = [shard.key for shard in _shards(model, configuration, reranker, work, part)]
+    receipt = layout.path(
+        places.RERANK_PART,
+        dataset=dataset,
+        first_stage=first_stage,
+        reranker=reranker,
+        part=str(part.number),
+        parts=str(part.of),
+    )
+    write_receipt(receipt, part, {"fingerprint": model.fingerprint, "shards": keys})
 
 
 class _Work:
@@ -75,23 +110,29 @@ class _Work:
         self.queries, self.lists = read_queries_with_candidates(candidates, dataset)
 
 
-def _rows(
-    model: Reranker, settings: RerankerSettings, work: _Work, shards: ShardStore, size: int, name: str
-) -> tuple[list[dict[str, Any]], int]:
-    rows: list[dict[str, Any]] = []
-    reused = 0
-    starts = range(0, len(work.queries), size)
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    key: str
+    rows: list[dict[str, Any]]
+    reused: bool
+
+
+def _shards(
+    model: Reranker, configuration: Configuration, name: str, work: _Work, part: Part = WHOLE
+) -> Iterator[_Shard]:
+    """The shards of ``part`` in order, ranked now or finished before."""
+    store, size = ShardStore(configuration.cache / "shards"), configuration.shard_queries
+    on_error = configuration.rerankers[name].on_error
+    starts = [start for start in range(0, len(work.queries), size) if part.has(start // size)]
     for start in track(starts, description=f"rerank {work.name} with {name}, shards of {size}"):
         queries, lists = work.queries[start : start + size], work.lists[start : start + size]
-        key = shard_key(model.fingerprint, settings.on_error, queries, lists)
-        shard = shards.read(key)
-        if shard is None:
-            shard = [_row(ranking) for ranking in _rank(model, queries, lists, settings.on_error)]
-            shards.write(key, shard)
-        else:
-            reused += 1
-        rows += shard
-    return rows, reused
+        key = shard_key(model.fingerprint, on_error, queries, lists)
+        rows = store.read(key)
+        reused = rows is not None
+        if rows is None:
+            rows = [_row(ranking) for ranking in _rank(model, queries, lists, on_error)]
+            store.write(key, rows)
+        yield _Shard(key, rows, reused)
 
 
 def _priced(settings: RerankerSettings, traces: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.configuration import Configuration, FirstStageSettings
+from e2rank_eval.errors import InputError
 from e2rank_eval.model_loading import ModelProvider
 from e2rank_eval.progress import track
 from e2rank_eval.records import CandidateIds, Dataset, Document
 from e2rank_eval.registry import entries
-from e2rank_eval.retrieval.base import Retriever
+from e2rank_eval.retrieval.base import Retriever, texts_in_blocks
 from e2rank_eval.retrieval.bm25 import BM25
 from e2rank_eval.retrieval.candidates import candidates
 from e2rank_eval.retrieval.dense import Dense
@@ -25,6 +26,10 @@ from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, write_candidates
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
+from e2rank_eval.store.parts import Part, write_receipt
+
+_PIECE = 512
+"""Documents in a row that one job encodes, which fill a file of the cache of vectors."""
 
 Found = tuple[list[CandidateIds], dict[str, Any]]
 """The lists of every query of a data set, and what the manifest says of where they are from."""
@@ -66,6 +71,45 @@ def retrieve(
             }
             | origin,
         )
+
+
+def encode_part(
+    configuration: Configuration,
+    first_stage: str,
+    dataset: str,
+    layout: Layout,
+    models: ModelProvider,
+    part: Part,
+) -> None:
+    """Encode ``part`` of a corpus into the shared cache of vectors, and write a receipt.
+
+    For a dense first stage, or a fusion with dense ones; a later :func:`retrieve` encodes nothing then.
+
+    Raises
+    ------
+    InputError
+        When the first stage encodes no corpus; and as :func:`retrieve` does.
+    """
+    settings = configuration.first_stages[first_stage]
+    encoded = [one for one in (settings, *(configuration.first_stages[name] for name in settings.of))
+               if one.retriever == "dense"]  # fmt: skip
+    if not encoded:
+        raise InputError(
+            f"first stage {first_stage!r} keeps no vectors", mend="retrieve without --part, in one job"
+        )
+    corpus = read_dataset(layout.path(places.CORPUS, dataset=dataset).parent, dataset).corpus
+    done = {}
+    for model in sorted({str(one.model) for one in encoded}):
+        encoder = models.encoder(model)
+        mine = (document for n, document in enumerate(corpus.values()) if part.has(n // _PIECE))
+        encoder_done = 0
+        for texts in texts_in_blocks(mine):
+            encoder.encode(texts, "document")
+            encoder_done += len(texts)
+        done[encoder.document_fingerprint] = encoder_done
+    names = {"dataset": dataset, "first_stage": first_stage}
+    numbers = {"part": str(part.number), "parts": str(part.of)}
+    write_receipt(layout.path(places.ENCODE_PART, **names, **numbers), part, {"documents": done})
 
 
 def _recorded(configuration: Configuration, first_stage: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ except SuiteError as error:
 
 CONFIG = GRAPH.configuration
 GRAPH.pin()
-lead()
+lead(elsewhere=workflow.remote_exec)
 
 
 onstart:
@@ -46,3 +46,5 @@ wildcard_constraints:
     figure="|".join(GRAPH.figures) or "none",
     run="|".join(published_runs().runs),
     model="|".join(registered_models()),
+    part="[0-9]+",
+    parts="[0-9]+",

@@ -1,4 +1,5 @@
-# Latency: timed alone on the machine. Locally a job takes every core, so that no other runs beside it.
+# Latency: timed alone on the machine. Locally a job takes every core, so that no other runs beside it;
+# on Slurm it asks for a node of its own.
 for entry, reranker in GRAPH.timings:
     timed = CONFIG.latency[entry]
 
@@ -25,6 +26,8 @@ for entry, reranker in GRAPH.timings:
         resources:
             mem_mb=8000,
             runtime=240,
+            gpu=GRAPH.gpus("rerankers", reranker),
+            slurm_extra="'--exclusive'",
         params:
             config=GRAPH.config,
             entry=entry,

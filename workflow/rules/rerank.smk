@@ -1,3 +1,30 @@
+# A share of one data set's shards, where the configuration spreads them over jobs.
+rule rerank_part:
+    input:
+        datasets=lambda wildcards: GRAPH.dataset_files([wildcards.dataset]),
+        candidates=GRAPH.path(places.CANDIDATES),
+        models=lambda wildcards: GRAPH.model_records("rerankers", wildcards.reranker),
+    output:
+        receipt=GRAPH.path(places.RERANK_PART),
+    log:
+        f"{GRAPH.root}/logs/rerank/{{dataset}}/{{first_stage}}/{{reranker}}/{{part}}-of-{{parts}}.log",
+    benchmark:
+        f"{GRAPH.root}/benchmarks/rerank/{{dataset}}/{{first_stage}}/{{reranker}}/{{part}}-of-{{parts}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: CONFIG.threads
+    resources:
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=480,
+        gpu=lambda wildcards: GRAPH.gpus("rerankers", wildcards.reranker),
+    params:
+        config=GRAPH.config,
+        settings=lambda wildcards: GRAPH.settings("rerankers", wildcards.reranker),
+    shell:
+        "e2rank-eval rerank {wildcards.reranker} {wildcards.dataset} --first-stage {wildcards.first_stage}"
+        " --part {wildcards.part}/{wildcards.parts} --config {params.config} 2>&1 | tee {log}"
+
+
 # Runs and traces: one job per (first stage, reranker) takes all its data sets, so that its weights load
 # once. A data set that is added reruns the job; its finished shards make that cheap.
 for (first_stage, reranker), names in GRAPH.rerankings.items():
@@ -9,6 +36,7 @@ for (first_stage, reranker), names in GRAPH.rerankings.items():
             datasets=GRAPH.dataset_files(names),
             candidates=GRAPH.candidate_files({first_stage: names}),
             models=GRAPH.model_records("rerankers", reranker),
+            parts=GRAPH.rerank_parts({(first_stage, reranker): names}),
         output:
             runs=GRAPH.reranking_files(places.RUN, {(first_stage, reranker): names}),
             traces=GRAPH.reranking_files(places.TRACE, {(first_stage, reranker): names}),
@@ -20,8 +48,9 @@ for (first_stage, reranker), names in GRAPH.rerankings.items():
             ENVIRONMENT
         threads: CONFIG.threads
         resources:
-            mem_mb=8000,
+            mem_mb=lambda wildcards, attempt: 8000 * attempt,
             runtime=480,
+            gpu=GRAPH.gpus("rerankers", reranker),
         params:
             config=GRAPH.config,
             first_stage=first_stage,

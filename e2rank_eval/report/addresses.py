@@ -1,4 +1,4 @@
-"""Where a run, a comparison or a query has its page below the site's root."""
+"""Where a run, a comparison, a data set or a query has its page below the site's root."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ def run_page(run: tuple[str, str, str]) -> str:
 
 def comparison_page(name: str) -> str:
     return f"comparisons/{name}.html"
+
+
+def dataset_page(name: str) -> str:
+    return f"datasets/{name}.html"
 
 
 def query_page(run: tuple[str, str, str], position: int) -> str:

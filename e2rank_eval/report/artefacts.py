@@ -152,6 +152,8 @@ class Spread(Artefact):
 class Statistics(Artefact):
     words_per_document: Spread
     words_per_query: Spread
+    tokens_per_document: Spread
+    tokens_per_query: Spread
     judgements_per_query: Spread
     grades: dict[str, int]
 
@@ -166,4 +168,6 @@ class DatasetDescription(Artefact):
     judgements: int
     licence: str
     show_text: bool
+    left_out: dict[str, int]
+    findings: dict[str, int]
     statistics: Statistics

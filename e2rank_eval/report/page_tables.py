@@ -7,7 +7,7 @@ from typing import Any
 
 from e2rank_eval.configuration import RerankerSettings
 from e2rank_eval.registry import entries
-from e2rank_eval.report.addresses import query_page, query_part
+from e2rank_eval.report.addresses import dataset_page, query_page, query_part
 from e2rank_eval.report.artefacts import Metrics, Spread
 from e2rank_eval.report.collect import HEADLINE, Results, RunKey
 from e2rank_eval.report.latency_tables import system_cell
@@ -27,7 +27,7 @@ def datasets_table(results: Results) -> Table:
         grades = ", ".join(f"{grade}: {count:,}" for grade, count in found.statistics.grades.items())
         rows.append(
             (
-                Cell(name),
+                Cell(name, link=Link(page=dataset_page(name))),
                 Cell(found.title),
                 Cell(found.documents),
                 Cell(found.queries),

@@ -11,6 +11,7 @@ from e2rank_eval.configuration import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.audit_page import audit_page
 from e2rank_eval.report.collect import Results
+from e2rank_eval.report.dataset_pages import dataset_pages
 from e2rank_eval.report.index import figure_ids, table_ids
 from e2rank_eval.report.leaderboard_page import leaderboard_files, leaderboard_page
 from e2rank_eval.report.main_pages import main_pages
@@ -24,7 +25,7 @@ from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
 
 PAGES: tuple[Callable[[Results], Iterable[Page]], ...] = (
-    main_pages, matrix_page, leaderboard_page, query_pages, audit_page,
+    main_pages, dataset_pages, matrix_page, leaderboard_page, query_pages, audit_page,
 )  # fmt: skip
 """What makes pages; another kind of page is one more function here."""
 

@@ -63,8 +63,8 @@ PartitionName=all Nodes=$host Default=YES MaxTime=INFINITE State=UP
 CONF
     mkdir -p /run/slurm
     ln -sfn "$folder" /run/slurm/conf
-    slurmctld
-    slurmd -N "$host"
+    slurmctld -f "$folder/slurm.conf"
+    slurmd -f "$folder/slurm.conf" -N "$host"
     for _ in $(seq 100); do
         if sinfo --noheader --format %T 2>/dev/null | grep -q idle; then return; fi
         sleep 0.2

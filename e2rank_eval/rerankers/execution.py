@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.configuration import Configuration
+from e2rank_eval.configuration import Configuration, RerankerSettings
 from e2rank_eval.errors import QueryError
 from e2rank_eval.model_loading import ModelProvider
 from e2rank_eval.progress import say, track

@@ -1,4 +1,4 @@
-"""Verbs that train: train."""
+"""Verbs that train: label, train."""
 
 from __future__ import annotations
 
@@ -7,7 +7,46 @@ from typing import Annotated
 
 import typer
 
-from e2rank_eval.cli.common import app, known
+from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configuration, print_json
+
+
+@app.command()
+def label(
+    slates: Annotated[Path, typer.Argument(help="JSONL with query, document, ranking, source, positives.")],
+    output: Annotated[Path, typer.Argument(help="Where the ranked slates go; a summary is put beside.")],
+    teacher: Annotated[
+        str | None, typer.Option("--teacher", help="A reranker of the configuration that ranks them.")
+    ] = None,
+    answer: Annotated[
+        str | None, typer.Option("--answer", help="Or a model whose vector of query plus positives does.")
+    ] = None,
+    weight: Annotated[float, typer.Option("--weight", help="Of the positives, with --answer.")] = 1.0,
+    config: ConfigOption = DEMO,
+) -> None:
+    """Let a teacher rank slates for training; slates whose ranking was malformed are dropped and counted.
+
+    Example: e2rank-eval label slates.jsonl labelled.jsonl --answer all-minilm-l6-v2
+
+    Example: e2rank-eval label slates.jsonl labelled.jsonl --teacher rankgpt-smollm2 --config config/demo.yaml
+    """
+    from e2rank_eval.model_loading import Models
+    from e2rank_eval.rerankers.base import RerankContext
+    from e2rank_eval.rerankers.families import build_reranker
+    from e2rank_eval.training import labelling
+
+    if (teacher is None) == (answer is None):
+        raise typer.BadParameter("give --teacher or --answer")
+    configuration, _ = open_configuration(config)
+    models = Models(configuration.cache, threads=configuration.threads)
+    given = labelling.read_unlabelled(slates)
+    if teacher is not None:
+        settings = configuration.rerankers[known(teacher, configuration.rerankers, "reranker", config)]
+        context = RerankContext(models, configuration.seed)
+        labels = labelling.label_with_reranker(given, build_reranker(settings, context))
+    else:
+        labels = labelling.label_with_answer(given, models.encoder(str(answer)), weight=weight)
+    labelling.write_labels(output, labels)
+    print_json(labels.summary())
 
 
 @app.command()
@@ -17,9 +56,9 @@ def train(
 ) -> None:
     """Train models; a run that was interrupted goes on from its newest checkpoint.
 
-    Example: e2rank-eval train config/train/small.yaml
+    Example: e2rank-eval train config/train/small.yaml e2rank-minilm
 
-    Example, on 8 GPUs: accelerate launch --num_processes 8 -m e2rank_eval train config/train/0.6b.yaml stage2
+    Example, on 8 GPUs: accelerate launch --num_processes 8 -m e2rank_eval train config/train/0.6b.yaml
     """
     from e2rank_eval.configuration import read_training
     from e2rank_eval.training.train import train as run

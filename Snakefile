@@ -12,6 +12,7 @@ if not workflow.overwrite_configfiles:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
 include: "workflow/rules/retrieve.smk"
 include: "workflow/rules/rerank.smk"
 include: "workflow/rules/evaluate.smk"
@@ -33,6 +34,12 @@ rule all:
 rule datasets:
     input:
         GRAPH.dataset_files(CONFIG.datasets),
+
+
+# Only by name: a model that is trained here is known to the registry from the next call on.
+rule training:
+    input:
+        GRAPH.training_files(),
 
 
 rule candidates:

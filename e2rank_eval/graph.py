@@ -18,6 +18,7 @@ from e2rank_eval.configuration import (
     Strict,
     SweepSettings,
     parse_configuration,
+    read_training,
 )
 from e2rank_eval.datasets.beir_folder import find
 from e2rank_eval.errors import InputError
@@ -54,7 +55,8 @@ class Graph:
 
     ``rerankings`` maps (first stage, reranker) to the data sets on which a comparison, a sweep or a
     latency entry asks for it, in the configuration's order; ``retrievals`` likewise maps first stages;
-    ``timings`` are the (latency entry, reranker) pairs. Without ``whole``, tables of the paper ask for
+    ``timings`` are the (latency entry, reranker) pairs; ``trainings`` maps (training file,
+    run) to the file's content and the run's. Without ``whole``, tables of the paper ask for
     no more than this machine can make; ``left_out`` says what that leaves out, and why.
 
     Raises
@@ -68,6 +70,12 @@ class Graph:
         self.values = values
         self.root = f"results/{self.configuration.profile}"
         self.config = self.path(places.CONFIG)
+        self.trainings = {
+            (str(path), name): (file, run)
+            for path in self.configuration.training
+            for file in [read_training(path)]
+            for name, run in file.runs.items()
+        }
         self.artefacts = ArtefactRuns(self.configuration, origin)
         self._check_registries(origin)
         self.left_out = {} if whole else self._left_out()
@@ -316,6 +324,23 @@ class Graph:
 
     def latency_files(self) -> list[str]:
         return [self.latency_file(entry, reranker) for entry, reranker in self.timings]
+
+    def trained_entry(self, path: str, run: str) -> str:
+        """Where a run leaves its registry entry, beside its weights."""
+        return str(self.trainings[path, run][0].output / run / "entry.yaml")
+
+    def training_inputs(self, path: str, run: str) -> list[str]:
+        """The slates of a run, and the record of the model, or the entry of the run, that it starts from."""
+        _, settings = self.trainings[path, run]
+        slates = [str(one.path) for one in settings.data]
+        if settings.development is not None:
+            slates.append(str(settings.development.path))
+        if settings.follows is not None:
+            return [*slates, self.trained_entry(path, settings.follows)]
+        return [*slates, self.path(places.MODEL, model=str(settings.model))]
+
+    def training_files(self) -> list[str]:
+        return [self.trained_entry(path, run) for path, run in self.trainings]
 
     def comparison_files(self) -> list[str]:
         return [self.path(places.COMPARISON, comparison=name) for name in self.configuration.comparisons]

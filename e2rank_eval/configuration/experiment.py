@@ -209,6 +209,7 @@ class Configuration(Strict):
     comparisons: dict[Name, ComparisonSettings] = Field(default_factory=dict)
     latency: dict[Name, LatencySettings] = Field(default_factory=dict)
     sweeps: dict[Name, SweepSettings] = Field(default_factory=dict)
+    training: list[Path] = Field([], description="training files whose runs the target training makes")
     mteb: dict[Name, MtebSettings] = Field(default_factory=dict)
     artefacts: dict[Name, ArtefactSettings] = Field(default_factory=dict)
     stand_ins: StandIns | None = None

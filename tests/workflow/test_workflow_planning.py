@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from workflow_project import small_configuration
 
 from e2rank_eval.errors import InputError
@@ -80,3 +82,20 @@ def test_an_unknown_model_names_the_configuration_and_what_may_be_meant() -> Non
     told = r"mine\.yaml: unknown model 'all-minilm'; did you mean all-minilm-l6-v2\?"
     with pytest.raises(InputError, match=told):
         _graph(rerankers={"e2rank": {"family": "e2rank", "model": "all-minilm"}})
+
+
+def test_runs_of_a_training_file_depend_on_slates_base_and_the_run_they_follow(tmp_path: Path) -> None:
+    run = {"title": "t", "data": [{"path": "s.jsonl"}], "batch": 2, "optimiser": {"learning_rate": 1e-5}}
+    runs = {
+        "first": run | {"objective": "stage1", "model": "all-minilm-l6-v2"},
+        "second": run | {"objective": "stage2", "follows": "first", "development": {"path": "d.jsonl"}},
+    }
+    path = tmp_path / "train.yaml"
+    path.write_text(yaml.safe_dump({"runs": runs}))
+    graph = Graph(small_configuration() | {"training": [str(path)]}, "mine.yaml")
+    assert graph.training_files() == ["models/first/entry.yaml", "models/second/entry.yaml"]
+    assert graph.training_inputs(str(path), "first") == [
+        "s.jsonl",
+        "results/small/models/all-minilm-l6-v2.json",
+    ]
+    assert graph.training_inputs(str(path), "second") == ["s.jsonl", "d.jsonl", "models/first/entry.yaml"]

@@ -1,0 +1,27 @@
+# Training: one job per run of the configuration's training files, named train_stage1:<run> and so on. A
+# job that was killed goes on from its newest checkpoint, which no rule declares and none deletes.
+for (path, run), (_, settings) in GRAPH.trainings.items():
+
+    rule:
+        name:
+            f"train_{settings.objective.replace('-', '_')}:{run}"
+        input:
+            GRAPH.training_inputs(path, run),
+        output:
+            entry=GRAPH.trained_entry(path, run),
+        log:
+            f"{GRAPH.root}/logs/train/{run}.log",
+        benchmark:
+            f"{GRAPH.root}/benchmarks/train/{run}.tsv"
+        conda:
+            ENVIRONMENT
+        threads: settings.threads
+        resources:
+            mem_mb=8000,
+            runtime=480,
+        params:
+            path=path,
+            run=run,
+            settings=settings.model_dump(mode="json"),
+        shell:
+            "e2rank-eval train {params.path} {params.run} 2>&1 | tee {log}"

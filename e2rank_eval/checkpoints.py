@@ -13,6 +13,13 @@ from e2rank_eval.progress import say
 from e2rank_eval.store.files import read_json, sha256_file, write_json
 from e2rank_eval.store.locks import exclusive
 
+CPU_DTYPE = "float32"
+"""What every model runs in on a CPU, whatever its registry entry says.
+
+Half precision pays only where the CPU multiplies it in hardware (AMX, AVX-512 BF16), is several times
+slower elsewhere, and would make results depend on the type of CPU.
+"""
+
 _FOLDER = "dequantised"
 _RECORD = "dequantised.json"
 
@@ -36,7 +43,7 @@ def loadable_folder(folder: Path, format: str) -> Path:
         if not (folder / "config.json").is_file():
             raise InputError("no config.json", path=folder, mend="fetch the model again")
         return folder
-    source = _gguf_file(folder)
+    source = gguf_file(folder)
     expected = _origin(source)
     target = folder / _FOLDER
     if not _is_whole(target, expected):
@@ -46,7 +53,8 @@ def loadable_folder(folder: Path, format: str) -> Path:
     return target
 
 
-def _gguf_file(folder: Path) -> Path:
+def gguf_file(folder: Path) -> Path:
+    """The one GGUF file of ``folder``; raises InputError where there is none, or several."""
     found = sorted(folder.glob("*.gguf"))
     if len(found) != 1:
         raise InputError(

@@ -20,6 +20,7 @@ Finding = dict[str, Any]
 _NEEDED = ("torch", "transformers", "bm25s", "pytrec_eval-terrier", "ir_measures", "snakemake", "matplotlib")
 _OPTIONAL = (
     "vllm",
+    "xllamacpp",
     "sentence-transformers",
     "mteb",
     "beir",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from e2rank_eval.encoders.base import Encoded, Kind
-from e2rank_eval.encoders.states import TokenSequence, TransformerStates, text_limits
+from e2rank_eval.encoders.tokenised import TokenisedModel, TokenSequence, text_limits
 from e2rank_eval.errors import InputError
 from e2rank_eval.prompts.e2rank import query_input, render_listwise
 from e2rank_eval.prompts.truncation import share_budget
@@ -30,7 +30,7 @@ class DecoderEncoder:
 
     def __init__(
         self,
-        states: TransformerStates,
+        states: TokenisedModel,
         *,
         name: str,
         document_tokens: int,
@@ -164,7 +164,7 @@ def _read_at_end(ids: Sequence[int]) -> TokenSequence:
     return TokenSequence(tuple(ids), len(ids) - 1, len(ids))
 
 
-def _end_of_text_id(states: TransformerStates, name: str, token: str | None) -> int:
+def _end_of_text_id(states: TokenisedModel, name: str, token: str | None) -> int:
     known = states.tokenizer.get_vocab()
     if token is None or token not in known:
         raise InputError(

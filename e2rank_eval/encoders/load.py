@@ -11,8 +11,11 @@ from e2rank_eval.encoders.decoder import DecoderEncoder
 from e2rank_eval.encoders.pooled import PooledEncoder
 from e2rank_eval.encoders.pooling import read_pooling
 from e2rank_eval.encoders.states import TransformerStates
+from e2rank_eval.encoders.tokenised import TokenisedModel
+from e2rank_eval.encoders.vllm_states import VllmStates
 from e2rank_eval.errors import InputError
 from e2rank_eval.registry.entries import ModelEntry
+from e2rank_eval.vllm_engine import engine_version
 
 
 def load_encoder(
@@ -32,10 +35,19 @@ def load_encoder(
     Raises
     ------
     InputError
-        When the entry is no encoder, or its folder or limits cannot be honoured.
+        When the entry is no encoder, or its folder, limits or prompt variant cannot be honoured.
+    UnavailableError
+        When its engine is not here.
     """
     origin: dict[str, object] = {"files": dict(file_hashes)}
+    if entry.engine == "llama.cpp":
+        raise InputError(
+            f"{entry.title} runs on llama.cpp, which only writes text here",
+            mend="name an entry with engine: transformers",
+        )
     if entry.kind == "decoder":
+        if entry.engine == "vllm":
+            origin["engine"] = f"vllm {engine_version()}"
         return DecoderEncoder(
             _states(loadable_folder(folder, entry.format), entry),
             name=entry.title,
@@ -68,5 +80,7 @@ def load_encoder(
     )
 
 
-def _states(folder: Path, entry: ModelEntry) -> TransformerStates:
+def _states(folder: Path, entry: ModelEntry) -> TokenisedModel:
+    if entry.engine == "vllm":
+        return VllmStates(folder, window=entry.window, dtype=entry.dtype)
     return TransformerStates(folder, window=entry.window, dtype=entry.dtype, causal=entry.kind == "decoder")

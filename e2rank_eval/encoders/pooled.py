@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from e2rank_eval.encoders.base import Encoded, Kind
 from e2rank_eval.encoders.pooling import Pooling
-from e2rank_eval.encoders.states import TokenSequence, TransformerStates, text_limits
+from e2rank_eval.encoders.tokenised import TokenisedModel, TokenSequence, text_limits
 from e2rank_eval.errors import InputError
 from e2rank_eval.prompts.truncation import share_budget
 from e2rank_eval.records import ListwiseInput
@@ -27,7 +27,7 @@ class PooledEncoder:
 
     def __init__(
         self,
-        states: TransformerStates,
+        states: TokenisedModel,
         pooling: Pooling,
         *,
         name: str,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,16 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from e2rank_eval.encoders.base import Kind, Vectors
+from e2rank_eval.checkpoints import CPU_DTYPE
+from e2rank_eval.encoders.base import Vectors
 from e2rank_eval.encoders.batching import BATCH_TOKENS, STABLE_TOKENS, Batch, plan_batches
+from e2rank_eval.encoders.tokenised import TokenisedModel, TokenSequence, unit_rows
 from e2rank_eval.errors import InputError
-from e2rank_eval.timing import TOKENISATION, part
 
 _CUDA_BATCH_TOKENS = 32_768
 
 
-@dataclass(frozen=True, slots=True)
-class TokenSequence:
-    """Token ids as the model reads them; the states at ``start`` to ``stop`` (exclusive) are averaged."""
-
-    ids: tuple[int, ...]
-    start: int
-    stop: int
-
-
-class TransformerStates:
+class TransformerStates(TokenisedModel):
     """A transformer's body (no head) in inference mode on the best device, and its tokenizer.
 
     ``causal`` says that a position sees only those before it: padding on the right then needs no
@@ -46,49 +37,19 @@ class TransformerStates:
 
     def __init__(self, folder: Path, *, window: int, dtype: str, causal: bool) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        # Half precision is emulated on most CPUs: slower there, and less exact.
-        self.dtype = dtype if self.device.type == "cuda" else "float32"
-        self.window = window
+        kept = dtype if self.device.type == "cuda" else CPU_DTYPE
         self._causal = causal
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self.model: Any = _load_body(folder, getattr(torch, self.dtype)).to(self.device).eval()
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.model: Any = _load_body(folder, getattr(torch, kept)).to(self.device).eval()
         positions = getattr(self.model.config, "max_position_embeddings", None)
         if positions is not None and window > positions:
             raise InputError(
                 f"a window of {window} tokens, but the model has {positions} positions",
                 path=folder, mend="lower window in the model registry",
             )  # fmt: skip
-        self.dimension = int(self.model.config.hidden_size)
+        dimension = int(self.model.config.hidden_size)
+        super().__init__(tokenizer, window=window, dimension=dimension, dtype=kept)
         self._padding = self.tokenizer.pad_token_id or 0  # any id serves: no real position attends to it
-
-    @part(TOKENISATION)
-    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Each text's tokens without special ones, uncut."""
-        if not texts:
-            return []
-        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)[
-            "input_ids"
-        ]
-        return ids
-
-    @part(TOKENISATION)
-    def token_ends(self, texts: Sequence[str]) -> list[list[int]]:
-        """For each text the character offsets at which its tokens end."""
-        if not texts:
-            return []
-        encoded = self.tokenizer(
-            list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False
-        )
-        return [[end for _, end in offsets] for offsets in encoded["offset_mapping"]]
-
-    def special_ids(self) -> tuple[list[int], list[int]]:
-        """What the tokenizer by itself puts before and after a text, such as [CLS] and [SEP]."""
-        plain = self.tokenizer("a", add_special_tokens=False)["input_ids"]
-        whole = self.tokenizer("a")["input_ids"]
-        for start in range(len(whole) - len(plain) + 1):
-            if whole[start : start + len(plain)] == plain:
-                return whole[:start], whole[start + len(plain) :]
-        raise InputError("its special tokens change the text's own", path=self.tokenizer.name_or_path)
 
     def vectors(self, sequences: Sequence[TokenSequence], *, stable: bool) -> Vectors:
         """Unit vectors float32 [n, d] in the order of the input.
@@ -109,7 +70,7 @@ class TransformerStates:
         lengths = [len(sequence.ids) for sequence in sequences]
         for batch in plan_batches(lengths, self.window, batch_tokens=batch_tokens, least_tokens=least_tokens):
             means[list(batch.positions)] = self._means(batch, [sequences[at] for at in batch.positions])
-        return _unit_rows(means)
+        return unit_rows(means)
 
     @torch.inference_mode()
     def _means(self, batch: Batch, sequences: Sequence[TokenSequence]) -> Vectors:
@@ -140,24 +101,6 @@ class TransformerStates:
             torch.cuda.synchronize(self.device)
 
 
-def text_limits(
-    states: TransformerStates, name: str, *, specials: int, document: int, query: int
-) -> dict[Kind, int]:
-    """Tokens of its own that a document and a query may keep, of limits that include special tokens.
-
-    Raises
-    ------
-    InputError
-        When a limit leaves no room for text or exceeds the window.
-    """
-    for what, limit in (("document_tokens", document), ("query_tokens", query)):
-        if not specials < limit <= states.window:
-            raise InputError(
-                f"{what} {limit} is out of range for {name}", mend=f"choose {specials + 1} to {states.window}"
-            )
-    return {"document": document - specials, "query": query - specials}
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     verbosity = transformers_logging.get_verbosity()
@@ -183,13 +126,3 @@ def _load_body(folder: Path, dtype: torch.dtype) -> Any:
             path=folder, mend="fetch the model again, or name the right kind in the registry",
         )  # fmt: skip
     return model
-
-
-def _unit_rows(rows: Vectors) -> Vectors:
-    exact = rows.astype(np.float64)
-    lengths = np.sqrt((exact * exact).sum(axis=1, keepdims=True))
-    if not (np.isfinite(lengths).all() and (lengths > 0).all()):
-        raise InputError(
-            "the model gave a vector that is not finite, or zero", mend="check its weights and dtype"
-        )
-    return np.asarray(exact / lengths, dtype=np.float32)

@@ -10,11 +10,14 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from e2rank_eval.checkpoints import loadable_folder
+from e2rank_eval import vllm_engine
+from e2rank_eval.checkpoints import CPU_DTYPE, gguf_file, loadable_folder
 from e2rank_eval.errors import InputError
+from e2rank_eval.language_models import llama_cpp
 from e2rank_eval.language_models.base import LanguageModel
 from e2rank_eval.language_models.http_model import HttpModel
 from e2rank_eval.language_models.transformers_model import TransformersModel
+from e2rank_eval.language_models.vllm_model import LOGPROBS_MODE, VllmModel
 from e2rank_eval.registry.entries import ModelEntry
 from e2rank_eval.store.files import sha256_json
 
@@ -22,9 +25,10 @@ _TOKEN_BUDGET = {"cpu": 8192, "cuda": 131_072}
 
 
 def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping[str, str]) -> LanguageModel:
-    """The causal language model in ``folder``, on a GPU where there is one, in the entry's dtype.
+    """The causal language model in ``folder``, on the engine that its entry names.
 
-    Where the entry names a server, nothing is loaded and the server is asked instead.
+    It runs on a GPU where there is one, in the entry's dtype; on a CPU always in float32. Where the
+    entry names a server, nothing is loaded and the server is asked instead.
 
     ``file_hashes`` (file name -> SHA-256) make the fingerprint, with everything else that decides an
     output. The window is the entry's, or the positions that the model was built for if fewer.
@@ -35,7 +39,7 @@ def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping
         When the model is no decoder, cannot be loaded from safetensors, lacks weights (such as the
         output layer of an embedding model), or has no chat template.
     UnavailableError
-        When the entry names a server whose key is not in the environment.
+        When the entry names a server whose key is not in the environment, or an engine that is not here.
     """
     if entry.kind != "decoder":
         raise InputError(
@@ -43,15 +47,21 @@ def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping
         )
     if entry.server is not None:
         return HttpModel(folder.name, entry)
+    load = {"vllm": _on_vllm, "llama.cpp": _on_llama_cpp}.get(entry.engine, _on_transformers)
+    return load(folder, entry, file_hashes)
+
+
+def _on_transformers(folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> LanguageModel:
     source = loadable_folder(folder, entry.format)
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = entry.dtype if device == "cuda" else CPU_DTYPE
     silence: Any = transformers_logging.disable_progress_bar
     silence()
     loader: Any = AutoModelForCausalLM
     try:
         model, loading = loader.from_pretrained(
             source,
-            dtype=getattr(torch, entry.dtype),
+            dtype=getattr(torch, dtype),
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
@@ -69,13 +79,53 @@ def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping
             mend="name a checkpoint with a language-model head",
         )
     window = min(entry.window, getattr(model.config, "max_position_embeddings", entry.window))
-    settings = {"engine": "transformers", "window": window, "dtype": entry.dtype}
     return TransformersModel(
         model.to(device),
         tokenizer,
-        name=folder.name,
-        fingerprint=sha256_json(settings | {"files": dict(file_hashes)}),
-        window=window,
-        document_tokens=entry.document_tokens,
         token_budget=_TOKEN_BUDGET[device],
+        **_common(folder, entry, file_hashes, "transformers", window, dtype),
     )
+
+
+def _on_llama_cpp(folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> LanguageModel:
+    engine = f"xllamacpp {llama_cpp.engine_version()}"
+    file = gguf_file(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file.name, local_files_only=True)
+    return llama_cpp.LlamaCppModel(
+        file,
+        tokenizer,
+        threads=torch.get_num_threads(),
+        **_common(folder, entry, file_hashes, engine, entry.window, "as in the file"),
+    )
+
+
+def _on_vllm(folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> LanguageModel:
+    engine = f"vllm {vllm_engine.engine_version()}"
+    source = loadable_folder(folder, entry.format)
+    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+    model, vllm = vllm_engine.load_engine(
+        source,
+        window=entry.window,
+        dtype=entry.dtype,
+        runner="generate",
+        logprobs_mode=LOGPROBS_MODE,
+        max_logprobs=-1,
+    )
+    return VllmModel(
+        model,
+        vllm.SamplingParams,
+        tokenizer,
+        **_common(folder, entry, file_hashes, engine, entry.window, entry.dtype),
+    )
+
+
+def _common(
+    folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str], engine: str, window: int, dtype: str
+) -> dict[str, Any]:
+    settings = {"engine": engine, "window": window, "dtype": dtype, "files": dict(file_hashes)}
+    return {
+        "name": folder.name,
+        "fingerprint": sha256_json(settings),
+        "window": window,
+        "document_tokens": entry.document_tokens,
+    }

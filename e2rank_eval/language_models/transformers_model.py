@@ -11,13 +11,12 @@ import torch
 from numpy.typing import NDArray
 from transformers import GenerationConfig
 
-from e2rank_eval.errors import InputError
 from e2rank_eval.language_models.base import Generation, Likelihood, Message, NextToken
+from e2rank_eval.language_models.local import LocalModel
 from e2rank_eval.language_models.memory import run_in_batches
-from e2rank_eval.language_models.tokenisation import ChatTokenizer
 
 
-class TransformersModel:
+class TransformersModel(LocalModel):
     """A causal language model and its tokenizer, already loaded.
 
     ``token_budget`` bounds rows x longest row of one batch. Rows are padded on the left and padding
@@ -41,11 +40,9 @@ class TransformersModel:
         document_tokens: int,
         token_budget: int = 8192,
     ) -> None:
-        self.name = name
-        self.fingerprint = fingerprint
-        self.window = window
-        self.document_tokens = document_tokens
-        self._tokens = ChatTokenizer(tokenizer, name=name)
+        super().__init__(
+            tokenizer, name=name, fingerprint=fingerprint, window=window, document_tokens=document_tokens
+        )
         self._model = model.eval()
         self._token_budget = token_budget
         self._end_ids = sorted(self._tokens.end_ids | _end_ids(model.generation_config))
@@ -113,9 +110,7 @@ class TransformersModel:
         InputError
             When a continuation has no token, or exceeds the window together with its prompt.
         """
-        answers = [self._tokens.ids(text) for text in continuations]
-        if not all(answers):
-            raise InputError("a text without any token has no likelihood", mend="leave it out")
+        answers = self._answers(continuations)
         longest = max((len(answer) for answer in answers), default=0)
         prompts = self._prompts(chats, reserve=longest)
         rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
@@ -133,29 +128,9 @@ class TransformersModel:
         run_in_batches([len(row) for row in rows], self._token_budget, run)
         return [Likelihood(means[position], len(row)) for position, row in enumerate(rows)]
 
-    def count_tokens(self, text: str) -> int:
-        return len(self._tokens.ids(text))
-
-    def count_prompt_tokens(self, chat: Sequence[Message]) -> int:
-        return len(self._tokens.chat_ids(chat))
-
-    def truncate(self, text: str, tokens: int) -> str:
-        return self._tokens.truncate(text, tokens)
-
     def synchronise(self) -> None:
         if self._model.device.type == "cuda":
             torch.cuda.synchronize(self._model.device)
-
-    def _prompts(self, chats: Sequence[Sequence[Message]], *, reserve: int) -> list[list[int]]:
-        prompts = [self._tokens.chat_ids(chat) for chat in chats]
-        longest = max((len(prompt) for prompt in prompts), default=0)
-        if longest + reserve > self.window:
-            raise InputError(
-                f"a prompt of {longest} tokens and {reserve} of output exceed the {self.window} "
-                f"that {self.name!r} can read",
-                mend="lower document_tokens or the number of documents in the prompt",
-            )
-        return prompts
 
     def _last_logits(self, rows: Sequence[Sequence[int]], kept: int) -> Any:
         """Logits [rows, ``kept`` or more, vocabulary] of the last positions."""
@@ -182,20 +157,6 @@ class TransformersModel:
         end = next((place for place, token in enumerate(row) if token in self._end_ids), None)
         text = self._tokens.text(row if end is None else row[:end])
         return Generation(text, prompt_tokens, len(row) if end is None else end + 1, end is not None)
-
-    def _first_tokens(self, choices: Sequence[str]) -> list[int]:
-        ids = [self._tokens.ids(choice) for choice in choices]
-        empty = next((choice for choice, tokens in zip(choices, ids, strict=True) if not tokens), None)
-        if empty is not None:
-            raise InputError(f"choice {empty!r} has no token", mend="name a word")
-        first = [tokens[0] for tokens in ids]
-        if len(set(first)) < len(first):
-            raise InputError(
-                f"two of the choices {list(choices)} begin with the same token of {self.name!r}, "
-                "so their logits are one",
-                mend="choose words that begin differently",
-            )
-        return first
 
 
 def _greedy(**limits: Any) -> Any:

@@ -178,6 +178,10 @@ class ModelEntry(Strict):
         "sparse-encoder: weights of a vocabulary from a masked language model's head"
     )
     format: Literal["sentence-transformers", "transformers", "gguf", "openai-http"]
+    engine: Literal["transformers", "vllm", "llama.cpp"] = Field(
+        "transformers",
+        description="what runs it; vllm: a decoder on a GPU, text and vectors; llama.cpp: text, from GGUF",
+    )
     parameters: str
     licence: str
     sources: list[Source] = Field([], description="at least one, but for a served model, which has server")
@@ -203,6 +207,16 @@ class ModelEntry(Strict):
             raise ValueError("format openai-http and server go together")
         if bool(self.sources) == (self.server is not None):
             raise ValueError("give sources, or a server")
+        return self
+
+    @model_validator(mode="after")
+    def _engine_fits(self) -> ModelEntry:
+        formats = {"vllm": "transformers", "llama.cpp": "gguf"}
+        needed = formats.get(self.engine, self.format)
+        if self.format != needed or (self.engine in formats and self.kind != "decoder"):
+            raise ValueError(f"engine {self.engine} runs decoders of format {needed}")
+        if self.server is not None and "engine" in self.model_fields_set:
+            raise ValueError("a served model has no engine here")
         return self
 
 

@@ -21,7 +21,9 @@ from e2rank_eval.encoders.base import Encoder, Kind, Vectors
 from e2rank_eval.encoders.batching import BATCH_TOKENS, Batch, plan_batches
 from e2rank_eval.encoders.decoder import DecoderEncoder
 from e2rank_eval.encoders.pooled import PooledEncoder
-from e2rank_eval.encoders.states import TokenSequence
+from e2rank_eval.encoders.states import TransformerStates
+from e2rank_eval.encoders.tokenised import TokenSequence
+from e2rank_eval.errors import InputError
 from e2rank_eval.training.development import development_scores
 from e2rank_eval.training.gradient_cache import differentiate, in_order
 from e2rank_eval.training.losses import info_nce, ranknet
@@ -66,13 +68,16 @@ class VectorObjective:
         residual = stage2.residual if stage2 else None
         self._residual = Residual(residual.weight, learned=residual.learned) if residual else None
         self._roles = self._needed_roles()
-        body = prepare_module(encoder.states.model, settings)
-        encoder.states.model = body
+        if not isinstance(encoder.states, TransformerStates):
+            raise InputError(f"{encoder.name} cannot be trained on it", mend="set engine: transformers")
+        self._states = encoder.states
+        body = prepare_module(self._states.model, settings)
+        self._states.model = body
         self.module: Any = body
         self.transformer: Any = body
-        self.tokenizer: Any = encoder.states.tokenizer
+        self.tokenizer: Any = self._states.tokenizer
         if residual is not None and residual.learned and self._residual is not None:
-            self.module = WithResidual(body, self._residual.to(encoder.states.device))
+            self.module = WithResidual(body, self._residual.to(self._states.device))
 
     def _needed_roles(self) -> list[str]:
         compared = {one.vector for one in (self._info, self._rank) if one is not None}
@@ -97,7 +102,7 @@ class VectorObjective:
         flat = [sequence for role in self._roles for sequence in inputs.sequences[role]]
         cached = self._settings.gradient_cache
         batches = plan_batches(
-            [len(one.ids) for one in flat], self._encoder.states.window, batch_tokens=cached or BATCH_TOKENS
+            [len(one.ids) for one in flat], self._states.window, batch_tokens=cached or BATCH_TOKENS
         )
         terms: dict[str, Tensor] = {}
 
@@ -133,7 +138,7 @@ class VectorObjective:
     def _scores(self, slate: Slate, prompt: Any, vector: str) -> Any:
         inputs = self._inputs([slate], [prompt], max(self._prompt.windows, default=None))
         flat = [sequence for role in self._roles for sequence in inputs.sequences[role]]
-        batches = plan_batches([len(one.ids) for one in flat], self._encoder.states.window)
+        batches = plan_batches([len(one.ids) for one in flat], self._states.window)
         vectors = in_order([self._vectors(self.module, one, flat) for one in batches], batches)
         by_role = self._by_role([slate], inputs, vectors)
         return (by_role["document"] @ by_role[vector][0])[inputs.columns[0]].cpu().double().numpy()
@@ -156,7 +161,7 @@ class VectorObjective:
 
     def _vectors(self, run: Any, batch: Batch, flat: Sequence[TokenSequence]) -> Tensor:
         chosen = [flat[position] for position in batch.positions]
-        return functional.normalize(self._encoder.states.means(batch, chosen, model=run), dim=-1)
+        return functional.normalize(self._states.means(batch, chosen, model=run), dim=-1)
 
     def _by_role(self, slates: Sequence[Slate], inputs: _Inputs, vectors: Tensor) -> dict[str, Tensor]:
         """Vectors by role [n, d]; those of the frozen model where it makes them; residual added."""
@@ -176,7 +181,7 @@ class VectorObjective:
             "query": np.stack([self._frozen_queries[query] for query in queries]),
             "document": np.array(self._plain.encode(texts, "document").vectors),
         }
-        return {role: torch.from_numpy(one).to(self._encoder.states.device) for role, one in rows.items()}
+        return {role: torch.from_numpy(one).to(self._states.device) for role, one in rows.items()}
 
     def _losses(self, slates: Sequence[Slate], inputs: _Inputs, vectors: Tensor) -> dict[str, Tensor]:
         by_role = self._by_role(slates, inputs, vectors)

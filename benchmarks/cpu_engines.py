@@ -1,0 +1,165 @@
+"""Engines and number formats for MiniLM on a CPU: speed, nearness of vectors and nDCG@10, side by side.
+
+Usage: python benchmarks/cpu_engines.py [--rounds 3] [--documents 100] [--threads 1] [--cache cache]
+
+Each runs the same batches of the same sequences as this suite's own engine (float32, the first row) in
+turns within a round; printed are throughput ratios of medians, the least cosine of a document's vector
+with the first row's, and nDCG@10 of query-only MiniLM on lee among all 49 other texts. ONNX Runtime and
+OpenVINO take part where `onnx`, `onnxruntime` and `openvino` are installed; the suite does not need them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from encoder_throughput import MODEL, docstrings, seconds_of
+
+from e2rank_eval.datasets.registered import load_registered
+from e2rank_eval.encoders.load import load_encoder
+from e2rank_eval.registry import entries
+from e2rank_eval.sources.models import fetch_model
+
+
+class Body(torch.nn.Module):
+    """The transformer as a function of two tensors, which exporters want."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+        return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
+
+def as_model(run: Callable[[dict[str, np.ndarray]], np.ndarray]) -> Callable[..., Any]:
+    """``run`` (named arrays to states) in the place of a transformers model."""
+
+    def call(input_ids: Any, attention_mask: Any) -> Any:
+        states = run({"input_ids": input_ids.numpy(), "attention_mask": attention_mask.numpy()})
+        return SimpleNamespace(last_hidden_state=torch.from_numpy(np.array(states)))
+
+    return call
+
+
+def quantised(model: Any) -> Any:
+    """Linear layers in int8, activations quantised as they come."""
+    return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+
+
+def onnx_models(model: Any, threads: int) -> dict[str, Callable[..., Any]]:
+    import onnxruntime
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    folder = Path(tempfile.mkdtemp())
+    ids = torch.ones(2, 16, dtype=torch.long)
+    names = ["input_ids", "attention_mask"]
+    axes = {name: {0: "rows", 1: "tokens"} for name in [*names, "states"]}
+    torch.onnx.export(
+        Body(model), (ids, ids), str(folder / "float32"), input_names=names, output_names=["states"],
+        dynamic_axes=axes, opset_version=17, dynamo=False,
+    )  # fmt: skip
+    quantize_dynamic(str(folder / "float32"), str(folder / "int8"), weight_type=QuantType.QInt8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    made = {}
+    for kind in ("float32", "int8"):
+        session = onnxruntime.InferenceSession(
+            str(folder / kind), options, providers=["CPUExecutionProvider"]
+        )
+        made[f"ONNX Runtime {kind}"] = as_model(lambda given, session=session: session.run(None, given)[0])
+    return made
+
+
+def openvino_models(model: Any, threads: int) -> dict[str, Callable[..., Any]]:
+    import openvino
+
+    ids = torch.ones(2, 16, dtype=torch.long)
+    converted = openvino.convert_model(Body(model), example_input=(ids, ids))
+    settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(converted, "CPU", settings)
+    return {"OpenVINO float32": as_model(lambda given: compiled(list(given.values()))[0])}
+
+
+def ndcg(encoder: Any, dataset: Any) -> float:
+    """Mean nDCG@10 x 100 of the query vectors' order of all documents that are not excluded."""
+    ids = list(dataset.corpus)
+    documents = encoder.encode(
+        [document.contents for document in dataset.corpus.values()], "document"
+    ).vectors
+    queries = encoder.encode([query.text for query in dataset.queries.values()], "query").vectors
+    run = {}
+    for query_id, scores in zip(dataset.queries, queries @ documents.T, strict=True):
+        excluded = dataset.exclusions.get(query_id, frozenset())
+        run[query_id] = {i: float(s) for i, s in zip(ids, scores, strict=True) if i not in excluded}
+    return 100 * evaluate_mean(dataset.qrels, run)
+
+
+def evaluate_mean(qrels: Any, run: Any) -> float:
+    import pytrec_eval
+
+    found = pytrec_eval.RelevanceEvaluator(
+        {q: dict(grades) for q, grades in qrels.items()}, {"ndcg_cut.10"}
+    ).evaluate(run)
+    return statistics.fmean(one["ndcg_cut_10"] for one in found.values())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--documents", type=int, default=100)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    folder = fetch_model(MODEL, arguments.cache).path
+    dataset = load_registered("lee", arguments.cache, seed=13).dataset
+
+    def with_model(change: Callable[[Any], Any]) -> Any:
+        encoder: Any = load_encoder(folder, entries.model(MODEL), file_hashes={})
+        encoder.states.model = change(encoder.states.model)
+        return encoder
+
+    engines = {
+        "this suite, float32": with_model(lambda model: model),
+        "torch bfloat16": with_model(lambda model: model.to(torch.bfloat16)),
+        "torch int8": with_model(quantised),
+    }
+    plain = with_model(lambda model: model).states.model
+    for package, make in (("onnxruntime", onnx_models), ("openvino", openvino_models)):
+        if importlib.util.find_spec(package) is None:
+            print(f"{package} is not installed and left out")
+            continue
+        for name, model in make(plain, arguments.threads).items():
+            engines[name] = with_model(lambda _, model=model: model)
+    report(engines, docstrings(arguments.documents), dataset, arguments.rounds)
+
+
+def report(engines: dict[str, Any], texts: list[str], dataset: Any, rounds: int) -> None:
+    first = next(iter(engines))
+    expected = engines[first].encode(texts, "document").vectors
+    times: dict[str, list[float]] = {name: [] for name in engines}
+    for _ in range(rounds):
+        for name, encoder in engines.items():
+            times[name].append(seconds_of(lambda encoder=encoder: encoder.encode(texts, "document")))
+    base = statistics.median(times[first])
+    for name, encoder in engines.items():
+        cosine = float((encoder.encode(texts, "document").vectors * expected).sum(axis=1).min())
+        print(
+            f"{name}: ratio of medians {base / statistics.median(times[name]):.2f}, "
+            f"least cosine {cosine:.4f}, nDCG@10 on lee {ndcg(encoder, dataset):.2f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

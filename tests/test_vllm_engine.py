@@ -1,0 +1,149 @@
+"""vLLM's adapters without vLLM: what they ask for, and that answers of its shape are read rightly.
+
+The stand-ins answer from a small transformers checkpoint, so vectors, texts and logits have a reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_chat_models import entry, write_chat_model
+from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
+
+from e2rank_eval.encoders.load import load_encoder
+from e2rank_eval.encoders.states import TransformerStates
+from e2rank_eval.encoders.tokenised import TokenSequence
+from e2rank_eval.encoders.vllm_states import POOLING, pooled
+from e2rank_eval.errors import UnavailableError
+from e2rank_eval.language_models.load import load_language_model
+from e2rank_eval.language_models.vllm_model import VllmModel
+from e2rank_eval.vllm_engine import engine_arguments
+
+CHATS = [[{"role": "user", "content": text}] for text in ("Beijing", "gravity is a force", "say yes or no")]
+
+
+class StandIn:
+    """``vllm.LLM`` as the adapters use it; keeps what it was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.body = AutoModel.from_pretrained(folder).eval()
+        self.model = AutoModelForCausalLM.from_pretrained(folder).eval()
+        self.asked: list[tuple[list[dict[str, list[int]]], Any]] = []
+
+    @torch.inference_mode()
+    def embed(self, prompts: Any, *, pooling_params: Any, use_tqdm: bool) -> list[Any]:
+        self.asked.append((prompts, pooling_params))
+        states = [self.body(torch.tensor([one["prompt_token_ids"]])).last_hidden_state for one in prompts]
+        return [SimpleNamespace(outputs=SimpleNamespace(embedding=one[0, -1].tolist())) for one in states]
+
+    @torch.inference_mode()
+    def generate(self, prompts: Any, parameters: Any, *, use_tqdm: bool) -> list[Any]:
+        self.asked.append((prompts, parameters))
+        return [self._answer(one["prompt_token_ids"], parameters) for one in prompts]
+
+    def _answer(self, prompt: list[int], parameters: Any) -> Any:
+        ids, steps = list(prompt), []
+        for _ in range(parameters.max_tokens):
+            logits = self.model(torch.tensor([ids])).logits[0, -1]
+            ids.append(int(logits.argmax()))
+            steps.append(by_token(logits))
+            if ids[-1] == 2:
+                break
+        every = self.model(torch.tensor([prompt])).logits[0]
+        output = SimpleNamespace(
+            token_ids=ids[len(prompt) :],
+            finish_reason="stop" if ids[-1] == 2 else "length",
+            logprobs=steps,
+        )
+        return SimpleNamespace(outputs=[output], prompt_logprobs=[None, *map(by_token, every[:-1])])
+
+
+def by_token(logits: torch.Tensor) -> dict[int, Any]:
+    return {token: SimpleNamespace(logprob=value) for token, value in enumerate(logits.tolist())}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_chat_model(tmp_path_factory.mktemp("chat"))
+
+
+@pytest.fixture
+def model(folder: Path) -> tuple[VllmModel, StandIn]:
+    engine = StandIn(folder)
+    adapter = VllmModel(
+        engine, lambda **given: SimpleNamespace(**given), AutoTokenizer.from_pretrained(folder),
+        name="tiny", fingerprint="f", window=4096, document_tokens=64,
+    )  # fmt: skip
+    return adapter, engine
+
+
+def test_vectors_are_the_last_tokens_states_at_unit_length(folder: Path) -> None:
+    rows: list[Sequence[int]] = [[5, 6, 7], [9], [11, 12, 13, 14]]
+    sequences = [TokenSequence(tuple(row), len(row) - 1, len(row)) for row in rows]
+    engine, parameters = StandIn(folder), object()
+    found = pooled(engine, parameters, sequences, 48)
+    states = TransformerStates(folder, window=512, dtype="float32", causal=True)
+    np.testing.assert_allclose(found, states.vectors(sequences, stable=False), atol=1e-6)
+    assert engine.asked == [([{"prompt_token_ids": list(row)} for row in rows], parameters)]
+    assert pooled(engine, parameters, [], 48).shape == (0, 48)
+    assert POOLING == {"pooling_type": "LAST"}
+
+
+def test_texts_logits_and_likelihoods_equal_those_of_transformers(
+    model: tuple[VllmModel, StandIn], folder: Path
+) -> None:
+    adapter, engine = model
+    plain = load_language_model(folder, entry(), file_hashes={})
+    assert adapter.generate(CHATS, max_new_tokens=8) == plain.generate(CHATS, max_new_tokens=8)
+    choices = ("yes", "no")
+    found, expected = (one.next_token(CHATS, choices) for one in (adapter, plain))
+    np.testing.assert_allclose(found.logits, expected.logits, atol=1e-4)
+    answers = ["the force", "no", "Beijing is"]
+    for one, other in zip(adapter.likelihood(CHATS, answers), plain.likelihood(CHATS, answers), strict=True):
+        assert one.log_probability == pytest.approx(other.log_probability, abs=1e-4)
+        assert one.tokens == other.tokens
+    parameters = [asked for _, asked in engine.asked]
+    assert all(one.temperature == 0.0 for one in parameters)
+    assert (parameters[0].max_tokens, parameters[0].min_tokens) == (8, 0)
+    assert (parameters[1].logprobs, parameters[2].prompt_logprobs) == (-1, -1)
+
+
+def test_prompts_go_as_the_token_ids_of_the_chat_template(
+    model: tuple[VllmModel, StandIn], folder: Path
+) -> None:
+    adapter, engine = model
+    adapter.generate(CHATS[:1], max_new_tokens=1)
+    ((prompts, _),) = engine.asked
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert tokenizer.decode(prompts[0]["prompt_token_ids"]) == (
+        "<|im_start|>user\nBeijing<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    )
+
+
+def test_an_engine_runs_no_code_of_the_checkpoint_and_remembers_no_prefix() -> None:
+    given = engine_arguments(Path("m"), window=512, dtype="bfloat16", runner="pooling")
+    assert given["trust_remote_code"] is given["enable_prefix_caching"] is False
+    assert (given["max_model_len"], given["load_format"], given["runner"]) == (512, "safetensors", "pooling")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_where_it_cannot_run_the_error_says_what_to_do(folder: Path) -> None:
+    asked = entry(engine="vllm", end_of_text="<|endoftext|>")
+    for load in (load_language_model, load_encoder):
+        with pytest.raises(UnavailableError, match=r"engine vllm .*set engine: transformers"):
+            load(folder, asked, file_hashes={})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"engine": "llama.cpp"}, {"engine": "vllm", "kind": "encoder"}, {"engine": "vllm", "format": "gguf"}],
+)
+def test_an_engine_that_cannot_read_the_format_is_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="runs decoders of format"):
+        entry(**wrong)

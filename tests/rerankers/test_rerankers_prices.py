@@ -1,0 +1,57 @@
+"""A query's price in the traces: by the prices of the model's server, where its entry states any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2rank_eval.configuration import ListwiseSettings
+from e2rank_eval.language_models.http_model import HttpModel
+from e2rank_eval.registry import entries
+from e2rank_eval.rerankers.execution import _priced
+
+ENTRY = """
+title: served
+kind: decoder
+format: openai-http
+parameters: unknown
+licence: unknown
+trained_for_embedding: false
+trained_for_e2rank: false
+window: 4096
+document_tokens: 300
+query_tokens: 100
+"""
+SERVER = "server: {base_url: 'http://localhost:1/v1', model: m%s}\n"
+PRICES = ", prices: {input: 2.0, output: 8.0, currency: EUR}"
+
+
+@pytest.fixture
+def overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A registry with one served model that states prices and one that does not."""
+    (tmp_path / "config").mkdir()
+    models = [("priced", ENTRY + SERVER % PRICES), ("free", ENTRY + SERVER % "")]
+    text = "".join(
+        f"{name}:\n" + body.strip().replace("\n", "\n  ").join(["  ", "\n"]) for name, body in models
+    )
+    (tmp_path / "config/models.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    entries._load.cache_clear()
+    yield
+    entries._load.cache_clear()
+
+
+def test_a_trace_has_the_price_that_its_server_states(overlay: None) -> None:
+    rows = [{"query_id": "q", "prompt_tokens": 1500, "output_tokens": 250}]
+    priced = _priced(ListwiseSettings(family="listwise", model="priced"), rows)
+    assert priced == [rows[0] | {"price": {"amount": 0.005, "currency": "EUR"}}]
+    assert _priced(ListwiseSettings(family="listwise", model="free"), rows) == rows
+
+
+def test_a_price_changes_no_finished_work(overlay: None) -> None:
+    one, other = (HttpModel("m", entries.model(name)) for name in ("priced", "free"))
+    assert one.fingerprint == other.fingerprint
+    one.close()
+    other.close()

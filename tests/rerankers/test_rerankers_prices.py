@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -32,10 +33,8 @@ PRICES = ", prices: {input: 2.0, output: 8.0, currency: EUR}"
 def overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A registry with one served model that states prices and one that does not."""
     (tmp_path / "config").mkdir()
-    models = [("priced", ENTRY + SERVER % PRICES), ("free", ENTRY + SERVER % "")]
-    text = "".join(
-        f"{name}:\n" + body.strip().replace("\n", "\n  ").join(["  ", "\n"]) for name, body in models
-    )
+    bodies = {"priced": ENTRY + SERVER % PRICES, "free": ENTRY + SERVER % ""}
+    text = "".join(f"{name}:\n{indent(body, '  ')}" for name, body in bodies.items())
     (tmp_path / "config/models.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
     entries._load.cache_clear()

@@ -202,3 +202,30 @@ def print_mteb(record: Mapping[str, Any]) -> None:
 
 def _shown(value: float | None, form: str) -> str:
     return "–" if value is None else f"{value:{form}}"
+
+
+def print_estimate(title: str, found: Mapping[str, Any]) -> None:
+    """What runs would take: one row per run, then totals, disk and the assumptions behind them."""
+    columns = ["system", "data set", "stage", "queries", "10^6 tokens", "PFLOP", "device hours", "lengths"]
+    rows = [
+        [row["system"], row["dataset"], row["stage"], row["queries"] or "?",
+         *(_scaled(row[key], scale) for key, scale in (("tokens", 1e6), ("flops", 1e15), ("hours", 1.0))),
+         row["lengths"]]
+        for row in found["runs"]
+    ]  # fmt: skip
+    _print(f"{title}: {len(rows)} runs with a model", columns, rows)
+    unknown = f", and {found['unknown']} runs of unknown size" if found["unknown"] else ""
+    _console.print(
+        f"in all {found['tokens'] / 1e6:,.0f} million tokens, {found['hours']:.1f} device hours at "
+        f"{found['tflops']:g} TFLOP/s x {found['utilisation']:g}{unknown}"
+    )
+    sizes = f"{found['weight_bytes'] / 1e9:.1f} GB of weights, {found['dataset_bytes'] / 1e9:.1f} GB of data"
+    more = f"; no source states the size of {', '.join(found['unsized'])}" if found["unsized"] else ""
+    _console.print(f"to fetch, unless it is here: {sizes}{more}", highlight=False)
+    _console.print(
+        "2 FLOP per weight and token without attention; written tokens take longer than that: a lower bound"
+    )
+
+
+def _scaled(value: float | None, scale: float) -> str:
+    return "?" if value is None else f"{value / scale:.2f}"

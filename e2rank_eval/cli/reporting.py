@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from e2rank_eval.cli.common import DEMO, PAPER, ConfigOption, app, known, open_configuration
+from e2rank_eval.cli.common import (
+    DEMO,
+    PAPER,
+    ConfigOption,
+    JsonOption,
+    app,
+    known,
+    open_configuration,
+    print_json,
+)
 
 
 @app.command()
@@ -80,3 +89,33 @@ def site(
 
     configuration, layout = open_configuration(config)
     typer.echo(write_site(layout, configuration, local_only=local_only))
+
+
+@app.command()
+def plan(
+    ids: Annotated[list[str], typer.Argument(help="Tables or figures of the paper, or paper for all.")],
+    config: ConfigOption = PAPER,
+    tflops: Annotated[float, typer.Option(min=0.001, help="The device's peak rate, in TFLOP/s.")] = 312.0,
+    utilisation: Annotated[
+        float, typer.Option(min=0.001, max=1.0, help="The share of the peak that is reached.")
+    ] = 0.4,
+    json: JsonOption = False,
+) -> None:
+    """Estimate tokens, device hours and disk of tables before anything runs.
+
+    The default rate is the dense bfloat16 peak of an A100; both numbers are assumptions.
+
+    Example: e2rank-eval plan table3 --tflops 989
+    """
+    from e2rank_eval.planning.estimate import Device, estimate
+    from e2rank_eval.printing import print_estimate
+
+    configuration, layout = open_configuration(config)
+    names = list(configuration.artefacts) if ids == ["paper"] else ids
+    for name in names:
+        known(name, configuration.artefacts, "table or figure", config)
+    found = estimate(configuration, names, layout, Device(tflops, utilisation))
+    if json:
+        print_json(found)
+    else:
+        print_estimate(", ".join(ids), found)

@@ -14,6 +14,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import significance
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.evaluation.measures import parse_measure
+from e2rank_eval.evaluation.power import smallest_difference
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import Layout
@@ -64,6 +65,8 @@ def compare(
     a paired randomisation test (whose p Holm corrects over all of ``tests``) and a paired t-test
     for every pair of reranker and baseline; both have rows over all collections where there are
     several. p values are None below six queries.
+    ``detectable`` is the smallest difference that a test on so many queries could be expected to find
+    (``power.smallest_difference``), of one collection at a time.
 
     Raises
     ------
@@ -136,6 +139,7 @@ def _test(
         else None,
         "p_t": significance.paired_t_p(differences) if tested else None,
         "effect_size": significance.effect_size(differences),
+        "detectable": smallest_difference(differences[0]) if tested and len(differences) == 1 else None,
         "wins": wins,
         "ties": ties,
         "losses": losses,

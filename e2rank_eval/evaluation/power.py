@@ -12,6 +12,9 @@ POWER = 0.8
 
 LEVEL = 0.05
 
+_RELATIVE_ZERO = 1e-12
+"""Below this share of the values at hand, a deviation is rounding."""
+
 
 def smallest_difference(
     differences: Sequence[float], *, level: float = LEVEL, power: float = POWER
@@ -19,8 +22,8 @@ def smallest_difference(
     """The true mean difference that a two-sided paired t-test at ``level`` finds with ``power``.
 
     delta = (t_{1 - level/2, n-1} + t_{power, n-1}) s / sqrt(n), with s the standard deviation of
-    the per-query differences (Sakai 2018, Laboratory Experiments in Information Retrieval, chapter 6,
-    by the t rather than the normal quantile). In the unit of ``differences``; a randomisation test
+    the per-query differences (Sakai 2018, Laboratory Experiments in Information Retrieval;
+    here by the t rather than the normal quantile). In the unit of ``differences``; a randomisation test
     over as many queries is as powerful within a few percent. None below two queries, or where every
     query differs by as much.
     """
@@ -30,7 +33,7 @@ def smallest_difference(
     if len(values) < 2:
         return None
     deviation = float(values.std(ddof=1))
-    if deviation == 0:
+    if deviation <= _RELATIVE_ZERO * float(np.abs(values).max()):
         return None
     freedom = len(values) - 1
     quantiles = stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, power)

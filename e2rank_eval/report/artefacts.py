@@ -46,7 +46,11 @@ class SystemRow(Artefact):
 
 
 class TestRow(Artefact):
-    """One paired test; ``difference`` is reranker minus baseline, p values are None where too few queries."""
+    """One paired test; ``difference`` is reranker minus baseline, p values are None where too few queries.
+
+    ``detectable`` is the smallest difference that the test could be expected to find; files made before
+    it was added have none.
+    """
 
     __test__ = False
 
@@ -59,6 +63,7 @@ class TestRow(Artefact):
     p_t: float | None
     p_holm: float | None
     effect_size: float | None
+    detectable: float | None = None
     wins: int
     ties: int
     losses: int

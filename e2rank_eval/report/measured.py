@@ -96,7 +96,7 @@ class Measurements:
 
     def _task(self, source: TaskSource) -> Part | None:
         """The mean of the main scores of a task's splits and subsets, as mteb's own result file has them."""
-        folder = self._results.layout.path(places.MTEB)
+        folder = self._results.layout.path(places.MTEB) / "results"
         names = {source.model, *_repositories(source.model)}
         paths = sorted(
             path

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from e2rank_eval.evaluation import significance
 from e2rank_eval.evaluation.comparison import FEWEST_QUERIES
+from e2rank_eval.evaluation.power import smallest_difference
 from e2rank_eval.paper.grid import Grid, GridCell, LatencySource, RunSource, Source, TaskSource
 from e2rank_eval.paper.reproduction import command as reproduce_command
 from e2rank_eval.paper.verdicts import Verdict, verdict
@@ -19,12 +20,16 @@ from e2rank_eval.store import layout as places
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """A paired test against the table's baseline row; ``p_holm`` is corrected over the table's tests."""
+    """A paired test against the table's baseline row; ``p_holm`` is corrected over the table's tests.
+
+    ``detectable`` is the smallest difference that it could be expected to find, of one collection.
+    """
 
     __test__ = False
 
     difference: float
     p: float
+    detectable: float | None
     p_holm: float | None = None
 
 
@@ -101,7 +106,8 @@ def _tests(
         differences = _differences(measured, reference)
         if differences is not None and sum(map(len, differences)) >= FEWEST_QUERIES:
             p = significance.randomisation_p(differences, seed=seed)
-            found[system, column] = Test(significance.mean(differences), p)
+            detectable = smallest_difference(differences[0]) if len(differences) == 1 else None
+            found[system, column] = Test(significance.mean(differences), p, detectable)
     corrected = significance.holm([test.p for test in found.values()])
     return {key: replace(test, p_holm=p) for (key, test), p in zip(found.items(), corrected, strict=True)}
 
@@ -139,9 +145,8 @@ class _Needs:
     def _command(self, source: Source) -> str:
         layout = self._results.layout
         if isinstance(source, TaskSource):
-            return (
-                f"# {source.task} with {source.model}: a result file of mteb below {layout.path(places.MTEB)}"
-            )
+            results = layout.path(places.MTEB) / "results"
+            return f"# {source.task} with {source.model}: a result file of mteb below {results}"
         if isinstance(source, RunSource) and source.published_run is not None:
             own = source.dataset and self._results.path(places.METRICS, source.key).exists()
             if not own:

@@ -39,7 +39,8 @@ def cells_table(results: Results, name: str) -> Table:
     kinds: list[tuple[str, Kind]] = [
         ("system", "text"), ("column", "text"), ("ours", "score"), ("published", "score"),
         ("difference", "difference"), ("queries", "count"), ("interval holds published", "text"),
-        ("against baseline", "difference"), ("p after Holm", "p"), ("verdict", "text"), ("needs", "text"),
+        ("against baseline", "difference"), ("detectable", "score"),
+        ("p after Holm", "p"), ("verdict", "text"), ("needs", "text"),
         ("command", "text"),
     ]  # fmt: skip
     rows = tuple(_full_row(cell) for cell in cells)
@@ -96,6 +97,7 @@ def _full_row(cell: JudgedCell) -> tuple[Cell, ...]:
         Cell(ours.queries if ours else None),
         Cell(inside),
         Cell(cell.test.difference if cell.test else None),
+        Cell(cell.test.detectable if cell.test else None),
         Cell(cell.test.p_holm if cell.test else None),
         Cell(cell.verdict),
         Cell("; ".join(cell.needs)),

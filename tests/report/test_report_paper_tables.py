@@ -116,7 +116,7 @@ def test_every_table_stands_with_nothing_run(tmp_path: Path) -> None:
 
 def test_mteb_scores_are_read_from_its_own_result_files(tmp_path: Path) -> None:
     results = _results(tmp_path)
-    folder = tmp_path / places.MTEB / "Alibaba-NLP__E2Rank-0.6B" / "main"
+    folder = tmp_path / places.MTEB / "results" / "Alibaba-NLP__E2Rank-0.6B" / "main"
     write_json(
         folder / "SummEval.json", {"task_name": "SummEval", "scores": {"test": [{"main_score": 0.309}]}}
     )

@@ -1,0 +1,80 @@
+"""What a run takes by its family, and what the paper's tables add up to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from e2rank_eval.configuration import (
+    CrossEncoderSettings,
+    E2RankSettings,
+    ListwiseSettings,
+    PairwiseSettings,
+    read_configuration,
+)
+from e2rank_eval.planning.costs import Lengths, Tokens, flops, tokens
+from e2rank_eval.planning.estimate import Device, estimate
+from e2rank_eval.planning.parameters import parameters
+from e2rank_eval.registry import entries
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import write_json
+from e2rank_eval.store.layout import Layout
+
+CONFIG = Path(__file__).parents[2] / "config" / "paper.yaml"
+LENGTHS = Lengths(query=10, document=200, measured=False)
+MODEL = "e2rank-0.6b"
+
+
+def test_e2rank_reads_every_document_once_and_the_prompt_ones_twice() -> None:
+    whole = tokens(E2RankSettings(family="e2rank", model=MODEL), LENGTHS, 100)
+    assert whole == Tokens(100 * 200 + 20 * 200 + 10)
+    plain = tokens(E2RankSettings(family="e2rank", model=MODEL, prompt="query-only"), LENGTHS, 100)
+    assert plain == Tokens(100 * 200 + 10)
+
+
+def test_a_sliding_window_reads_most_documents_twice_and_writes_every_window() -> None:
+    used = tokens(ListwiseSettings(family="listwise", model=MODEL), LENGTHS, 100)
+    assert used.read == 9 * (20 * 200 + 10)  # RankGPT: (100 - 20) / 10 + 1 windows
+    assert used.written == 9 * 20 * 4
+    fewer = tokens(ListwiseSettings(family="listwise", model=MODEL), LENGTHS, 10)
+    assert fewer.read == 10 * 200 + 10
+
+
+def test_pairs_are_read_one_by_one_and_cut_documents_count_as_cut() -> None:
+    used = tokens(CrossEncoderSettings(family="cross-encoder", model=MODEL, document_tokens=64), LENGTHS, 100)
+    assert used == Tokens(100 * (64 + 10))
+    pairwise = tokens(PairwiseSettings(family="pairwise-llm", model=MODEL, passes=10), LENGTHS, 100)
+    assert pairwise.written == 10 * 99 * 2
+
+
+def test_an_estimate_follows_from_registry_counts_and_lengths(tmp_path: Path) -> None:
+    found = estimate(read_configuration(CONFIG), ["table1"], Layout(tmp_path), Device(100, 0.5))
+    (row,) = (r for r in found["runs"] if r["system"] == "bm25 / e2rank-8b" and r["dataset"] == "dl19")
+    entry = entries.dataset("dl19")
+    assert entry.queries == 43
+    used = 43 * (120 * 56 * 1.3 + 6 * 1.3)
+    assert row["tokens"] == pytest.approx(used)
+    assert row["hours"] == pytest.approx(flops(8e9, Tokens(used)) / 50e12 / 3600)
+    assert found["weight_bytes"] == pytest.approx(0.6e9 * 4 + 4e9 * 2 + 8e9 * 2)
+    assert {"trec-news", "robust04", "signal1m"} <= set(found["unsized"])
+    assert len(found["runs"]) == 30
+
+
+def test_measured_statistics_go_before_stated_ones_and_shared_runs_count_once(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    spread = {"words_per_document": {"mean": 100.0}, "words_per_query": {"mean": 10.0}}
+    write_json(
+        layout.path(places.DATASET_MANIFEST, dataset="dl19"),
+        {"documents": 1000, "queries": 2, "statistics": spread},
+    )
+    found = estimate(read_configuration(CONFIG), ["table1", "table2"], layout, Device(100, 0.5))
+    (row,) = (r for r in found["runs"] if r["system"] == "bm25 / e2rank-8b" and r["dataset"] == "dl19")
+    assert row["lengths"] == "measured"
+    assert row["tokens"] == pytest.approx(2 * (120 * 100 + 10) * 1.3)
+    assert len(found["runs"]) == 30
+
+
+def test_every_model_states_its_size_so_that_it_can_be_read() -> None:
+    assert {name for name, entry in entries.models().items() if parameters(entry) <= 0} == set()
+    assert parameters(entries.model("all-minilm-l6-v2")) == pytest.approx(22.7e6)

@@ -17,6 +17,7 @@ include: "workflow/rules/retrieve.smk"
 include: "workflow/rules/rerank.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/latency.smk"
+include: "workflow/rules/mteb.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/paper.smk"
 
@@ -70,6 +71,11 @@ rule published:
 rule latency:
     input:
         GRAPH.latency_files(),
+
+
+rule mteb:
+    input:
+        GRAPH.mteb_files(),
 
 
 rule tables:

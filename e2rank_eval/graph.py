@@ -55,9 +55,9 @@ class Graph:
 
     ``rerankings`` maps (first stage, reranker) to the data sets on which a comparison, a sweep or a
     latency entry asks for it, in the configuration's order; ``retrievals`` likewise maps first stages;
-    ``timings`` are the (latency entry, reranker) pairs; ``trainings`` maps (training file,
-    run) to the file's content and the run's. Without ``whole``, tables of the paper ask for
-    no more than this machine can make; ``left_out`` says what that leaves out, and why.
+    ``timings`` are the (latency entry, reranker) pairs, ``mteb_jobs`` the (mteb entry, system) pairs;
+    ``trainings`` maps (training file, run) to the file's content and the run's. Without ``whole``, tables of
+    the paper ask for no more than this machine can make; ``left_out`` says what that leaves out, and why.
 
     Raises
     ------
@@ -77,6 +77,8 @@ class Graph:
             for name, run in file.runs.items()
         }
         self.artefacts = ArtefactRuns(self.configuration, origin)
+        suites = self.configuration.mteb
+        self.mteb_jobs = [(entry, system) for entry in suites for system in suites[entry].systems]
         self._check_registries(origin)
         self.left_out = {} if whole else self._left_out()
         wanted = chain(_wanted(self.configuration), self._of_artefacts())
@@ -174,6 +176,9 @@ class Graph:
         try:
             for system in systems:
                 if model := getattr(system, "model", None):
+                    entries.model(model)
+            for entry, name in self.mteb_jobs:
+                for model in self._mteb_models(entry, name):
                     entries.model(model)
             for identifier in self._registered().values():
                 entries.dataset(identifier)
@@ -341,6 +346,32 @@ class Graph:
 
     def training_files(self) -> list[str]:
         return [self.trained_entry(path, run) for path, run in self.trainings]
+
+    def mteb_files(self) -> list[str]:
+        return [self.path(places.MTEB_RECORD, entry=entry, system=system) for entry, system in self.mteb_jobs]
+
+    def mteb_models(self, entry: str, system: str) -> list[str]:
+        """The records of the models that a job of an mteb entry draws on."""
+        return [self.path(places.MODEL, model=model) for model in self._mteb_models(entry, system)]
+
+    def mteb_settings(self, entry: str, system: str) -> dict[str, Any]:
+        """What decides a job's record: the entry but for its title and its other systems, and the models."""
+        suite = self.configuration.mteb[entry]
+        shown = {"title", "models", "rerankers", "paper_table"}
+        reranker = self.settings("rerankers", system) if system in suite.rerankers else None
+        models = self._mteb_models(entry, system)
+        return {
+            "settings": suite.model_dump(mode="json", exclude=shown),
+            "reranker": reranker,
+            "entries": {model: entries.model(model).model_dump(mode="json") for model in models},
+        }
+
+    def _mteb_models(self, entry: str, system: str) -> list[str]:
+        suite = self.configuration.mteb[entry]
+        if system in suite.models:
+            return [system]
+        named = [getattr(self.configuration.rerankers[system], "model", None), suite.first_stage]
+        return sorted({model for model in named if model is not None})
 
     def comparison_files(self) -> list[str]:
         return [self.path(places.COMPARISON, comparison=name) for name in self.configuration.comparisons]

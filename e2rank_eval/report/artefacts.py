@@ -133,6 +133,30 @@ class Latency(Artefact):
     sweep: tuple[CostPoint, ...] = ()
 
 
+class MtebTask(Artefact):
+    """One task of an mteb record: ``score`` x 100 or None, and what computing it took where known."""
+
+    task: str
+    type: str
+    score: float | None
+    seconds: float | None
+    texts: int | None
+    tokens: int | None
+    truncated: int | None
+    forward_tokens: int | None
+    failure: str | None
+
+
+class MtebRecord(Artefact):
+    """One model or reranker on the tasks of an mteb entry."""
+
+    system: str
+    name: str
+    revision: str
+    tasks: tuple[MtebTask, ...]
+    missing: tuple[str, ...]
+
+
 class Manifest(Artefact):
     """The volatile facts of how one artefact was made."""
 

@@ -19,6 +19,7 @@ from e2rank_eval.report.artefacts import (
     Latency,
     Manifest,
     Metrics,
+    MtebRecord,
 )
 from e2rank_eval.report.excerpts import Excerpt, read_excerpts
 from e2rank_eval.store import layout as places
@@ -86,6 +87,9 @@ class Results:
 
     def latency(self, run: RunKey) -> Latency:
         return self._record(self._path(places.LATENCY, run), Latency)
+
+    def mteb(self, entry: str, system: str) -> MtebRecord:
+        return self._record(self.layout.path(places.MTEB_RECORD, entry=entry, system=system), MtebRecord)
 
     def traces(self, run: RunKey) -> dict[str, dict[str, Any]]:
         """Trace rows by query id."""

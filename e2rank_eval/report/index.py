@@ -10,7 +10,8 @@ from e2rank_eval.errors import InputError
 
 def table_ids(configuration: Configuration) -> list[str]:
     """Of each comparison the quality, further measures and tests; of each latency entry totals, phases
-    and cost; of each table of the paper its own shape and all cells.
+    and cost; of each table of the paper its own shape and all cells; of each mteb
+    entry means by type, scores by task and costs.
 
     Raises
     ------
@@ -21,6 +22,7 @@ def table_ids(configuration: Configuration) -> list[str]:
     ids += [f"latency-{name}{part}" for name in configuration.latency for part in ("", "-phases", "-cost")]
     for name in configuration.artefacts:
         ids += paper_table_ids(configuration, name)
+    ids += [f"mteb-{name}{part}" for name in configuration.mteb for part in ("", "-tasks", "-costs")]
     return _distinct(ids, "tables")
 
 

@@ -12,6 +12,7 @@ from e2rank_eval.report.collect import Results
 from e2rank_eval.report.cost_tables import cost_table
 from e2rank_eval.report.index import paper_table_ids, table_ids
 from e2rank_eval.report.latency_tables import latency_table, phases_table
+from e2rank_eval.report.mteb_tables import MTEB_TABLES
 from e2rank_eval.report.paper_tables import cells_table, paper_table
 from e2rank_eval.report.quality_tables import measures_table, quality_table, tests_table
 from e2rank_eval.report.render import to_csv, to_latex, to_markdown
@@ -52,6 +53,10 @@ def build_table(results: Results, identifier: str) -> Table:
     for name in results.configuration.artefacts:
         if identifier in paper_table_ids(results.configuration, name):
             return (paper_table if identifier == name else cells_table)(results, name)
+    for name in results.configuration.mteb:
+        for part, build in MTEB_TABLES.items():
+            if identifier == f"mteb-{name}{part}":
+                return build(results, name)
     known = ", ".join(table_ids(results.configuration))
     raise InputError(f"no table named {identifier!r}", mend=f"known: {known}")
 

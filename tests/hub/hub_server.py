@@ -44,9 +44,10 @@ class Hub:
         server.routes += [self._api, self._resolve]
         server.files["/"] = File(b"")
 
-    def publish(self, kind: str, name: str, files: Mapping[str, bytes]) -> str:
-        """Serve the files and return the commit."""
-        commit = hashlib.sha1(b"".join(sorted(git_hash(c).encode() for c in files.values()))).hexdigest()
+    def publish(self, kind: str, name: str, files: Mapping[str, bytes], commit: str | None = None) -> str:
+        """Serve the files and return the commit; ``commit`` where a client asks for that one by name."""
+        own = hashlib.sha1(b"".join(sorted(git_hash(c).encode() for c in files.values()))).hexdigest()
+        commit = commit or own
         self.repositories[kind, name] = Repository(kind, name, commit, dict(files))
         for content in files.values():
             address = hashlib.sha256(content).hexdigest()

@@ -1,0 +1,175 @@
+"""Tables of one mteb entry: means by type as the paper's table 4, scores by task as its table 15, costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from e2rank_eval.mteb_suite.published import published_scores
+from e2rank_eval.mteb_suite.summary import Mean, summarise
+from e2rank_eval.paper import published as paper
+from e2rank_eval.report.artefacts import MtebRecord
+from e2rank_eval.report.collect import Results
+from e2rank_eval.report.table import Cell, Column, Table
+
+_SOURCE = "Published rows: embeddings-benchmark/results at f4cc6c8b, one for each revision of a model."
+_PARTIAL = "A mean over a part of the tasks says of how many; it is not comparable with a whole one."
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Scores x 100 by task, whoever they are from."""
+
+    name: str
+    scores: Mapping[str, float]
+    tags: tuple[str, ...] = ()
+
+
+def mteb_table(results: Results, entry: str) -> Table:
+    """Means by type, over tasks and over types: ours first, then the paper's, then published models'."""
+    records = _records(results, entry)
+    wanted = _wanted(records)
+    kinds = sorted(set(wanted.values()))
+    rows = []
+    for one in [*_ours(records), *_paper_by_task(results, entry), *_published(wanted)]:
+        summary = summarise(wanted, one.scores)
+        means = [summary.by_type[kind] for kind in kinds]
+        scored = Cell(f"{summary.tasks.scored} of {len(wanted)}")
+        rows.append((_name(one), *map(_mean, [*means, summary.tasks, summary.types]), scored))
+    rows += [
+        (
+            Cell(name, tags=("paper",)),
+            *(Cell(means.get(column)) for column in [*map(_column, kinds), "avg"]),
+            Cell(None),
+            Cell(None),
+        )
+        for name, means in _paper_by_type(results, entry).items()
+    ]
+    counts = [sum(kind == one for one in wanted.values()) for kind in kinds]
+    columns = (
+        Column("system", "text"),
+        *(Column(f"{kind} ({count})", "score") for kind, count in zip(kinds, counts, strict=True)),
+        Column(f"mean over tasks ({len(wanted)})", "score"),
+        Column(f"mean over types ({len(kinds)})", "score"),
+        Column("tasks scored", "text"),
+    )
+    notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(records), _SOURCE)
+    return Table(f"mteb-{entry}", _title(results, entry), columns, tuple(rows), notes)
+
+
+def mteb_tasks_table(results: Results, entry: str) -> Table:
+    """A row for each task, a column for each system: ours, and the paper's beside them."""
+    records = _records(results, entry)
+    wanted = _wanted(records)
+    shown = [*_ours(records), *_paper_by_task(results, entry)]
+    rows = [
+        (Cell(task), Cell(kind), *(Cell(one.scores.get(task)) for one in shown))
+        for task, kind in wanted.items()
+    ]
+    means = [_mean(summarise(wanted, one.scores).tasks) for one in shown]
+    rows.append((Cell("mean over tasks"), Cell(None), *means))
+    headings = [Column(" ".join((one.name, *(f"({tag})" for tag in one.tags))), "score") for one in shown]
+    columns = (Column("task", "text"), Column("type", "text"), *headings)
+    notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(records))
+    return Table(f"mteb-{entry}-tasks", f"{_title(results, entry)}: by task", columns, tuple(rows), notes)
+
+
+def mteb_costs_table(results: Results, entry: str) -> Table:
+    """What every task took: seconds, texts, tokens read and tokens that went through the model."""
+    rows = [
+        (
+            Cell(record.system), Cell(task.task),
+            *map(Cell, (task.seconds, task.texts, task.tokens, task.forward_tokens, task.truncated)),
+        )
+        for record in _records(results, entry)
+        for task in record.tasks
+    ]  # fmt: skip
+    columns = (
+        *(Column(heading, "text") for heading in ("system", "task")),
+        Column("seconds", "number"),
+        *(Column(heading, "count") for heading in ("texts", "tokens", "tokens computed", "truncated")),
+    )
+    note = "Tokens computed: without texts that repeat, and without vectors that an earlier task stored."
+    title = f"{_title(results, entry)}: what it took"
+    return Table(f"mteb-{entry}-costs", title, columns, tuple(rows), (note,))
+
+
+MTEB_TABLES: dict[str, Callable[[Results, str], Table]] = {
+    "": mteb_table, "-tasks": mteb_tasks_table, "-costs": mteb_costs_table,
+}  # fmt: skip
+"""Builders by what follows ``mteb-<entry>`` in a table's id."""
+
+
+def _records(results: Results, entry: str) -> list[MtebRecord]:
+    suite = results.configuration.mteb[entry]
+    return [results.mteb(entry, system) for system in suite.systems]
+
+
+def _title(results: Results, entry: str) -> str:
+    return results.configuration.mteb[entry].title
+
+
+def _wanted(records: Sequence[MtebRecord]) -> dict[str, str]:
+    return {task.task: task.type for record in records for task in record.tasks}
+
+
+def _ours(records: Sequence[MtebRecord]) -> list[_Row]:
+    return [
+        _Row(record.system, {task.task: task.score for task in record.tasks if task.score is not None})
+        for record in records
+    ]
+
+
+def _published(wanted: Mapping[str, str]) -> list[_Row]:
+    """Rows that have any of the tasks."""
+    return [
+        _Row(f"{row.model} @ {row.revision[:12]}", row.scores, ("published",))
+        for row in published_scores()
+        if wanted.keys() & row.scores.keys()
+    ]
+
+
+def _paper_by_task(results: Results, entry: str) -> list[_Row]:
+    """Systems of the paper's tables 15 and 20, whose columns are tasks."""
+    number = results.configuration.mteb[entry].paper_table
+    if number is None or number == "4":
+        return []
+    return [_Row(name, means, ("paper",)) for name, means in _cells(number).items()]
+
+
+def _paper_by_type(results: Results, entry: str) -> dict[str, dict[str, float]]:
+    """Systems of the paper's table 4, whose columns are types."""
+    return _cells("4") if results.configuration.mteb[entry].paper_table == "4" else {}
+
+
+def _cells(number: str) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for cell in paper.table(number):
+        found.setdefault(cell.system, {})[cell.column] = float(cell.printed)
+    return found
+
+
+def _column(kind: str) -> str:
+    """The paper's name of a type of tasks.
+
+    >>> _column("PairClassification"), _column("STS")
+    ('pair-classification', 'sts')
+    """
+    return "pair-classification" if kind == "PairClassification" else kind.lower()
+
+
+def _name(row: _Row) -> Cell:
+    return Cell(row.name, tags=row.tags)
+
+
+def _mean(mean: Mean) -> Cell:
+    partial = mean.value is not None and not mean.whole
+    return Cell(mean.value, tags=(f"{mean.scored} of {mean.wanted}",) if partial else ())
+
+
+def _missing(records: Sequence[MtebRecord]) -> list[str]:
+    return [
+        f"{one.system} lacks {len(one.missing)} of {len(one.tasks)} tasks: {', '.join(one.missing)}."
+        for one in records
+        if one.missing
+    ]

@@ -1,0 +1,157 @@
+"""Rerankers inside mteb: two stages as our own pipeline ranks them, and no order that tells the answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mteb
+import pytest
+from datasets import Dataset as Rows
+from mteb.models.models_protocols import CrossEncoderProtocol, EncoderProtocol, SearchProtocol
+
+from e2rank_eval.configuration import E2RankSettings, FeedbackSettings, IdentitySettings
+from e2rank_eval.errors import InputError
+from e2rank_eval.evaluation.effectiveness import evaluate
+from e2rank_eval.model_loading import Models
+from e2rank_eval.mteb_suite.local_tasks import local_task
+from e2rank_eval.mteb_suite.model_meta import reranker_meta
+from e2rank_eval.mteb_suite.rerankers import MtebListReranker, MtebPairReranker, mteb_reranker
+from e2rank_eval.records import Dataset
+from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.families import build_reranker
+from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
+from e2rank_eval.store.trec import Run
+
+
+class SharedWords(PairReranker):
+    """Scores a pair by the words that both have."""
+
+    fingerprint = "shared-words"
+
+    def _document_limit(self, query: str) -> int:
+        return 1000
+
+    def _truncate(self, text: str, tokens: int) -> str:
+        return " ".join(text.split()[:tokens])
+
+    def _score(self, pairs: Any) -> list[PairScore]:
+        return [self._one(pair) for pair in pairs]
+
+    def _one(self, pair: Pair) -> PairScore:
+        query, document = ({*text.lower().split()} for text in pair)
+        return PairScore(float(len(query & document)), len(document))
+
+    def _synchronise(self) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def models(own_cache: Path, minilm_path: Path) -> Models:
+    return Models(own_cache, threads=1)
+
+
+def _adapter(settings: Any, models: Models, **options: Any) -> Any:
+    reranker = build_reranker(settings, RerankContext(models=models))
+    return mteb_reranker(
+        reranker,
+        reranker_meta("mine", reranker.fingerprint),
+        first_stage=options.get("first_stage"),
+        depth=options.get("depth", 100),
+    )
+
+
+def _main_score(adapter: Any, task: Any, **options: Any) -> float:
+    result = mteb.evaluate(adapter, task, cache=None, co2_tracker=False, **options)
+    return float(result.task_results[0].get_score())
+
+
+def test_two_stages_inside_mteb_rank_as_our_own_pipeline_does(
+    models: Models, own_cache: Path, lee_dataset: Dataset
+) -> None:
+    """Rocchio on the 20 best by cosine: once through mteb, once through rank_many and trec_eval."""
+    from e2rank_eval.records import Candidate, CandidateList
+    from e2rank_eval.retrieval.dense import Dense
+
+    settings = FeedbackSettings(family="feedback", model="all-minilm-l6-v2", documents=3)
+    encoder = models.encoder("all-minilm-l6-v2")
+    adapter = _adapter(settings, models, first_stage=encoder, depth=20)
+    assert isinstance(adapter, SearchProtocol)
+    assert not isinstance(adapter, EncoderProtocol)
+    through_mteb = _main_score(adapter, local_task("LeeRetrieval", own_cache))
+
+    reranker = build_reranker(settings, RerankContext(models=models))
+    queries, corpus = list(lee_dataset.queries.values()), list(lee_dataset.corpus.values())
+    hits = Dense(corpus, encoder).search(queries, [len(corpus)] * len(queries))
+    run = {}
+    for query, found in zip(queries, hits, strict=True):
+        pairs = zip(found.positions, found.scores, strict=True)
+        ranked = CandidateList(query.id, tuple(Candidate(corpus[p], s) for p, s in pairs))
+        head = CandidateList(query.id, ranked.candidates[:20])
+        order = [*reranker.rank(query, head).document_ids, *ranked.document_ids[20:]]
+        run[query.id] = {d: -float(rank) for rank, d in enumerate(order) if d != query.id}
+    ours = evaluate(Run(run), lee_dataset.qrels, ["nDCG@10"]).mean["nDCG@10"]
+    assert through_mteb == pytest.approx(ours, abs=1e-4)
+    assert adapter.take_usage().texts == 50 * 20
+
+
+def test_a_task_converted_by_mteb_is_reranked_from_its_predictions(
+    models: Models, own_cache: Path, lee_dataset: Dataset, tmp_path: Path
+) -> None:
+    """The first stage's order stays under identity, and E2Rank changes it."""
+    from e2rank_eval.mteb_suite.loading import load_mteb_encoder
+
+    encoder = load_mteb_encoder("all-minilm-l6-v2", own_cache, threads=1)
+    first = _main_score(encoder, local_task("LeeRetrieval", own_cache), prediction_folder=tmp_path)
+    converted = local_task("LeeRetrieval", own_cache).convert_to_reranking(tmp_path, top_k=50)
+    kept = _main_score(_adapter(IdentitySettings(family="identity"), models), converted)
+    assert kept == pytest.approx(first, abs=1e-5)
+    e2rank = E2RankSettings(family="e2rank", model="all-minilm-l6-v2", prompt_documents=3)
+    assert _main_score(_adapter(e2rank, models), converted) != pytest.approx(first, abs=1e-3)
+
+
+def test_the_stored_order_of_a_reranking_task_decides_nothing() -> None:
+    """Its lists often begin with the relevant documents; a listwise model must not see that."""
+    reranker = build_reranker(IdentitySettings(family="identity"), RerankContext(models=None))  # type: ignore[arg-type]
+    adapter = MtebListReranker(reranker, reranker_meta("identity", reranker.fingerprint))
+    corpus = Rows.from_list([{"id": f"d{n}", "text": f"text {n}"} for n in range(30)])
+    queries = Rows.from_list([{"id": "q", "text": "which?"}])
+    task = mteb.get_task("AskUbuntuDupQuestions").metadata
+    ids = list(corpus["id"])
+    found = []
+    for order in (ids, ids[::-1]):
+        adapter.index(corpus)
+        scores = adapter.search(queries, task_metadata=task, top_k=1000, top_ranked={"q": order})["q"]
+        found.append(sorted(scores, key=lambda document: -scores[document]))
+        assert len(set(scores.values())) == len(ids)
+    assert found[0] == found[1]
+    assert found[0] not in (ids, ids[::-1])
+
+
+def test_without_candidates_or_a_first_stage_the_mend_is_told() -> None:
+    reranker = build_reranker(IdentitySettings(family="identity"), RerankContext(models=None))  # type: ignore[arg-type]
+    adapter = MtebListReranker(reranker, reranker_meta("identity", reranker.fingerprint))
+    task = mteb.get_task("SciFact").metadata
+    with pytest.raises(InputError, match="SciFact brings no candidates to rerank; name a first stage"):
+        adapter.search(Rows.from_list([{"id": "q", "text": "x"}]), task_metadata=task, top_k=10)
+
+
+def test_pairs_are_scored_through_mteb_as_one_by_one(own_cache: Path, lee_dataset: Dataset) -> None:
+    reranker = SharedWords()
+    adapter = mteb_reranker(reranker, reranker_meta("words", "0" * 40), first_stage=None, depth=100)
+    assert isinstance(adapter, MtebPairReranker)
+    assert isinstance(adapter, CrossEncoderProtocol)
+    task = local_task("LeeRetrieval", own_cache)
+    task.load_data()
+    ids = list(lee_dataset.corpus)
+    task.dataset["default"]["test"]["top_ranked"] = dict.fromkeys(lee_dataset.queries, ids)
+    through_mteb = _main_score(adapter, task)
+    run = {
+        query.id: {
+            d: reranker._one((query.text, document.text)).score
+            for d, document in lee_dataset.corpus.items()
+            if d != query.id
+        }
+        for query in lee_dataset.queries.values()
+    }
+    ours = evaluate(Run(run), lee_dataset.qrels, ["nDCG@10"]).mean["nDCG@10"]
+    assert through_mteb == pytest.approx(ours, abs=2e-3)  # ties fall either way

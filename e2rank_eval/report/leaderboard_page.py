@@ -37,8 +37,9 @@ def _json(value: object) -> str:
 def _table(results: Results) -> Table:
     rows, groups = [], []
     for row in entries(results):
-        value = row["measures"][HEADLINE]
         key = (row["dataset"], row["first_stage"], row["reranker"])
+        metrics = results.metrics(key)
+        low, high = metrics.interval[HEADLINE]
         groups.append(row["dataset"])
         rows.append(
             (
@@ -46,7 +47,7 @@ def _table(results: Results) -> Table:
                 Cell(row["label"], tags=(UNTRAINED,) if row["untrained"] else ()),
                 Cell(row["first_stage_label"]),
                 Cell(row["queries"]),
-                Cell(value["mean"], (value["low"], value["high"]), link=Link(run=key)),
+                Cell(100 * metrics.mean[HEADLINE], (100 * low, 100 * high), link=Link(run=key)),
                 Cell("mteb", link=Link(page=f"{FOLDER}/mteb/{mteb_place(row, mteb_revision(results, row))}")),
             )
         )

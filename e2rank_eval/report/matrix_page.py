@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -35,7 +36,7 @@ def score_matrix(results: Results) -> Table:
     table = _matrix(results, "matrix", f"{HEADLINE} × 100", "score", value)
     notes = (
         "In brackets the bootstrap 95 % interval. The tint goes from a column's lowest value to its highest. "
-        "Bold: best of the column; underlined: second best.",
+        "Bold: best on the same candidates; underlined: second best.",
     )
     return ranked(replace(_tinted(table, _share_of_range), notes=notes))
 
@@ -45,8 +46,9 @@ def change_matrix(results: Results) -> Table:
 
     def value(key: RunKey) -> Cell:
         before = results.first_stage(key[0], key[1])
-        start = sum(before.values()) / len(before)
-        return Cell(100 * (results.metrics(key).mean[HEADLINE] - start), link=Link(run=key))
+        change = results.metrics(key).mean[HEADLINE] - math.fsum(before.values()) / len(before)
+        # What is left of two sums of the same values is no change, and would print as -0.00.
+        return Cell(100 * round(change, 12) + 0.0, link=Link(run=key))
 
     table = _matrix(results, "matrix-change", f"Change of {HEADLINE} × 100 by reranking", "difference", value)
     notes = ("Against the same candidates in the first stage's order. Tests are with the comparisons.",)

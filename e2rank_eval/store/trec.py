@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.store.files import read_lines, write_text
@@ -31,9 +31,23 @@ def encode_id(identifier: str) -> str:
     return "".join(quote(c, safe="") if c.isspace() or c == "%" else c for c in identifier)
 
 
+_LAST_SPACE = 0x3000
+"""No later character is white space."""
+
+_ENCODED = {
+    encode_id(character): character for character in map(chr, range(_LAST_SPACE + 1))
+    if character.isspace() or character == "%"
+}  # fmt: skip
+_ENCODED_ONE = re.compile("|".join(sorted(_ENCODED, key=len, reverse=True)))
+
+
 def decode_id(field: str) -> str:
-    """Undo :func:`encode_id`; an id with no ``%`` comes back unchanged."""
-    return unquote(field) if "%" in field else field
+    """Undo :func:`encode_id`, and no more: in files that others wrote a ``%2C`` belongs to the id.
+
+    >>> decode_id("a%20b%25"), decode_id("Mars_%28planet%29")
+    ('a b%', 'Mars_%28planet%29')
+    """
+    return _ENCODED_ONE.sub(lambda match: _ENCODED[match[0]], field) if "%" in field else field
 
 
 def write_run(path: Path, rankings: Iterable[tuple[str, Sequence[str]]], tag: str) -> None:

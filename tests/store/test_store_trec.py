@@ -100,3 +100,15 @@ def test_a_cut_off_gzip_file_is_refused(tmp_path: Path) -> None:
         path.write_bytes(torn)
         with pytest.raises(InputError, match="whole gzip"):
             read_qrels(path)
+
+
+def test_the_percent_signs_of_foreign_ids_stay(shared_data: Path, tmp_path: Path) -> None:
+    """BRIGHT's own ids hold some: judgements that others wrote must meet a run written here."""
+    path = shared_data / "trec" / "qrels" / "qrels.bright-earth-science.txt"
+    judged = {line.split()[2] for line in path.read_text(encoding="utf-8").splitlines()}
+    percent = {identifier for identifier in judged if "%" in identifier}
+    assert len(percent) > 5
+    read = {document for grades in read_qrels(path).values() for document in grades}
+    assert read == judged
+    write_run(tmp_path / "ours.run", [("q", sorted(judged))], tag="ours")
+    assert set(read_run(tmp_path / "ours.run").scores["q"]) == judged

@@ -93,6 +93,18 @@ def test_a_damaged_or_outdated_copy_is_made_again(conversions: list[Path], tmp_p
     assert json.loads((folder / "tokenizer.json").read_text()) == {}
 
 
+@pytest.mark.parametrize("damage", ["", "{", '{"origin": {}}', "[]", "\x00"])
+def test_a_copy_with_a_damaged_record_is_made_again(
+    conversions: list[Path], tmp_path: Path, damage: str
+) -> None:
+    folder = loadable_folder(tmp_path, "gguf")
+    (folder / "dequantised.json").write_text(damage)
+    assert loadable_folder(tmp_path, "gguf") == folder
+    assert len(conversions) == 2
+    loadable_folder(tmp_path, "gguf")
+    assert len(conversions) == 2, "the new record is whole"
+
+
 def test_a_failed_conversion_leaves_nothing(
     conversions: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,9 +23,8 @@ def smallest_difference(
 
     delta = (t_{1 - level/2, n-1} + t_{power, n-1}) s / sqrt(n), with s the standard deviation of
     the per-query differences (Sakai 2018, Laboratory Experiments in Information Retrieval;
-    here by the t rather than the normal quantile). In the unit of ``differences``; a randomisation test
-    over as many queries is as powerful within a few percent. None below two queries, or where every
-    query differs by as much.
+    here by the t rather than the normal quantile). In the unit of ``differences``. None below two
+    queries, or where every query differs by as much.
     """
     from scipy.special import stdtrit
 

@@ -41,7 +41,9 @@ def _check_average(
     others = () if own else tuple(dict.fromkeys(source.table for source, _ in parts))
     where = f"Table {row.table}, {row.system}"
     of = f"its {len(parts)} values" if own else f"the {len(parts)} values in table {' and '.join(others)}"
-    how = "" if len(set(weights)) == 1 else " (weighted by numbers of tasks)"
+    how = (
+        "" if len(set(weights)) == 1 else f" (weighted by numbers of tasks; unweighted {_unweighted(parts)})"
+    )
     if distance > printed.half + mean.half:
         bound = shown(printed.half + mean.half, row.places + 1)
         wording = (
@@ -57,6 +59,12 @@ def _check_average(
             f"unrounded values could give the printed one.{_sharper(tables, row, column)}"
         )
         yield Finding("average-rounding", (row.table,), row.system, column, text, recomputed, wording)
+
+
+def _unweighted(parts: Parts) -> str:
+    """The plain mean, so that a reader sees that the other way to average does not explain the number."""
+    values = [source.printed(part) for source, part in parts]
+    return shown(weighted_mean(values, [1] * len(values)).value, 2)
 
 
 def _sharper(tables: Tables, row: Row, column: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from markupsafe import Markup, escape
 
 from e2rank_eval.report.addresses import comparison_page, run_page
@@ -25,7 +27,8 @@ def to_html(table: Table, *, root: str = "../site/", caption: str | None = None)
     stands for the title where a heading above the table says the rest.
     """
     head = Markup("").join(_heading(column) for column in table.columns)
-    body = Markup("").join(_row(table, index, root) for index in range(len(table.rows)))
+    marks = [_most_marks(table, position) for position in range(len(table.columns))]
+    body = Markup("").join(_row(table, index, root, marks) for index in range(len(table.rows)))
     notes = Markup("").join(Markup("<li>{}</li>\n").format(note) for note in table.notes)
     if table.notes:
         notes = Markup('<ul class="notes">\n{}</ul>\n').format(notes)
@@ -49,10 +52,10 @@ def _heading(column: Column) -> Markup:
     )
 
 
-def _row(table: Table, index: int, root: str) -> Markup:
+def _row(table: Table, index: int, root: str, marks: Sequence[int]) -> Markup:
     starts = bool(table.groups) and index > 0 and table.groups[index] != table.groups[index - 1]
     cells = Markup("").join(
-        _cell(cell, column, root, heading=position == 0, marks=_most_marks(table, position))
+        _cell(cell, column, root, heading=position == 0, marks=marks[position])
         for position, (cell, column) in enumerate(zip(table.rows[index], table.columns, strict=True))
     )
     return Markup("<tr{}>{}</tr>\n").format(Markup(' class="group"') if starts else "", cells)
@@ -64,7 +67,7 @@ def _typeset(text: str, column: Column) -> str:
 
 
 def _most_marks(table: Table, position: int) -> int:
-    return max(len(row[position].marks) for row in table.rows)
+    return max((len(row[position].marks) for row in table.rows), default=0)
 
 
 def _cell(cell: Cell, column: Column, root: str, *, heading: bool, marks: int) -> Markup:

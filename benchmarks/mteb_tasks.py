@@ -1,0 +1,101 @@
+"""mteb's tasks with this suite's adapter against mteb's own wrapper of sentence-transformers, side by side.
+
+Usage: python benchmarks/mteb_tasks.py [--rounds 3] [--tasks LeeRetrieval] [--threads 2] [--cache cache]
+
+The model is all-MiniLM-L6-v2, both without stored vectors. Both take turns within a round, so that a busy
+machine slows both alike; printed are medians over rounds, their ratio (above 1: this suite is faster), the
+tokens that went through either model, padding included and left out, and both scores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mteb
+import torch
+
+from e2rank_eval.encoders.states import TransformerStates
+from e2rank_eval.mteb_suite.loading import load_mteb_encoder
+from e2rank_eval.mteb_suite.local_tasks import local_task
+from e2rank_eval.sources.models import fetch_model
+
+MODEL = "all-minilm-l6-v2"
+
+
+class Counter:
+    """Adds up what a transformer's forward passes are given."""
+
+    def __init__(self, model: Any) -> None:
+        self.padded = self.real = 0
+        model.register_forward_pre_hook(self._count, with_kwargs=True)
+
+    def _count(self, _module: object, _given: object, named: dict[str, torch.Tensor]) -> None:
+        self.padded += named["input_ids"].numel()
+        self.real += int(named["attention_mask"].sum())
+
+
+def timed(model: Any, task: str, cache: Path) -> tuple[float, float]:
+    """Seconds of the evaluation, its data loaded before, and the score."""
+    loaded = local_task(task, cache)
+    loaded.load_data()
+    start = time.perf_counter()
+    result = mteb.evaluate(model, loaded, cache=None, co2_tracker=False, show_progress_bar=False)
+    return time.perf_counter() - start, 100 * float(result.task_results[0].get_score())
+
+
+def states_of(adapter: Any) -> TransformerStates:
+    """The engine at the bottom of an adapter: below the vector cache and the meter."""
+    states: TransformerStates = adapter._metered._encoder.states
+    return states
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tasks", nargs="+", default=["LeeRetrieval"])
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    from sentence_transformers import SentenceTransformer
+
+    peer = SentenceTransformer(str(fetch_model(MODEL, arguments.cache).path), device="cpu")
+    theirs = Counter(peer[0].auto_model)
+    for task in arguments.tasks:
+        compare(task, peer, theirs, arguments)
+
+
+def compare(task: str, peer: Any, theirs: Counter, arguments: argparse.Namespace) -> None:
+    times: dict[str, list[float]] = {"ours": [], "theirs": []}
+    scores: dict[str, float] = {}
+    for _ in range(arguments.rounds):
+        with tempfile.TemporaryDirectory() as folder:  # a fresh cache of vectors in every round
+            for name in ("models", "downloads"):
+                (Path(folder) / name).symlink_to((arguments.cache / name).resolve())
+            ours = load_mteb_encoder(MODEL, Path(folder), threads=arguments.threads)
+            mine = Counter(states_of(ours).model)
+            theirs.padded = theirs.real = 0
+            runs: dict[str, Callable[[], tuple[float, float]]] = {
+                "ours": lambda ours=ours: timed(ours, task, arguments.cache),
+                "theirs": lambda: timed(peer, task, arguments.cache),
+            }
+            for name, run in runs.items():
+                seconds, scores[name] = run()
+                times[name].append(seconds)
+    own, other = (statistics.median(times[name]) for name in ("ours", "theirs"))
+    print(
+        f"{task}: ours {own:.2f} s, mteb with sentence-transformers {other:.2f} s, ratio {other / own:.2f}; "
+        f"tokens {ours.take_usage().forward_tokens} against {theirs.real}, padded {mine.padded} against "
+        f"{theirs.padded}; scores {scores['ours']:.2f} and {scores['theirs']:.2f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

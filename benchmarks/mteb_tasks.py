@@ -67,7 +67,8 @@ def main() -> None:
     from sentence_transformers import SentenceTransformer
 
     peer = SentenceTransformer(str(fetch_model(MODEL, arguments.cache).path), device="cpu")
-    theirs = Counter(peer[0].auto_model)
+    body = next(one for one in peer.modules() if type(one).__name__ == "BertModel")
+    theirs = Counter(body)
     for task in arguments.tasks:
         compare(task, peer, theirs, arguments)
 

@@ -1,4 +1,4 @@
-"""Verbs that train: label, train."""
+"""Verbs that train: label, slates, train."""
 
 from __future__ import annotations
 
@@ -68,3 +68,32 @@ def train(
         known(name, file.runs, "run", config)
     for name in runs or file.runs:
         typer.echo(run(file, name))
+
+
+@app.command()
+def slates(
+    source: Annotated[
+        Path, typer.Argument(help="A folder in BEIR layout, or a YAML file of pinned packages.")
+    ],
+    output: Annotated[Path, typer.Argument(help="The JSONL file to write.")],
+    split: Annotated[str, typer.Option(help="Of a folder: qrels/<split>.tsv.")] = "train",
+    model: Annotated[
+        str, typer.Option(help="Registry encoder whose vectors the teacher compares.")
+    ] = "all-minilm-l6-v2",
+    depth: Annotated[int, typer.Option(min=2, help="BM25 candidates of a slate.")] = 50,
+    cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+) -> None:
+    """Make training slates of a judged collection, ranked by a teacher who knows the relevant documents.
+
+    Example: e2rank-eval slates config/train/docstrings.yaml cache/slates/docstrings.jsonl
+    """
+    from e2rank_eval.model_loading import Models
+    from e2rank_eval.training.collection_slates import collection_slates, read_collection
+    from e2rank_eval.training.slates import write_slates
+
+    dataset = read_collection(source, split)
+    encoder = Models(cache, threads=threads).encoder(model)
+    found = collection_slates(dataset, encoder, depth)
+    write_slates(output, found)
+    typer.echo(f"{output}: {len(found)} slates of {len(dataset.queries)} queries")

@@ -16,7 +16,12 @@ from e2rank_eval.configuration.experiment import (
     MtebSettings,
     SweepSettings,
 )
-from e2rank_eval.configuration.reading import parse_configuration, read_configuration, read_training
+from e2rank_eval.configuration.reading import (
+    parse_configuration,
+    read_configuration,
+    read_strictly,
+    read_training,
+)
 from e2rank_eval.configuration.stand_ins import StandIns, stand_in
 from e2rank_eval.configuration.systems import (
     CrossEncoderSettings,
@@ -92,6 +97,7 @@ __all__ = [
     "load_mapping",
     "parse_configuration",
     "read_configuration",
+    "read_strictly",
     "read_training",
     "stand_in",
 ]

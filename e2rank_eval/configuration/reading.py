@@ -50,7 +50,12 @@ def read_configuration(path: Path) -> Configuration:
 
 def read_training(path: Path) -> TrainingFile:
     """Read and check a file of training runs; raises as :func:`read_configuration` does."""
-    return _parsed(TrainingFile, load_mapping(path), path)
+    return read_strictly(TrainingFile, path)
+
+
+def read_strictly(kind: type[Kind], path: Path) -> Kind:
+    """Read and check a YAML file of settings of any kind; raises as :func:`read_configuration` does."""
+    return _parsed(kind, load_mapping(path), path)
 
 
 def _parsed(kind: type[Kind], values: dict[str, Any], path: Path | str) -> Kind:

@@ -73,6 +73,21 @@ class ResidualSettings(Strict):
     learned: bool = Field(False, description="train the weight as well")
 
 
+class DirectionSettings(Strict):
+    """Draws the listwise vector (residual added) to vectors made of frozen ones; not in the paper."""
+
+    oracle: float = Field(
+        0.0, ge=0, description="weight of 1 - cosine to unit(plain query + unit(mean of the positives))"
+    )
+    feedback: float = Field(
+        0.0,
+        ge=0,
+        description="weight of 1 - cosine to unit(plain query + unit(softmax-weighted mean of the prompt's "
+        "documents)), weighted by their similarity to the plain query",
+    )
+    temperature: float = Field(0.1, gt=0, description="of those weights")
+
+
 class LoraSettings(Strict):
     """Low-rank adapters in place of full updates, merged into the weights that are saved."""
 
@@ -140,6 +155,7 @@ class RunBase(Strict):
         [], description="regular expressions that names of trained parameters match; empty: all"
     )
     lora: LoraSettings | None = None
+    dropout: bool = Field(True, description="the dropout that the model's configuration has")
     gradient_checkpointing: bool = False
     gradient_cache: int | None = Field(
         None, ge=1, description="tokens run at once when a batch's graph does not fit memory; null: all"
@@ -198,8 +214,12 @@ class Stage2Run(RunBase):
         0.0, ge=0, description="weight of 1 - cosine(listwise vector, plain query vector): against forgetting"
     )
 
+    direction: DirectionSettings | None = Field(None, description="only with frozen_documents")
+
     @model_validator(mode="after")
     def _has_a_loss(self) -> Stage2Run:
+        if self.direction is not None and not self.frozen_documents:
+            raise ValueError("direction: only with frozen_documents, whose vectors it is made of")
         if self.info_nce is None and self.ranknet is None:
             raise ValueError("give info_nce, ranknet or both")
         if self.residual is not None and self.residual.learned and self.gradient_cache is not None:

@@ -17,8 +17,8 @@ def prepare_module(module: Any, settings: RunBase, *, unused: Sequence[str] = ("
     """``module`` with the parameters of ``settings`` trainable, in training mode.
 
     With ``lora`` only its adapters learn. Gradient checkpointing recomputes a layer's inside in the
-    backward pass. Parameters whose names hold one of ``unused`` are frozen: BERT's pooler, which no
-    vector here goes through.
+    backward pass. Without ``dropout`` no layer drops anything. Parameters whose names hold one of
+    ``unused`` are frozen: BERT's pooler, which no vector here goes through.
 
     Raises
     ------
@@ -38,6 +38,10 @@ def prepare_module(module: Any, settings: RunBase, *, unused: Sequence[str] = ("
         raise InputError("no parameter is trained", mend="loosen trainable, or name layers that exist")
     if settings.gradient_checkpointing:
         module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    if not settings.dropout:
+        for part in module.modules():
+            if isinstance(part, nn.Dropout):
+                part.p = 0.0
     return module.train()
 
 

@@ -24,6 +24,7 @@ from e2rank_eval.encoders.pooled import PooledEncoder
 from e2rank_eval.encoders.states import TransformerStates
 from e2rank_eval.encoders.tokenised import TokenSequence
 from e2rank_eval.errors import InputError
+from e2rank_eval.training import directions
 from e2rank_eval.training.development import development_scores
 from e2rank_eval.training.gradient_cache import differentiate, in_order
 from e2rank_eval.training.losses import info_nce, ranknet
@@ -35,11 +36,13 @@ from e2rank_eval.training.trainable import Residual, WithResidual, prepare_modul
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """What is encoded with gradients, by role; distinct documents, and which of them each slate has."""
+    """What is encoded with gradients, by role; distinct documents, which of them each slate has, and
+    which its prompt lists."""
 
     sequences: dict[str, list[TokenSequence]]
     texts: list[str]
     columns: list[list[int]]
+    listed: list[list[int]]
 
 
 class VectorObjective:
@@ -65,6 +68,7 @@ class VectorObjective:
         self._prompt = stage2.prompt if stage2 else PromptSettings()
         self._frozen = stage2 is not None and stage2.frozen_documents
         self._pull = stage2.pull if stage2 else 0.0
+        self._direction = stage2.direction if stage2 else None
         residual = stage2.residual if stage2 else None
         self._residual = Residual(residual.weight, learned=residual.learned) if residual else None
         self._roles = self._needed_roles()
@@ -154,7 +158,8 @@ class VectorObjective:
             sequences["listwise"] = [sequence for sequence, _ in rows]
         if "document" in self._roles:
             sequences["document"] = self._plain_inputs(list(places), "document")
-        return _Inputs(sequences, list(places), columns)
+        listed = [[places[text] for text in prompt.documents] for prompt in prompts]
+        return _Inputs(sequences, list(places), columns, listed)
 
     def _plain_inputs(self, texts: Sequence[str], kind: Kind) -> list[TokenSequence]:
         return [sequence for sequence, _ in self._encoder.plain_inputs(texts, kind)]
@@ -199,9 +204,32 @@ class VectorObjective:
         if self._pull:
             terms["pull"] = 1.0 - (by_role["alone"] * by_role["query"]).sum(1).mean()
             total = total + self._pull * terms["pull"]
+        for name, weight, away in self._directions(by_role, slates, inputs):
+            terms[name] = away
+            total = total + weight * away
         if self._residual is not None and self._residual.logarithm.requires_grad:
             terms["residual"] = self._residual.logarithm.exp()
         return terms | {"loss": total}
+
+    def _directions(
+        self, by_role: dict[str, Tensor], slates: Sequence[Slate], inputs: _Inputs
+    ) -> list[tuple[str, float, Tensor]]:
+        """Name, weight and distance of each vector that the listwise one is drawn to."""
+        found: list[tuple[str, float, Tensor]] = []
+        settings, plain, documents = self._direction, by_role.get("query"), by_role["document"]
+        if settings is None or plain is None:
+            return found
+        if settings.oracle:
+            positives = [
+                [own[place] for place in slate.positives]
+                for slate, own in zip(slates, inputs.columns, strict=True)
+            ]
+            target = directions.oracle(plain, documents, positives)
+            found.append(("oracle", settings.oracle, directions.distance(by_role["listwise"], target)))
+        if settings.feedback:
+            target = directions.feedback(plain, documents, inputs.listed, temperature=settings.temperature)
+            found.append(("feedback", settings.feedback, directions.distance(by_role["listwise"], target)))
+        return found
 
 
 def _contrast(

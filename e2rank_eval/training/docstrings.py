@@ -1,0 +1,140 @@
+"""A collection made of the docstrings of pinned packages: open text that every user can fetch by pip."""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from pydantic import Field
+
+from e2rank_eval.configuration import Strict
+from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.records import Dataset, Document, Query
+
+_FEWEST_SUMMARY, _MOST_SUMMARY = 4, 60
+_FEWEST_BODY, _MOST_BODY = 20, 250
+_FEWEST_PASSAGE, _PASSAGES = 10, 6
+_PASSAGE_WORDS = (20, 28, 40)
+_SUMMARY_SHARE = 0.6
+_CUT_QUERY = (6, 20)
+_COMPARED = 300
+
+
+class PinnedPackage(Strict):
+    """A package whose docstrings are read, exactly at this version."""
+
+    version: str
+    licence: str
+
+
+class DocstringSettings(Strict):
+    """Whose docstrings, how many of them, and the seed of the choice."""
+
+    packages: dict[str, PinnedPackage] = Field(min_length=1, description="by name of the distribution")
+    docstrings: int = Field(1500, ge=1)
+    seed: int = 11
+
+
+def docstring_collection(settings: DocstringSettings) -> Dataset:
+    """Passages of docstrings as documents; those of one docstring are relevant to its queries.
+
+    Each docstring of two paragraphs or more is cut into at most 6 passages of 20, 28 or 40 words. Its
+    query is its first paragraph, or (for two in five) the beginning of one passage, which is then
+    excluded. Several relevant passages make the mean of their vectors worth finding.
+
+    Raises
+    ------
+    InputError
+        When another version of a package is installed.
+    UnavailableError
+        When a package is not installed, or there are too few docstrings.
+    """
+    draw = random.Random(settings.seed)
+    found = _docstrings(settings)
+    if len(found) < settings.docstrings:
+        raise UnavailableError(f"{len(found)} docstrings found, {settings.docstrings} asked for")
+    draw.shuffle(found)
+    corpus: dict[str, Document] = {}
+    queries: dict[str, Query] = {}
+    relevant: dict[str, dict[str, int]] = {}
+    excluded: dict[str, frozenset[str]] = {}
+    for number, (summary, body) in enumerate(found[: settings.docstrings]):
+        passages = _passages(body, draw.choice(_PASSAGE_WORDS))
+        ids = [f"{number}-{place}" for place in range(len(passages))]
+        corpus |= {i: Document(i, text) for i, text in zip(ids, passages, strict=True)}
+        query = f"q{number}"
+        if len(ids) < 3 or draw.random() < _SUMMARY_SHARE:
+            queries[query], left = Query(query, summary), frozenset[str]()
+        else:
+            source = draw.choice(ids)
+            words = corpus[source].text.split()[: draw.randint(*_CUT_QUERY)]
+            queries[query], left = Query(query, " ".join(words)), frozenset({source})
+        relevant[query] = {i: 1 for i in ids if i not in left}
+        excluded[query] = left
+    return Dataset("docstrings", corpus, queries, relevant, excluded)
+
+
+def _docstrings(settings: DocstringSettings) -> list[tuple[str, str]]:
+    """Summary and body, each once, in the order of packages and paths."""
+    kept: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for name, pinned in settings.packages.items():
+        for path in _sources(name, pinned):
+            for docstring in _docstrings_of(path):
+                pair = _parts(docstring)
+                keys = {pair[0].lower(), pair[1][:_COMPARED]} if pair else set()
+                if pair and not keys & seen:
+                    kept.append(pair)
+                seen |= keys
+    return kept
+
+
+def _sources(name: str, pinned: PinnedPackage) -> list[Path]:
+    try:
+        distribution = metadata.distribution(name)
+    except metadata.PackageNotFoundError as error:
+        raise UnavailableError(
+            f"{name} is not installed; run: pip install {name}=={pinned.version}"
+        ) from error
+    if distribution.version != pinned.version:
+        raise InputError(
+            f"{name} {distribution.version} is installed, {pinned.version} is pinned",
+            mend=f"pip install {name}=={pinned.version}",
+        )
+    files = [path for path in distribution.files or [] if path.suffix == ".py"]
+    wanted = sorted(path for path in files if not any("test" in part for part in path.parts))
+    return [Path(str(path.locate())) for path in wanted]
+
+
+def _docstrings_of(path: Path) -> Iterator[str]:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError):
+        return  # templates and sources of other Pythons, which packages carry as data
+    nodes = [node for node in ast.walk(tree) if isinstance(node, _DOCUMENTED)]
+    for node in sorted(nodes, key=lambda one: getattr(one, "lineno", 0)):
+        docstring = ast.get_docstring(node)
+        if docstring:
+            yield docstring
+
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _parts(docstring: str) -> tuple[str, str] | None:
+    """First paragraph and the rest, each on one line; None where either is too short or too long."""
+    summary, *rest = re.split(r"\n\s*\n", docstring.strip(), maxsplit=1)
+    head, body = summary.split(), " ".join(rest).split()
+    if not _FEWEST_SUMMARY <= len(head) <= _MOST_SUMMARY or len(body) < _FEWEST_BODY:
+        return None
+    return " ".join(head), " ".join(body[:_MOST_BODY])
+
+
+def _passages(body: str, words: int) -> list[str]:
+    parts = body.split()
+    cut = [parts[start : start + words] for start in range(0, len(parts), words)]
+    return [" ".join(part) for part in cut if len(part) >= _FEWEST_PASSAGE][:_PASSAGES]

@@ -56,7 +56,7 @@ def test_changing_one_reranker_reruns_that_one_only(built: Project) -> None:
     built.configure(small_configuration())
     assert planned.returncode == 0, planned.stderr
     rules = set(re.findall(r"^(?:local)?rule (\w\S*):", planned.stdout + planned.stderr, re.MULTILINE))
-    assert rules == {"rerank:bm25:e2rank", "runs"}
+    assert rules == {"rerank-bm25-e2rank", "runs"}
 
 
 def test_changing_a_label_draws_the_report_anew_and_ranks_nothing(built: Project) -> None:

@@ -5,7 +5,7 @@ for entry, reranker in GRAPH.timings:
 
     rule:
         name:
-            f"latency:{entry}:{reranker}"
+            f"latency-{entry}-{reranker}"
         input:
             dataset=GRAPH.dataset_files([timed.dataset]),
             candidates=GRAPH.path(

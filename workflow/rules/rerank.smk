@@ -31,7 +31,7 @@ for (first_stage, reranker), names in GRAPH.rerankings.items():
 
     rule:
         name:
-            f"rerank:{first_stage}:{reranker}"
+            f"rerank-{first_stage}-{reranker}"
         input:
             datasets=GRAPH.dataset_files(names),
             candidates=GRAPH.candidate_files({first_stage: names}),

@@ -31,7 +31,7 @@ for first_stage, names in GRAPH.retrievals.items():
 
     rule:
         name:
-            f"retrieve:{first_stage}"
+            f"retrieve-{first_stage}"
         input:
             datasets=GRAPH.dataset_files(names),
             models=GRAPH.model_records("first_stages", first_stage),

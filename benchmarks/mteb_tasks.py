@@ -35,9 +35,10 @@ class Counter:
         self.padded = self.real = 0
         model.register_forward_pre_hook(self._count, with_kwargs=True)
 
-    def _count(self, _module: object, _given: object, named: dict[str, torch.Tensor]) -> None:
-        self.padded += named["input_ids"].numel()
-        self.real += int(named["attention_mask"].sum())
+    def _count(self, _module: object, given: tuple[Any, ...], named: dict[str, torch.Tensor]) -> None:
+        features = named or given[0]
+        self.padded += features["input_ids"].numel()
+        self.real += int(features["attention_mask"].sum())
 
 
 def timed(model: Any, task: str, cache: Path) -> tuple[float, float]:
@@ -67,8 +68,7 @@ def main() -> None:
     from sentence_transformers import SentenceTransformer
 
     peer = SentenceTransformer(str(fetch_model(MODEL, arguments.cache).path), device="cpu")
-    body = next(one for one in peer.modules() if type(one).__name__ == "BertModel")
-    theirs = Counter(body)
+    theirs = Counter(peer[0])
     for task in arguments.tasks:
         compare(task, peer, theirs, arguments)
 

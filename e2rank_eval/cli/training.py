@@ -86,7 +86,7 @@ def slates(
 ) -> None:
     """Make training slates of a judged collection, ranked by a teacher who knows the relevant documents.
 
-    Example: e2rank-eval slates config/train/docstrings.yaml cache/slates/docstrings.jsonl
+    Example: e2rank-eval slates config/slates/docstrings.yaml cache/slates/docstrings.jsonl
     """
     from e2rank_eval.model_loading import Models
     from e2rank_eval.training.collection_slates import collection_slates, read_collection

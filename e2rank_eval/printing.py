@@ -222,8 +222,16 @@ def print_estimate(title: str, found: Mapping[str, Any]) -> None:
     sizes = f"{found['weight_bytes'] / 1e9:.1f} GB of weights, {found['dataset_bytes'] / 1e9:.1f} GB of data"
     more = f"; no source states the size of {', '.join(found['unsized'])}" if found["unsized"] else ""
     _console.print(f"to fetch, unless it is here: {sizes}{more}", highlight=False)
+    unsourced = dict.fromkeys(row["dataset"] for row in found["runs"] if row["lengths"] == "assumed")
+    if unsourced:
+        assumed = found["assumed_characters"]
+        _console.print(
+            f"lengths are unknown for {', '.join(unsourced)}: assumed {assumed['query']} characters a query "
+            f"and {assumed['document']} a document",
+            highlight=False,
+        )
     _console.print(
-        "2 FLOP per weight and token without attention; written tokens take longer than that: a lower bound"
+        "2 FLOP per weight (embeddings too) and token, without attention; written tokens take longer"
     )
 
 

@@ -22,8 +22,9 @@ def smallest_difference(
     """The true mean difference that a two-sided paired t-test at ``level`` finds with ``power``.
 
     delta = (t_{1 - level/2, n-1} + t_{power, n-1}) s / sqrt(n), with s the standard deviation of
-    the per-query differences (Sakai 2018, Laboratory Experiments in Information Retrieval;
-    here by the t rather than the normal quantile). In the unit of ``differences``. None below two
+    the per-query differences (power analysis of the paired t-test, Sakai 2018,
+    Laboratory Experiments in Information Retrieval, chapter 7; central t quantiles stand for the
+    noncentral distribution, an approximation). In the unit of ``differences``. None below two
     queries, or where every query differs by as much.
     """
     from scipy.special import stdtrit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from e2rank_eval.configuration import (
     CrossEncoderSettings,
@@ -18,17 +19,23 @@ from e2rank_eval.configuration import (
 TOKENS_PER_WORD = 1.3
 """English text in a subword vocabulary; rounded, and an assumption."""
 
+CHARACTERS_PER_TOKEN = 4.0
+"""The same where a source counts characters; rounded, and an assumption."""
+
 _ID_TOKENS = 4
 """Of one identifier such as ``[12] > `` in a written ranking."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Mean tokens of a query and of a document; ``measured`` on the stored collection."""
+    """Mean tokens of a query and of a document, and where they are from.
+
+    ``measured`` on the stored collection, ``stated`` by a source, or ``assumed`` without one.
+    """
 
     query: float
     document: float
-    measured: bool
+    origin: Literal["measured", "stated", "assumed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,10 @@ def tokens(settings: RerankerSettings, lengths: Lengths, depth: int) -> Tokens:
 
 
 def flops(parameters: float, used: Tokens) -> float:
-    """2 x parameters x tokens: a forward pass, attention left out (Kaplan et al. 2020, arXiv 2001.08361)."""
+    """2 x parameters x tokens: a forward pass, attention left out (Kaplan et al. 2020, arXiv 2001.08361).
+
+    Kaplan et al. count no embeddings; ``parameters`` are all that a registry entry states, so more.
+    """
     return 2 * parameters * (used.read + used.written)
 
 

@@ -13,7 +13,7 @@ import yaml
 from e2rank_eval.configuration import Configuration, FirstStageSettings
 from e2rank_eval.datasets.planning import size_of
 from e2rank_eval.planning.artefact_runs import ArtefactRuns, RunKey
-from e2rank_eval.planning.costs import TOKENS_PER_WORD, Lengths, Tokens, flops, tokens
+from e2rank_eval.planning.costs import CHARACTERS_PER_TOKEN, TOKENS_PER_WORD, Lengths, Tokens, flops, tokens
 from e2rank_eval.planning.parameters import parameters
 from e2rank_eval.registry import entries
 from e2rank_eval.store import layout as places
@@ -36,7 +36,10 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One run; None where the registry does not know the numbers. ``stage``: retrieve or rerank."""
+    """One run; None where the registry does not know the numbers.
+
+    ``stage``: retrieve or rerank. ``lengths``: the origin of its texts' lengths, as of :class:`Lengths`.
+    """
 
     stage: str
     system: str
@@ -74,6 +77,7 @@ def estimate(
         "unknown": sum(row["hours"] is None for row in shown),
         "tflops": device.tflops,
         "utilisation": device.utilisation,
+        "assumed_characters": _known_lengths()["assumed"],
         **_disk(configuration, keys),
     }
 
@@ -111,9 +115,9 @@ class _Estimator:
     def _row(self, stage: str, system: str, dataset: str, used: float | None, model: str) -> Estimate:
         operations = None if used is None else flops(parameters(entries.model(model)), Tokens(used))
         hours = None if operations is None else self._device.hours(operations)
-        lengths = "measured" if self._lengths(dataset).measured else "assumed"
         _, queries = self._counts(dataset)
-        return Estimate(stage, system, dataset, queries, used, operations, hours, lengths)
+        origin = self._lengths(dataset).origin
+        return Estimate(stage, system, dataset, queries, used, operations, hours, origin)
 
     def _stored(self, dataset: str) -> dict[str, Any] | None:
         path = self._layout.path(places.DATASET_MANIFEST, dataset=dataset)
@@ -136,11 +140,12 @@ class _Estimator:
         if stored is not None:
             words = stored["statistics"]
             document, query = words["words_per_document"]["mean"], words["words_per_query"]["mean"]
-        else:
-            known = _known_lengths()
-            words = known.get(_origin(self._configuration, dataset), known["assumed"])
-            document, query = words["document"], words["query"]
-        return Lengths(query * TOKENS_PER_WORD, document * TOKENS_PER_WORD, stored is not None)
+            return Lengths(query * TOKENS_PER_WORD, document * TOKENS_PER_WORD, "measured")
+        name = _origin(self._configuration, dataset)
+        known = _known_lengths()
+        means = known.get(name, known["assumed"])
+        query, document = (means[side] / CHARACTERS_PER_TOKEN for side in ("query", "document"))
+        return Lengths(query, document, "stated" if name in known else "assumed")
 
 
 def _disk(configuration: Configuration, keys: Iterable[RunKey]) -> dict[str, Any]:
@@ -171,7 +176,7 @@ def _origin(configuration: Configuration, dataset: str) -> str:
 
 
 @cache
-def _known_lengths() -> dict[str, dict[str, float]]:
+def _known_lengths() -> dict[str, dict[str, Any]]:
     text = Path(__file__).with_name("lengths.yaml").read_text(encoding="utf-8")
-    found: dict[str, dict[str, float]] = yaml.safe_load(text)
+    found: dict[str, dict[str, Any]] = yaml.safe_load(text)
     return found

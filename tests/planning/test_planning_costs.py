@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from e2rank_eval.configuration import (
     CrossEncoderSettings,
@@ -22,7 +24,8 @@ from e2rank_eval.store.files import write_json
 from e2rank_eval.store.layout import Layout
 
 CONFIG = Path(__file__).parents[2] / "config" / "paper.yaml"
-LENGTHS = Lengths(query=10, document=200, measured=False)
+LENGTHS_FILE = Path(__file__).parents[2] / "e2rank_eval" / "planning" / "lengths.yaml"
+LENGTHS = Lengths(query=10, document=200, origin="assumed")
 MODEL = "e2rank-0.6b"
 
 
@@ -53,7 +56,8 @@ def test_an_estimate_follows_from_registry_counts_and_lengths(tmp_path: Path) ->
     (row,) = (r for r in found["runs"] if r["system"] == "bm25 / e2rank-8b" and r["dataset"] == "dl19")
     entry = entries.dataset("dl19")
     assert entry.queries == 43
-    used = 43 * (120 * 56 * 1.3 + 6 * 1.3)
+    used = 43 * (120 * 336 + 33) / 4.0
+    assert row["lengths"] == "stated"
     assert row["tokens"] == pytest.approx(used)
     assert row["hours"] == pytest.approx(flops(8e9, Tokens(used)) / 50e12 / 3600)
     assert found["weight_bytes"] == pytest.approx(0.6e9 * 4 + 4e9 * 2 + 8e9 * 2)
@@ -78,3 +82,24 @@ def test_measured_statistics_go_before_stated_ones_and_shared_runs_count_once(tm
 def test_every_model_states_its_size_so_that_it_can_be_read() -> None:
     assert {name for name, entry in entries.models().items() if parameters(entry) <= 0} == set()
     assert parameters(entries.model("all-minilm-l6-v2")) == pytest.approx(22.7e6)
+
+
+def test_a_stated_length_is_its_sources() -> None:
+    mteb = pytest.importorskip("mteb")
+    stated = yaml.safe_load(LENGTHS_FILE.read_text(encoding="utf-8"))
+    folder = Path(mteb.__file__).parent / "descriptive_stats" / "Retrieval"
+    del stated["assumed"]
+    assert stated.keys() <= entries.datasets().keys()
+    for name, row in stated.items():
+        (split,) = json.loads((folder / f"{row['task']}.json").read_text(encoding="utf-8")).values()
+        for side, key in (("query", "queries"), ("document", "documents")):
+            mean = split[f"{key}_text_statistics"]["average_text_length"]
+            assert row[side] == round(mean), f"{name}: {side}"
+
+
+def test_a_length_without_a_source_is_called_assumed(tmp_path: Path) -> None:
+    found = estimate(read_configuration(CONFIG), ["table2"], Layout(tmp_path), Device(100, 0.5))
+    origins = {row["dataset"]: row["lengths"] for row in found["runs"]}
+    assert {name for name, origin in origins.items() if origin == "assumed"} == {
+        "trec-news", "robust04", "signal1m",
+    }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +40,15 @@ def test_without_a_variance_nothing_is_said() -> None:
     assert smallest_difference([0.1, 0.1, 0.1]) is None
 
 
-@pytest.mark.skipif("E2RANK_RANX" not in os.environ, reason="ranx compiles for minutes: set E2RANK_RANX=1")
+@pytest.fixture
+def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ranx in plain Python: three runs take seconds so, and minutes to compile for."""
+    numba = pytest.importorskip("numba")
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+
+
+@pytest.mark.usefixtures("interpreted")
 def test_on_real_runs_our_values_and_tests_are_those_of_ranx(shared_data: Path) -> None:
     """BM25 against RM3 and SPLADE++ on TREC Deep Learning 2019: means and paired t-tests, side by side."""
     ranx = pytest.importorskip("ranx")

@@ -39,6 +39,19 @@ print(json.dumps({
 """
 
 
+@pytest.fixture
+def few(texts: Dataset) -> Dataset:
+    """Four queries with what is judged for them: enough for a score."""
+    queries = dict(list(texts.queries.items())[:4])
+    judged = {d for q in queries for d in texts.qrels[q]}
+    return Dataset(
+        id="few",
+        corpus={i: d for i, d in texts.corpus.items() if i in judged},
+        queries=queries,
+        qrels={q: texts.qrels[q] for q in queries},
+    )
+
+
 def _pieces(texts: Dataset, words: int) -> list[str]:
     whole = " ".join(document.text for document in texts.corpus.values()).split()
     return [" ".join(whole[start : start + words]) for start in range(0, len(whole) - words, words)]
@@ -48,7 +61,7 @@ def _zipped(rows: list[dict[str, Any]]) -> bytes:
     return gzip.compress(lines(rows))
 
 
-def _repositories(texts: Dataset) -> dict[str, Mapping[str, bytes]]:
+def _repositories(texts: Dataset, few: Dataset) -> dict[str, Mapping[str, bytes]]:
     """Files by task, as the repository of its data set has them."""
     pieces = _pieces(texts, 8)
     labels = [("wing", "shell", "flow", "heat")[n % 4] for n in range(len(pieces))]
@@ -71,8 +84,8 @@ def _repositories(texts: Dataset) -> dict[str, Mapping[str, bytes]]:
         "Banking77Classification": {"train.jsonl": lines(banking[:80]), "test.jsonl": lines(banking[80:])},
         "TwentyNewsgroupsClustering": {"test.jsonl.gz": _zipped(newsgroups)},
         "SummEvalSummarization.v2": {"test.jsonl.gz": _zipped(summaries)},
-        "SciFact": published.mteb_repository(texts),
-        "AskUbuntuDupQuestions": _reranking(texts),
+        "SciFact": published.mteb_repository(few),
+        "AskUbuntuDupQuestions": _reranking(few),
     }
 
 
@@ -91,16 +104,16 @@ RERANKING_CARD = """---
 configs:
 - config_name: corpus
   data_files:
-  - {split: test, path: corpus/test.jsonl}
+  - {split: test, path: corpus/test-*}
 - config_name: qrels
   data_files:
-  - {split: test, path: qrels/test.jsonl}
+  - {split: test, path: qrels/test-*}
 - config_name: queries
   data_files:
-  - {split: test, path: queries/test.jsonl}
+  - {split: test, path: queries/test-*}
 - config_name: top_ranked
   data_files:
-  - {split: test, path: top_ranked/test.jsonl}
+  - {split: test, path: top_ranked/test-*}
 ---
 """
 
@@ -121,21 +134,21 @@ def _reranking(texts: Dataset) -> dict[str, bytes]:
             "corpus-ids": [sorted({*texts.qrels[q], *ids[:10]} & {*ids}) for q in texts.queries],
         },
     }
-    files = {f"{name}/test.jsonl": lines(_by_row(columns)) for name, columns in tables.items()}
+    files = {
+        f"{name}/test-00000-of-00001.parquet": published.parquet_file(columns)
+        for name, columns in tables.items()
+    }
     return {"README.md": RERANKING_CARD.encode(), **files}
 
 
-def _by_row(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
 def test_one_task_of_every_type_runs_unmodified(
-    hub_server: Any, client: Any, texts: Dataset, minilm_path: Path, fetch_cache: Path, tmp_path: Path
-) -> None:
+    hub_server: Any, client: Any, texts: Dataset, few: Dataset, minilm_path: Path, fetch_cache: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
     cache = tmp_path / "cache"
     cache.mkdir()
     (cache / "models").symlink_to(fetch_cache / "models")
-    repositories = _repositories(texts)
+    repositories = _repositories(texts, few)
     for name, files in repositories.items():
         asked = mteb.get_task(name).metadata.dataset
         hub_server.publish("datasets", asked["path"], files, commit=asked["revision"])

@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 from e2rank_eval.errors import UnavailableError
 from e2rank_eval.records import Dataset
+
+# An example is judged by what it shows; a busy machine makes any of them slow.
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 REPOSITORY = Path(__file__).parent.parent
 CACHE = REPOSITORY / "cache"

@@ -79,7 +79,7 @@ def test_a_label_decides_no_bytes() -> None:
 
 
 def test_an_unknown_model_names_the_configuration_and_what_may_be_meant() -> None:
-    told = r"mine\.yaml: unknown model 'all-minilm'; did you mean all-minilm-l6-v2\?"
+    told = r"mine\.yaml: unknown model 'all-minilm'; did you mean all-minilm-l6-v2"
     with pytest.raises(InputError, match=told):
         _graph(rerankers={"e2rank": {"family": "e2rank", "model": "all-minilm"}})
 

@@ -4,7 +4,7 @@ for (path, run), (_, settings) in GRAPH.trainings.items():
 
     rule:
         name:
-            f"train_{settings.objective.replace('-', '_')}:{run}"
+            f"train_{settings.objective.replace('-', '_')}-{run}"
         input:
             GRAPH.training_inputs(path, run),
         output:

@@ -12,7 +12,7 @@ from e2rank_eval.model_loading import Models
 from e2rank_eval.registry import entries
 
 _IN_PROCESS = ("sentence-transformers", "transformers", "gguf")
-"""Formats that transformers runs here: without a prefix cache between calls, and not compiled."""
+"""Formats that transformers can run here: without a prefix cache between calls, and not compiled."""
 
 _ROWS = 2048
 """Of the square product whose rate stands for the device's; larger ones are no faster on a CPU."""
@@ -35,9 +35,11 @@ class Engine:
 def engine_of(settings: RerankerSettings, models: Models) -> Engine:
     """The engine of a reranker; its device's rate is measured on the spot, in the model's own dtype."""
     name = getattr(settings, "model", None)
-    if name is None or entries.model(name).format not in _IN_PROCESS:
+    if name is None:
         return Engine()
     entry = entries.model(name)
+    if entry.engine != "transformers" or entry.format not in _IN_PROCESS:
+        return Engine()
     folder = loadable_folder(models.path(name), entry.format)
     shape = read_shape(folder)
     rate = matmul_rate(_ROWS, _ROWS, _ROWS, dtype=entry.dtype) if shape else None

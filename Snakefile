@@ -40,7 +40,7 @@ rule datasets:
 # Only by name: a model that is trained here is known to the registry from the next call on.
 rule training:
     input:
-        GRAPH.training_files(),
+        GRAPH.trainings.files(),
 
 
 rule candidates:
@@ -75,7 +75,7 @@ rule latency:
 
 rule mteb:
     input:
-        GRAPH.mteb_files(),
+        GRAPH.mteb.files(),
 
 
 rule tables:

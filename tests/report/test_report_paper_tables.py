@@ -142,9 +142,9 @@ def test_a_run_leaves_out_what_the_machine_lacks_and_a_dry_run_shows_the_whole_g
     values = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text(encoding="utf-8"))
     monkeypatch.chdir(tmp_path)
     whole = Graph(values, "paper.yaml")
-    assert "results/paper/metrics/dl19/bm25/e2rank-8b.json" in whole.artefact_inputs("table1")
+    assert "results/paper/metrics/dl19/bm25/e2rank-8b.json" in whole.artefacts.inputs("table1")
     here = Graph(values, "paper.yaml", whole=False)
-    assert here.artefact_inputs("table1") == []
-    assert "dl19/bm25/e2rank-8b" in here.left_out
-    assert "figure2" not in here.artefacts_here()
-    assert "table1" in here.artefacts_here()
+    assert here.artefacts.inputs("table1") == []
+    assert "dl19/bm25/e2rank-8b" in here.artefacts.left_out
+    assert "figure2" not in here.artefacts.here()
+    assert "table1" in here.artefacts.here()

@@ -93,9 +93,9 @@ def test_runs_of_a_training_file_depend_on_slates_base_and_the_run_they_follow(t
     path = tmp_path / "train.yaml"
     path.write_text(yaml.safe_dump({"runs": runs}))
     graph = Graph(small_configuration() | {"training": [str(path)]}, "mine.yaml")
-    assert graph.training_files() == ["models/first/entry.yaml", "models/second/entry.yaml"]
-    assert graph.training_inputs(str(path), "first") == [
+    assert graph.trainings.files() == ["models/first/entry.yaml", "models/second/entry.yaml"]
+    assert graph.trainings.inputs(str(path), "first") == [
         "s.jsonl",
         "results/small/models/all-minilm-l6-v2.json",
     ]
-    assert graph.training_inputs(str(path), "second") == ["s.jsonl", "d.jsonl", "models/first/entry.yaml"]
+    assert graph.trainings.inputs(str(path), "second") == ["s.jsonl", "d.jsonl", "models/first/entry.yaml"]

@@ -33,7 +33,7 @@ lead(elsewhere=workflow.remote_exec)
 
 
 onstart:
-    for missing in GRAPH.left_out_summary():
+    for missing in GRAPH.artefacts.left_out_summary():
         print(f"left out: {missing}", file=sys.stderr)
 
 

@@ -28,9 +28,9 @@ for artefact in CONFIG.artefacts:
         name:
             artefact
         input:
-            GRAPH.artefact_inputs(artefact),
+            GRAPH.artefacts.inputs(artefact),
         output:
-            GRAPH.artefact_files(artefact),
+            GRAPH.artefacts.files(artefact),
         log:
             f"{GRAPH.root}/logs/paper/{artefact}.log",
         benchmark:
@@ -54,6 +54,6 @@ rule paper:
     input:
         [
             file
-            for artefact in GRAPH.artefacts_here()
-            for file in GRAPH.artefact_files(artefact)
+            for artefact in GRAPH.artefacts.here()
+            for file in GRAPH.artefacts.files(artefact)
         ],

@@ -5,7 +5,7 @@
 rule table:
     input:
         comparisons=GRAPH.comparison_files(),
-        mteb=GRAPH.mteb_files(),
+        mteb=GRAPH.mteb.files(),
         metrics=GRAPH.reranking_files(places.METRICS, GRAPH.rerankings),
         latency=GRAPH.latency_files(),
     output:

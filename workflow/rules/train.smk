@@ -1,14 +1,14 @@
 # Training: one job per run of the configuration's training files, named train_stage1:<run> and so on. A
 # job that was killed goes on from its newest checkpoint, which no rule declares and none deletes.
-for (path, run), (_, settings) in GRAPH.trainings.items():
+for (path, run), (_, settings) in GRAPH.trainings.runs.items():
 
     rule:
         name:
             f"train_{settings.objective.replace('-', '_')}-{run}"
         input:
-            GRAPH.training_inputs(path, run),
+            GRAPH.trainings.inputs(path, run),
         output:
-            entry=GRAPH.trained_entry(path, run),
+            entry=GRAPH.trainings.entry(path, run),
         log:
             f"{GRAPH.root}/logs/train/{run}.log",
         benchmark:

@@ -1,0 +1,7 @@
+"""The graph of a configuration: every job and file that the workflow's rules read off it."""
+
+from e2rank_eval.graph.artefacts import FIGURE_SUFFIXES, TABLE_SUFFIXES
+from e2rank_eval.graph.leader import lead
+from e2rank_eval.graph.whole import Graph
+
+__all__ = ["FIGURE_SUFFIXES", "TABLE_SUFFIXES", "Graph", "lead"]

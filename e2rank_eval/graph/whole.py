@@ -1,0 +1,176 @@
+"""What a configuration asks the workflow to build: which systems on which data sets, into which files."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, TypeVar
+
+from e2rank_eval.configuration import ComparisonSettings, Configuration, SweepSettings, parse_configuration
+from e2rank_eval.errors import InputError
+from e2rank_eval.graph.artefacts import FIGURE_SUFFIXES, TABLE_SUFFIXES, Artefacts
+from e2rank_eval.graph.mteb import MtebJobs
+from e2rank_eval.graph.systems import Systems
+from e2rank_eval.graph.trainings import Trainings
+from e2rank_eval.registry import entries
+from e2rank_eval.report.index import figure_ids, paper_table_ids, table_ids
+from e2rank_eval.store import layout as places
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class Graph(Systems):
+    """A checked configuration and everything that the rules read off it.
+
+    ``rerankings`` maps (first stage, reranker) to the data sets on which a comparison, a sweep or a
+    latency entry asks for it, in the configuration's order; ``retrievals`` likewise maps first stages;
+    ``timings`` are the (latency entry, reranker) pairs. What is asked for by parts of their own lies in
+    ``artefacts``, ``mteb`` and ``trainings``. Without ``whole``, tables of the paper ask for no more than
+    this machine can make.
+
+    Raises
+    ------
+    InputError
+        When the configuration fails a check or names a model that no registry has.
+    """
+
+    def __init__(self, values: dict[str, Any], origin: str, *, whole: bool = True) -> None:
+        super().__init__(parse_configuration(values, origin), values)
+        self.trainings = Trainings(self)
+        self.mteb = MtebJobs(self)
+        self._check_registries(origin)
+        self.artefacts = Artefacts(self, origin, whole=whole)
+        wanted = chain(_wanted(self.configuration), self.artefacts.rerankings())
+        self.rerankings = _in_order(wanted, self.configuration)
+        retrieved = ((first_stage, names) for (first_stage, _), names in self.rerankings.items())
+        self.retrievals = _in_order(retrieved, self.configuration)
+        timed = self.configuration.latency
+        self.timings = [(entry, reranker) for entry in timed for reranker in timed[entry].rerankers]
+        declared = [*self.configuration.artefacts]
+        declared += [t for name in declared for t in paper_table_ids(self.configuration, name)]
+        self._all_tables, self._all_figures = table_ids(self.configuration), figure_ids(self.configuration)
+        self.tables = [table for table in self._all_tables if table not in declared]
+        self.drawn = [name for name in declared if name in self._all_figures]
+        self.figures = [figure for figure in self._all_figures if figure not in declared]
+
+    def _check_registries(self, origin: str) -> None:
+        systems = [*self.configuration.first_stages.values(), *self.configuration.rerankers.values()]
+        try:
+            for system in systems:
+                if model := getattr(system, "model", None):
+                    entries.model(model)
+            for entry, name in self.mteb.jobs:
+                for model in self.mteb.model_names(entry, name):
+                    entries.model(model)
+            for identifier in self.registered().values():
+                entries.dataset(identifier)
+        except InputError as error:
+            raise InputError(error.problem, path=origin, mend=error.mend) from error
+
+    def candidate_files(self, retrievals: Mapping[str, Sequence[str]]) -> list[str]:
+        return [
+            self.path(places.CANDIDATES, dataset=dataset, first_stage=first_stage)
+            for first_stage, datasets in retrievals.items()
+            for dataset in datasets
+        ]
+
+    def published_bm25_files(self) -> list[str]:
+        """Candidates of BM25, with their data sets, where the registry knows a published BM25."""
+        known = {
+            dataset
+            for dataset in self.configuration.datasets
+            if (identifier := self.configuration.registry_id(dataset)) is not None
+            and entries.dataset(identifier).published_bm25 is not None
+        }
+        first_stages = self.configuration.first_stages
+        wanted = {
+            first_stage: [dataset for dataset in datasets if dataset in known]
+            for first_stage, datasets in self.retrievals.items()
+            if first_stages[first_stage].retriever == "bm25"
+        }
+        return [
+            *self.candidate_files(wanted),
+            *self.dataset_files(sorted({d for datasets in wanted.values() for d in datasets})),
+        ]
+
+    def reranking_files(self, pattern: str, rerankings: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
+        return [
+            self.path(pattern, dataset=dataset, first_stage=first_stage, reranker=reranker)
+            for (first_stage, reranker), datasets in rerankings.items()
+            for dataset in datasets
+        ]
+
+    def encode_parts(self, retrievals: Mapping[str, Sequence[str]]) -> list[str]:
+        """Receipts of the jobs that encode these corpora; none where one job does it all."""
+        names = [
+            {"dataset": dataset, "first_stage": first_stage}
+            for first_stage, datasets in retrievals.items()
+            if "dense" in {getattr(one, "retriever", "") for one in self.parts("first_stages", first_stage)}
+            for dataset in datasets
+        ]
+        return self._spread(places.ENCODE_PART, names)
+
+    def rerank_parts(self, rerankings: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
+        """Receipts of the jobs that rank these shards; none where one job does it all."""
+        names = [
+            {"dataset": dataset, "first_stage": first_stage, "reranker": reranker}
+            for (first_stage, reranker), datasets in rerankings.items()
+            if self.configuration.rerankers[reranker].family != "identity"
+            for dataset in datasets
+        ]
+        return self._spread(places.RERANK_PART, names)
+
+    def _spread(self, pattern: str, names: Sequence[Mapping[str, str]]) -> list[str]:
+        jobs = self.configuration.jobs
+        numbers = [str(number) for number in range(1, jobs + 1)] if jobs > 1 else []
+        return [
+            self.path(pattern, **one, part=number, parts=str(jobs)) for one in names for number in numbers
+        ]
+
+    def compared_metrics(self, comparison: str) -> list[str]:
+        entry = self.configuration.comparisons[comparison]
+        wanted = {(entry.first_stage, reranker): entry.datasets for reranker in entry.rerankers}
+        return self.reranking_files(places.METRICS, wanted)
+
+    def latency_file(self, entry: str, reranker: str) -> str:
+        timed = self.configuration.latency[entry]
+        names = {"dataset": timed.dataset, "first_stage": timed.first_stage, "reranker": reranker}
+        return self.path(places.LATENCY, **names)
+
+    def latency_files(self) -> list[str]:
+        return [self.latency_file(entry, reranker) for entry, reranker in self.timings]
+
+    def comparison_files(self) -> list[str]:
+        return [self.path(places.COMPARISON, comparison=name) for name in self.configuration.comparisons]
+
+    def table_files(self) -> list[str]:
+        return [self.path(places.TABLE, table=t, suffix=s) for t in self._all_tables for s in TABLE_SUFFIXES]
+
+    def figure_files(self) -> list[str]:
+        return [
+            self.path(places.FIGURE, figure=f, suffix=s) for f in self._all_figures for s in FIGURE_SUFFIXES
+        ]
+
+
+def _wanted(configuration: Configuration) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
+    compared: list[ComparisonSettings | SweepSettings] = [
+        *configuration.comparisons.values(),
+        *configuration.sweeps.values(),
+    ]
+    for entry in compared:
+        for reranker in entry.systems:
+            yield (entry.first_stage, reranker), entry.datasets
+    for timed in configuration.latency.values():
+        # Quality is shown beside latency, so whatever is timed is also evaluated.
+        for reranker in timed.rerankers:
+            yield (timed.first_stage, reranker), [timed.dataset]
+
+
+def _in_order(
+    wanted: Iterable[tuple[Key, Sequence[str]]], configuration: Configuration
+) -> dict[Key, list[str]]:
+    """Data sets by key, each once, in the configuration's order."""
+    names: dict[Key, set[str]] = {}
+    for key, datasets in wanted:
+        names.setdefault(key, set()).update(datasets)
+    return {key: [d for d in configuration.datasets if d in some] for key, some in names.items()}

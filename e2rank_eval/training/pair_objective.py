@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from e2rank_eval.configuration import CrossEncoderRun
 from e2rank_eval.encoders.batching import BATCH_TOKENS, Batch, plan_batches
+from e2rank_eval.errors import InputError
 from e2rank_eval.training.development import development_scores
 from e2rank_eval.training.gradient_cache import differentiate, in_order
 from e2rank_eval.training.losses import ranknet
@@ -84,8 +85,21 @@ class PairObjective:
         """The tokens of each pair, slate by slate."""
         queries = [slate.query for slate in slates for _ in slate.documents]
         documents = [text for slate in slates for text in slate.documents]
+        self._check_room(slates)
         encoded = self.tokenizer(queries, documents, truncation="only_second", max_length=self._window)
         return [{name: encoded[name][row] for name in encoded} for row in range(len(queries))]
+
+    def _check_room(self, slates: Sequence[Slate]) -> None:
+        """The tokenizer cuts documents, never a query, and fails where nothing would be left of them."""
+        room = self._window - self.tokenizer.num_special_tokens_to_add(pair=True)
+        for slate in slates:
+            tokens = len(self.tokenizer(slate.query, add_special_tokens=False)["input_ids"])
+            if tokens >= room:
+                raise InputError(
+                    f"query {slate.query[:40]!r} has {tokens} tokens; beside a document there is room for "
+                    f"{room - 1}",
+                    mend="raise window, or shorten the query",
+                )
 
     def _batches(self, rows: Sequence[dict[str, list[int]]], tokens: int | None) -> list[Batch]:
         lengths = [len(row["input_ids"]) for row in rows]

@@ -31,6 +31,15 @@ def test_both_of_the_papers_contradictory_values_have_a_run(size: str) -> None:
     assert all((run.ranknet.weight, run.ranknet.temperature) == (2.0, 0.1) for run in stage2 if run.ranknet)
 
 
+def test_the_ablation_differs_from_the_shipped_recipe_in_its_losses_alone() -> None:
+    shipped = read_training(CONFIGS[0].parent / "small.yaml").runs["e2rank-minilm"]
+    losses = {"title", "info_nce", "ranknet", "direction"}
+    variants = read_training(CONFIGS[0].parent / "ablation.yaml").runs
+    for run in variants.values():
+        assert run.model_dump(exclude=losses) == shipped.model_dump(exclude=losses)
+    assert variants["ablation-full"].model_dump(exclude={"title"}) == shipped.model_dump(exclude={"title"})
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [

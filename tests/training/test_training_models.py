@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInpu
 from e2rank_eval.registry import entries
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.families import build_reranker
+from e2rank_eval.training.slates import write_slates
 from e2rank_eval.training.train import _base, _objective, train
 
 QUICK: dict[str, Any] = {"steps": 12, "checkpoint_every": 100, "optimiser": {"learning_rate": 2e-3}}
@@ -129,6 +131,14 @@ def test_a_cross_encoder_learns_and_loads_in_its_family(
     assert _falls(folder)
     order = _rank(CrossEncoderSettings(family="cross-encoder", model="run"))
     assert sorted(order) == ["0", "1", "2", "3"]
+
+
+def test_a_cross_encoder_refuses_a_query_that_leaves_no_room_for_a_document(
+    training_file: Callable[..., Path], workplace: Path
+) -> None:
+    write_slates(workplace / "slates.jsonl", [replace(slate, query="wing " * 40) for slate in toy_slates(8)])
+    with pytest.raises(InputError, match=r"query 'wing .* has \d+ tokens.*room for 12"):
+        train(read_training(training_file(**QUICK, objective="cross-encoder", window=16)), "run")
 
 
 def test_a_listwise_model_learns_its_answers_and_loads_in_its_family(

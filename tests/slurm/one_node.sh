@@ -12,7 +12,14 @@ folder=$(realpath -m "$2")
 
 stop() {
     for name in slurmd slurmctld munged; do
-        if [ -s "$folder/$name.pid" ]; then kill "$(cat "$folder/$name.pid")" 2>/dev/null || true; fi
+        [ -s "$folder/$name.pid" ] || continue
+        pid=$(cat "$folder/$name.pid")
+        kill "$pid" 2>/dev/null || continue
+        # slurmctld saves its state as it ends; a folder removed meanwhile would be written to again.
+        for _ in $(seq 100); do
+            if [ ! -e "/proc/$pid/exe" ]; then break; fi
+            sleep 0.1
+        done
     done
     if [ "$(readlink /run/slurm/conf)" = "$folder" ]; then rm /run/slurm/conf; fi
 }

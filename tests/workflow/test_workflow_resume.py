@@ -29,7 +29,7 @@ def _shards(project: Project) -> set[str]:
 
 
 def _wait_for_a_shard(project: Project, leader: psutil.Popen) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not _e2rank_shards(project):
         assert time.monotonic() < deadline, "no shard of E2Rank was ever written"
         assert leader.poll() is None, (project.folder / "leader.log").read_text()

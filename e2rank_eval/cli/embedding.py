@@ -36,6 +36,9 @@ def mteb(
     Example: e2rank-eval mteb all-minilm-l6-v2 --benchmark "MTEB(eng, v2)"
 
     Example: e2rank-eval mteb all-minilm-l6-v2 --tasks LeeRetrieval,ReutersR8Classification
+
+    Results are mteb's own files, below results/<profile>/mteb. For mteb's tables to know the local tasks and
+    models, call e2rank_eval.mteb_suite.registration.register("results/<profile>/mteb") first.
     """
     from e2rank_eval.configuration import MtebSettings
     from e2rank_eval.mteb_suite.execution import refuse_missing, run_mteb, write_mteb_record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import yaml
 from mteb.abstasks import (
@@ -62,6 +62,9 @@ class _WholeClustering(AbsTaskClustering):
     max_fraction_of_documents_to_embed = None
 
 
+UNREAD = "unread"
+"""The revision of a task whose files nobody has looked at."""
+
 _CLASSES: dict[str, type[AbsTask]] = {
     "STS": AbsTaskSTS,
     "Clustering": _WholeClustering,
@@ -78,10 +81,52 @@ def local_tasks() -> dict[str, TaskEntry]:
     return {name: TaskEntry.model_validate(fields) for name, fields in yaml.safe_load(text).items()}
 
 
-def local_task(name: str, cache: Path) -> AbsTask:
-    """The task ``name``, its data read when mteb asks for it.
+class _LocalTask:
+    """What the suite's own tasks add to mteb's classes: rows of local files, whose hash is the revision.
 
-    The revision in its results is a hash of its files. Data of packages is kept in ``cache/downloads/``.
+    Until a task has read its data, its revision is :data:`UNREAD`.
+    """
+
+    metadata: TaskMetadata
+
+    def __init__(self, cache: Path = Path("cache"), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._cache = cache
+        self._data: Any = None
+
+    def read(self) -> None:
+        """Raises what :func:`local_task` raises."""
+        name = self.metadata.name
+        entry = local_tasks()[name]
+        data, revision = _read(name, entry, self._cache)
+        if data.rows != entry.rows:
+            raise InputError(f"{name}: {data.rows} rows instead of {entry.rows}", mend="check its files")
+        self._data, self.metadata = data.dataset, _metadata(name, entry, revision)
+
+    def load_data(self, num_proc: int | None = None, **kwargs: Any) -> None:  # noqa: ARG002 - mteb's own call
+        if self._data is None:
+            self.read()
+        self.dataset, self.data_loaded = self._data, True
+
+    def unload_data(self) -> None:
+        """As mteb's, but for the metadata, which go on saying what was read."""
+        self.dataset, self.data_loaded = None, False
+
+
+@cache
+def local_task_class(name: str) -> type[AbsTask]:
+    """mteb's class of the task ``name``; an instance reads its data (``cache``) when mteb asks for it."""
+    entry = local_tasks()[name]
+    fields: dict[str, Any] = {"metadata": _metadata(name, entry, UNREAD)}
+    if entry.type in ("Retrieval", "Reranking"):
+        fields["ignore_identical_ids"] = entry.data.kind == "registry"
+    return type(name, (_LocalTask, _CLASSES[entry.type]), fields)
+
+
+def local_task(name: str, cache: Path) -> AbsTask:
+    """The task ``name``, its data read: the revision in its results is a hash of its files.
+
+    Data of packages is kept in ``cache/downloads/``.
 
     Raises
     ------
@@ -90,11 +135,13 @@ def local_task(name: str, cache: Path) -> AbsTask:
     InputError
         When a file is malformed, or the rows are not as many as stated.
     """
-    entry = local_tasks()[name]
-    data, revision = _read(name, entry, cache)
-    if data.rows != entry.rows:
-        raise InputError(f"{name}: {data.rows} rows instead of {entry.rows}", mend="check its files")
-    metadata = TaskMetadata(
+    task: Any = local_task_class(name)(cache=cache)
+    task.read()
+    return cast("AbsTask", task)
+
+
+def _metadata(name: str, entry: TaskEntry, revision: str) -> TaskMetadata:
+    return TaskMetadata(
         name=name,
         description=entry.description,
         type=entry.type,
@@ -106,16 +153,6 @@ def local_task(name: str, cache: Path) -> AbsTask:
         main_score=entry.main_score,
         modalities=["text"],
     )
-
-    def load_data(self: Any, num_proc: int | None = None, **kwargs: Any) -> None:  # noqa: ARG001
-        self.dataset = data.dataset
-        self.data_loaded = True
-
-    base = _CLASSES[entry.type]
-    task: AbsTask = type(name, (base,), {"metadata": metadata, "load_data": load_data})()
-    if isinstance(task, AbsTaskRetrieval):
-        task.ignore_identical_ids = entry.data.kind == "registry"
-    return task
 
 
 def _read(name: str, entry: TaskEntry, cache: Path) -> tuple[TaskData, str]:

@@ -19,8 +19,8 @@ from e2rank_eval.mteb_suite.instructions import (
     packaged_instructions,
     read_instructions,
 )
-from e2rank_eval.mteb_suite.loading import register_models
 from e2rank_eval.mteb_suite.local_tasks import local_task
+from e2rank_eval.mteb_suite.registration import register_models
 from e2rank_eval.registry import entries
 
 QUERY, DOCUMENT = PromptType.query, PromptType.document

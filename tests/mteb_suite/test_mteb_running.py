@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,12 +14,14 @@ from typing import Any
 
 import mteb
 import pytest
+from mteb.benchmarks.benchmark import Benchmark
 
 from e2rank_eval.configuration import MtebSettings
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.mteb_suite.encoder import MtebEncoder
 from e2rank_eval.mteb_suite.execution import refuse_missing
-from e2rank_eval.mteb_suite.local_tasks import local_task
+from e2rank_eval.mteb_suite.local_tasks import local_task, local_tasks
+from e2rank_eval.mteb_suite.registration import register
 from e2rank_eval.mteb_suite.result_files import ResultFiles
 from e2rank_eval.mteb_suite.running import TaskRecord, run_tasks
 from e2rank_eval.mteb_suite.tasks import wanted_tasks
@@ -64,6 +67,43 @@ def test_a_finished_task_is_kept_and_mteb_reads_it(run: Callable[..., TaskRecord
     assert table.loc[table["task_name"] == "LeeRetrieval"].iloc[0, -1] * 100 == pytest.approx(
         first.score, abs=1e-3
     )
+
+
+def test_mteb_tabulates_results_of_registered_tasks_and_models(
+    run: Callable[..., TaskRecord], tmp_path: Path
+) -> None:
+    first = run()
+    known = _result(tmp_path).parent
+    stranger = known.parents[1] / "e2rank-eval__mine" / "1"
+    shutil.copytree(known, stranger)
+    meta = json.loads((known / "model_meta.json").read_text())
+    meta |= {"name": "e2rank-eval/mine", "revision": "1"}
+    (stranger / "model_meta.json").write_text(json.dumps(meta))
+    register(tmp_path / "mteb")
+    stored = mteb.ResultCache(tmp_path / "mteb")
+
+    whole = stored.load_results(tasks="local")
+    assert {one.task_type for model in whole for one in model.task_results} == {"Retrieval"}
+    table = whole.get_benchmark_result().set_index("Model")
+    assert set(table.index) == {"sentence-transformers/all-MiniLM-L6-v2", "e2rank-eval/mine"}
+    assert table["Retrieval"].notna().all()
+
+    mine = Benchmark(name="mine", tasks=mteb.get_tasks(["LeeRetrieval"]))
+    table = stored.load_results(tasks=mine, validate_and_filter=True).get_benchmark_result()
+    assert [100 * mean for mean in table["Mean (Task)"]] == pytest.approx([first.score] * 2, abs=1e-3)
+
+
+def test_mteb_runs_a_registered_task_by_its_name(
+    run: Callable[..., TaskRecord], minilm: Callable[[], MtebEncoder], fetch_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    register()
+    assert {task.metadata.name for task in mteb.get_benchmark("local").tasks} == set(local_tasks())
+    monkeypatch.chdir(fetch_cache.parent)
+    task = mteb.get_task("LeeRetrieval")
+    (result,) = mteb.evaluate(minilm(), task, cache=None, co2_tracker=False).task_results
+    assert 100 * result.get_score() == pytest.approx(run().score, abs=1e-3)
+    assert result.dataset_revision == local_task("LeeRetrieval", fetch_cache).metadata.revision
 
 
 def test_a_torn_result_is_reported_and_made_again(

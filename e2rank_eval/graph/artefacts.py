@@ -8,7 +8,7 @@ from pathlib import Path
 
 from e2rank_eval.graph.leader import led
 from e2rank_eval.graph.systems import Systems
-from e2rank_eval.planning.artefact_runs import ArtefactRuns, RunKey, spoken
+from e2rank_eval.planning.artefact_runs import ArtefactRuns, MtebJob, RunKey, spoken
 from e2rank_eval.report.index import paper_table_ids
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json, write_json
@@ -61,7 +61,7 @@ class Artefacts:
                 if self._runs.is_figure(name) or self._possible((dataset, first_stage, reranker)):
                     yield (first_stage, reranker), [dataset]
 
-    def _possible(self, key: RunKey) -> bool:
+    def _possible(self, key: RunKey | MtebJob) -> bool:
         return spoken(key) not in self.left_out
 
     def inputs(self, name: str) -> list[str]:
@@ -74,6 +74,11 @@ class Artefacts:
             self._systems.run_file(places.LATENCY, key)
             for key in self._runs.timings(name)
             if key in self._timed and (self._runs.is_figure(name) or self._possible(key))
+        ]
+        found += [
+            self._systems.path(places.MTEB_RECORD, entry=entry, system=model)
+            for entry, model in self._runs.mteb_jobs(name)
+            if self._possible((entry, model))
         ]
         runs = [run for run in self._runs.published_runs(name) if run not in self.left_out]
         return found + [self._systems.path(places.PUBLISHED_RUN, run=run) for run in runs]

@@ -5,18 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from e2rank_eval.graph.systems import Systems
+from e2rank_eval.paper.trained_models import training_command
 from e2rank_eval.registry import entries
 from e2rank_eval.store import layout as places
 
 
 class MtebJobs:
-    """``jobs`` are the (mteb entry, system) pairs of a configuration, in its order."""
+    """``jobs`` are the (mteb entry, system) pairs of a configuration, in its order.
+
+    A model that has yet to be trained has none.
+    """
 
     def __init__(self, systems: Systems) -> None:
         self._systems = systems
         self._configuration = systems.configuration
         suites = self._configuration.mteb
-        self.jobs = [(entry, system) for entry in suites for system in suites[entry].systems]
+        self.jobs = [
+            (entry, system)
+            for entry in suites
+            for system in suites[entry].systems
+            if not any(self._untrained(model) for model in self.model_names(entry, system))
+        ]
+
+    def _untrained(self, model: str) -> bool:
+        return training_command(self._configuration, model) is not None
 
     def files(self) -> list[str]:
         return [

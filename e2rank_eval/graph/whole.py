@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain
 from typing import Any, TypeVar
 
-from e2rank_eval.configuration import ComparisonSettings, Configuration, SweepSettings, parse_configuration
+from e2rank_eval.configuration import (
+    ComparisonSettings,
+    Configuration,
+    FigureArtefact,
+    SweepSettings,
+    parse_configuration,
+)
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.artefacts import FIGURE_SUFFIXES, TABLE_SUFFIXES, Artefacts
 from e2rank_eval.graph.mteb import MtebJobs
 from e2rank_eval.graph.systems import Systems
 from e2rank_eval.graph.trainings import Trainings
+from e2rank_eval.paper.trained_models import training_command
 from e2rank_eval.registry import entries
 from e2rank_eval.report.index import figure_ids, paper_table_ids, table_ids
 from e2rank_eval.store import layout as places
@@ -38,9 +45,12 @@ class Graph(Systems):
         super().__init__(parse_configuration(values, origin), values)
         self.trainings = Trainings(self)
         self.mteb = MtebJobs(self)
-        self._check_registries(origin)
+        asked = list(_wanted(self.configuration))
+        drawn = [a for a in self.configuration.artefacts.values() if isinstance(a, FigureArtefact)]
+        needed = {reranker for (_, reranker), _ in asked} | {name for one in drawn for name in one.systems}
+        self._check_registries(origin, needed)
         self.artefacts = Artefacts(self, origin, whole=whole)
-        wanted = chain(_wanted(self.configuration), self.artefacts.rerankings())
+        wanted = chain(asked, self.artefacts.rerankings())
         self.rerankings = _in_order(wanted, self.configuration)
         retrieved = ((first_stage, names) for (first_stage, _), names in self.rerankings.items())
         self.retrievals = _in_order(retrieved, self.configuration)
@@ -53,19 +63,27 @@ class Graph(Systems):
         self.drawn = [name for name in declared if name in self._all_figures]
         self.figures = [figure for figure in self._all_figures if figure not in declared]
 
-    def _check_registries(self, origin: str) -> None:
-        systems = [*self.configuration.first_stages.values(), *self.configuration.rerankers.values()]
+    def _check_registries(self, origin: str, needed: Set[str]) -> None:
+        """Only tables of the paper, which say so, may name rerankers whose model has yet to be trained."""
         try:
-            for system in systems:
-                if model := getattr(system, "model", None):
-                    entries.model(model)
+            for stage in self.configuration.first_stages.values():
+                self._check_model(stage.model)
+            for name, reranker in self.configuration.rerankers.items():
+                self._check_model(getattr(reranker, "model", None), trained=name in needed)
             for entry, name in self.mteb.jobs:
                 for model in self.mteb.model_names(entry, name):
-                    entries.model(model)
+                    self._check_model(model)
             for identifier in self.registered().values():
                 entries.dataset(identifier)
         except InputError as error:
             raise InputError(error.problem, path=origin, mend=error.mend) from error
+
+    def _check_model(self, model: str | None, *, trained: bool = True) -> None:
+        command = training_command(self.configuration, model) if model else None
+        if command and trained:
+            raise InputError(f"model {model!r} has yet to be trained", mend=command)
+        if model and not command:
+            entries.model(model)
 
     def candidate_files(self, retrievals: Mapping[str, Sequence[str]]) -> list[str]:
         return [

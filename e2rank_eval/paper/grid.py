@@ -21,6 +21,7 @@ from e2rank_eval.paper.published import Cell
 from e2rank_eval.paper.quantities import Quantity, Tables
 from e2rank_eval.paper.reproduction import quantities
 from e2rank_eval.paper.structure import TableStructure, structure
+from e2rank_eval.paper.trained_models import training_command
 
 PUBLISHED_ONLY = "another's system: no reranker is configured for this row"
 
@@ -58,10 +59,11 @@ class LatencySource:
 
 @dataclass(frozen=True, slots=True)
 class TaskSource:
-    """The main score of a model on one task of MTEB."""
+    """The main score of a model on one task of MTEB; ``benchmark`` is the one that the table is of."""
 
     model: str
     task: str
+    benchmark: str
 
 
 Source = RunSource | LatencySource | TaskSource
@@ -138,6 +140,7 @@ class _Resolver:
         self._configuration = configuration
         self._settings = settings
         self._meaning = structure().tables[settings.table]
+        self._commands: dict[str, str | None] = {}
         self._runs = {quantity: run for run, quantity in quantities().items() if quantity is not None}
 
     def cell(self, system: str, column: str) -> GridCell:
@@ -147,6 +150,8 @@ class _Resolver:
         settings = SystemSettings(reranker=given) if isinstance(given, str) else given
         if settings is None or settings.needs is not None:
             return GridCell(system, column, printed, (), settings.needs or "" if settings else PUBLISHED_ONLY)
+        if command := self._untrained(settings):
+            return GridCell(system, column, printed, (), f"a checkpoint that is trained here: {command}")
         try:
             quantity = _tables().quantity(row, column)
             sources = tuple(
@@ -158,6 +163,17 @@ class _Resolver:
             return GridCell(system, column, printed, (), str(missing.args[0]))
         # Several collections may have one stand-in, which counts once.
         return GridCell(system, column, printed, tuple(dict.fromkeys(sources)))
+
+    def _untrained(self, settings: SystemSettings) -> str | None:
+        """The command that trains the row's model, where it has yet to be trained."""
+        model = self._model(settings)
+        if model is not None and model not in self._commands:
+            self._commands[model] = training_command(self._configuration, model)
+        return None if model is None else self._commands[model]
+
+    def _model(self, settings: SystemSettings) -> str | None:
+        model: str | None = getattr(self._configuration.rerankers[str(settings.reranker)], "model", None)
+        return model
 
     def _parts(self, settings: SystemSettings, column: str) -> list[str]:
         """The columns that ``column`` averages; itself where it is configured or no average."""
@@ -192,10 +208,10 @@ class _Resolver:
             yield RunSource(*key, run)
 
     def _tasks(self, settings: SystemSettings, benchmark: str, column: str) -> Iterator[Source]:
-        model = getattr(self._configuration.rerankers[str(settings.reranker)], "model", None)
+        model = self._model(settings)
         if model is None:
             raise LookupError(f"reranker {settings.reranker} has no model to embed with")
         stand_ins = self._configuration.stand_ins
         patterns = stand_ins.tasks if stand_ins else {}
         for task in dict.fromkeys(stand_in(task, patterns) for task in tasks_of(benchmark, column)):
-            yield TaskSource(model, task)
+            yield TaskSource(model, task, benchmark)

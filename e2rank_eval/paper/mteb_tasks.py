@@ -1,4 +1,4 @@
-"""Which tasks of MTEB a published column averages."""
+"""Which tasks of MTEB a published column averages, and which entry of a configuration runs them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from e2rank_eval.configuration import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper.structure import structure
 
@@ -40,3 +41,22 @@ def benchmarks() -> dict[str, dict[str, tuple[str, ...]]]:
         name: {column: tuple(tasks) for column, tasks in columns.items()} for name, columns in read.items()
     }
     return found | {_V2: {task: (task,) for task in structure().parts["mteb-v2"]}}
+
+
+def on_the_hub(task: str) -> bool:
+    """Whether a task is one of the paper's benchmarks, whose data lie on the model hub."""
+    return task in _paper_tasks()
+
+
+@cache
+def _paper_tasks() -> frozenset[str]:
+    return frozenset(
+        task for columns in benchmarks().values() for tasks in columns.values() for task in tasks
+    )
+
+
+def entry_of(configuration: Configuration, model: str, task: str, benchmark: str) -> str | None:
+    """The mteb entry whose job for ``model`` scores ``task``: one of ``benchmark`` before any other."""
+    own = {name: one for name, one in configuration.mteb.items() if model in one.models}
+    whole = [name for name, one in own.items() if one.benchmark == benchmark and not one.tasks]
+    return next(iter([*whole, *(name for name, one in own.items() if task in one.tasks)]), None)

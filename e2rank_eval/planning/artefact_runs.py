@@ -1,4 +1,4 @@
-"""Which runs, timings and public runs an artefact is made of, and which of them this machine can make."""
+"""Which runs, timings, public runs and MTEB jobs an artefact is made of, and which this machine can make."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from e2rank_eval.configuration import Configuration, FigureArtefact, TableArtefact
-from e2rank_eval.paper.grid import LatencySource, RunSource, Source, grid
+from e2rank_eval.paper.grid import LatencySource, RunSource, Source, TaskSource, grid
+from e2rank_eval.paper.mteb_tasks import entry_of
 from e2rank_eval.planning.availability import Availability
 
 RunKey = tuple[str, str, str]
 """(data set, first stage, reranker)."""
+
+MtebJob = tuple[str, str]
+"""(entry of section mteb, model)."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,20 @@ class ArtefactRuns:
         found = (one.published_run for one in self.sources(name) if isinstance(one, RunSource))
         return list(dict.fromkeys(run for run in found if run is not None))
 
+    def mteb_jobs(self, name: str) -> list[MtebJob]:
+        """Jobs of the configuration's mteb entries that score the artefact's tasks."""
+        found = (self._mteb_job(one) for one in self.sources(name) if isinstance(one, TaskSource))
+        return list(dict.fromkeys(job for job in found if job is not None))
+
+    def _mteb_job(self, source: TaskSource) -> MtebJob | None:
+        entry = entry_of(self.configuration, source.model, source.task, source.benchmark)
+        return None if entry is None else (entry, source.model)
+
     def left_out(self) -> dict[str, str]:
         """What this machine cannot make, by :func:`spoken` name, with what it lacks.
 
-        Covers the runs, timings and public runs of all artefacts; asks no more of a network than
-        whether hosts answer.
+        Covers the runs, timings, public runs and MTEB jobs of all artefacts; asks no more of a network
+        than whether hosts answer.
         """
         availability = Availability(self.configuration)
         found: dict[str, str] = {}
@@ -80,11 +93,13 @@ class ArtefactRuns:
                     found[source.published_run] = availability.published_run(source.published_run)
                 if isinstance(source, RunSource | LatencySource) and source.dataset:
                     found[spoken(source.key)] = "; ".join(availability.lacks_of_own(source))
+                if isinstance(source, TaskSource) and (job := self._mteb_job(source)):
+                    found[spoken(job)] = "; ".join(availability.lacks_of_own(source))
         return {name: reason for name, reason in found.items() if reason}
 
 
-def spoken(key: RunKey) -> str:
-    """``dl19/bm25/e2rank-0.6b``."""
+def spoken(key: RunKey | MtebJob) -> str:
+    """``dl19/bm25/e2rank-0.6b``, or ``mteb-v1/e2rank-0.6b`` of an MTEB job."""
     return "/".join(key)
 
 

@@ -10,6 +10,7 @@ from e2rank_eval.configuration import Configuration
 from e2rank_eval.datasets.planning import plan
 from e2rank_eval.paper.first_stage_runs import VARIABLE as RUNS_VARIABLE
 from e2rank_eval.paper.grid import RunSource, Source, TaskSource
+from e2rank_eval.paper.mteb_tasks import on_the_hub
 from e2rank_eval.planning.parameters import parameters
 from e2rank_eval.registry import entries
 from e2rank_eval.registry import runs as registered_runs
@@ -43,7 +44,7 @@ class Availability:
     def lacks_of_own(self, source: Source) -> list[str]:
         """What is missing to make ``source`` itself, whether or not a public run gives the same."""
         if isinstance(source, TaskSource):
-            found = [self.model(source.model)]
+            found = [self.model(source.model), self.task(source.task)]
         elif not source.dataset:
             found = []
         else:
@@ -79,6 +80,10 @@ class Availability:
 
     def model(self, name: str) -> str:
         return self._once("model", name)
+
+    def task(self, name: str) -> str:
+        """What is missing for the data of a task of MTEB; the suite's own tasks need no hub."""
+        return "the model hub, for the data of MTEB" if on_the_hub(name) and not self._hub else ""
 
     def published_run(self, name: str) -> str:
         """What is missing to score a public run of the registry."""

@@ -91,6 +91,10 @@ class Results:
     def mteb(self, entry: str, system: str) -> MtebRecord:
         return self._record(self.layout.path(places.MTEB_RECORD, entry=entry, system=system), MtebRecord)
 
+    def mteb_result(self, path: Path) -> Any:
+        """A result file of mteb's own, as it has it."""
+        return self._once(path, read_json)
+
     def traces(self, run: RunKey) -> dict[str, dict[str, Any]]:
         """Trace rows by query id."""
         path = self._path(places.TRACE, run)

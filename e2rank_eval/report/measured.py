@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.significance import bootstrap_interval
 from e2rank_eval.paper.grid import GridCell, LatencySource, RunSource, Source, TaskSource
+from e2rank_eval.paper.mteb_tasks import entry_of
 from e2rank_eval.registry import entries
 from e2rank_eval.registry.entries import HubSource
 from e2rank_eval.report.artefacts import Interval, Metrics
 from e2rank_eval.report.collect import HEADLINE, Results
 from e2rank_eval.store import layout as places
-from e2rank_eval.store.files import read_json
 
 _PERCENT = 100.0
 
@@ -95,7 +95,17 @@ class Measurements:
         return Part(documents if source.phase == "documents" else mode.mean - documents)
 
     def _task(self, source: TaskSource) -> Part | None:
-        """The mean of the main scores of a task's splits and subsets, as mteb's own result file has them."""
+        """A task's main score: as the record of its mteb entry has it, else as mteb's own result file has."""
+        configuration, layout = self._results.configuration, self._results.layout
+        entry = entry_of(configuration, source.model, source.task, source.benchmark)
+        if entry is None or not layout.path(places.MTEB_RECORD, entry=entry, system=source.model).exists():
+            return self._result_file(source)
+        scores = {one.task: one.score for one in self._results.mteb(entry, source.model).tasks}
+        score = scores.get(source.task)
+        return None if score is None else Part(score)
+
+    def _result_file(self, source: TaskSource) -> Part | None:
+        """The mean of the main scores of a task's splits and subsets."""
         folder = self._results.layout.path(places.MTEB) / "results"
         names = {source.model, *_repositories(source.model)}
         paths = sorted(
@@ -105,8 +115,13 @@ class Measurements:
         )
         if not paths:
             return None
+        if len(paths) > 1:
+            raise InputError(
+                f"results of {source.task} for {len(paths)} revisions of {source.model}", path=paths[1],
+                mend="keep the folder of one revision",
+            )  # fmt: skip
         try:
-            splits = read_json(paths[0])["scores"]
+            splits = self._results.mteb_result(paths[0])["scores"]
             scores = [float(row["main_score"]) for rows in splits.values() for row in rows]
             return Part(_PERCENT * sum(scores) / len(scores))
         except (KeyError, TypeError, AttributeError, ValueError, ZeroDivisionError) as error:

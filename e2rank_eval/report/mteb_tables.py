@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from e2rank_eval.mteb_suite.published import published_scores
 from e2rank_eval.mteb_suite.summary import Mean, summarise
 from e2rank_eval.paper import published as paper
+from e2rank_eval.paper.trained_models import training_command
 from e2rank_eval.report.artefacts import MtebRecord
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.table import Cell, Column, Table
@@ -53,7 +54,7 @@ def mteb_table(results: Results, entry: str) -> Table:
         Column(f"mean over types ({len(kinds)})", "score"),
         Column("tasks scored", "text"),
     )
-    notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(records), _SOURCE)
+    notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(results, entry, records), _SOURCE)
     return Table(f"mteb-{entry}", _title(results, entry), columns, tuple(rows), notes)
 
 
@@ -70,7 +71,7 @@ def mteb_tasks_table(results: Results, entry: str) -> Table:
     rows.append((Cell("mean over tasks"), Cell(None), *means))
     headings = [Column(" ".join((one.name, *(f"({tag})" for tag in one.tags))), "score") for one in shown]
     columns = (Column("task", "text"), Column("type", "text"), *headings)
-    notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(records))
+    notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(results, entry, records))
     return Table(f"mteb-{entry}-tasks", f"{_title(results, entry)}: by task", columns, tuple(rows), notes)
 
 
@@ -101,8 +102,20 @@ MTEB_TABLES: dict[str, Callable[[Results, str], Table]] = {
 
 
 def _records(results: Results, entry: str) -> list[MtebRecord]:
+    """Of every system that can run: models that have yet to be trained have no record."""
+    untrained = _untrained(results, entry)
     suite = results.configuration.mteb[entry]
-    return [results.mteb(entry, system) for system in suite.systems]
+    return [results.mteb(entry, system) for system in suite.systems if system not in untrained]
+
+
+def _untrained(results: Results, entry: str) -> dict[str, str]:
+    """System -> the command that trains its model."""
+    configuration = results.configuration
+    suite = configuration.mteb[entry]
+    models: dict[str, str | None] = {name: name for name in suite.models}
+    models |= {name: getattr(configuration.rerankers[name], "model", None) for name in suite.rerankers}
+    commands = {name: training_command(configuration, model) for name, model in models.items() if model}
+    return {name: command for name, command in commands.items() if command is not None}
 
 
 def _title(results: Results, entry: str) -> str:
@@ -167,9 +180,11 @@ def _mean(mean: Mean) -> Cell:
     return Cell(mean.value, tags=(f"{mean.scored} of {mean.wanted}",) if partial else ())
 
 
-def _missing(records: Sequence[MtebRecord]) -> list[str]:
-    return [
+def _missing(results: Results, entry: str, records: Sequence[MtebRecord]) -> list[str]:
+    failed = [
         f"{one.system} lacks {len(one.missing)} of {len(one.tasks)} tasks: {', '.join(one.missing)}."
         for one in records
         if one.missing
     ]
+    untrained = _untrained(results, entry).items()
+    return failed + [f"{name} has yet to be trained: {command}." for name, command in untrained]

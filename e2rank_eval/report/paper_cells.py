@@ -5,32 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from e2rank_eval.evaluation import significance
-from e2rank_eval.evaluation.comparison import FEWEST_QUERIES
-from e2rank_eval.evaluation.power import smallest_difference
 from e2rank_eval.paper.grid import Grid, GridCell, LatencySource, RunSource, Source, TaskSource
+from e2rank_eval.paper.mteb_tasks import entry_of
 from e2rank_eval.paper.reproduction import command as reproduce_command
 from e2rank_eval.paper.verdicts import Verdict, verdict
 from e2rank_eval.planning.availability import Availability
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.measured import Measured, Measurements
+from e2rank_eval.report.paper_tests import Test, paired_tests
 from e2rank_eval.store import layout as places
-
-
-@dataclass(frozen=True, slots=True)
-class Test:
-    """A paired test against the table's baseline row; ``p_holm`` is corrected over the table's tests.
-
-    ``detectable`` is the smallest difference that it could be expected to find, of one collection.
-    """
-
-    __test__ = False
-
-    difference: float
-    p: float
-    detectable: float | None
-    p_holm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +53,7 @@ def judged_cells(results: Results, grid: Grid) -> list[JudgedCell]:
     measurements = Measurements(results)
     ours = {(cell.system, cell.column): measurements.cell(cell) for cell in grid.cells}
     needed = _Needs(results, measurements)
-    tests = _tests(results.configuration.seed, grid, ours)
+    tests = paired_tests(grid, ours, seed=results.configuration.seed)
     return [_judged(grid, cell, ours, tests, needed) for cell in grid.cells]
 
 
@@ -95,33 +80,6 @@ def _judged(
     )
 
 
-def _tests(
-    seed: int, grid: Grid, ours: dict[tuple[str, str], Measured | None]
-) -> dict[tuple[str, str], Test]:
-    """Paired randomisation tests against the baseline's row, wherever both have per-query values."""
-    found: dict[tuple[str, str], Test] = {}
-    baseline = grid.settings.baseline
-    for (system, column), measured in ours.items():
-        reference = ours.get((baseline, column)) if baseline and system != baseline else None
-        differences = _differences(measured, reference)
-        if differences is not None and sum(map(len, differences)) >= FEWEST_QUERIES:
-            p = significance.randomisation_p(differences, seed=seed)
-            detectable = smallest_difference(differences[0]) if len(differences) == 1 else None
-            found[system, column] = Test(significance.mean(differences), p, detectable)
-    corrected = significance.holm([test.p for test in found.values()])
-    return {key: replace(test, p_holm=p) for (key, test), p in zip(found.items(), corrected, strict=True)}
-
-
-def _differences(one: Measured | None, other: Measured | None) -> list[list[float]] | None:
-    """Per-query differences by collection; None where the two have not the same queries."""
-    if one is None or other is None or not one.strata or len(one.strata) != len(other.strata):
-        return None
-    pairs = list(zip(one.strata, other.strata, strict=True))
-    if any(a.keys() != b.keys() for a, b in pairs):
-        return None
-    return [[a[query] - b[query] for query in sorted(a)] for a, b in pairs]
-
-
 class _Needs:
     """What is missing for cells without a value, and the commands that make each one."""
 
@@ -140,20 +98,31 @@ class _Needs:
 
     def commands(self, cell: GridCell) -> tuple[str, ...]:
         """What a reader copies to make the cell, one line for each of its parts."""
-        return tuple(self._command(source) for source in cell.sources)
+        return tuple(dict.fromkeys(self._command(source) for source in cell.sources))
 
     def _command(self, source: Source) -> str:
-        layout = self._results.layout
         if isinstance(source, TaskSource):
-            results = layout.path(places.MTEB) / "results"
-            return f"# {source.task} with {source.model}: a result file of mteb below {results}"
+            return self._task_command(source)
         if isinstance(source, RunSource) and source.published_run is not None:
             own = source.dataset and self._results.path(places.METRICS, source.key).exists()
             if not own:
                 return reproduce_command(source.published_run)
         pattern = places.LATENCY if isinstance(source, LatencySource) else places.METRICS
-        target = str(self._results.path(pattern, source.key))
-        return shlex.join(["snakemake", target, "--configfile", str(layout.path(places.CONFIG))])
+        return self._snakemake(self._results.path(pattern, source.key))
+
+    def _task_command(self, source: TaskSource) -> str:
+        entry = entry_of(self._results.configuration, source.model, source.task, source.benchmark)
+        layout = self._results.layout
+        if entry is not None:
+            return self._snakemake(layout.path(places.MTEB_RECORD, entry=entry, system=source.model))
+        config = str(layout.path(places.CONFIG))
+        return shlex.join(
+            ["e2rank-eval", "mteb", source.model, "--benchmark", source.benchmark, "--config", config]
+        )
+
+    def _snakemake(self, target: Path) -> str:
+        config = str(self._results.layout.path(places.CONFIG))
+        return shlex.join(["snakemake", str(target), "--configfile", config])
 
 
 def tally(cells: Sequence[JudgedCell]) -> str:

@@ -126,11 +126,12 @@ def _notes(results: Results, found: Grid, cells: Sequence[JudgedCell]) -> tuple[
         )
     if any(cell.ours and cell.ours.interval for cell in cells):
         notes.append("In brackets the bootstrap 95 % interval of our mean over queries (n).")
-    tests = sum(cell.test is not None for cell in cells)
+    tests = [cell.test for cell in cells if cell.test is not None]
     if tests:
         notes.append(
             f"↑ or ↓ a: significantly above or below {found.settings.baseline}; paired two-sided "
-            f"randomisation test over queries, Holm's correction over {tests} tests, p < {SIGNIFICANT}."
+            f"randomisation test over queries, Holm's correction over {tests[0].hypotheses} tests, p < "
+            f"{SIGNIFICANT}."
         )
     own = (found.settings.note,) if found.settings.note else ()
     return (*notes, *_needs(cells), *own)

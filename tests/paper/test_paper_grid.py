@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
-from e2rank_eval.configuration import Configuration, TableArtefact, parse_configuration, read_configuration
+from e2rank_eval.configuration import (
+    Configuration,
+    FigureArtefact,
+    TableArtefact,
+    parse_configuration,
+    read_configuration,
+)
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published
 from e2rank_eval.paper.grid import LatencySource, RunSource, TaskSource, grid
-from e2rank_eval.paper.mteb_tasks import benchmarks
+from e2rank_eval.paper.mteb_tasks import benchmarks, entry_of
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -19,6 +27,14 @@ CONFIG = Path(__file__).parents[2] / "config"
 @pytest.fixture(scope="module")
 def paper() -> Configuration:
     return read_configuration(CONFIG / "paper.yaml")
+
+
+@pytest.fixture(scope="module")
+def demo() -> Configuration:
+    values = yaml.safe_load((CONFIG / "paper.yaml").read_text(encoding="utf-8"))
+    overlay = yaml.safe_load((CONFIG / "overlays" / "paper-demo.yaml").read_text(encoding="utf-8"))
+    update_config(values, overlay)
+    return parse_configuration(values, "paper-demo.yaml")
 
 
 def _sources(configuration: Configuration, name: str, system: str, column: str) -> tuple[object, ...]:
@@ -75,7 +91,7 @@ def test_latency_and_mteb_have_sources_of_their_own(paper: Configuration) -> Non
         LatencySource("trec-covid", "bm25", "e2rank-4b", "others"),
     )
     assert _sources(paper, "table4", "E2Rank-8B-stage1", "summarization") == (
-        TaskSource("e2rank-8b-embedding-only", "SummEval"),
+        TaskSource("e2rank-8b-embedding-only", "SummEval", "MTEB(eng, v1)"),
     )
     assert len(_sources(paper, "table15", "E2Rank-0.6B", "avg")) == 41
     assert len(_sources(paper, "table6", "E2Rank-0.6B", "mteb-eng-v2")) == 41
@@ -116,18 +132,28 @@ def test_a_row_that_the_paper_does_not_print_is_named_with_its_line(tmp_path: Pa
         grid(read_configuration(path), "table1", str(path))
 
 
-def test_the_demo_stands_in_for_everything_that_the_grid_runs() -> None:
-    from snakemake.utils import update_config
-
-    values = yaml.safe_load((CONFIG / "paper.yaml").read_text(encoding="utf-8"))
-    update_config(
-        values, yaml.safe_load((CONFIG / "overlays" / "paper-demo.yaml").read_text(encoding="utf-8"))
-    )
-    demo = parse_configuration(values, "paper-demo.yaml")
+def test_the_demo_stands_in_for_everything_that_the_grid_runs(demo: Configuration) -> None:
+    text = (resources.files("e2rank_eval.mteb_suite") / "local_tasks.yaml").read_text(encoding="utf-8")
+    local = yaml.safe_load(text).keys()
     for name, artefact in demo.artefacts.items():
         if isinstance(artefact, TableArtefact):
             for source in grid(demo, name).sources():
-                if isinstance(source, RunSource | LatencySource):
+                if isinstance(source, TaskSource):
+                    assert source.task in local
+                    assert entry_of(demo, source.model, source.task, source.benchmark) is not None
+                else:
                     assert source.dataset in ("lee-8", "pydoc-8")
                     assert source.reranker == "first-stage" or source.reranker.startswith("small")
     assert len(_sources(demo, "table1", "BM25", "beir-avg")) == 1
+
+
+def test_no_two_systems_of_a_demo_figure_are_one_run_under_two_names(demo: Configuration) -> None:
+    for name, artefact in demo.artefacts.items():
+        if isinstance(artefact, FigureArtefact):
+            settings = [demo.rerankers[one].model_dump(exclude={"label"}) for one in artefact.systems]
+            assert all(one not in settings[:index] for index, one in enumerate(settings)), name
+    sensitivity, paper = demo.artefacts["sensitivity"], read_configuration(CONFIG / "paper.yaml")
+    assert isinstance(sensitivity, FigureArtefact)
+    assert len(sensitivity.systems) == len(paper.artefacts["sensitivity"].systems)  # type: ignore[union-attr]
+    points = demo.sweeps["prompt-documents"].points
+    assert all(demo.rerankers[points[count]].prompt_documents == count for count in points if count)  # type: ignore[union-attr]

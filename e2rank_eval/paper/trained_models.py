@@ -1,0 +1,39 @@
+"""Models that a configuration's training files make: the command for one that nobody has trained yet."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from e2rank_eval.configuration import Configuration, TrainingFile, read_training
+from e2rank_eval.registry import entries
+
+
+def training_command(configuration: Configuration, model: str) -> str | None:
+    """The command that trains ``model``, runs that it starts from included.
+
+    None where the registry has the model already, or no training file of the configuration makes it.
+
+    Raises
+    ------
+    InputError
+        When a training file is missing or malformed; none is read for a model of the registry.
+    """
+    if model in entries.models():
+        return None
+    for path in configuration.training:
+        file = read_training(path)
+        if model in file.runs:
+            return shlex.join(["e2rank-eval", "train", str(path), *_untrained(file, model)])
+    return None
+
+
+def _untrained(file: TrainingFile, run: str) -> list[str]:
+    """The run and those before it that have not left their weights, in the order of training."""
+    follows = file.runs[run].follows
+    before = [] if follows is None or _trained(file.output, follows) else _untrained(file, follows)
+    return [*before, run]
+
+
+def _trained(output: Path, run: str) -> bool:
+    return (output / run / "entry.yaml").exists()

@@ -14,7 +14,8 @@ from transformers.utils import logging as transformers_logging
 
 from e2rank_eval.checkpoints import CPU_DTYPE
 from e2rank_eval.encoders.base import Vectors
-from e2rank_eval.encoders.batching import BATCH_TOKENS, STABLE_TOKENS, Batch, plan_batches
+from e2rank_eval.encoders.batching import BATCH_TOKENS, STABLE_TOKENS, Batch
+from e2rank_eval.encoders.memory import run_in_batches
 from e2rank_eval.encoders.tokenised import TokenisedModel, TokenSequence, unit_rows
 from e2rank_eval.errors import InputError
 
@@ -55,21 +56,31 @@ class TransformerStates(TokenisedModel):
         """Unit vectors float32 [n, d] in the order of the input.
 
         With ``stable`` a vector's bits do not depend on the other sequences, at the price of filler
-        rows in small batches; without it they agree to about 1e-7.
+        rows in small batches; without it they agree to about 1e-7. A batch that runs out of memory is
+        halved, which is said: on a CPU stable bits stay as they are, while on a GPU the vectors from
+        then on may differ in their last bits, as its libraries promise equal bits for equal shapes only.
 
         Raises
         ------
         InputError
             When a state is not finite.
+        UnavailableError
+            When the smallest batch does not fit the memory.
         """
         on_cuda = self.device.type == "cuda"
-        batch_tokens = _CUDA_BATCH_TOKENS if on_cuda else BATCH_TOKENS
-        # GPU libraries promise equal bits for equal shapes only: there, stable batches are always full.
-        least_tokens = 0 if not stable else batch_tokens if on_cuda else STABLE_TOKENS
         means = np.empty((len(sequences), self.dimension), dtype=np.float32)
-        lengths = [len(sequence.ids) for sequence in sequences]
-        for batch in plan_batches(lengths, self.window, batch_tokens=batch_tokens, least_tokens=least_tokens):
+
+        def run(batch: Batch) -> None:
             means[list(batch.positions)] = self._means(batch, [sequences[at] for at in batch.positions])
+
+        run_in_batches(
+            [len(sequence.ids) for sequence in sequences],
+            self.window,
+            run,
+            batch_tokens=_CUDA_BATCH_TOKENS if on_cuda else BATCH_TOKENS,
+            least_tokens=STABLE_TOKENS if stable else 0,
+            full=stable and on_cuda,
+        )
         return unit_rows(means)
 
     @torch.inference_mode()

@@ -12,7 +12,8 @@ from scipy.sparse import csr_matrix, vstack
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
-from e2rank_eval.encoders.batching import STABLE_TOKENS, Batch, plan_batches
+from e2rank_eval.encoders.batching import STABLE_TOKENS, Batch
+from e2rank_eval.encoders.memory import run_in_batches
 from e2rank_eval.errors import InputError
 from e2rank_eval.registry.entries import ModelEntry
 
@@ -50,12 +51,19 @@ class Splade:
             list(texts), truncation=True, max_length=self._limits[kind], verbose=False
         )["input_ids"]
         rows: list[csr_matrix | None] = [None] * len(ids)
-        for batch in plan_batches(
-            [len(one) for one in ids], self._window, batch_tokens=_BATCH_TOKENS, least_tokens=STABLE_TOKENS
-        ):
+
+        def run(batch: Batch) -> None:
             weights = csr_matrix(self._weights(batch, [ids[position] for position in batch.positions]))
             for row, position in enumerate(batch.positions):
                 rows[position] = weights[row]
+
+        run_in_batches(
+            [len(one) for one in ids],
+            self._window,
+            run,
+            batch_tokens=_BATCH_TOKENS,
+            least_tokens=STABLE_TOKENS,
+        )
         return vstack(rows, format="csr")
 
     @torch.inference_mode()

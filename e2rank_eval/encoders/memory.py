@@ -1,0 +1,49 @@
+"""Planned batches of token sequences, which shrink where the device's memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from e2rank_eval.encoders.batching import Batch, plan_batches
+from e2rank_eval.memory import run_shrinking, smaller
+
+
+def run_in_batches(
+    lengths: Sequence[int],
+    window: int,
+    run: Callable[[Batch], None],
+    *,
+    batch_tokens: int,
+    least_tokens: int = 0,
+    full: bool = False,
+) -> None:
+    """Call ``run`` with batches as ``plan_batches`` forms them, the longest first.
+
+    Where a batch runs out of memory, it and all that follow are planned anew under half of what it
+    took, which is said; ``run`` is then called again with some of its positions. No batch falls below
+    ``least_tokens``, filler included; ``full`` fills every one up to what a batch may hold at that time.
+
+    Raises
+    ------
+    UnavailableError
+        When a single row, or ``least_tokens`` of rows, do not fit.
+    """
+
+    def planned(left: Sequence[int], tokens: int) -> list[Batch]:
+        batches = plan_batches(
+            [lengths[position] for position in left],
+            window,
+            batch_tokens=tokens,
+            least_tokens=max(least_tokens, tokens if full else 0),
+        )
+        return [replace(one, positions=tuple(left[place] for place in one.positions)) for one in batches]
+
+    def shrink(waiting: Sequence[Batch]) -> list[Batch]:
+        first = waiting[0]
+        least_rows = max(1, -(-least_tokens // first.length))
+        rows = smaller(len(first.positions) + first.filler, first.length, least=least_rows)
+        left = [position for batch in waiting for position in batch.positions]
+        return planned(left, rows * first.length)
+
+    run_shrinking(planned(range(len(lengths)), batch_tokens), run, shrink)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from e2rank_eval.configuration import read_configuration
+from e2rank_eval.errors import InputError
 from e2rank_eval.graph import Graph
 from e2rank_eval.paper.grid import grid
 from e2rank_eval.paper.reproduction_files import write_run_metrics
@@ -97,8 +98,6 @@ def test_a_run_of_ours_is_tested_against_the_baseline_query_by_query(
 
 @needs_runs
 def test_a_torn_result_is_an_error_and_not_a_gap(public_runs: Path, tmp_path: Path) -> None:
-    from e2rank_eval.errors import InputError
-
     shutil.copytree(public_runs, tmp_path / "p")
     write_json(tmp_path / "p" / "published_runs" / "bm25-dl19.json", {"mean": {}})
     with pytest.raises(InputError, match="make this file again"):
@@ -125,6 +124,25 @@ def test_mteb_scores_are_read_from_its_own_result_files(tmp_path: Path) -> None:
     assert cell.ours.value == pytest.approx(30.9)
     assert cell.verdict == "reproduced"
     assert _cell(results, "table4", "E2Rank-8B", "summarization").ours is None
+    # The record of the graph's job, where there is one, goes before files that may be of another revision.
+    task = dict.fromkeys(("seconds", "texts", "tokens", "truncated", "forward_tokens", "failure"))
+    record = {"system": "e2rank-0.6b", "name": "E2Rank-0.6B", "revision": "main", "missing": []}
+    tasks = [task | {"task": "SummEval", "type": "Summarization", "score": 31.5}]
+    path = results.layout.path(places.MTEB_RECORD, entry="v1", system="e2rank-0.6b")
+    write_json(path, record | {"tasks": tasks})
+    recorded = _cell(results, "table4", "E2Rank-0.6B", "summarization")
+    assert recorded.ours is not None
+    assert (recorded.ours.value, recorded.verdict) == (31.5, "differs")
+    assert str(path) in recorded.commands[0]
+
+
+def test_results_of_two_revisions_are_an_error_and_not_a_choice(tmp_path: Path) -> None:
+    results = _results(tmp_path)
+    for revision in ("main", "v2"):
+        folder = tmp_path / places.MTEB / "results" / "Alibaba-NLP__E2Rank-0.6B" / revision
+        write_json(folder / "SummEval.json", {"scores": {"test": [{"main_score": 0.3}]}})
+    with pytest.raises(InputError, match=r"2 revisions of e2rank-0\.6b"):
+        _cell(results, "table4", "E2Rank-0.6B", "summarization")
 
 
 def test_bars_are_drawn_with_nothing_run(tmp_path: Path) -> None:
@@ -140,11 +158,15 @@ def test_a_run_leaves_out_what_the_machine_lacks_and_a_dry_run_shows_the_whole_g
     import yaml
 
     values = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text(encoding="utf-8"))
+    (tmp_path / "config").symlink_to(ROOT / "config")
     monkeypatch.chdir(tmp_path)
     whole = Graph(values, "paper.yaml")
     assert "results/paper/metrics/dl19/bm25/e2rank-8b.json" in whole.artefacts.inputs("table1")
     here = Graph(values, "paper.yaml", whole=False)
     assert here.artefacts.inputs("table1") == []
     assert "dl19/bm25/e2rank-8b" in here.artefacts.left_out
+    assert "results/paper/mteb/records/v1/e2rank-8b.json" in whole.artefacts.inputs("table4")
+    assert here.artefacts.inputs("table4") == []
+    assert "the model hub, for the data of MTEB" in here.artefacts.left_out["v1/e2rank-8b"]
     assert "figure2" not in here.artefacts.here()
     assert "table1" in here.artefacts.here()

@@ -169,7 +169,10 @@ def test_an_entry_that_asks_for_nothing_is_refused(fields: dict[str, Any], told:
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_where_it_was(own_cache: Path, lee_dataset: object, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_where_it_was(
+    own_cache: Path, lee_dataset: object, minilm: Callable[[], MtebEncoder], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """Killed while a second task is under way: the first is kept, and the end is that of a whole run."""
     (tmp_path / "cache").mkdir()
     for name in ("models", "downloads"):
@@ -182,7 +185,8 @@ def test_a_killed_run_goes_on_where_it_was(own_cache: Path, lee_dataset: object,
         *(sys.executable, "-m", "e2rank_eval", "mteb", "all-minilm-l6-v2", "--json"),
         *("--tasks", "LeeRetrieval,STS13Local"),
     ]
-    environment = os.environ | {"E2RANK_DATA": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
+    monkeypatch.setenv("E2RANK_DATA", str(tmp_path / "data"))
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     killed = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     assert killed.stderr is not None
     for line in killed.stderr:
@@ -196,23 +200,42 @@ def test_a_killed_run_goes_on_where_it_was(own_cache: Path, lee_dataset: object,
     killed.communicate()
     results = tmp_path / "results" / "demo" / "mteb" / "results"
     assert {path.stem for path in results.rglob("*.json")} == {"LeeRetrieval", "model_meta"}
+    kept = next(results.rglob("LeeRetrieval.json")).read_bytes()
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     resumed = json.loads(done.stdout)
     lee, sts = resumed["tasks"]
     assert lee["forward_tokens"] > 0
-    assert 0 < sts["forward_tokens"] < sts["tokens"]  # what was stored before the kill is not read again
+    # Every text occurs REPEATS times; what was stored before the kill is not read again.
+    assert 0 < sts["forward_tokens"] < sts["tokens"] / REPEATS
     assert resumed["missing"] == []
-    whole = tmp_path / "results" / "demo" / "mteb" / "results"
-    assert {path.stem for path in whole.rglob("*.json")} == {"LeeRetrieval", "STS13Local", "model_meta"}
+    assert next(results.rglob("LeeRetrieval.json")).read_bytes() == kept
+
+    undisturbed = ResultFiles(tmp_path / "undisturbed")
+    wanted = {"LeeRetrieval": "Retrieval", "STS13Local": "STS"}
+    run_tasks(minilm(), wanted, lambda name: local_task(name, own_cache), undisturbed)
+    assert _lasting(results) == _lasting(tmp_path / "undisturbed" / "results")
+
+
+def _lasting(results: Path) -> dict[str, Any]:
+    """What result files say, dates and seconds left out."""
+    passing = ("date", "evaluation_time", "evaluation_phases")
+    read = {path.relative_to(results): json.loads(path.read_text()) for path in results.rglob("*.json")}
+    return {
+        str(path): {key: value for key, value in content.items() if key not in passing}
+        for path, content in read.items()
+    }
+
+
+REPEATS = 5
 
 
 def _write_pairs(folder: Path, lee: Any) -> None:
-    """STS 2013's files with real sentences: pairs of pieces of the Lee texts, scored by where they stand."""
+    """STS 2013's files with real words: pairs of pieces of the Lee texts, scored by where they stand."""
     words = " ".join(document.text for document in lee.corpus.values()).split()
-    pieces = [" ".join(words[start : start + 3]) for start in range(0, 3000)]
+    pieces = dict.fromkeys(" ".join(words[start : start + 3]) for start in range(0, len(words) - 3, 3))
+    texts = list(pieces)[: 3000 // REPEATS] * REPEATS
     folder.mkdir(parents=True)
-    pairs = zip(pieces[:1500], pieces[1500:], strict=True)
-    lines = [f"{number % 6}\t{first}\t{second}\n" for number, (first, second) in enumerate(pairs)]
+    lines = [f"{n % 6}\t{texts[2 * n]}\t{texts[2 * n + 1]}\n" for n in range(1500)]
     for name, rows in (("FNWN", lines[:189]), ("OnWN", lines[189:750]), ("headlines", lines[750:])):
         (folder / f"{name}.tsv").write_text("".join(rows))

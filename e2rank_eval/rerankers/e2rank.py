@@ -14,7 +14,7 @@ from e2rank_eval.encoders.base import Encoder
 from e2rank_eval.prompts.truncation import DOCUMENT_WORDS
 from e2rank_eval.records import ListwiseInput, Query
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.strategies import Repeated, SlidingWindow, run_together
+from e2rank_eval.rerankers.strategies import REVISION, Repeated, SlidingWindow, run_together
 from e2rank_eval.rerankers.vectors import (
     EncodedCandidates,
     QueryVector,
@@ -64,6 +64,7 @@ class E2RankReranker(VectorReranker):
                 "document_words": DOCUMENT_WORDS,
                 "seed": seed if settings.prompt_order == "shuffled" else None,
             }
+            | ({} if settings.step is None else {"windows": REVISION})
         )
 
     @classmethod

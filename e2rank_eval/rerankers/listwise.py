@@ -10,10 +10,11 @@ from e2rank_eval.configuration import ListwiseSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.language_models.base import LanguageModel, Message
 from e2rank_eval.prompts.truncation import share_budget
-from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
+from e2rank_eval.records import CandidateList, Query, Trace
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.decoding import Decoding, FirstToken, Reply, Written
-from e2rank_eval.rerankers.strategies import FullList, SlidingWindow, Strategy, run_together
+from e2rank_eval.rerankers.lock_step import LockStepReranker
+from e2rank_eval.rerankers.strategies import REVISION, FullList, SlidingWindow, Strategy
 from e2rank_eval.rerankers.top_strategies import Setwise, TopDown
 from e2rank_eval.store.files import sha256_json
 from e2rank_eval.timing import PhaseClock
@@ -26,6 +27,7 @@ class _State:
     query: Query
     texts: list[str]
     cut: set[int]
+    shown: set[int] = field(default_factory=set)
     calls: int = 0
     prompt_tokens: int = 0
     output_tokens: int = 0
@@ -37,33 +39,33 @@ class _State:
             calls=self.calls,
             prompt_tokens=self.prompt_tokens,
             output_tokens=self.output_tokens,
-            prompt_documents=len(self.texts) if self.calls else 0,
+            prompt_documents=len(self.shown),
             truncated_documents=len(self.cut),
             repairs=dict(sorted(self.repairs.items())),
             prompt=self.prompt if self.calls == 1 else None,
         )
 
 
-class ListwiseReranker:
+class ListwiseReranker(LockStepReranker[_State]):
     """Any chat model as a listwise reranker; by default the paper's RankQwen3 baseline.
 
     ``strategy`` says which windows are ranked, ``decoding`` how the model is asked for the order of
     one. Documents are cut to ``document_tokens`` (the model's own limit where the settings give none)
     and, where a window's prompt would still exceed what the model reads, to a fair share of the
-    tokens that are left.
+    tokens that are left. A ranking's ``seconds`` has ``prompt`` (cutting documents, writing prompts),
+    ``generation``, ``parsing`` and ``total``.
     """
 
     def __init__(
         self, model: LanguageModel, settings: ListwiseSettings, *, strategy: Strategy | None = None
     ) -> None:
-        self._model = model
-        self._strategy = strategy or _strategy(settings)
+        super().__init__(model, strategy or _strategy(settings))
         self._decoding: Decoding = FirstToken(model) if settings.decoding == "first-token" else Written(model)
         self._document_tokens = settings.document_tokens or model.document_tokens
         self.fingerprint = sha256_json(
             {
                 "settings": settings.deciding(),
-                "strategy": repr(self._strategy),
+                "strategy": [repr(self._strategy), REVISION],
                 "document_tokens": self._document_tokens,
                 "prompt": self._decoding.messages("query", ["first", "second"]),
                 "model": model.fingerprint,
@@ -74,43 +76,7 @@ class ListwiseReranker:
     def from_settings(cls, settings: ListwiseSettings, context: RerankContext) -> ListwiseReranker:
         return cls(context.models.language_model(settings.model), settings)
 
-    def prepare(self, documents: Sequence[Document]) -> None:
-        """Nothing can be done before the query is known."""
-
-    def rank(self, query: Query, candidates: CandidateList) -> Ranking:
-        """Rank one query's candidates.
-
-        ``seconds`` has ``prompt`` (cutting documents, writing prompts), ``generation``, ``parsing``
-        and ``total``. Fewer than two candidates need no model.
-
-        Raises
-        ------
-        InputError
-            When the query alone leaves no room for documents in the model's window.
-        """
-        return self.rank_many([query], [candidates])[0]
-
-    def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
-        """Rank several queries in lock-step: their first windows in common batches, then their second.
-
-        Each query is given an even share of the seconds.
-        """
-        clock = PhaseClock(self._model.synchronise)
-        with clock.phase("total"):
-            with clock.phase("prompt"):
-                states = [self._state(query, one) for query, one in zip(queries, candidates, strict=True)]
-            orders = run_together(
-                self._strategy,
-                [len(one) for one in candidates],
-                lambda windows: self._rank_windows([(states[i], window) for i, window in windows], clock),
-            )
-        seconds = {phase: spent / max(1, len(states)) for phase, spent in clock.seconds.items()}
-        return [
-            Ranking(one, order, state.trace(), seconds)
-            for one, order, state in zip(candidates, orders, states, strict=True)
-        ]
-
-    def _state(self, query: Query, candidates: CandidateList) -> _State:
+    def _begin(self, query: Query, candidates: CandidateList) -> _State:
         whole = [document.contents for document in candidates.documents]
         texts = [self._model.truncate(text, self._document_tokens) for text in whole]
         return _State(query, texts, {i for i, text in enumerate(texts) if text != whole[i]})
@@ -127,6 +93,7 @@ class ListwiseReranker:
             for (state, window), chat, reply in zip(windows, chats, replies, strict=True):
                 answer = reply.read(len(window))
                 state.calls += 1
+                state.shown |= set(window)
                 state.prompt_tokens += answer.prompt_tokens
                 state.output_tokens += answer.output_tokens
                 state.repairs.update(answer.repairs)

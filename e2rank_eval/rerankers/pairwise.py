@@ -11,9 +11,9 @@ from e2rank_eval.configuration import PairwiseSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.language_models.base import LanguageModel
 from e2rank_eval.prompts.pairwise import CHOICES, pairwise_messages
-from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
+from e2rank_eval.records import CandidateList, Query, Trace
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.strategies import run_together
+from e2rank_eval.rerankers.lock_step import LockStepReranker
 from e2rank_eval.rerankers.top_strategies import Bubble
 from e2rank_eval.store.files import sha256_json
 from e2rank_eval.timing import PhaseClock
@@ -50,18 +50,18 @@ class _State:
         )
 
 
-class PairwiseReranker:
+class PairwiseReranker(LockStepReranker[_State]):
     """Pairwise ranking prompting with sliding passes (PRP-sliding-K, arXiv 2306.17563).
 
     A pair is asked about twice, each document standing first once, and counts as decided only where
     the logits of both answers agree; otherwise it keeps its order. What was asked is remembered, so a
     pair that meets again in a later pass costs nothing. Each document is cut to ``document_tokens``,
-    or the model's own limit, and to half of what the query leaves of the window.
+    or the model's own limit, and to half of what the query leaves of the window. A ranking's
+    ``seconds`` has ``prompt``, ``scoring`` and ``total``.
     """
 
     def __init__(self, model: LanguageModel, settings: PairwiseSettings) -> None:
-        self._model = model
-        self._strategy = Bubble(settings.passes)
+        super().__init__(model, Bubble(settings.passes))
         self._document_tokens = settings.document_tokens or model.document_tokens
         self.fingerprint = sha256_json(
             {
@@ -77,40 +77,7 @@ class PairwiseReranker:
     def from_settings(cls, settings: PairwiseSettings, context: RerankContext) -> PairwiseReranker:
         return cls(context.models.language_model(settings.model), settings)
 
-    def prepare(self, documents: Sequence[Document]) -> None:
-        """Nothing can be done before the query is known."""
-
-    def rank(self, query: Query, candidates: CandidateList) -> Ranking:
-        """Rank one query's candidates; ``seconds`` has ``prompt``, ``scoring`` and ``total``.
-
-        Raises
-        ------
-        InputError
-            When the query leaves no room for two documents, or a logit is not finite.
-        """
-        return self.rank_many([query], [candidates])[0]
-
-    def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
-        """Rank several queries in lock-step, their next pairs in common batches.
-
-        Each query is given an even share of the seconds.
-        """
-        clock = PhaseClock(self._model.synchronise)
-        with clock.phase("total"):
-            with clock.phase("prompt"):
-                states = [self._state(query, one) for query, one in zip(queries, candidates, strict=True)]
-            orders = run_together(
-                self._strategy,
-                [len(one) for one in candidates],
-                lambda pairs: self._rank_pairs([(states[i], pair) for i, pair in pairs], clock),
-            )
-        seconds = {phase: spent / max(1, len(states)) for phase, spent in clock.seconds.items()}
-        return [
-            Ranking(one, order, state.trace(), seconds)
-            for one, order, state in zip(candidates, orders, states, strict=True)
-        ]
-
-    def _state(self, query: Query, candidates: CandidateList) -> _State:
+    def _begin(self, query: Query, candidates: CandidateList) -> _State:
         whole = [document.contents for document in candidates.documents]
         if len(whole) < 2:
             return _State(query.text, whole, 0)
@@ -124,19 +91,19 @@ class PairwiseReranker:
         texts = [self._model.truncate(text, limit) for text in whole]
         return _State(query.text, texts, sum(a != b for a, b in zip(texts, whole, strict=True)))
 
-    def _rank_pairs(
-        self, pairs: Sequence[tuple[_State, tuple[int, ...]]], clock: PhaseClock
+    def _rank_windows(
+        self, windows: Sequence[tuple[_State, tuple[int, ...]]], clock: PhaseClock
     ) -> list[tuple[int, ...]]:
         with clock.phase("scoring"):
             asked = [
                 (state, sides)
-                for state, (upper, lower) in pairs
+                for state, (upper, lower) in windows
                 for sides in ((upper, lower), (lower, upper))
                 if sides not in state.leads
             ]
             if asked:
                 self._ask(asked)
-        return [state.order(pair) for state, pair in pairs]
+        return [state.order(pair) for state, pair in windows]
 
     def _ask(self, asked: Sequence[tuple[_State, tuple[int, int]]]) -> None:
         chats = [

@@ -8,6 +8,9 @@ from typing import Protocol
 
 from e2rank_eval.errors import InputError
 
+REVISION = 2
+"""Of the orders that sliding windows give for one and the same judge: shards are keyed by it."""
+
 Steps = Generator[tuple[int, ...], Sequence[int], tuple[int, ...]]
 """Yields positions to be ranked, is sent a permutation of them, returns the order of all positions."""
 
@@ -34,10 +37,10 @@ class Strategy(Protocol):
 class SlidingWindow:
     """RankGPT's strategy (arXiv 2304.09542): windows slide from the bottom of the list to its top.
 
-    The first window is the last ``size`` positions; each next one begins ``step`` places higher, so
-    that ``size - step`` documents are carried upwards. Where that would pass the top, the window is
-    ``[0, size)``: the top of the list is always ranked in a full window, also where ``step`` does
-    not divide the way up.
+    The first window is the last ``size`` positions; each next one lies ``step`` places higher, so
+    that ``size - step`` documents are carried upwards. Where ``step`` does not divide the way up, the
+    last window is what remains of it within the list, as in rank_llm and llm4ranking; no window of
+    one document is asked for.
 
     Raises
     ------
@@ -59,18 +62,19 @@ class SlidingWindow:
 
     def run(self, count: int) -> Steps:
         order = list(range(count))
-        for start in self._starts(count):
-            window = tuple(order[start : start + self.size])
-            order[start : start + self.size] = checked((yield window), window)
+        for start, end in self._windows(count):
+            window = tuple(order[start:end])
+            order[start:end] = checked((yield window), window)
         return tuple(order)
 
     def calls(self, count: int) -> int:
-        return len(self._starts(count))
+        return len(self._windows(count))
 
-    def _starts(self, count: int) -> list[int]:
-        if count < 2:
-            return []
-        return [*range(count - self.size, 0, -self.step), 0]
+    def _windows(self, count: int) -> list[tuple[int, int]]:
+        """Start and end of each, the lowest first."""
+        way_up = range(count, self.size, -self.step)
+        ends = [*way_up, way_up[-1] - self.step if way_up else count]
+        return [(max(0, end - self.size), end) for end in ends if end > 1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,14 @@ import hashlib
 import math
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from e2rank_eval.configuration import E2RankSettings
 from e2rank_eval.encoders.base import Encoded, Kind
 from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
+from e2rank_eval.rerankers.e2rank import E2RankReranker
 
 DIMENSION = 24
 DOCUMENT_WORDS = 12
@@ -48,6 +51,12 @@ class ToyEncoder:
 
     def synchronise(self) -> None:
         pass
+
+
+def toy_e2rank(encoder: Any = None, *, seed: int = 0, **options: Any) -> E2RankReranker:
+    return E2RankReranker(
+        encoder or ToyEncoder(), E2RankSettings(family="e2rank", model="toy", **options), seed=seed
+    )
 
 
 def _words(text: str, limit: int) -> np.ndarray:

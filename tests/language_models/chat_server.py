@@ -9,6 +9,13 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tiny_chat_models import entry
+
+from e2rank_eval.language_models.http_model import HttpModel
+from e2rank_eval.registry.entries import ModelEntry
+
+CHAT = [{"role": "user", "content": "hello"}]
+
 Behaviour = Callable[["Handler", dict[str, Any]], None]
 
 
@@ -128,3 +135,12 @@ def _chunked(handler: Handler, content: bytes) -> None:
     for start in range(0, len(content), 10):
         part = content[start : start + 10]
         handler.wfile.write(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+
+
+def served(server: ChatServer, **options: Any) -> ModelEntry:
+    where = {"base_url": server.base_url, "model": "tiny", "timeout": 5.0, "attempts": 3} | options
+    return entry(format="openai-http", sources=[], server=where)
+
+
+def texts(model: HttpModel, count: int = 1) -> list[str]:
+    return [one.text for one in model.generate([CHAT] * count, max_new_tokens=5)]

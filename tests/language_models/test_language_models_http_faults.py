@@ -1,0 +1,159 @@
+"""A server that misbehaves: what may pass is tried again, the rest is reported with its endpoint."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+
+import pytest
+from chat_server import (
+    Behaviour,
+    ChatServer,
+    breaks_its_chunks,
+    completion,
+    drips,
+    hangs_up,
+    is_cut,
+    is_slow,
+    says,
+    served,
+    talks_nonsense,
+    texts,
+)
+from tiny_chat_models import entry
+
+from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.language_models.http_model import HttpModel
+
+HTML = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        says(b"", status=500),
+        says({"error": "overloaded"}, status=503),
+        says(HTML),
+        says(b'{"choices": [{"mess'),
+        says([1, 2]),
+        says(b"[" * 100_000),
+        says(b"not gzip", Content_Encoding="gzip"),
+        says(b"", status=204),
+        is_cut,
+        hangs_up,
+        talks_nonsense,
+        breaks_its_chunks,
+    ],
+    ids=[
+        "500",
+        "503",
+        "HTML",
+        "half JSON",
+        "a list",
+        "deep JSON",
+        "false gzip",
+        "204",
+        "cut body",
+        "no answer",
+        "no HTTP",
+        "broken chunks",
+    ],
+)
+def test_what_may_pass_is_tried_again(server: ChatServer, model: HttpModel, failure: Behaviour) -> None:
+    server.script = [failure, failure]
+    assert texts(model) == ["fine"]
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (says(b"boom", status=500), r"status 500 \(boom\), after 3 attempts"),
+        (says(HTML), r"no JSON \(<!DOCTYPE html>.*Bad Gateway"),
+        (is_cut, "no whole answer .*after 3 attempts"),
+        (hangs_up, "no whole answer"),
+    ],
+)
+def test_what_does_not_pass_is_reported_with_the_endpoint(
+    server: ChatServer, model: HttpModel, failure: Behaviour, message: str
+) -> None:
+    server.usual = failure
+    with pytest.raises(UnavailableError, match=message) as error:
+        texts(model)
+    assert f"{server.base_url}/chat/completions" in str(error.value)
+
+
+@pytest.mark.parametrize("failure", [is_slow(2.0), drips])
+def test_an_attempt_has_a_time_limit_however_slowly_it_drips(server: ChatServer, failure: Behaviour) -> None:
+    model = HttpModel("tiny", served(server, timeout=0.3, attempts=2), first_wait=0.01)
+    server.script = [failure]
+    start = time.monotonic()
+    assert texts(model) == ["fine"]
+    assert 0.3 <= time.monotonic() - start < 1.5
+    server.usual = failure
+    with pytest.raises(UnavailableError, match=r"answer within 0\.3 s, after 2 attempts"):
+        texts(model)
+    model.close()
+
+
+def test_retry_after_is_kept_to_the_second(server: ChatServer, model: HttpModel) -> None:
+    server.script = [says(b"slow down", status=429, Retry_After="1")]
+    start = time.monotonic()
+    assert texts(model) == ["fine"]
+    assert 1.0 <= time.monotonic() - start < 2.0
+
+
+def test_retry_after_may_be_a_date_or_nonsense(server: ChatServer, model: HttpModel) -> None:
+    past = formatdate(time.time() - 60, usegmt=True)
+    server.script = [says(b"", status=429, Retry_After=past), says(b"", status=429, Retry_After="soon")]
+    start = time.monotonic()
+    assert texts(model) == ["fine"]
+    assert time.monotonic() - start < 1.0
+
+
+def test_a_pause_of_an_hour_is_not_waited_for(server: ChatServer, model: HttpModel) -> None:
+    server.script = [says(b"quota", status=429, Retry_After="3600")]
+    with pytest.raises(UnavailableError, match=r"status 429 \(quota\), and asks to come back in 3600 s"):
+        texts(model)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (says({"error": "bad key"}, status=401), "the key was refused, status 401 .*bad key"),
+        (says({"error": "context length exceeded"}, status=400), "status 400 .*context length exceeded"),
+        (says(b"", status=404), r"status 404 \(empty answer\)"),
+        (says(b"", status=308, Location="/v2"), "redirects to '/v2'"),
+        (says(completion(choices=[])), "not of the chat-completions protocol .IndexError"),
+        (says(completion(choices=["fine"])), "not of the chat-completions protocol"),
+        (says({"error": {"message": "no such model"}}), "not of the chat-completions .*no such model"),
+        (says({"choices": None}), "not of the chat-completions protocol"),
+        (says({"object": "list"}), "not of the chat-completions protocol .KeyError: 'choices'"),
+        (says(completion(usage=None)), "not of the chat-completions protocol"),
+        (says(completion(usage={"prompt_tokens": 1, "completion_tokens": "3"})), "a count of tokens is '3'"),
+        (says(completion(["a"])), "content is a list"),  # type: ignore[arg-type]
+        (says(completion("", reason="content_filter")), "finish_reason 'content_filter'"),
+    ],
+)
+def test_what_will_not_pass_is_reported_at_once(
+    server: ChatServer, model: HttpModel, answer: Behaviour, message: str
+) -> None:
+    server.usual = answer
+    with pytest.raises(InputError, match=message) as error:
+        texts(model)
+    assert f"{server.base_url}/chat/completions" in str(error.value)
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    where = {"base_url": "http://127.0.0.1:9/v1", "model": "tiny", "attempts": 2}
+    model = HttpModel("tiny", entry(format="openai-http", sources=[], server=where), first_wait=0.01)
+    with pytest.raises(UnavailableError, match=r":9/v1/chat/completions: cannot be reached"):
+        texts(model)
+
+
+def test_one_failing_request_among_many_ends_the_batch(server: ChatServer, model: HttpModel) -> None:
+    server.script = [says(completion()), says(b"", status=400)]
+    with pytest.raises(InputError, match="status 400"):
+        texts(model, 40)
+    assert len(server.requests) < 20

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
 
+from e2rank_eval.checkpoints import CPU_DTYPE
 from e2rank_eval.configuration import MonoT5Settings
 from e2rank_eval.errors import InputError
 from e2rank_eval.language_models.memory import run_in_batches
@@ -117,7 +118,11 @@ def load_monot5(folder: Path) -> tuple[Any, Any]:
         if kind != "t5":
             raise InputError(f"a model of type {kind!r}, not t5", path=folder, mend="name a monoT5 model")
         model, loading = loader.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            folder,
+            dtype="auto" if torch.cuda.is_available() else CPU_DTYPE,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:

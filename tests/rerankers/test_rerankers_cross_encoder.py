@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_chat_models import write_chat_model, write_cross_encoder
+from transformers import AutoModelForSequenceClassification
 
 from e2rank_eval.configuration import CrossEncoderSettings
 from e2rank_eval.errors import InputError
@@ -63,6 +66,15 @@ def test_scores_are_the_librarys_own_before_its_sigmoid(folder: Path) -> None:
     assert ranking.order == tuple(sorted(range(5), key=lambda i: -expected[i]))
     assert len(set(expected)) == 5
     assert not all(0 <= score <= 1 for score in expected)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU runs what the checkpoint holds")
+def test_a_half_precision_checkpoint_runs_in_float32_on_a_cpu(folder: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(folder, half)
+    AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float16).save_pretrained(half)
+    assert load_file(half / "model.safetensors")["classifier.weight"].dtype == torch.float16
+    assert {one.dtype for one in load_cross_encoder(half).parameters()} == {torch.float32}
 
 
 def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from e2rank_eval.configuration import MonoT5Settings
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.monot5 import MonoT5Reranker
+from e2rank_eval.rerankers.monot5 import MonoT5Reranker, load_monot5
 
 QUERY = Query("q", "capital of China?")
 TEXTS = [
@@ -95,6 +96,14 @@ def test_order_is_that_of_the_published_score(folder: Path) -> None:
     assert ranking.order == tuple(sorted(range(5), key=lambda i: -expected[i][1]))
     assert len({round(odds, 3) for odds, _ in expected}) == 5
     assert ranking.trace.calls == 5
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU runs what the checkpoint holds")
+def test_a_half_precision_checkpoint_runs_in_float32_on_a_cpu(folder: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(folder, half)
+    T5ForConditionalGeneration.from_pretrained(folder, dtype=torch.float16).save_pretrained(half)
+    assert {one.dtype for one in load_monot5(half)[0].parameters()} == {torch.float32}
 
 
 def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:

@@ -17,7 +17,8 @@ def mteb(
         str | None, typer.Option("--benchmark", help='As mteb names it; "local": the suite\'s own tasks.')
     ] = None,
     tasks: Annotated[
-        list[str] | None, typer.Option("--tasks", help="Some tasks: repeated, or separated by commas.")
+        list[str] | None,
+        typer.Option("--tasks", help="Some tasks, commas between; package.module:Class: one of yours."),
     ] = None,
     entry: Annotated[
         str | None, typer.Option("--entry", help="Take all this from an mteb entry of the configuration.")

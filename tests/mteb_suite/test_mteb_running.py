@@ -24,7 +24,7 @@ from e2rank_eval.mteb_suite.local_tasks import local_task, local_tasks
 from e2rank_eval.mteb_suite.registration import register
 from e2rank_eval.mteb_suite.result_files import ResultFiles
 from e2rank_eval.mteb_suite.running import TaskRecord, run_tasks
-from e2rank_eval.mteb_suite.tasks import wanted_tasks
+from e2rank_eval.mteb_suite.tasks import load_task, wanted_tasks
 
 ROOT = Path(__file__).parents[2]
 LEE = {"LeeRetrieval": "Retrieval"}
@@ -153,6 +153,57 @@ def test_benchmarks_and_tasks_by_name() -> None:
         wanted_tasks("MTEB(eng, v2)", ["STS16"])
     with pytest.raises(InputError, match=r"no benchmark 'MTEB\(eng v2\)'; did you mean MTEB\(eng, v2\)"):
         wanted_tasks("MTEB(eng v2)", [])
+
+
+OWN_TASK = """
+from datasets import Dataset, DatasetDict
+from mteb.abstasks import AbsTaskSTS
+from mteb.abstasks.task_metadata import TaskMetadata
+
+class Greetings(AbsTaskSTS):
+    metadata = TaskMetadata(
+        name="Greetings", description="Four pairs", type="STS", category="t2t",
+        dataset={"path": "mine/greetings", "revision": "1"}, eval_splits=["test"], eval_langs=["eng-Latn"],
+        main_score="cosine_spearman", modalities=["text"],
+    )
+
+    def load_data(self, **kwargs):
+        columns = {
+            "sentence1": ["hello", "a cat", "red", "two"],
+            "sentence2": ["good day", "a kitten", "a truck", "fog"],
+            "score": [5.0, 4.0, 1.0, 0.0],
+        }
+        self.dataset = DatasetDict({"test": Dataset.from_dict(columns)})
+        self.data_loaded = True
+
+class STS13(Greetings):
+    metadata = Greetings.metadata.model_copy(update={"name": "STS13"})
+"""
+
+
+def test_a_task_of_the_users_own_package_is_named_by_its_place(
+    minilm: Callable[[], MtebEncoder], own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "greeting_tasks.py").write_text(OWN_TASK)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert wanted_tasks("MTEB(eng, v2)", ["greeting_tasks:Greetings", "STS13"]) == {
+        "Greetings": "STS", "STS13": "STS",
+    }  # fmt: skip
+    wanted = wanted_tasks(None, ["greeting_tasks:Greetings"])
+    files = ResultFiles(tmp_path / "mteb")
+    for benchmark in (None, "MTEB(eng, v2)"):
+        (record,) = run_tasks(
+            minilm(), wanted, lambda name, of=benchmark: load_task(name, of, own_cache), files
+        )
+        assert (record.task, record.failure, record.texts) == ("Greetings", None, 8)
+    for place, told in (
+        ("greeting_tasks:Missing", "cannot be imported"),
+        ("greeting_tusks:Greetings", "No module named 'greeting_tusks'"),
+        ("pathlib:Path", "'pathlib:Path' is no task"),
+        ("greeting_tasks:STS13", "there is another task 'STS13'; rename yours"),
+    ):
+        with pytest.raises(InputError, match=told):
+            wanted_tasks(None, [place])
 
 
 @pytest.mark.parametrize(

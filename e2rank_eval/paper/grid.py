@@ -193,7 +193,7 @@ class _Resolver:
             yield RunSource("", "", "", run)
             return
         if given is None:
-            raise LookupError(f"no first stage is configured for {column}")
+            raise LookupError(f"no data set is configured for {column}")
         where = ColumnSettings(dataset=given) if isinstance(given, str) else given
         if where.benchmark is not None:
             yield from self._tasks(settings, where.benchmark, "avg")

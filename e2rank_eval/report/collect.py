@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from e2rank_eval.configuration import Configuration, read_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
+from e2rank_eval.planning.artefact_runs import ArtefactRuns
 from e2rank_eval.report.artefacts import (
     Artefact,
     Comparison,
@@ -158,12 +159,16 @@ class Results:
         return self._first_stages[key]
 
     def run_keys(self) -> list[RunKey]:
-        """Every run that the configuration asks for, in its order."""
+        """Every run that the configuration asks for, in its order; of artefacts those that are there."""
         found: dict[RunKey, None] = {}
         for section, name, first_stage, rerankers in self.configuration.uses():
             entry = getattr(self.configuration, section)[name]
             datasets = [entry.dataset] if section == "latency" else entry.datasets
             found |= dict.fromkeys((d, first_stage, r) for d in datasets for r in rerankers)
+        artefacts = ArtefactRuns(self.configuration)
+        for name in self.configuration.artefacts:
+            runs = artefacts.runs(name)
+            found |= dict.fromkeys(run for run in runs if self._path(places.METRICS, run).exists())
         return list(found)
 
     def timed_keys(self) -> list[RunKey]:

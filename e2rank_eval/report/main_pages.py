@@ -10,7 +10,7 @@ from e2rank_eval.report import page_tables, pages
 from e2rank_eval.report.addresses import comparison_page, run_page, to_root
 from e2rank_eval.report.collect import Results, RunKey
 from e2rank_eval.report.frontier_points import frontier_points
-from e2rank_eval.report.index import figure_ids, table_ids
+from e2rank_eval.report.index import figure_ids
 from e2rank_eval.report.inline_svg import inline_svg
 from e2rank_eval.report.page import Page
 from e2rank_eval.report.render_paged import PAGED_SCRIPTS, to_paged
@@ -29,13 +29,15 @@ def main_pages(results: Results) -> Iterator[Page]:
 
 def _overview(results: Results) -> Page:
     configuration = results.configuration
+    tables = [f"latency-{name}{part}" for name in configuration.latency for part in ("", "-phases", "-cost")]
+    figures = [name for name in figure_ids(configuration) if name not in configuration.artefacts]
     context = {
         "configuration": configuration,
         "findings": [pages.finding(results, name) for name in configuration.comparisons],
         "untrained": pages.untrained_systems(results),
         "devices": pages.devices(results),
-        "tables": {identifier: build_table(results, identifier) for identifier in table_ids(configuration)},
-        "figures": {identifier: _figure(results, identifier) for identifier in figure_ids(configuration)},
+        "tables": {name: build_table(results, name) for name in [*configuration.comparisons, *tables]},
+        "figures": {name: _figure(results, name) for name in figures},
         "datasets": page_tables.datasets_table(results),
         "systems": page_tables.systems_table(results),
         "runs": page_tables.runs_table(results),

@@ -117,7 +117,7 @@ def _notes(results: Results, found: Grid, cells: Sequence[JudgedCell]) -> tuple[
     if found.stand_ins:
         notes.append(
             "Small systems and collections stand in for those of the paper, so no value is compared with a "
-            f"published one: {_stand_ins(results)}."
+            f"published one{_stand_ins(results)}."
         )
     else:
         notes.append(
@@ -151,11 +151,13 @@ def _needs(cells: Sequence[JudgedCell]) -> list[str]:
 
 
 def _stand_ins(results: Results) -> str:
+    """``: datasets: dl19 by lee, ...``; empty where the configuration itself names what it has."""
     given = results.configuration.stand_ins
     assert given is not None
     kinds = given.model_dump()
-    return "; ".join(
+    listed = "; ".join(
         f"{kind.replace('_', ' ')}: {', '.join(f'{name} by {other}' for name, other in patterns.items())}"
         for kind, patterns in kinds.items()
         if patterns
     )
+    return f": {listed}" if listed else ""

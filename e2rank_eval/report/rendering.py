@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,9 +20,11 @@ _STYLES = ("site.css", "parts.css")
 
 
 class Renderer:
-    """Renders the pages of one site; ``local_only`` marks every one of them."""
+    """Renders the pages of one site, each leading to ``navigation``'s; ``local_only`` marks every one."""
 
-    def __init__(self, profile: str, *, local_only: bool = False) -> None:
+    def __init__(
+        self, profile: str, navigation: Sequence[tuple[str, str]] = (), *, local_only: bool = False
+    ) -> None:
         self._templates = Environment(
             loader=PackageLoader("e2rank_eval.report"), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True,
@@ -31,6 +33,7 @@ class Renderer:
             "style": Markup("".join(map(_static, _STYLES))),
             "version": __version__,
             "profile": profile,
+            "navigation": navigation,
             "local_only": local_only,
         }
 

@@ -17,6 +17,7 @@ from e2rank_eval.report.leaderboard_page import leaderboard_files, leaderboard_p
 from e2rank_eval.report.main_pages import main_pages
 from e2rank_eval.report.matrix_page import matrix_page
 from e2rank_eval.report.page import Page
+from e2rank_eval.report.paper_pages import MTEB, PAPER, mteb_pages, paper_pages
 from e2rank_eval.report.query_pages import query_pages
 from e2rank_eval.report.rendering import Renderer
 from e2rank_eval.store import layout as places
@@ -25,7 +26,8 @@ from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
 
 PAGES: tuple[Callable[[Results], Iterable[Page]], ...] = (
-    main_pages, dataset_pages, matrix_page, leaderboard_page, query_pages, audit_page,
+    main_pages, paper_pages, mteb_pages, dataset_pages, matrix_page, leaderboard_page, query_pages,
+    audit_page,
 )  # fmt: skip
 """What makes pages; another kind of page is one more function here."""
 
@@ -74,7 +76,8 @@ class _Site:
     def __init__(self, results: Results, folder: Path) -> None:
         self._results = results
         self._folder = folder
-        self._renderer = Renderer(results.configuration.profile, local_only=results.local_only)
+        profile = results.configuration.profile
+        self._renderer = Renderer(profile, navigation(results.configuration), local_only=results.local_only)
 
     def write(self) -> None:
         self._copy_downloads()
@@ -97,3 +100,16 @@ class _Site:
                 if not source.exists():
                     raise InputError("no such file", path=source, mend=f"write the {kind} first")
                 shutil.copyfile(source, target)
+
+
+def navigation(configuration: Configuration) -> list[tuple[str, str]]:
+    """(page, name) of what every page leads to."""
+    found = [("index.html", "Overview")]
+    found += [(PAPER, "The paper's tables")] if configuration.artefacts else []
+    found += [(MTEB, "MTEB")] if configuration.mteb else []
+    return [
+        *found,
+        ("matrix.html", "Matrix"),
+        ("leaderboard.html", "Leaderboard"),
+        ("audit.html", "Audit of the paper"),
+    ]

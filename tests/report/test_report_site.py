@@ -14,9 +14,10 @@ from markupsafe import escape
 from report.results_tree import INJECTION, SECRET
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.report.collect import open_results
+from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.embedded import extract
-from e2rank_eval.report.site import write_site
+from e2rank_eval.report.paper_pages import mteb_pages, paper_pages
+from e2rank_eval.report.site import navigation, write_site
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import canonical_json
 from e2rank_eval.store.layout import Layout
@@ -50,6 +51,28 @@ def test_there_is_a_page_for_every_run_and_comparison(site: Path, results_layout
         assert (site / "runs" / dataset / first_stage / f"{reranker}.html").exists()
     for name in results.configuration.comparisons:
         assert (site / "comparisons" / f"{name}.html").exists()
+
+
+def test_the_papers_tables_and_mteb_stand_on_pages_of_their_own(site: Path) -> None:
+    paper = (site / "paper.html").read_text(encoding="utf-8")
+    assert "Table 1 of the paper" in paper
+    assert "Needed for E2Rank-4B: a larger machine." in paper
+    assert 'id="figure-gain-by-difficulty"' in paper
+    mteb = (site / "mteb.html").read_text(encoding="utf-8")
+    assert "ReutersR8Classification" in mteb
+    assert "88.00" in mteb
+    for path in site.rglob("*.html"):
+        navigation = path.read_text(encoding="utf-8").partition("</nav>")[0]
+        assert "paper.html" in navigation
+        assert "mteb.html" in navigation
+
+
+def test_a_site_without_them_has_no_such_pages(stored: Results) -> None:
+    configuration = stored.configuration.model_copy(update={"artefacts": {}, "mteb": {}})
+    bare = Results(stored.layout, configuration)
+    assert [*paper_pages(bare), *mteb_pages(bare)] == []
+    names = [name for _, name in navigation(configuration)]
+    assert names == ["Overview", "Matrix", "Leaderboard", "Audit of the paper"]
 
 
 def test_every_link_leads_to_a_file_and_a_place_in_it(pages: dict[Path, _Page]) -> None:

@@ -1,0 +1,46 @@
+"""The paper's tables and figures as one page, MTEB's tables as another, where a configuration has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from markupsafe import Markup
+
+from e2rank_eval.configuration import FigureArtefact, TableArtefact
+from e2rank_eval.report.collect import Results
+from e2rank_eval.report.inline_svg import inline_svg
+from e2rank_eval.report.page import Page
+from e2rank_eval.report.tables import build_table
+from e2rank_eval.store import layout as places
+
+PAPER, MTEB = "paper.html", "mteb.html"
+
+
+def paper_pages(results: Results) -> Iterator[Page]:
+    """Every table of the paper as far as it ran, then its figures and the analyses beyond it."""
+    artefacts = results.configuration.artefacts
+    if not artefacts:
+        return
+    tables = [name for name, one in artefacts.items() if isinstance(one, TableArtefact)]
+    figures = {name: one for name, one in artefacts.items() if isinstance(one, FigureArtefact)}
+    context = {
+        "tables": {name: build_table(results, name) for name in tables},
+        "figures": {name: (one.title or name, _figure(results, name)) for name, one in figures.items()},
+        "stand_ins": results.configuration.stand_ins is not None,
+    }
+    yield Page("paper.html", PAPER, context)
+
+
+def _figure(results: Results, name: str) -> Markup:
+    return inline_svg(results.layout.path(places.FIGURE, figure=name, suffix="svg"), name, name)
+
+
+def mteb_pages(results: Results) -> Iterator[Page]:
+    """Of every mteb entry the means, the scores by task and what they took."""
+    entries = results.configuration.mteb
+    if entries:
+        tables = {
+            entry: [build_table(results, f"mteb-{entry}{part}") for part in ("", "-tasks", "-costs")]
+            for entry in entries
+        }
+        yield Page("mteb.html", MTEB, {"entries": entries, "tables": tables})

@@ -7,11 +7,10 @@ from e2rank_eval.configuration.artefacts import (
     SystemSettings,
     TableArtefact,
 )
-from e2rank_eval.configuration.experiment import (
+from e2rank_eval.configuration.experiment import Configuration, DatasetSettings
+from e2rank_eval.configuration.measurements import (
     ComparisonSettings,
-    Configuration,
     CostSweepSettings,
-    DatasetSettings,
     LatencySettings,
     MtebSettings,
     SweepSettings,

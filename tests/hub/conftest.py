@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import published
 import pytest
 import yaml
 from file_server import FileServer
@@ -50,6 +51,12 @@ def spaced(texts: Dataset) -> Dataset:
         queries=texts.queries,
         qrels={q: {new[d]: g for d, g in grades.items()} for q, grades in texts.qrels.items()},
     )
+
+
+@pytest.fixture(scope="session")
+def archive(texts: Dataset) -> bytes:
+    """The texts as a BEIR zip."""
+    return published.beir_zip(texts, "texts")
 
 
 @pytest.fixture

@@ -7,10 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from e2rank_eval.rerankers.plain_answers import plain, without_labels, without_thinking
+
 REPAIRS = {
     "thinking": "a <think> block was passed over",
     "empty": "nothing was written",
     "cut_off": "the output ended at the token limit",
+    "other_characters": "digits, brackets or arrows were not ASCII, or escaped, or among hidden signs",
     "other_brackets": "identifiers stood in other brackets, or several in one pair",
     "bare_numbers": "identifiers stood in no brackets",
     "prose": "there was text besides identifiers",
@@ -21,13 +24,19 @@ REPAIRS = {
 }
 """What each kind counts: outputs, save the last three, which count identifiers or documents."""
 
-_THINKING = re.compile(r"<think>.*?(?:</think>|\Z)|\A.*</think>", re.DOTALL)
+_QUOTED = r"[\"']?[0-9]+[\"']?"
+_LIST = rf"\s*{_QUOTED}(?:\s*[,;>]\s*{_QUOTED})*\s*"
+_ITEM = r"(?:\[\s*[0-9]+\s*\]|[0-9]+)"
 _SQUARE = re.compile(r"\[\s*([0-9]+)\s*\]")
-_OTHER_BRACKETS = re.compile(r"[\[({<【]\s*[0-9]+(?:\s*[,>]\s*[0-9]+)*\s*[\])}>】]")
-_CHAIN = re.compile(r"(?<![0-9])[0-9]+(?:\s*>\s*[0-9]+)+")
-_NUMBERS_ONLY = re.compile(r"[0-9\s>,;|]+")
+_SQUARE_LIST = re.compile(rf"\[{_LIST}\]")
+_ANY_BRACKETS = re.compile(rf"[\[({{<【]{_LIST}[\])}}>】]")
+_CHAIN = re.compile(rf"(?<![0-9.]){_ITEM}(?:\s*>\s*{_ITEM})+")
+_BARE_LIST = re.compile(r"(?<![0-9.])[0-9]+(?:[ \t]*[,;\n][ \t]*[0-9]+)+")
+_MIXED = re.compile(rf"\s*(?:\[{_LIST}\]|[0-9]+)(?:\s*[>,;]\s*(?:\[{_LIST}\]|[0-9]+))*[\s>,;.]*")
+_NUMBERS_ONLY = re.compile(r"[\[({]?[0-9\s>,;|\"'`]+(?:\.\s*)?")
+_BULLET = re.compile(r"^[ \t]*(?:[-*•]|[0-9]{1,3}[.)])[ \t]+", re.MULTILINE)
 _NUMBER = re.compile(r"[0-9]+")
-_UNFINISHED = re.compile(r"[\[({<【]?\s*[0-9]+\Z")
+_DIGITS = "0123456789"
 _LONGEST_NUMBER = 9
 
 
@@ -39,11 +48,22 @@ class Parsed:
     repairs: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The numbers written as identifiers, the kind of repair that took, and the text besides them."""
+
+    numbers: Sequence[str]
+    repair: str | None
+    rest: str
+
+
 def parse_permutation(text: str, n: int, *, finished: bool = True) -> Parsed:
     """The order that ``text`` gives to ``n`` documents numbered from 1; never fails, never invents.
 
-    Read are identifiers in square brackets; where there are none, in other brackets; where there are
-    none either, bare numbers, provided that the text holds nothing else or chains them with ``>``.
+    In prose, a chain joined by ``>`` that names more than half of the documents is the ranking, whatever
+    is said around it. Else identifiers are read in the order of their mention: those in square brackets;
+    where there are none, in other brackets; where there are none either, bare numbers, provided that the
+    text holds nothing else, chains them with ``>``, or lists more than half of the documents in a row.
     The first mention counts. ``finished`` is false where a token limit cut the text: a number at its
     very end may then be the start of a longer one and is not read.
 
@@ -55,16 +75,20 @@ def parse_permutation(text: str, n: int, *, finished: bool = True) -> Parsed:
     repairs: Counter[str] = Counter()
     if n == 0:
         return Parsed((), {})
-    answer = _THINKING.sub("", text)
-    repairs["thinking"] = int(answer != text)
+    said = without_thinking(text)
+    answer = plain(said)
+    repairs["thinking"] = int(said != text)
     repairs["cut_off"] = int(not finished)
+    repairs["other_characters"] = int(answer != said)
     if not finished:
-        answer = _UNFINISHED.sub("", answer)
-    numbers, form, rest = _identifiers(answer)
-    if form:
-        repairs[form] = 1
-    repairs["prose"] = int(any(character.isalnum() for character in rest))
-    order = _first_mentions(numbers, n, repairs)
+        answer = answer.rstrip(_DIGITS)
+    unlabelled = without_labels(answer)
+    reading = _read(unlabelled, n)
+    if reading.repair:
+        repairs[reading.repair] = 1
+    has_prose = any(character.isalnum() for character in reading.rest)
+    repairs["prose"] = int(has_prose or unlabelled != answer)
+    order = _first_mentions(reading.numbers, n, repairs)
     if not order:
         repairs["unreadable" if answer.strip() else "empty"] = 1
     named = set(order)
@@ -73,17 +97,56 @@ def parse_permutation(text: str, n: int, *, finished: bool = True) -> Parsed:
     return Parsed((*order, *missing), {kind: repairs[kind] for kind in REPAIRS if repairs[kind]})
 
 
-def _identifiers(answer: str) -> tuple[Sequence[str], str | None, str]:
-    """The numbers written as identifiers, the kind of repair that took, and the text besides them."""
-    if found := _SQUARE.findall(answer):
-        return found, None, _SQUARE.sub("", answer)
-    if found := _OTHER_BRACKETS.findall(answer):
-        return _NUMBER.findall(" ".join(found)), "other_brackets", _OTHER_BRACKETS.sub("", answer)
-    if _NUMBERS_ONLY.fullmatch(answer) and (found := _NUMBER.findall(answer)):
-        return found, "bare_numbers", ""
-    if found := _CHAIN.findall(answer):
-        return _NUMBER.findall(max(found, key=len)), "bare_numbers", _CHAIN.sub("", answer)
-    return [], None, answer
+def _read(answer: str, n: int) -> _Reading:
+    if "[" in answer and _MIXED.fullmatch(answer):
+        return _Reading(_NUMBER.findall(answer), _form(answer), "")
+    if any(character.isalpha() for character in answer) and (chain := _ranking(_CHAIN, answer, n)):
+        ranked = _NUMBER.findall(chain)
+        others = [number for number in _SQUARE.findall(answer) if number not in set(ranked)]
+        return _Reading([*ranked, *others], _form(chain), _SQUARE.sub("", answer.replace(chain, "")))
+    if singles := _SQUARE.findall(answer):
+        lists = _NUMBER.findall(" ".join(_SQUARE_LIST.findall(answer)))
+        if len(lists) > len(singles) and _names(singles, n) != n:
+            return _Reading(lists, "other_brackets", _SQUARE_LIST.sub("", answer))
+        return _Reading(singles, None, _SQUARE.sub("", answer))
+    if found := _ANY_BRACKETS.findall(answer):
+        return _Reading(_NUMBER.findall(" ".join(found)), "other_brackets", _ANY_BRACKETS.sub("", answer))
+    return _read_bare(answer, n)
+
+
+def _read_bare(answer: str, n: int) -> _Reading:
+    listed = _BULLET.sub("", answer)
+    if _NUMBERS_ONLY.fullmatch(listed) and (found := _NUMBER.findall(listed)):
+        return _Reading(found, "bare_numbers", "")
+    if chains := _CHAIN.findall(answer):
+        longest = max(chains, key=lambda chain: chain.count(">"))
+        return _Reading(_NUMBER.findall(longest), "bare_numbers", _CHAIN.sub("", answer))
+    if ranking := _ranking(_BARE_LIST, answer, n):
+        return _Reading(_NUMBER.findall(ranking), "bare_numbers", answer.replace(ranking, ""))
+    return _Reading([], None, answer)
+
+
+def _ranking(form: re.Pattern[str], answer: str, n: int) -> str | None:
+    """The chain or list that names most documents, the last of equals; None where none names over half."""
+    chains = form.findall(answer)
+    named = [_names(_NUMBER.findall(chain), n) for chain in chains]
+    most = max(named, default=0)
+    if most < 2 or 2 * most <= n:
+        return None
+    best: str = chains[len(named) - 1 - named[::-1].index(most)]
+    return best
+
+
+def _names(numbers: Sequence[str], n: int) -> int:
+    """How many of ``n`` documents ``numbers`` name."""
+    return len({int(one) for one in numbers if len(one) <= _LONGEST_NUMBER and 1 <= int(one) <= n})
+
+
+def _form(identifiers: str) -> str | None:
+    """The repair that it took to read them: none where each stands in square brackets of its own."""
+    if not _NUMBER.search(_SQUARE.sub("", identifiers)):
+        return None
+    return "bare_numbers" if _NUMBER.search(_SQUARE_LIST.sub("", identifiers)) else "other_brackets"
 
 
 def _first_mentions(numbers: Sequence[str], n: int, repairs: Counter[str]) -> list[int]:

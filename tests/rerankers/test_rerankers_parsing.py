@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2rank_eval.rerankers.parsing import REPAIRS, parse_permutation
@@ -17,6 +17,9 @@ pieces = st.lists(
         st.integers(-5, 260).map(lambda number: f"[{number}]"),
         st.integers(0, 10**12).map(str),
         st.sampled_from([" > ", ">", ", ", "<think>", "</think>", "[", "]", "(3)", "[4, 2]", "\n1. ", "[x]"]),
+        st.sampled_from(
+            ["Passage 3", "［２］", "[٣]", "→", "&gt;", "\\[5\\]", "\u200b", "\x00", '"7"', "[[", "#6"]
+        ),
     ),
     max_size=30,
 ).map("".join)
@@ -38,7 +41,8 @@ def test_anything_gives_a_permutation_whose_repairs_add_up(text: str, n: int, fi
 def test_nothing_is_invented(text: str, n: int, finished: bool) -> None:
     """Every document ranked by the model, not appended, is a number that stands in its output."""
     parsed = parse_permutation(text, n, finished=finished)
-    written = {int(digits) for digits in re.findall("[0-9]+", text) if len(digits) < 1000}
+    visible = re.sub("[\x00-\x08\x0e-\x1f\x7f\u200b-\u200f\u2060\ufe0e\ufe0f\ufeff\u20e3]", "", text)
+    written = {int(digits) for digits in re.findall(r"\d+", visible) if len(digits) < 1000}
     named = parsed.order[: n - parsed.repairs.get("missing", 0)]
     assert {position + 1 for position in named} <= written
 
@@ -49,6 +53,44 @@ def test_a_well_formed_answer_needs_no_repair(order: list[int]) -> None:
     parsed = parse_permutation(text, len(order))
     assert parsed.order == tuple(order)
     assert parsed.repairs == {}
+
+
+ITEMS = st.sampled_from(
+    [
+        *("[{}]", "[ {} ]", "**[{}]**", '"[{}]"', "\\[{}\\]", "\\\\[{}\\\\]"),
+        *("({})", "{{{}}}", "【{}】", "<{}>", "{}", "#{}"),
+        *("[Passage {}]", "Passage {}", "[doc{}]", "[ID: {}]"),
+    ]
+)
+SEPARATORS = st.sampled_from(
+    [" > ", ">", " >\n", " -> ", " => ", " → ", " >> ", " &gt; ", "\u200b > ", ", ", "; ", "\n"]
+)
+SCRIPTS = st.sampled_from(["0123456789", "０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "०१२३४५६७८९"])
+AROUND = st.sampled_from(
+    [
+        *("{}", "{}\n", "\ufeff{}", "```\n{}\n```", "{}<|im_end|>", "$\\boxed{{{}}}$", '{{"ranking": "{}"}}'),
+        *("Ranking: {}", "The ranking is: {}.", "Sure! Here you go:\n{}\n", "{}\n\nI hope this helps!"),
+        "<think>\n[2]? or [1] > [2]\n</think>\n\n{}",
+        *("[1] first?</think>{}", "<thinking>2 > 1</thinking>{}"),
+    ]
+)
+
+
+@settings(max_examples=500)
+@given(
+    order=st.integers(3, 60).flatmap(lambda n: st.permutations(range(1, n + 1))),
+    item=ITEMS,
+    separator=SEPARATORS,
+    digits=SCRIPTS,
+    around=AROUND,
+)
+def test_a_ranking_is_read_whatever_its_form(
+    order: list[int], item: str, separator: str, digits: str, around: str
+) -> None:
+    """As a person would read it, whose eye passes over markup, prose, scripts and thinking."""
+    ranking = separator.join(item.format(number) for number in order)
+    text = around.format(ranking.translate(str.maketrans("0123456789", digits)))
+    assert [position + 1 for position in parse_permutation(text, len(order)).order] == order
 
 
 @pytest.mark.parametrize(
@@ -83,7 +125,26 @@ def test_a_well_formed_answer_needs_no_repair(order: list[int]) -> None:
             {"prose": 1, "unreadable": 1, "out_of_range": 1, "missing": 3},
         ),
         ("[" + "7" * 9000 + "] > [2]", (1, 0, 2), {"out_of_range": 1, "missing": 2}),
-        ("[２] > [٣]", (0, 1, 2), {"prose": 1, "unreadable": 1, "missing": 3}),
+        ("[２] > [٣]", (1, 2, 0), {"other_characters": 1, "missing": 1}),
+        ("x² > [³]", (0, 1, 2), {"prose": 1, "unreadable": 1, "missing": 3}),
+        ("[1, 3] > [2]", (0, 2, 1), {"other_brackets": 1}),
+        ("Ranking: [1, 3] > [2]", (0, 2, 1), {"other_brackets": 1, "prose": 1}),
+        ("[3] > 2 > [1]", (2, 1, 0), {"bare_numbers": 1}),
+        ("3 [2]\n1 [3]\n2 [1]", (1, 2, 0), {"prose": 1}),
+        ("[1] is off, [2] helps. So: [3] > [2] > [1]", (2, 1, 0), {"prose": 1}),
+        ("First [1] > [2] > [3]. On reflection [3] > [2] > [1].", (2, 1, 0), {"prose": 1}),
+        ("I say [3] > [1]. Then [2].", (2, 0, 1), {"prose": 1}),
+        ('{"ranking": ["3", "1"]}', (2, 0, 1), {"other_brackets": 1, "prose": 1, "missing": 1}),
+        ("- 3\n- 1\n- 2", (2, 0, 1), {"bare_numbers": 1}),
+        ("1. 3\n2. 1\n3. 2", (2, 0, 1), {"bare_numbers": 1}),
+        ("Ranking: 3, 1, 2", (2, 0, 1), {"bare_numbers": 1, "prose": 1}),
+        ("1.3 > 2", (0, 1, 2), {"prose": 1, "unreadable": 1, "missing": 3}),
+        ("Passage 3 > Passage 1", (2, 0, 1), {"bare_numbers": 1, "prose": 1, "missing": 1}),
+        ("[ID: 3] > [#1]", (2, 0, 1), {"prose": 1, "missing": 1}),
+        ("<Thinking>[1]!</Thinking>[3]", (2, 0, 1), {"thinking": 1, "missing": 2}),
+        ("<think>no <think> here [1]</think>[3]", (2, 0, 1), {"thinking": 1, "missing": 2}),
+        ("<think>a</think>[1]</think>[3]", (2, 0, 1), {"thinking": 1, "missing": 2}),
+        ("[3] > [2] > ... > [1]", (2, 1, 0), {}),
     ],
 )
 def test_known_ways_to_miss_the_format(text: str, order: tuple[int, ...], repairs: dict[str, int]) -> None:
@@ -98,6 +159,7 @@ def test_known_ways_to_miss_the_format(text: str, order: tuple[int, ...], repair
         ("[2] > [1", (1, 0, 2), {"cut_off": 1, "missing": 2}),
         ("[2] > [", (1, 0, 2), {"cut_off": 1, "missing": 2}),
         ("2 > 1", (1, 0, 2), {"cut_off": 1, "bare_numbers": 1, "missing": 2}),
+        ("[3, 1, 2", (2, 0, 1), {"cut_off": 1, "bare_numbers": 1, "missing": 1}),
         ("[3] > [1] > [2]", (2, 0, 1), {"cut_off": 1}),
     ],
 )
@@ -115,7 +177,9 @@ def test_no_document_needs_no_answer() -> None:
 
 def test_hostile_lengths_take_no_quadratic_time() -> None:
     texts = ["[" * 20_000, "9" * 40_000, "1 > " * 5_000 + "x", "[1" + " " * 20_000, "<think>" * 3_000]
+    texts += ["9" * 40_000 + "x", "-" * 40_000, "id" + " " * 40_000, "\t" * 40_000 + "-", "[1," * 15_000]
     start = time.process_time()
     for text in texts:
         assert len(parse_permutation(text, 5).order) == 5
-    assert time.process_time() - start < 2.0
+        assert len(parse_permutation(text, 5, finished=False).order) == 5
+    assert time.process_time() - start < 3.0

@@ -13,13 +13,16 @@ from typing import Any
 import urllib3
 
 from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.language_models.deadline import Deadline, deadline, pool_manager
 from e2rank_eval.progress import say
 
-_TRANSIENT = {408, 409, 425, 429, 500, 502, 503, 504, 529}
-"""Statuses that a later attempt may not meet: overload, rate limits, a restarting server."""
+_TRANSIENT = {408, 409, 425, 429, *range(500, 600)} - {501, 505}
+"""Statuses that a later attempt may not meet: overload, rate limits, a restarting server or its gateway."""
 _CONNECT_SECONDS = 10.0
 _LONGEST_WAIT = 120.0
 """Seconds: a server that asks for more is not waited for."""
+_NEVER = 1e9
+"""Seconds: no server means more, and more would overflow."""
 _LARGEST_BODY = 64 * 2**20
 _CHUNK = 2**16
 _EXCERPT = 200
@@ -51,7 +54,7 @@ class Endpoint:
     _pool: urllib3.PoolManager = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        pool = urllib3.PoolManager(maxsize=self.connections, block=True, retries=False)
+        pool = pool_manager(maxsize=self.connections, block=True, retries=False)
         object.__setattr__(self, "_pool", pool)
 
     def post(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,7 +95,18 @@ class Endpoint:
         return failure.wait
 
     def _attempt(self, content: bytes) -> dict[str, Any]:
-        deadline = time.monotonic() + self.timeout
+        with deadline(self.timeout) as limit:
+            try:
+                status, headers, answer = self._exchange(content, limit)
+            except _PassingError as failure:
+                if limit.passed:
+                    raise _PassingError(f"no whole answer within {self.timeout:g} s") from failure
+                raise
+            if limit.passed:  # what came may look whole and is not
+                raise _PassingError(f"no whole answer within {self.timeout:g} s")
+        return self._read(status, headers, answer)
+
+    def _exchange(self, content: bytes, limit: Deadline) -> tuple[int, Mapping[str, str], bytes]:
         try:
             response = self._pool.urlopen(
                 "POST",
@@ -104,11 +118,12 @@ class Endpoint:
                 preload_content=False,
             )
             try:
-                answer = self._body(response, deadline)
+                answer = self._body(response, limit)
             except BaseException:
                 response.close()
                 raise
             response.release_conn()
+            return response.status, response.headers, answer
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
             raise _PassingError(f"cannot be reached ({error})") from error
         except urllib3.exceptions.TimeoutError as error:
@@ -117,15 +132,14 @@ class Endpoint:
             raise InputError(f"{self.url}: no usable address ({error})", mend="mend base_url") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _PassingError(f"no whole answer ({type(error).__name__}: {error})") from error
-        return self._read(response.status, response.headers, answer)
 
-    def _body(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    def _body(self, response: urllib3.BaseHTTPResponse, limit: Deadline) -> bytes:
         parts, size = list[bytes](), 0
         while part := response.read1(_CHUNK):
             parts.append(part)
             size += len(part)
-            if time.monotonic() > deadline:
-                raise _PassingError(f"no whole answer within {self.timeout:g} s")
+            if limit.passed:
+                break
             if size > _LARGEST_BODY:
                 raise InputError(f"{self.url}: an answer of more than {_LARGEST_BODY} bytes")
         return b"".join(parts)
@@ -152,14 +166,26 @@ class Endpoint:
             raise _PassingError(f"the answer is no JSON ({_excerpt(answer)})") from error
         if not isinstance(found, dict):
             raise _PassingError(f"the answer is no JSON object ({_excerpt(answer)})")
+        self._refuse_error(found)
         return found
+
+    def _refuse_error(self, found: Mapping[str, Any]) -> None:
+        """Gateways send what their upstream answers with status 200, an error in place of an answer."""
+        error = found.get("error")
+        if not error:
+            return
+        code = error.get("code") if isinstance(error, dict) else None
+        told = _excerpt(json.dumps(error, ensure_ascii=False).encode(errors="replace"))
+        if isinstance(code, int) and code in _TRANSIENT:
+            raise _PassingError(f"an error with status 200 ({told})")
+        raise InputError(f"{self.url}: an error with status 200 ({told})", mend="mend what the server names")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, given as a number or as a date; None where the header is absent or makes no sense."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.replace(".", "", 1).isdigit():
-        return float(value)
+        return min(float(value), _NEVER)
     try:
         until = email.utils.parsedate_to_datetime(value)
     except (ValueError, TypeError):

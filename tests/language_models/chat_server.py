@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -100,6 +102,26 @@ def drips(handler: Handler, _: dict[str, Any]) -> None:
         handler.wfile.write(b" ")
         handler.wfile.flush()
         time.sleep(0.05)
+
+
+def sends(content: bytes, *, pause: float = 0.0) -> Behaviour:
+    """The very bytes, headers and all: at once, or one by one with a ``pause`` after each."""
+
+    def behave(handler: Handler, _: dict[str, Any]) -> None:
+        handler.close_connection = True
+        for start in range(len(content)) if pause else [0]:
+            handler.wfile.write(content[start : start + 1] if pause else content)
+            handler.wfile.flush()
+            time.sleep(pause)
+
+    return behave
+
+
+def resets(handler: Handler, _: dict[str, Any]) -> None:
+    """Ends the connection as a machine does that goes down."""
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+    handler.close_connection = True
 
 
 def is_cut(handler: Handler, _: dict[str, Any]) -> None:

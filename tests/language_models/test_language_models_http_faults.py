@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import time
 from email.utils import formatdate
+from typing import Any
 
 import pytest
 from chat_server import (
@@ -15,7 +18,9 @@ from chat_server import (
     hangs_up,
     is_cut,
     is_slow,
+    resets,
     says,
+    sends,
     served,
     talks_nonsense,
     texts,
@@ -25,6 +30,10 @@ from tiny_chat_models import entry
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.language_models.http_model import HttpModel
 
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+ANSWER = json.dumps(completion()).encode()
+DRIP = b"a" * 400
 HTML = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
@@ -43,6 +52,16 @@ HTML = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
         hangs_up,
         talks_nonsense,
         breaks_its_chunks,
+        resets,
+        says(b"unknown", status=520),
+        says({"error": {"code": 502, "message": "upstream"}, "choices": None}),
+        says('{"choices": "\xe9"}'.encode("latin-1")),
+        says(gzip.compress(ANSWER)[:-12], Content_Encoding="gzip"),
+        sends(HEAD + b"Content-Length: 20\r\n\r\n" + ANSWER),
+        sends(HEAD + b"Content-Length: 5\r\nContent-Length: 9\r\n\r\n" + ANSWER),
+        sends(HEAD + CHUNKED + b"-5\r\n" + ANSWER + b"\r\n0\r\n\r\n"),
+        sends(HEAD + b"X: y\r\n" * 200 + b"\r\n" + ANSWER),
+        sends(ANSWER),
     ],
     ids=[
         "500",
@@ -57,6 +76,16 @@ HTML = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
         "no answer",
         "no HTTP",
         "broken chunks",
+        "reset",
+        "520",
+        "200 with an error that passes",
+        "no UTF-8",
+        "cut gzip",
+        "length too short",
+        "two lengths",
+        "negative chunk",
+        "two hundred headers",
+        "no status line",
     ],
 )
 def test_what_may_pass_is_tried_again(server: ChatServer, model: HttpModel, failure: Behaviour) -> None:
@@ -83,7 +112,18 @@ def test_what_does_not_pass_is_reported_with_the_endpoint(
     assert f"{server.base_url}/chat/completions" in str(error.value)
 
 
-@pytest.mark.parametrize("failure", [is_slow(2.0), drips])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        is_slow(2.0),
+        drips,
+        sends(HEAD + b"X: " + DRIP, pause=0.05),
+        sends(b"HTTP/1.1 200 " + DRIP, pause=0.05),
+        sends(b"HTTP/1.1 100 Continue\r\n\r\n" * 20, pause=0.05),
+        sends(HEAD + CHUNKED + b"5;" + DRIP, pause=0.05),
+    ],
+    ids=["silence", "body", "header", "status", "interim answers", "chunk's extension"],
+)
 def test_an_attempt_has_a_time_limit_however_slowly_it_drips(server: ChatServer, failure: Behaviour) -> None:
     model = HttpModel("tiny", served(server, timeout=0.3, attempts=2), first_wait=0.01)
     server.script = [failure]
@@ -115,6 +155,34 @@ def test_a_pause_of_an_hour_is_not_waited_for(server: ChatServer, model: HttpMod
     server.script = [says(b"quota", status=429, Retry_After="3600")]
     with pytest.raises(UnavailableError, match=r"status 429 \(quota\), and asks to come back in 3600 s"):
         texts(model)
+    server.script = [says(b"quota", status=429, Retry_After="9" * 400)]
+    with pytest.raises(UnavailableError, match="asks to come back in 1000000000 s"):
+        texts(model)
+
+
+@pytest.mark.parametrize("asked", ["-7", ".", "Mon, 01 Jan 0001 00:00:00 -0000"])
+def test_a_pause_that_makes_no_sense_is_our_own(server: ChatServer, model: HttpModel, asked: str) -> None:
+    server.script = [says(b"", status=429, Retry_After=asked)]
+    assert texts(model) == ["fine"]
+    assert len(server.requests) == 2
+
+
+def test_an_answer_nobody_asked_for_is_not_taken_for_the_next(server: ChatServer, model: HttpModel) -> None:
+    stale = json.dumps(completion("stale")).encode()
+    answers = [HEAD + b"Content-Length: %d\r\n\r\n" % len(one) + one for one in (ANSWER, stale)]
+
+    def twice(handler: Any, _: dict[str, Any]) -> None:
+        handler.wfile.write(b"".join(answers))
+
+    server.script = [twice]
+    assert [texts(model), texts(model)] == [["fine"], ["fine"]]
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-8-sig"])
+def test_other_codings_of_json_are_read(server: ChatServer, model: HttpModel, coding: str) -> None:
+    server.script = [says(json.dumps(completion("größer"), ensure_ascii=False).encode(coding))]
+    assert texts(model) == ["größer"]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +194,8 @@ def test_a_pause_of_an_hour_is_not_waited_for(server: ChatServer, model: HttpMod
         (says(b"", status=308, Location="/v2"), "redirects to '/v2'"),
         (says(completion(choices=[])), "not of the chat-completions protocol .IndexError"),
         (says(completion(choices=["fine"])), "not of the chat-completions protocol"),
-        (says({"error": {"message": "no such model"}}), "not of the chat-completions .*no such model"),
+        (says({"error": {"message": "no such model"}}), "an error with status 200 .*no such model"),
+        (says({"error": "overloaded"}), 'an error with status 200 ."overloaded"'),
         (says({"choices": None}), "not of the chat-completions protocol"),
         (says({"object": "list"}), "not of the chat-completions protocol .KeyError: 'choices'"),
         (says(completion(usage=None)), "not of the chat-completions protocol"),

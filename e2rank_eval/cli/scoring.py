@@ -18,6 +18,8 @@ from e2rank_eval.cli.common import (
     print_json,
 )
 
+SEED = 13
+
 
 @app.command()
 def evaluate(
@@ -29,7 +31,7 @@ def evaluate(
     trace: Annotated[
         Path | None, typer.Option("--trace", help="The run's traces, to name failed queries.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the bootstrap interval.")] = 13,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the bootstrap interval.")] = SEED,
 ) -> None:
     """Score a run against judgements; every judged query counts, an unanswered one as zero.
 
@@ -58,6 +60,9 @@ def compare(
     config: Annotated[Path | None, typer.Option("--config", help="Then ITEMS are comparisons of it.")] = None,
     measure: Annotated[str, typer.Option("--measure", help="As ir_measures names it.")] = "nDCG@10",
     json: JsonOption = False,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Of tests and intervals; with --config, its own counts.")
+    ] = SEED,
 ) -> None:
     """Test runs against a baseline: paired randomisation test and t-test, Holm correction, effect size.
 
@@ -73,7 +78,7 @@ def compare(
         return
     if len(items) < 3:
         raise typer.BadParameter("give the qrels, the baseline's run and at least one other run")
-    result = comparison.compare_files(Path(items[0]), [Path(item) for item in items[1:]], measure)
+    result = comparison.compare_files(Path(items[0]), [Path(item) for item in items[1:]], measure, seed=seed)
     if json:
         print_json(result)
     else:

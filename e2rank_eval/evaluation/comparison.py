@@ -200,7 +200,7 @@ def write_comparison(configuration: Configuration, name: str, layout: Layout) ->
 
 
 def compare_files(
-    qrels_path: Path, runs: Sequence[Path], measure: str = "nDCG@10", *, seed: int = 13
+    qrels_path: Path, runs: Sequence[Path], measure: str = "nDCG@10", *, seed: int
 ) -> dict[str, Any]:
     """:func:`compare` on TREC runs from anywhere: the first is the baseline, each is named by its file.
 

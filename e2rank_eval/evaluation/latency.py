@@ -50,7 +50,7 @@ def measure_latency(
     *,
     reranker: str,
     threads: int,
-    seed: int = 13,
+    seed: int,
     engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Time ``settings.samples`` queries (all, where there are fewer) one by one and describe the times.

@@ -29,7 +29,7 @@ def evaluate_files(
     measures: Sequence[str] = DEFAULT_MEASURES,
     *,
     traces: Path | None = None,
-    seed: int = 13,
+    seed: int,
 ) -> dict[str, Any]:
     """The metrics of a run file as one JSON object; values from 0 to 1, unrounded.
 

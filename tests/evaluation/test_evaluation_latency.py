@@ -4,95 +4,21 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+from sleeping_reranker import ENCODE, PROMPT, SleepingReranker, collection, lists_of, measure, settings
 
-from e2rank_eval.configuration import (
-    Configuration,
-    CostSweepSettings,
-    E2RankSettings,
-    LatencySettings,
-    parse_configuration,
-)
+from e2rank_eval.configuration import Configuration
 from e2rank_eval.errors import InputError, QueryError, UnavailableError
-from e2rank_eval.evaluation import cost_sweep, latency, machine, samples
+from e2rank_eval.evaluation import latency, machine, samples
 from e2rank_eval.evaluation.engine import Engine
 from e2rank_eval.evaluation.flops import TransformerShape
 from e2rank_eval.model_loading import Models
-from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query, Ranking, Trace
-from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.store.collections import write_candidates, write_dataset
-from e2rank_eval.store.layout import CANDIDATES, LATENCY, Layout
+from e2rank_eval.records import CandidateList, Query, Ranking
+from e2rank_eval.store.layout import LATENCY, Layout
 from e2rank_eval.timing import TOKENISATION, part
-
-ENCODE, PROMPT = 0.02, 0.01
-"""Seconds that the test reranker sleeps for its documents and its prompt."""
-
-
-class SleepingReranker:
-    """Sleeps for every document set that was not prepared, then for the prompt; remembers what it ranked."""
-
-    fingerprint = "sleeping"
-
-    def __init__(self, *, stores_documents: bool = False, failing: str | None = None) -> None:
-        self.stores_documents = stores_documents
-        self.failing = failing
-        self.ranked: list[str] = []
-        self.prepared: set[str] = set()
-
-    def prepare(self, documents: Sequence[Document]) -> None:
-        self.prepared |= {document.id for document in documents}
-
-    def rank(self, query: Query, candidates: CandidateList) -> Ranking:
-        self.ranked.append(query.id)
-        if query.id == self.failing:
-            raise ValueError("no such word")
-        encoding = 0.0 if self.prepared.issuperset(candidates.document_ids) else ENCODE
-        time.sleep(encoding)
-        time.sleep(PROMPT)
-        trace = Trace(prompt_tokens=10, document_tokens=7 if encoding else 0, output_tokens=1)
-        seconds = {"documents": encoding, "prompt": PROMPT, "total": 99.0}
-        return Ranking(candidates, tuple(range(len(candidates))), trace, seconds)
-
-    def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
-        raise AssertionError("latency is measured one query at a time")
-
-
-def build(options: dict[str, Any], context: RerankContext) -> SleepingReranker:
-    """What the custom family of the configuration below names."""
-    return SleepingReranker(**options)
-
-
-def collection(queries: int) -> Dataset:
-    corpus = {f"d{i}": Document(f"d{i}", f"text {i}") for i in range(3)}
-    asked = {f"q{i}": Query(f"q{i}", f"query {i}") for i in range(queries)}
-    return Dataset("toy", corpus, asked, {query_id: {"d0": 1} for query_id in asked})
-
-
-def lists_of(dataset: Dataset) -> list[CandidateList]:
-    candidates = tuple(Candidate(document, -float(i)) for i, document in enumerate(dataset.corpus.values()))
-    return [CandidateList(query_id, candidates) for query_id in dataset.queries]
-
-
-def settings(**changes: Any) -> LatencySettings:
-    values = {"dataset": "toy", "first_stage": "bm25", "rerankers": ["sleep"], "samples": 4, "warm_up": 5}
-    return LatencySettings(**(values | changes))
-
-
-def measure(model: SleepingReranker, queries: int = 6, **changes: Any) -> dict[str, Any]:
-    dataset = collection(queries)
-    return latency.measure_latency(
-        lambda: model, list(dataset.queries.values()), lists_of(dataset), settings(**changes),
-        reranker="sleep", threads=1,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -184,88 +110,14 @@ def test_queries_without_candidates_are_not_timed() -> None:
     lists = [CandidateList(query_id, ()) for query_id in dataset.queries]
     with pytest.raises(InputError, match="no query of 'toy' has a candidate"):
         latency.measure_latency(
-            SleepingReranker, list(dataset.queries.values()), lists, settings(), reranker="sleep", threads=1
+            SleepingReranker,
+            list(dataset.queries.values()),
+            lists,
+            settings(),
+            reranker="sleep",
+            threads=1,
+            seed=13,
         )
-
-
-def test_peak_memory_counts_from_the_reset() -> None:
-    machine.reset_peak_memory()
-    before = machine.peak_memory_bytes()
-    held = bytearray(os.urandom(1)) * (200 << 20)
-    grown = machine.peak_memory_bytes()
-    assert grown - before > 150 << 20
-    del held
-    if Path("/proc/self/clear_refs").exists():
-        machine.reset_peak_memory()
-        assert machine.peak_memory_bytes() < grown - (100 << 20)
-
-
-def burn(seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        pass
-
-
-def test_work_of_this_process_is_no_load() -> None:
-    meter, before, own, start = machine.LoadMeter(), psutil.cpu_times(), time.process_time(), time.monotonic()
-    burn(0.6)
-    others, after, elapsed = meter.others(), psutil.cpu_times(), time.monotonic() - start
-    idle = (after.idle + after.iowait) - (before.idle + before.iowait)
-    busy = sum(after) - sum(before) - idle
-    assert others == pytest.approx(max(0.0, busy - (time.process_time() - own)) / elapsed, abs=0.15)
-
-
-@pytest.fixture
-def stranger() -> Iterator[psutil.Process]:
-    """A process at work that is no child of this one, since the shell that started it has ended."""
-    command = f"{sys.executable} -c 'while True: pass' >/dev/null 2>&1 & echo $!"
-    started = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
-    process = psutil.Process(int(started.stdout))
-    yield process
-    process.kill()
-
-
-def test_work_of_another_process_is_load(stranger: psutil.Process) -> None:
-    before, start = stranger.cpu_times().user, time.monotonic()
-    load = machine.load_now(0.6)
-    share = (stranger.cpu_times().user - before) / (time.monotonic() - start)
-    assert share > 0
-    assert load >= share - 0.15
-
-
-@pytest.mark.parametrize(
-    ("load", "cores", "label"),
-    [
-        (0.2, 1, None),
-        (0.3, 2, "machine busy: load 0.3 on 2 cores"),
-        (3.0, 64, None),
-        (7.0, 64, "machine busy: load 7.0 on 64 cores"),
-    ],
-)
-def test_a_busy_machine_is_labelled(load: float, cores: int, label: str | None) -> None:
-    assert machine.busy_label(load, cores) == label
-
-
-@pytest.fixture
-def stored(tmp_path: Path) -> tuple[Configuration, Layout]:
-    layout = Layout(tmp_path / "results/test")
-    dataset = collection(6)
-    write_dataset(layout.root / "datasets/toy", dataset)
-    write_candidates(layout.path(CANDIDATES, dataset="toy", first_stage="bm25"), lists_of(dataset))
-    sleep = {"family": "custom", "factory": f"{__name__}:build", "options": {"stores_documents": True}}
-    configuration = parse_configuration(
-        {
-            "profile": "test",
-            "threads": 1,
-            "cache": str(tmp_path / "cache"),
-            "datasets": {"toy": {}},
-            "first_stages": {"bm25": {"retriever": "bm25"}},
-            "rerankers": {"sleep": sleep},
-            "latency": {"one": settings().model_dump()},
-        },
-        "test.yaml",
-    )
-    return configuration, layout
 
 
 def test_the_verb_writes_what_it_measured_and_a_manifest(stored: tuple[Configuration, Layout]) -> None:
@@ -322,62 +174,6 @@ def test_two_measurements_never_run_at_once(
         pass
 
 
-def test_a_sweep_times_every_point_on_as_many_candidates_and_queries(
-    stored: tuple[Configuration, Layout],
-) -> None:
-    model = SleepingReranker(stores_documents=True)
-    sizes: list[tuple[int, int]] = []
-
-    def rank_many(queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
-        sizes.append((len(queries), len(candidates[0])))
-        pairs = zip(queries, candidates, strict=True)
-        return [SleepingReranker.rank(model, query, one) for query, one in pairs]
-
-    model.rank = lambda query, candidates: rank_many([query], [candidates])[0]  # type: ignore[method-assign]
-    model.rank_many = rank_many  # type: ignore[method-assign]
-    dataset = collection(3)
-    work = list(zip(dataset.queries.values(), lists_of(dataset), strict=True))
-    sweep = CostSweepSettings(candidates=[1, 3], prompt_documents=[0], batch=[2], samples=2, warm_up=1)
-    custom = stored[0].rerankers["sleep"]
-    rows = cost_sweep.measure_sweep(lambda _: model, custom, work, sweep, name="sleep")
-    points = [("candidates", 1), ("candidates", 3), ("batch", 2)]
-    assert [(row["axis"], row["value"]) for row in rows] == 2 * points
-    assert [row["mode"] for row in rows] == 3 * ["online"] + 3 * ["stored"]
-    assert sizes == 2 * (3 * [(1, 1)] + 3 * [(1, 3)] + 3 * [(2, 3)])
-    assert [row["document_tokens"] for row in rows] == 3 * [7.0] + 3 * [0.0]
-    batch = rows[2]
-    assert len(batch["seconds"]) == 2
-    assert batch["queries_per_second"] == pytest.approx(4 / sum(batch["seconds"]))
-
-
-def test_a_sweep_deeper_than_any_list_is_refused(stored: tuple[Configuration, Layout]) -> None:
-    dataset = collection(2)
-    work = list(zip(dataset.queries.values(), lists_of(dataset), strict=True))
-    custom = stored[0].rerankers["sleep"]
-    with pytest.raises(InputError, match=r"no query has 4 candidates.*lower it to 3"):
-        cost_sweep.measure_sweep(
-            lambda _: SleepingReranker(), custom, work, CostSweepSettings(candidates=[4]), name="sleep"
-        )
-
-
-def test_e2rank_is_swept_over_prompt_documents_with_none_as_the_plain_query() -> None:
-    dataset = collection(2)
-    work = list(zip(dataset.queries.values(), lists_of(dataset), strict=True))
-    built: list[tuple[str, int]] = []
-
-    def build_one(settings: Any) -> SleepingReranker:
-        built.append((settings.prompt, settings.prompt_documents))
-        return SleepingReranker()
-
-    e2rank = E2RankSettings(family="e2rank", model="all-minilm-l6-v2", prompt_documents=10)
-    sweep = CostSweepSettings(prompt_documents=[0, 2], samples=1, warm_up=0)
-    rows = cost_sweep.measure_sweep(build_one, e2rank, work, sweep, name="e2rank")
-    assert [row["value"] for row in rows] == [0, 2]
-    plain = E2RankSettings(family="e2rank", model="all-minilm-l6-v2", prompt="query-only")
-    assert cost_sweep.measure_sweep(lambda _: SleepingReranker(), plain, work, sweep, name="plain") == []
-    assert built[1:] == [("query-only", 20), ("eval", 2)]
-
-
 def test_cached_vectors_are_refused_or_labelled(stored: tuple[Configuration, Layout]) -> None:
     configuration, layout = stored
     models = Models(configuration.cache, threads=1)
@@ -409,19 +205,8 @@ def test_operations_are_set_against_the_rate_of_the_device() -> None:
     engine = Engine(TransformerShape(1000, 10, 0), matmul_rate=1e6, in_process=True)
     found = latency.measure_latency(
         SleepingReranker, list(dataset.queries.values()), lists_of(dataset), settings(),
-        reranker="sleep", threads=1, engine=engine,
+        reranker="sleep", threads=1, seed=13, engine=engine,
     )["modes"]["online"]  # fmt: skip
     # 10 prompt tokens, 7 of documents and 1 written, which goes through the output layer too.
     assert found["flops"] == 2 * 1000 * 17 + 2 * 1010
     assert found["peak_share"] == pytest.approx(found["flops"] * found["queries_per_second"] / 1e6)
-
-
-@pytest.mark.parametrize(("changes", "problem"), [
-    ({}, "needs candidates, prompt_documents or batch"),
-    ({"candidates": [10, 5]}, "in rising order"),
-    ({"batch": [2, 2]}, "each point once"),
-    ({"candidates": [0]}, "greater than or equal to 1"),
-])  # fmt: skip
-def test_a_sweep_without_sense_is_refused(changes: dict[str, Any], problem: str) -> None:
-    with pytest.raises(ValueError, match=problem):
-        CostSweepSettings(**changes)

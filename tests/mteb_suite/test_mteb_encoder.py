@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mteb
 import numpy as np
@@ -21,6 +22,8 @@ from e2rank_eval.mteb_suite.instructions import (
 )
 from e2rank_eval.mteb_suite.local_tasks import local_task
 from e2rank_eval.mteb_suite.registration import register_models
+from e2rank_eval.mteb_suite.result_files import ResultFiles
+from e2rank_eval.mteb_suite.running import run_tasks
 from e2rank_eval.registry import entries
 
 QUERY, DOCUMENT = PromptType.query, PromptType.document
@@ -83,15 +86,38 @@ def test_the_authors_checkpoints_are_known_to_mteb_by_their_names() -> None:
         assert meta.use_instructions
 
 
-@pytest.mark.slow
-def test_mteb_with_sentence_transformers_scores_the_same_for_no_fewer_tokens(
-    minilm: Callable[[], MtebEncoder], minilm_path: Path, own_cache: Path, lee_dataset: object
-) -> None:
+@pytest.fixture(scope="module")
+def peer(minilm_path: Path) -> Any:
+    """The same model as mteb itself runs it."""
+    from mteb.models import SentenceTransformerEncoderWrapper
     from sentence_transformers import SentenceTransformer
 
+    return SentenceTransformerEncoderWrapper(SentenceTransformer(str(minilm_path), device="cpu"))
+
+
+@pytest.mark.filterwarnings("ignore:.*ill-defined")
+def test_every_kind_of_text_task_scores_as_with_mtebs_own_wrapper(
+    minilm: Callable[[], MtebEncoder], peer: Any, tmp_path: Path
+) -> None:
+    """The small tasks by which mteb checks an implementation."""
+    from mteb.mocks import MOCK_TASK_TEST_GRID_MONOLINGUAL
+
+    classes = {task.metadata.name: type(task) for task in MOCK_TASK_TEST_GRID_MONOLINGUAL}
+    wanted = {name: task.metadata.type for name, task in classes.items()}
+    assert len(set(wanted.values())) >= 13
+    records = run_tasks(minilm(), wanted, lambda name: classes[name](), ResultFiles(tmp_path))
+    assert {record.task: record.failure for record in records} == dict.fromkeys(wanted)
+    for record in records:
+        theirs = mteb.evaluate(peer, classes[record.task](), cache=None, co2_tracker=False)
+        assert record.score == pytest.approx(100 * theirs.task_results[0].get_score(), abs=1e-2), record.task
+
+
+@pytest.mark.slow
+def test_mteb_with_sentence_transformers_scores_the_same_for_no_fewer_tokens(
+    minilm: Callable[[], MtebEncoder], peer: Any, own_cache: Path, lee_dataset: object
+) -> None:
     ours = minilm()
     assert isinstance(ours, EncoderProtocol)
-    peer = SentenceTransformer(str(minilm_path), device="cpu")
     mine, theirs = (
         mteb.evaluate(model, local_task("LeeRetrieval", own_cache), cache=None, co2_tracker=False)
         for model in (ours, peer)
@@ -103,4 +129,4 @@ def test_mteb_with_sentence_transformers_scores_the_same_for_no_fewer_tokens(
     assert usage.texts == 100  # 50 queries and 50 documents, the same texts
     assert usage.forward_tokens * 2 == usage.tokens
     vector = ours._encoder.encode(["one text"], "document").vectors[0]
-    assert np.allclose(vector, peer.encode("one text"), atol=1e-6)
+    assert np.allclose(vector, peer.model.encode("one text"), atol=1e-6)

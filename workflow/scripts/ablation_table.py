@@ -33,16 +33,17 @@ COUNTERPARTS = {
 """The row of table 6 that a variant has; the others are of this project alone."""
 
 NOTES = (
-    "nDCG@10 × 100 over BM25's top 100 (Lee: all 49), 3 documents, residual weight 1.0, one seed. Difference "
-    "and p: the mean of the three collections against the full recipe; two-sided randomisation test "
-    "stratified by collection, 100,000 permutations; Holm's correction over every test of the comparison.",
+    "nDCG@10 × 100 over BM25's top 100 (Lee: all 49), 3 documents, residual weight 1.0, seed 13 where none "
+    "is named. Difference and p: the mean of the three collections against the full recipe; two-sided "
+    "randomisation test stratified by collection, 100,000 permutations; Holm's correction over every test of "
+    "the comparison.",
     "Training: config/train/ablation.yaml, 120 updates each. The full recipe is models/e2rank-minilm. The "
     "setting and the losses' weights were chosen for the full recipe, not for each variant.",
     "Table 6: E2Rank-0.6B's mean over BEIR and its difference from the full model there. Model, data and "
     "collections differ, so no more than the signs of the differences can be compared.",
     "w/o Stage I has no row of ours: MiniLM stands for Stage I, and training without it would need an "
-    "encoder pretrained on plain text alone. w/o Listwise in Stage II was not run, nor was the recipe "
-    "without its direction terms alone.",
+    "encoder pretrained on plain text alone. w/o Listwise in Stage II was not run: documents and plain "
+    "queries are frozen here, so that nothing would be left to train.",
     "InfoNCE alone, documents frozen, is the loss of ANCE-PRF (arXiv 2108.13454); base model, data and the "
     "residual are the small recipe's.",
 )

@@ -27,7 +27,6 @@ class Finding:
     score: str
     interval: str
     where: str
-    against: str
     verdict: str
 
 
@@ -60,7 +59,6 @@ def finding(results: Results, name: str) -> Finding:
     dataset = comparison.systems[-1].dataset
     rows = [row for row in comparison.systems if row.dataset == dataset]
     best = max(rows, key=lambda row: row.mean)
-    baseline = comparison.baselines[0]
     low, high = best.interval
     where = f"{len(comparison.datasets)} collections" if dataset == MACRO else dataset
     return Finding(
@@ -70,19 +68,25 @@ def finding(results: Results, name: str) -> Finding:
         score=number(100 * best.mean, "score"),
         interval=f"{number(100 * low, 'score')} to {number(100 * high, 'score')}",
         where=f"{where}, {best.queries} queries",
-        against=label(results.configuration, baseline),
-        verdict=_verdict(comparison, dataset, best.reranker),
+        verdict=_verdict(results, comparison, dataset, best.reranker),
     )
 
 
-def _verdict(comparison: Comparison, dataset: str, reranker: str) -> str:
+def _verdict(results: Results, comparison: Comparison, dataset: str, reranker: str) -> str:
+    baseline = comparison.baselines[0]
     tests = [t for t in comparison.tests if t.dataset == dataset and t.reranker == reranker]
-    test = next((t for t in tests if t.baseline == comparison.baselines[0]), None)
+    test = next((t for t in tests if t.baseline == baseline), None)
     if test is None:
-        return "It is the baseline itself."
-    points = f"{number(100 * test.difference, 'difference')} points"
+        return "It is the baseline itself: no system is above it."
+    points = f"{_signed(100 * test.difference)} points"
     queries = f"{test.wins} queries better, {test.ties} equal, {test.losses} worse"
-    return f"{points}, {_significance(test)}; {queries}."
+    against = label(results.configuration, baseline)
+    return f"Against {against}: {points}, {_significance(test)}; {queries}."
+
+
+def _signed(difference: float) -> str:
+    """As tables of pages print it, with a minus rather than a hyphen."""
+    return number(difference, "difference").replace("-", "−")
 
 
 def _significance(test: TestRow) -> str:
@@ -118,7 +122,7 @@ def run_facts(results: Results, key: RunKey) -> dict[str, Any]:
         "score": number(100 * value, "score"),
         "interval": f"{number(100 * low, 'score')} to {number(100 * high, 'score')}",
         "before": number(100 * start, "score"),
-        "change": number(100 * (value - start), "difference"),
+        "change": _signed(100 * (value - start)),
         "measures": measures_of_run(metrics),
         "effort": effort_table(results, key),
         "repaired": repairs(results, key),

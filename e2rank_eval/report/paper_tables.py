@@ -130,23 +130,30 @@ def _notes(results: Results, found: Grid, cells: Sequence[JudgedCell]) -> tuple[
     if tests:
         notes.append(
             f"↑ or ↓ a: significantly above or below {found.settings.baseline}; paired two-sided "
-            f"randomisation test over queries, Holm's correction over {tests[0].hypotheses} tests, p < "
-            f"{SIGNIFICANT}."
+            f"randomisation test over queries, Holm's correction over {_tests(tests[0].hypotheses)}, "
+            f"p < {SIGNIFICANT}."
         )
     own = (found.settings.note,) if found.settings.note else ()
     return (*notes, *_needs(cells), *own)
 
 
+def _tests(count: int) -> str:
+    return "1 test" if count == 1 else f"{count} tests"
+
+
 def _needs(cells: Sequence[JudgedCell]) -> list[str]:
-    """What is missing, each said once with the rows that lack it."""
-    rows: dict[str, list[str]] = {}
+    """What is missing, each said once; what the same rows lack stands in one note."""
+    rows: dict[str, dict[str, None]] = {}
     for cell in cells:
         for reason in cell.needs:
-            rows.setdefault(reason, []).append(cell.grid.system)
-    only = rows.pop(PUBLISHED_ONLY, [])
-    notes = [f"Needed for {', '.join(dict.fromkeys(names))}: {reason}." for reason, names in rows.items()]
+            rows.setdefault(reason, {})[cell.grid.system] = None
+    only = rows.pop(PUBLISHED_ONLY, {})
+    reasons: dict[str, list[str]] = {}
+    for reason, systems in rows.items():
+        reasons.setdefault(", ".join(systems), []).append(reason)
+    notes = [f"Needed for {systems}: {'; '.join(lacking)}." for systems, lacking in reasons.items()]
     if only:
-        notes.append(f"Published values only: {', '.join(dict.fromkeys(only))}.")
+        notes.append(f"Published values only: {', '.join(only)}.")
     return notes
 
 

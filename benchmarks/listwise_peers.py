@@ -1,0 +1,273 @@
+"""Listwise and pairwise strategies beside rank_llm's and llm4ranking's own: equal rankings, calls, seconds.
+
+Usage: pip install --no-deps --target peers rank-llm ftfy wcwidth dacite
+       pip install --no-deps --target peers llm4ranking        (where your index has it)
+       PYTHONPATH=peers python benchmarks/listwise_peers.py [--queries 4] [--candidates 30] [--tokens 24]
+       [--window 10] [--step 5] [--rounds 1] [--threads 2] [--cache cache]
+
+First every strategy that a peer shares is run with judges that cost nothing, on lists of 2 to 100:
+consistent ones (the larger key wins) and a whimsical one (any order of a window, always the same for the
+same window), with which rankings agree only if all windows do. Then SmolLM2-135M ranks docstrings, the same
+prompts on both sides.
+
+What differs, and why:
+
+* rank_llm reads every digit of an answer as an identifier, also those of prose; here brackets go before
+  bare numbers. The last line takes that away: rank_llm's windows, answers read as here.
+* A last window of one document, where windows do not overlap, is a call to the peers and none here.
+* A pair that meets again in a later pass is asked about once here, and again by llm4ranking.
+* rank_llm's pairwise order is by all n (n - 1) / 2 pairs, PRP-sliding's by passes: with a consistent judge
+  the top is the same, below it PRP keeps the former order.
+* llm4ranking's heap asks about a node's two children one after the other, setwise about all three at once:
+  fewer calls, and the same top with a consistent judge. Below it the heap's order is left there, the former
+  one here.
+* Neither peer has top-down partitioning; the full list is a window as long as the list.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from support import peers
+from support.judges import Counted, Order, as_answer, better, by_pairs, judges, written
+from support.texts import docstrings
+from support.turns import medians
+
+from e2rank_eval.configuration import ListwiseSettings
+from e2rank_eval.language_models.base import Generation
+from e2rank_eval.language_models.load import load_language_model
+from e2rank_eval.prompts.rankgpt import rankgpt_messages
+from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranking
+from e2rank_eval.registry import entries
+from e2rank_eval.rerankers.decoding import Written
+from e2rank_eval.rerankers.listwise import ListwiseReranker
+from e2rank_eval.rerankers.parsing import parse_permutation
+from e2rank_eval.rerankers.strategies import SlidingWindow, Strategy, run_strategy
+from e2rank_eval.rerankers.top_strategies import Bubble, Setwise
+from e2rank_eval.sources.models import fetch_model
+
+MODEL = "smollm2-135m-instruct-q4"
+QUERIES = [
+    "how to wait for several tasks at once",
+    "parse the headers of an email message",
+    "write a log record to a file",
+    "the number of elements in a container",
+    "close a connection to a server",
+    "run a test and skip it on failure",
+]
+COUNTS = (2, 3, 9, 20, 21, 25, 47, 100)
+WINDOWS = ((20, 10), (10, 5), (4, 3), (5, 5), (100, 10))
+TOP = 10
+
+
+def ours(strategy: Strategy, count: int, order: Order) -> tuple[list[int], int]:
+    judge = Counted(lambda window: order(list(window)))
+    return list(run_strategy(strategy, count, judge)), judge.calls
+
+
+class Tally:
+    """Equal rankings and calls of one strategy, over all lists and judges."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[int]] = {}
+
+    def add(
+        self, name: str, mine: Sequence[int], calls: int, theirs: Sequence[int], their_calls: int
+    ) -> None:
+        row = self.rows.setdefault(name, [0, 0, 0, 0])
+        for place, value in enumerate((list(mine) == list(theirs), 1, calls, their_calls)):
+            row[place] += value
+
+    def show(self) -> None:
+        for name, (equal, lists, calls, their_calls) in self.rows.items():
+            print(f"  {name:58} equal {equal:4} of {lists:4}; calls here {calls:6}, there {their_calls:6}")
+
+
+def without_a_model(tally: Tally) -> None:
+    for count in COUNTS:
+        for judge in judges(count):
+            for size, step in WINDOWS:
+                mine, calls = ours(SlidingWindow(size, step), count, judge)
+                for name, run in sliding_peers().items():
+                    asked = Counted(judge)
+                    tally.add(
+                        f"sliding windows, {name}", mine, calls, run(count, asked, size, step), asked.calls
+                    )
+        for judge in judges(count)[:3]:
+            pairwise(tally, count, judge, len)
+        pairwise(tally, count, judges(count)[3], None)
+
+
+def sliding_peers() -> dict[str, Callable[[int, Order, int, int], list[int]]]:
+    found: dict[str, Callable[[int, Order, int, int], list[int]]] = {}
+    if peers.is_installed("rank_llm"):
+        found["rank_llm"] = lambda n, order, size, step: peers.rank_llm_sliding(
+            n, 1, as_answer(order), size, step
+        )[0]
+    if peers.is_installed("llm4ranking"):
+
+        def places(order: Order) -> Order:
+            return lambda window: [window.index(position) for position in order(window)]
+
+        found["llm4ranking"] = lambda n, order, size, step: peers.llm4ranking_sliding(
+            n, places(order), size, step
+        )
+    return found
+
+
+def pairwise(tally: Tally, count: int, judge: Order, consistent_judge: object) -> None:
+    """Bubble passes entirely; tops only, and with a consistent judge only, of what is built otherwise."""
+    top = min(TOP, count)
+    order = by_pairs(judge)
+    asked: dict[tuple[int, ...], list[int]] = {}
+    mine, _ = ours(Bubble(TOP), count, lambda pair: asked.setdefault(tuple(pair), order(pair)))
+    if peers.is_installed("llm4ranking"):
+        is_better = Counted(better(judge))
+        theirs = peers.llm4ranking_bubble(count, is_better, TOP)
+        tally.add("bubble passes, llm4ranking", mine, len(asked), theirs, is_better.calls)
+    if consistent_judge is None:
+        return
+    if peers.is_installed("rank_llm"):
+        is_better = Counted(better(judge))
+        theirs = peers.rank_llm_all_pairs(count, is_better)
+        tally.add(
+            f"bubble passes, top {TOP} of rank_llm's all pairs",
+            mine[:top],
+            len(asked),
+            theirs[:top],
+            is_better.calls,
+        )
+    if peers.is_installed("llm4ranking"):
+        is_better = Counted(better(judge))
+        theirs = peers.llm4ranking_heap(count, is_better, TOP)
+        heap, calls = ours(Setwise(3, TOP), count, judge)
+        tally.add(
+            f"setwise of 3, top {TOP} of llm4ranking's heap", heap[:top], calls, theirs[:top], is_better.calls
+        )
+
+
+class Side:
+    """The peer's part of the same work: the same queries, texts and prompts, and the same model."""
+
+    def __init__(self, model: Any, queries: Sequence[Query], texts: Sequence[Sequence[str]]) -> None:
+        self.model, self.queries, self.texts = model, queries, texts
+        self.calls = 0
+
+    def as_it_is(self, asked: Sequence[tuple[int, list[int]]]) -> list[str]:
+        return [one.text for one in self._generations(asked)]
+
+    def as_read_here(self, asked: Sequence[tuple[int, list[int]]]) -> list[str]:
+        return [
+            written(parse_permutation(one.text, len(window), finished=one.finished).order)
+            for one, (_, window) in zip(self._generations(asked), asked, strict=True)
+        ]
+
+    def _generations(self, asked: Sequence[tuple[int, list[int]]]) -> list[Generation]:
+        self.calls += len(asked)
+        chats = [
+            rankgpt_messages(self.queries[number].text, [self.texts[number][place] for place in window])
+            for number, window in asked
+        ]
+        limit = Written(self.model).output_limit(len(asked[0][1]))
+        found: list[Generation] = self.model.generate(chats, max_new_tokens=limit)
+        return found
+
+
+def with_the_model(given: argparse.Namespace) -> None:
+    folder = fetch_model(MODEL, given.cache).path
+    model: Any = load_language_model(folder, entries.model(MODEL), file_hashes={})
+    queries = [Query(f"q{number}", text) for number, text in enumerate(QUERIES[: given.queries])]
+    drawn = docstrings(len(queries) * given.candidates)
+    lists = [candidates(query.id, drawn[number :: len(queries)]) for number, query in enumerate(queries)]
+    texts = [[model.truncate(one.contents, given.tokens) for one in own.documents] for own in lists]
+    settings = ListwiseSettings(
+        family="listwise", model=MODEL, window=given.window, step=given.step, document_tokens=given.tokens
+    )
+    reranker = ListwiseReranker(model, settings)
+    rankings: list[Ranking] = []
+    found: dict[str, list[list[int]]] = {}
+    sides = {
+        name: Side(model, queries, texts) for name in ("rank_llm", "rank_llm's windows, answers read here")
+    }
+    answers = [side.as_it_is if name == "rank_llm" else side.as_read_here for name, side in sides.items()]
+
+    def here() -> None:
+        rankings[:] = reranker.rank_many(queries, lists)
+
+    def there(name: str, answer: peers.Answer) -> Callable[[], None]:
+        def run() -> None:
+            sides[name].calls = 0
+            found[name] = peers.rank_llm_sliding(
+                given.candidates, len(queries), answer, given.window, given.step
+            )
+
+        return run
+
+    works = {"this suite": here}
+    if peers.is_installed("rank_llm"):
+        works |= {name: there(name, answer) for name, answer in zip(sides, answers, strict=True)}
+    model.generate([rankgpt_messages("warm up", ["one", "two"])], max_new_tokens=2)
+    seconds = medians(works, given.rounds)
+    print(
+        f"{MODEL}, {len(queries)} queries, {given.candidates} candidates of {given.tokens} tokens, window "
+        f"{given.window}, step {given.step}, {given.threads} threads, medians of {given.rounds} rounds:"
+    )
+    calls = {name: side.calls for name, side in sides.items()}
+    show(rankings, found, seconds, calls)
+
+
+def show(
+    rankings: Sequence[Ranking],
+    found: dict[str, list[list[int]]],
+    seconds: dict[str, float],
+    calls: dict[str, int],
+) -> None:
+    repaired = sum(bool(one.trace.repairs) for one in rankings)
+    asked = sum(one.trace.calls for one in rankings)
+    own = seconds["this suite"]
+    print(f"  {'this suite':58} {own:7.2f} s, {asked} calls; answers of {repaired} queries repaired")
+    for name, theirs in found.items():
+        equal = sum(list(one.order) == other for one, other in zip(rankings, theirs, strict=True))
+        print(
+            f"  {name:58} {seconds[name]:7.2f} s, {calls[name]} calls; equal rankings {equal} of "
+            f"{len(rankings)}; {seconds[name] / own:.2f} times this suite's time"
+        )
+
+
+def candidates(query_id: str, texts: Sequence[str]) -> CandidateList:
+    documents = [Document(f"{query_id}-{place}", text) for place, text in enumerate(texts)]
+    return CandidateList(query_id, tuple(Candidate(one, float(-i)) for i, one in enumerate(documents)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--queries", type=int, default=4, choices=range(1, len(QUERIES) + 1))
+    parser.add_argument("--candidates", type=int, default=30)
+    parser.add_argument("--tokens", type=int, default=24, help="of each candidate")
+    parser.add_argument("--window", type=int, default=10)
+    parser.add_argument("--step", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    absent = [package for package in ("rank_llm", "llm4ranking") if not peers.is_installed(package)]
+    for package in absent:
+        print(f"skipped: {package} is not installed; the usage in --help says how")
+    if len(absent) == 2:
+        return
+    torch.set_num_threads(given.threads)
+    tally = Tally()
+    print("judges that cost nothing:")
+    without_a_model(tally)
+    tally.show()
+    with_the_model(given)
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figures import write_figure
 from e2rank_eval.report.paper_cells import JudgedCell, judged_cells
 from e2rank_eval.report.paper_tables import cells_table, paper_table
+from e2rank_eval.report.tables import build_table
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import Layout
@@ -143,6 +144,12 @@ def test_results_of_two_revisions_are_an_error_and_not_a_choice(tmp_path: Path) 
         write_json(folder / "SummEval.json", {"scores": {"test": [{"main_score": 0.3}]}})
     with pytest.raises(InputError, match=r"2 revisions of e2rank-0\.6b"):
         _cell(results, "table4", "E2Rank-0.6B", "summarization")
+
+
+def test_a_table_of_mteb_says_which_of_its_models_wait_for_a_training(tmp_path: Path) -> None:
+    notes = build_table(_results(tmp_path), "mteb-ablation").notes
+    command = "e2rank-eval train config/train/0.6b.yaml stage2-0.6b-no-stage1"
+    assert f"stage2-0.6b-no-stage1 has yet to be trained: {command}." in notes
 
 
 def test_bars_are_drawn_with_nothing_run(tmp_path: Path) -> None:

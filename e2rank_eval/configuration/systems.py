@@ -164,20 +164,26 @@ _OF_A_LISTWISE_PROMPT = ("prompt_documents", "prompt_order", "combination", "wei
 class FeedbackSettings(RerankerBase):
     """Feedback on vectors: unit(query + weight * unit(mean of the first documents)), or that mean alone."""
 
-    _added: ClassVar[frozenset[str]] = frozenset({"method"})
+    _added: ClassVar[frozenset[str]] = frozenset({"method", "temperature", "decay"})
 
     family: Literal["feedback"]
     model: Name
-    method: Literal["rocchio", "average"] = Field(
-        "rocchio", description="average: the documents' mean without the query"
+    method: Literal["rocchio", "softmax", "average"] = Field(
+        "rocchio",
+        description="softmax: documents near the query weigh more; average: the mean without the query",
     )
     documents: int = Field(3, ge=1, le=1000)
-    weight: float = Field(0.5, gt=0, le=100, description="of the documents' mean, rocchio only")
+    weight: float = Field(0.5, gt=0, le=100, description="of the documents' mean, where the query is added")
+    temperature: float = Field(0.1, gt=0, description="softmax only: of the similarity to the query")
+    decay: float = Field(
+        0.0, ge=0, description="softmax only: taken off the logit for each rank further down"
+    )
     document_tokens: int | None = Field(None, ge=8)
 
     @model_validator(mode="after")
-    def _weight_decides_something(self) -> FeedbackSettings:
-        refuse_idle(self, "method", self.method, {"weight": ("rocchio",)})
+    def _each_option_decides_something(self) -> FeedbackSettings:
+        needed = {"weight": ("rocchio", "softmax"), "temperature": ("softmax",), "decay": ("softmax",)}
+        refuse_idle(self, "method", self.method, needed)
         return self
 
 

@@ -16,6 +16,7 @@ from e2rank_eval.rerankers.vectors import (
     EncodedCandidates,
     QueryVector,
     Scored,
+    Vector,
     VectorReranker,
     scored_by,
     unit,
@@ -28,8 +29,10 @@ class FeedbackReranker(VectorReranker):
     """Scores candidates with unit(q + weight * unit(mean of the first ``documents`` candidates' vectors)).
 
     Rocchio (1971) without its negative term, in first-stage order: the classic method that tells how
-    much of E2Rank's gain is feedback as such. ``method: average`` leaves the query out, so that only
-    the documents that the first stage proposes are asked (the limit of Rocchio as its weight grows).
+    much of E2Rank's gain is feedback as such. ``method: softmax`` weighs document i, counted from 0, with
+    softmax(q . d_i / temperature - decay * i) in that mean: what the vectors alone can say of relevance.
+    ``method: average`` leaves the query out, so that only the documents that the first stage proposes
+    are asked (the limit of Rocchio as its weight grows).
     """
 
     def __init__(self, encoder: Encoder, settings: FeedbackSettings) -> None:
@@ -60,11 +63,20 @@ class FeedbackReranker(VectorReranker):
         self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates]
     ) -> list[QueryVector]:
         first = [one.vectors[: self._settings.documents].astype(np.float64) for one in candidates]
-        means = [unit(vectors.mean(axis=0)) for vectors in first]
         listed = [tuple(range(len(vectors))) for vectors in first]
         if self._settings.method == "average":
+            means = [unit(vectors.mean(axis=0)) for vectors in first]
             return [QueryVector(mean, 0, 0, used) for mean, used in zip(means, listed, strict=True)]
         return [
-            replace(plain, vector=unit(plain.vector + self._settings.weight * mean), listed=used)
-            for plain, mean, used in zip(self._plain_vectors(queries), means, listed, strict=True)
+            replace(plain, vector=self._expanded(plain.vector, vectors), listed=used)
+            for plain, vectors, used in zip(self._plain_vectors(queries), first, listed, strict=True)
         ]
+
+    def _expanded(self, query: Vector, documents: Vector) -> Vector:
+        """unit(query + weight * unit(their mean)) of unit vectors [d] and [n, d]."""
+        mean = documents.mean(axis=0)
+        if self._settings.method == "softmax":
+            ranks = np.arange(len(documents))
+            logits = documents @ query / self._settings.temperature - self._settings.decay * ranks
+            mean = np.exp(logits - logits.max()) @ documents
+        return unit(query + self._settings.weight * unit(mean))

@@ -70,6 +70,47 @@ def test_the_average_asks_the_documents_alone(seed: int, sizes: list[int], docum
     assert "query" not in {kind for kind, _ in encoder.calls}
 
 
+@given(
+    st.integers(0, 10_000),
+    st.integers(0, 25),
+    st.integers(1, 30),
+    st.floats(0.02, 2),
+    st.floats(0, 3),
+)
+@settings(max_examples=100, deadline=None)
+def test_softmax_agrees_with_the_formula(
+    seed: int, size: int, documents: int, temperature: float, decay: float
+) -> None:
+    (query,), (candidates,) = random_collection(seed, [size])
+    model = reranker(documents, 1.0, method="softmax", temperature=temperature, decay=decay)
+    ranking = model.rank(query, candidates)
+    vectors = [document_vector(document.contents) for document in candidates.documents]
+    asked, mean, total = query_vector(query.text), np.zeros(len(query_vector(query.text))), 0.0
+    for rank, vector in enumerate(vectors[:documents]):
+        share = np.exp((dot(asked, vector) - 1) / temperature - decay * rank)
+        mean, total = mean + share * vector, total + share
+    scores = []
+    if vectors:
+        expanded = asked + (mean / total) / np.linalg.norm(mean / total)
+        scores = [dot(expanded / np.linalg.norm(expanded), vector) for vector in vectors]
+    assert ranking.trace.scores == pytest.approx(scores, abs=2e-6)
+    assert_ranked_by(ranking.order, scores)
+
+
+def test_a_softmax_without_preference_is_rocchio() -> None:
+    queries, lists = random_collection(7, [20] * 3)
+    plain = reranker(5, 0.5).rank_many(queries, lists)
+    even = reranker(5, 0.5, method="softmax", temperature=1e9).rank_many(queries, lists)
+    for one, other in zip(plain, even, strict=True):
+        assert one.trace.scores == pytest.approx(other.trace.scores, abs=2e-6)
+
+
+@pytest.mark.parametrize("option", [{"temperature": 0.2}, {"decay": 0.4}])
+def test_an_option_of_softmax_is_refused_elsewhere(option: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="method"):
+        FeedbackSettings(family="feedback", model="toy", **option)
+
+
 def test_a_large_weight_leaves_only_the_feedback() -> None:
     """With one feedback document and hardly any query, that document comes first."""
     queries, lists = random_collection(5, [20] * 3)

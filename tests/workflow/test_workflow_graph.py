@@ -11,14 +11,6 @@ from workflow_project import Project, small_configuration
 from e2rank_eval.store.files import read_json
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path, lee_dataset: object) -> Project:
-    project = Project.create(tmp_path_factory.mktemp("built"), small_configuration())
-    done = project.snakemake()
-    assert done.returncode == 0, done.stdout + done.stderr
-    return project
-
-
 def test_every_stage_is_there_and_the_page_too(built: Project) -> None:
     for stage in ("datasets", "candidates", "runs", "traces", "metrics", "comparisons", "tables", "figures"):
         assert any((built.results / stage).rglob("*")), stage
@@ -70,18 +62,18 @@ def test_changing_a_label_draws_the_report_anew_and_ranks_nothing(built: Project
     assert rules == {"table", "figure", "site", "all"}
 
 
-def test_a_data_set_that_is_added_reuses_the_finished_shards(built: Project) -> None:
+def test_a_data_set_that_is_added_reuses_the_finished_shards(built: Project, tmp_path: Path) -> None:
     before = built.hashes("runs", "traces", "metrics")
+    project = built.copied(tmp_path / "wider")
     wider = small_configuration()
     wider["datasets"]["lee-5"] = {"slice_of": "lee", "queries": 5}
     wider["comparisons"]["main"]["datasets"].append("lee-5")
-    built.configure(wider)
-    done = built.snakemake("metrics")
-    built.configure(small_configuration())
+    project.configure(wider)
+    done = project.snakemake("metrics")
     assert done.returncode == 0, done.stderr
-    after = built.hashes("runs", "traces", "metrics")
+    after = project.hashes("runs", "traces", "metrics")
     assert {name: after[name] for name in before} == before
-    manifest = read_json(built.results / "runs" / "lee-12" / "bm25" / "e2rank.run.manifest.json")
+    manifest = read_json(project.results / "runs" / "lee-12" / "bm25" / "e2rank.run.manifest.json")
     assert manifest["shards_reused"] == 3
 
 

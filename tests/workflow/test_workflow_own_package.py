@@ -38,7 +38,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_package_of_contributing_runs_by_entry_point_and_by_dotted_path(
-    tmp_path: Path, installed: None, lee_dataset: object
+    tmp_path: Path, installed: None, built: Project
 ) -> None:
     configuration = small_configuration()
     configuration["rerankers"] = {
@@ -47,7 +47,8 @@ def test_the_package_of_contributing_runs_by_entry_point_and_by_dotted_path(
         "by-path": {"family": "custom", "factory": "mypackage.shortest:ShortestFirst"},
     }
     configuration["comparisons"]["main"]["rerankers"] = list(configuration["rerankers"])
-    project = Project.create(tmp_path / "project", configuration)
+    project = built.copied(tmp_path / "project")
+    project.configure(configuration)
     done = project.snakemake("metrics")
     assert done.returncode == 0, done.stderr
     runs = project.results / "runs" / "lee-12" / "bm25"

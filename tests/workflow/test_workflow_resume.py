@@ -9,19 +9,14 @@ from pathlib import Path
 
 import psutil
 import pytest
-from workflow_project import Project, small_configuration
+from workflow_project import Project
 
 STAGES = ("datasets", "candidates", "runs", "traces", "metrics", "comparisons")
 
 
-@pytest.fixture(scope="module")
-def undisturbed(
-    tmp_path_factory: pytest.TempPathFactory, minilm_path: Path, lee_dataset: object
-) -> dict[str, str]:
-    project = Project.create(tmp_path_factory.mktemp("undisturbed"), small_configuration())
-    done = project.snakemake("comparisons")
-    assert done.returncode == 0, done.stderr
-    return project.hashes(*STAGES)
+@pytest.fixture
+def undisturbed(built: Project) -> dict[str, str]:
+    return built.hashes(*STAGES)
 
 
 def _shards(project: Project) -> set[str]:
@@ -44,9 +39,9 @@ def _e2rank_shards(project: Project) -> bool:
 
 @pytest.mark.parametrize("group", [False, True], ids=["leader alone", "process group"])
 def test_killed_in_a_rerank_job_it_resumes_to_the_same_bytes(
-    tmp_path: Path, undisturbed: dict[str, str], group: bool
+    tmp_path: Path, built: Project, undisturbed: dict[str, str], group: bool
 ) -> None:
-    project = Project.create(tmp_path / "killed", small_configuration())
+    project = built.copied(tmp_path / "killed", upto="candidates")
     leader = project.start("comparisons", own_group=group)
     _wait_for_a_shard(project, leader)
     workers = psutil.Process(leader.pid).children(recursive=True)
@@ -67,9 +62,8 @@ def test_killed_in_a_rerank_job_it_resumes_to_the_same_bytes(
     assert len(_shards(project)) == 6, "three shards for each of two rerankers, none under a second key"
 
 
-def test_a_torn_shard_is_redone_and_said(tmp_path: Path, undisturbed: dict[str, str]) -> None:
-    project = Project.create(tmp_path / "torn", small_configuration())
-    assert project.snakemake("comparisons").returncode == 0
+def test_a_torn_shard_is_redone_and_said(tmp_path: Path, built: Project, undisturbed: dict[str, str]) -> None:
+    project = built.copied(tmp_path / "torn")
     for shard in (project.folder / "cache" / "shards").rglob("*.json"):
         shard.write_bytes(shard.read_bytes()[:-20])
     for run in (project.results / "runs").rglob("*.run"):

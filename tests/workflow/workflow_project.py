@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from e2rank_eval.store.files import sha256_file
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+
+STAGES = (
+    *("datasets", "candidates", "runs", "traces", "metrics", "comparisons"),
+    *("tables", "figures", "site"),
+)
 
 
 def small_configuration(model: str = "all-minilm-l6-v2") -> dict[str, Any]:
@@ -57,6 +63,16 @@ class Project:
             (folder / "cache" / name).symlink_to(ROOT / "cache" / name)
         project.configure(configuration)
         return project
+
+    def copied(self, folder: Path, *, upto: str | None = None) -> Project:
+        """The project as it stands, in another folder; with ``upto`` a stage, what comes of it is gone."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        copy = Project(folder)
+        if upto is not None:
+            for stage in (copy.results / name for name in STAGES[STAGES.index(upto) + 1 :]):
+                shutil.rmtree(stage, ignore_errors=True)
+            shutil.rmtree(folder / "cache" / "shards")
+        return copy
 
     def configure(self, configuration: dict[str, Any]) -> None:
         (self.folder / "mine.yaml").write_text(yaml.safe_dump(configuration))

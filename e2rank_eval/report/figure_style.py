@@ -65,7 +65,7 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06, wspace=0.03, hspace=0.05)
     figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
-    figure.suptitle(fill(title, int(11 * width)), x=0.012, ha="left", fontsize=11, fontweight="bold")
+    figure.suptitle(fill(title, int(9 * width)), x=0.012, ha="left", fontsize=11, fontweight="bold")
     return figure
 
 

@@ -16,8 +16,8 @@ _PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#7f8790")
 _MARKERS = "osD^vP"
 
 _REMARKS = {
-    "position": "documents by first-stage position: first {size} against the rest; the two add up",
-    "difficulty": "thirds by {against}; hard queries gain by chance alone too (regression to the mean)",
+    "position": "documents by first-stage position: first {size} and the rest, which add up",
+    "difficulty": "thirds by it; hard queries gain by chance alone too (regression to the mean)",
     "relevant": "queries by relevant documents (grade 1 or more) among the first {size}",
     "sensitivity": "all queries",
 }
@@ -34,7 +34,7 @@ def draw_gains(results: Results, name: str) -> Drawing:
     groups = list(dict.fromkeys(gain.group for gain in found))
     figure = new_figure(8.6, 1.5 + 2.7 * len(artefact.datasets), artefact.title)
     grid = figure.subplots(len(artefact.datasets), 1, squeeze=False)
-    remark = _REMARKS[artefact.figure].format(size=size, against=against)
+    remark = f"against {against}; {_REMARKS[artefact.figure].format(size=size)}"
     for axes, dataset in zip(grid[:, 0], artefact.datasets, strict=True):
         own = [gain for gain in found if gain.dataset == dataset]
         _draw(axes, own, artefact.rerankers, groups, names)

@@ -31,6 +31,16 @@ def _data(stored: Results, identifier: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(csv_text(drawing.columns, drawing.rows))))
 
 
+@pytest.mark.parametrize("width", [5.0, 7.2, 8.6])
+def test_a_long_title_stays_within_its_figure(width: float) -> None:
+    title = "nDCG@10 by number of prompt documents, BM25 top 100, E2Rank (MiniLM) " * 2
+    with style():
+        figure = new_figure(width, 3.5, title)
+        figure.canvas.draw()
+        (drawn,) = (text for text in figure.findobj(Text) if text.get_text().startswith("nDCG@10"))
+        assert drawn.get_window_extent().x1 <= figure.bbox.x1
+
+
 def test_every_figure_is_written_in_three_forms_of_repeatable_bytes(copied_layout: Layout) -> None:
     configuration = open_results(copied_layout.root).configuration
     for identifier in figure_ids(configuration):

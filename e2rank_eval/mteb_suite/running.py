@@ -68,7 +68,7 @@ def run_tasks(
             records.append(_run(model, load(name), files))
         except Exception as error:  # noqa: BLE001 - named in the record; other tasks do not need this one
             reason = str(error) if isinstance(error, SuiteError) else f"{type(error).__name__}: {error}"
-            records.append(TaskRecord(name, kind, failure=" ".join(reason.split())))
+            records.append(TaskRecord(name, kind, failure=" ".join(reason.removeprefix(f"{name}: ").split())))
         say(f"mteb {number}/{len(wanted)} {_told(records[-1])}")
     return records
 

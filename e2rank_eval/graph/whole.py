@@ -92,6 +92,11 @@ class Graph(Systems):
             for dataset in datasets
         ]
 
+    def retrieved_datasets(self) -> list[str]:
+        """Data sets that a run is on, in the configuration's order."""
+        used = {dataset for datasets in self.retrievals.values() for dataset in datasets}
+        return [dataset for dataset in self.configuration.datasets if dataset in used]
+
     def published_bm25_files(self) -> list[str]:
         """Candidates of BM25, with their data sets, where the registry knows a published BM25."""
         known = {

@@ -171,6 +171,11 @@ class Results:
             found |= dict.fromkeys(run for run in runs if self._path(places.METRICS, run).exists())
         return list(found)
 
+    def datasets(self) -> list[str]:
+        """Data sets that a run is on, in the configuration's order: a grid may name more than ran."""
+        used = {dataset for dataset, _, _ in self.run_keys()}
+        return [name for name in self.configuration.datasets if name in used]
+
     def timed_keys(self) -> list[RunKey]:
         """Every run that the configuration times."""
         entries = self.configuration.latency.values()

@@ -17,8 +17,8 @@ _TOKENS = (
 
 
 def dataset_pages(results: Results) -> Iterator[Page]:
-    """A page for every data set of the configuration, in its order."""
-    for name in results.configuration.datasets:
+    """A page for every data set that a run is on."""
+    for name in results.datasets():
         found = results.dataset(name)
         context = {
             "name": name,

@@ -20,9 +20,9 @@ def _columns(*pairs: tuple[str, Kind]) -> tuple[Column, ...]:
 
 
 def datasets_table(results: Results) -> Table:
-    """Every collection of the configuration with its size, shape and licence."""
+    """Every collection that a run is on, with its size, shape and licence."""
     rows = []
-    for name in results.configuration.datasets:
+    for name in results.datasets():
         found = results.dataset(name)
         grades = ", ".join(f"{grade}: {count:,}" for grade, count in found.statistics.grades.items())
         rows.append(

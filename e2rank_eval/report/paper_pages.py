@@ -21,14 +21,20 @@ def paper_pages(results: Results) -> Iterator[Page]:
     artefacts = results.configuration.artefacts
     if not artefacts:
         return
-    tables = [name for name, one in artefacts.items() if isinstance(one, TableArtefact)]
+    tables = {name: one for name, one in artefacts.items() if isinstance(one, TableArtefact)}
     figures = {name: one for name, one in artefacts.items() if isinstance(one, FigureArtefact)}
     context = {
-        "tables": {name: build_table(results, name) for name in tables},
-        "figures": {name: (one.title or name, _figure(results, name)) for name, one in figures.items()},
+        "tables": {name: (f"Table {one.table}", build_table(results, name)) for name, one in tables.items()},
+        "figures": {name: (_heading(name, one), _figure(results, name)) for name, one in figures.items()},
         "stand_ins": results.configuration.stand_ins is not None,
     }
     yield Page("paper.html", PAPER, context)
+
+
+def _heading(name: str, figure: FigureArtefact) -> str:
+    """``Figure 3: Similarity by rank`` of one that the paper has, its title of any other."""
+    number = name.removeprefix("figure") if name.startswith("figure") else ""
+    return ": ".join(part for part in (f"Figure {number}" if number else "", figure.title) if part)
 
 
 def _figure(results: Results, name: str) -> Markup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from e2rank_eval.paper.grid import PUBLISHED_ONLY, Grid, grid
+from e2rank_eval.paper.grid import PUBLISHED_ONLY, Grid, TaskSource, grid
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.paper_cells import JudgedCell, judged_cells, tally
 from e2rank_eval.report.quality_tables import SIGNIFICANT
@@ -117,7 +117,7 @@ def _notes(results: Results, found: Grid, cells: Sequence[JudgedCell]) -> tuple[
     if found.stand_ins:
         notes.append(
             "Small systems and collections stand in for those of the paper, so no value is compared with a "
-            f"published one{_stand_ins(results)}."
+            f"published one{_stand_ins(results, found)}."
         )
     else:
         notes.append(
@@ -157,14 +157,18 @@ def _needs(cells: Sequence[JudgedCell]) -> list[str]:
     return notes
 
 
-def _stand_ins(results: Results) -> str:
-    """``: datasets: dl19 by lee, ...``; empty where the configuration itself names what it has."""
+def _stand_ins(results: Results, found: Grid) -> str:
+    """``: datasets: dl19 by lee, ...`` of those in the table; empty where the table names what it has."""
     given = results.configuration.stand_ins
     assert given is not None
-    kinds = given.model_dump()
-    listed = "; ".join(
-        f"{kind.replace('_', ' ')}: {', '.join(f'{name} by {other}' for name, other in patterns.items())}"
-        for kind, patterns in kinds.items()
-        if patterns
-    )
-    return f": {listed}" if listed else ""
+    used = found.settings.names() | {
+        "tasks": [source.task for source in found.sources() if isinstance(source, TaskSource)]
+    }
+    listed = {
+        kind: [
+            f"{name} by {other}" for name, other in patterns.items() if other in used[kind] and name != other
+        ]
+        for kind, patterns in given.model_dump().items()
+    }
+    told = "; ".join(f"{kind.replace('_', ' ')}: {', '.join(one)}" for kind, one in listed.items() if one)
+    return f": {told}" if told else ""

@@ -37,6 +37,8 @@ def test_what_is_timed_or_swept_is_evaluated_too_and_each_data_set_once() -> Non
     assert graph.rerankings[("bm25", "e2rank")] == ["lee", "lee-12", "lee-5"]
     assert graph.rerankings[("bm25", "first-stage")] == ["lee-12"]
     assert graph.retrievals == {"bm25": ["lee", "lee-12", "lee-5"]}
+    assert graph.retrieved_datasets() == ["lee", "lee-12", "lee-5"]
+    assert _graph(datasets={"scifact": {}}).retrieved_datasets() == ["lee-12"]
     assert graph.timings == [("time", "query"), ("time", "e2rank")]
 
 

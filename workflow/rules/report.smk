@@ -73,7 +73,7 @@ rule figure:
 
 rule site:
     input:
-        datasets=GRAPH.dataset_files(CONFIG.datasets),
+        datasets=GRAPH.dataset_files(GRAPH.retrieved_datasets()),
         candidates=GRAPH.candidate_files(GRAPH.retrievals),
         runs=GRAPH.reranking_files(places.RUN, GRAPH.rerankings),
         traces=GRAPH.reranking_files(places.TRACE, GRAPH.rerankings),

@@ -98,8 +98,8 @@ def without_a_model(tally: Tally) -> None:
                         f"sliding windows, {name}", mine, calls, run(count, asked, size, step), asked.calls
                     )
         for judge in judges(count)[:3]:
-            pairwise(tally, count, judge, len)
-        pairwise(tally, count, judges(count)[3], None)
+            pairwise(tally, count, judge, consistent=True)
+        pairwise(tally, count, judges(count)[3], consistent=False)
 
 
 def sliding_peers() -> dict[str, Callable[[int, Order, int, int], list[int]]]:
@@ -119,7 +119,7 @@ def sliding_peers() -> dict[str, Callable[[int, Order, int, int], list[int]]]:
     return found
 
 
-def pairwise(tally: Tally, count: int, judge: Order, consistent_judge: object) -> None:
+def pairwise(tally: Tally, count: int, judge: Order, *, consistent: bool) -> None:
     """Bubble passes entirely; tops only, and with a consistent judge only, of what is built otherwise."""
     top = min(TOP, count)
     order = by_pairs(judge)
@@ -129,7 +129,7 @@ def pairwise(tally: Tally, count: int, judge: Order, consistent_judge: object) -
         is_better = Counted(better(judge))
         theirs = peers.llm4ranking_bubble(count, is_better, TOP)
         tally.add("bubble passes, llm4ranking", mine, len(asked), theirs, is_better.calls)
-    if consistent_judge is None:
+    if not consistent:
         return
     if peers.is_installed("rank_llm"):
         is_better = Counted(better(judge))

@@ -1,4 +1,4 @@
-"""Model folders made loadable: a GGUF file is dequantised to safetensors once, beside itself."""
+"""Model folders made loadable, a GGUF file dequantised to safetensors once; the dtype that a device runs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ slower elsewhere, and would make results depend on the type of CPU.
 
 _FOLDER = "dequantised"
 _RECORD = "dequantised.json"
+
+
+def dtype_on(device: str, wanted: str = "auto") -> str:
+    """What a model is loaded in: ``wanted`` on a GPU (auto: as its file has it), float32 on a CPU."""
+    return CPU_DTYPE if device == "cpu" else wanted
 
 
 def loadable_folder(folder: Path, format: str) -> Path:

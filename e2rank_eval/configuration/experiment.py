@@ -131,6 +131,14 @@ class Configuration(Strict):
             for section, found in named.items():
                 known(f"artefacts.{name}", found, getattr(self, section))
 
+    def mteb_models(self, entry: str, system: str) -> list[str]:
+        """Registry names of the models that a system of an mteb entry draws on."""
+        suite = self.mteb[entry]
+        if system in suite.models:
+            return [system]
+        named = [getattr(self.rerankers[system], "model", None), suite.first_stage]
+        return sorted({model for model in named if model is not None})
+
     def uses(self) -> list[tuple[str, str, str, list[str]]]:
         """(section, entry, first stage, rerankers) of everything that names a first stage and rerankers."""
         found = [("comparisons", n, c.first_stage, c.systems) for n, c in self.comparisons.items()]

@@ -5,30 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from e2rank_eval.configuration.names import distinct, known
 from e2rank_eval.configuration.systems import Name, Strict
+
+Names = Annotated[list[Name], AfterValidator(distinct)]
+"""Names, each once."""
 
 
 class ComparisonSettings(Strict):
     """Systems compared on the same queries and candidates, each tested against the baselines."""
 
     title: str
-    datasets: list[Name] = Field(min_length=1)
+    datasets: Names = Field(min_length=1)
     first_stage: Name
-    rerankers: list[Name] = Field(min_length=1)
-    baselines: list[Name] = Field(min_length=1)
+    rerankers: Names = Field(min_length=1)
+    baselines: Names = Field(min_length=1)
     note: str = ""
 
     @property
     def systems(self) -> list[str]:
         return self.rerankers
-
-    @field_validator("datasets", "rerankers", "baselines")
-    @classmethod
-    def _named_once(cls, names: list[str]) -> list[str]:
-        return distinct(names)
 
     @model_validator(mode="after")
     def _baselines_are_compared(self) -> ComparisonSettings:
@@ -77,38 +75,28 @@ class LatencySettings(Strict):
 
     dataset: Name
     first_stage: Name
-    rerankers: list[Name] = Field(min_length=1)
+    rerankers: Names = Field(min_length=1)
     samples: int = Field(50, ge=1, description="timed queries; all of them where there are fewer")
     warm_up: int = Field(
         10, ge=1, le=100, description="at most so many untimed runs, fewer once three agree within 10 %"
     )
-    document_vectors: list[Literal["online", "stored"]] = Field(
+    document_vectors: Annotated[list[Literal["online", "stored"]], AfterValidator(distinct)] = Field(
         ["online", "stored"], min_length=1, description="for families that encode documents by themselves"
     )
     sweep: CostSweepSettings | None = Field(None, description="further points, timed after the samples")
-
-    @field_validator("rerankers", "document_vectors")
-    @classmethod
-    def _named_once(cls, names: list[str]) -> list[str]:
-        return distinct(names)
 
 
 class SweepSettings(Strict):
     """nDCG@10 by number of prompt documents (figure 2): systems in the order of the axis."""
 
     title: str
-    datasets: list[Name] = Field(min_length=1)
+    datasets: Names = Field(min_length=1)
     first_stage: Name
     points: dict[int, Name] = Field(min_length=2, description="number of prompt documents -> reranker")
 
     @property
     def systems(self) -> list[str]:
         return list(self.points.values())
-
-    @field_validator("datasets")
-    @classmethod
-    def _named_once(cls, names: list[str]) -> list[str]:
-        return distinct(names)
 
     @field_validator("points")
     @classmethod
@@ -124,9 +112,11 @@ class MtebSettings(Strict):
     benchmark: str | None = Field(
         None, description="as mteb names it, or local: the suite's own tasks; null: tasks names them"
     )
-    tasks: list[str] = Field([], description="of the benchmark, or local ones; empty: all of the benchmark")
-    models: list[Name] = Field([], description="encoders of the model registry")
-    rerankers: list[Name] = Field([], description="of this file; for retrieval and reranking tasks")
+    tasks: Annotated[list[str], AfterValidator(distinct)] = Field(
+        [], description="of the benchmark, or local ones; empty: all of the benchmark"
+    )
+    models: Names = Field([], description="encoders of the model registry")
+    rerankers: Names = Field([], description="of this file; for retrieval and reranking tasks")
     first_stage: Name | None = Field(
         None, description="registry encoder that finds and orders the rerankers' candidates; null: the task's"
     )
@@ -139,11 +129,6 @@ class MtebSettings(Strict):
     paper_table: Literal["4", "15", "20"] | None = Field(
         None, description="the paper's table whose values stand beside"
     )
-
-    @field_validator("tasks", "models", "rerankers")
-    @classmethod
-    def _named_once(cls, names: list[str]) -> list[str]:
-        return distinct(names)
 
     @model_validator(mode="after")
     def _something_to_run(self) -> MtebSettings:

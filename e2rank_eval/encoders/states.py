@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from e2rank_eval.checkpoints import CPU_DTYPE
+from e2rank_eval.checkpoints import dtype_on
 from e2rank_eval.encoders.base import Vectors
 from e2rank_eval.encoders.batching import BATCH_TOKENS, STABLE_TOKENS, Batch
 from e2rank_eval.encoders.memory import run_in_batches
@@ -38,7 +38,7 @@ class TransformerStates(TokenisedModel):
 
     def __init__(self, folder: Path, *, window: int, dtype: str, causal: bool) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        kept = dtype if self.device.type == "cuda" else CPU_DTYPE
+        kept = dtype_on(self.device.type, dtype)
         self._causal = causal
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         self.model: Any = _load_body(folder, getattr(torch, kept)).to(self.device).eval()

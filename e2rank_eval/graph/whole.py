@@ -71,7 +71,7 @@ class Graph(Systems):
             for name, reranker in self.configuration.rerankers.items():
                 self._check_model(getattr(reranker, "model", None), trained=name in needed)
             for entry, name in self.mteb.jobs:
-                for model in self.mteb.model_names(entry, name):
+                for model in self.configuration.mteb_models(entry, name):
                     self._check_model(model)
             for identifier in self.registered().values():
                 entries.dataset(identifier)

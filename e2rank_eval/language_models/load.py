@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from e2rank_eval import vllm_engine
-from e2rank_eval.checkpoints import CPU_DTYPE, gguf_file, loadable_folder
+from e2rank_eval.checkpoints import dtype_on, gguf_file, loadable_folder
 from e2rank_eval.errors import InputError
 from e2rank_eval.language_models import llama_cpp
 from e2rank_eval.language_models.base import LanguageModel
@@ -54,7 +54,7 @@ def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping
 def _on_transformers(folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> LanguageModel:
     source = loadable_folder(folder, entry.format)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = entry.dtype if device == "cuda" else CPU_DTYPE
+    dtype = dtype_on(device, entry.dtype)
     silence: Any = transformers_logging.disable_progress_bar
     silence()
     loader: Any = AutoModelForCausalLM

@@ -28,6 +28,17 @@ def training_command(configuration: Configuration, model: str) -> str | None:
     return None
 
 
+def untrained_systems(configuration: Configuration, entry: str) -> dict[str, str]:
+    """Systems of an mteb entry that wait for a training, with the command for a model that each lacks."""
+    found = {}
+    for system in configuration.mteb[entry].systems:
+        models = configuration.mteb_models(entry, system)
+        commands = (training_command(configuration, model) for model in models)
+        if command := next(filter(None, commands), None):
+            found[system] = command
+    return found
+
+
 def _untrained(file: TrainingFile, run: str) -> list[str]:
     """The run and those before it that have not left their weights, in the order of training."""
     follows = file.runs[run].follows

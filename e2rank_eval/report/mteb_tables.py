@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from e2rank_eval.mteb_suite.published import published_scores
 from e2rank_eval.mteb_suite.summary import Mean, summarise
 from e2rank_eval.paper import published as paper
-from e2rank_eval.paper.trained_models import training_command
+from e2rank_eval.paper.trained_models import untrained_systems
 from e2rank_eval.report.artefacts import MtebRecord
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.table import Cell, Column, Table
@@ -103,19 +103,9 @@ MTEB_TABLES: dict[str, Callable[[Results, str], Table]] = {
 
 def _records(results: Results, entry: str) -> list[MtebRecord]:
     """Of every system that can run: models that have yet to be trained have no record."""
-    untrained = _untrained(results, entry)
+    untrained = untrained_systems(results.configuration, entry)
     suite = results.configuration.mteb[entry]
     return [results.mteb(entry, system) for system in suite.systems if system not in untrained]
-
-
-def _untrained(results: Results, entry: str) -> dict[str, str]:
-    """System -> the command that trains its model."""
-    configuration = results.configuration
-    suite = configuration.mteb[entry]
-    models: dict[str, str | None] = {name: name for name in suite.models}
-    models |= {name: getattr(configuration.rerankers[name], "model", None) for name in suite.rerankers}
-    commands = {name: training_command(configuration, model) for name, model in models.items() if model}
-    return {name: command for name, command in commands.items() if command is not None}
 
 
 def _title(results: Results, entry: str) -> str:
@@ -186,5 +176,5 @@ def _missing(results: Results, entry: str, records: Sequence[MtebRecord]) -> lis
         for one in records
         if one.missing
     ]
-    untrained = _untrained(results, entry).items()
+    untrained = untrained_systems(results.configuration, entry).items()
     return failed + [f"{name} has yet to be trained: {command}." for name, command in untrained]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig
 
-from e2rank_eval.checkpoints import CPU_DTYPE
+from e2rank_eval.checkpoints import dtype_on
 from e2rank_eval.configuration import CrossEncoderSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.language_models.memory import run_in_batches
@@ -96,7 +96,7 @@ def load_cross_encoder(folder: Path) -> Any:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         _refuse_chat_model(folder)
-        loading = {"use_safetensors": True} | ({"dtype": CPU_DTYPE} if device == "cpu" else {})
+        loading = {"use_safetensors": True, "dtype": dtype_on(device)}
         model = CrossEncoder(str(folder), device=device, local_files_only=True, model_kwargs=loading)
     except (OSError, ValueError) as error:
         raise InputError(

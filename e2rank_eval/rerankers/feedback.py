@@ -74,9 +74,13 @@ class FeedbackReranker(VectorReranker):
 
     def _expanded(self, query: Vector, documents: Vector) -> Vector:
         """unit(query + weight * unit(their mean)) of unit vectors [d] and [n, d]."""
-        mean = documents.mean(axis=0)
-        if self._settings.method == "softmax":
-            ranks = np.arange(len(documents))
-            logits = documents @ query / self._settings.temperature - self._settings.decay * ranks
-            mean = np.exp(logits - logits.max()) @ documents
+        softmax = self._settings.method == "softmax"
+        mean = self._softmax_mean(query, documents) if softmax else documents.mean(axis=0)
         return unit(query + self._settings.weight * unit(mean))
+
+    def _softmax_mean(self, query: Vector, documents: Vector) -> Vector:
+        """The weighted mean up to a factor, which :func:`unit` takes away."""
+        logits = documents @ query / self._settings.temperature
+        logits -= self._settings.decay * np.arange(len(documents))
+        mean: Vector = np.exp(logits - logits.max()) @ documents
+        return mean

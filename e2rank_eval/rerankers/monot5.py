@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
 
-from e2rank_eval.checkpoints import CPU_DTYPE
+from e2rank_eval.checkpoints import dtype_on
 from e2rank_eval.configuration import MonoT5Settings
 from e2rank_eval.errors import InputError
 from e2rank_eval.language_models.memory import run_in_batches
@@ -113,13 +113,14 @@ def load_monot5(folder: Path) -> tuple[Any, Any]:
         When it is no T5, cannot be loaded from safetensors, or lacks weights.
     """
     loader: Any = T5ForConditionalGeneration
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         kind = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
         if kind != "t5":
             raise InputError(f"a model of type {kind!r}, not t5", path=folder, mend="name a monoT5 model")
         model, loading = loader.from_pretrained(
             folder,
-            dtype="auto" if torch.cuda.is_available() else CPU_DTYPE,
+            dtype=dtype_on(device),
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
@@ -135,7 +136,7 @@ def load_monot5(folder: Path) -> tuple[Any, Any]:
             path=folder,
             mend="name a T5 with its language-model head",
         )
-    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+    return model.eval().to(device), tokenizer
 
 
 def _choice_ids(tokenizer: Any) -> list[int]:

@@ -37,6 +37,16 @@ DRIP = b"a" * 400
 HTML = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
+def assert_reported(
+    server: ChatServer, model: HttpModel, usual: Behaviour, error: type[Exception], message: str
+) -> None:
+    """A server that always behaves so makes the model raise ``error``, which names the endpoint."""
+    server.usual = usual
+    with pytest.raises(error, match=message) as raised:
+        texts(model)
+    assert f"{server.base_url}/chat/completions" in str(raised.value)
+
+
 @pytest.mark.parametrize(
     "failure",
     [
@@ -106,10 +116,7 @@ def test_what_may_pass_is_tried_again(server: ChatServer, model: HttpModel, fail
 def test_what_does_not_pass_is_reported_with_the_endpoint(
     server: ChatServer, model: HttpModel, failure: Behaviour, message: str
 ) -> None:
-    server.usual = failure
-    with pytest.raises(UnavailableError, match=message) as error:
-        texts(model)
-    assert f"{server.base_url}/chat/completions" in str(error.value)
+    assert_reported(server, model, failure, UnavailableError, message)
 
 
 @pytest.mark.parametrize(
@@ -207,10 +214,7 @@ def test_other_codings_of_json_are_read(server: ChatServer, model: HttpModel, co
 def test_what_will_not_pass_is_reported_at_once(
     server: ChatServer, model: HttpModel, answer: Behaviour, message: str
 ) -> None:
-    server.usual = answer
-    with pytest.raises(InputError, match=message) as error:
-        texts(model)
-    assert f"{server.base_url}/chat/completions" in str(error.value)
+    assert_reported(server, model, answer, InputError, message)
     assert len(server.requests) == 1
 
 

@@ -40,14 +40,17 @@ class Body(torch.nn.Module):
         return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
 
-def as_model(run: Callable[[dict[str, np.ndarray]], np.ndarray]) -> Callable[..., Any]:
-    """``run`` (named arrays to states) in the place of a transformers model."""
+class Exported:
+    """``run`` (named arrays to states) in the place of a transformers model; its inputs are padded."""
 
-    def call(input_ids: Any, attention_mask: Any) -> Any:
-        states = run({"input_ids": input_ids.numpy(), "attention_mask": attention_mask.numpy()})
+    config = SimpleNamespace(model_type="exported")
+
+    def __init__(self, run: Callable[[dict[str, np.ndarray]], np.ndarray]) -> None:
+        self._run = run
+
+    def __call__(self, input_ids: Any, attention_mask: Any) -> Any:
+        states = self._run({"input_ids": input_ids.numpy(), "attention_mask": attention_mask.numpy()})
         return SimpleNamespace(last_hidden_state=torch.from_numpy(np.array(states)))
-
-    return call
 
 
 def quantised(model: Any) -> Any:
@@ -55,7 +58,7 @@ def quantised(model: Any) -> Any:
     return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
 
 
-def onnx_models(model: Any, threads: int) -> dict[str, Callable[..., Any]]:
+def onnx_models(model: Any, threads: int) -> dict[str, Exported]:
     import onnxruntime
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -75,18 +78,18 @@ def onnx_models(model: Any, threads: int) -> dict[str, Callable[..., Any]]:
         session = onnxruntime.InferenceSession(
             str(folder / kind), options, providers=["CPUExecutionProvider"]
         )
-        made[f"ONNX Runtime {kind}"] = as_model(lambda given, session=session: session.run(None, given)[0])
+        made[f"ONNX Runtime {kind}"] = Exported(lambda given, session=session: session.run(None, given)[0])
     return made
 
 
-def openvino_models(model: Any, threads: int) -> dict[str, Callable[..., Any]]:
+def openvino_models(model: Any, threads: int) -> dict[str, Exported]:
     import openvino
 
     ids = torch.ones(2, 16, dtype=torch.long)
     converted = openvino.convert_model(Body(model), example_input=(ids, ids))
     settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(converted, "CPU", settings)
-    return {"OpenVINO float32": as_model(lambda given: compiled(list(given.values()))[0])}
+    return {"OpenVINO float32": Exported(lambda given: compiled(list(given.values()))[0])}
 
 
 def ndcg(encoder: Any, dataset: Any) -> float:

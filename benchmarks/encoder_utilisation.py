@@ -21,8 +21,8 @@ from support.turns import medians
 from transformers import AutoConfig, AutoModel
 
 from e2rank_eval.checkpoints import loadable_folder
-from e2rank_eval.encoders.batching import BATCH_TOKENS
 from e2rank_eval.encoders.load import load_encoder
+from e2rank_eval.encoders.packing import PACK_TOKENS
 from e2rank_eval.evaluation.flops import read_shape
 from e2rank_eval.registry import entries
 from e2rank_eval.sources.models import fetch_model
@@ -62,7 +62,7 @@ def measure(name: str, given: argparse.Namespace) -> None:
     body = loadable_folder(folder, entry.format)
     shape = read_shape(body)
     assert shape is not None
-    rows = BATCH_TOKENS
+    rows = PACK_TOKENS
     dtype = getattr(torch, entry.dtype) if torch.cuda.is_available() else torch.float32
     products = layer_products(body, rows, dtype)
     mixed = docstrings(given.documents)

@@ -46,7 +46,8 @@ class Counter:
     def _count(self, _module: object, given: tuple[Any, ...], named: dict[str, torch.Tensor]) -> None:
         features = named or given[0]
         self.padded += features["input_ids"].numel()
-        self.real += int(features["attention_mask"].sum())
+        mask = features.get("attention_mask")
+        self.real += features["input_ids"].numel() if mask is None else int(mask.sum())
 
 
 class ReutersPairs(AbsTaskSTS):

@@ -1,4 +1,4 @@
-"""Planned batches of token sequences, which shrink where the device's memory runs out."""
+"""Planned batches and packs of token sequences, which shrink where the device's memory runs out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from e2rank_eval.encoders.batching import Batch, plan_batches
+from e2rank_eval.encoders.packing import PACK_TOKENS, Pack, plan_packs
 from e2rank_eval.memory import run_shrinking, smaller
 
 
@@ -47,3 +48,25 @@ def run_in_batches(
         return planned(left, rows * first.length)
 
     run_shrinking(planned(range(len(lengths)), batch_tokens), run, shrink)
+
+
+def run_in_packs(lengths: Sequence[int], run: Callable[[Pack], None], *, least_tokens: int = 0) -> None:
+    """Call ``run`` with packs as ``plan_packs`` forms them, which shrink as the batches above do.
+
+    Raises
+    ------
+    UnavailableError
+        When a single sequence does not fit, filler included.
+    """
+
+    def planned(left: Sequence[int], tokens: int) -> list[Pack]:
+        packs = plan_packs([lengths[position] for position in left], tokens=tokens, least_tokens=least_tokens)
+        return [replace(one, positions=tuple(left[place] for place in one.positions)) for one in packs]
+
+    def shrink(waiting: Sequence[Pack]) -> list[Pack]:
+        first = waiting[0].positions
+        fewer = first[: smaller(len(first), lengths[first[0]])]
+        left = [position for pack in waiting for position in pack.positions]
+        return planned(left, sum(lengths[position] for position in fewer))
+
+    run_shrinking(planned(range(len(lengths)), PACK_TOKENS), run, shrink)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,11 +16,14 @@ from transformers.utils import logging as transformers_logging
 from e2rank_eval.checkpoints import dtype_on
 from e2rank_eval.encoders.base import Vectors
 from e2rank_eval.encoders.batching import BATCH_TOKENS, STABLE_TOKENS, Batch
-from e2rank_eval.encoders.memory import run_in_batches
+from e2rank_eval.encoders.memory import run_in_batches, run_in_packs
+from e2rank_eval.encoders.packing import Pack, can_pack, packed_inputs, within_sequences
 from e2rank_eval.encoders.tokenised import TokenisedModel, TokenSequence, unit_rows
 from e2rank_eval.errors import InputError
 
 _CUDA_BATCH_TOKENS = 32_768
+
+Part = TypeVar("Part", Batch, Pack)
 
 
 class TransformerStates(TokenisedModel):
@@ -67,26 +71,44 @@ class TransformerStates(TokenisedModel):
         UnavailableError
             When the smallest batch does not fit the memory.
         """
-        on_cuda = self.device.type == "cuda"
         means = np.empty((len(sequences), self.dimension), dtype=np.float32)
+        lengths = [len(sequence.ids) for sequence in sequences]
+        least_tokens = STABLE_TOKENS if stable else 0
 
-        def run(batch: Batch) -> None:
-            means[list(batch.positions)] = self._means(batch, [sequences[at] for at in batch.positions])
+        def kept(compute: Callable[[Part, Sequence[TokenSequence]], torch.Tensor]) -> Callable[[Part], None]:
+            def run(part: Part) -> None:
+                chosen = [sequences[position] for position in part.positions]
+                means[list(part.positions)] = compute(part, chosen).cpu().numpy()
 
-        run_in_batches(
-            [len(sequence.ids) for sequence in sequences],
-            self.window,
-            run,
-            batch_tokens=_CUDA_BATCH_TOKENS if on_cuda else BATCH_TOKENS,
-            least_tokens=STABLE_TOKENS if stable else 0,
-            full=stable and on_cuda,
-        )
+            return run
+
+        with torch.inference_mode():
+            if can_pack(self.model):
+                with within_sequences(self.model):
+                    run_in_packs(lengths, kept(self._packed_means), least_tokens=least_tokens)
+            else:
+                on_cuda = self.device.type == "cuda"
+                run_in_batches(
+                    lengths,
+                    self.window,
+                    kept(self.means),
+                    batch_tokens=_CUDA_BATCH_TOKENS if on_cuda else BATCH_TOKENS,
+                    least_tokens=least_tokens,
+                    full=stable and on_cuda,
+                )
         return unit_rows(means)
 
-    @torch.inference_mode()
-    def _means(self, batch: Batch, sequences: Sequence[TokenSequence]) -> Vectors:
-        means = self.means(batch, sequences)
-        return np.asarray(means.cpu().numpy(), dtype=np.float32)
+    def _packed_means(self, pack: Pack, sequences: Sequence[TokenSequence]) -> torch.Tensor:
+        inputs = packed_inputs([one.ids for one in sequences], pack.filler, padding=self._padding)
+        if self.model.config.model_type == "bert":  # whose own default has one position for each token
+            inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+        if self._causal:
+            inputs["use_cache"] = False
+        states = self.model(**inputs).last_hidden_state[0]
+        ends = accumulate(len(one.ids) for one in sequences)
+        return torch.stack(
+            [_mean(states[end - len(one.ids) : end], one) for one, end in zip(sequences, ends, strict=True)]
+        )
 
     def means(self, batch: Batch, sequences: Sequence[TokenSequence], *, model: Any = None) -> torch.Tensor:
         """The mean states of ``sequences`` as float32 [n, d], with gradients where they are switched on.
@@ -103,13 +125,16 @@ class TransformerStates(TokenisedModel):
         inputs: dict[str, Any] = {"input_ids": ids.to(self.device)}
         inputs |= {"use_cache": False} if self._causal else {"attention_mask": mask.to(self.device)}
         states = (self.model if model is None else model)(**inputs).last_hidden_state
-        # Row by row: a mean over a padded batch would add in an order that depends on the padding.
-        means = [states[row, one.start : one.stop].float().mean(0) for row, one in enumerate(sequences)]
-        return torch.stack(means)
+        return torch.stack([_mean(states[row], one) for row, one in enumerate(sequences)])
 
     def synchronise(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+
+def _mean(states: torch.Tensor, sequence: TokenSequence) -> torch.Tensor:
+    """One sequence at a time: a mean over a whole batch would add in an order that depends on the others."""
+    return states[sequence.start : sequence.stop].float().mean(0)
 
 
 @contextmanager

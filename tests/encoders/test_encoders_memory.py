@@ -69,23 +69,35 @@ def test_what_must_be_filled_to_keep_bits_is_not_cut_further() -> None:
         run_in_batches([300], WINDOW, limited(200, []), batch_tokens=4096, least_tokens=STABLE_TOKENS)
 
 
-def limit_rows(encoder: Any, monkeypatch: pytest.MonkeyPatch, tokens: int) -> list[int]:
-    """Let the model's forward run out of memory above so many padded tokens; returns its rows by call."""
-    forward, rows = encoder.states.model.forward, list[int]()
+def limit_tokens(encoder: Any, monkeypatch: pytest.MonkeyPatch, tokens: int) -> list[int]:
+    """Let the model's forward run out of memory above so many tokens; returns the tokens of each call."""
+    forward, sizes = encoder.states.model.forward, list[int]()
 
     def small(*arguments: Any, **inputs: Any) -> Any:
-        rows.append(len(inputs["input_ids"]))
-        if inputs["input_ids"].numel() > tokens:
+        sizes.append(inputs["input_ids"].numel())
+        if sizes[-1] > tokens:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return forward(*arguments, **inputs)
 
     monkeypatch.setattr(encoder.states.model, "forward", small)
-    return rows
+    return sizes
+
+
+@pytest.fixture(params=["packed", "padded"])
+def layout(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How sequences are laid out: packed as on a CPU, padded as on a GPU."""
+    if request.param == "padded":
+        monkeypatch.setattr("e2rank_eval.encoders.states.can_pack", lambda _: False)
+    return str(request.param)
 
 
 @pytest.mark.parametrize("kind", ["decoder", "encoder"])
 def test_stable_vectors_keep_order_and_bits(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    kind: str,
+    layout: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     if kind == "decoder":
         encoder = load_encoder(write_decoder(tmp_path, "qwen3"), decoder_entry(), file_hashes={})
@@ -95,22 +107,33 @@ def test_stable_vectors_keep_order_and_bits(
     texts = [text for text in TEXTS for _ in range(40)]
     expected = encoder.encode(texts, "document").vectors
     queries = encoder.encode(texts, "query").vectors
-    rows = limit_rows(encoder, monkeypatch, 300)
+    sizes = limit_tokens(encoder, monkeypatch, 300)
     np.testing.assert_array_equal(encoder.encode(texts, "document").vectors, expected)
-    assert rows[:5] == [32, 16, 8, 4, 2], "halved until 128 tokens a row fit in 300"
+    halved = [4096, 2048, 1024, 512, 256]
+    assert sizes[:4] == (halved[1:] if layout == "packed" else halved[:4]), "texts of 128 tokens"
     np.testing.assert_allclose(encoder.encode(texts, "query").vectors, queries, atol=2e-6)
     said = capsys.readouterr().err
-    assert "out of memory with 32 inputs of up to 128 tokens; going on with 16" in said
+    assert "out of memory with 16 inputs of up to 128 tokens; going on with 8" in said
 
 
+@pytest.mark.usefixtures("layout")
 def test_listwise_prompts_shrink_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = load_encoder(write_decoder(tmp_path, "llama"), decoder_entry(), file_hashes={})
     prompts = [ListwiseInput(f"query {number}", tuple(TEXTS[:4])) for number in range(7)]
-    expected = encoder.encode_listwise(prompts).vectors
-    rows = limit_rows(encoder, monkeypatch, 600)
-    np.testing.assert_allclose(encoder.encode_listwise(prompts).vectors, expected, atol=2e-6)
-    assert rows[0] == 7
-    assert max(rows[3:]) < 7
+    expected = encoder.encode_listwise(prompts)
+    sizes = limit_tokens(encoder, monkeypatch, 600)
+    np.testing.assert_allclose(encoder.encode_listwise(prompts).vectors, expected.vectors, atol=2e-6)
+    assert sizes[0] >= sum(expected.tokens) > 600
+    assert max(sizes[-2:]) <= 600
+
+
+def test_a_sequence_that_does_not_fit_alone_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = load_encoder(write_decoder(tmp_path, "llama"), decoder_entry(), file_hashes={})
+    limit_tokens(encoder, monkeypatch, 100)
+    with pytest.raises(UnavailableError, match="one input of 128 tokens does not fit the memory"):
+        encoder.encode(TEXTS, "document")
 
 
 def test_another_failure_of_the_model_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,107 @@
+"""Packed sequences get the vectors that each gets alone; what attends otherwise is padded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from small_checkpoints import write_bert, write_decoder
+from transformers import AutoConfig, AutoModel, Qwen3Model, RobertaConfig, RobertaModel
+
+from e2rank_eval.encoders.batching import plan_batches
+from e2rank_eval.encoders.packing import STEP, can_pack, plan_packs
+from e2rank_eval.encoders.states import TransformerStates
+from e2rank_eval.encoders.tokenised import TokenSequence
+
+LENGTHS = [1, 2, 2, 2, 37, 90, 90, 5, 1, 64]
+
+
+@given(st.lists(st.integers(1, 500), max_size=60), st.integers(1, 3000), st.integers(0, 600))
+def test_every_sequence_is_in_one_pack_within_its_bounds(
+    lengths: list[int], tokens: int, least_tokens: int
+) -> None:
+    packs = plan_packs(lengths, tokens=tokens, least_tokens=least_tokens)
+    assert sorted(position for pack in packs for position in pack.positions) == list(range(len(lengths)))
+    for pack in packs:
+        used = sum(lengths[position] for position in pack.positions)
+        assert used <= tokens or len(pack.positions) == 1
+        if least_tokens == 0:
+            assert pack.filler == 0
+        else:
+            assert used + pack.filler >= least_tokens
+            assert (used + pack.filler) % STEP == 0
+            assert pack.filler < least_tokens + STEP
+
+
+def sequences() -> list[TokenSequence]:
+    draw = np.random.default_rng(3)
+    rows = [tuple(int(token) for token in draw.integers(5, 30, length)) for length in LENGTHS]
+    return [TokenSequence(ids, len(ids) // 3, len(ids)) for ids in rows]
+
+
+@torch.inference_mode()
+def alone(folder: Path, given: list[TokenSequence]) -> np.ndarray:
+    """Unit mean states of each sequence, run by itself through the model as transformers loads it."""
+    model = AutoModel.from_pretrained(folder).eval()
+    means = [
+        model(input_ids=torch.tensor([one.ids])).last_hidden_state[0, one.start : one.stop].mean(0)
+        for one in given
+    ]
+    return torch.nn.functional.normalize(torch.stack(means)).numpy()
+
+
+def states_of(folder: Path, *, causal: bool) -> TransformerStates:
+    return TransformerStates(folder, window=128, dtype="auto", causal=causal)
+
+
+@pytest.mark.parametrize("architecture", ["bert", "llama", "qwen3"])
+@pytest.mark.parametrize("stable", [True, False])
+def test_packed_vectors_are_those_of_each_sequence_alone(
+    architecture: str, stable: bool, tmp_path: Path
+) -> None:
+    causal = architecture != "bert"
+    folder = write_decoder(tmp_path, architecture) if causal else write_bert(tmp_path, {})
+    states = states_of(folder, causal=causal)
+    assert can_pack(states.model)
+    given = sequences()
+    found = states.vectors(given, stable=stable)
+    np.testing.assert_allclose(found, alone(folder, given), atol=2e-6)
+    # Between two calls the model is as it was, for training and for whoever else runs it padded.
+    (batch,) = plan_batches([90, 90], 128)
+    with torch.inference_mode():
+        padded = torch.nn.functional.normalize(states.means(batch, given[5:7])).numpy()
+    np.testing.assert_allclose(found[5:7], padded, atol=2e-6)
+
+
+def test_an_architecture_of_other_positions_is_padded(tmp_path: Path) -> None:
+    """RoBERTa counts positions from its padding token's id on, so packed ones would be wrong."""
+    folder = write_bert(tmp_path, {})
+    shape = AutoConfig.from_pretrained(folder).to_dict()
+    torch.manual_seed(7)
+    names = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    config = RobertaConfig(
+        pad_token_id=0, max_position_embeddings=160, **{name: shape[name] for name in names}
+    )
+    RobertaModel(config).save_pretrained(folder)
+    states = states_of(folder, causal=False)
+    assert not can_pack(states.model)
+    np.testing.assert_allclose(
+        states.vectors(sequences(), stable=True), alone(folder, sequences()), atol=2e-6
+    )
+
+
+def test_attention_within_a_sliding_window_is_padded(tmp_path: Path) -> None:
+    folder = write_decoder(tmp_path, "qwen3")
+    config = AutoConfig.from_pretrained(folder)
+    config.update({"use_sliding_window": True, "sliding_window": 8, "layer_types": ["sliding_attention"] * 2})
+    torch.manual_seed(8)
+    Qwen3Model(config).save_pretrained(folder)
+    states = states_of(folder, causal=True)
+    assert not can_pack(states.model)
+    np.testing.assert_allclose(
+        states.vectors(sequences(), stable=True), alone(folder, sequences()), atol=2e-6
+    )

@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/cpu_engines.py [--rounds 3] [--documents 100] [--threads 1] [--cache cache]
 
-Each runs the same batches of the same sequences as this suite's own engine (float32, the first row) in
-turns within a round; printed are throughput ratios of medians, the least cosine of a document's vector
+Each runs the same sequences as this suite's own engine (float32, the first row) in turns within a round,
+the exported ones padded; printed are throughput ratios of medians, the least cosine of a document's vector
 with the first row's, and nDCG@10 of query-only MiniLM on lee among all 49 other texts. ONNX Runtime and
 OpenVINO take part where `onnx`, `onnxruntime` and `openvino` are installed; the suite does not need them.
 """
@@ -21,7 +21,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from encoder_throughput import MODEL, docstrings, seconds_of
+from encoder_throughput import MODEL
+from support.texts import docstrings
+from support.turns import medians
 
 from e2rank_eval.datasets.registered import load_registered
 from e2rank_eval.encoders.load import load_encoder
@@ -151,15 +153,14 @@ def main() -> None:
 def report(engines: dict[str, Any], texts: list[str], dataset: Any, rounds: int) -> None:
     first = next(iter(engines))
     expected = engines[first].encode(texts, "document").vectors
-    times: dict[str, list[float]] = {name: [] for name in engines}
-    for _ in range(rounds):
-        for name, encoder in engines.items():
-            times[name].append(seconds_of(lambda encoder=encoder: encoder.encode(texts, "document")))
-    base = statistics.median(times[first])
+    works = {
+        name: lambda encoder=encoder: encoder.encode(texts, "document") for name, encoder in engines.items()
+    }
+    seconds = medians(works, rounds)
     for name, encoder in engines.items():
         cosine = float((encoder.encode(texts, "document").vectors * expected).sum(axis=1).min())
         print(
-            f"{name}: ratio of medians {base / statistics.median(times[name]):.2f}, "
+            f"{name}: ratio of medians {seconds[first] / seconds[name]:.2f}, "
             f"least cosine {cosine:.4f}, nDCG@10 on lee {ndcg(encoder, dataset):.2f}"
         )
 

@@ -45,17 +45,17 @@ rule training:
 
 rule candidates:
     input:
-        GRAPH.candidate_files(GRAPH.retrievals),
+        GRAPH.candidate_files(GRAPH.shown_retrievals),
 
 
 rule runs:
     input:
-        GRAPH.reranking_files(places.RUN, GRAPH.rerankings),
+        GRAPH.reranking_files(places.RUN, GRAPH.shown_rerankings),
 
 
 rule metrics:
     input:
-        GRAPH.reranking_files(places.METRICS, GRAPH.rerankings),
+        GRAPH.reranking_files(places.METRICS, GRAPH.shown_rerankings),
 
 
 rule comparisons:
@@ -75,7 +75,7 @@ rule latency:
 
 rule mteb:
     input:
-        GRAPH.mteb.files(),
+        GRAPH.mteb_files(),
 
 
 rule tables:

@@ -9,6 +9,7 @@ from pathlib import Path
 from e2rank_eval.graph.leader import led
 from e2rank_eval.graph.systems import Systems
 from e2rank_eval.planning.artefact_runs import ArtefactRuns, MtebJob, RunKey, spoken
+from e2rank_eval.planning.partial import made_here
 from e2rank_eval.report.index import paper_table_ids
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json, write_json
@@ -20,7 +21,7 @@ FIGURE_SUFFIXES = ("png", "svg", "csv")
 class Artefacts:
     """The artefacts that a configuration names; without ``whole``, of no more than this machine can make.
 
-    ``left_out`` says what that leaves out, and why.
+    ``left_out`` says what that leaves out, and why; ``shown`` is the configuration without it.
 
     Raises
     ------
@@ -35,6 +36,7 @@ class Artefacts:
         timed = self._configuration.latency.values()
         self._timed = {(one.dataset, one.first_stage, r) for one in timed for r in one.rerankers}
         self.left_out = {} if whole else self._left_out()
+        self.shown = made_here(self._runs, self.left_out)
 
     def _left_out(self) -> dict[str, str]:
         """What this machine cannot make for a table: found by the process that leads, and kept for its jobs,
@@ -104,9 +106,4 @@ class Artefacts:
 
     def here(self) -> list[str]:
         """Every table, and the figures all of whose runs this machine can make."""
-        return [
-            name
-            for name in self._configuration.artefacts
-            if not self._runs.is_figure(name)
-            or all(map(self._possible, [*self._runs.runs(name), *self._runs.timings(name)]))
-        ]
+        return list(self.shown.artefacts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from e2rank_eval.configuration import Configuration
 from e2rank_eval.graph.systems import Systems
 from e2rank_eval.paper.trained_models import untrained_systems
 from e2rank_eval.registry import entries
@@ -24,9 +25,12 @@ class MtebJobs:
             untrained = untrained_systems(self._configuration, entry)
             self.jobs += [(entry, system) for system in suite.systems if system not in untrained]
 
-    def files(self) -> list[str]:
+    def files(self, shown: Configuration) -> list[str]:
+        """The records of the jobs that ``shown``, a part of the configuration, has as well."""
         return [
-            self._systems.path(places.MTEB_RECORD, entry=entry, system=system) for entry, system in self.jobs
+            self._systems.path(places.MTEB_RECORD, entry=entry, system=system)
+            for entry, system in self.jobs
+            if entry in shown.mteb and system in shown.mteb[entry].systems
         ]
 
     def models(self, entry: str, system: str) -> list[str]:

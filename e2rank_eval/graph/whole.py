@@ -19,6 +19,7 @@ from e2rank_eval.graph.mteb import MtebJobs
 from e2rank_eval.graph.systems import Systems
 from e2rank_eval.graph.trainings import Trainings
 from e2rank_eval.paper.trained_models import training_command
+from e2rank_eval.planning.partial import possible_runs
 from e2rank_eval.registry import entries
 from e2rank_eval.report.index import figure_ids, paper_table_ids, table_ids
 from e2rank_eval.store import layout as places
@@ -32,8 +33,8 @@ class Graph(Systems):
     ``rerankings`` maps (first stage, reranker) to the data sets on which a comparison, a sweep or a
     latency entry asks for it, in the configuration's order; ``retrievals`` likewise maps first stages;
     ``timings`` are the (latency entry, reranker) pairs. What is asked for by parts of their own lies in
-    ``artefacts``, ``mteb`` and ``trainings``. Without ``whole``, tables of the paper ask for no more than
-    this machine can make.
+    ``artefacts``, ``mteb`` and ``trainings``. Without ``whole``, tables of the paper, and what shows all of
+    the results, ask for no more than this machine can make: ``shown_rerankings`` and ``shown_retrievals``.
 
     Raises
     ------
@@ -52,16 +53,16 @@ class Graph(Systems):
         self.artefacts = Artefacts(self, origin, whole=whole)
         wanted = chain(asked, self.artefacts.rerankings())
         self.rerankings = _in_order(wanted, self.configuration)
-        retrieved = ((first_stage, names) for (first_stage, _), names in self.rerankings.items())
-        self.retrievals = _in_order(retrieved, self.configuration)
-        timed = self.configuration.latency
-        self.timings = [(entry, reranker) for entry in timed for reranker in timed[entry].rerankers]
+        self.retrievals = _retrieved(self.rerankings, self.configuration)
+        self.timings = _timings(self.configuration)
+        self.shown_rerankings = possible_runs(self.rerankings, self.artefacts.left_out)
+        self.shown_retrievals = _retrieved(self.shown_rerankings, self.configuration)
         declared = [*self.configuration.artefacts]
         declared += [t for name in declared for t in paper_table_ids(self.configuration, name)]
-        self._all_tables, self._all_figures = table_ids(self.configuration), figure_ids(self.configuration)
-        self.tables = [table for table in self._all_tables if table not in declared]
-        self.drawn = [name for name in declared if name in self._all_figures]
-        self.figures = [figure for figure in self._all_figures if figure not in declared]
+        figures = figure_ids(self.configuration)
+        self.tables = [table for table in table_ids(self.configuration) if table not in declared]
+        self.drawn = [name for name in declared if name in figures]
+        self.figures = [figure for figure in figures if figure not in declared]
 
     def _check_registries(self, origin: str, needed: Set[str]) -> None:
         """Only tables of the paper, which say so, may name rerankers whose model has yet to be trained."""
@@ -93,8 +94,8 @@ class Graph(Systems):
         ]
 
     def retrieved_datasets(self) -> list[str]:
-        """Data sets that a run is on, in the configuration's order."""
-        used = {dataset for datasets in self.retrievals.values() for dataset in datasets}
+        """Data sets that a run shown here is on, in the configuration's order."""
+        used = {dataset for datasets in self.shown_retrievals.values() for dataset in datasets}
         return [dataset for dataset in self.configuration.datasets if dataset in used]
 
     def published_bm25_files(self) -> list[str]:
@@ -161,18 +162,21 @@ class Graph(Systems):
         return self.path(places.LATENCY, **names)
 
     def latency_files(self) -> list[str]:
-        return [self.latency_file(entry, reranker) for entry, reranker in self.timings]
+        return [self.latency_file(entry, reranker) for entry, reranker in _timings(self.artefacts.shown)]
+
+    def mteb_files(self) -> list[str]:
+        return self.mteb.files(self.artefacts.shown)
 
     def comparison_files(self) -> list[str]:
         return [self.path(places.COMPARISON, comparison=name) for name in self.configuration.comparisons]
 
     def table_files(self) -> list[str]:
-        return [self.path(places.TABLE, table=t, suffix=s) for t in self._all_tables for s in TABLE_SUFFIXES]
+        tables = table_ids(self.artefacts.shown)
+        return [self.path(places.TABLE, table=t, suffix=s) for t in tables for s in TABLE_SUFFIXES]
 
     def figure_files(self) -> list[str]:
-        return [
-            self.path(places.FIGURE, figure=f, suffix=s) for f in self._all_figures for s in FIGURE_SUFFIXES
-        ]
+        figures = figure_ids(self.artefacts.shown)
+        return [self.path(places.FIGURE, figure=f, suffix=s) for f in figures for s in FIGURE_SUFFIXES]
 
 
 def _wanted(configuration: Configuration) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
@@ -187,6 +191,18 @@ def _wanted(configuration: Configuration) -> Iterator[tuple[tuple[str, str], Seq
         # Quality is shown beside latency, so whatever is timed is also evaluated.
         for reranker in timed.rerankers:
             yield (timed.first_stage, reranker), [timed.dataset]
+
+
+def _timings(configuration: Configuration) -> list[tuple[str, str]]:
+    timed = configuration.latency.items()
+    return [(name, reranker) for name, entry in timed for reranker in entry.rerankers]
+
+
+def _retrieved(
+    rerankings: Mapping[tuple[str, str], Sequence[str]], configuration: Configuration
+) -> dict[str, list[str]]:
+    retrieved = ((first_stage, names) for (first_stage, _), names in rerankings.items())
+    return _in_order(retrieved, configuration)
 
 
 def _in_order(

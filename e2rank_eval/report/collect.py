@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,7 +53,8 @@ class Results:
     """One results folder; every file is read at most once, and ``files_read`` tells which were.
 
     ``local_only`` gives the texts of every collection, for a reader who keeps them to this machine;
-    otherwise closed collections give ids and scores alone.
+    otherwise closed collections give ids and scores alone. ``undrawn`` are figures of the paper that
+    ``configuration`` lacks because this machine could not make all of their runs.
 
     Raises
     ------
@@ -61,10 +62,18 @@ class Results:
         From every method: when the file is missing or is not what its place promises.
     """
 
-    def __init__(self, layout: Layout, configuration: Configuration, *, local_only: bool = False) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        configuration: Configuration,
+        *,
+        local_only: bool = False,
+        undrawn: Sequence[str] = (),
+    ) -> None:
         self.layout = layout
         self.configuration = configuration
         self.local_only = local_only
+        self.undrawn = undrawn
         self._read: dict[Path, Any] = {}
         self._first_stages: dict[tuple[str, str], dict[str, float]] = {}
 

@@ -26,6 +26,7 @@ def paper_pages(results: Results) -> Iterator[Page]:
     context = {
         "tables": {name: (f"Table {one.table}", build_table(results, name)) for name, one in tables.items()},
         "figures": {name: (_heading(name, one), _figure(results, name)) for name, one in figures.items()},
+        "undrawn": results.undrawn,
         "stand_ins": results.configuration.stand_ins is not None,
     }
     yield Page("paper.html", PAPER, context)

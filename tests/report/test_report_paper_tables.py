@@ -177,3 +177,11 @@ def test_a_run_leaves_out_what_the_machine_lacks_and_a_dry_run_shows_the_whole_g
     assert "the model hub, for the data of MTEB" in here.artefacts.left_out["v1/e2rank-8b"]
     assert "figure2" not in here.artefacts.here()
     assert "table1" in here.artefacts.here()
+    # What shows all of the results asks for no more; a figure asked for by its name still has its rules.
+    curve = "results/paper/figures/sweep-prompt-documents.svg"
+    assert curve in whole.figure_files()
+    assert curve not in here.figure_files()
+    assert whole.latency_files() != []
+    assert here.latency_files() == here.mteb_files() == []
+    assert here.shown_rerankings.keys() < here.rerankings.keys()
+    assert "results/paper/tables/table1.csv" in here.table_files()

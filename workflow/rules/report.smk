@@ -5,8 +5,8 @@
 rule table:
     input:
         comparisons=GRAPH.comparison_files(),
-        mteb=GRAPH.mteb.files(),
-        metrics=GRAPH.reranking_files(places.METRICS, GRAPH.rerankings),
+        mteb=GRAPH.mteb_files(),
+        metrics=GRAPH.reranking_files(places.METRICS, GRAPH.shown_rerankings),
         latency=GRAPH.latency_files(),
     output:
         report(
@@ -40,7 +40,7 @@ rule table:
 rule figure:
     input:
         comparisons=GRAPH.comparison_files(),
-        metrics=GRAPH.reranking_files(places.METRICS, GRAPH.rerankings),
+        metrics=GRAPH.reranking_files(places.METRICS, GRAPH.shown_rerankings),
         latency=GRAPH.latency_files(),
     output:
         report(
@@ -74,10 +74,10 @@ rule figure:
 rule site:
     input:
         datasets=GRAPH.dataset_files(GRAPH.retrieved_datasets()),
-        candidates=GRAPH.candidate_files(GRAPH.retrievals),
-        runs=GRAPH.reranking_files(places.RUN, GRAPH.rerankings),
-        traces=GRAPH.reranking_files(places.TRACE, GRAPH.rerankings),
-        metrics=GRAPH.reranking_files(places.METRICS, GRAPH.rerankings),
+        candidates=GRAPH.candidate_files(GRAPH.shown_retrievals),
+        runs=GRAPH.reranking_files(places.RUN, GRAPH.shown_rerankings),
+        traces=GRAPH.reranking_files(places.TRACE, GRAPH.shown_rerankings),
+        metrics=GRAPH.reranking_files(places.METRICS, GRAPH.shown_rerankings),
         comparisons=GRAPH.comparison_files(),
         latency=GRAPH.latency_files(),
         tables=GRAPH.table_files(),

@@ -16,6 +16,12 @@ from e2rank_eval.store.files import sha256_json
 MTEB_NAMES = {"nDCG": "ndcg", "AP": "map", "RR": "mrr", "R": "recall", "P": "precision"}
 """mteb's names of measures (``ndcg_at_10``) by ir_measures' (``nDCG@10``); it has none for others."""
 
+FACTS = (
+    "dataset", "dataset_id", "first_stage", "first_stage_label", "depth", "reranker", "label", "family",
+    "model", "untrained", "queries", "unanswered",
+)  # fmt: skip
+"""What an entry says of its run beside the measures, which differ from run to run."""
+
 
 def entries(results: Results) -> list[dict[str, Any]]:
     """Runs by collection, best first; means and intervals x 100."""
@@ -53,15 +59,14 @@ def _measure(metrics: Metrics, name: str) -> dict[str, float]:
 
 def to_csv(rows: list[dict[str, Any]]) -> str:
     """One line per run; of each measure the mean and both ends of its interval."""
-    facts = [name for name in rows[0] if name != "measures"]
     measures = list(dict.fromkeys(name for row in rows for name in row["measures"]))
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*facts, *(f"{name}{end}" for name in measures for end in ("", " low", " high"))])
+    writer.writerow([*FACTS, *(f"{name}{end}" for name in measures for end in ("", " low", " high"))])
     for row in rows:
         values = [row["measures"].get(name, {}) for name in measures]
         numbers = [value.get(end) for value in values for end in ("mean", "low", "high")]
-        writer.writerow([*(row[name] for name in facts), *numbers])
+        writer.writerow([*(row[name] for name in FACTS), *numbers])
     return buffer.getvalue()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.leaderboard import entries, to_csv
+from e2rank_eval.report.leaderboard import FACTS, entries, to_csv
 
 
 def test_every_run_stands_there_best_first_with_its_stored_means(stored: Results) -> None:
@@ -33,6 +33,11 @@ def test_the_csv_gives_the_entries_back(stored: Results) -> None:
     assert [row["reranker"] for row in read] == [row["reranker"] for row in rows]
     assert [float(row["R@100 low"]) for row in read] == [row["measures"]["R@100"]["low"] for row in rows]
     assert {row["untrained"] for row in read} == {"True", "False"}
+    assert {*FACTS, "measures"} == rows[0].keys()
+
+
+def test_the_csv_of_no_run_says_what_its_columns_would_be() -> None:
+    assert to_csv([]).splitlines() == [",".join(FACTS)]
 
 
 def test_the_sites_json_holds_the_entries(site: Path, stored: Results) -> None:

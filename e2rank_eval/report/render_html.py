@@ -9,6 +9,8 @@ from markupsafe import Markup, escape
 from e2rank_eval.report.addresses import comparison_page, run_page
 from e2rank_eval.report.table import Cell, Column, Link, Table, number, text_of
 
+NO_ROWS = "Nothing of this was run here."
+
 
 def address(link: Link, root: str) -> str:
     """``root`` leads from the page at hand to the site's root, with a final slash."""
@@ -29,8 +31,9 @@ def to_html(table: Table, *, root: str = "../site/", caption: str | None = None)
     head = Markup("").join(_heading(column) for column in table.columns)
     marks = [_most_marks(table, position) for position in range(len(table.columns))]
     body = Markup("").join(_row(table, index, root, marks) for index in range(len(table.rows)))
-    notes = Markup("").join(Markup("<li>{}</li>\n").format(note) for note in table.notes)
-    if table.notes:
+    said = table.notes if table.rows else (NO_ROWS, *table.notes)
+    notes = Markup("").join(Markup("<li>{}</li>\n").format(note) for note in said)
+    if said:
         notes = Markup('<ul class="notes">\n{}</ul>\n').format(notes)
     return Markup(
         '<div class="table" id="table-{id}">\n<div class="scroll" tabindex="0" role="region"'

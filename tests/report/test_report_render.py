@@ -133,3 +133,11 @@ def test_a_link_to_a_part_of_a_page() -> None:
 def test_rows_and_columns_must_match() -> None:
     with pytest.raises(ValueError, match="do not match"):
         Table("t", "t", (Column("s", "text"),), ((Cell("x"), Cell(1.0)),))
+
+
+def test_a_table_without_rows_says_why_it_is_empty() -> None:
+    columns = (Column("system", "text"),)
+    empty = to_html(Table("t", "Systems", columns, (), ("A note.",)))
+    assert "Nothing of this was run here." in empty
+    assert "A note." in empty
+    assert "Nothing of this" not in to_html(Table("t", "Systems", columns, ((Cell("bm25"),),)))

@@ -9,11 +9,18 @@ from pydantic import Field, model_validator
 
 from e2rank_eval.configuration.systems import Name, Strict
 
+SLATES_TEACHER = "all-minilm-l6-v2"
+"""Whose vectors rank the slates of judged collections and of docstrings, unless another is named."""
+
 
 class SlateFile(Strict):
     """A file of slates: JSON lines with query, document (a list), ranking (1-based), source."""
 
     path: Path
+    made_from: Path | None = Field(
+        None,
+        description="what `e2rank-eval slates` makes it of: a YAML file of packages, or a BEIR folder",
+    )
     per_source: int | None = Field(
         10_000, ge=1, description="slates drawn of each source; null: all (the paper draws 10,000)"
     )

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from e2rank_eval.configuration import read_training
+from collections.abc import Iterable
+
+from e2rank_eval.configuration import RunBase, read_training
+from e2rank_eval.errors import InputError
 from e2rank_eval.graph.systems import Systems
 from e2rank_eval.store import layout as places
 
 
 class Trainings:
-    """``runs`` maps (training file, run) to the file's content and the run's settings."""
+    """``runs`` maps (training file, run) to the file's content and the run's settings.
+
+    ``slates`` maps files of slates to what the graph makes them of; the others are the user's own.
+
+    Raises
+    ------
+    InputError
+        When a training file is missing or malformed, or makes one file of slates in two ways.
+    """
 
     def __init__(self, systems: Systems) -> None:
         self._systems = systems
@@ -18,6 +29,7 @@ class Trainings:
             for file in [read_training(path)]
             for name, run in file.runs.items()
         }
+        self.slates = _made_slates(run for _, run in self.runs.values())
 
     def entry(self, path: str, run: str) -> str:
         """Where a run leaves its registry entry, beside its weights."""
@@ -35,3 +47,15 @@ class Trainings:
 
     def files(self) -> list[str]:
         return [self.entry(path, run) for path, run in self.runs]
+
+
+def _made_slates(runs: Iterable[RunBase]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for one in (one for run in runs for one in run.data if one.made_from is not None):
+        made_from = found.setdefault(str(one.path), str(one.made_from))
+        if made_from != str(one.made_from):
+            raise InputError(
+                f"slates made from {made_from} and from {one.made_from}", path=one.path,
+                mend="give each its own path",
+            )  # fmt: skip
+    return found

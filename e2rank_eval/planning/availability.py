@@ -82,7 +82,11 @@ class Availability:
         return self._once("model", name)
 
     def task(self, name: str) -> str:
-        """What is missing for the data of a task of MTEB; the suite's own tasks need no hub."""
+        """What is missing for the data of a task of MTEB; the suite's own tasks need no hub.
+
+        A local cache does not stand for the hub: offline, ``datasets`` takes the version cached last,
+        whatever revision was asked for.
+        """
         return "the model hub, for the data of MTEB" if on_the_hub(name) and not self._hub else ""
 
     def published_run(self, name: str) -> str:

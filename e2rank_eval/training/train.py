@@ -46,6 +46,7 @@ def train(file: TrainingFile, name: str) -> Path:
     """
     settings = file.runs[name]
     folder = file.output / name
+    _check_made(settings)
     base_name, base, fetched = _base(file, settings)
     identity = _identity(settings, fetched)
     schedule = Schedule(settings)
@@ -71,6 +72,13 @@ def train(file: TrainingFile, name: str) -> Path:
     return folder / ENTRY
 
 
+def _check_made(settings: RunBase) -> None:
+    for one in settings.data:
+        if one.made_from is not None and not one.path.exists():
+            mend = f"make them: e2rank-eval slates {one.made_from} {one.path}"
+            raise InputError("no slates there yet", path=one.path, mend=mend)
+
+
 def _base(file: TrainingFile, settings: RunBase) -> tuple[str, ModelEntry, Fetched]:
     """Name, entry and files of what training starts from: a registry model, or an earlier run's."""
     if settings.follows is None:
@@ -92,7 +100,9 @@ def _identity(settings: RunBase, fetched: Fetched) -> dict[str, Any]:
     watched = [settings.development.path] if settings.development else []
     return {
         "settings": sha256_json(settings.model_dump(mode="json", exclude=idle)),
-        "shares": sha256_json([one.model_dump(mode="json", exclude={"path"}) for one in settings.data]),
+        "shares": sha256_json(
+            [one.model_dump(mode="json", exclude={"path", "made_from"}) for one in settings.data]
+        ),
         "data": {path.as_posix(): sha256_file(path) for path in [*(d.path for d in settings.data), *watched]},
         "base": sha256_json(dict(fetched.files)),
     }

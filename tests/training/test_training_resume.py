@@ -104,3 +104,17 @@ def test_training_stops_early_and_ends_with_the_best_weights(
     best = max(scores, key=lambda step: scores[step])
     assert max(scores) == best + 4 < 30
     assert f"after update {best}" in (folder / "README.md").read_text()
+
+
+def test_slates_yet_to_be_made_name_the_command_and_made_ones_are_no_other_data(
+    training_file: Callable[..., Path], workplace: Path
+) -> None:
+    data = [{"path": "slates.jsonl", "made_from": "judged"}]
+    config = training_file(**FROZEN | {"steps": 2, "data": data})
+    with pytest.raises(InputError, match=r"slates\.jsonl: .*e2rank-eval slates judged slates\.jsonl"):
+        train(read_training(config), "run")
+    write_toy(workplace / "slates.jsonl")
+    plain = training_file(**FROZEN | {"steps": 2})
+    once = _outputs(train(read_training(plain), "run").parent)
+    made = training_file(**FROZEN | {"steps": 2, "data": data})
+    assert _outputs(train(read_training(made), "run").parent) == once

@@ -101,3 +101,25 @@ def test_runs_of_a_training_file_depend_on_slates_base_and_the_run_they_follow(t
         "results/small/models/all-minilm-l6-v2.json",
     ]
     assert graph.trainings.inputs(str(path), "second") == ["s.jsonl", "d.jsonl", "models/first/entry.yaml"]
+    assert graph.trainings.slates == {}
+
+
+def test_the_shipped_recipe_starts_from_pinned_packages() -> None:
+    graph = Graph(small_configuration() | {"training": ["config/train/small.yaml"]}, "mine.yaml")
+    slates = "cache/slates/docstrings.jsonl"
+    assert graph.trainings.slates == {slates: "config/slates/docstrings.yaml"}
+    assert slates in graph.trainings.inputs("config/train/small.yaml", "e2rank-minilm")
+
+
+def test_slates_are_made_in_one_way(tmp_path: Path) -> None:
+    def run(made_from: str) -> dict[str, object]:
+        data = [{"path": "s.jsonl", "made_from": made_from}]
+        return {
+            "objective": "stage1", "model": "all-minilm-l6-v2", "title": "t", "data": data, "batch": 2,
+            "optimiser": {"learning_rate": 1e-5},
+        }  # fmt: skip
+
+    path = tmp_path / "train.yaml"
+    path.write_text(yaml.safe_dump({"runs": {"one": run("a.yaml"), "other": run("b.yaml")}}))
+    with pytest.raises(InputError, match=r"s\.jsonl: slates made from a\.yaml and from b\.yaml"):
+        Graph(small_configuration() | {"training": [str(path)]}, "mine.yaml")

@@ -1,3 +1,30 @@
+# Slates, where a training file says what they are made of.
+for slates, made_from in GRAPH.trainings.slates.items():
+
+    rule:
+        name:
+            f"slates-{Path(slates).stem}"
+        input:
+            made_from,
+            GRAPH.path(places.MODEL, model=SLATES_TEACHER),
+        output:
+            slates,
+        log:
+            f"{GRAPH.root}/logs/slates/{Path(slates).stem}.log",
+        benchmark:
+            f"{GRAPH.root}/benchmarks/slates/{Path(slates).stem}.tsv"
+        conda:
+            ENVIRONMENT
+        threads: CONFIG.threads
+        resources:
+            mem_mb=8000,
+            runtime=480,
+        params:
+            cache=str(CONFIG.cache),
+        shell:
+            "e2rank-eval slates {input[0]} {output} --cache {params.cache} --threads {threads} 2>&1 | tee {log}"
+
+
 # Training: one job per run of the configuration's training files, named train_stage1:<run> and so on. A
 # job that was killed goes on from its newest checkpoint, which no rule declares and none deletes.
 for (path, run), (_, settings) in GRAPH.trainings.runs.items():

@@ -12,6 +12,7 @@ from e2rank_eval.progress import say
 
 Batch = TypeVar("Batch")
 
+_MEND = "lower document_tokens or the window, or use a device with more memory"
 _MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
 """How allocators put it: of CUDA, and of CPUs by platform."""
 
@@ -41,12 +42,24 @@ def smaller(rows: int, length: int, *, least: int = 1) -> int:
     """
     if rows <= least:
         inputs = f"one input of {length} tokens" if rows == 1 else f"{rows} inputs of {length} tokens"
-        raise UnavailableError(
-            f"{inputs} {'does' if rows == 1 else 'do'} not fit the memory; "
-            "lower document_tokens or the window, or use a device with more memory"
-        )
+        raise UnavailableError(f"{inputs} {'does' if rows == 1 else 'do'} not fit the memory; {_MEND}")
     fewer = max(least, rows // 2)
     say(f"out of memory with {rows} inputs of up to {length} tokens; going on with {fewer}")
+    return fewer
+
+
+def fewer_tokens(tokens: int, *, least: int) -> int:
+    """How many tokens to take at once after ``tokens`` of them did not fit: half, but ``least``; said.
+
+    Raises
+    ------
+    UnavailableError
+        When no fewer tokens may be tried.
+    """
+    if tokens <= least:
+        raise UnavailableError(f"{tokens} tokens do not fit the memory; {_MEND}")
+    fewer = max(least, tokens // 2)
+    say(f"out of memory with {tokens} tokens; going on with up to {fewer} at once")
     return fewer
 
 

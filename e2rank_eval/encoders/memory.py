@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from e2rank_eval.encoders.batching import Batch, plan_batches
 from e2rank_eval.encoders.packing import PACK_TOKENS, Pack, plan_packs
-from e2rank_eval.memory import run_shrinking, smaller
+from e2rank_eval.memory import fewer_tokens, run_shrinking, smaller
 
 
 def run_in_batches(
@@ -56,7 +56,7 @@ def run_in_packs(lengths: Sequence[int], run: Callable[[Pack], None], *, least_t
     Raises
     ------
     UnavailableError
-        When a single sequence does not fit, filler included.
+        When a single sequence, or ``least_tokens``, do not fit.
     """
 
     def planned(left: Sequence[int], tokens: int) -> list[Pack]:
@@ -64,9 +64,10 @@ def run_in_packs(lengths: Sequence[int], run: Callable[[Pack], None], *, least_t
         return [replace(one, positions=tuple(left[place] for place in one.positions)) for one in packs]
 
     def shrink(waiting: Sequence[Pack]) -> list[Pack]:
-        first = waiting[0].positions
-        fewer = first[: smaller(len(first), lengths[first[0]])]
-        left = [position for pack in waiting for position in pack.positions]
-        return planned(left, sum(lengths[position] for position in fewer))
+        first = waiting[0]
+        took = sum(lengths[position] for position in first.positions) + first.filler
+        (least,) = plan_packs([lengths[first.positions[0]]], least_tokens=least_tokens)
+        tokens = fewer_tokens(took, least=lengths[first.positions[0]] + least.filler)
+        return planned([position for pack in waiting for position in pack.positions], tokens)
 
     run_shrinking(planned(range(len(lengths)), PACK_TOKENS), run, shrink)

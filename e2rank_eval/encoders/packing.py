@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from threading import RLock
 from typing import Any
 
 import torch
@@ -20,6 +21,9 @@ STEP = 16
 ARCHITECTURES = frozenset({"bert", "llama", "qwen3"})
 """Those that were held against one sequence at a time; every other is padded."""
 
+ROTATIONS = frozenset({"default", "linear", "dynamic", "yarn", "llama3"})
+"""Of rotary positions, those whose angles do not depend on the other sequences (``longrope``'s do)."""
+
 _ATTENTION = "within_sequences"
 
 
@@ -32,13 +36,21 @@ class Pack:
 
 
 def can_pack(model: Any) -> bool:
-    """Whether ``model`` is of a known architecture, attends over whole sequences and is on a CPU.
+    """Whether each sequence of a row gets the states from ``model`` that it gets alone, at less cost.
 
     On a GPU each sequence's attention would be a kernel of its own, which costs more than padding.
     """
     config = model.config
-    whole = getattr(config, "sliding_window", None) is None
-    return bool(config.model_type in ARCHITECTURES and whole and model.device.type == "cpu")
+    rotation = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
+    return bool(
+        config.model_type in ARCHITECTURES
+        and model.device.type == "cpu"
+        and getattr(config, "sliding_window", None) is None
+        # transformers puts this wish into the mask, and none is built here.
+        and getattr(config, "is_causal", True)
+        and rotation in ROTATIONS
+        and not getattr(config, "chunk_size_feed_forward", 0)
+    )
 
 
 def plan_packs(lengths: Sequence[int], *, tokens: int = PACK_TOKENS, least_tokens: int = 0) -> list[Pack]:
@@ -72,6 +84,8 @@ def plan_packs(lengths: Sequence[int], *, tokens: int = PACK_TOKENS, least_token
 def packed_inputs(rows: Sequence[tuple[int, ...]], filler: int, *, padding: int) -> dict[str, Any]:
     """What a model attending :func:`within_sequences` is called with for token ids ``rows``.
 
+    Ids and positions are int64 [1, tokens]; ``runs`` are (count, length) of sequences of one length that
+    follow one another, and cover all tokens.
     Filler tokens are sequences of one, so that none is longer than the model has positions for.
     """
     lengths = [len(ids) for ids in rows] + [1] * filler
@@ -82,15 +96,22 @@ def packed_inputs(rows: Sequence[tuple[int, ...]], filler: int, *, padding: int)
     }
 
 
+_CHANGING = RLock()
+
+
 @contextmanager
 def within_sequences(model: Any) -> Iterator[None]:
-    """While open, ``model`` takes :func:`packed_inputs`, and no others."""
-    before = model.config._attn_implementation
-    model.set_attn_implementation(_ATTENTION)
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(before)
+    """While open, ``model`` takes :func:`packed_inputs`, and no others; one thread at a time.
+
+    It changes the configuration of ``model``, which a module that shares it sees too.
+    """
+    with _CHANGING:
+        before = model.config._attn_implementation
+        model.set_attn_implementation(_ATTENTION)
+        try:
+            yield
+        finally:
+            model.set_attn_implementation(before)
 
 
 def _attend(
@@ -111,13 +132,13 @@ def _attend(
         stop = start + count * length
         # [1, heads, tokens, d] -> [count, heads, length, d]
         q, k, v = (
-            whole[0, :, start:stop].view(-1, count, length, whole.shape[3]).transpose(0, 1)
-            for whole in (query, key, value)
+            states[0, :, start:stop].view(-1, count, length, states.shape[3]).transpose(0, 1)
+            for states in (query, key, value)
         )
-        states = torch.nn.functional.scaled_dot_product_attention(
+        attended = torch.nn.functional.scaled_dot_product_attention(
             q, k, v, scale=scaling, is_causal=bool(module.is_causal), enable_gqa=q.shape[1] != k.shape[1]
         )
-        found[start:stop].view(count, length, *found.shape[1:]).copy_(states.transpose(1, 2))
+        found[start:stop].view(count, length, *found.shape[1:]).copy_(attended.transpose(1, 2))
         start = stop
     return found[None], None
 

@@ -60,19 +60,24 @@ class TransformerStates(TokenisedModel):
         """Unit vectors float32 [n, d] in the order of the input.
 
         With ``stable`` a vector's bits do not depend on the other sequences, at the price of filler
-        rows in small batches; without it they agree to about 1e-7. A batch that runs out of memory is
-        halved, which is said: on a CPU stable bits stay as they are, while on a GPU the vectors from
+        rows in small batches; without it they agree to about 1e-7. Where one runs out of memory, smaller
+        ones go on, which is said: on a CPU stable bits stay as they are, while on a GPU the vectors from
         then on may differ in their last bits, as its libraries promise equal bits for equal shapes only.
 
         Raises
         ------
         InputError
-            When a state is not finite.
+            When a sequence has no token, or a state is not finite.
         UnavailableError
             When the smallest batch does not fit the memory.
         """
         means = np.empty((len(sequences), self.dimension), dtype=np.float32)
         lengths = [len(sequence.ids) for sequence in sequences]
+        if 0 in lengths:
+            raise InputError(
+                f"text {lengths.index(0) + 1} of {len(lengths)} has no token",
+                mend="leave it out: this tokenizer adds none of its own to an empty text",
+            )
         least_tokens = STABLE_TOKENS if stable else 0
 
         def kept(compute: Callable[[Part, Sequence[TokenSequence]], torch.Tensor]) -> Callable[[Part], None]:
@@ -100,8 +105,6 @@ class TransformerStates(TokenisedModel):
 
     def _packed_means(self, pack: Pack, sequences: Sequence[TokenSequence]) -> torch.Tensor:
         inputs = packed_inputs([one.ids for one in sequences], pack.filler, padding=self._padding)
-        if self.model.config.model_type == "bert":  # whose own default has one position for each token
-            inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
         if self._causal:
             inputs["use_cache"] = False
         states = self.model(**inputs).last_hidden_state[0]

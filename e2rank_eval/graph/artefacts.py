@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from e2rank_eval.graph.leader import led
 from e2rank_eval.graph.systems import Systems
-from e2rank_eval.planning.artefact_runs import ArtefactRuns, MtebJob, RunKey, spoken
-from e2rank_eval.planning.partial import made_here
+from e2rank_eval.planning.artefact_runs import ArtefactRuns, MtebJob, RunKey, spoken, spoken_timing
+from e2rank_eval.planning.partial import made_here, not_stored, read_left_out
 from e2rank_eval.report.index import paper_table_ids
 from e2rank_eval.store import layout as places
-from e2rank_eval.store.files import read_json, write_json
+from e2rank_eval.store.files import write_json
+from e2rank_eval.store.layout import Layout
 
 TABLE_SUFFIXES = ("csv", "md", "tex", "html")
 FIGURE_SUFFIXES = ("png", "svg", "csv")
@@ -35,25 +37,27 @@ class Artefacts:
         self._runs = ArtefactRuns(self._configuration, origin)
         timed = self._configuration.latency.values()
         self._timed = {(one.dataset, one.first_stage, r) for one in timed for r in one.rerankers}
-        self.left_out = {} if whole else self._left_out()
+        self.left_out: Mapping[str, list[str]] = {} if whole else self._left_out()
         self.shown = made_here(self._runs, self.left_out)
 
-    def _left_out(self) -> dict[str, str]:
-        """What this machine cannot make for a table: found by the process that leads, and kept for its jobs,
-        which must see the same graph whatever the network does meanwhile."""
-        if not self._configuration.artefacts:
-            return {}
-        path = Path(self._systems.path(places.LEFT_OUT))
-        if path.exists() and led():
-            kept: dict[str, str] = read_json(path)
-            return kept
-        found = self._runs.left_out()
-        write_json(path, found)
+    def _left_out(self) -> dict[str, list[str]]:
+        """What this machine cannot make for a table and does not have.
+
+        The process that leads finds it, and keeps it for its jobs, which must see the same graph whatever the
+        network does meanwhile.
+        """
+        layout = Layout(Path(self._systems.root))
+        path = layout.path(places.LEFT_OUT)
+        if led() and path.exists():
+            return read_left_out(layout)
+        found = not_stored(self._runs.left_out(), self._runs, layout)
+        if found or path.exists():
+            write_json(path, found)
         return found
 
     def left_out_summary(self) -> list[str]:
         """What this machine lacks, each with how many of the tables' results it leaves out."""
-        reasons = Counter(reason for text in self.left_out.values() for reason in text.split("; "))
+        reasons = Counter(chain.from_iterable(self.left_out.values()))
         return [f"{count} results need {reason}" for reason, count in reasons.items()]
 
     def rerankings(self) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
@@ -75,7 +79,7 @@ class Artefacts:
         found += [
             self._systems.run_file(places.LATENCY, key)
             for key in self._runs.timings(name)
-            if key in self._timed and (self._runs.is_figure(name) or self._possible(key))
+            if key in self._timed and (self._runs.is_figure(name) or spoken_timing(key) not in self.left_out)
         ]
         found += [
             self._systems.path(places.MTEB_RECORD, entry=entry, system=model)
@@ -103,7 +107,3 @@ class Artefacts:
         return [
             self._systems.path(places.TABLE, table=t, suffix=s) for t in tables for s in TABLE_SUFFIXES
         ] + [self._systems.path(places.FIGURE, figure=f, suffix=s) for f in figures for s in FIGURE_SUFFIXES]
-
-    def here(self) -> list[str]:
-        """Every table, and the figures all of whose runs this machine can make."""
-        return list(self.shown.artefacts)

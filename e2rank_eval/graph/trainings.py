@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from e2rank_eval.configuration import RunBase, read_training
 from e2rank_eval.errors import InputError
@@ -18,7 +19,7 @@ class Trainings:
     Raises
     ------
     InputError
-        When a training file is missing or malformed, or makes one file of slates in two ways.
+        When a training file is missing or malformed, makes slates in two ways, or two files of one name.
     """
 
     def __init__(self, systems: Systems) -> None:
@@ -51,11 +52,14 @@ class Trainings:
 
 def _made_slates(runs: Iterable[RunBase]) -> dict[str, str]:
     found: dict[str, str] = {}
+    paths: dict[str, Path] = {}
     for one in (one for run in runs for one in run.data if one.made_from is not None):
         made_from = found.setdefault(str(one.path), str(one.made_from))
+        same_name = paths.setdefault(one.path.stem, one.path)
         if made_from != str(one.made_from):
-            raise InputError(
-                f"slates made from {made_from} and from {one.made_from}", path=one.path,
-                mend="give each its own path",
-            )  # fmt: skip
+            problem, mend = f"slates made from {made_from} and from {one.made_from}", "give each its own path"
+            raise InputError(problem, path=one.path, mend=mend)
+        if same_name != one.path:
+            mend = "rename one: their rules and logs have a file's name"
+            raise InputError(f"slates called as those at {same_name}", path=one.path, mend=mend)
     return found

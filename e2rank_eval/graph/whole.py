@@ -64,6 +64,20 @@ class Graph(Systems):
         self.drawn = [name for name in declared if name in figures]
         self.figures = [figure for figure in figures if figure not in declared]
 
+    def rerank_jobs(self) -> Iterator[tuple[str, tuple[str, str], list[str]]]:
+        """Rule, (first stage, reranker) and data sets of every job.
+
+        One takes all that this machine can make, so that weights load once. What it cannot make has a job
+        apart, which runs for nobody but who asks for it, and says what is missing.
+        """
+        for (first_stage, reranker), rule, datasets in _parted(self.rerankings, self.shown_rerankings):
+            yield f"rerank-{first_stage}-{reranker}{rule}", (first_stage, reranker), datasets
+
+    def retrieve_jobs(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Rule, first stage and data sets of every job, as :meth:`rerank_jobs` has them."""
+        for first_stage, rule, datasets in _parted(self.retrievals, self.shown_retrievals):
+            yield f"retrieve-{first_stage}{rule}", first_stage, datasets
+
     def _check_registries(self, origin: str, needed: Set[str]) -> None:
         """Only tables of the paper, which say so, may name rerankers whose model has yet to be trained."""
         try:
@@ -203,6 +217,19 @@ def _retrieved(
 ) -> dict[str, list[str]]:
     retrieved = ((first_stage, names) for (first_stage, _), names in rerankings.items())
     return _in_order(retrieved, configuration)
+
+
+def _parted(
+    asked: Mapping[Key, Sequence[str]], shown: Mapping[Key, Sequence[str]]
+) -> Iterator[tuple[Key, str, list[str]]]:
+    """Key, end of the rule's name and data sets: those that are shown, and apart from them the rest."""
+    for key, datasets in asked.items():
+        here = shown.get(key, ())
+        rest = [dataset for dataset in datasets if dataset not in here]
+        if here:
+            yield key, "", list(here)
+        if rest:
+            yield key, "-left-out", rest
 
 
 def _in_order(

@@ -69,7 +69,7 @@ def _own_class(place: str) -> type[AbsTask]:
     module, _, name = place.partition(":")
     try:
         found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise InputError(
             f"task {place!r} cannot be imported ({error})",
             mend="mend its spelling, install its package, or put its folder on PYTHONPATH",

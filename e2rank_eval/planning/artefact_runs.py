@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from e2rank_eval.configuration import Configuration, FigureArtefact, TableArtefact
 from e2rank_eval.paper.grid import LatencySource, RunSource, Source, TaskSource, grid
@@ -79,28 +80,43 @@ class ArtefactRuns:
         entry = entry_of(self.configuration, source.model, source.task, source.benchmark)
         return None if entry is None else (entry, source.model)
 
-    def left_out(self) -> dict[str, str]:
-        """What this machine cannot make, by :func:`spoken` name, with what it lacks.
+    def names(self, artefact: str) -> list[str]:
+        """The runs and timings of an artefact, as :meth:`left_out` calls them."""
+        return [*map(spoken, self.runs(artefact)), *map(spoken_timing, self.timings(artefact))]
+
+    def left_out(self) -> dict[str, list[str]]:
+        """What this machine cannot make, by :func:`spoken` name, with all that it lacks.
 
         Covers the runs, timings, public runs and MTEB jobs of all artefacts; asks no more of a network
         than whether hosts answer.
         """
         availability = Availability(self.configuration)
-        found: dict[str, str] = {}
-        for name in self.configuration.artefacts:
-            for source in self.sources(name):
-                if isinstance(source, RunSource) and source.published_run is not None:
-                    found[source.published_run] = availability.published_run(source.published_run)
-                if isinstance(source, RunSource | LatencySource) and source.dataset:
-                    found[spoken(source.key)] = "; ".join(availability.lacks_of_own(source))
-                if isinstance(source, TaskSource) and (job := self._mteb_job(source)):
-                    found[spoken(job)] = "; ".join(availability.lacks_of_own(source))
-        return {name: reason for name, reason in found.items() if reason}
+        found: dict[str, list[str]] = {}
+        for source in chain.from_iterable(map(self.sources, self.configuration.artefacts)):
+            if isinstance(source, RunSource) and source.published_run is not None:
+                reason = availability.published_run(source.published_run)
+                found[source.published_run] = [reason] if reason else []
+            if name := self._name(source):
+                found[name] = availability.lacks_of_own(source)
+        return {name: reasons for name, reasons in found.items() if reasons}
+
+    def _name(self, source: Source) -> str | None:
+        if isinstance(source, TaskSource):
+            job = self._mteb_job(source)
+            return None if job is None else spoken(job)
+        if not source.dataset:
+            return None
+        return spoken_timing(source.key) if isinstance(source, LatencySource) else spoken(source.key)
 
 
 def spoken(key: RunKey | MtebJob) -> str:
-    """``dl19/bm25/e2rank-0.6b``, or ``mteb-v1/e2rank-0.6b`` of an MTEB job."""
+    """``dl19/bm25/e2rank-0.6b``, or ``v1/e2rank-0.6b`` of an MTEB job."""
     return "/".join(key)
+
+
+def spoken_timing(key: RunKey) -> str:
+    """``latency/dl19/bm25/e2rank-0.6b``."""
+    return f"latency/{spoken(key)}"
 
 
 def _runs(datasets: list[str], first_stage: str, rerankers: list[str]) -> Iterator[RunSource]:

@@ -2,61 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
 
-from e2rank_eval.configuration import Configuration, LatencySettings, MtebSettings, SweepSettings
-from e2rank_eval.planning.artefact_runs import ArtefactRuns, MtebJob, RunKey, spoken
+from pydantic import TypeAdapter, ValidationError
 
-Key = RunKey | MtebJob
-Entry = TypeVar("Entry", LatencySettings, MtebSettings)
+from e2rank_eval.configuration import Configuration, LatencySettings, SweepSettings
+from e2rank_eval.errors import InputError
+from e2rank_eval.planning.artefact_runs import ArtefactRuns, spoken, spoken_timing
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.layout import Layout
+
+LeftOut = Mapping[str, list[str]]
+"""What a machine lacks for runs, timings, public runs and MTEB jobs, by the names of ``ArtefactRuns``."""
 
 
-def made_here(runs: ArtefactRuns, left_out: Container[str]) -> Configuration:
-    """The configuration of ``runs`` without timings, MTEB jobs, sweeps and figures that need a run left out.
+def read_left_out(layout: Layout) -> dict[str, list[str]]:
+    """What the workflow's last run left out of these results; nothing where it has not said.
 
-    ``left_out`` holds names as :func:`spoken` has them. Tables of the paper stay: each says what its
-    rows need. A sweep or a figure with a gap is none.
+    Raises
+    ------
+    InputError
+        When the file is not what the workflow writes.
+    """
+    path = layout.path(places.LEFT_OUT)
+    if not path.exists():
+        return {}
+    try:
+        return _KEPT.validate_json(path.read_bytes(), strict=True)
+    except ValidationError as error:
+        mend = "delete it and run the workflow again"
+        raise InputError("not what the workflow writes there", path=path, mend=mend) from error
+
+
+def not_stored(left_out: LeftOut, runs: ArtefactRuns, layout: Layout) -> dict[str, list[str]]:
+    """``left_out`` without what is stored: made elsewhere, or before what it takes went away."""
+    stored = set()
+    for name in runs.configuration.artefacts:
+        for key in runs.runs(name):
+            files = [layout.path(one, **_named(key)) for one in _OF_A_RUN]
+            stored |= {spoken(key)} if all(path.exists() for path in files) else set()
+        for key in runs.timings(name):
+            stored |= {spoken_timing(key)} if layout.path(places.LATENCY, **_named(key)).exists() else set()
+        for entry, system in runs.mteb_jobs(name):
+            record = layout.path(places.MTEB_RECORD, entry=entry, system=system)
+            stored |= {spoken((entry, system))} if record.exists() else set()
+        for run in runs.published_runs(name):
+            stored |= {run} if layout.path(places.PUBLISHED_RUN, run=run).exists() else set()
+    return {name: reasons for name, reasons in left_out.items() if name not in stored}
+
+
+_KEPT: TypeAdapter[dict[str, list[str]]] = TypeAdapter(dict[str, list[str]])
+_OF_A_RUN = (places.CANDIDATES, places.RUN, places.TRACE, places.METRICS)
+
+
+def _named(key: tuple[str, str, str]) -> dict[str, str]:
+    return dict(zip(("dataset", "first_stage", "reranker"), key, strict=True))
+
+
+def made_here(runs: ArtefactRuns, left_out: LeftOut) -> Configuration:
+    """The configuration of ``runs`` without the timings, MTEB jobs, sweeps and figures that are left out.
+
+    Tables of the paper stay: each says what its rows need. A sweep or a figure with a gap is none.
     """
 
+    def possible(names: Iterable[str]) -> bool:
+        return left_out.keys().isdisjoint(names)
+
     configuration = runs.configuration
-
-    def possible(keys: Iterable[Key]) -> bool:
-        return all(spoken(key) not in left_out for key in keys)
-
-    def timed(entry: LatencySettings) -> Iterator[tuple[str, RunKey]]:
-        return ((one, (entry.dataset, entry.first_stage, one)) for one in entry.rerankers)
-
+    if not left_out:
+        return configuration
     latency = {
-        name: _with(entry, rerankers=[one for one, key in timed(entry) if possible([key])])
+        name: entry.model_copy(
+            update={"rerankers": [one for one in entry.rerankers if possible([_timing(entry, one)])]}
+        )
         for name, entry in configuration.latency.items()
     }
     mteb = {
-        name: _with(
-            entry,
-            models=[one for one in entry.models if possible([(name, one)])],
-            rerankers=[one for one in entry.rerankers if possible([(name, one)])],
+        name: entry.model_copy(
+            update={
+                part: [one for one in getattr(entry, part) if possible([spoken((name, one))])]
+                for part in ("models", "rerankers")
+            }
         )
         for name, entry in configuration.mteb.items()
     }
+    sweeps, artefacts = configuration.sweeps.items(), configuration.artefacts.items()
     return configuration.model_copy(
         update={
             "latency": {name: entry for name, entry in latency.items() if entry.rerankers},
             "mteb": {name: entry for name, entry in mteb.items() if entry.systems},
-            "sweeps": {
-                name: entry for name, entry in configuration.sweeps.items() if possible(_points(entry))
-            },
+            "sweeps": {name: entry for name, entry in sweeps if possible(_points(entry))},
             "artefacts": {
-                name: one
-                for name, one in configuration.artefacts.items()
-                if not runs.is_figure(name) or possible([*runs.runs(name), *runs.timings(name)])
+                name: one for name, one in artefacts if not runs.is_figure(name) or possible(runs.names(name))
             },
         }
     )
 
 
+def lacking(runs: ArtefactRuns, left_out: LeftOut) -> dict[str, list[str]]:
+    """Figures, sweeps, latency entries and MTEB entries that :func:`made_here` shortens or takes out,
+    each with what it lacks."""
+    configuration = runs.configuration
+    names = {name: runs.names(name) for name in configuration.artefacts if runs.is_figure(name)}
+    names |= {f"sweep-{name}": _points(entry) for name, entry in configuration.sweeps.items()}
+    for name, timed in configuration.latency.items():
+        names[f"latency-{name}"] = [_timing(timed, one) for one in timed.rerankers]
+    for name, suite in configuration.mteb.items():
+        names[f"mteb-{name}"] = [spoken((name, system)) for system in suite.systems]
+    found = {
+        what: list(dict.fromkeys(reason for one in parts for reason in left_out.get(one, ())))
+        for what, parts in names.items()
+    }
+    return {what: reasons for what, reasons in found.items() if reasons}
+
+
 def possible_runs(
-    rerankings: Mapping[tuple[str, str], Sequence[str]], left_out: Container[str]
+    rerankings: Mapping[tuple[str, str], Sequence[str]], left_out: LeftOut
 ) -> dict[tuple[str, str], list[str]]:
     """Data sets by (first stage, reranker), without runs that are left out."""
     found = {
@@ -68,9 +129,9 @@ def possible_runs(
     return {key: datasets for key, datasets in found.items() if datasets}
 
 
-def _with(entry: Entry, **systems: list[str]) -> Entry:
-    return entry.model_copy(update=systems)
+def _timing(entry: LatencySettings, reranker: str) -> str:
+    return spoken_timing((entry.dataset, entry.first_stage, reranker))
 
 
-def _points(sweep: SweepSettings) -> Iterator[RunKey]:
-    return ((dataset, sweep.first_stage, one) for dataset in sweep.datasets for one in sweep.systems)
+def _points(sweep: SweepSettings) -> list[str]:
+    return [spoken((dataset, sweep.first_stage, one)) for dataset in sweep.datasets for one in sweep.systems]

@@ -13,9 +13,9 @@ from e2rank_eval.report.paper_cells import JudgedCell, judged_cells
 
 def draw_bars(results: Results, name: str) -> Drawing:
     """The figure of artefact ``name``; systems that have not run stand with no bar, and say so."""
-    artefact = results.configuration.artefacts[name]
+    artefact = results.whole.artefacts[name]
     assert isinstance(artefact, FigureArtefact)
-    table = grid(results.configuration, str(artefact.of))
+    table = grid(results.whole, str(artefact.of))
     only = replace(table, cells=tuple(cell for cell in table.cells if cell.column == artefact.column))
     configured = [cell for cell in judged_cells(results, only) if cell.grid.system in table.settings.systems]
     title = artefact.title or f"{artefact.column}: {table.meaning.title}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from e2rank_eval.configuration import Configuration, read_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.planning.artefact_runs import ArtefactRuns
+from e2rank_eval.planning.partial import LeftOut, made_here, not_stored, read_left_out
 from e2rank_eval.report.artefacts import (
     Artefact,
     Comparison,
@@ -53,8 +54,8 @@ class Results:
     """One results folder; every file is read at most once, and ``files_read`` tells which were.
 
     ``local_only`` gives the texts of every collection, for a reader who keeps them to this machine;
-    otherwise closed collections give ids and scores alone. ``undrawn`` are figures of the paper that
-    ``configuration`` lacks because this machine could not make all of their runs.
+    otherwise closed collections give ids and scores alone. ``left_out`` is what this machine could not make:
+    ``configuration`` is then the part of the ``whole`` that it could.
 
     Raises
     ------
@@ -68,12 +69,13 @@ class Results:
         configuration: Configuration,
         *,
         local_only: bool = False,
-        undrawn: Sequence[str] = (),
+        left_out: LeftOut | None = None,
     ) -> None:
         self.layout = layout
-        self.configuration = configuration
+        self.whole = configuration
+        self.left_out = left_out or {}
+        self.configuration = made_here(ArtefactRuns(configuration), self.left_out)
         self.local_only = local_only
-        self.undrawn = undrawn
         self._read: dict[Path, Any] = {}
         self._first_stages: dict[tuple[str, str], dict[str, float]] = {}
 
@@ -221,7 +223,27 @@ def open_results(folder: Path) -> Results:
         When ``folder`` holds no configuration.
     """
     layout = Layout(folder)
-    return Results(layout, read_configuration(layout.path(places.CONFIG)))
+    return shown_results(layout, read_configuration(layout.path(places.CONFIG)))
+
+
+def shown_results(layout: Layout, configuration: Configuration, *, local_only: bool = False) -> Results:
+    """The results that are there, of a configuration of which a machine may make only part.
+
+    Raises
+    ------
+    InputError
+        When the workflow's list of what it left out is malformed.
+    """
+    left_out = not_stored(read_left_out(layout), ArtefactRuns(configuration), layout)
+    return Results(layout, configuration, local_only=local_only, left_out=left_out)
+
+
+def results_for(
+    layout: Layout, configuration: Configuration, identifier: str, ids: Callable[[Configuration], list[str]]
+) -> Results:
+    """The results for one table or figure; of one that was left out all, so that what is missing is named."""
+    shown = shown_results(layout, configuration)
+    return shown if identifier in ids(shown.configuration) else Results(layout, configuration)
 
 
 def _read_rankings(path: Path) -> dict[str, list[str]]:

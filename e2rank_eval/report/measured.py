@@ -62,7 +62,7 @@ class Measurements:
         if len(found) == 1:
             return Measured(value, found[0].interval, strata)
         ordered = [[values[query] for query in sorted(values)] for values in strata]
-        low, high = bootstrap_interval(ordered, seed=self._results.configuration.seed)
+        low, high = bootstrap_interval(ordered, seed=self._results.whole.seed)
         return Measured(value, (low, high), strata)
 
     def missing(self, cell: GridCell) -> list[Source]:
@@ -96,7 +96,7 @@ class Measurements:
 
     def _task(self, source: TaskSource) -> Part | None:
         """A task's main score: as the record of its mteb entry has it, else as mteb's own result file has."""
-        configuration, layout = self._results.configuration, self._results.layout
+        configuration, layout = self._results.whole, self._results.layout
         entry = entry_of(configuration, source.model, source.task, source.benchmark)
         if entry is None or not layout.path(places.MTEB_RECORD, entry=entry, system=source.model).exists():
             return self._result_file(source)

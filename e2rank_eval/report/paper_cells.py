@@ -53,7 +53,7 @@ def judged_cells(results: Results, grid: Grid) -> list[JudgedCell]:
     measurements = Measurements(results)
     ours = {(cell.system, cell.column): measurements.cell(cell) for cell in grid.cells}
     needed = _Needs(results, measurements)
-    tests = paired_tests(grid, ours, seed=results.configuration.seed)
+    tests = paired_tests(grid, ours, seed=results.whole.seed)
     return [_judged(grid, cell, ours, tests, needed) for cell in grid.cells]
 
 
@@ -86,7 +86,7 @@ class _Needs:
     def __init__(self, results: Results, measurements: Measurements) -> None:
         self._results = results
         self._measurements = measurements
-        self._availability = Availability(results.configuration)
+        self._availability = Availability(results.whole)
 
     def of(self, cell: GridCell) -> tuple[str, ...]:
         """The cell's own reason, else what this machine lacks, else that nobody ran it yet."""
@@ -111,7 +111,7 @@ class _Needs:
         return self._snakemake(self._results.path(pattern, source.key))
 
     def _task_command(self, source: TaskSource) -> str:
-        entry = entry_of(self._results.configuration, source.model, source.task, source.benchmark)
+        entry = entry_of(self._results.whole, source.model, source.task, source.benchmark)
         layout = self._results.layout
         if entry is not None:
             return self._snakemake(layout.path(places.MTEB_RECORD, entry=entry, system=source.model))

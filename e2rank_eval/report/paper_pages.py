@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from e2rank_eval.configuration import FigureArtefact, TableArtefact
+from e2rank_eval.planning.artefact_runs import ArtefactRuns
+from e2rank_eval.planning.partial import lacking
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.inline_svg import inline_svg
 from e2rank_eval.report.page import Page
@@ -26,7 +28,7 @@ def paper_pages(results: Results) -> Iterator[Page]:
     context = {
         "tables": {name: (f"Table {one.table}", build_table(results, name)) for name, one in tables.items()},
         "figures": {name: (_heading(name, one), _figure(results, name)) for name, one in figures.items()},
-        "undrawn": results.undrawn,
+        "lacking": lacking(ArtefactRuns(results.whole), results.left_out),
         "stand_ins": results.configuration.stand_ins is not None,
     }
     yield Page("paper.html", PAPER, context)

@@ -16,7 +16,7 @@ _SECONDS = "seconds per query"
 
 def paper_table(results: Results, name: str) -> Table:
     """The table as printed: of each system the published row and, once it ran, ours and the difference."""
-    found = grid(results.configuration, name)
+    found = grid(results.whole, name)
     cells = judged_cells(results, found)
     rows, groups = [], []
     for system in found.systems:
@@ -34,7 +34,7 @@ def paper_table(results: Results, name: str) -> Table:
 
 def cells_table(results: Results, name: str) -> Table:
     """Every cell of the table in one row, with its test, its verdict and the command that makes it."""
-    found = grid(results.configuration, name)
+    found = grid(results.whole, name)
     cells = judged_cells(results, found)
     kinds: list[tuple[str, Kind]] = [
         ("system", "text"), ("column", "text"), ("ours", "score"), ("published", "score"),
@@ -159,7 +159,7 @@ def _needs(cells: Sequence[JudgedCell]) -> list[str]:
 
 def _stand_ins(results: Results, found: Grid) -> str:
     """``: datasets: dl19 by lee, ...`` of those in the table; empty where the table names what it has."""
-    given = results.configuration.stand_ins
+    given = results.whole.stand_ins
     assert given is not None
     used = found.settings.names() | {
         "tasks": [source.task for source in found.sources() if isinstance(source, TaskSource)]

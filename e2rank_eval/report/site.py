@@ -9,10 +9,8 @@ from pathlib import Path
 
 from e2rank_eval.configuration import Configuration
 from e2rank_eval.errors import InputError
-from e2rank_eval.planning.artefact_runs import ArtefactRuns
-from e2rank_eval.planning.partial import made_here
 from e2rank_eval.report.audit_page import audit_page
-from e2rank_eval.report.collect import Results
+from e2rank_eval.report.collect import Results, shown_results
 from e2rank_eval.report.dataset_pages import dataset_pages
 from e2rank_eval.report.index import figure_ids, table_ids
 from e2rank_eval.report.leaderboard_page import leaderboard_files, leaderboard_page
@@ -23,7 +21,7 @@ from e2rank_eval.report.paper_pages import MTEB, PAPER, mteb_pages, paper_pages
 from e2rank_eval.report.query_pages import query_pages
 from e2rank_eval.report.rendering import Renderer
 from e2rank_eval.store import layout as places
-from e2rank_eval.store.files import read_json, write_text
+from e2rank_eval.store.files import write_text
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
 
@@ -41,7 +39,7 @@ def write_site(layout: Layout, configuration: Configuration, *, local_only: bool
 
     Every page holds its own style, script and data: the tree can be copied or sent as it is. Its
     bytes depend on the stored results alone, of which latency and manifests differ from run to run.
-    What the run left out because this machine lacks something is not shown, figures by name.
+    What the workflow left out because this machine lacks something is not shown, but named.
     With ``local_only`` it holds the texts of closed collections too, lies in ``site-local-only/``
     and says on every page that it is to be kept to oneself.
 
@@ -51,10 +49,7 @@ def write_site(layout: Layout, configuration: Configuration, *, local_only: bool
         When a result, table or figure of the configuration is missing or malformed.
     """
     started = time.time()
-    kept = layout.path(places.LEFT_OUT)
-    shown = made_here(ArtefactRuns(configuration), read_json(kept) if kept.exists() else {})
-    undrawn = configuration.artefacts.keys() - shown.artefacts.keys()
-    results = Results(layout, shown, local_only=local_only, undrawn=sorted(undrawn))
+    results = shown_results(layout, configuration, local_only=local_only)
     index = layout.path(places.LOCAL_SITE if local_only else places.SITE)
     folder = index.parent
     part = folder.with_name(f".{folder.name}.part")

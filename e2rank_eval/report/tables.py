@@ -8,7 +8,7 @@ from pathlib import Path
 
 from e2rank_eval.configuration import Configuration
 from e2rank_eval.errors import InputError
-from e2rank_eval.report.collect import Results
+from e2rank_eval.report.collect import Results, results_for
 from e2rank_eval.report.cost_tables import cost_table
 from e2rank_eval.report.index import paper_table_ids, table_ids
 from e2rank_eval.report.latency_tables import latency_table, phases_table
@@ -67,7 +67,7 @@ def write_table(layout: Layout, configuration: Configuration, table_id: str) -> 
     The bytes depend on the stored results alone. Raises as :func:`build_table`.
     """
     started = time.time()
-    results = Results(layout, configuration)
+    results = results_for(layout, configuration, table_id, table_ids)
     table = build_table(results, table_id)
     paths = []
     for suffix, form in _FORMS.items():

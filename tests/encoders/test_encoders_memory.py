@@ -15,7 +15,8 @@ from small_checkpoints import TEXTS, decoder_entry, encoder_entry, write_bert, w
 
 from e2rank_eval.encoders.batching import STABLE_TOKENS, Batch, padded_length
 from e2rank_eval.encoders.load import load_encoder
-from e2rank_eval.encoders.memory import run_in_batches
+from e2rank_eval.encoders.memory import run_in_batches, run_in_packs
+from e2rank_eval.encoders.packing import Pack
 from e2rank_eval.errors import UnavailableError
 from e2rank_eval.records import ListwiseInput
 
@@ -69,6 +70,45 @@ def test_what_must_be_filled_to_keep_bits_is_not_cut_further() -> None:
         run_in_batches([300], WINDOW, limited(200, []), batch_tokens=4096, least_tokens=STABLE_TOKENS)
 
 
+def limited_pack(
+    lengths: list[int], tokens: int, tried: list[int], done: list[int]
+) -> Callable[[Pack], None]:
+    def run(pack: Pack) -> None:
+        tried.append(sum(lengths[position] for position in pack.positions) + pack.filler)
+        if tried[-1] > tokens:
+            raise torch.cuda.OutOfMemoryError
+        done.extend(pack.positions)
+
+    return run
+
+
+@given(LENGTHS, st.integers(0, 600), st.integers(640, 3000))
+def test_packs_do_all_once_and_try_no_size_twice(lengths: list[int], least_tokens: int, fits: int) -> None:
+    """600 tokens are filled up to 608, and a single row is of up to 512."""
+    tried, done = list[int](), list[int]()
+    run_in_packs(lengths, limited_pack(lengths, fits, tried, done), least_tokens=least_tokens)
+    assert sorted(done) == list(range(len(lengths)))
+    failed = [tokens for tokens in tried if tokens > fits]
+    assert len(set(failed)) == len(failed) <= 3
+
+
+@pytest.mark.parametrize(
+    ("lengths", "least_tokens", "fits", "sizes"),
+    [([1] * 16, 256, 200, [256]), ([2000] + [1] * 48, 0, 1024, [2048, 2000]), ([], 0, 1, [])],
+)
+def test_packs_shrink_by_tokens_and_end_where_fewer_are_not_to_be_had(
+    lengths: list[int], least_tokens: int, fits: int, sizes: list[int]
+) -> None:
+    tried = list[int]()
+    run = limited_pack(lengths, fits, tried, [])
+    if sizes:
+        with pytest.raises(UnavailableError, match=f"{sizes[-1]} tokens do not fit the memory"):
+            run_in_packs(lengths, run, least_tokens=least_tokens)
+    else:
+        run_in_packs(lengths, run, least_tokens=least_tokens)
+    assert tried == sizes
+
+
 def limit_tokens(encoder: Any, monkeypatch: pytest.MonkeyPatch, tokens: int) -> list[int]:
     """Let the model's forward run out of memory above so many tokens; returns the tokens of each call."""
     forward, sizes = encoder.states.model.forward, list[int]()
@@ -113,7 +153,11 @@ def test_stable_vectors_keep_order_and_bits(
     assert sizes[:4] == (halved[1:] if layout == "packed" else halved[:4]), "texts of 128 tokens"
     np.testing.assert_allclose(encoder.encode(texts, "query").vectors, queries, atol=2e-6)
     said = capsys.readouterr().err
-    assert "out of memory with 16 inputs of up to 128 tokens; going on with 8" in said
+    told = {
+        "packed": "out of memory with 2048 tokens; going on with up to 1024 at once",
+        "padded": "out of memory with 16 inputs of up to 128 tokens; going on with 8",
+    }
+    assert told[layout] in said
 
 
 @pytest.mark.usefixtures("layout")
@@ -132,7 +176,7 @@ def test_a_sequence_that_does_not_fit_alone_is_an_error(
 ) -> None:
     encoder = load_encoder(write_decoder(tmp_path, "llama"), decoder_entry(), file_hashes={})
     limit_tokens(encoder, monkeypatch, 100)
-    with pytest.raises(UnavailableError, match="one input of 128 tokens does not fit the memory"):
+    with pytest.raises(UnavailableError, match="256 tokens do not fit the memory"):
         encoder.encode(TEXTS, "document")
 
 

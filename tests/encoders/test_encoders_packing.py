@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,12 @@ from e2rank_eval.encoders.batching import plan_batches
 from e2rank_eval.encoders.packing import STEP, can_pack, plan_packs
 from e2rank_eval.encoders.states import TransformerStates
 from e2rank_eval.encoders.tokenised import TokenSequence
+from e2rank_eval.errors import InputError
 
+LONGROPE = {
+    "rope_type": "longrope", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 64,
+    "short_factor": [1.0] * 8, "long_factor": [4.0] * 8,
+}  # fmt: skip
 LENGTHS = [1, 2, 2, 2, 37, 90, 90, 5, 1, 64]
 
 
@@ -105,3 +113,43 @@ def test_attention_within_a_sliding_window_is_padded(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         states.vectors(sequences(), stable=True), alone(folder, sequences()), atol=2e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("family", "wish"),
+    [
+        ("qwen3", {"is_causal": False}),
+        ("llama", {"is_causal": False}),
+        ("llama", {"rope_parameters": LONGROPE}),
+        ("bert", {"chunk_size_feed_forward": 8}),
+    ],
+)
+def test_what_depends_on_other_sequences_or_on_a_mask_is_padded(
+    family: str, wish: dict[str, Any], tmp_path: Path
+) -> None:
+    """Both-way attention lies in the mask, long positions in the longest sequence, chunks in the count."""
+    folder = write_bert(tmp_path, {}) if family == "bert" else write_decoder(tmp_path, family)
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | wish))
+    states = states_of(folder, causal=False)
+    assert not can_pack(states.model)
+    if family != "bert":  # alone, chunks of 8 need a length of their own
+        found = states.vectors(sequences(), stable=True)
+        np.testing.assert_allclose(found, alone(folder, sequences()), atol=2e-6)
+
+
+def test_threads_take_turns_and_leave_the_attention_as_it_was(tmp_path: Path) -> None:
+    states = states_of(write_decoder(tmp_path, "qwen3"), causal=True)
+    expected = states.vectors(sequences(), stable=True)
+    before = states.model.config._attn_implementation
+    with ThreadPoolExecutor(3) as pool:
+        turns = [pool.submit(states.vectors, sequences(), stable=True) for _ in range(12)]
+        for turn in turns:
+            np.testing.assert_array_equal(turn.result(), expected)
+    assert states.model.config._attn_implementation == before
+
+
+def test_a_sequence_without_a_token_is_named(tmp_path: Path) -> None:
+    states = states_of(write_bert(tmp_path, {}), causal=False)
+    with pytest.raises(InputError, match="text 2 of 2 has no token"):
+        states.vectors([TokenSequence((5, 6), 0, 2), TokenSequence((), 0, 0)], stable=False)

@@ -175,8 +175,8 @@ def test_a_run_leaves_out_what_the_machine_lacks_and_a_dry_run_shows_the_whole_g
     assert "results/paper/mteb/records/v1/e2rank-8b.json" in whole.artefacts.inputs("table4")
     assert here.artefacts.inputs("table4") == []
     assert "the model hub, for the data of MTEB" in here.artefacts.left_out["v1/e2rank-8b"]
-    assert "figure2" not in here.artefacts.here()
-    assert "table1" in here.artefacts.here()
+    assert "figure2" not in here.artefacts.shown.artefacts
+    assert "table1" in here.artefacts.shown.artefacts
     # What shows all of the results asks for no more; a figure asked for by its name still has its rules.
     curve = "results/paper/figures/sweep-prompt-documents.svg"
     assert curve in whole.figure_files()
@@ -185,3 +185,33 @@ def test_a_run_leaves_out_what_the_machine_lacks_and_a_dry_run_shows_the_whole_g
     assert here.latency_files() == here.mteb_files() == []
     assert here.shown_rerankings.keys() < here.rerankings.keys()
     assert "results/paper/tables/table1.csv" in here.table_files()
+    # What cannot be made has jobs apart, so that it drags nothing along and fails alone.
+    apart = {rule: datasets for rule, _, datasets in here.rerank_jobs()}
+    assert apart["rerank-bm25-e2rank-8b-left-out"] == ["trec-covid"]
+    assert all(not rule.endswith("-left-out") for rule, _, _ in whole.rerank_jobs())
+
+
+def test_what_is_stored_is_not_left_out_and_each_reason_is_counted_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import yaml
+
+    values = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text(encoding="utf-8"))
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    monkeypatch.chdir(tmp_path)
+    layout = Layout(tmp_path / "results" / "paper")
+    run = {"dataset": "trec-covid", "first_stage": "bm25", "reranker": "e2rank-8b"}
+    for pattern in (places.CANDIDATES, places.RUN, places.TRACE):
+        layout.path(pattern, **run).parent.mkdir(parents=True)
+        layout.path(pattern, **run).touch()
+    name = "trec-covid/bm25/e2rank-8b"
+    half = Graph(values, "paper.yaml", whole=False).artefacts
+    assert "a GPU, for E2Rank-8B (8B parameters)" in half.left_out[name]
+    licence = "not stated by BEIR; the papers of CORD-19 carry their own"
+    assert any(licence in line for line in half.left_out_summary())
+    layout.path(places.METRICS, **run).parent.mkdir(parents=True)
+    layout.path(places.METRICS, **run).touch()
+    here = Graph(values, "paper.yaml", whole=False)
+    assert name not in here.artefacts.left_out
+    assert f"latency/{name}" in here.artefacts.left_out
+    assert here.shown_rerankings["bm25", "e2rank-8b"] == ["trec-covid"]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from e2rank_eval.configuration import SLATES_TEACHER
 from e2rank_eval.errors import SuiteError
 from e2rank_eval.graph import FIGURE_SUFFIXES, TABLE_SUFFIXES, Graph, lead
 from e2rank_eval.registry.entries import models as registered_models

@@ -54,6 +54,6 @@ rule paper:
     input:
         [
             file
-            for artefact in GRAPH.artefacts.here()
+            for artefact in GRAPH.artefacts.shown.artefacts
             for file in GRAPH.artefacts.files(artefact)
         ],

@@ -27,11 +27,11 @@ rule encode_part:
 
 
 # Candidates: one job per first stage takes all its data sets, so that its model loads once.
-for first_stage, names in GRAPH.retrievals.items():
+for job, first_stage, names in GRAPH.retrieve_jobs():
 
     rule:
         name:
-            f"retrieve-{first_stage}"
+            job
         input:
             datasets=GRAPH.dataset_files(names),
             models=GRAPH.model_records("first_stages", first_stage),
@@ -39,9 +39,9 @@ for first_stage, names in GRAPH.retrievals.items():
         output:
             candidates=GRAPH.candidate_files({first_stage: names}),
         log:
-            f"{GRAPH.root}/logs/retrieve/{first_stage}.log",
+            f"{GRAPH.root}/logs/retrieve/{job}.log",
         benchmark:
-            f"{GRAPH.root}/benchmarks/retrieve/{first_stage}.tsv"
+            f"{GRAPH.root}/benchmarks/retrieve/{job}.tsv"
         conda:
             ENVIRONMENT
         threads: CONFIG.threads

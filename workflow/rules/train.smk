@@ -6,7 +6,6 @@ for slates, made_from in GRAPH.trainings.slates.items():
             f"slates-{Path(slates).stem}"
         input:
             made_from,
-            GRAPH.path(places.MODEL, model=SLATES_TEACHER),
         output:
             slates,
         log:
@@ -22,10 +21,10 @@ for slates, made_from in GRAPH.trainings.slates.items():
         params:
             cache=str(CONFIG.cache),
         shell:
-            "e2rank-eval slates {input[0]} {output} --cache {params.cache} --threads {threads} 2>&1 | tee {log}"
+            "e2rank-eval slates {input:q} {output:q} --cache {params.cache:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
-# Training: one job per run of the configuration's training files, named train_stage1:<run> and so on. A
+# Training: one job per run of the configuration's training files, named train_stage1-<run> and so on. A
 # job that was killed goes on from its newest checkpoint, which no rule declares and none deletes.
 for (path, run), (_, settings) in GRAPH.trainings.runs.items():
 

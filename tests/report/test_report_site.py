@@ -202,7 +202,7 @@ def test_what_a_machine_could_not_make_is_left_out_and_figures_are_named(
     gpu = ("code/bm25/e2rank", "code/bm25/e2rank-3", "latency/code/bm25/e2rank")
     left_out = {name: ["a GPU"] for name in gpu} | {"local/all-minilm-l6-v2": ["a hub"]}
     copied_layout.path(places.LEFT_OUT).write_text(json.dumps(left_out), encoding="utf-8")
-    configuration = open_results(copied_layout.root).configuration.model_copy(update={"comparisons": {}})
+    configuration = open_results(copied_layout.root).whole.model_copy(update={"comparisons": {}})
     for pattern, name in (
         (places.METRICS, "e2rank"),
         (places.LATENCY, "e2rank"),

@@ -51,7 +51,7 @@ class Artefacts:
         if led() and path.exists():
             return read_left_out(layout)
         found = not_stored(self._runs.left_out(), self._runs, layout)
-        if found or path.exists():
+        if self._configuration.artefacts or path.exists():
             write_json(path, found)
         return found
 

@@ -215,3 +215,21 @@ def test_what_is_stored_is_not_left_out_and_each_reason_is_counted_whole(
     assert name not in here.artefacts.left_out
     assert f"latency/{name}" in here.artefacts.left_out
     assert here.shown_rerankings["bm25", "e2rank-8b"] == ["trec-covid"]
+
+
+def test_jobs_go_by_what_the_leading_process_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import yaml
+
+    values = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text(encoding="utf-8"))
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    monkeypatch.chdir(tmp_path)
+    leading = Graph(values, "paper.yaml", whole=False).artefacts.left_out
+    kept = tmp_path / "results" / "paper" / "left_out.json"
+    assert read_json(kept) == leading
+    write_json(kept, {"dl19/bm25/first-stage": ["a network"]})
+    monkeypatch.setattr("e2rank_eval.graph.artefacts.led", lambda: True)
+    assert Graph(values, "paper.yaml", whole=False).artefacts.left_out == read_json(kept)
+    monkeypatch.setattr("e2rank_eval.graph.artefacts.led", lambda: False)
+    assert Graph(values, "paper.yaml", whole=False).artefacts.left_out == leading
+    del values["artefacts"]
+    assert Graph(values, "paper.yaml", whole=False).artefacts.left_out == {} == read_json(kept)

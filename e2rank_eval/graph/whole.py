@@ -64,19 +64,17 @@ class Graph(Systems):
         self.drawn = [name for name in declared if name in figures]
         self.figures = [figure for figure in figures if figure not in declared]
 
-    def rerank_jobs(self) -> Iterator[tuple[str, tuple[str, str], list[str]]]:
-        """Rule, (first stage, reranker) and data sets of every job.
+    def rerank_jobs(self) -> Iterator[tuple[tuple[str, str], str, list[str]]]:
+        """(First stage, reranker), end of the rule's name and data sets of every job.
 
         One takes all that this machine can make, so that weights load once. What it cannot make has a job
         apart, which runs for nobody but who asks for it, and says what is missing.
         """
-        for (first_stage, reranker), rule, datasets in _parted(self.rerankings, self.shown_rerankings):
-            yield f"rerank-{first_stage}-{reranker}{rule}", (first_stage, reranker), datasets
+        return _parted(self.rerankings, self.shown_rerankings)
 
     def retrieve_jobs(self) -> Iterator[tuple[str, str, list[str]]]:
-        """Rule, first stage and data sets of every job, as :meth:`rerank_jobs` has them."""
-        for first_stage, rule, datasets in _parted(self.retrievals, self.shown_retrievals):
-            yield f"retrieve-{first_stage}{rule}", first_stage, datasets
+        """First stage, end of the rule's name and data sets of every job, as :meth:`rerank_jobs` has them."""
+        return _parted(self.retrievals, self.shown_retrievals)
 
     def _check_registries(self, origin: str, needed: Set[str]) -> None:
         """Only tables of the paper, which say so, may name rerankers whose model has yet to be trained."""

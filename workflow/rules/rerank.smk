@@ -27,11 +27,11 @@ rule rerank_part:
 
 # Runs and traces: one job per (first stage, reranker) takes all its data sets, so that its weights load
 # once. A data set that is added reruns the job; its finished shards make that cheap.
-for job, (first_stage, reranker), names in GRAPH.rerank_jobs():
+for (first_stage, reranker), rest, names in GRAPH.rerank_jobs():
 
     rule:
         name:
-            job
+            f"rerank-{first_stage}-{reranker}{rest}"
         input:
             datasets=GRAPH.dataset_files(names),
             candidates=GRAPH.candidate_files({first_stage: names}),
@@ -41,9 +41,9 @@ for job, (first_stage, reranker), names in GRAPH.rerank_jobs():
             runs=GRAPH.reranking_files(places.RUN, {(first_stage, reranker): names}),
             traces=GRAPH.reranking_files(places.TRACE, {(first_stage, reranker): names}),
         log:
-            f"{GRAPH.root}/logs/rerank/{job}.log",
+            f"{GRAPH.root}/logs/rerank/{first_stage}/{reranker}{rest}.log",
         benchmark:
-            f"{GRAPH.root}/benchmarks/rerank/{job}.tsv"
+            f"{GRAPH.root}/benchmarks/rerank/{first_stage}/{reranker}{rest}.tsv"
         conda:
             ENVIRONMENT
         threads: CONFIG.threads

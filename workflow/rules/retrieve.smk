@@ -27,11 +27,11 @@ rule encode_part:
 
 
 # Candidates: one job per first stage takes all its data sets, so that its model loads once.
-for job, first_stage, names in GRAPH.retrieve_jobs():
+for first_stage, rest, names in GRAPH.retrieve_jobs():
 
     rule:
         name:
-            job
+            f"retrieve-{first_stage}{rest}"
         input:
             datasets=GRAPH.dataset_files(names),
             models=GRAPH.model_records("first_stages", first_stage),
@@ -39,9 +39,9 @@ for job, first_stage, names in GRAPH.retrieve_jobs():
         output:
             candidates=GRAPH.candidate_files({first_stage: names}),
         log:
-            f"{GRAPH.root}/logs/retrieve/{job}.log",
+            f"{GRAPH.root}/logs/retrieve/{first_stage}{rest}.log",
         benchmark:
-            f"{GRAPH.root}/benchmarks/retrieve/{job}.tsv"
+            f"{GRAPH.root}/benchmarks/retrieve/{first_stage}{rest}.tsv"
         conda:
             ENVIRONMENT
         threads: CONFIG.threads

@@ -78,9 +78,8 @@ def slates(
     output: Annotated[Path, typer.Argument(help="The JSONL file to write.")],
     split: Annotated[str, typer.Option(help="Of a folder: qrels/<split>.tsv.")] = "train",
     model: Annotated[
-        str | None,
-        typer.Option(help="Registry encoder whose vectors the teacher compares; MiniLM by default."),
-    ] = None,
+        str, typer.Option(help="Registry encoder whose vectors the teacher compares.")
+    ] = "all-minilm-l6-v2",
     depth: Annotated[int, typer.Option(min=2, help="BM25 candidates of a slate.")] = 50,
     cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),
     threads: Annotated[int, typer.Option(min=1)] = 2,
@@ -89,13 +88,12 @@ def slates(
 
     Example: e2rank-eval slates config/slates/docstrings.yaml cache/slates/docstrings.jsonl
     """
-    from e2rank_eval.configuration import SLATES_TEACHER
     from e2rank_eval.model_loading import Models
     from e2rank_eval.training.collection_slates import collection_slates, read_collection
     from e2rank_eval.training.slates import write_slates
 
     dataset = read_collection(source, split)
-    encoder = Models(cache, threads=threads).encoder(model or SLATES_TEACHER)
+    encoder = Models(cache, threads=threads).encoder(model)
     found = collection_slates(dataset, encoder, depth)
     write_slates(output, found)
     typer.echo(f"{output}: {len(found)} slates of {len(dataset.queries)} queries")

@@ -39,7 +39,6 @@ from e2rank_eval.configuration.systems import (
     Strict,
 )
 from e2rank_eval.configuration.training import (
-    SLATES_TEACHER,
     CrossEncoderRun,
     InfoNCESettings,
     ListwiseRun,
@@ -55,7 +54,6 @@ from e2rank_eval.configuration.training import (
 from e2rank_eval.configuration.yaml_files import line_of, load_mapping
 
 __all__ = [
-    "SLATES_TEACHER",
     "ArtefactSettings",
     "ColumnSettings",
     "ComparisonSettings",

@@ -9,9 +9,6 @@ from pydantic import Field, model_validator
 
 from e2rank_eval.configuration.systems import Name, Strict
 
-SLATES_TEACHER = "all-minilm-l6-v2"
-"""Whose vectors rank the slates of judged collections and of docstrings, unless another is named."""
-
 
 class SlateFile(Strict):
     """A file of slates: JSON lines with query, document (a list), ranking (1-based), source."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -36,27 +37,31 @@ def read_left_out(layout: Layout) -> dict[str, list[str]]:
 
 def not_stored(left_out: LeftOut, runs: ArtefactRuns, layout: Layout) -> dict[str, list[str]]:
     """``left_out`` without what is stored: made elsewhere, or before what it takes went away."""
-    stored = set()
-    for name in runs.configuration.artefacts:
-        for key in runs.runs(name):
-            files = [layout.path(one, **_named(key)) for one in _OF_A_RUN]
-            stored |= {spoken(key)} if all(path.exists() for path in files) else set()
-        for key in runs.timings(name):
-            stored |= {spoken_timing(key)} if layout.path(places.LATENCY, **_named(key)).exists() else set()
-        for entry, system in runs.mteb_jobs(name):
-            record = layout.path(places.MTEB_RECORD, entry=entry, system=system)
-            stored |= {spoken((entry, system))} if record.exists() else set()
-        for run in runs.published_runs(name):
-            stored |= {run} if layout.path(places.PUBLISHED_RUN, run=run).exists() else set()
-    return {name: reasons for name, reasons in left_out.items() if name not in stored}
+    if not left_out:
+        return {}
+    files = dict(_files(runs, layout))
+    return {
+        name: reasons
+        for name, reasons in left_out.items()
+        if name not in files or not all(path.exists() for path in files[name])
+    }
 
 
 _KEPT: TypeAdapter[dict[str, list[str]]] = TypeAdapter(dict[str, list[str]])
 _OF_A_RUN = (places.CANDIDATES, places.RUN, places.TRACE, places.METRICS)
 
 
-def _named(key: tuple[str, str, str]) -> dict[str, str]:
-    return dict(zip(("dataset", "first_stage", "reranker"), key, strict=True))
+def _files(runs: ArtefactRuns, layout: Layout) -> Iterator[tuple[str, list[Path]]]:
+    """What each run, timing, MTEB job and public run of the artefacts is stored as."""
+    for name in runs.configuration.artefacts:
+        for key in runs.runs(name):
+            yield spoken(key), [layout.run_path(pattern, key) for pattern in _OF_A_RUN]
+        for key in runs.timings(name):
+            yield spoken_timing(key), [layout.run_path(places.LATENCY, key)]
+        for entry, system in runs.mteb_jobs(name):
+            yield spoken((entry, system)), [layout.path(places.MTEB_RECORD, entry=entry, system=system)]
+        for run in runs.published_runs(name):
+            yield run, [layout.path(places.PUBLISHED_RUN, run=run)]
 
 
 def made_here(runs: ArtefactRuns, left_out: LeftOut) -> Configuration:

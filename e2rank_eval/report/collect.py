@@ -193,8 +193,7 @@ class Results:
         return [(entry.dataset, entry.first_stage, r) for entry in entries for r in entry.rerankers]
 
     def _path(self, pattern: str, run: RunKey) -> Path:
-        dataset, first_stage, reranker = run
-        return self.layout.path(pattern, dataset=dataset, first_stage=first_stage, reranker=reranker)
+        return self.layout.run_path(pattern, run)
 
     def _record(self, path: Path, kind: type[Record]) -> Record:
         def parse(path: Path) -> Record:

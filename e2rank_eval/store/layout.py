@@ -42,3 +42,8 @@ class Layout:
 
     def path(self, pattern: str, **names: str) -> Path:
         return self.root / pattern.format(**names)
+
+    def run_path(self, pattern: str, run: tuple[str, str, str]) -> Path:
+        """The path of a file of ``run``: (data set, first stage, reranker)."""
+        dataset, first_stage, reranker = run
+        return self.path(pattern, dataset=dataset, first_stage=first_stage, reranker=reranker)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from e2rank_eval.configuration import read_configuration
 from e2rank_eval.errors import InputError
@@ -41,6 +43,15 @@ def public_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for run in ("bm25-dl19", "splade-dl19"):
         write_run_metrics(folder / "published_runs" / f"{run}.json", [run], folder / "cache", RUNS)
     return folder
+
+
+@pytest.fixture
+def paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The paper's grid, in a working folder of the test's own."""
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    monkeypatch.chdir(tmp_path)
+    values: dict[str, Any] = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text(encoding="utf-8"))
+    return values
 
 
 def _results(folder: Path) -> Results:
@@ -160,16 +171,11 @@ def test_bars_are_drawn_with_nothing_run(tmp_path: Path) -> None:
 
 
 def test_a_run_leaves_out_what_the_machine_lacks_and_a_dry_run_shows_the_whole_grid(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paper: dict[str, Any],
 ) -> None:
-    import yaml
-
-    values = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text(encoding="utf-8"))
-    (tmp_path / "config").symlink_to(ROOT / "config")
-    monkeypatch.chdir(tmp_path)
-    whole = Graph(values, "paper.yaml")
+    whole = Graph(paper, "paper.yaml")
     assert "results/paper/metrics/dl19/bm25/e2rank-8b.json" in whole.artefacts.inputs("table1")
-    here = Graph(values, "paper.yaml", whole=False)
+    here = Graph(paper, "paper.yaml", whole=False)
     assert here.artefacts.inputs("table1") == []
     assert "dl19/bm25/e2rank-8b" in here.artefacts.left_out
     assert "results/paper/mteb/records/v1/e2rank-8b.json" in whole.artefacts.inputs("table4")
@@ -192,44 +198,36 @@ def test_a_run_leaves_out_what_the_machine_lacks_and_a_dry_run_shows_the_whole_g
 
 
 def test_what_is_stored_is_not_left_out_and_each_reason_is_counted_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paper: dict[str, Any], tmp_path: Path
 ) -> None:
-    import yaml
-
-    values = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text(encoding="utf-8"))
-    (tmp_path / "config").symlink_to(ROOT / "config")
-    monkeypatch.chdir(tmp_path)
     layout = Layout(tmp_path / "results" / "paper")
     run = {"dataset": "trec-covid", "first_stage": "bm25", "reranker": "e2rank-8b"}
     for pattern in (places.CANDIDATES, places.RUN, places.TRACE):
         layout.path(pattern, **run).parent.mkdir(parents=True)
         layout.path(pattern, **run).touch()
     name = "trec-covid/bm25/e2rank-8b"
-    half = Graph(values, "paper.yaml", whole=False).artefacts
+    half = Graph(paper, "paper.yaml", whole=False).artefacts
     assert "a GPU, for E2Rank-8B (8B parameters)" in half.left_out[name]
     licence = "not stated by BEIR; the papers of CORD-19 carry their own"
     assert any(licence in line for line in half.left_out_summary())
     layout.path(places.METRICS, **run).parent.mkdir(parents=True)
     layout.path(places.METRICS, **run).touch()
-    here = Graph(values, "paper.yaml", whole=False)
+    here = Graph(paper, "paper.yaml", whole=False)
     assert name not in here.artefacts.left_out
     assert f"latency/{name}" in here.artefacts.left_out
     assert here.shown_rerankings["bm25", "e2rank-8b"] == ["trec-covid"]
 
 
-def test_jobs_go_by_what_the_leading_process_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import yaml
-
-    values = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text(encoding="utf-8"))
-    (tmp_path / "config").symlink_to(ROOT / "config")
-    monkeypatch.chdir(tmp_path)
-    leading = Graph(values, "paper.yaml", whole=False).artefacts.left_out
+def test_jobs_go_by_what_the_leading_process_found(
+    paper: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leading = Graph(paper, "paper.yaml", whole=False).artefacts.left_out
     kept = tmp_path / "results" / "paper" / "left_out.json"
     assert read_json(kept) == leading
     write_json(kept, {"dl19/bm25/first-stage": ["a network"]})
     monkeypatch.setattr("e2rank_eval.graph.artefacts.led", lambda: True)
-    assert Graph(values, "paper.yaml", whole=False).artefacts.left_out == read_json(kept)
+    assert Graph(paper, "paper.yaml", whole=False).artefacts.left_out == read_json(kept)
     monkeypatch.setattr("e2rank_eval.graph.artefacts.led", lambda: False)
-    assert Graph(values, "paper.yaml", whole=False).artefacts.left_out == leading
-    del values["artefacts"]
-    assert Graph(values, "paper.yaml", whole=False).artefacts.left_out == {} == read_json(kept)
+    assert Graph(paper, "paper.yaml", whole=False).artefacts.left_out == leading
+    del paper["artefacts"]
+    assert Graph(paper, "paper.yaml", whole=False).artefacts.left_out == {} == read_json(kept)

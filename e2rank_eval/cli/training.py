@@ -1,4 +1,4 @@
-"""Verbs that train: label, slates, train."""
+"""Verbs that train: label, slates, train, curves."""
 
 from __future__ import annotations
 
@@ -97,3 +97,20 @@ def slates(
     found = collection_slates(dataset, encoder, depth)
     write_slates(output, found)
     typer.echo(f"{output}: {len(found)} slates of {len(dataset.queries)} queries")
+
+
+@app.command()
+def curves(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of training runs, each with its log.jsonl.")],
+    output: Annotated[
+        Path, typer.Option(help="Where the figure goes; .svg, .png and .csv (its data) are added.")
+    ] = Path("learning-curves"),
+) -> None:
+    """Draw the learning curves of training runs: loss, and nDCG@10 on development slates.
+
+    Example: e2rank-eval curves models/e2rank-minilm models/ablation-full --output results/curves
+    """
+    from e2rank_eval.report.learning_curves import write_curves
+
+    for path in write_curves(folders, output):
+        typer.echo(path)

@@ -1,0 +1,74 @@
+"""Learning curves: what a run's log becomes, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.report.learning_curves import draw_curves, read_curves, running_mean, write_curves
+from e2rank_eval.training.logs import Log
+
+SHIPPED = Path(__file__).parents[2] / "models" / "e2rank-minilm"
+
+
+def _run(folder: Path, *, watched: bool) -> Path:
+    folder.mkdir()
+    log = Log(folder, 0)
+    for step in range(1, 5):
+        log.write(step, {"loss": 4.0 / step, "learning_rate": 1e-5})
+        if watched and step % 2 == 0:
+            log.write(step, {"score": 0.1 * step, "pairs": 0.6}, group="development")
+    log.close()
+    return folder
+
+
+def test_the_shipped_run_is_drawn_from_its_log(tmp_path: Path) -> None:
+    paths = write_curves([SHIPPED], tmp_path / "curves")
+    assert [path.name for path in paths] == ["curves.csv", "curves.svg", "curves.png"]
+    with paths[0].open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    losses = [row for row in rows if row["measure"] == "loss"]
+    assert [int(row["update"]) for row in losses] == list(range(1, 121))
+    assert float(losses[0]["value"]) == pytest.approx(2.15322)
+    assert {"info_nce", "ranknet", "oracle", "feedback"} <= {row["measure"] for row in rows}
+    first = [path.read_bytes() for path in paths]
+    assert [path.read_bytes() for path in write_curves([SHIPPED], tmp_path / "curves")] == first
+
+
+def test_a_watched_run_has_a_second_panel(tmp_path: Path) -> None:
+    watched, other = _run(tmp_path / "a", watched=True), _run(tmp_path / "b", watched=False)
+    drawing = draw_curves([read_curves(watched), read_curves(other)])
+    loss, score = drawing.figure.axes
+    assert [line.get_label() for line in loss.lines] == ["a", "b"]
+    assert list(score.lines[0].get_xdata()) == [2, 4]
+    assert list(score.lines[0].get_ydata()) == pytest.approx([20.0, 40.0])
+    assert "best nDCG@10 40.0 after 4 updates" in drawing.description
+    assert len(draw_curves([read_curves(other)]).figure.axes) == 1
+
+
+def test_two_runs_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    runs = [_run(tmp_path / "a", watched=False), _run(tmp_path / "x" / "a", watched=False)]
+    with pytest.raises(InputError, match="two runs are called 'a'"):
+        write_curves(runs, tmp_path / "curves")
+
+
+def test_what_is_no_log_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no log of a training run"):
+        read_curves(tmp_path)
+    (tmp_path / "log.jsonl").write_text('{"step": 1, "group": "train", "loss": 1.0}\n{"query": "q"}\n')
+    with pytest.raises(InputError, match="no line of a training log") as caught:
+        read_curves(tmp_path)
+    assert "log.jsonl:2" in str(caught.value)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=60), st.integers(1, 70))
+def test_the_running_mean_is_the_mean_of_the_last_values(values: list[float], width: int) -> None:
+    expected = [np.mean(values[max(0, end - width) : end]) for end in range(1, len(values) + 1)]
+    assert running_mean(values, width) == pytest.approx(expected, abs=1e-9)

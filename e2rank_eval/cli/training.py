@@ -86,15 +86,18 @@ def slates(
 ) -> None:
     """Make training slates of a judged collection, ranked by a teacher who knows the relevant documents.
 
+    A YAML file may name another teacher: the encoder blended with a sparse one.
+
     Example: e2rank-eval slates config/slates/docstrings.yaml cache/slates/docstrings.jsonl
     """
     from e2rank_eval.model_loading import Models
     from e2rank_eval.training.collection_slates import collection_slates, read_collection
     from e2rank_eval.training.slates import write_slates
+    from e2rank_eval.training.teachers import load_teacher
 
-    dataset = read_collection(source, split)
-    encoder = Models(cache, threads=threads).encoder(model)
-    found = collection_slates(dataset, encoder, depth)
+    dataset, blend = read_collection(source, split)
+    teacher = load_teacher(Models(cache, threads=threads), model, blend)
+    found = collection_slates(dataset, teacher, depth)
     write_slates(output, found)
     typer.echo(f"{output}: {len(found)} slates of {len(dataset.queries)} queries")
 

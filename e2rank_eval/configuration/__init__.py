@@ -21,6 +21,13 @@ from e2rank_eval.configuration.reading import (
     read_strictly,
     read_training,
 )
+from e2rank_eval.configuration.slates import (
+    BlendSettings,
+    DocstringSettings,
+    PinnedPackage,
+    read_docstring_settings,
+    slate_sources,
+)
 from e2rank_eval.configuration.stand_ins import StandIns, stand_in
 from e2rank_eval.configuration.systems import (
     CrossEncoderSettings,
@@ -55,6 +62,7 @@ from e2rank_eval.configuration.yaml_files import line_of, load_mapping
 
 __all__ = [
     "ArtefactSettings",
+    "BlendSettings",
     "ColumnSettings",
     "ComparisonSettings",
     "Configuration",
@@ -63,6 +71,7 @@ __all__ = [
     "CrossEncoderSettings",
     "CustomSettings",
     "DatasetSettings",
+    "DocstringSettings",
     "E2RankSettings",
     "FeedbackSettings",
     "FigureArtefact",
@@ -78,6 +87,7 @@ __all__ = [
     "Name",
     "OptimiserSettings",
     "PairwiseSettings",
+    "PinnedPackage",
     "PointwiseSettings",
     "PromptSettings",
     "RerankerBase",
@@ -96,7 +106,9 @@ __all__ = [
     "load_mapping",
     "parse_configuration",
     "read_configuration",
+    "read_docstring_settings",
     "read_strictly",
     "read_training",
+    "slate_sources",
     "stand_in",
 ]

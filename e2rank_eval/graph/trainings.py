@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from e2rank_eval.configuration import RunBase, read_training
+from e2rank_eval.configuration import RunBase, read_training, slate_sources
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.systems import Systems
 from e2rank_eval.store import layout as places
@@ -14,7 +14,8 @@ from e2rank_eval.store import layout as places
 class Trainings:
     """``runs`` maps (training file, run) to the file's content and the run's settings.
 
-    ``slates`` maps files of slates to what the graph makes them of; the others are the user's own.
+    ``slates`` maps files of slates to what the graph makes them of, first what the verb is given; the
+    others are the user's own.
 
     Raises
     ------
@@ -50,7 +51,7 @@ class Trainings:
         return [self.entry(path, run) for path, run in self.runs]
 
 
-def _made_slates(runs: Iterable[RunBase]) -> dict[str, str]:
+def _made_slates(runs: Iterable[RunBase]) -> dict[str, list[str]]:
     found: dict[str, str] = {}
     paths: dict[str, Path] = {}
     for one in (one for run in runs for one in run.data if one.made_from is not None):
@@ -62,4 +63,4 @@ def _made_slates(runs: Iterable[RunBase]) -> dict[str, str]:
         if same_name != one.path:
             mend = "rename one: their rules and logs have a file's name"
             raise InputError(f"slates called as those at {same_name}", path=one.path, mend=mend)
-    return found
+    return {path: [str(one) for one in slate_sources(Path(made_from))] for path, made_from in found.items()}

@@ -11,7 +11,14 @@ from matplotlib.axes import Axes
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.figure_style import (
-    MUTED, Drawing, csv_text, new_figure, panel_title, png_bytes, style, svg_bytes,
+    MUTED,
+    Drawing,
+    csv_text,
+    new_figure,
+    panel_title,
+    png_bytes,
+    style,
+    svg_bytes,
 )  # fmt: skip
 from e2rank_eval.store.files import read_jsonl, write_bytes
 from e2rank_eval.training.logs import LOG

@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from pydantic import Field
-
-from e2rank_eval.configuration import Strict
+from e2rank_eval.configuration import DocstringSettings, PinnedPackage
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset, Document, Query
 
@@ -22,21 +20,6 @@ _PASSAGE_WORDS = (20, 28, 40)
 _SUMMARY_SHARE = 0.6
 _CUT_QUERY = (6, 20)
 _COMPARED = 300
-
-
-class PinnedPackage(Strict):
-    """A package whose docstrings are read, exactly at this version."""
-
-    version: str
-    licence: str
-
-
-class DocstringSettings(Strict):
-    """Whose docstrings, how many of them, and the seed of the choice."""
-
-    packages: dict[str, PinnedPackage] = Field(min_length=1, description="by name of the distribution")
-    docstrings: int = Field(1500, ge=1)
-    seed: int = 11
 
 
 def docstring_collection(settings: DocstringSettings) -> Dataset:
@@ -82,7 +65,7 @@ def _docstrings(settings: DocstringSettings) -> list[tuple[str, str]]:
     """Summary and body, each once, in the order of packages and paths."""
     kept: list[tuple[str, str]] = []
     seen: set[str] = set()
-    for name, pinned in settings.packages.items():
+    for name, pinned in settings.pinned.items():
         for path in _sources(name, pinned):
             for docstring in _docstrings_of(path):
                 pair = _parts(docstring)

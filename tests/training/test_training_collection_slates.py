@@ -8,9 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from e2rank_eval.configuration import (
+    BlendSettings,
+    DocstringSettings,
+    PinnedPackage,
+    read_docstring_settings,
+    slate_sources,
+)
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.training.collection_slates import oracle_scores, read_collection
-from e2rank_eval.training.docstrings import DocstringSettings, PinnedPackage, docstring_collection
+from e2rank_eval.model_loading import Models
+from e2rank_eval.records import Dataset, Document, ListwiseInput, Query
+from e2rank_eval.registry import entries
+from e2rank_eval.retrieval.splade import Splade
+from e2rank_eval.training.collection_slates import collection_slates, read_collection
+from e2rank_eval.training.docstrings import docstring_collection
+from e2rank_eval.training.teachers import KnowingTeacher, load_teacher, oracle_scores, standardised
 
 
 def _settings(version: str | None = None, **changes: int) -> DocstringSettings:
@@ -60,3 +72,66 @@ def test_the_oracle_ranks_by_the_query_and_the_mean_of_the_positives() -> None:
     query = np.array([0.0, 0.0, 1.0], dtype=np.float32)
     assert oracle_scores(query, documents, [0]) == pytest.approx([2**-0.5, 0.0, 2**-0.5], abs=1e-6)
     assert oracle_scores(query, documents, [0, 1]) == pytest.approx([0.5, 0.5, 2**-0.5], abs=1e-6)
+
+
+def test_packages_of_another_file_are_those_of_that_file(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("packages:\n  joblib: {version: '1', licence: MIT}\n")
+    (tmp_path / "b.yaml").write_text("packages: a.yaml\ndocstrings: 7\n")
+    (tmp_path / "c.yaml").write_text("packages: b.yaml\n")
+    found = read_docstring_settings(tmp_path / "b.yaml")
+    assert found.pinned == {"joblib": PinnedPackage(version="1", licence="MIT")}
+    assert found.docstrings == 7
+    assert slate_sources(tmp_path / "b.yaml") == [tmp_path / "b.yaml", tmp_path / "a.yaml"]
+    assert slate_sources(tmp_path / "a.yaml") == [tmp_path / "a.yaml"]
+    with pytest.raises(InputError, match="names a further file of packages"):
+        read_docstring_settings(tmp_path / "c.yaml")
+
+
+def test_standardised_scores_forget_their_scale() -> None:
+    scores = np.array([3.0, 1.0, 2.0])
+    assert standardised(scores) == pytest.approx([1.5**0.5, -(1.5**0.5), 0.0])
+    assert standardised(7 * scores - 2) == pytest.approx(standardised(scores))
+    assert standardised(np.full(3, 0.1 + 0.2)).tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.fixture(scope="module")
+def capitals() -> Dataset:
+    texts = (
+        "The river Rhine rises in the Alps and flows into the North Sea.",
+        "Paris is the capital and the largest city of France.",
+        "Berlin has been the capital of Germany since reunification.",
+        "Bread is baked from flour, water and yeast.",
+    )
+    corpus = {str(place): Document(str(place), text) for place, text in enumerate(texts)}
+    queries = {"q": Query("q", "what is the capital of france")}
+    return Dataset("capitals", corpus, queries, {"q": {"1": 1}}, {})
+
+
+def test_one_who_knows_ranks_the_relevant_document_first(capitals: Dataset, fetch_cache: Path) -> None:
+    teacher = KnowingTeacher(Models(fetch_cache, threads=1).encoder("all-minilm-l6-v2"))
+    (slate,) = collection_slates(capitals, teacher, 4)
+    assert [slate.documents[place] for place in slate.labelled] == [capitals.corpus["1"].text]
+    assert slate.labelled == (slate.best,)
+
+
+def test_a_blend_adds_what_both_models_say(capitals: Dataset, fetch_cache: Path) -> None:
+    """Against the sum written out with each model called by itself; real models, nothing shared but them."""
+    models = Models(fetch_cache, threads=1)
+    settings = BlendSettings(sparse="splade-tiny-msmarco", weight=0.5, documents=2)
+    (slate,) = collection_slates(capitals, load_teacher(models, "all-minilm-l6-v2", settings), 4)
+    dense = models.encoder("all-minilm-l6-v2")
+    sparse = Splade(models.path("splade-tiny-msmarco"), entries.model("splade-tiny-msmarco"))
+    enriched = dense.encode_listwise([ListwiseInput(slate.query, slate.documents[:2])]).vectors[0]
+    query = dense.encode([slate.query], "query").vectors[0] + enriched
+    ours = dense.encode(list(slate.documents), "document").vectors @ query
+    theirs = (sparse.encode(slate.documents, "document") @ sparse.encode([slate.query], "query").T).toarray()
+    total = (ours - ours.mean()) / ours.std() + 0.5 * (theirs[:, 0] - theirs.mean()) / theirs.std()
+    assert np.argsort(-total).tolist() == np.argsort(slate.ranks).tolist()
+    assert slate.documents[slate.best] == capitals.corpus["1"].text
+
+
+def test_no_package_at_all_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("docstrings: 3\npackages: {}\n")
+    with pytest.raises(InputError, match="no package is named") as caught:
+        read_docstring_settings(tmp_path / "a.yaml")
+    assert "a.yaml:2" in str(caught.value)

@@ -107,7 +107,7 @@ def test_runs_of_a_training_file_depend_on_slates_base_and_the_run_they_follow(t
 def test_the_shipped_recipe_starts_from_pinned_packages() -> None:
     graph = Graph(small_configuration() | {"training": ["config/train/small.yaml"]}, "mine.yaml")
     slates = "cache/slates/docstrings.jsonl"
-    assert graph.trainings.slates == {slates: "config/slates/docstrings.yaml"}
+    assert graph.trainings.slates[slates] == ["config/slates/docstrings.yaml"]
     assert slates in graph.trainings.inputs("config/train/small.yaml", "e2rank-minilm")
 
 

@@ -21,7 +21,7 @@ for slates, made_from in GRAPH.trainings.slates.items():
         params:
             cache=str(CONFIG.cache),
         shell:
-            "e2rank-eval slates {input:q} {output:q} --cache {params.cache:q} --threads {threads} 2>&1 | tee {log:q}"
+            "e2rank-eval slates {input[0]:q} {output:q} --cache {params.cache:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
 # Training: one job per run of the configuration's training files, named train_stage1-<run> and so on. A

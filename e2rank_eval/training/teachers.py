@@ -1,0 +1,137 @@
+"""Teachers of slates: how well each document answers a query, by one who knows, or by two models together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2rank_eval.configuration import BlendSettings
+from e2rank_eval.encoders.base import Encoder, Vectors
+from e2rank_eval.model_loading import ModelProvider
+from e2rank_eval.progress import track
+from e2rank_eval.prompts.truncation import cut_words
+from e2rank_eval.records import ListwiseInput
+from e2rank_eval.registry import entries
+from e2rank_eval.retrieval.sparse import SparseEncoder
+from e2rank_eval.retrieval.splade import Splade
+
+_DECIMALS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query, the texts of its documents in first-stage order, and the positions of the relevant ones."""
+
+    query: str
+    documents: tuple[str, ...]
+    positives: tuple[int, ...]
+
+
+class Teacher(Protocol):
+    """Whatever can order the documents of a query."""
+
+    def scores(self, questions: Sequence[Question]) -> list[list[float]]:
+        """For each question a score of each document, the higher the better, 6 decimals."""
+        ...
+
+
+class KnowingTeacher:
+    """By similarity to unit(q + unit(mean of the relevant documents' vectors)): Rocchio, told the answers."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    def scores(self, questions: Sequence[Question]) -> list[list[float]]:
+        queries = self._encoder.encode([one.query for one in questions], "query").vectors
+        vectors = _Texts(self._encoder, questions)
+        return [
+            oracle_scores(query, vectors.of(one), one.positives)
+            for one, query in zip(questions, queries, strict=True)
+        ]
+
+
+class BlendedTeacher:
+    """A dense and a sparse model together, told nothing: what one misses the other may see.
+
+    Similarity to unit(q + listwise vector of the first documents), as E2Rank's residual has it with
+    weight 1, plus ``weight`` times the sparse dot product; both with mean 0 and deviation 1 over the
+    query's documents, so that their scales do not matter.
+    """
+
+    def __init__(self, encoder: Encoder, sparse: SparseEncoder, settings: BlendSettings) -> None:
+        self._encoder = encoder
+        self._sparse = sparse
+        self._settings = settings
+
+    def scores(self, questions: Sequence[Question]) -> list[list[float]]:
+        dense, sparse = self._dense(questions), self._sparse_scores(questions)
+        weight = self._settings.weight
+        return [
+            [float(one) for one in np.round(standardised(ours) + weight * standardised(theirs), _DECIMALS)]
+            for ours, theirs in zip(dense, sparse, strict=True)
+        ]
+
+    def _dense(self, questions: Sequence[Question]) -> list[NDArray[np.float64]]:
+        first = self._settings.documents
+        queries = self._encoder.encode([one.query for one in questions], "query").vectors
+        prompts = [
+            ListwiseInput(one.query, tuple(cut_words(text) for text in one.documents[:first]))
+            for one in questions
+        ]
+        enriched = queries.astype(np.float64) + self._encoder.encode_listwise(prompts).vectors
+        vectors = _Texts(self._encoder, questions)
+        return [
+            vectors.of(one).astype(np.float64) @ row for one, row in zip(questions, enriched, strict=True)
+        ]
+
+    def _sparse_scores(self, questions: Sequence[Question]) -> list[NDArray[np.float64]]:
+        queries = self._sparse.encode([one.query for one in questions], "query")
+        texts = _distinct(questions)
+        at = {text: row for row, text in enumerate(texts)}
+        documents = self._sparse.encode(texts, "document")
+        found = []
+        for one, query in zip(track(questions, description="ranking slates"), queries, strict=True):
+            rows = documents[[at[text] for text in one.documents]].astype(np.float64)
+            found.append(np.asarray((rows @ query.astype(np.float64).T).todense())[:, 0])
+        return found
+
+
+def load_teacher(models: ModelProvider, encoder: str, blend: BlendSettings | None) -> Teacher:
+    """The teacher who knows, with vectors of ``encoder``; with ``blend`` it and a sparse model together."""
+    if blend is None:
+        return KnowingTeacher(models.encoder(encoder))
+    sparse = Splade(models.path(blend.sparse), entries.model(blend.sparse))
+    return BlendedTeacher(models.encoder(encoder), sparse, blend)
+
+
+class _Texts:
+    """Vectors of every document of the questions, each encoded once."""
+
+    def __init__(self, encoder: Encoder, questions: Sequence[Question]) -> None:
+        texts = _distinct(questions)
+        self._at = {text: row for row, text in enumerate(texts)}
+        self._vectors = encoder.encode(texts, "document").vectors
+
+    def of(self, question: Question) -> Vectors:
+        return self._vectors[[self._at[text] for text in question.documents]]
+
+
+def _distinct(questions: Sequence[Question]) -> list[str]:
+    return list(dict.fromkeys(text for one in questions for text in one.documents))
+
+
+def oracle_scores(query: Vectors, documents: Vectors, positives: Sequence[int]) -> list[float]:
+    """Similarity of each row of ``documents`` [n, d] to unit(q + unit(mean of the positives)), 6 decimals."""
+    mean = documents[list(positives)].astype(np.float64).mean(0)
+    target = query.astype(np.float64) + mean / np.linalg.norm(mean)
+    return [float(score) for score in np.round(documents @ (target / np.linalg.norm(target)), _DECIMALS)]
+
+
+def standardised(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean 0 and standard deviation 1; zeros where all scores are equal."""
+    spread = scores.std()
+    return np.zeros_like(scores) if spread == 0 else (scores - scores.mean()) / spread

@@ -20,22 +20,35 @@ def label(
     answer: Annotated[
         str | None, typer.Option("--answer", help="Or a model whose vector of query plus positives does.")
     ] = None,
-    weight: Annotated[float, typer.Option("--weight", help="Of the positives, with --answer.")] = 1.0,
+    blend: Annotated[
+        str | None, typer.Option("--blend", help="Or an encoder together with the model of --sparse.")
+    ] = None,
+    sparse: Annotated[str, typer.Option("--sparse", help="With --blend.")] = "splade-tiny-msmarco",
+    weight: Annotated[
+        float | None,
+        typer.Option(
+            "--weight", min=0, help="Of the positives with --answer (1), of --sparse with --blend (0.3)."
+        ),
+    ] = None,
     config: ConfigOption = DEMO,
 ) -> None:
     """Let a teacher rank slates for training; slates whose ranking was malformed are dropped and counted.
 
     Example: e2rank-eval label slates.jsonl labelled.jsonl --answer all-minilm-l6-v2
 
+    Example: e2rank-eval label slates.jsonl labelled.jsonl --blend all-minilm-l6-v2
+
     Example: e2rank-eval label slates.jsonl labelled.jsonl --teacher rankgpt-smollm2 --config config/demo.yaml
     """
+    from e2rank_eval.configuration import BlendSettings
     from e2rank_eval.model_loading import Models
     from e2rank_eval.rerankers.base import RerankContext
     from e2rank_eval.rerankers.families import build_reranker
     from e2rank_eval.training import labelling
+    from e2rank_eval.training.teachers import KnowingTeacher, load_teacher
 
-    if (teacher is None) == (answer is None):
-        raise typer.BadParameter("give --teacher or --answer")
+    if sum(one is not None for one in (teacher, answer, blend)) != 1:
+        raise typer.BadParameter("give one of --teacher, --answer and --blend")
     configuration, _ = open_configuration(config)
     models = Models(configuration.cache, threads=configuration.threads)
     given = labelling.read_unlabelled(slates)
@@ -43,8 +56,12 @@ def label(
         settings = configuration.rerankers[known(teacher, configuration.rerankers, "reranker", config)]
         context = RerankContext(models, configuration.seed)
         labels = labelling.label_with_reranker(given, build_reranker(settings, context))
+    elif answer is not None:
+        knowing = KnowingTeacher(models.encoder(answer), 1.0 if weight is None else weight)
+        labels = labelling.label_with_teacher(given, knowing)
     else:
-        labels = labelling.label_with_answer(given, models.encoder(str(answer)), weight=weight)
+        both = BlendSettings(sparse=sparse, weight=0.3 if weight is None else weight)
+        labels = labelling.label_with_teacher(given, load_teacher(models, str(blend), both))
     labelling.write_labels(output, labels)
     print_json(labels.summary())
 

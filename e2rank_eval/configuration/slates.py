@@ -22,7 +22,7 @@ class BlendSettings(Strict):
     """A teacher made of two models, the encoder that slates are made with and a sparse one."""
 
     sparse: Name = Field(description="registry name of the sparse encoder")
-    weight: float = Field(0.3, gt=0, description="of its scores beside the encoder's, both standardised")
+    weight: float = Field(0.3, ge=0, description="of its scores beside the encoder's, both standardised")
     documents: int = Field(3, ge=1, description="first ones that the encoder's listwise prompt has")
 
 

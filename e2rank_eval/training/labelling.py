@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from e2rank_eval.encoders.base import Encoder
 from e2rank_eval.errors import InputError
 from e2rank_eval.progress import track
 from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranking
 from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.store.files import write_json
 from e2rank_eval.training.slates import Slate, read_slates, write_slates
+from e2rank_eval.training.teachers import Question, Teacher
 
 _TOGETHER = 16
 """Slates ranked at once."""
@@ -80,29 +80,12 @@ def _take(labels: Labels, slate: Slate, ranking: Ranking) -> None:
         labels.add(slate, ranking.order)
 
 
-def label_with_answer(slates: Sequence[Slate], teacher: Encoder, *, weight: float) -> Labels:
-    """A teacher that knows the answer: documents by unit(query + ``weight`` x unit(mean positive)).
-
-    The cosine to that vector orders a slate; a document of a higher rank is more like what was asked and
-    what answers it. Ties keep first-stage order.
-
-    Raises
-    ------
-    InputError
-        When a slate has no known positive.
-    """
-    without = next((slate for slate in slates if not slate.labelled), None)
-    if without is not None:
-        raise InputError(
-            f"query {without.query[:60]!r} has no known positive", mend='give its line "positives": [1]'
-        )
-    queries = teacher.encode([slate.query for slate in slates], "query").vectors
+def label_with_teacher(slates: Sequence[Slate], teacher: Teacher) -> Labels:
+    """The order of a teacher's scores; ties keep first-stage order. Raises as the teacher does."""
     labels = Labels()
-    for slate, query in zip(track(slates, description="labelling"), queries, strict=True):
-        documents = teacher.encode(slate.documents, "document").vectors.astype(np.float64)
-        answer = documents[list(slate.labelled)].mean(axis=0)
-        target = query + weight * answer / np.linalg.norm(answer)
-        labels.add(slate, np.argsort(-np.round(documents @ target, 6), kind="stable").tolist())
+    questions = [Question(slate.query, slate.documents, slate.labelled) for slate in slates]
+    for slate, scores in zip(slates, teacher.scores(questions), strict=True):
+        labels.add(slate, np.argsort(-np.array(scores), kind="stable").tolist())
     return labels
 
 

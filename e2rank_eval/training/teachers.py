@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from e2rank_eval.configuration import BlendSettings
 from e2rank_eval.encoders.base import Encoder, Vectors
+from e2rank_eval.errors import InputError
 from e2rank_eval.model_loading import ModelProvider
 from e2rank_eval.progress import track
 from e2rank_eval.prompts.truncation import cut_words
@@ -40,16 +41,25 @@ class Teacher(Protocol):
 
 
 class KnowingTeacher:
-    """By similarity to unit(q + unit(mean of the relevant documents' vectors)): Rocchio, told the answers."""
+    """By similarity to unit(q + ``weight`` x unit(mean of the relevant documents' vectors)): Rocchio, told
+    the answers.
+    """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, weight: float = 1.0) -> None:
         self._encoder = encoder
+        self._weight = weight
 
     def scores(self, questions: Sequence[Question]) -> list[list[float]]:
+        """Raises InputError when no document of a question is known to be relevant."""
+        unknown = next((one for one in questions if not one.positives), None)
+        if unknown is not None:
+            raise InputError(
+                f"query {unknown.query[:60]!r} has no known positive", mend='give its line "positives": [1]'
+            )
         queries = self._encoder.encode([one.query for one in questions], "query").vectors
         vectors = _Texts(self._encoder, questions)
         return [
-            oracle_scores(query, vectors.of(one), one.positives)
+            oracle_scores(query, vectors.of(one), one.positives, self._weight)
             for one, query in zip(questions, queries, strict=True)
         ]
 
@@ -124,10 +134,12 @@ def _distinct(questions: Sequence[Question]) -> list[str]:
     return list(dict.fromkeys(text for one in questions for text in one.documents))
 
 
-def oracle_scores(query: Vectors, documents: Vectors, positives: Sequence[int]) -> list[float]:
-    """Similarity of each row of ``documents`` [n, d] to unit(q + unit(mean of the positives)), 6 decimals."""
+def oracle_scores(
+    query: Vectors, documents: Vectors, positives: Sequence[int], weight: float = 1.0
+) -> list[float]:
+    """Similarity of each of ``documents`` [n, d] to unit(q + weight x unit(mean positive)), 6 decimals."""
     mean = documents[list(positives)].astype(np.float64).mean(0)
-    target = query.astype(np.float64) + mean / np.linalg.norm(mean)
+    target = query.astype(np.float64) + weight * mean / np.linalg.norm(mean)
     return [float(score) for score in np.round(documents @ (target / np.linalg.norm(target)), _DECIMALS)]
 
 

@@ -14,8 +14,9 @@ from slate_files import toy_slates
 from e2rank_eval.errors import InputError
 from e2rank_eval.model_loading import Models
 from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
-from e2rank_eval.training.labelling import Labels, label_with_answer, label_with_reranker, write_labels
+from e2rank_eval.training.labelling import Labels, label_with_reranker, label_with_teacher, write_labels
 from e2rank_eval.training.slates import Slate, read_slates
+from e2rank_eval.training.teachers import KnowingTeacher
 
 
 class LongestFirst:
@@ -61,13 +62,13 @@ def test_nothing_is_written_where_everything_was_malformed(tmp_path: Path) -> No
 def test_a_teacher_that_knows_the_answer_orders_by_query_plus_positive(workplace: Path) -> None:
     encoder = Models(workplace / "cache", threads=1).encoder("tiny-bert")
     slates = [replace(slate, labelled=(slate.best,)) for slate in toy_slates(6)]
-    labels = label_with_answer(slates, encoder, weight=1.0)
+    labels = label_with_teacher(slates, KnowingTeacher(encoder))
     for slate, labelled in zip(slates, labels.slates, strict=True):
         documents = encoder.encode(slate.documents, "document").vectors.astype(float)
         query = encoder.encode([slate.query], "query").vectors[0]
         scores = documents @ query + documents @ documents[slate.best]
         assert np.argsort(labelled.ranks).tolist() == np.argsort(-scores).tolist()
-    heavy = label_with_answer(slates, encoder, weight=100.0)
+    heavy = label_with_teacher(slates, KnowingTeacher(encoder, 100.0))
     assert heavy.summary()["accuracy"] == 1.0
     with pytest.raises(InputError, match="no known positive"):
-        label_with_answer(toy_slates(1), encoder, weight=1.0)
+        label_with_teacher(toy_slates(1), KnowingTeacher(encoder))

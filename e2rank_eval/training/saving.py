@@ -60,6 +60,7 @@ def save_weights(
     part = folder / f".{WEIGHTS}.part"
     shutil.rmtree(part, ignore_errors=True)
     if isinstance(settings, CrossEncoderRun | ListwiseRun):
+        _forget_last_call(tokenizer)
         tokenizer.save_pretrained(part)
     else:
         shutil.copytree(base, part, ignore=_without_weights)
@@ -75,6 +76,14 @@ def save_weights(
         for path in sorted(target.rglob("*"))
         if path.is_file()
     }
+
+
+def _forget_last_call(tokenizer: Any) -> None:
+    """Truncation and padding of a fast tokenizer are those of its last call, and would be saved with it."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_truncation()
+        backend.no_padding()
 
 
 def _without_weights(_: str, names: list[str]) -> list[str]:

@@ -133,6 +133,18 @@ def test_a_cross_encoder_learns_and_loads_in_its_family(
     assert sorted(order) == ["0", "1", "2", "3"]
 
 
+def test_a_finished_run_saves_the_same_files_again(
+    training_file: Callable[..., Path], workplace: Path
+) -> None:
+    """Its tokenizer's too, which remembers how it cut and padded last."""
+    write_toy(workplace / "slates.jsonl")
+    file = read_training(training_file(**QUICK | {"steps": 2}, objective="cross-encoder"))
+    weights = train(file, "run").parent / "weights"
+    first = {path.name: path.read_bytes() for path in weights.iterdir()}
+    train(file, "run")
+    assert {path.name: path.read_bytes() for path in weights.iterdir()} == first
+
+
 def test_a_cross_encoder_refuses_a_query_that_leaves_no_room_for_a_document(
     training_file: Callable[..., Path], workplace: Path
 ) -> None:

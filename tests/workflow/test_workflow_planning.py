@@ -108,6 +108,9 @@ def test_the_shipped_recipe_starts_from_pinned_packages() -> None:
     graph = Graph(small_configuration() | {"training": ["config/train/small.yaml"]}, "mine.yaml")
     slates = "cache/slates/docstrings.jsonl"
     assert graph.trainings.slates[slates] == ["config/slates/docstrings.yaml"]
+    # Settings that take their packages from another file depend on it too; the verb is given the first.
+    blended = graph.trainings.slates["cache/slates/docstrings-blend.jsonl"]
+    assert blended == ["config/slates/docstrings-blend.yaml", "config/slates/docstrings.yaml"]
     assert slates in graph.trainings.inputs("config/train/small.yaml", "e2rank-minilm")
 
 

@@ -52,15 +52,16 @@ def label(
     configuration, _ = open_configuration(config)
     models = Models(configuration.cache, threads=configuration.threads)
     given = labelling.read_unlabelled(slates)
+    weights = {} if weight is None else {"weight": weight}  # else each teacher's own
     if teacher is not None:
         settings = configuration.rerankers[known(teacher, configuration.rerankers, "reranker", config)]
         context = RerankContext(models, configuration.seed)
         labels = labelling.label_with_reranker(given, build_reranker(settings, context))
     elif answer is not None:
-        knowing = KnowingTeacher(models.encoder(answer), 1.0 if weight is None else weight)
+        knowing = KnowingTeacher(models.encoder(answer), **weights)
         labels = labelling.label_with_teacher(given, knowing)
     else:
-        both = BlendSettings(sparse=sparse, weight=0.3 if weight is None else weight)
+        both = BlendSettings.model_validate({"sparse": sparse} | weights)
         labels = labelling.label_with_teacher(given, load_teacher(models, str(blend), both))
     labelling.write_labels(output, labels)
     print_json(labels.summary())

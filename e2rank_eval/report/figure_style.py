@@ -83,6 +83,12 @@ def panel_title(axes: Axes, text: str, remark: str = "") -> None:
     axes.set_title(text, loc="left", fontsize=9, pad=18 if remark else 6)
 
 
+def forms(drawing: Drawing) -> dict[str, bytes]:
+    """The figure's data and the figure, by file ending: csv, svg, png. To be called under :func:`style`."""
+    data = csv_text(drawing.columns, drawing.rows).encode()
+    return {"csv": data, "svg": svg_bytes(drawing), "png": png_bytes(drawing)}
+
+
 def svg_bytes(drawing: Drawing) -> bytes:
     return _bytes(drawing.figure, "svg", metadata={"Date": None, "Creator": None, "Title": drawing.title})
 

@@ -10,7 +10,7 @@ from e2rank_eval.configuration import Configuration, FigureArtefact
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.bars import draw_bars
 from e2rank_eval.report.collect import Results, results_for
-from e2rank_eval.report.figure_style import Drawing, csv_text, png_bytes, style, svg_bytes
+from e2rank_eval.report.figure_style import Drawing, forms, style
 from e2rank_eval.report.frontier import draw_frontier
 from e2rank_eval.report.gain_figures import draw_gains
 from e2rank_eval.report.growth import draw_growth
@@ -65,10 +65,9 @@ def write_figure(layout: Layout, configuration: Configuration, figure_id: str) -
     results = results_for(layout, configuration, figure_id, figure_ids)
     drawing = build_figure(results, figure_id)
     with style():
-        forms = {"csv": csv_text(drawing.columns, drawing.rows).encode(), "svg": svg_bytes(drawing),
-                 "png": png_bytes(drawing)}  # fmt: skip
-    paths = {suffix: layout.path(places.FIGURE, figure=figure_id, suffix=suffix) for suffix in forms}
-    for suffix, content in forms.items():
+        contents = forms(drawing)
+    paths = {suffix: layout.path(places.FIGURE, figure=figure_id, suffix=suffix) for suffix in contents}
+    for suffix, content in contents.items():
         write_bytes(paths[suffix], content)
     write_manifest(
         paths["csv"],

@@ -10,16 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.report.figure_style import (
-    MUTED,
-    Drawing,
-    csv_text,
-    new_figure,
-    panel_title,
-    png_bytes,
-    style,
-    svg_bytes,
-)  # fmt: skip
+from e2rank_eval.report.figure_style import MUTED, Drawing, forms, new_figure, panel_title, style
 from e2rank_eval.store.files import read_jsonl, write_bytes
 from e2rank_eval.training.logs import LOG
 
@@ -97,14 +88,9 @@ def write_curves(folders: Sequence[Path], output: Path) -> list[Path]:
     if twice is not None:
         raise InputError(f"two runs are called {twice!r}", mend="rename one's folder, or draw them apart")
     with style():
-        drawing = draw_curves(runs)
-        forms = {
-            ".csv": csv_text(drawing.columns, drawing.rows).encode(),
-            ".svg": svg_bytes(drawing),
-            ".png": png_bytes(drawing),
-        }
-    paths = [output.with_name(output.name + suffix) for suffix in forms]
-    for path, content in zip(paths, forms.values(), strict=True):
+        contents = forms(draw_curves(runs))
+    paths = [output.with_name(f"{output.name}.{suffix}") for suffix in contents]
+    for path, content in zip(paths, contents.values(), strict=True):
         write_bytes(path, content)
     return paths
 

@@ -57,9 +57,10 @@ class KnowingTeacher:
                 f"query {unknown.query[:60]!r} has no known positive", mend='give its line "positives": [1]'
             )
         queries = self._encoder.encode([one.query for one in questions], "query").vectors
-        vectors = _Texts(self._encoder, questions)
+        texts = _Texts(questions)
+        vectors = self._encoder.encode(texts.distinct, "document").vectors
         return [
-            oracle_scores(query, vectors.of(one), one.positives, self._weight)
+            oracle_scores(query, vectors[texts.rows(one)], one.positives, self._weight)
             for one, query in zip(questions, queries, strict=True)
         ]
 
@@ -78,14 +79,15 @@ class BlendedTeacher:
         self._settings = settings
 
     def scores(self, questions: Sequence[Question]) -> list[list[float]]:
-        dense, sparse = self._dense(questions), self._sparse_scores(questions)
+        texts = _Texts(questions)
+        dense, sparse = self._dense(questions, texts), self._sparse_scores(questions, texts)
         weight = self._settings.weight
         return [
             [float(one) for one in np.round(standardised(ours) + weight * standardised(theirs), _DECIMALS)]
             for ours, theirs in zip(dense, sparse, strict=True)
         ]
 
-    def _dense(self, questions: Sequence[Question]) -> list[NDArray[np.float64]]:
+    def _dense(self, questions: Sequence[Question], texts: _Texts) -> list[NDArray[np.float64]]:
         first = self._settings.documents
         queries = self._encoder.encode([one.query for one in questions], "query").vectors
         prompts = [
@@ -93,19 +95,18 @@ class BlendedTeacher:
             for one in questions
         ]
         enriched = queries.astype(np.float64) + self._encoder.encode_listwise(prompts).vectors
-        vectors = _Texts(self._encoder, questions)
+        vectors = self._encoder.encode(texts.distinct, "document").vectors
         return [
-            vectors.of(one).astype(np.float64) @ row for one, row in zip(questions, enriched, strict=True)
+            vectors[texts.rows(one)].astype(np.float64) @ row
+            for one, row in zip(questions, enriched, strict=True)
         ]
 
-    def _sparse_scores(self, questions: Sequence[Question]) -> list[NDArray[np.float64]]:
+    def _sparse_scores(self, questions: Sequence[Question], texts: _Texts) -> list[NDArray[np.float64]]:
         queries = self._sparse.encode([one.query for one in questions], "query")
-        texts = _distinct(questions)
-        at = {text: row for row, text in enumerate(texts)}
-        documents = self._sparse.encode(texts, "document")
+        documents = self._sparse.encode(texts.distinct, "document")
         found = []
         for one, query in zip(track(questions, description="ranking slates"), queries, strict=True):
-            rows = documents[[at[text] for text in one.documents]].astype(np.float64)
+            rows = documents[texts.rows(one)].astype(np.float64)
             found.append(np.asarray((rows @ query.astype(np.float64).T).todense())[:, 0])
         return found
 
@@ -119,19 +120,14 @@ def load_teacher(models: ModelProvider, encoder: str, blend: BlendSettings | Non
 
 
 class _Texts:
-    """Vectors of every document of the questions, each encoded once."""
+    """Every document of the questions once, since slates share many, and where each question's are."""
 
-    def __init__(self, encoder: Encoder, questions: Sequence[Question]) -> None:
-        texts = _distinct(questions)
-        self._at = {text: row for row, text in enumerate(texts)}
-        self._vectors = encoder.encode(texts, "document").vectors
+    def __init__(self, questions: Sequence[Question]) -> None:
+        self.distinct = list(dict.fromkeys(text for one in questions for text in one.documents))
+        self._at = {text: row for row, text in enumerate(self.distinct)}
 
-    def of(self, question: Question) -> Vectors:
-        return self._vectors[[self._at[text] for text in question.documents]]
-
-
-def _distinct(questions: Sequence[Question]) -> list[str]:
-    return list(dict.fromkeys(text for one in questions for text in one.documents))
+    def rows(self, question: Question) -> list[int]:
+        return [self._at[text] for text in question.documents]
 
 
 def oracle_scores(

@@ -7,7 +7,7 @@ STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | 
 TORCH := $(shell grep '^torch==' requirements.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench notebooks notebooks-strip schemas clean
+.PHONY: help install demo test check bench notebooks notebooks-strip clean
 
 help: ## show these verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -42,7 +42,6 @@ check: $(STAMP) ## formatting, types, layers, workflow lint
 	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
-	$(BIN)/python -m e2rank_eval.registry.schemas --check
 	$(BIN)/python -m e2rank_eval.report.notebooks check notebooks
 
 bench: $(STAMP) ## side-by-side measurements, each printing ratios
@@ -55,9 +54,6 @@ notebooks: $(STAMP) ## execute the notebooks on the demo's results
 
 notebooks-strip: $(STAMP) ## take outputs out of the notebooks, as they are committed
 	$(BIN)/python -m e2rank_eval.report.notebooks strip notebooks
-
-schemas: $(STAMP) ## write the JSON Schemas from the configuration's types
-	$(BIN)/python -m e2rank_eval.registry.schemas
 
 clean: ## remove results and the workflow's state; downloads and finished shards stay in cache/
 	rm -rf results/demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -24,17 +24,16 @@ import torch
 from support.texts import docstrings
 from support.turns import medians
 
-from e2rank_eval.checkpoints import loadable_folder
-from e2rank_eval.configuration import E2RankSettings, ListwiseSettings
-from e2rank_eval.encoders.load import load_encoder
-from e2rank_eval.language_models.base import Generation, Message
-from e2rank_eval.language_models.load import load_language_model
+from e2rank_eval.config import E2RankSettings, ListwiseSettings, entries
+from e2rank_eval.config.entries import ModelEntry
+from e2rank_eval.datasets.sources.models import fetch_model
+from e2rank_eval.models.checkpoints import loadable_folder
+from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.language_models.base import Generation, Message
+from e2rank_eval.models.language_models.load import load_language_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
-from e2rank_eval.registry import entries
-from e2rank_eval.registry.entries import ModelEntry
 from e2rank_eval.rerankers.e2rank import E2RankReranker
 from e2rank_eval.rerankers.listwise import ListwiseReranker
-from e2rank_eval.sources.models import fetch_model
 
 MODEL = "smollm2-135m-instruct-q4"
 WINDOW, STEP, WRITTEN = 20, 10, 90

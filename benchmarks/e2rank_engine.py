@@ -22,15 +22,14 @@ from support.texts import docstrings
 from support.turns import medians
 from transformers import AutoModel, AutoTokenizer
 
-from e2rank_eval.checkpoints import loadable_folder
-from e2rank_eval.configuration import E2RankSettings
-from e2rank_eval.encoders.load import load_encoder
-from e2rank_eval.prompts.e2rank import render_listwise
-from e2rank_eval.prompts.truncation import cut_words
+from e2rank_eval.config import E2RankSettings, entries
+from e2rank_eval.datasets.sources.models import fetch_model
+from e2rank_eval.models.checkpoints import loadable_folder
+from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
-from e2rank_eval.registry import entries
 from e2rank_eval.rerankers.e2rank import E2RankReranker
-from e2rank_eval.sources.models import fetch_model
+from e2rank_eval.rerankers.prompts.e2rank import render_listwise
 
 PROMPT_DOCUMENTS = 20
 QUERY = Query("q", "how to wait for several tasks at once")

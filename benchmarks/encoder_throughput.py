@@ -17,9 +17,9 @@ import torch
 from support.texts import docstrings
 from support.turns import medians
 
-from e2rank_eval.encoders.load import load_encoder
-from e2rank_eval.registry import entries
-from e2rank_eval.sources.models import fetch_model
+from e2rank_eval.config import entries
+from e2rank_eval.datasets.sources.models import fetch_model
+from e2rank_eval.models.encoders.load import load_encoder
 
 MODEL = "all-minilm-l6-v2"
 

@@ -20,12 +20,12 @@ from support.texts import docstrings
 from support.turns import medians
 from transformers import AutoConfig, AutoModel
 
-from e2rank_eval.checkpoints import loadable_folder
-from e2rank_eval.encoders.load import load_encoder
-from e2rank_eval.encoders.packing import PACK_TOKENS
+from e2rank_eval.config import entries
+from e2rank_eval.datasets.sources.models import fetch_model
 from e2rank_eval.evaluation.flops import read_shape
-from e2rank_eval.registry import entries
-from e2rank_eval.sources.models import fetch_model
+from e2rank_eval.models.checkpoints import loadable_folder
+from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.encoders.packing import PACK_TOKENS
 
 MODELS = ("all-minilm-l6-v2", "smollm2-135m-instruct-q4")
 

@@ -37,18 +37,17 @@ from support.judges import Counted, Order, as_answer, better, by_pairs, judges, 
 from support.texts import docstrings
 from support.turns import medians
 
-from e2rank_eval.configuration import ListwiseSettings
-from e2rank_eval.language_models.base import Generation
-from e2rank_eval.language_models.load import load_language_model
-from e2rank_eval.prompts.rankgpt import rankgpt_messages
+from e2rank_eval.config import ListwiseSettings, entries
+from e2rank_eval.datasets.sources.models import fetch_model
+from e2rank_eval.models.language_models.base import Generation
+from e2rank_eval.models.language_models.load import load_language_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranking
-from e2rank_eval.registry import entries
 from e2rank_eval.rerankers.decoding import Written
 from e2rank_eval.rerankers.listwise import ListwiseReranker
 from e2rank_eval.rerankers.parsing import parse_permutation
+from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
 from e2rank_eval.rerankers.strategies import SlidingWindow, Strategy, run_strategy
 from e2rank_eval.rerankers.top_strategies import Bubble, Setwise
-from e2rank_eval.sources.models import fetch_model
 
 MODEL = "smollm2-135m-instruct-q4"
 QUERIES = [

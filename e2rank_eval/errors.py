@@ -1,4 +1,4 @@
-"""The errors a user can mend: each names what is wrong, where, and what to do about it."""
+"""The errors a user can fix: each names what is wrong, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class SuiteError(Exception):
 
 
 class InputError(SuiteError):
-    """Bad input: a file, a line of it where known, what is wrong and how to mend it.
+    """Bad input: a file, a line of it where known, what is wrong and how to fix it.
 
-    >>> str(InputError("grade is 'two', not a whole number", path="qrels.tsv", line=3, mend="write 2"))
+    >>> str(InputError("grade is 'two', not a whole number", path="qrels.tsv", line=3, hint="write 2"))
     "qrels.tsv:3: grade is 'two', not a whole number; write 2"
     """
 
@@ -22,11 +22,11 @@ class InputError(SuiteError):
         *,
         path: Path | str | None = None,
         line: int | None = None,
-        mend: str | None = None,
+        hint: str | None = None,
     ) -> None:
-        self.problem, self.path, self.line, self.mend = problem, path, line, mend
+        self.problem, self.path, self.line, self.hint = problem, path, line, hint
         where = "" if path is None else f"{path}:{line}: " if line is not None else f"{path}: "
-        super().__init__(where + problem + (f"; {mend}" if mend else ""))
+        super().__init__(where + problem + (f"; {hint}" if hint else ""))
 
 
 class UnavailableError(SuiteError):

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from e2rank_eval import checkpoints
-from e2rank_eval.checkpoints import loadable_folder
 from e2rank_eval.errors import InputError
+from e2rank_eval.models import checkpoints
+from e2rank_eval.models.checkpoints import loadable_folder
 
 
 def test_smollm2_is_dequantised_to_a_model_that_speaks(smollm2_path: Path) -> None:

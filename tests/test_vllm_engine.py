@@ -16,14 +16,14 @@ import torch
 from tiny_chat_models import entry, write_chat_model
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
-from e2rank_eval.encoders.load import load_encoder
-from e2rank_eval.encoders.states import TransformerStates
-from e2rank_eval.encoders.tokenised import TokenSequence
-from e2rank_eval.encoders.vllm_states import POOLING, pooled
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.language_models.load import load_language_model
-from e2rank_eval.language_models.vllm_model import VllmModel
-from e2rank_eval.vllm_engine import engine_arguments
+from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.encoders.states import TransformerStates
+from e2rank_eval.models.encoders.tokenised import TokenSequence
+from e2rank_eval.models.encoders.vllm_states import POOLING, pooled
+from e2rank_eval.models.language_models.load import load_language_model
+from e2rank_eval.models.language_models.vllm_model import VllmModel
+from e2rank_eval.models.vllm_engine import engine_arguments
 
 CHATS = [[{"role": "user", "content": text}] for text in ("Beijing", "gravity is a force", "say yes or no")]
 

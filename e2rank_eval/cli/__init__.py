@@ -7,10 +7,10 @@ import os
 import sys
 from importlib import import_module
 
-_MODULES = ("pipeline", "embedding", "training", "scoring", "reporting", "knowledge")
+_MODULES = ("pipeline", "embedding", "training", "scoring", "reporting", "knowledge", "schema")
 """Each adds its verbs when it is imported; help lists them in this order."""
 
-_MENDS = {
+_HINTS = {
     errno.EACCES: "change its permissions, or name another place",
     errno.EPERM: "change its permissions, or name another place",
     errno.EROFS: "work in a folder that can be written to",
@@ -21,7 +21,7 @@ _MENDS = {
     errno.ENOSPC: "free some disk space and run again",
     errno.EDQUOT: "free some disk space and run again",
 }
-"""What mends a refusal of the operating system."""
+"""What fixes a refusal of the operating system."""
 
 
 def main() -> None:
@@ -50,5 +50,5 @@ def _told(error: OSError) -> str:
     """One line for what the system refused: the file, its reason, what to do."""
     reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
     where = "" if error.filename is None else f"{error.filename}: "
-    mend = _MENDS.get(error.errno or 0)
-    return f"{where}{reason}" + (f"; {mend}" if mend else "")
+    hint = _HINTS.get(error.errno or 0)
+    return f"{where}{reason}" + (f"; {hint}" if hint else "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from e2rank_eval.configuration import Configuration
+    from e2rank_eval.config import Configuration
     from e2rank_eval.store.layout import Layout
 
 app = typer.Typer(
@@ -27,12 +27,12 @@ PAPER = Path("config/paper.yaml")
 
 
 def open_configuration(config: Path) -> tuple[Configuration, Layout]:
-    from e2rank_eval.configuration import read_configuration
+    from e2rank_eval.config import read_configuration
     from e2rank_eval.errors import InputError
     from e2rank_eval.store.layout import Layout
 
     if config == DEMO and not config.exists():
-        raise InputError("no configuration here", path=config, mend="name one: --config FILE")
+        raise InputError("no configuration here", path=config, hint="name one: --config FILE")
     configuration = read_configuration(config)
     return configuration, Layout(Path("results") / configuration.profile)
 
@@ -41,7 +41,7 @@ def known(name: str, names: Any, what: str, config: Path) -> str:
     from e2rank_eval.errors import InputError
 
     if name not in names:
-        raise InputError(f"no {what} named {name!r}", path=config, mend=f"known: {', '.join(names)}")
+        raise InputError(f"no {what} named {name!r}", path=config, hint=f"known: {', '.join(names)}")
     return name
 
 

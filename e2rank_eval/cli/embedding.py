@@ -41,9 +41,9 @@ def mteb(
     Results are mteb's own files, below results/<profile>/mteb. For mteb's tables to know the local tasks and
     models, call e2rank_eval.mteb_suite.registration.register("results/<profile>/mteb") first.
     """
-    from e2rank_eval.configuration import MtebSettings
+    from e2rank_eval.cli.printing import print_mteb
+    from e2rank_eval.config import MtebSettings
     from e2rank_eval.mteb_suite.execution import refuse_missing, run_mteb, write_mteb_record
-    from e2rank_eval.printing import print_mteb
 
     configuration, layout = open_configuration(config)
     if entry is not None:

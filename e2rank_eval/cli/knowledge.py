@@ -20,7 +20,7 @@ def list_(
 
     Example: e2rank-eval list models
     """
-    from e2rank_eval.printing import listing, print_listing
+    from e2rank_eval.cli.printing import listing, print_listing
 
     rows = listing(what, config)
     if json:
@@ -35,8 +35,8 @@ def doctor(config: ConfigOption = DEMO, json: JsonOption = False) -> None:
 
     Example: e2rank-eval doctor
     """
-    from e2rank_eval.doctor import examine
-    from e2rank_eval.printing import print_findings
+    from e2rank_eval.cli.doctor import examine
+    from e2rank_eval.cli.printing import print_findings
 
     findings = examine(config)
     if json:

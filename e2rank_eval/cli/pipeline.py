@@ -11,7 +11,7 @@ import typer
 from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configuration
 
 if TYPE_CHECKING:
-    from e2rank_eval.configuration import Configuration
+    from e2rank_eval.config import Configuration
 
 PartOption = Annotated[
     str | None,
@@ -39,10 +39,9 @@ def fetch(
 
     Example: e2rank-eval fetch --all --dry-run
     """
-    from e2rank_eval.configuration import DatasetSettings
+    from e2rank_eval.config import DatasetSettings, entries
     from e2rank_eval.datasets.fetch import fetch_dataset
-    from e2rank_eval.registry import entries
-    from e2rank_eval.sources.models import fetch_model, write_model_record
+    from e2rank_eval.datasets.sources.models import fetch_model, write_model_record
 
     configuration, layout = open_configuration(config)
     if every:
@@ -61,8 +60,8 @@ def fetch(
 
 
 def _show_plan(configuration: Configuration, names: Sequence[str]) -> None:
+    from e2rank_eval.cli.printing import print_plan
     from e2rank_eval.datasets.planning import plan
-    from e2rank_eval.printing import print_plan
 
     settings = [(name, configuration.datasets[name]) for name in names]
     registered = [one.id or name for name, one in settings if one.path is None and one.slice_of is None]
@@ -82,7 +81,7 @@ def retrieve(
 
     Example: e2rank-eval retrieve bm25 lee --config config/demo.yaml
     """
-    from e2rank_eval.model_loading import Models
+    from e2rank_eval.models.loading import Models
     from e2rank_eval.retrieval.retrieve import encode_part
     from e2rank_eval.retrieval.retrieve import retrieve as run
     from e2rank_eval.store.locks import exclusive
@@ -115,7 +114,7 @@ def rerank(
 
     Example: e2rank-eval rerank e2rank-minilm lee --first-stage bm25 --config config/demo.yaml
     """
-    from e2rank_eval.model_loading import Models
+    from e2rank_eval.models.loading import Models
     from e2rank_eval.rerankers.execution import rerank as run
     from e2rank_eval.rerankers.execution import rerank_part
     from e2rank_eval.store.locks import exclusive

@@ -107,8 +107,8 @@ def plan(
 
     Example: e2rank-eval plan table3 --tflops 989
     """
+    from e2rank_eval.cli.printing import print_estimate
     from e2rank_eval.planning.estimate import Device, estimate
-    from e2rank_eval.printing import print_estimate
 
     configuration, layout = open_configuration(config)
     names = list(configuration.artefacts) if ids == ["paper"] else ids

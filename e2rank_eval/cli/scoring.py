@@ -49,7 +49,7 @@ def evaluate(
     if json:
         print_json(metrics)
     elif output is None:
-        from e2rank_eval.printing import print_metrics
+        from e2rank_eval.cli.printing import print_metrics
 
         print_metrics(run, metrics)
 
@@ -82,7 +82,7 @@ def compare(
     if json:
         print_json(result)
     else:
-        from e2rank_eval.printing import print_comparison
+        from e2rank_eval.cli.printing import print_comparison
 
         print_comparison(result)
 
@@ -108,6 +108,6 @@ def compare_published(
     if json:
         print_json(published_rows(rows))
     elif output is None:
-        from e2rank_eval.printing import print_published
+        from e2rank_eval.cli.printing import print_published
 
         print_published(published_rows(rows))

@@ -40,8 +40,8 @@ def label(
 
     Example: e2rank-eval label slates.jsonl labelled.jsonl --teacher rankgpt-smollm2 --config config/demo.yaml
     """
-    from e2rank_eval.configuration import BlendSettings
-    from e2rank_eval.model_loading import Models
+    from e2rank_eval.config import BlendSettings
+    from e2rank_eval.models.loading import Models
     from e2rank_eval.rerankers.base import RerankContext
     from e2rank_eval.rerankers.families import build_reranker
     from e2rank_eval.training import labelling
@@ -78,7 +78,7 @@ def train(
 
     Example, on 8 GPUs: accelerate launch --num_processes 8 -m e2rank_eval train config/train/0.6b.yaml
     """
-    from e2rank_eval.configuration import read_training
+    from e2rank_eval.config import read_training
     from e2rank_eval.training.train import train as run
 
     file = read_training(config)
@@ -108,7 +108,7 @@ def slates(
 
     Example: e2rank-eval slates config/slates/docstrings.yaml cache/slates/docstrings.jsonl
     """
-    from e2rank_eval.model_loading import Models
+    from e2rank_eval.models.loading import Models
     from e2rank_eval.training.collection_slates import collection_slates, read_collection
     from e2rank_eval.training.slates import write_slates
     from e2rank_eval.training.teachers import load_teacher

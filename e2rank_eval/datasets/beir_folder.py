@@ -37,24 +37,24 @@ def find(folder: Path, split: str) -> Folder:
         When one is missing; names the splits that there are.
     """
     if not folder.is_dir():
-        raise InputError("no such folder", path=folder, mend="mend the data set's path in the configuration")
+        raise InputError("no such folder", path=folder, hint="fix the data set's path in the configuration")
     splits = sorted(path.name.split(".")[0] for path in folder.glob("qrels/*.tsv*"))
-    mend = f"splits here: {', '.join(splits)}" if splits else "add qrels.tsv"
+    hint = f"splits here: {', '.join(splits)}" if splits else "add qrels.tsv"
     return Folder(
         corpus=_one(folder, ("corpus.jsonl", "corpus.jsonl.gz"), "add corpus.jsonl"),
         queries=_one(folder, ("queries.jsonl", "queries.jsonl.gz"), "add queries.jsonl"),
         qrels=_one(
-            folder, (f"qrels/{split}.tsv", f"qrels/{split}.tsv.gz", "qrels.tsv", "qrels.tsv.gz"), mend
+            folder, (f"qrels/{split}.tsv", f"qrels/{split}.tsv.gz", "qrels.tsv", "qrels.tsv.gz"), hint
         ),
         exclusions=next((path for path in [folder / "exclusions.jsonl"] if path.exists()), None),
     )
 
 
-def _one(folder: Path, names: tuple[str, ...], mend: str) -> Path:
+def _one(folder: Path, names: tuple[str, ...], hint: str) -> Path:
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    raise InputError(f"none of {', '.join(names)}", path=folder, mend=mend)
+    raise InputError(f"none of {', '.join(names)}", path=folder, hint=hint)
 
 
 def load(files: Folder, name: str) -> tuple[Dataset, dict[str, int]]:
@@ -81,7 +81,7 @@ def load(files: Folder, name: str) -> tuple[Dataset, dict[str, int]]:
     if unknown is not None:
         raise InputError(
             f"query {unknown!r} is judged but not in {files.queries.name}", path=files.qrels,
-            line=_line_of(unknown, files.qrels), mend="add the query or remove its judgements",
+            line=_line_of(unknown, files.qrels), hint="add the query or remove its judgements",
         )  # fmt: skip
     judged = {query_id: query for query_id, query in queries.items() if query_id in qrels}
     dataset = Dataset(
@@ -116,7 +116,7 @@ def _read_exclusions(path: Path | None, queries: Collection[str]) -> dict[str, f
         if not isinstance(query_id, str) or query_id not in queries or not isinstance(document_ids, list):
             raise InputError(
                 f"unknown query {query_id!r}, or no list of document_ids", path=path, line=number,
-                mend='write {"query_id": "...", "document_ids": [...]}',
+                hint='write {"query_id": "...", "document_ids": [...]}',
             )  # fmt: skip
         exclusions[query_id] = frozenset(document_ids)
     return exclusions

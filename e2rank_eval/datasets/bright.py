@@ -74,7 +74,7 @@ def _corpus(folder: Path, configuration: str, split: str) -> tuple[dict[str, Doc
         if corpus.setdefault(document.id, document) != document:
             raise InputError(
                 f"document {document.id!r} stands there with two texts", path=f"{configuration}/{split}",
-                mend="fetch it again",
+                hint="fetch it again",
             )  # fmt: skip
         repeated += 1
     return corpus, repeated - len(corpus)
@@ -85,7 +85,7 @@ def _rewritten(folder: Path, configuration: str, split: str, examples: Collectio
     missing = next((i for i in examples if not texts.get(i)), None)
     if missing is not None:
         raise InputError(
-            f"no text for query {missing!r}", path=f"{configuration}/{split}", mend="fetch it again"
+            f"no text for query {missing!r}", path=f"{configuration}/{split}", hint="fetch it again"
         )
     return texts
 
@@ -100,19 +100,19 @@ def _rows(folder: Path, configuration: str, split: str, fields: list[str]) -> It
 
     paths = sorted(folder.glob(f"{configuration}/{split}-*.parquet"))
     if not paths:
-        raise InputError(f"no {configuration}/{split}-*.parquet", path=folder, mend="fetch it again")
+        raise InputError(f"no {configuration}/{split}-*.parquet", path=folder, hint="fetch it again")
     for path in paths:
         try:
             with parquet.ParquetFile(path) as file:
                 lacking = set(fields) - set(file.schema_arrow.names)
                 if lacking:
                     raise InputError(
-                        f"no field {min(lacking)!r}", path=path, mend="compare the data set's card"
+                        f"no field {min(lacking)!r}", path=path, hint="compare the data set's card"
                     )
                 for batch in file.iter_batches(batch_size=1024, columns=fields):
                     yield from batch.to_pylist()
         except ArrowInvalid as error:
-            raise InputError(f"no parquet file ({error})", path=path, mend="fetch it again") from error
+            raise InputError(f"no parquet file ({error})", path=path, hint="fetch it again") from error
 
 
 def _read_qrels(path: Path, corpus: Collection[str], queries: Collection[str]) -> dict[str, dict[str, int]]:
@@ -124,7 +124,7 @@ def _read_qrels(path: Path, corpus: Collection[str], queries: Collection[str]) -
         if len(fields) != 4 or fields[0] not in queries or not fields[3].lstrip("-").isdigit():
             raise InputError(
                 f"no judgement of a query of this split: {line[:60]!r}", path=path, line=number,
-                mend="write: query iteration document grade",
+                hint="write: query iteration document grade",
             )  # fmt: skip
         document = fields[2] if fields[2] in corpus else underscored.get(fields[2], fields[2])
         qrels.setdefault(fields[0], {})[document] = int(fields[3])

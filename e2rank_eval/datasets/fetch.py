@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.configuration import Configuration, DatasetSettings
+from e2rank_eval.config import Configuration, DatasetSettings
 from e2rank_eval.datasets import beir_folder, slices
 from e2rank_eval.datasets.collection import Collection
 from e2rank_eval.datasets.registered import load_registered
@@ -38,7 +38,7 @@ def fetch_dataset(name: str, configuration: Configuration, layout: Layout) -> No
     """
     if name not in configuration.datasets:
         known = ", ".join(configuration.datasets)
-        raise InputError(f"the configuration has no data set {name!r}", mend=f"known: {known}")
+        raise InputError(f"the configuration has no data set {name!r}", hint=f"known: {known}")
     started = time.time()
     settings = configuration.datasets[name]
     parent = settings.slice_of

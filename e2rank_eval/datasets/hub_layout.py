@@ -23,7 +23,7 @@ def load(folder: Path, name: str, split: str) -> tuple[Dataset, dict[str, int]]:
     InputError
         When the card lacks a configuration, or rows lack a field or repeat an id.
     """
-    corpus = StreamedCorpus(partial(_documents, folder, split), folder, mend="fetch it again")
+    corpus = StreamedCorpus(partial(_documents, folder, split), folder, hint="fetch it again")
     texts: dict[str, str] = {}
     for row in _rows(folder, split, "queries", "query"):
         texts[_new(str(_field(row, "_id", "id")), texts, folder)] = str(_field(row, "text"))
@@ -33,7 +33,7 @@ def load(folder: Path, name: str, split: str) -> tuple[Dataset, dict[str, int]]:
         grades[str(_field(row, "corpus-id"))] = int(_field(row, "score"))
     missing = next((q for q in qrels if q not in texts), None)
     if missing is not None:
-        raise InputError(f"query {missing!r} is judged but has no text", path=folder, mend="fetch it again")
+        raise InputError(f"query {missing!r} is judged but has no text", path=folder, hint="fetch it again")
     judged = {i: Query(i, text) for i, text in texts.items() if i in qrels}
     dataset = Dataset(name, corpus, judged, {i: qrels[i] for i in judged})
     return dataset, {"queries without judgements": len(texts) - len(judged)}
@@ -58,12 +58,12 @@ def _rows(folder: Path, split: str, *configurations: str) -> Iterator[dict[str, 
     except (ValueError, FileNotFoundError, datasets.exceptions.DatasetsError) as error:
         raise InputError(
             f"no configuration {configurations[0]!r} that can be read ({error})", path=folder,
-            mend="compare the repository's README.md",
+            hint="compare the repository's README.md",
         ) from error  # fmt: skip
     if named != split and len(splits) > 1:
         raise InputError(
             f"configuration {configuration!r} has no split {split!r}", path=folder,
-            mend=f"splits: {', '.join(splits)}",
+            hint=f"splits: {', '.join(splits)}",
         )  # fmt: skip
     yield from rows
 
@@ -72,10 +72,10 @@ def _field(row: dict[str, Any], *names: str) -> Any:
     for name in names:
         if row.get(name) is not None:
             return row[name]
-    raise InputError(f"a row without {' or '.join(names)}", path=", ".join(row), mend="fetch it again")
+    raise InputError(f"a row without {' or '.join(names)}", path=", ".join(row), hint="fetch it again")
 
 
 def _new(identifier: str, seen: dict[str, Any], folder: Path) -> str:
     if identifier in seen:
-        raise InputError(f"id {identifier!r} is used twice", path=folder, mend="fetch it again")
+        raise InputError(f"id {identifier!r} is used twice", path=folder, hint="fetch it again")
     return identifier

@@ -57,11 +57,11 @@ def _read_similarities(path: Path, number: int) -> list[list[float]]:
     lines = path.read_text(encoding="latin-1").splitlines()
     rows = [[_similarity(field, path, n) for field in line.split()] for n, line in enumerate(lines, start=1)]
     if len(rows) != number:
-        raise InputError(f"{len(rows)} rows for {number} texts", path=path, mend="fetch the data set again")
+        raise InputError(f"{len(rows)} rows for {number} texts", path=path, hint="fetch the data set again")
     for n, row in enumerate(rows, start=1):
         if len(row) != number:
             raise InputError(
-                f"{len(row)} columns for {number} texts", path=path, line=n, mend="fetch the data set again"
+                f"{len(row)} columns for {number} texts", path=path, line=n, hint="fetch the data set again"
             )
     # A pair is given once, above the diagonal; below it stand zeros.
     return [[rows[min(i, j)][max(i, j)] for j in range(number)] for i in range(number)]

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from e2rank_eval.config import entries
+from e2rank_eval.config.entries import DatasetEntry, HubSource, LocalSource, Source, UrlSource
 from e2rank_eval.datasets.registered import fetched_folder, own_folder
-from e2rank_eval.registry import entries
-from e2rank_eval.registry.entries import DatasetEntry, HubSource, LocalSource, Source, UrlSource
-from e2rank_eval.sources.fetch import described, recorded_source
+from e2rank_eval.datasets.sources.fetch import described, recorded_source
 
 
 def plan(names: Iterable[str], cache: Path) -> list[dict[str, Any]]:

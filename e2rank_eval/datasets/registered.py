@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from e2rank_eval.config import entries
+from e2rank_eval.config.entries import DatasetEntry, LocalSource
 from e2rank_eval.datasets import beir_folder, bright, hub_layout, lee, pydoc, trec_dl
 from e2rank_eval.datasets.collection import Collection
+from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.datasets.validation import check_counts
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset
-from e2rank_eval.registry import entries
-from e2rank_eval.registry.entries import DatasetEntry, LocalSource
-from e2rank_eval.sources.fetch import fetch
 from e2rank_eval.store.files import sha256_file
 
 Loaded = tuple[Dataset, dict[str, int]]
@@ -86,7 +86,7 @@ def load_registered(identifier: str, cache: Path, *, seed: int) -> Collection:
         collection = _fetched(identifier, entry, cache)
     else:
         known = ", ".join([*_FETCHED, *_GENERATED])
-        raise InputError(f"data set {identifier!r}: unknown loader {entry.loader!r}", mend=f"known: {known}")
+        raise InputError(f"data set {identifier!r}: unknown loader {entry.loader!r}", hint=f"known: {known}")
     check_counts(collection.dataset, entry)
     return collection
 

@@ -20,7 +20,7 @@ def cut(dataset: Dataset, queries: int, *, seed: int) -> Dataset:
     if queries > len(dataset.queries):
         raise InputError(
             f"a slice of {queries} queries, but {dataset.id} has {len(dataset.queries)}",
-            mend="lower queries in the configuration",
+            hint="lower queries in the configuration",
         )
     kept = sample(dataset.queries, queries, seed=seed, purpose="slice")
     return Dataset(

@@ -28,7 +28,7 @@ def load(folder: Path, name: str, *, year: int) -> tuple[Dataset, dict[str, int]
         Naming file and line: a line without its tab, a repeated id; or a judged query without text.
     """
     corpus = StreamedCorpus(
-        partial(_passages, folder / COLLECTION), folder / COLLECTION, mend="fetch it again"
+        partial(_passages, folder / COLLECTION), folder / COLLECTION, hint="fetch it again"
     )
     queries_path = folder / QUERIES.format(year=year)
     queries = read_pairs(queries_path)
@@ -36,7 +36,7 @@ def load(folder: Path, name: str, *, year: int) -> tuple[Dataset, dict[str, int]
     missing = next((q for q in qrels if q not in queries), None)
     if missing is not None:
         raise InputError(
-            f"query {missing!r} is judged but has no text", path=queries_path, mend="fetch it again"
+            f"query {missing!r} is judged but has no text", path=queries_path, hint="fetch it again"
         )
     judged = {i: Query(i, text) for i, text in queries.items() if i in qrels}
     dataset = Dataset(name, corpus, judged, {i: qrels[i] for i in judged})
@@ -59,11 +59,11 @@ def read_pairs(path: Path) -> dict[str, str]:
     for number, identifier, text in _pairs(path):
         if identifier in pairs:
             raise InputError(
-                f"id {identifier!r} is used twice", path=path, line=number, mend="fetch it again"
+                f"id {identifier!r} is used twice", path=path, line=number, hint="fetch it again"
             )
         pairs[identifier] = text
     if not pairs:
-        raise InputError("the file is empty", path=path, mend="fetch it again")
+        raise InputError("the file is empty", path=path, hint="fetch it again")
     return pairs
 
 
@@ -71,5 +71,5 @@ def _pairs(path: Path) -> Iterator[tuple[int, str, str]]:
     for number, line in read_lines(path):
         identifier, tab, text = line.partition("\t")
         if not tab or not identifier:
-            raise InputError("no id and tab at its start", path=path, line=number, mend="fetch it again")
+            raise InputError("no id and tab at its start", path=path, line=number, hint="fetch it again")
         yield number, identifier, text

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
+from e2rank_eval.config.entries import DatasetEntry
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset
-from e2rank_eval.registry.entries import DatasetEntry
 
 
 def check_counts(dataset: Dataset, entry: DatasetEntry) -> None:
@@ -26,7 +26,7 @@ def check_counts(dataset: Dataset, entry: DatasetEntry) -> None:
         if expected is not None and number != expected:
             raise InputError(
                 f"{dataset.id} has {number} {what}, the registry expects {expected}",
-                mend="fetch it again; if its source has changed, mend the registry entry",
+                hint="fetch it again; if its source has changed, fix the registry entry",
             )
 
 

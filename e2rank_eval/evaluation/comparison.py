@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.configuration import Configuration
+from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import significance
 from e2rank_eval.evaluation.effectiveness import evaluate
@@ -109,7 +109,7 @@ def _aligned(
         if values[dataset, reranker].keys() != set(queries):
             raise InputError(
                 f"{reranker!r} and {rerankers[0]!r} were not evaluated on the same queries of {dataset!r}",
-                mend="evaluate both against the same judgements",
+                hint="evaluate both against the same judgements",
             )
     return {reranker: [values[dataset, reranker][q] for q in queries] for reranker in rerankers}
 
@@ -160,7 +160,7 @@ def compare_metrics(
     for key, path in paths.items():
         metrics = read_json(path)
         if measure not in metrics.get("per_query", {}):
-            raise InputError(f"no values of {measure}", path=path, mend=f"evaluate the run with {measure}")
+            raise InputError(f"no values of {measure}", path=path, hint=f"evaluate the run with {measure}")
         values[key] = metrics["per_query"][measure]
     return compare(plan, values, seed=seed, measure=measure)
 
@@ -215,7 +215,7 @@ def compare_files(
     for path in runs:
         key = (dataset, _stem(path))
         if key in values:
-            raise InputError(f"two runs are named {key[1]!r}", path=path, mend="rename one of the files")
+            raise InputError(f"two runs are named {key[1]!r}", path=path, hint="rename one of the files")
         values[key] = evaluate(read_run(path), qrels, [measure]).per_query[measure]
     plan = Plan(f"Runs on {dataset}", [dataset], [name for _, name in values], [_stem(runs[0])])
     return compare(plan, values, seed=seed, measure=measure)

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from e2rank_eval.configuration import CostSweepSettings, E2RankSettings, RerankerSettings
+from e2rank_eval.config import CostSweepSettings, E2RankSettings, RerankerSettings
 from e2rank_eval.errors import InputError, QueryError
 from e2rank_eval.evaluation import machine
+from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.progress import track
 from e2rank_eval.records import CandidateList, Query, Ranking
 from e2rank_eval.rerankers.base import Reranker
-from e2rank_eval.timing import PhaseClock
 
 Work = tuple[Query, CandidateList]
 Build = Callable[[RerankerSettings], Reranker]
@@ -65,7 +65,7 @@ def _points(
         if not deep:
             raise InputError(
                 f"no query has {depth} candidates, as sweep.candidates asks for",
-                mend=f"lower it to {max((len(one) for _, one in filled), default=0)}",
+                hint=f"lower it to {max((len(one) for _, one in filled), default=0)}",
             )
         yield "candidates", depth, reranker, [[pair] for pair in deep[: sweep.samples]]
     if isinstance(reranker, E2RankSettings) and reranker.prompt != "query-only":
@@ -92,7 +92,7 @@ def _with_prompt_documents(reranker: E2RankSettings, count: int) -> E2RankSettin
 
 def _timed(model: Reranker, calls: Sequence[Sequence[Work]], warm_up: int) -> dict[str, Any]:
     if not calls or not calls[0]:
-        raise InputError("no query has a candidate to time", mend="retrieve candidates first")
+        raise InputError("no query has a candidate to time", hint="retrieve candidates first")
     for _ in range(warm_up):
         _call(model, calls[0])
     machine.reset_peak_memory()

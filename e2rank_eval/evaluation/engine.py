@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from e2rank_eval.checkpoints import loadable_folder
-from e2rank_eval.configuration import RerankerSettings
+from e2rank_eval.config import RerankerSettings, entries
 from e2rank_eval.evaluation.flops import TransformerShape, matmul_rate, read_shape
-from e2rank_eval.model_loading import Models
-from e2rank_eval.registry import entries
+from e2rank_eval.models.checkpoints import loadable_folder
+from e2rank_eval.models.loading import Models
 
 _IN_PROCESS = ("sentence-transformers", "transformers", "gguf")
 """Formats that transformers can run here: without a prefix cache between calls, and not compiled."""

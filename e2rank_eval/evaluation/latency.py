@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.configuration import Configuration, LatencySettings
+from e2rank_eval.config import Configuration, LatencySettings
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.evaluation import machine
 from e2rank_eval.evaluation.cost_sweep import measure_sweep
 from e2rank_eval.evaluation.engine import Engine, engine_of
 from e2rank_eval.evaluation.flops import trace_flops
 from e2rank_eval.evaluation.samples import Sample, settled, summarise, time_query
-from e2rank_eval.model_loading import Models
+from e2rank_eval.models.loading import Models
 from e2rank_eval.progress import track
 from e2rank_eval.records import CandidateList, Document, Query
 from e2rank_eval.rerankers.base import RerankContext, Reranker
@@ -72,7 +72,7 @@ def measure_latency(
     work = [pair for pair in zip(queries, candidate_lists, strict=True) if len(pair[1])]
     if not work:
         raise InputError(
-            f"no query of {settings.dataset!r} has a candidate to time", mend="retrieve candidates first"
+            f"no query of {settings.dataset!r} has a candidate to time", hint="retrieve candidates first"
         )
     timed, spare = work[: settings.samples], work[settings.samples :]
     rehearsal = spare[0] if spare else timed[-1]

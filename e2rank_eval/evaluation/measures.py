@@ -41,7 +41,7 @@ def parse_measures(names: Iterable[str]) -> tuple[Measure, ...]:
     """
     measures = {measure.name: measure for measure in map(parse_measure, names)}
     if not measures:
-        raise InputError("no measure is given", mend="name one, for example nDCG@10")
+        raise InputError("no measure is given", hint="name one, for example nDCG@10")
     return tuple(measures.values())
 
 
@@ -55,16 +55,16 @@ def parse_measure(name: str) -> Measure:
         parsed: Any = ir_measures.parse_measure(name)
         parsed.validate_params()
     except NameError as error:
-        raise InputError(f"unknown measure {name!r}", mend=_suggestion(name)) from error
+        raise InputError(f"unknown measure {name!r}", hint=_suggestion(name)) from error
     except (ValueError, AssertionError) as error:
-        raise InputError(f"measure {name!r} lacks a parameter or has a wrong one", mend=_FORM) from error
+        raise InputError(f"measure {name!r} lacks a parameter or has a wrong one", hint=_FORM) from error
     cutoff = _positive(parsed.params.get("cutoff"), "cut-off", name)
     level = _positive(parsed.params.get("rel"), "relevance level", name) or 1
     if not isinstance(parsed.aggregator(), ir_measures.MeanAgg):
-        raise InputError(f"measure {name!r} is a count and has no mean over queries", mend="choose another")
+        raise InputError(f"measure {name!r} is a count and has no mean over queries", hint="choose another")
     measure = Measure(str(parsed), parsed, _trec_eval_name(parsed, cutoff), level, cutoff)
     if measure.trec_eval is None and not _computable(parsed):
-        raise InputError(f"no installed package computes measure {name!r}", mend="choose another")
+        raise InputError(f"no installed package computes measure {name!r}", hint="choose another")
     return measure
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from e2rank_eval.errors import QueryError
 from e2rank_eval.evaluation import machine
 from e2rank_eval.evaluation.significance import bootstrap_interval
+from e2rank_eval.models.timing import TOKENISATION, PhaseClock, watched_parts
 from e2rank_eval.records import CandidateList, Query, Ranking
 from e2rank_eval.rerankers.base import Reranker
-from e2rank_eval.timing import TOKENISATION, PhaseClock, watched_parts
 
 FEWEST_SAMPLES = {"p50": 1, "p90": 20, "p99": 100}
 """A percentile is given only where at least so many samples stand behind it."""

@@ -48,7 +48,7 @@ def evaluate_files(
     if not run.scores.keys() & qrels.keys():
         raise InputError(
             f"none of its {len(run.scores)} queries is judged in {qrels_path}", path=run_path,
-            mend="give the judgements that belong to this run",
+            hint="give the judgements that belong to this run",
         )  # fmt: skip
     found = evaluate(run, qrels, measures)
     rows = {} if traces is None else read_traces(traces)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from e2rank_eval.configuration import Configuration
+from e2rank_eval.config import Configuration, entries
 from e2rank_eval.graph.systems import Systems
 from e2rank_eval.paper.trained_models import untrained_systems
-from e2rank_eval.registry import entries
 from e2rank_eval.store import layout as places
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import yaml
 
-from e2rank_eval.configuration import Configuration, Strict
+from e2rank_eval.config import Configuration, Strict, entries
 from e2rank_eval.datasets.beir_folder import find
 from e2rank_eval.errors import InputError
 from e2rank_eval.planning.artefact_runs import RunKey
-from e2rank_eval.registry import entries
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import write_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from e2rank_eval.configuration import RunBase, read_training, slate_sources
+from e2rank_eval.config import RunBase, read_training, slate_sources
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.systems import Systems
 from e2rank_eval.store import layout as places
@@ -58,9 +58,9 @@ def _made_slates(runs: Iterable[RunBase]) -> dict[str, list[str]]:
         made_from = found.setdefault(str(one.path), str(one.made_from))
         same_name = paths.setdefault(one.path.stem, one.path)
         if made_from != str(one.made_from):
-            problem, mend = f"slates made from {made_from} and from {one.made_from}", "give each its own path"
-            raise InputError(problem, path=one.path, mend=mend)
+            problem, hint = f"slates made from {made_from} and from {one.made_from}", "give each its own path"
+            raise InputError(problem, path=one.path, hint=hint)
         if same_name != one.path:
-            mend = "rename one: their rules and logs have a file's name"
-            raise InputError(f"slates called as those at {same_name}", path=one.path, mend=mend)
+            hint = "rename one: their rules and logs have a file's name"
+            raise InputError(f"slates called as those at {same_name}", path=one.path, hint=hint)
     return {path: [str(one) for one in slate_sources(Path(made_from))] for path, made_from in found.items()}

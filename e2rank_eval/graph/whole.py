@@ -6,11 +6,12 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain
 from typing import Any, TypeVar
 
-from e2rank_eval.configuration import (
+from e2rank_eval.config import (
     ComparisonSettings,
     Configuration,
     FigureArtefact,
     SweepSettings,
+    entries,
     parse_configuration,
 )
 from e2rank_eval.errors import InputError
@@ -20,7 +21,6 @@ from e2rank_eval.graph.systems import Systems
 from e2rank_eval.graph.trainings import Trainings
 from e2rank_eval.paper.trained_models import training_command
 from e2rank_eval.planning.partial import possible_runs
-from e2rank_eval.registry import entries
 from e2rank_eval.report.index import figure_ids, paper_table_ids, table_ids
 from e2rank_eval.store import layout as places
 
@@ -89,12 +89,12 @@ class Graph(Systems):
             for identifier in self.registered().values():
                 entries.dataset(identifier)
         except InputError as error:
-            raise InputError(error.problem, path=origin, mend=error.mend) from error
+            raise InputError(error.problem, path=origin, hint=error.hint) from error
 
     def _check_model(self, model: str | None, *, trained: bool = True) -> None:
         command = training_command(self.configuration, model) if model else None
         if command and trained:
-            raise InputError(f"model {model!r} has yet to be trained", mend=command)
+            raise InputError(f"model {model!r} has yet to be trained", hint=command)
         if model and not command:
             entries.model(model)
 

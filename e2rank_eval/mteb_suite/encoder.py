@@ -10,7 +10,7 @@ from mteb.models.abs_encoder import AbsEncoder
 from mteb.models.model_meta import ModelMeta
 from mteb.types import PromptType
 
-from e2rank_eval.encoders.base import Encoder, Vectors
+from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.mteb_suite.instructions import TaskInputs
 from e2rank_eval.mteb_suite.metering import MeteredEncoder, Usage
 from e2rank_eval.store.files import sha256_json

@@ -8,9 +8,9 @@ from typing import Any
 
 from datasets import disable_progress_bars
 
-from e2rank_eval.configuration import Configuration, MtebSettings
+from e2rank_eval.config import Configuration, MtebSettings
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.model_loading import Models
+from e2rank_eval.models.loading import Models
 from e2rank_eval.mteb_suite.instructions import packaged_instructions, read_instructions
 from e2rank_eval.mteb_suite.loading import load_mteb_encoder
 from e2rank_eval.mteb_suite.model_meta import reranker_meta
@@ -100,7 +100,7 @@ def refuse_missing(record: dict[str, Any]) -> None:
         others = f" (and {len(failed) - 1} others)" if len(failed) > 1 else ""
         raise UnavailableError(
             f"{len(failed)} of {len(record['tasks'])} tasks have no score: {failed[0]['task']}{others}: "
-            f"{failed[0]['failure']}; mend that and run again, what is done is kept"
+            f"{failed[0]['failure']}; fix that and run again, what is done is kept"
         )
 
 

@@ -12,10 +12,10 @@ import yaml
 from mteb.abstasks.task_metadata import TaskMetadata
 from mteb.types import PromptType
 
-from e2rank_eval.configuration import line_of, load_mapping
+from e2rank_eval.config import line_of, load_mapping
+from e2rank_eval.config.entries import ModelEntry
 from e2rank_eval.errors import InputError
-from e2rank_eval.prompts.e2rank import query_input
-from e2rank_eval.registry.entries import ModelEntry
+from e2rank_eval.rerankers.prompts.e2rank import query_input
 
 Instructions = Mapping[str, str | None]
 """Instruction by task, task and side (``SciFact-query``) or type; None: the text alone."""
@@ -44,7 +44,7 @@ def read_instructions(path: Path) -> Instructions:
         if value is not None and not isinstance(value, str):
             raise InputError(
                 f"the instruction of {key!r} is no text", path=path, line=line_of(path, [key]),
-                mend="write one line, or null for none",
+                hint="write one line, or null for none",
             )  # fmt: skip
     return {**packaged_instructions(), **own}
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from e2rank_eval.encoders.base import Encoder
-from e2rank_eval.encoders.cache import CachedEncoder
-from e2rank_eval.model_loading import Models
+from e2rank_eval.config import entries
+from e2rank_eval.datasets.sources.models import fetch_model
+from e2rank_eval.models.encoders.base import Encoder
+from e2rank_eval.models.encoders.cache import CachedEncoder
+from e2rank_eval.models.loading import Models
 from e2rank_eval.mteb_suite.encoder import MtebEncoder
 from e2rank_eval.mteb_suite.instructions import Instructions, TaskInputs
 from e2rank_eval.mteb_suite.metering import MeteredEncoder
 from e2rank_eval.mteb_suite.model_meta import model_meta, mteb_revision
-from e2rank_eval.registry import entries
-from e2rank_eval.sources.models import fetch_model
 
 
 def load_mteb_encoder(

@@ -117,7 +117,7 @@ def _fields(path: Path, count: int) -> Iterator[tuple[int, list[str]]]:
             yield number, fields
         elif not _is_header(fields, number):
             raise InputError(
-                f"{len(fields)} fields instead of {count}", path=path, line=number, mend="fetch it again"
+                f"{len(fields)} fields instead of {count}", path=path, line=number, hint="fetch it again"
             )
 
 

@@ -18,15 +18,15 @@ from mteb.abstasks import (
 from mteb.abstasks.task_metadata import TaskMetadata
 from pydantic import Field
 
-from e2rank_eval.configuration import Strict
+from e2rank_eval.config import Strict
+from e2rank_eval.config.entries import PackageSource
 from e2rank_eval.datasets import beir_folder
 from e2rank_eval.datasets.registered import load_registered, own_folder
+from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.mteb_suite import local_data
 from e2rank_eval.mteb_suite.local_data import TaskData
 from e2rank_eval.records import Dataset
-from e2rank_eval.registry.entries import PackageSource
-from e2rank_eval.sources.fetch import fetch
 from e2rank_eval.store.files import sha256_file, sha256_json
 
 
@@ -100,7 +100,7 @@ class _LocalTask:
         entry = local_tasks()[name]
         data, revision = _read(name, entry, self._cache)
         if data.rows != entry.rows:
-            raise InputError(f"{name}: {data.rows} rows instead of {entry.rows}", mend="check its files")
+            raise InputError(f"{name}: {data.rows} rows instead of {entry.rows}", hint="check its files")
         self._data, self.metadata = data.dataset, _metadata(name, entry, revision)
 
     def load_data(self, num_proc: int | None = None, **kwargs: Any) -> None:  # noqa: ARG002 - mteb's own call

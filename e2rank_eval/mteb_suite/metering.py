@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
-from e2rank_eval.encoders.base import Encoded, Encoder, Kind
+from e2rank_eval.models.encoders.base import Encoded, Encoder, Kind
 from e2rank_eval.records import ListwiseInput, Ranking
 
 

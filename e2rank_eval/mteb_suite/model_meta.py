@@ -7,8 +7,8 @@ from typing import Any
 
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 
-from e2rank_eval.registry.entries import HubSource, ModelEntry
-from e2rank_eval.sources.fetch import Fetched
+from e2rank_eval.config.entries import HubSource, ModelEntry
+from e2rank_eval.datasets.sources.fetch import Fetched
 from e2rank_eval.store.files import sha256_json
 
 _ORGANISATION = "e2rank-eval"
@@ -21,7 +21,7 @@ _TRAINING_CODE = "https://github.com/Alibaba-NLP/E2Rank"
 def mteb_name(name: str, entry: ModelEntry) -> str:
     """The hub repository of a model, which is its name on mteb's leaderboard.
 
-    >>> from e2rank_eval.registry import entries
+    >>> from e2rank_eval.config import entries
     >>> mteb_name("e2rank-0.6b", entries.model("e2rank-0.6b"))
     'Alibaba-NLP/E2Rank-0.6B'
     """

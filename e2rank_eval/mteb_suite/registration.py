@@ -15,12 +15,12 @@ from mteb.benchmarks.get_benchmark import _build_registry as mteb_benchmarks
 from mteb.get_tasks import _TASKS_REGISTRY as MTEB_TASKS
 from mteb.models.model_implementations import MODEL_REGISTRY
 
+from e2rank_eval.config import entries
 from e2rank_eval.mteb_suite.encoder import MtebEncoder
 from e2rank_eval.mteb_suite.loading import load_mteb_encoder
 from e2rank_eval.mteb_suite.local_tasks import local_task_class, local_tasks
 from e2rank_eval.mteb_suite.model_meta import model_meta, mteb_name
 from e2rank_eval.mteb_suite.tasks import LOCAL
-from e2rank_eval.registry import entries
 
 
 def register(results: Path | str | None = None) -> None:

@@ -13,8 +13,8 @@ from mteb.abstasks.task_metadata import TaskMetadata
 from mteb.models.model_meta import ModelMeta
 from numpy.typing import NDArray
 
-from e2rank_eval.encoders.base import Encoder
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.base import Encoder
 from e2rank_eval.mteb_suite.metering import Usage
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.base import Reranker
@@ -74,7 +74,7 @@ class MtebListReranker:
         else:
             raise InputError(
                 f"{task_metadata.name} brings no candidates to rerank",
-                mend="name a first stage, or convert the task with convert_to_reranking",
+                hint="name a first stage, or convert the task with convert_to_reranking",
             )
         results: dict[str, dict[str, float]] = {}
         for start in range(0, len(asked), _BATCH):
@@ -142,7 +142,7 @@ class MtebPairReranker:
                 self._usage.ranked(ranking)
                 if ranking.trace.scores is None:
                     raise InputError(
-                        f"{self.mteb_model_meta.name} scores no pairs", mend="use it through a whole list"
+                        f"{self.mteb_model_meta.name} scores no pairs", hint="use it through a whole list"
                     )
                 scores += ranking.trace.scores
         return np.array(scores)

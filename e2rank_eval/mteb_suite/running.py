@@ -116,7 +116,7 @@ def _plus(spent: dict[str, Any], seconds: float, usage: Usage) -> dict[str, Any]
 def _record(task: AbsTask, result: TaskResult, spent: dict[str, Any] | None) -> TaskRecord:
     score = 100 * float(result.validate_and_filter_scores(task).get_score())
     if not math.isfinite(score):
-        raise InputError(f"{task.metadata.name}: its score is {score}", mend="check the model's vectors")
+        raise InputError(f"{task.metadata.name}: its score is {score}", hint="check the model's vectors")
     costs = {} if spent is None else {name: value for name, value in spent.items() if name != "key"}
     return TaskRecord(task.metadata.name, task.metadata.type, round(score, 4), **costs)
 

@@ -32,7 +32,7 @@ def wanted_tasks(benchmark: str | None, names: Sequence[str]) -> dict[str, str]:
         For an unknown benchmark or task, which says what is near, or a class that is none of a task.
     """
     if benchmark is None and not names:
-        raise InputError("neither a benchmark nor a task", mend='name one: --benchmark "MTEB(eng, v2)"')
+        raise InputError("neither a benchmark nor a task", hint='name one: --benchmark "MTEB(eng, v2)"')
     local = {name: str(entry.type) for name, entry in local_tasks().items()}
     known = local | _types_of(benchmark)
     own = {place: _own_class(place).metadata for place in names if ":" in place}
@@ -43,7 +43,7 @@ def wanted_tasks(benchmark: str | None, names: Sequence[str]) -> dict[str, str]:
             near = get_close_matches(name, known, n=3)
             meant = f"did you mean {' or '.join(near)}?" if near else "mteb.get_tasks() lists mteb's"
             where = f"benchmark {benchmark!r} has" if benchmark is not None else "there is"
-            raise InputError(f"{where} no task {name!r}", mend=meant)
+            raise InputError(f"{where} no task {name!r}", hint=meant)
     return {name: known[name] for name in names or _types_of(benchmark)}
 
 
@@ -72,13 +72,13 @@ def _own_class(place: str) -> type[AbsTask]:
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(
             f"task {place!r} cannot be imported ({error})",
-            mend="mend its spelling, install its package, or put its folder on PYTHONPATH",
+            hint="fix its spelling, install its package, or put its folder on PYTHONPATH",
         ) from error
     if not (isinstance(found, type) and issubclass(found, AbsTask)):
-        raise InputError(f"{place!r} is no task", mend="name a class that inherits from one of mteb.abstasks")
+        raise InputError(f"{place!r} is no task", hint="name a class that inherits from one of mteb.abstasks")
     known_as = found.metadata.name
     if known_as in local_tasks() or MTEB_TASKS.setdefault(known_as, found) is not found:
-        raise InputError(f"{place!r}: there is another task {known_as!r}", mend="rename yours")
+        raise InputError(f"{place!r}: there is another task {known_as!r}", hint="rename yours")
     return found
 
 
@@ -97,4 +97,4 @@ def _benchmark(name: str) -> Benchmark:
         known = [one.name for one in mteb.get_benchmarks()]
         near = get_close_matches(name, [*known, LOCAL], n=3)
         meant = f"did you mean {' or '.join(near)}?" if near else "mteb.get_benchmarks() lists them"
-        raise InputError(f"no benchmark {name!r}", mend=meant) from error
+        raise InputError(f"no benchmark {name!r}", hint=meant) from error

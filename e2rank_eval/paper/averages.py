@@ -51,7 +51,7 @@ def _check_average(
             f"{shown(distance, row.places + 1)} is more than the {bound} that rounding could explain."
         )
         if own:
-            wording += _mended(row, column, parts, weights)
+            wording += _fixed(row, column, parts, weights)
         yield Finding("average", (row.table, *others), row.system, column, text, recomputed, wording)
     elif own:
         wording = (
@@ -75,11 +75,11 @@ def _sharper(tables: Tables, row: Row, column: str) -> str:
     return ""
 
 
-def _mended(row: Row, column: str, parts: Parts, weights: Sequence[int]) -> str:
+def _fixed(row: Row, column: str, parts: Parts, weights: Sequence[int]) -> str:
     """The one single-digit change that would make the average right, where there is just one."""
     printed, total = row.printed(column), sum(weights)
     mean = weighted_mean([source.printed(part) for source, part in parts], weights)
-    mends = []
+    fixes = []
     for name, share in [
         *((part, Fraction(weight, total)) for (_, part), weight in zip(parts, weights, strict=True)),
         (column, Fraction(-1)),
@@ -88,8 +88,8 @@ def _mended(row: Row, column: str, parts: Parts, weights: Sequence[int]) -> str:
         for changed in one_digit_changes(text):
             distance = mean.value - printed.value + share * (Fraction(changed) - Fraction(text))
             if abs(distance) <= mean.half + printed.half:
-                mends.append(f"{name} as {changed} instead of {text}")
-    return f" Only one change of a single digit mends it: {mends[0]}." if len(mends) == 1 else ""
+                fixes.append(f"{name} as {changed} instead of {text}")
+    return f" Only one change of a single digit fixes it: {fixes[0]}." if len(fixes) == 1 else ""
 
 
 def check_sums(tables: Tables) -> Iterator[Finding]:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.configuration import Configuration, FirstStageSettings
+from e2rank_eval.config import Configuration, FirstStageSettings, entries
+from e2rank_eval.config.entries import AnseriniBM25, BM25Setup, DatasetEntry
 from e2rank_eval.datasets.planning import plan
 from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.registry import entries
-from e2rank_eval.registry.entries import AnseriniBM25, BM25Setup, DatasetEntry
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_candidate_ids
 from e2rank_eval.store.files import read_json, write_json

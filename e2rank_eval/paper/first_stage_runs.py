@@ -8,11 +8,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from e2rank_eval.config.entries import UrlSource
+from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.errors import InputError
-from e2rank_eval.registry import runs as registry
-from e2rank_eval.registry.entries import UrlSource
-from e2rank_eval.registry.runs import FileCopy
-from e2rank_eval.sources.fetch import fetch
+from e2rank_eval.paper import runs as registry
+from e2rank_eval.paper.runs import FileCopy
 from e2rank_eval.store.files import read_jsonl
 from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
 
@@ -65,11 +65,11 @@ def read_candidate_lists(path: Path) -> Run:
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"no candidate list ({type(error).__name__}: {error})", path=path, line=line,
-                mend="give RankLLM's form: query.qid, candidates with docid and score",
+                hint="give RankLLM's form: query.qid, candidates with docid and score",
             ) from error  # fmt: skip
         if query_id in scores or len(ranking) != len(candidates):
             what = f"query {query_id!r}" if query_id in scores else "a document"
-            raise InputError(f"{what} appears twice", path=path, line=line, mend="remove one")
+            raise InputError(f"{what} appears twice", path=path, line=line, hint="remove one")
         scores[query_id] = ranking
     return Run(scores)
 
@@ -85,7 +85,7 @@ def _local(copy: FileCopy, runs_from: Path | None) -> Path | None:
             return path
     raise InputError(
         f"neither {copy.name} nor {copy.name}.gz is there", path=folder,
-        mend=f"put it there, or give no folder (--runs-from, {VARIABLE}) to fetch it",
+        hint=f"put it there, or give no folder (--runs-from, {VARIABLE}) to fetch it",
     )  # fmt: skip
 
 
@@ -95,11 +95,11 @@ def _check(path: Path, copy: FileCopy) -> None:
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError) as error:
-            raise InputError(f"not a whole gzip file ({error})", path=path, mend="copy it again") from error
+            raise InputError(f"not a whole gzip file ({error})", path=path, hint="copy it again") from error
     found = hashlib.sha256(content).hexdigest()
     if found != copy.sha256:
         raise InputError(
-            f"sha256 is {found} instead of {copy.sha256}", path=path, mend="give the registry's file"
+            f"sha256 is {found} instead of {copy.sha256}", path=path, hint="give the registry's file"
         )
 
 

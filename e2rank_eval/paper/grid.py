@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from e2rank_eval.configuration import (
+from e2rank_eval.config import (
     ColumnSettings,
     Configuration,
     SystemSettings,
@@ -120,7 +120,7 @@ def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
             raise InputError(
                 f"artefacts.{name}: table {settings.table} has no row {row!r}",
                 path=origin or None, line=line_of(origin, ["artefacts", name, "systems", row]),
-                mend=f"known: {', '.join(systems)}",
+                hint=f"known: {', '.join(systems)}",
             )  # fmt: skip
     resolver = _Resolver(configuration, settings)
     found = tuple(resolver.cell(system, column) for system in systems for column in columns)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from e2rank_eval.configuration import Configuration
+from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper.structure import structure
 
@@ -25,11 +25,11 @@ def tasks_of(benchmark: str, column: str) -> tuple[str, ...]:
     """
     categories = benchmarks().get(benchmark)
     if categories is None:
-        raise InputError(f"unknown benchmark {benchmark!r}", mend=f"known: {', '.join(benchmarks())}")
+        raise InputError(f"unknown benchmark {benchmark!r}", hint=f"known: {', '.join(benchmarks())}")
     if column == "avg":
         return tuple(task for tasks in categories.values() for task in tasks)
     if column not in categories:
-        raise InputError(f"{benchmark} has no column {column!r}", mend=f"known: {', '.join(categories)}")
+        raise InputError(f"{benchmark} has no column {column!r}", hint=f"known: {', '.join(categories)}")
     return categories[column]
 
 

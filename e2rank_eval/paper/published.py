@@ -67,17 +67,17 @@ def read_tables(path: Path = TABLES) -> tuple[Cell, ...]:
         table, kind, system, column, unit, printed = row
         if "" in row:
             name = _TABLE_FIELDS[row.index("")]
-            raise InputError(f"no {name}", path=path, line=line, mend="fill it in")
+            raise InputError(f"no {name}", path=path, line=line, hint="fill it in")
         _number(printed, path, line)
         key = (table, system, column)
         if key in cells:
             raise InputError(
                 f"table {table}, {system}, {column} stands in line {cells[key].line} already",
-                path=path, line=line, mend="remove one of the two lines",
+                path=path, line=line, hint="remove one of the two lines",
             )  # fmt: skip
         cells[key] = Cell(table, kind, system, column, unit, printed, line)
     if not cells:
-        raise InputError("no cell", path=path, mend="check the file")
+        raise InputError("no cell", path=path, hint="check the file")
     return tuple(cells.values())
 
 
@@ -88,7 +88,7 @@ def read_claims(path: Path = CLAIMS) -> tuple[Claim, ...]:
         subject, statement, value, margin, section, note = row
         for name, field in zip(_CLAIM_FIELDS[:3], row, strict=False):
             if not field:
-                raise InputError(f"no {name}", path=path, line=line, mend="fill it in")
+                raise InputError(f"no {name}", path=path, line=line, hint="fill it in")
         if margin:
             _number(value, path, line)
         half_width = _number(margin, path, line) if margin else None
@@ -119,7 +119,7 @@ def table(identifier: str) -> tuple[Cell, ...]:
     found = tuple(cell for cell in cells() if cell.table == identifier)
     if not found:
         known = dict.fromkeys(cell.table for cell in cells())
-        raise InputError(f"no published table {identifier!r}", mend=f"known: {', '.join(known)}")
+        raise InputError(f"no published table {identifier!r}", hint=f"known: {', '.join(known)}")
     return found
 
 
@@ -128,7 +128,7 @@ def _rows(path: Path, fields: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
         row = next(csv.reader([text]), [])
         if line == 1:
             if tuple(row) != tuple(fields):
-                raise InputError("wrong header", path=path, line=1, mend=f"write {','.join(fields)}")
+                raise InputError("wrong header", path=path, line=1, hint=f"write {','.join(fields)}")
         elif row:
             if len(row) != len(fields):
                 raise InputError(f"{len(row)} fields instead of {len(fields)}", path=path, line=line)
@@ -141,5 +141,5 @@ def _number(text: str, path: Path, line: int) -> Decimal:
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite():
-        raise InputError(f"{text!r} is no number", path=path, line=line, mend="write digits only")
+        raise InputError(f"{text!r} is no number", path=path, line=line, hint="write digits only")
     return number

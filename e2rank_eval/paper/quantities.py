@@ -60,7 +60,7 @@ class Tables:
             if cell.table not in structure.tables:
                 raise InputError(
                     f"table {cell.table!r} is not described in tables.yaml", line=cell.line,
-                    path="tables.csv", mend="describe it there",
+                    path="tables.csv", hint="describe it there",
                 )  # fmt: skip
             by_row[cell.table, cell.system][cell.column] = cell
         self.rows = {

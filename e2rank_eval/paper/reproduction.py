@@ -12,12 +12,12 @@ import yaml
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.evaluation.significance import bootstrap_interval
 from e2rank_eval.paper import published
+from e2rank_eval.paper import runs as registry
 from e2rank_eval.paper.first_stage_runs import load_judgements, load_run
 from e2rank_eval.paper.quantities import Quantity, Row, Tables
 from e2rank_eval.paper.structure import Tolerance, structure
 from e2rank_eval.paper.verdicts import Verdict, equal_to_the_digit, verdict
 from e2rank_eval.progress import track
-from e2rank_eval.registry import runs as registry
 
 MEASURE = "nDCG@10"
 TABLES = ("1", "2", "11", "18", "21")

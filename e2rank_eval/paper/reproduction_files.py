@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError
+from e2rank_eval.paper import runs as registry
 from e2rank_eval.paper.reproduction import MEASURE, ReproducedCell, command, reproduce, run_metrics
-from e2rank_eval.registry import runs as registry
-from e2rank_eval.registry.runs import JudgementsEntry, RunEntry
+from e2rank_eval.paper.runs import JudgementsEntry, RunEntry
 from e2rank_eval.store.files import write_json, write_text
 from e2rank_eval.store.manifests import write_manifest
 
@@ -136,7 +136,7 @@ def write_run_metrics(path: Path, names: Sequence[str], cache: Path, runs_from: 
         When ``names`` is not one run; and as ``reproduction.measure`` does.
     """
     if len(names) != 1:
-        raise InputError("metrics are written of one run at a time", mend="name one run before --metrics")
+        raise InputError("metrics are written of one run at a time", hint="name one run before --metrics")
     started = time.time()
     (name,) = names
     write_json(path, run_metrics(name, cache, runs_from))

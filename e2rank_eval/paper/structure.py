@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from e2rank_eval.configuration import Strict
+from e2rank_eval.config import Strict
 from e2rank_eval.errors import InputError
 
 PATH = Path(__file__).with_name("tables.yaml")
@@ -73,7 +73,7 @@ def read_structure(path: Path = PATH) -> Structure:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{key}: {first['msg']}", path=path, mend="mend this key") from error
+        raise InputError(f"{key}: {first['msg']}", path=path, hint="fix this key") from error
 
 
 @cache

@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from e2rank_eval.configuration import Configuration, TrainingFile, read_training
-from e2rank_eval.registry import entries
+from e2rank_eval.config import Configuration, TrainingFile, entries, read_training
 
 
 def training_command(configuration: Configuration, model: str) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from e2rank_eval.configuration import Configuration, FigureArtefact, TableArtefact
+from e2rank_eval.config import Configuration, FigureArtefact, TableArtefact
 from e2rank_eval.paper.grid import LatencySource, RunSource, Source, TaskSource, grid
 from e2rank_eval.paper.mteb_tasks import entry_of
 from e2rank_eval.planning.availability import Availability

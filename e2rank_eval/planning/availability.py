@@ -6,18 +6,17 @@ import os
 from functools import cached_property
 from pathlib import Path
 
-from e2rank_eval.configuration import Configuration
+from e2rank_eval.config import Configuration, entries
+from e2rank_eval.config.entries import DatasetEntry, HubSource, UrlSource
 from e2rank_eval.datasets.planning import plan
+from e2rank_eval.datasets.sources import hub
+from e2rank_eval.datasets.sources.fetch import described, offline
+from e2rank_eval.paper import runs as registered_runs
 from e2rank_eval.paper.first_stage_runs import VARIABLE as RUNS_VARIABLE
 from e2rank_eval.paper.grid import RunSource, Source, TaskSource
 from e2rank_eval.paper.mteb_tasks import on_the_hub
 from e2rank_eval.planning.parameters import parameters
-from e2rank_eval.registry import entries
-from e2rank_eval.registry import runs as registered_runs
-from e2rank_eval.registry.entries import DatasetEntry, HubSource, UrlSource
 from e2rank_eval.retrieval.published import REPOSITORY
-from e2rank_eval.sources import hub
-from e2rank_eval.sources.fetch import described, offline
 
 GPU_VARIABLE = "E2RANK_GPU"
 CPU_PARAMETERS = 5e8

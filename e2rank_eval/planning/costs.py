@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from e2rank_eval.configuration import (
+from e2rank_eval.config import (
     CrossEncoderSettings,
     E2RankSettings,
     FeedbackSettings,

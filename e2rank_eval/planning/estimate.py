@@ -10,12 +10,11 @@ from typing import Any
 
 import yaml
 
-from e2rank_eval.configuration import Configuration, FirstStageSettings
+from e2rank_eval.config import Configuration, FirstStageSettings, entries
 from e2rank_eval.datasets.planning import size_of
 from e2rank_eval.planning.artefact_runs import ArtefactRuns, RunKey
 from e2rank_eval.planning.costs import CHARACTERS_PER_TOKEN, TOKENS_PER_WORD, Lengths, Tokens, flops, tokens
 from e2rank_eval.planning.parameters import parameters
-from e2rank_eval.registry import entries
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json
 from e2rank_eval.store.layout import Layout

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from e2rank_eval.config.entries import ModelEntry
 from e2rank_eval.errors import InputError
-from e2rank_eval.registry.entries import ModelEntry
 
 _SCALE = {"K": 1e3, "M": 1e6, "B": 1e9}
 
@@ -21,6 +21,6 @@ def parameters(entry: ModelEntry) -> float:
     match = re.fullmatch(r"([0-9.]+)([KMB])", entry.parameters)
     if match is None:
         raise InputError(
-            f"{entry.title}: parameters {entry.parameters!r} is no size", mend="write 0.6B or 22.7M"
+            f"{entry.title}: parameters {entry.parameters!r} is no size", hint="write 0.6B or 22.7M"
         )
     return float(match[1]) * _SCALE[match[2]]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from e2rank_eval.configuration import Configuration, LatencySettings, SweepSettings
+from e2rank_eval.config import Configuration, LatencySettings, SweepSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.planning.artefact_runs import ArtefactRuns, spoken, spoken_timing
 from e2rank_eval.store import layout as places
@@ -31,8 +31,8 @@ def read_left_out(layout: Layout) -> dict[str, list[str]]:
     try:
         return _KEPT.validate_json(path.read_bytes(), strict=True)
     except ValidationError as error:
-        mend = "delete it and run the workflow again"
-        raise InputError("not what the workflow writes there", path=path, mend=mend) from error
+        hint = "delete it and run the workflow again"
+        raise InputError("not what the workflow writes there", path=path, hint=hint) from error
 
 
 def not_stored(left_out: LeftOut, runs: ArtefactRuns, layout: Layout) -> dict[str, list[str]]:

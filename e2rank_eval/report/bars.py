@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from e2rank_eval.configuration import FigureArtefact
+from e2rank_eval.config import FigureArtefact
 from e2rank_eval.paper.grid import grid
 from e2rank_eval.report.collect import HEADLINE, Results
 from e2rank_eval.report.figure_style import GAIN, MUTED, Drawing, new_figure, panel_title

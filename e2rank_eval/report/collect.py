@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from e2rank_eval.configuration import Configuration, read_configuration
+from e2rank_eval.config import Configuration, read_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.planning.artefact_runs import ArtefactRuns
@@ -87,7 +87,7 @@ class Results:
         path = self._path(places.METRICS, run)
         found = self._record(path, Metrics)
         if HEADLINE not in found.mean:
-            raise InputError(f"{HEADLINE} is missing", path=path, mend="evaluate the run with it")
+            raise InputError(f"{HEADLINE} is missing", path=path, hint="evaluate the run with it")
         return found
 
     def published_run(self, name: str) -> Metrics:
@@ -111,7 +111,7 @@ class Results:
         """Trace rows by query id."""
         path = self._path(places.TRACE, run)
         if not path.exists():
-            raise InputError("no such file", path=path, mend="run the step that makes it first")
+            raise InputError("no such file", path=path, hint="run the step that makes it first")
         return self._once(path, read_traces)
 
     def dataset(self, name: str) -> DatasetDescription:
@@ -202,7 +202,7 @@ class Results:
             except ValidationError as error:
                 first = error.errors()[0]
                 key = ".".join(str(part) for part in first["loc"])
-                raise InputError(f"{key}: {first['msg']}", path=path, mend="make this file again") from error
+                raise InputError(f"{key}: {first['msg']}", path=path, hint="make this file again") from error
 
         return self._once(path, parse)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from e2rank_eval.configuration import Configuration
-from e2rank_eval.registry.entries import Prices, prices_of
+from e2rank_eval.config import Configuration
+from e2rank_eval.config.entries import Prices, prices_of
 from e2rank_eval.report.artefacts import Latency, Mode
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.latency_tables import (

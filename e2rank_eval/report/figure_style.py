@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from e2rank_eval.configuration import RerankerSettings
+from e2rank_eval.config import RerankerSettings
 
 INK, MUTED, RULE, PAPER = "#1b1f24", "#5c6570", "#d4d8dd", "#ffffff"
 """Text, secondary text, grid lines and ground; the site swaps them for its own in the dark."""

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from e2rank_eval.configuration import Configuration, FigureArtefact
+from e2rank_eval.config import Configuration, FigureArtefact
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.bars import draw_bars
 from e2rank_eval.report.collect import Results, results_for
@@ -39,7 +39,7 @@ def build_figure(results: Results, identifier: str) -> Drawing:
     """
     known = figure_ids(results.configuration)
     if identifier not in known:
-        raise InputError(f"no figure named {identifier!r}", mend=f"known: {', '.join(known)}")
+        raise InputError(f"no figure named {identifier!r}", hint=f"known: {', '.join(known)}")
     artefact = results.configuration.artefacts.get(identifier)
     with style():
         if isinstance(artefact, FigureArtefact):

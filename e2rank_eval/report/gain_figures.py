@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from e2rank_eval.configuration import FigureArtefact
+from e2rank_eval.config import FigureArtefact
 from e2rank_eval.report.collect import HEADLINE, Results
 from e2rank_eval.report.figure_style import MUTED, Drawing, new_figure, panel_title
 from e2rank_eval.report.gains import Gain, gains, prompt_size

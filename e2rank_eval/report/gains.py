@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2rank_eval.configuration import Configuration, E2RankSettings, FeedbackSettings, FigureArtefact
+from e2rank_eval.config import Configuration, E2RankSettings, FeedbackSettings, FigureArtefact
 from e2rank_eval.evaluation.significance import bootstrap_interval, mean
 from e2rank_eval.report.artefacts import Interval
 from e2rank_eval.report.collect import Results

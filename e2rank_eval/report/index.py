@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from e2rank_eval.configuration import Configuration, FigureArtefact, TableArtefact
+from e2rank_eval.config import Configuration, FigureArtefact, TableArtefact
 from e2rank_eval.errors import InputError
 
 
@@ -53,6 +53,6 @@ def _distinct(ids: list[str], what: str) -> list[str]:
     repeated = [identifier for identifier, count in Counter(ids).items() if count > 1]
     if repeated:
         raise InputError(
-            f"two {what} would be called {repeated[0]!r}", mend="rename a comparison, latency entry or sweep"
+            f"two {what} would be called {repeated[0]!r}", hint="rename a comparison, latency entry or sweep"
         )
     return ids

@@ -44,16 +44,16 @@ def inline_svg(path: Path, identifier: str, title: str, points: Mapping[str, Poi
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise InputError("no such file", path=path, mend="run the step that makes it first") from error
+        raise InputError("no such file", path=path, hint="run the step that makes it first") from error
     match = re.search(r"<svg\b[^>]*>(.*)</svg>", text, re.DOTALL)
     box = re.search(r'viewBox="([\d. ]+)"', text)
     if match is None or box is None:
-        raise InputError("no SVG in it", path=path, mend="draw the figure again")
+        raise InputError("no SVG in it", path=path, hint="draw the figure again")
     body = re.sub(r"<(metadata|title|style)\b.*?</\1>\s*", "", match[1], flags=re.DOTALL)
     for mark, point in (points or {}).items():
         body, found = re.subn(_MARK.format(re.escape(mark)), _link(point), body, count=1, flags=re.DOTALL)
         if not found:
-            raise InputError(f"no mark {mark!r} in it", path=path, mend="draw the figure again")
+            raise InputError(f"no mark {mark!r} in it", path=path, hint="draw the figure again")
     body = re.sub(r'\bid="', f'id="{identifier}-', body)
     body = re.sub(r'(xlink:href="#|url\(#)', rf"\1{identifier}-", body).replace("xlink:href", "href")
     body = body.replace("font-family: 'DejaVu Sans', sans-serif", "font-family: var(--sans)")

@@ -41,7 +41,7 @@ def read_curves(folder: Path) -> Curves:
     """
     path = folder / LOG
     if not path.is_file():
-        raise InputError("no log of a training run", path=path, mend="name folders that `train` wrote")
+        raise InputError("no log of a training run", path=path, hint="name folders that `train` wrote")
     groups: dict[str, dict[str, list[tuple[int, float]]]] = {"train": {}, "development": {}}
     for number, row in read_jsonl(path):
         group = groups.get(str(row.get("group")))
@@ -50,7 +50,7 @@ def read_curves(folder: Path) -> Curves:
         for measure in sorted(row.keys() - _NOT_CURVES):
             group.setdefault(measure, []).append((row["step"], float(row[measure])))
     if not groups["train"]:
-        raise InputError("the log holds no update", path=path, mend="train for at least one")
+        raise InputError("the log holds no update", path=path, hint="train for at least one")
     training, development = (
         {measure: tuple(points) for measure, points in groups[group].items()} for group in groups
     )
@@ -86,7 +86,7 @@ def write_curves(folders: Sequence[Path], output: Path) -> list[Path]:
     names = [run.name for run in runs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise InputError(f"two runs are called {twice!r}", mend="rename one's folder, or draw them apart")
+        raise InputError(f"two runs are called {twice!r}", hint="rename one's folder, or draw them apart")
     with style():
         contents = forms(draw_curves(runs))
     paths = [output.with_name(f"{output.name}.{suffix}") for suffix in contents]

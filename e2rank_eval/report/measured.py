@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from e2rank_eval.config import entries
+from e2rank_eval.config.entries import HubSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.significance import bootstrap_interval
 from e2rank_eval.paper.grid import GridCell, LatencySource, RunSource, Source, TaskSource
 from e2rank_eval.paper.mteb_tasks import entry_of
-from e2rank_eval.registry import entries
-from e2rank_eval.registry.entries import HubSource
 from e2rank_eval.report.artefacts import Interval, Metrics
 from e2rank_eval.report.collect import HEADLINE, Results
 from e2rank_eval.store import layout as places
@@ -118,7 +118,7 @@ class Measurements:
         if len(paths) > 1:
             raise InputError(
                 f"results of {source.task} for {len(paths)} revisions of {source.model}", path=paths[1],
-                mend="keep the folder of one revision",
+                hint="keep the folder of one revision",
             )  # fmt: skip
         try:
             splits = self._results.mteb_result(paths[0])["scores"]
@@ -127,7 +127,7 @@ class Measurements:
         except (KeyError, TypeError, AttributeError, ValueError, ZeroDivisionError) as error:
             raise InputError(
                 f"no result file of mteb ({type(error).__name__}: {error})", path=paths[0],
-                mend="evaluate the task again",
+                hint="evaluate the task again",
             ) from error  # fmt: skip
 
 

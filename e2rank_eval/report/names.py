@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from e2rank_eval.configuration import Configuration, E2RankSettings, FeedbackSettings
-from e2rank_eval.registry import entries
+from e2rank_eval.config import Configuration, E2RankSettings, FeedbackSettings, entries
 
 UNTRAINED = "untrained"
 """The mark of a model that is used for what it was never trained for."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from e2rank_eval.configuration import RerankerSettings
-from e2rank_eval.registry import entries
+from e2rank_eval.config import RerankerSettings, entries
 from e2rank_eval.report.addresses import dataset_page, query_page, query_part
 from e2rank_eval.report.artefacts import Metrics, Spread
 from e2rank_eval.report.collect import HEADLINE, Results, RunKey

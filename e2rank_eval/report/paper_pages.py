@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from e2rank_eval.configuration import FigureArtefact, TableArtefact
+from e2rank_eval.config import FigureArtefact, TableArtefact
 from e2rank_eval.planning.artefact_runs import ArtefactRuns
 from e2rank_eval.planning.partial import lacking
 from e2rank_eval.report.collect import Results

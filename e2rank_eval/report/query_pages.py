@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from e2rank_eval.configuration import E2RankSettings
+from e2rank_eval.config import E2RankSettings
 from e2rank_eval.report.addresses import QUERIES_A_PAGE, query_page, query_part, run_page, to_root
 from e2rank_eval.report.collect import HEADLINE, Results, RunKey
 from e2rank_eval.report.embedded import embed

@@ -64,7 +64,7 @@ def query_results(results: Results, key: RunKey) -> dict[str, QueryResult]:
         if ranks.keys() - set(candidates):
             raise InputError(
                 f"query {query!r} ranks what is no candidate of {first_stage}",
-                path=results.path(places.RUN, key), mend="rerank again",
+                path=results.path(places.RUN, key), hint="rerank again",
             )  # fmt: skip
         found[query] = QueryResult(
             query,

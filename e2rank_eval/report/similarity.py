@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from e2rank_eval.configuration import FigureArtefact
+from e2rank_eval.config import FigureArtefact
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results, RunKey
 from e2rank_eval.report.figure_style import Drawing, colour, new_figure, panel_title
@@ -74,7 +74,7 @@ def _curve(results: Results, key: RunKey) -> _Curve:
     if not scored:
         raise InputError(
             "no scores to draw", path=results.path(places.TRACE, key),
-            mend="name rerankers that score every candidate",
+            hint="name rerankers that score every candidate",
         )  # fmt: skip
     # Ranks that only some queries have would mix collections of queries along one curve.
     depth = min(len(scores) for scores in scored)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from e2rank_eval.configuration import Configuration
+from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.audit_page import audit_page
 from e2rank_eval.report.collect import Results, shown_results
@@ -99,7 +99,7 @@ class _Site:
                 )
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if not source.exists():
-                    raise InputError("no such file", path=source, mend=f"write the {kind} first")
+                    raise InputError("no such file", path=source, hint=f"write the {kind} first")
                 shutil.copyfile(source, target)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from e2rank_eval.configuration import Configuration
+from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results, results_for
 from e2rank_eval.report.cost_tables import cost_table
@@ -58,7 +58,7 @@ def build_table(results: Results, identifier: str) -> Table:
             if identifier == f"mteb-{name}{part}":
                 return build(results, name)
     known = ", ".join(table_ids(results.configuration))
-    raise InputError(f"no table named {identifier!r}", mend=f"known: {known}")
+    raise InputError(f"no table named {identifier!r}", hint=f"known: {known}")
 
 
 def write_table(layout: Layout, configuration: Configuration, table_id: str) -> list[Path]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from e2rank_eval.model_loading import ModelProvider
+from e2rank_eval.models.loading import ModelProvider
 from e2rank_eval.records import CandidateList, Document, Query, Ranking
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from transformers import AutoConfig
 
-from e2rank_eval.checkpoints import dtype_on
-from e2rank_eval.configuration import CrossEncoderSettings
+from e2rank_eval.config import CrossEncoderSettings
 from e2rank_eval.errors import InputError
-from e2rank_eval.language_models.memory import run_in_batches
-from e2rank_eval.language_models.tokenisation import truncate
+from e2rank_eval.models.checkpoints import dtype_on
+from e2rank_eval.models.language_models.memory import run_in_batches
+from e2rank_eval.models.language_models.tokenisation import truncate
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
 from e2rank_eval.store.files import sha256_file, sha256_json
@@ -100,18 +100,18 @@ def load_cross_encoder(folder: Path) -> Any:
         model = CrossEncoder(str(folder), device=device, local_files_only=True, model_kwargs=loading)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"cannot be loaded as a cross-encoder ({error})", path=folder, mend="name a cross-encoder"
+            f"cannot be loaded as a cross-encoder ({error})", path=folder, hint="name a cross-encoder"
         ) from error
     missing = _missing_weights(model.model)
     if missing:
         raise InputError(
             f"no trained cross-encoder: {', '.join(missing)} would be newly initialised",
             path=folder,
-            mend="name a model that was trained to score pairs",
+            hint="name a model that was trained to score pairs",
         )
     if model.num_labels != 1:
         raise InputError(
-            f"its head has {model.num_labels} scores instead of one", path=folder, mend="name a ranking model"
+            f"its head has {model.num_labels} scores instead of one", path=folder, hint="name a ranking model"
         )
     # Where the tokenizer names no limit, the model's positions are the only one.
     positions = getattr(model.config, "max_position_embeddings", model.max_seq_length)
@@ -124,7 +124,7 @@ def _refuse_chat_model(folder: Path) -> None:
     architectures = AutoConfig.from_pretrained(folder, local_files_only=True).architectures or [""]
     if architectures[0].endswith("ForCausalLM") and not (folder / "modules.json").is_file():
         raise InputError(
-            "a chat model, not a cross-encoder", path=folder, mend="use the family pointwise-llm for it"
+            "a chat model, not a cross-encoder", path=folder, hint="use the family pointwise-llm for it"
         )
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.language_models.base import Generation, LanguageModel, Message
-from e2rank_eval.prompts.first import LETTERS, first_messages
-from e2rank_eval.prompts.rankgpt import rankgpt_messages
+from e2rank_eval.models.language_models.base import Generation, LanguageModel, Message
 from e2rank_eval.rerankers.parsing import parse_permutation
+from e2rank_eval.rerankers.prompts.first import LETTERS, first_messages
+from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
 
 _SPARE_TOKENS = 4
 """Output tokens beyond the permutation itself: the end of the turn, and white space around it."""
@@ -96,7 +96,7 @@ class LetterReply:
         if not np.isfinite(self.logits).all():
             raise InputError(
                 "a logit of an identifier is not finite",
-                mend="check the model's weights, or load it in float32",
+                hint="check the model's weights, or load it in float32",
             )
         return Answer(tuple(np.argsort(-self.logits, kind="stable").tolist()), self.prompt_tokens)
 

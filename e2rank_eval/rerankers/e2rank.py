@@ -9,9 +9,10 @@ from itertools import repeat, zip_longest
 
 import numpy as np
 
-from e2rank_eval.configuration import E2RankSettings
-from e2rank_eval.encoders.base import Encoder
-from e2rank_eval.prompts.truncation import DOCUMENT_WORDS
+from e2rank_eval.config import E2RankSettings
+from e2rank_eval.models.encoders.base import Encoder
+from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.truncation import DOCUMENT_WORDS
 from e2rank_eval.records import ListwiseInput, Query
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.strategies import REVISION, Repeated, SlidingWindow, run_together
@@ -27,7 +28,6 @@ from e2rank_eval.rerankers.vectors import (
     view,
 )
 from e2rank_eval.store.files import sha256_json
-from e2rank_eval.timing import PhaseClock
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.configuration import Configuration, RerankerSettings
+from e2rank_eval.config import Configuration, RerankerSettings
+from e2rank_eval.config.entries import prices_of
 from e2rank_eval.errors import QueryError
-from e2rank_eval.model_loading import ModelProvider
+from e2rank_eval.models.loading import ModelProvider
 from e2rank_eval.progress import say, track
 from e2rank_eval.records import CandidateList, Query, Ranking, Trace
-from e2rank_eval.registry.entries import prices_of
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.rerankers.shards import ShardStore, shard_key

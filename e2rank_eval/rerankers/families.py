@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from e2rank_eval.configuration import CustomSettings, RerankerSettings
+from e2rank_eval.config import CustomSettings, RerankerSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 
@@ -88,7 +88,7 @@ def _custom(settings: CustomSettings, context: RerankContext) -> Reranker:
     if missing:
         raise InputError(
             f"factory {settings.factory!r} returned a {type(reranker).__name__} without {', '.join(missing)}",
-            mend="return an object with the members of e2rank_eval.rerankers.base.Reranker",
+            hint="return an object with the members of e2rank_eval.rerankers.base.Reranker",
         )
     built: Reranker = reranker
     return built
@@ -101,7 +101,7 @@ def _factory(name: str) -> Callable[[dict[str, Any], RerankContext], Any]:
         if name not in offered:
             raise InputError(
                 f"no entry point {name!r} in group {ENTRY_POINTS}",
-                mend=f"installed: {', '.join(offered) or 'none'}; or write package.module:callable",
+                hint=f"installed: {', '.join(offered) or 'none'}; or write package.module:callable",
             )
         place = offered[name]
     try:
@@ -109,10 +109,10 @@ def _factory(name: str) -> Callable[[dict[str, Any], RerankContext], Any]:
     except (ImportError, AttributeError) as error:
         raise InputError(
             f"factory {name!r} cannot be imported ({error})",
-            mend="mend its spelling, install its package, or put its folder on PYTHONPATH",
+            hint="fix its spelling, install its package, or put its folder on PYTHONPATH",
         ) from error
     if not callable(factory):
-        raise InputError(f"factory {name!r} is no callable", mend="name a function or class")
+        raise InputError(f"factory {name!r} is no callable", hint="name a function or class")
     found: Callable[[dict[str, Any], RerankContext], Any] = factory
     return found
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from e2rank_eval.configuration import FeedbackSettings
-from e2rank_eval.encoders.base import Encoder
-from e2rank_eval.prompts.truncation import DOCUMENT_WORDS
+from e2rank_eval.config import FeedbackSettings
+from e2rank_eval.models.encoders.base import Encoder
+from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.truncation import DOCUMENT_WORDS
 from e2rank_eval.records import Query
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.vectors import (
@@ -22,7 +23,6 @@ from e2rank_eval.rerankers.vectors import (
     unit,
 )
 from e2rank_eval.store.files import sha256_json
-from e2rank_eval.timing import PhaseClock
 
 
 class FeedbackReranker(VectorReranker):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from e2rank_eval.configuration import IdentitySettings
+from e2rank_eval.config import IdentitySettings
 from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.store.files import sha256_json

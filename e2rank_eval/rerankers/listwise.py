@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from e2rank_eval.configuration import ListwiseSettings
+from e2rank_eval.config import ListwiseSettings
 from e2rank_eval.errors import InputError
-from e2rank_eval.language_models.base import LanguageModel, Message
-from e2rank_eval.prompts.truncation import share_budget
+from e2rank_eval.models.language_models.base import LanguageModel, Message
+from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.records import CandidateList, Query, Trace
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.decoding import Decoding, FirstToken, Reply, Written
@@ -17,7 +18,6 @@ from e2rank_eval.rerankers.lock_step import LockStepReranker
 from e2rank_eval.rerankers.strategies import REVISION, FullList, SlidingWindow, Strategy
 from e2rank_eval.rerankers.top_strategies import Setwise, TopDown
 from e2rank_eval.store.files import sha256_json
-from e2rank_eval.timing import PhaseClock
 
 
 @dataclass(slots=True)
@@ -123,7 +123,7 @@ class ListwiseReranker(LockStepReranker[_State]):
                 raise InputError(
                     f"the query and {len(texts)} documents do not fit the {self._model.window} tokens "
                     f"that {self._model.name!r} can read",
-                    mend="lower the window, shorten the query, or name a model that reads more",
+                    hint="lower the window, shorten the query, or name a model that reads more",
                 )
             shares = share_budget(lengths, budget)
             cut = [

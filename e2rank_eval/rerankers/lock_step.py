@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
-from e2rank_eval.language_models.base import LanguageModel
+from e2rank_eval.models.language_models.base import LanguageModel
+from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
 from e2rank_eval.rerankers.strategies import Strategy, run_together
-from e2rank_eval.timing import PhaseClock
 
 
 class State(Protocol):

@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
 
-from e2rank_eval.checkpoints import dtype_on
-from e2rank_eval.configuration import MonoT5Settings
+from e2rank_eval.config import MonoT5Settings
 from e2rank_eval.errors import InputError
-from e2rank_eval.language_models.memory import run_in_batches
-from e2rank_eval.language_models.tokenisation import truncate
-from e2rank_eval.prompts.pointwise import monot5_input
+from e2rank_eval.models.checkpoints import dtype_on
+from e2rank_eval.models.language_models.memory import run_in_batches
+from e2rank_eval.models.language_models.tokenisation import truncate
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.cross_encoder import file_hashes
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
+from e2rank_eval.rerankers.prompts.pointwise import monot5_input
 from e2rank_eval.store.files import sha256_json
 
 _CHOICES = ("▁true", "▁false")
@@ -117,7 +117,7 @@ def load_monot5(folder: Path) -> tuple[Any, Any]:
     try:
         kind = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
         if kind != "t5":
-            raise InputError(f"a model of type {kind!r}, not t5", path=folder, mend="name a monoT5 model")
+            raise InputError(f"a model of type {kind!r}, not t5", path=folder, hint="name a monoT5 model")
         model, loading = loader.from_pretrained(
             folder,
             dtype=dtype_on(device),
@@ -128,13 +128,13 @@ def load_monot5(folder: Path) -> tuple[Any, Any]:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"cannot be loaded as monoT5 ({error})", path=folder, mend="fetch it again"
+            f"cannot be loaded as monoT5 ({error})", path=folder, hint="fetch it again"
         ) from error
     if missing := sorted(loading["missing_keys"]):
         raise InputError(
             f"weights are missing and would be random: {', '.join(missing[:5])}",
             path=folder,
-            mend="name a T5 with its language-model head",
+            hint="name a T5 with its language-model head",
         )
     return model.eval().to(device), tokenizer
 
@@ -143,5 +143,5 @@ def _choice_ids(tokenizer: Any) -> list[int]:
     vocabulary = tokenizer.get_vocab()
     missing = [choice for choice in _CHOICES if choice not in vocabulary]
     if missing:
-        raise InputError(f"the tokenizer has no token {' and no '.join(missing)}", mend="name a monoT5 model")
+        raise InputError(f"the tokenizer has no token {' and no '.join(missing)}", hint="name a monoT5 model")
     return [int(vocabulary[choice]) for choice in _CHOICES]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
-from e2rank_eval.timing import PhaseClock
 
 _DECIMALS = 4
 """Batches of other shapes move a float32 logit by some 1e-5, which must decide nothing."""
@@ -89,7 +89,7 @@ class PairReranker(ABC):
         if limit < 1:
             raise InputError(
                 f"query {query.id!r} fills the model's window and leaves no room for a document",
-                mend="shorten the query, or name a model that reads more",
+                hint="shorten the query, or name a model that reads more",
             )
         return [self._truncate(document.contents, limit) for document in candidates.documents]
 
@@ -106,7 +106,7 @@ def _ranking(
         if not math.isfinite(score):
             raise InputError(
                 f"the score of query {query.id!r} and document {document.id!r} is {score}",
-                mend="check the model's weights, or load it in float32",
+                hint="check the model's weights, or load it in float32",
             )
     trace = Trace(
         calls=len(scored),

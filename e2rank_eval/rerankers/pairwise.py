@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from e2rank_eval.configuration import PairwiseSettings
+from e2rank_eval.config import PairwiseSettings
 from e2rank_eval.errors import InputError
-from e2rank_eval.language_models.base import LanguageModel
-from e2rank_eval.prompts.pairwise import CHOICES, pairwise_messages
+from e2rank_eval.models.language_models.base import LanguageModel
+from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Query, Trace
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.lock_step import LockStepReranker
+from e2rank_eval.rerankers.prompts.pairwise import CHOICES, pairwise_messages
 from e2rank_eval.rerankers.top_strategies import Bubble
 from e2rank_eval.store.files import sha256_json
-from e2rank_eval.timing import PhaseClock
 
 _JOINT = 8
 """Tokens kept free for the output token and for words that the tokenizer splits anew where texts join."""
@@ -86,7 +86,7 @@ class PairwiseReranker(LockStepReranker[_State]):
         if limit < 1:
             raise InputError(
                 f"query {query.id!r} fills the model's window and leaves no room for two documents",
-                mend="shorten the query, or name a model that reads more",
+                hint="shorten the query, or name a model that reads more",
             )
         texts = [self._model.truncate(text, limit) for text in whole]
         return _State(query.text, texts, sum(a != b for a, b in zip(texts, whole, strict=True)))
@@ -113,7 +113,7 @@ class PairwiseReranker(LockStepReranker[_State]):
         answer = self._model.next_token(chats, CHOICES)
         if not np.isfinite(answer.logits).all():
             raise InputError(
-                "a logit of A or B is not finite", mend="check the model's weights, or load it in float32"
+                "a logit of A or B is not finite", hint="check the model's weights, or load it in float32"
             )
         for (state, sides), (a, b), tokens in zip(asked, answer.logits, answer.prompt_tokens, strict=True):
             state.leads[sides] = round(float(a - b), _DECIMALS)

@@ -54,10 +54,10 @@ class SlidingWindow:
 
     def __post_init__(self) -> None:
         if self.size < 2:
-            raise InputError(f"window {self.size} compares nothing", mend="give a window of at least 2")
+            raise InputError(f"window {self.size} compares nothing", hint="give a window of at least 2")
         if not 1 <= self.step <= self.size:
             raise InputError(
-                f"step {self.step} is not between 1 and the window {self.size}", mend="mend the step"
+                f"step {self.step} is not between 1 and the window {self.size}", hint="fix the step"
             )
 
     def run(self, count: int) -> Steps:

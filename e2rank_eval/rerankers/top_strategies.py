@@ -35,9 +35,9 @@ class TopDown:
     def __post_init__(self) -> None:
         _at_least_two(self.size)
         if not 1 <= self.top <= self.size:
-            raise InputError(f"top {self.top} is not between 1 and the window {self.size}", mend="mend top")
+            raise InputError(f"top {self.top} is not between 1 and the window {self.size}", hint="fix top")
         if self.budget is not None and self.budget < self.top:
-            raise InputError(f"budget {self.budget} is below top {self.top}", mend="raise it or leave it out")
+            raise InputError(f"budget {self.budget} is below top {self.top}", hint="raise it or leave it out")
 
     def run(self, count: int) -> Steps:
         pool, below = list(range(count)), list[int]()
@@ -97,7 +97,7 @@ class Setwise:
     def __post_init__(self) -> None:
         _at_least_two(self.size)
         if self.top < 1:
-            raise InputError(f"top {self.top} orders nothing", mend="give at least 1")
+            raise InputError(f"top {self.top} orders nothing", hint="give at least 1")
 
     def run(self, count: int) -> Steps:
         heap, best = list(range(count)), list[int]()
@@ -159,7 +159,7 @@ class Bubble:
 
     def __post_init__(self) -> None:
         if self.passes < 1:
-            raise InputError(f"{self.passes} passes order nothing", mend="give at least 1")
+            raise InputError(f"{self.passes} passes order nothing", hint="give at least 1")
 
     def run(self, count: int) -> Steps:
         order = list(range(count))
@@ -177,4 +177,4 @@ class Bubble:
 
 def _at_least_two(size: int) -> None:
     if size < 2:
-        raise InputError(f"window {size} compares nothing", mend="give a window of at least 2")
+        raise InputError(f"window {size} compares nothing", hint="give a window of at least 2")

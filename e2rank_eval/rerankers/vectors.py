@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from e2rank_eval.encoders.base import Encoder, Vectors
 from e2rank_eval.errors import InputError
-from e2rank_eval.prompts.truncation import cut_words
+from e2rank_eval.models.encoders.base import Encoder, Vectors
+from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
-from e2rank_eval.timing import PhaseClock
 
 Vector = NDArray[np.float64]
 
@@ -145,7 +145,7 @@ class VectorReranker(ABC):
             try:
                 self._encoder.encode([text], "document")
             except InputError as error:
-                raise InputError(f"document {document.id!r}: {error.problem}", mend=error.mend) from error
+                raise InputError(f"document {document.id!r}: {error.problem}", hint=error.hint) from error
 
     def _encode_candidates(self, lists: Sequence[CandidateList]) -> list[EncodedCandidates]:
         fresh = self._encode([document for candidates in lists for document in candidates.documents])

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from e2rank_eval.prompts.truncation import cut_words
+from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Document, Query
 
 TEXTS_AT_ONCE = 8192

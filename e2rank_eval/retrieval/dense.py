@@ -8,7 +8,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from e2rank_eval.encoders.base import Encoder, Vectors
+from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.records import Document, Query
 from e2rank_eval.retrieval.base import Hits, best, texts_in_blocks
 

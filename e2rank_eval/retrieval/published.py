@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from e2rank_eval.config.entries import HubSource
+from e2rank_eval.datasets.sources.fetch import Fetched, fetch
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import CandidateIds, Dataset
-from e2rank_eval.registry.entries import HubSource
-from e2rank_eval.sources.fetch import Fetched, fetch
 from e2rank_eval.store.files import read_jsonl
 
 REPOSITORY = "liuqi6777/retrieval_results"
@@ -81,7 +81,7 @@ def read_lists(path: Path, dataset: Dataset, depth: int) -> list[CandidateIds]:
         raise InputError(
             f"no candidates for {len(missing)} of {len(dataset.queries)} queries, such as {missing[0]!r}",
             path=path,
-            mend="use another first stage for this data set, or the variant of it that these lists are of",
+            hint="use another first stage for this data set, or the variant of it that these lists are of",
         )
     return [found[query_id] for query_id in dataset.queries]
 
@@ -105,6 +105,6 @@ def _known(identifier: str, corpus: Collection[str], path: Path, number: int) ->
     if identifier not in corpus:
         raise InputError(
             f"document {identifier!r} is not in the corpus", path=path, line=number,
-            mend="use the variant of the data set that these lists are of",
+            hint="use the variant of the data set that these lists are of",
         )  # fmt: skip
     return identifier

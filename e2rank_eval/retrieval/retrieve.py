@@ -7,12 +7,11 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.configuration import Configuration, FirstStageSettings
+from e2rank_eval.config import Configuration, FirstStageSettings, entries
 from e2rank_eval.errors import InputError
-from e2rank_eval.model_loading import ModelProvider
+from e2rank_eval.models.loading import ModelProvider
 from e2rank_eval.progress import track
 from e2rank_eval.records import CandidateIds, Dataset, Document
-from e2rank_eval.registry import entries
 from e2rank_eval.retrieval.base import Retriever, texts_in_blocks
 from e2rank_eval.retrieval.bm25 import BM25
 from e2rank_eval.retrieval.candidates import candidates
@@ -95,7 +94,7 @@ def encode_part(
                if one.retriever == "dense"]  # fmt: skip
     if not encoded:
         raise InputError(
-            f"first stage {first_stage!r} keeps no vectors", mend="retrieve without --part, in one job"
+            f"first stage {first_stage!r} keeps no vectors", hint="retrieve without --part, in one job"
         )
     corpus = read_dataset(layout.path(places.CORPUS, dataset=dataset).parent, dataset).corpus
     done = {}

@@ -15,7 +15,7 @@ from e2rank_eval.store.files import read_jsonl, write_jsonl
 from e2rank_eval.store.trec import read_qrels, write_qrels
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_MEND_TWICE = "rename or remove one of the two"
+_HINT_TWICE = "rename or remove one of the two"
 
 
 def write_dataset(folder: Path, dataset: Dataset) -> None:
@@ -62,7 +62,7 @@ def read_corpus(path: Path) -> StreamedCorpus:
     InputError
         Naming file and line: no JSON, no id, a repeated id, no text; or an empty corpus.
     """
-    return StreamedCorpus(partial(_documents, path), path, mend=_MEND_TWICE)
+    return StreamedCorpus(partial(_documents, path), path, hint=_HINT_TWICE)
 
 
 def _documents(path: Path) -> Iterator[tuple[int, Document]]:
@@ -86,23 +86,23 @@ def read_queries(path: Path) -> dict[str, Query]:
         text = _string(row, "text", path, number)
         if not text.strip():
             raise InputError(
-                f"query {identifier!r} is empty", path=path, line=number, mend="write its text or remove it"
+                f"query {identifier!r} is empty", path=path, line=number, hint="write its text or remove it"
             )
         queries[identifier] = Query(identifier, text)
     if not queries:
-        raise InputError("there is no query", path=path, mend="add queries")
+        raise InputError("there is no query", path=path, hint="add queries")
     return queries
 
 
 def _identifier(row: Mapping[str, Any], path: Path, number: int, seen: Collection[str]) -> str:
     identifier = row.get("_id")
     if isinstance(identifier, int | float) and not isinstance(identifier, bool):
-        raise InputError("id is a number", path=path, line=number, mend=f'quote it: "_id": "{identifier}"')
+        raise InputError("id is a number", path=path, line=number, hint=f'quote it: "_id": "{identifier}"')
     if not isinstance(identifier, str) or not identifier:
-        raise InputError("no id", path=path, line=number, mend='give it a non-empty string "_id"')
+        raise InputError("no id", path=path, line=number, hint='give it a non-empty string "_id"')
     _check_text(identifier, "_id", path, number)
     if identifier in seen:
-        raise InputError(f"id {identifier!r} is used twice", path=path, line=number, mend=_MEND_TWICE)
+        raise InputError(f"id {identifier!r} is used twice", path=path, line=number, hint=_HINT_TWICE)
     return identifier
 
 
@@ -111,7 +111,7 @@ def _string(row: Mapping[str, Any], key: str, path: Path, number: int, default: 
     if value is None and key == "title":
         return ""
     if not isinstance(value, str):
-        raise InputError(f'"{key}" is no string', path=path, line=number, mend=f'write "{key}": "..."')
+        raise InputError(f'"{key}" is no string', path=path, line=number, hint=f'write "{key}": "..."')
     _check_text(value, key, path, number)
     return value
 
@@ -122,7 +122,7 @@ def _check_text(value: str, key: str, path: Path, number: int) -> None:
     if half is not None:
         raise InputError(
             f'"{key}" holds half a surrogate pair, \\u{ord(half.group()):04x}', path=path, line=number,
-            mend="remove it or write the whole character",
+            hint="remove it or write the whole character",
         )  # fmt: skip
 
 
@@ -160,13 +160,13 @@ def read_candidate_ids(path: Path, corpus: Collection[str] | None = None) -> dic
         if len(ids) != len(scores) or len(set(ids)) != len(ids):
             raise InputError(
                 "a document repeats, or ids and scores differ in number", path=path, line=number,
-                mend="build the candidates again",
+                hint="build the candidates again",
             )  # fmt: skip
         unknown = None if corpus is None else next((i for i in ids if i not in corpus), None)
         if unknown is not None:
             raise InputError(
                 f"document {unknown!r} is not in the corpus", path=path, line=number,
-                mend="build the candidates from this corpus",
+                hint="build the candidates from this corpus",
             )  # fmt: skip
         lists[query_id] = CandidateIds(query_id, tuple(ids), tuple(map(float, scores)))
     return lists
@@ -202,6 +202,6 @@ def read_queries_with_candidates(path: Path, dataset: Dataset) -> tuple[list[Que
     unknown = next((one.query_id for one in lists if one.query_id not in dataset.queries), None)
     if unknown is not None:
         raise InputError(
-            f"query {unknown!r} is not in data set {dataset.id!r}", path=path, mend="retrieve again"
+            f"query {unknown!r} is not in data set {dataset.id!r}", path=path, hint="retrieve again"
         )
     return [dataset.queries[one.query_id] for one in lists], lists

@@ -24,15 +24,15 @@ class StreamedCorpus(Mapping[str, Document]):
         Naming ``path`` and the line: a repeated id, whatever ``read`` raises; or an empty corpus.
     """
 
-    def __init__(self, read: Read, path: Path | str, *, mend: str) -> None:
+    def __init__(self, read: Read, path: Path | str, *, hint: str) -> None:
         self._read = read
         self._ids: dict[str, None] = {}
         for number, document in read():
             if document.id in self._ids:
-                raise InputError(f"id {document.id!r} is used twice", path=path, line=number, mend=mend)
+                raise InputError(f"id {document.id!r} is used twice", path=path, line=number, hint=hint)
             self._ids[document.id] = None
         if not self._ids:
-            raise InputError("the corpus is empty", path=path, mend="add documents")
+            raise InputError("the corpus is empty", path=path, hint="add documents")
 
     def __len__(self) -> int:
         return len(self._ids)

@@ -18,8 +18,8 @@ from typing import Any
 
 from e2rank_eval.errors import InputError, UnavailableError
 
-_MEND_JSON = "mend the file, or run the step that makes it again"
-_MEND_UTF8 = "convert the file to UTF-8"
+_HINT_JSON = "fix the file, or run the step that makes it again"
+_HINT_UTF8 = "convert the file to UTF-8"
 
 
 @contextmanager
@@ -72,11 +72,11 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        raise InputError("no such file", path=path, mend="run the step that makes it first") from error
+        raise InputError("no such file", path=path, hint="run the step that makes it first") from error
     except json.JSONDecodeError as error:
-        raise InputError(f"not JSON: {error.msg}", path=path, line=error.lineno, mend=_MEND_JSON) from error
+        raise InputError(f"not JSON: {error.msg}", path=path, line=error.lineno, hint=_HINT_JSON) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 ({error.reason})", path=path, mend=_MEND_UTF8) from error
+        raise InputError(f"not UTF-8 ({error.reason})", path=path, hint=_HINT_UTF8) from error
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -109,11 +109,11 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
                 yield number, content.decode("utf-8").rstrip("\r\n")
     except FileNotFoundError as error:
-        raise InputError("no such file", path=path, mend="check the path") from error
+        raise InputError("no such file", path=path, hint="check the path") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"not a whole gzip file ({error})", path=path, mend="fetch it again") from error
+        raise InputError(f"not a whole gzip file ({error})", path=path, hint="fetch it again") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 ({error.reason})", path=path, line=number, mend=_MEND_UTF8) from error
+        raise InputError(f"not UTF-8 ({error.reason})", path=path, line=number, hint=_HINT_UTF8) from error
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -131,11 +131,11 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise InputError(
-                f"not JSON: {error.msg}", path=path, line=number, mend="write one JSON object a line"
+                f"not JSON: {error.msg}", path=path, line=number, hint="write one JSON object a line"
             ) from error
         if not isinstance(row, dict):
             raise InputError(
-                f"a {type(row).__name__}, not an object", path=path, line=number, mend='write {"_id": ...}'
+                f"a {type(row).__name__}, not an object", path=path, line=number, hint='write {"_id": ...}'
             )
         yield number, row
 

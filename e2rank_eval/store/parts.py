@@ -44,7 +44,7 @@ def parse_part(text: str) -> Part:
     """
     match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise InputError(f"no part: {text!r}", mend="write its number and how many there are, such as 2/4")
+        raise InputError(f"no part: {text!r}", hint="write its number and how many there are, such as 2/4")
     return Part(int(match[1]), int(match[2]))
 
 

@@ -36,6 +36,6 @@ def read_traces(path: Path) -> dict[str, dict[str, Any]]:
     for number, row in read_jsonl(path):
         query_id = row.get("query_id")
         if not isinstance(query_id, str) or query_id in rows:
-            raise InputError("no query_id, or a repeated one", path=path, line=number, mend="rerank again")
+            raise InputError("no query_id, or a repeated one", path=path, line=number, hint="rerank again")
         rows[query_id] = row
     return rows

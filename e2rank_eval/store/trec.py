@@ -79,7 +79,7 @@ def read_run(path: Path) -> Run:
         if len(fields) != 6:
             raise InputError(
                 f"{len(fields)} columns instead of 6", path=path, line=number,
-                mend="write: query Q0 document rank score tag",
+                hint="write: query Q0 document rank score tag",
             )  # fmt: skip
         query_id, document_id, score = (
             decode_id(fields[0]),
@@ -90,20 +90,18 @@ def read_run(path: Path) -> Run:
         if document_id in ranking:
             raise InputError(
                 f"document {document_id!r} appears twice for query {query_id!r}",
-                path=path, line=number, mend="remove one of the two lines",
+                path=path, line=number, hint="remove one of the two lines",
             )  # fmt: skip
         ranking[document_id] = score
     if not scores:
-        raise InputError("the run is empty", path=path, mend="check that the system wrote it")
+        raise InputError("the run is empty", path=path, hint="check that the system wrote it")
     return Run(scores)
 
 
 def _score(field: str, path: Path, number: int) -> float:
     score = float(field) if _NUMBER.fullmatch(field) else math.nan
     if not math.isfinite(score):
-        raise InputError(
-            f"score {field!r} is no finite number", path=path, line=number, mend="mend the score"
-        )
+        raise InputError(f"score {field!r} is no finite number", path=path, line=number, hint="fix the score")
     return score
 
 
@@ -139,7 +137,7 @@ def read_qrels(path: Path, *, decode: bool = True) -> Qrels:
             if columns not in (3, 4):
                 raise InputError(
                     f"{columns} columns instead of 3 or 4", path=path, line=number,
-                    mend="write: query iteration document grade",
+                    hint="write: query iteration document grade",
                 )  # fmt: skip
             if columns == 3 and fields[-1].lower() in ("score", "grade", "relevance"):
                 separator = "\t" if line.count("\t") == 2 else None
@@ -153,17 +151,17 @@ def read_qrels(path: Path, *, decode: bool = True) -> Qrels:
         if document_id in grades:
             raise InputError(
                 f"query {query_id!r} and document {document_id!r} are judged twice",
-                path=path, line=number, mend="remove one of the two lines",
+                path=path, line=number, hint="remove one of the two lines",
             )  # fmt: skip
         grades[document_id] = _grade(fields[-1].strip(), path, number)
     if not qrels:
-        raise InputError("no judgement in the file", path=path, mend="check the file")
+        raise InputError("no judgement in the file", path=path, hint="check the file")
     return qrels
 
 
 def _grade(field: str, path: Path, number: int) -> int:
     if not _INTEGER.fullmatch(field):
         raise InputError(
-            f"grade {field!r} is no whole number", path=path, line=number, mend="write an integer"
+            f"grade {field!r} is no whole number", path=path, line=number, hint="write an integer"
         )
     return int(field)

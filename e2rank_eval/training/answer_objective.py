@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from e2rank_eval.configuration import ListwiseRun
+from e2rank_eval.config import ListwiseRun
+from e2rank_eval.config.entries import ModelEntry
 from e2rank_eval.errors import InputError
-from e2rank_eval.language_models.tokenisation import ChatTokenizer
-from e2rank_eval.prompts.rankgpt import rankgpt_messages
-from e2rank_eval.prompts.truncation import share_budget
-from e2rank_eval.registry.entries import ModelEntry
+from e2rank_eval.models.language_models.tokenisation import ChatTokenizer
+from e2rank_eval.models.truncation import share_budget
+from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
 from e2rank_eval.training.objectives import Terms
 from e2rank_eval.training.slates import Slate
 from e2rank_eval.training.trainable import prepare_module
@@ -44,7 +44,7 @@ class AnswerObjective:
         self._window = window
         self._tokens = ChatTokenizer(tokenizer, name=settings.title)
         if not self._tokens.end_ids:
-            raise InputError("the tokenizer names no end token", mend="set eos_token in its configuration")
+            raise InputError("the tokenizer names no end token", hint="set eos_token in its configuration")
 
     @classmethod
     def load(cls, folder: Path, settings: ListwiseRun, base: ModelEntry) -> AnswerObjective:
@@ -102,7 +102,7 @@ class AnswerObjective:
             if budget < len(texts):
                 raise InputError(
                     f"query {slate.query[:40]!r} and {len(texts)} documents exceed {self._window} tokens",
-                    mend="lower slate_documents, or raise window",
+                    hint="lower slate_documents, or raise window",
                 )
             shares = share_budget(lengths, budget)
             cut = [self._tokens.truncate(text, share) for text, share in zip(texts, shares, strict=True)]

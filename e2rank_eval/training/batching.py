@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from functools import lru_cache
 
-from e2rank_eval.configuration import RunBase
+from e2rank_eval.config import RunBase
 from e2rank_eval.errors import InputError
 from e2rank_eval.training.slates import Slate, read_slates, sample_sources
 
@@ -37,7 +37,7 @@ class Schedule:
         if not self._mixed and per_epoch == 0:
             raise InputError(
                 f"no source has the {settings.batch} slates of one update",
-                path=settings.data[0].path, mend="lower batch, or add data",
+                path=settings.data[0].path, hint="lower batch, or add data",
             )  # fmt: skip
         self._per_epoch = per_epoch
         self.steps = settings.steps or per_epoch * settings.epochs

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from e2rank_eval.configuration import RunBase
+from e2rank_eval.config import RunBase
 from e2rank_eval.training.batching import Schedule
 from e2rank_eval.training.snapshots import Progress
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from e2rank_eval.configuration import BlendSettings, read_docstring_settings
+from e2rank_eval.config import BlendSettings, read_docstring_settings
 from e2rank_eval.datasets import beir_folder
 from e2rank_eval.records import Dataset
 from e2rank_eval.retrieval.bm25 import BM25

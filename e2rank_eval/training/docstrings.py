@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from e2rank_eval.configuration import DocstringSettings, PinnedPackage
+from e2rank_eval.config import DocstringSettings, PinnedPackage
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset, Document, Query
 
@@ -86,7 +86,7 @@ def _sources(name: str, pinned: PinnedPackage) -> list[Path]:
     if distribution.version != pinned.version:
         raise InputError(
             f"{name} {distribution.version} is installed, {pinned.version} is pinned",
-            mend=f"pip install {name}=={pinned.version}",
+            hint=f"pip install {name}=={pinned.version}",
         )
     files = [path for path in distribution.files or [] if path.suffix == ".py"]
     wanted = sorted(path for path in files if not any("test" in part for part in path.parts))

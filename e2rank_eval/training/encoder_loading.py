@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from e2rank_eval.configuration import Stage1Run, Stage2Run
-from e2rank_eval.encoders.cache import CachedEncoder
-from e2rank_eval.encoders.decoder import DecoderEncoder
-from e2rank_eval.encoders.load import load_encoder
-from e2rank_eval.encoders.pooled import PooledEncoder
+from e2rank_eval.config import Stage1Run, Stage2Run
+from e2rank_eval.config.entries import ModelEntry
+from e2rank_eval.datasets.sources.fetch import Fetched
 from e2rank_eval.errors import InputError
-from e2rank_eval.registry.entries import ModelEntry
-from e2rank_eval.sources.fetch import Fetched
+from e2rank_eval.models.encoders.cache import CachedEncoder
+from e2rank_eval.models.encoders.decoder import DecoderEncoder
+from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.encoders.pooled import PooledEncoder
 from e2rank_eval.training.vector_objective import VectorObjective
 
 
@@ -41,5 +41,5 @@ def vector_objective(
         document_tokens=min(settings.document_tokens, limits["window"]),
     )
     if not isinstance(trained, PooledEncoder | DecoderEncoder):
-        raise InputError(f"{name} cannot be trained", mend="train its base model")
+        raise InputError(f"{name} cannot be trained", hint="train its base model")
     return VectorObjective(trained, settings, CachedEncoder(plain, cache / "vectors") if plain else None)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from e2rank_eval.encoders.batching import Batch
+from e2rank_eval.models.encoders.batching import Batch
 
 Forward = Callable[[int], Tensor]
 """The outputs of chunk i, computed with the random numbers that belong to it."""

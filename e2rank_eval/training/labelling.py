@@ -105,7 +105,7 @@ def write_labels(path: Path, labels: Labels) -> None:
         When every slate was dropped.
     """
     if not labels.slates:
-        raise InputError("the teacher's output was malformed for every slate", mend="name another teacher")
+        raise InputError("the teacher's output was malformed for every slate", hint="name another teacher")
     write_slates(path, labels.slates)
     write_json(path.with_name(f"{path.name}.summary.json"), labels.summary())
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from e2rank_eval.configuration import CrossEncoderRun
-from e2rank_eval.encoders.batching import BATCH_TOKENS, Batch, plan_batches
+from e2rank_eval.config import CrossEncoderRun
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.batching import BATCH_TOKENS, Batch, plan_batches
 from e2rank_eval.training.development import development_scores
 from e2rank_eval.training.gradient_cache import differentiate, in_order
 from e2rank_eval.training.losses import ranknet
@@ -98,7 +98,7 @@ class PairObjective:
                 raise InputError(
                     f"query {slate.query[:40]!r} has {tokens} tokens; beside a document there is room for "
                     f"{room - 1}",
-                    mend="raise window, or shorten the query",
+                    hint="raise window, or shorten the query",
                 )
 
     def _batches(self, rows: Sequence[dict[str, list[int]]], tokens: int | None) -> list[Batch]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from e2rank_eval.configuration import PromptSettings
+from e2rank_eval.config import PromptSettings
 from e2rank_eval.records import ListwiseInput
 from e2rank_eval.training.slates import Slate
 

@@ -12,9 +12,9 @@ import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from e2rank_eval.configuration import CrossEncoderRun, ListwiseRun, RunBase, Stage1Run, Stage2Run
+from e2rank_eval.config import CrossEncoderRun, ListwiseRun, RunBase, Stage1Run, Stage2Run
+from e2rank_eval.config.entries import ModelEntry
 from e2rank_eval.errors import InputError
-from e2rank_eval.registry.entries import ModelEntry
 from e2rank_eval.store.files import atomic_path, sha256_file, write_text
 
 WEIGHTS = "weights"
@@ -52,7 +52,7 @@ def save_weights(
         changed = _changed(module, base / transformer)
         tensors = {name: one.to(dtype).contiguous() for name, one in changed.items()}
         if not tensors:
-            raise InputError("no weight has changed", path=folder, mend="train longer, or at a higher rate")
+            raise InputError("no weight has changed", path=folder, hint="train longer, or at a higher rate")
         with atomic_path(folder / CHANGED) as path:
             save_file(tensors, path, metadata={"format": "pt"})
         return {CHANGED: sha256_file(folder / CHANGED)}

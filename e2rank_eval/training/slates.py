@@ -82,7 +82,7 @@ def read_slates(path: Path) -> list[Slate]:
     """
     slates = [_slate(row, path, number) for number, row in read_jsonl(path)]
     if not slates:
-        raise InputError("there is no slate", path=path, mend="add lines, or name another file")
+        raise InputError("there is no slate", path=path, hint="add lines, or name another file")
     return slates
 
 
@@ -94,7 +94,7 @@ def _slate(row: dict[str, Any], path: Path, number: int) -> Slate:
         key = ".".join(str(part) for part in first["loc"][:2])
         raise InputError(
             f"{key}: {first['msg']}", path=path, line=number,
-            mend='write {"query": "...", "document": ["...", "..."], "ranking": [2, 1], "source": "..."}',
+            hint='write {"query": "...", "document": ["...", "..."], "ranking": [2, 1], "source": "..."}',
         ) from error  # fmt: skip
     groups = [one if isinstance(one, list) else [one] for one in line.ranking]
     named = [position for group in groups for position in group]
@@ -103,15 +103,15 @@ def _slate(row: dict[str, Any], path: Path, number: int) -> Slate:
     if wrong is not None or not all(groups):
         what = "holds an empty group" if wrong is None else f"names {wrong} twice or beyond {count} documents"
         raise InputError(
-            f"ranking {what}", path=path, line=number, mend="name each document at most once, from 1"
+            f"ranking {what}", path=path, line=number, hint="name each document at most once, from 1"
         )
     places = {position: rank for rank, group in enumerate(groups, start=1) for position in group}
     ranks = tuple(places.get(position, len(groups) + 1) for position in range(1, count + 1))
     if len(set(ranks)) < 2:
-        raise InputError("all documents tie", path=path, line=number, mend="remove the line")
+        raise InputError("all documents tie", path=path, line=number, hint="remove the line")
     known = sorted(set(line.positives))
     if known and not (known[0] >= 1 and known[-1] <= count):
-        raise InputError(f"positives are not all from 1 to {count}", path=path, line=number, mend="mend them")
+        raise InputError(f"positives are not all from 1 to {count}", path=path, line=number, hint="fix them")
     labelled = tuple(position - 1 for position in known)
     return Slate(line.query, tuple(line.document), ranks, line.source, labelled)
 

@@ -9,14 +9,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from e2rank_eval.configuration import BlendSettings
-from e2rank_eval.encoders.base import Encoder, Vectors
+from e2rank_eval.config import BlendSettings, entries
 from e2rank_eval.errors import InputError
-from e2rank_eval.model_loading import ModelProvider
+from e2rank_eval.models.encoders.base import Encoder, Vectors
+from e2rank_eval.models.loading import ModelProvider
+from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.progress import track
-from e2rank_eval.prompts.truncation import cut_words
 from e2rank_eval.records import ListwiseInput
-from e2rank_eval.registry import entries
 from e2rank_eval.retrieval.sparse import SparseEncoder
 from e2rank_eval.retrieval.splade import Splade
 
@@ -54,7 +53,7 @@ class KnowingTeacher:
         unknown = next((one for one in questions if not one.positives), None)
         if unknown is not None:
             raise InputError(
-                f"query {unknown.query[:60]!r} has no known positive", mend='give its line "positives": [1]'
+                f"query {unknown.query[:60]!r} has no known positive", hint='give its line "positives": [1]'
             )
         queries = self._encoder.encode([one.query for one in questions], "query").vectors
         texts = _Texts(questions)

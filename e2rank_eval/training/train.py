@@ -7,21 +7,21 @@ from typing import Any
 
 import torch
 
-from e2rank_eval.checkpoints import loadable_folder
-from e2rank_eval.configuration import (
+from e2rank_eval.config import (
     CrossEncoderRun,
     ListwiseRun,
     RunBase,
     Stage1Run,
     Stage2Run,
     TrainingFile,
+    entries,
 )
-from e2rank_eval.encoders.pooling import read_pooling
+from e2rank_eval.config.entries import ModelEntry
+from e2rank_eval.datasets.sources.fetch import Fetched
+from e2rank_eval.datasets.sources.models import fetch_entry
 from e2rank_eval.errors import InputError
-from e2rank_eval.registry import entries
-from e2rank_eval.registry.entries import ModelEntry
-from e2rank_eval.sources.fetch import Fetched
-from e2rank_eval.sources.models import fetch_entry
+from e2rank_eval.models.checkpoints import loadable_folder
+from e2rank_eval.models.encoders.pooling import read_pooling
 from e2rank_eval.store.files import sha256_file, sha256_json, write_text
 from e2rank_eval.training.batching import Schedule
 from e2rank_eval.training.card import model_card
@@ -75,8 +75,8 @@ def train(file: TrainingFile, name: str) -> Path:
 def _check_made(settings: RunBase) -> None:
     for one in settings.data:
         if one.made_from is not None and not one.path.exists():
-            mend = f"make them: e2rank-eval slates {one.made_from} {one.path}"
-            raise InputError("no slates there yet", path=one.path, mend=mend)
+            hint = f"make them: e2rank-eval slates {one.made_from} {one.path}"
+            raise InputError("no slates there yet", path=one.path, hint=hint)
 
 
 def _base(file: TrainingFile, settings: RunBase) -> tuple[str, ModelEntry, Fetched]:
@@ -88,7 +88,7 @@ def _base(file: TrainingFile, settings: RunBase) -> tuple[str, ModelEntry, Fetch
     place = file.output / settings.follows / ENTRY
     if not place.is_file():
         raise InputError(
-            "not trained yet", path=place, mend=f"train the run {settings.follows!r} of this file first"
+            "not trained yet", path=place, hint=f"train the run {settings.follows!r} of this file first"
         )
     entry = entries.read_models(place)[settings.follows]
     return settings.follows, entry, fetch_entry(settings.follows, entry, file.cache)
@@ -117,7 +117,7 @@ def _accelerator(settings: RunBase) -> Any:
     if parts % devices:
         raise InputError(
             f"an update of {parts} parts cannot be shared out among {devices} devices",
-            mend="choose batch and device_batch so that devices divides batch / device_batch",
+            hint="choose batch and device_batch so that devices divides batch / device_batch",
         )
     deepspeed = DeepSpeedPlugin(hf_ds_config=str(settings.deepspeed)) if settings.deepspeed else None
     return Accelerator(

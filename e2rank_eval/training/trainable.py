@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from e2rank_eval.configuration import LoraSettings, RunBase
+from e2rank_eval.config import LoraSettings, RunBase
 from e2rank_eval.errors import InputError, UnavailableError
 
 
@@ -35,7 +35,7 @@ def prepare_module(module: Any, settings: RunBase, *, unused: Sequence[str] = ("
             used = not any(part in name for part in unused)
             parameter.requires_grad_(used and any(pattern.search(name) for pattern in wanted))
     if not any(parameter.requires_grad for parameter in module.parameters()):
-        raise InputError("no parameter is trained", mend="loosen trainable, or name layers that exist")
+        raise InputError("no parameter is trained", hint="loosen trainable, or name layers that exist")
     if settings.gradient_checkpointing:
         module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     if not settings.dropout:
@@ -59,7 +59,7 @@ def _with_lora(module: Any, settings: LoraSettings) -> Any:
     try:
         return peft.get_peft_model(module, lora)
     except ValueError as error:
-        raise InputError(f"lora: {error}", mend="name linear layers of the model in targets") from error
+        raise InputError(f"lora: {error}", hint="name linear layers of the model in targets") from error
 
 
 def learned(module: Any) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
 """E2Rank's training: losses on vectors of documents, plain queries and listwise prompts.
 
 One objective serves both stages, and decoders and bidirectional encoders alike: what a model reads and
-which states are its vector is the evaluation's own code (:mod:`e2rank_eval.encoders`).
+which states are its vector is the evaluation's own code (:mod:`e2rank_eval.models.encoders`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from e2rank_eval.configuration import InfoNCESettings, PromptSettings, Stage1Run, Stage2Run
-from e2rank_eval.encoders.base import Encoder, Kind, Vectors
-from e2rank_eval.encoders.batching import BATCH_TOKENS, Batch, plan_batches
-from e2rank_eval.encoders.decoder import DecoderEncoder
-from e2rank_eval.encoders.pooled import PooledEncoder
-from e2rank_eval.encoders.states import TransformerStates
-from e2rank_eval.encoders.tokenised import TokenSequence
+from e2rank_eval.config import InfoNCESettings, PromptSettings, Stage1Run, Stage2Run
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.base import Encoder, Kind, Vectors
+from e2rank_eval.models.encoders.batching import BATCH_TOKENS, Batch, plan_batches
+from e2rank_eval.models.encoders.decoder import DecoderEncoder
+from e2rank_eval.models.encoders.pooled import PooledEncoder
+from e2rank_eval.models.encoders.states import TransformerStates
+from e2rank_eval.models.encoders.tokenised import TokenSequence
 from e2rank_eval.training import directions
 from e2rank_eval.training.development import development_scores
 from e2rank_eval.training.gradient_cache import differentiate, in_order
@@ -73,7 +73,7 @@ class VectorObjective:
         self._residual = Residual(residual.weight, learned=residual.learned) if residual else None
         self._roles = self._needed_roles()
         if not isinstance(encoder.states, TransformerStates):
-            raise InputError(f"{encoder.name} cannot be trained on it", mend="set engine: transformers")
+            raise InputError(f"{encoder.name} cannot be trained on it", hint="set engine: transformers")
         self._states = encoder.states
         body = prepare_module(self._states.model, settings)
         self._states.model = body

@@ -1,4 +1,4 @@
-"""Folders in BEIR layout, whole and malformed: one error each, naming file, line and mend."""
+"""Folders in BEIR layout, whole and malformed: one error each, naming file, line and fix."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_missing_file_is_named(name, folder):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(InputError, match="no such folder; mend the data set's path"):
+    with pytest.raises(InputError, match="no such folder; fix the data set's path"):
         beir_folder.find(tmp_path / "nowhere", "test")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from e2rank_eval.configuration import Configuration
+from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.fetch import fetch_dataset
 from e2rank_eval.errors import InputError
 from e2rank_eval.store.collections import read_dataset

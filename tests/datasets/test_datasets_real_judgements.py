@@ -11,9 +11,9 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from e2rank_eval.config import entries
 from e2rank_eval.datasets import beir_folder, bright, trec_dl
 from e2rank_eval.datasets.trec_dl import read_pairs
-from e2rank_eval.registry import entries
 from e2rank_eval.store.files import read_lines
 from e2rank_eval.store.trec import read_qrels, read_run
 

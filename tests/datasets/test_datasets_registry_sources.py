@@ -10,9 +10,9 @@ from importlib import resources
 
 import pytest
 
+from e2rank_eval.config import entries
+from e2rank_eval.config.entries import HubSource, IrDatasetsSource, LocalSource, UrlSource
 from e2rank_eval.errors import InputError
-from e2rank_eval.registry import entries
-from e2rank_eval.registry.entries import HubSource, IrDatasetsSource, LocalSource, UrlSource
 
 DATASETS = entries.datasets()
 BEIR_IDS = {"webis-touche2020": "webis-touche2020/v2", "webis-touche2020-withdrawn": "webis-touche2020"}

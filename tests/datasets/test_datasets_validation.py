@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from e2rank_eval.config import entries
 from e2rank_eval.datasets.statistics import statistics
 from e2rank_eval.datasets.validation import check_counts, findings
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset, Document, Query
-from e2rank_eval.registry import entries
 
 ODD = Dataset(
     id="odd",

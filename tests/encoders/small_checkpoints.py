@@ -19,7 +19,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from e2rank_eval.registry.entries import HubSource, ModelEntry
+from e2rank_eval.config.entries import HubSource, ModelEntry
 
 TEXTS = [
     "The capital of China is Beijing.",

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from small_checkpoints import TEXTS, decoder_entry, write_decoder
 from transformers import AutoModel, AutoTokenizer
 
-from e2rank_eval.encoders.base import Encoder
-from e2rank_eval.encoders.load import load_encoder
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.base import Encoder
+from e2rank_eval.models.encoders.load import load_encoder
 from e2rank_eval.records import ListwiseInput
 
 HASHES = {"model.safetensors": "0" * 64}

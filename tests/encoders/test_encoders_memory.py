@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_checkpoints import TEXTS, decoder_entry, encoder_entry, write_bert, write_decoder
 
-from e2rank_eval.encoders.batching import STABLE_TOKENS, Batch, padded_length
-from e2rank_eval.encoders.load import load_encoder
-from e2rank_eval.encoders.memory import run_in_batches, run_in_packs
-from e2rank_eval.encoders.packing import Pack
 from e2rank_eval.errors import UnavailableError
+from e2rank_eval.models.encoders.batching import STABLE_TOKENS, Batch, padded_length
+from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.encoders.memory import run_in_batches, run_in_packs
+from e2rank_eval.models.encoders.packing import Pack
 from e2rank_eval.records import ListwiseInput
 
 WINDOW = 500
@@ -127,7 +127,7 @@ def limit_tokens(encoder: Any, monkeypatch: pytest.MonkeyPatch, tokens: int) -> 
 def layout(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How sequences are laid out: packed as on a CPU, padded as on a GPU."""
     if request.param == "padded":
-        monkeypatch.setattr("e2rank_eval.encoders.states.can_pack", lambda _: False)
+        monkeypatch.setattr("e2rank_eval.models.encoders.states.can_pack", lambda _: False)
     return str(request.param)
 
 

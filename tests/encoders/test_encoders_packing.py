@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from small_checkpoints import write_bert, write_decoder
 from transformers import AutoConfig, AutoModel, Qwen3Model, RobertaConfig, RobertaModel
 
-from e2rank_eval.encoders.batching import plan_batches
-from e2rank_eval.encoders.packing import STEP, can_pack, plan_packs
-from e2rank_eval.encoders.states import TransformerStates
-from e2rank_eval.encoders.tokenised import TokenSequence
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.batching import plan_batches
+from e2rank_eval.models.encoders.packing import STEP, can_pack, plan_packs
+from e2rank_eval.models.encoders.states import TransformerStates
+from e2rank_eval.models.encoders.tokenised import TokenSequence
 
 LONGROPE = {
     "rope_type": "longrope", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 64,

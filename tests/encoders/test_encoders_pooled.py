@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from small_checkpoints import TEXTS, encoder_entry, write_bert
 from transformers import AutoModel, AutoTokenizer
 
-from e2rank_eval.encoders.base import Encoder
-from e2rank_eval.encoders.load import load_encoder
+from e2rank_eval.config import entries
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.base import Encoder
+from e2rank_eval.models.encoders.load import load_encoder
 from e2rank_eval.records import Dataset, ListwiseInput
-from e2rank_eval.registry import entries
 
 HASHES = {"model.safetensors": "0" * 64}
 MEAN = {"pooling_mode_mean_tokens": True}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sleeping_reranker import build, collection, lists_of, settings
 
-from e2rank_eval.configuration import Configuration, parse_configuration
+from e2rank_eval.config import Configuration, parse_configuration
 from e2rank_eval.store.collections import write_candidates, write_dataset
 from e2rank_eval.store.layout import CANDIDATES, Layout
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import scipy.stats
 
-from e2rank_eval.configuration import Configuration, parse_configuration
+from e2rank_eval.config import Configuration, parse_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.comparison import MACRO, Plan, compare, compare_files, write_comparison
 from e2rank_eval.evaluation.effectiveness import evaluate

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sleeping_reranker import SleepingReranker, collection, lists_of
 
-from e2rank_eval.configuration import Configuration, CostSweepSettings, E2RankSettings
+from e2rank_eval.config import Configuration, CostSweepSettings, E2RankSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import cost_sweep
 from e2rank_eval.records import CandidateList, Query, Ranking

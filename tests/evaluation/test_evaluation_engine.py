@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from e2rank_eval.configuration import IdentitySettings, ListwiseSettings
+from e2rank_eval.config import IdentitySettings, ListwiseSettings, entries
 from e2rank_eval.evaluation import engine
-from e2rank_eval.model_loading import Models
-from e2rank_eval.registry import entries
+from e2rank_eval.models.loading import Models
 
 
 def test_an_engine_of_its_own_leaves_cache_and_compilation_unknown(

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from sleeping_reranker import ENCODE, PROMPT, SleepingReranker, collection, lists_of, measure, settings
 
-from e2rank_eval.configuration import Configuration
+from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError, QueryError, UnavailableError
 from e2rank_eval.evaluation import latency, machine, samples
 from e2rank_eval.evaluation.engine import Engine
 from e2rank_eval.evaluation.flops import TransformerShape
-from e2rank_eval.model_loading import Models
+from e2rank_eval.models.loading import Models
+from e2rank_eval.models.timing import TOKENISATION, part
 from e2rank_eval.records import CandidateList, Query, Ranking
 from e2rank_eval.store.layout import LATENCY, Layout
-from e2rank_eval.timing import TOKENISATION, part
 
 
 @pytest.mark.parametrize(

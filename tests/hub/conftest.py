@@ -16,10 +16,10 @@ import yaml
 from file_server import FileServer
 from hub_server import Hub
 
+from e2rank_eval.config import entries
 from e2rank_eval.datasets import beir_folder, pydoc
+from e2rank_eval.datasets.sources import download, hub, ir_datasets_export
 from e2rank_eval.records import Dataset, Document
-from e2rank_eval.registry import entries
-from e2rank_eval.sources import download, hub, ir_datasets_export
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

@@ -7,9 +7,9 @@ import json
 import published
 import pytest
 
-from e2rank_eval.configuration import parse_configuration
+from e2rank_eval.config import parse_configuration
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.model_loading import Models
+from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Dataset
 from e2rank_eval.retrieval.bm25 import BM25
 from e2rank_eval.retrieval.candidates import candidates

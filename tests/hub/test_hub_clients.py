@@ -11,9 +11,9 @@ import pytest
 from file_server import Fault
 from published import entry
 
+from e2rank_eval.config.entries import IrDatasetsSource
 from e2rank_eval.datasets.registered import load_registered
-from e2rank_eval.registry.entries import IrDatasetsSource
-from e2rank_eval.sources.fetch import fetch
+from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.store.collections import read_dataset
 
 
@@ -110,8 +110,8 @@ ir_datasets.registry.register("own/bright", base.Dataset(
 
 EXPORT = """
 from pathlib import Path
-from e2rank_eval.registry.entries import IrDatasetsSource
-from e2rank_eval.sources.fetch import fetch
+from e2rank_eval.config.entries import IrDatasetsSource
+from e2rank_eval.datasets.sources.fetch import fetch
 source = IrDatasetsSource(kind="ir_datasets", id=sys.argv[2])
 print(json.dumps({"files": dict(fetch("texts", [source], Path(sys.argv[3]), {}).files)}))
 """
@@ -134,8 +134,8 @@ AHEAD = """
 from ir_datasets import util
 util.DownloadConfig.contents()["own"] = contents
 from pathlib import Path
-from e2rank_eval.registry.entries import IrDatasetsSource
-from e2rank_eval.sources.fetch import fetch
+from e2rank_eval.config.entries import IrDatasetsSource
+from e2rank_eval.datasets.sources.fetch import fetch
 source = IrDatasetsSource(kind="ir_datasets", id="own/texts", downloads=["own/texts"])
 print(json.dumps({"files": dict(fetch("texts", [source], Path(sys.argv[2]), {}).files)}))
 """
@@ -194,6 +194,6 @@ def test_an_id_that_ir_datasets_does_not_know_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setenv("IR_DATASETS_HOME", str(tmp_path / "home"))
     source = IrDatasetsSource(kind="ir_datasets", id="no/such")
-    with pytest.raises(UnavailableError, match="ir_datasets does not know 'no/such'; mend the id"):
+    with pytest.raises(UnavailableError, match="ir_datasets does not know 'no/such'; fix the id"):
         fetch("texts", [source], tmp_path / "out", {})
     assert not (tmp_path / "out").exists()

@@ -10,14 +10,13 @@ import published
 import pytest
 from published import entry
 
-from e2rank_eval.configuration import Configuration
+from e2rank_eval.config import Configuration, entries
 from e2rank_eval.datasets import bright
 from e2rank_eval.datasets.fetch import fetch_dataset
 from e2rank_eval.datasets.planning import plan
 from e2rank_eval.datasets.registered import load_registered
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Document, Query
-from e2rank_eval.registry import entries
 from e2rank_eval.store.collections import read_dataset
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.trec import encode_id, read_qrels

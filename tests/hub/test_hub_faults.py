@@ -12,9 +12,9 @@ import pytest
 from fetched import is_whole, left_in, source_of
 from file_server import Fault, File
 
+from e2rank_eval.datasets.sources import download
+from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.sources import download
-from e2rank_eval.sources.fetch import fetch
 
 
 def test_a_corrupt_transfer_is_refused_and_a_mirror_taken(server, archive, texts, tmp_path):

@@ -9,10 +9,10 @@ import published
 import pytest
 from file_server import Fault, File
 
+from e2rank_eval.config.entries import HubSource
+from e2rank_eval.datasets.sources import hub
+from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.registry.entries import HubSource
-from e2rank_eval.sources import hub
-from e2rank_eval.sources.fetch import fetch
 
 CORPUS = "corpus.jsonl"
 
@@ -95,7 +95,7 @@ def test_content_that_the_registry_does_not_describe_is_refused(hub_server, file
         fetch("texts", [_source(md5=right)], tmp_path / "texts", {})
     hub_server.publish("datasets", "people/texts", files)
     assert _whole(fetch("texts", [_source(md5=right)], tmp_path / "texts", {}), files)
-    with pytest.raises(UnavailableError, match=r"no file 'gone\.jsonl'; mend the registry entry"):
+    with pytest.raises(UnavailableError, match=r"no file 'gone\.jsonl'; fix the registry entry"):
         fetch("gone", [_source(md5=right | {"gone.jsonl": "0" * 32})], tmp_path / "gone", {})
 
 

@@ -12,9 +12,9 @@ import pytest
 from fetched import cuts, is_whole, left_in, source_of
 from file_server import Fault
 
+from e2rank_eval.datasets.sources import download
+from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.sources import download
-from e2rank_eval.sources.fetch import fetch
 
 
 def test_cut_connections_are_resumed_where_they_broke(server, archive, texts, tmp_path):
@@ -82,8 +82,8 @@ def test_a_server_that_announces_too_many_bytes_ends(server, archive, texts, tmp
 FETCH = """
 import json, sys
 from pathlib import Path
-from e2rank_eval.registry.entries import UrlSource
-from e2rank_eval.sources.fetch import fetch
+from e2rank_eval.config.entries import UrlSource
+from e2rank_eval.datasets.sources.fetch import fetch
 fetch("texts", [UrlSource.model_validate_json(sys.argv[1])], Path(sys.argv[2]), {})
 """
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2rank_eval.language_models.batching import batches
+from e2rank_eval.models.language_models.batching import batches
 
 
 @given(st.lists(st.integers(1, 500)), st.integers(1, 2000))

@@ -13,17 +13,16 @@ from chat_server import CHAT, ChatServer, completion, first_token, says, served,
 from pydantic import ValidationError
 from tiny_chat_models import entry
 
-from e2rank_eval.configuration import ListwiseSettings, PointwiseSettings
+from e2rank_eval.config import ListwiseSettings, PointwiseSettings, entries
+from e2rank_eval.datasets.sources.models import fetch_model
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.language_models.base import Generation
-from e2rank_eval.language_models.http_model import HttpModel
-from e2rank_eval.language_models.load import load_language_model
-from e2rank_eval.model_loading import Models
+from e2rank_eval.models.language_models.base import Generation
+from e2rank_eval.models.language_models.http_model import HttpModel
+from e2rank_eval.models.language_models.load import load_language_model
+from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
-from e2rank_eval.registry import entries
 from e2rank_eval.rerankers.listwise import ListwiseReranker
 from e2rank_eval.rerankers.pointwise import PointwiseReranker
-from e2rank_eval.sources.models import fetch_model
 
 
 def test_what_is_asked_and_what_is_read(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from e2rank_eval.config import entries
 from e2rank_eval.errors import InputError
-from e2rank_eval.language_models.base import LanguageModel
-from e2rank_eval.language_models.load import load_language_model
-from e2rank_eval.registry import entries
+from e2rank_eval.models.language_models.base import LanguageModel
+from e2rank_eval.models.language_models.load import load_language_model
 
 CHATS = [
     [{"role": "user", "content": text}]

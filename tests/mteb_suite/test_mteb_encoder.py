@@ -12,6 +12,7 @@ import pytest
 from mteb.models.models_protocols import EncoderProtocol
 from mteb.types import PromptType
 
+from e2rank_eval.config import entries
 from e2rank_eval.errors import InputError
 from e2rank_eval.mteb_suite.encoder import MtebEncoder
 from e2rank_eval.mteb_suite.instructions import (
@@ -24,7 +25,6 @@ from e2rank_eval.mteb_suite.local_tasks import local_task
 from e2rank_eval.mteb_suite.registration import register_models
 from e2rank_eval.mteb_suite.result_files import ResultFiles
 from e2rank_eval.mteb_suite.running import run_tasks
-from e2rank_eval.registry import entries
 
 QUERY, DOCUMENT = PromptType.query, PromptType.document
 

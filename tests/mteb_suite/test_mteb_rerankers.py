@@ -10,10 +10,10 @@ import pytest
 from datasets import Dataset as Rows
 from mteb.models.models_protocols import CrossEncoderProtocol, EncoderProtocol, SearchProtocol
 
-from e2rank_eval.configuration import E2RankSettings, FeedbackSettings, IdentitySettings
+from e2rank_eval.config import E2RankSettings, FeedbackSettings, IdentitySettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.model_loading import Models
+from e2rank_eval.models.loading import Models
 from e2rank_eval.mteb_suite.local_tasks import local_task
 from e2rank_eval.mteb_suite.model_meta import reranker_meta
 from e2rank_eval.mteb_suite.rerankers import MtebListReranker, MtebPairReranker, mteb_reranker
@@ -127,7 +127,7 @@ def test_the_stored_order_of_a_reranking_task_decides_nothing() -> None:
     assert found[0] not in (ids, ids[::-1])
 
 
-def test_without_candidates_or_a_first_stage_the_mend_is_told() -> None:
+def test_without_candidates_or_a_first_stage_the_fix_is_told() -> None:
     reranker = build_reranker(IdentitySettings(family="identity"), RerankContext(models=None))  # type: ignore[arg-type]
     adapter = MtebListReranker(reranker, reranker_meta("identity", reranker.fingerprint))
     task = mteb.get_task("SciFact").metadata

@@ -16,7 +16,7 @@ import mteb
 import pytest
 from mteb.benchmarks.benchmark import Benchmark
 
-from e2rank_eval.configuration import MtebSettings
+from e2rank_eval.config import MtebSettings
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.mteb_suite.encoder import MtebEncoder
 from e2rank_eval.mteb_suite.execution import refuse_missing

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from e2rank_eval.configuration import parse_configuration
+from e2rank_eval.config import parse_configuration
 from e2rank_eval.mteb_suite.published import published_scores
 from e2rank_eval.mteb_suite.summary import summarise
 from e2rank_eval.report.collect import Results

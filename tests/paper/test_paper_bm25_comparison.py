@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from e2rank_eval.cli import scoring  # noqa: F401 - adds the verbs
 from e2rank_eval.cli.common import app
-from e2rank_eval.registry import entries
+from e2rank_eval.config import entries
 from e2rank_eval.store.files import read_json
 
 CRANFIELD = {

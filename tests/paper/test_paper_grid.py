@@ -9,7 +9,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from e2rank_eval.configuration import (
+from e2rank_eval.config import (
     Configuration,
     FigureArtefact,
     TableArtefact,

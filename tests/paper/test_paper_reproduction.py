@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from e2rank_eval.config.entries import UrlSource
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.paper.first_stage_runs import load_judgements, load_run, read_candidate_lists
 from e2rank_eval.paper.reproduction import quantities, reproduce
 from e2rank_eval.paper.reproduction_files import write_reproduction
+from e2rank_eval.paper.runs import registry
 from e2rank_eval.paper.structure import Tolerance
 from e2rank_eval.paper.verdicts import equal_to_the_digit, verdict
-from e2rank_eval.registry.entries import UrlSource
-from e2rank_eval.registry.runs import registry
 from e2rank_eval.store.files import sha256_file
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"

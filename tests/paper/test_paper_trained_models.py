@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from e2rank_eval.config import entries
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph import Graph
 from e2rank_eval.paper.grid import RunSource, TaskSource, grid
 from e2rank_eval.paper.trained_models import training_command
-from e2rank_eval.registry import entries
 
 ROOT = Path(__file__).parents[2]
 TRAINED = ROOT / "models" / "e2rank-minilm"

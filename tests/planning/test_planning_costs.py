@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from e2rank_eval.configuration import (
+from e2rank_eval.config import (
     CrossEncoderSettings,
     E2RankSettings,
     ListwiseSettings,
     PairwiseSettings,
+    entries,
     read_configuration,
 )
 from e2rank_eval.planning.costs import Lengths, Tokens, flops, tokens
 from e2rank_eval.planning.estimate import Device, estimate
 from e2rank_eval.planning.parameters import parameters
-from e2rank_eval.registry import entries
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import write_json
 from e2rank_eval.store.layout import Layout

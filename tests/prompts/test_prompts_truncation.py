@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2rank_eval.prompts.truncation import cut_words, share_budget
+from e2rank_eval.models.truncation import cut_words, share_budget
 
 lengths = st.lists(st.integers(0, 3000), max_size=40)
 budgets = st.integers(0, 20_000)

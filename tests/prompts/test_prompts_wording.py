@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.prompts.e2rank import LISTWISE_INSTRUCTION, VARIANTS, query_input, render_listwise
-from e2rank_eval.prompts.pointwise import yes_no_messages
-from e2rank_eval.prompts.rankgpt import rankgpt_messages
-from e2rank_eval.prompts.templates import templates
+from e2rank_eval.rerankers.prompts.e2rank import LISTWISE_INSTRUCTION, VARIANTS, query_input, render_listwise
+from e2rank_eval.rerankers.prompts.pointwise import yes_no_messages
+from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
+from e2rank_eval.rerankers.prompts.templates import templates
 
 END = "<|endoftext|>"
 HEAD = (

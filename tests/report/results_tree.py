@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from e2rank_eval.configuration import Configuration, CostSweepSettings, parse_configuration
+from e2rank_eval.config import Configuration, CostSweepSettings, parse_configuration
 from e2rank_eval.datasets.fetch import fetch_dataset
 from e2rank_eval.evaluation.comparison import write_comparison
 from e2rank_eval.evaluation.samples import Sample, settled, summarise

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from e2rank_eval.configuration import Configuration, parse_configuration
+from e2rank_eval.config import Configuration, parse_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figures import build_figure

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from e2rank_eval.configuration import read_configuration
+from e2rank_eval.config import read_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph import Graph
 from e2rank_eval.paper.grid import grid

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from e2rank_eval.configuration import parse_configuration
+from e2rank_eval.config import parse_configuration
 from e2rank_eval.evaluation.significance import randomisation_p
 from e2rank_eval.paper.grid import Grid, grid
 from e2rank_eval.report.measured import Measured

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tiny_chat_models import write_chat_model, write_cross_encoder
 from transformers import AutoModelForSequenceClassification
 
-from e2rank_eval.configuration import CrossEncoderSettings
+from e2rank_eval.config import CrossEncoderSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.base import RerankContext

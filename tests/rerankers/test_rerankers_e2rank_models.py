@@ -16,12 +16,11 @@ from tiny_decoders import END_OF_TEXT, write_llama, write_qwen3
 from toy_vectors import assert_ranked_by, candidate_list
 from transformers import AutoModel, AutoTokenizer
 
-from e2rank_eval.configuration import E2RankSettings
-from e2rank_eval.encoders.base import Encoder
-from e2rank_eval.encoders.load import load_encoder
+from e2rank_eval.config import E2RankSettings, entries
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.base import Encoder
+from e2rank_eval.models.encoders.load import load_encoder
 from e2rank_eval.records import CandidateList, Query, Ranking
-from e2rank_eval.registry import entries
 from e2rank_eval.rerankers.e2rank import E2RankReranker
 from e2rank_eval.store.files import sha256_file
 

@@ -17,9 +17,9 @@ from toy_vectors import (
     toy_e2rank,
 )
 
-from e2rank_eval.configuration import E2RankSettings
-from e2rank_eval.encoders.base import Encoded, Kind
+from e2rank_eval.config import E2RankSettings
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.base import Encoded, Kind
 from e2rank_eval.records import Query
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.e2rank import E2RankReranker
@@ -132,7 +132,7 @@ class BrokenEncoder(ToyEncoder):
 
     def encode(self, texts: Any, kind: Kind) -> Encoded:
         if any("broken" in text for text in texts):
-            raise InputError("the model gave a vector that is not finite", mend="check its weights")
+            raise InputError("the model gave a vector that is not finite", hint="check its weights")
         return super().encode(texts, kind)
 
 

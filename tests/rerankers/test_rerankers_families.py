@@ -11,8 +11,8 @@ from typing import Any, get_args
 import pytest
 from toy_vectors import candidate_list
 
-from e2rank_eval import configuration
-from e2rank_eval.configuration import CustomSettings, IdentitySettings
+from e2rank_eval import config as configuration
+from e2rank_eval.config import CustomSettings, IdentitySettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Query
 from e2rank_eval.rerankers.base import RerankContext

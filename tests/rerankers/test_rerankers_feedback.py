@@ -16,7 +16,7 @@ from toy_vectors import (
     random_collection,
 )
 
-from e2rank_eval.configuration import FeedbackSettings
+from e2rank_eval.config import FeedbackSettings
 from e2rank_eval.records import Query
 from e2rank_eval.rerankers.feedback import FeedbackReranker
 

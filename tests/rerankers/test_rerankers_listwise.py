@@ -12,14 +12,14 @@ import pytest
 from pydantic import ValidationError
 from tiny_chat_models import entry, write_chat_model
 
-from e2rank_eval.configuration import ListwiseSettings
+from e2rank_eval.config import ListwiseSettings
 from e2rank_eval.errors import InputError
-from e2rank_eval.language_models.base import Generation, LanguageModel, Message, NextToken
-from e2rank_eval.language_models.load import load_language_model
-from e2rank_eval.prompts.first import first_messages
+from e2rank_eval.models.language_models.base import Generation, LanguageModel, Message, NextToken
+from e2rank_eval.models.language_models.load import load_language_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.decoding import Written
 from e2rank_eval.rerankers.listwise import ListwiseReranker
+from e2rank_eval.rerankers.prompts.first import first_messages
 from e2rank_eval.rerankers.strategies import FullList
 
 QUERY = Query("q", "which is largest?")

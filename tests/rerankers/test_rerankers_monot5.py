@@ -19,7 +19,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from e2rank_eval.configuration import MonoT5Settings
+from e2rank_eval.config import MonoT5Settings
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.base import RerankContext

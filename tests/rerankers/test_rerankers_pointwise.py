@@ -12,15 +12,15 @@ from pydantic import ValidationError
 from tiny_chat_models import entry, write_chat_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from e2rank_eval.configuration import PointwiseSettings
+from e2rank_eval.config import PointwiseSettings
 from e2rank_eval.errors import InputError
-from e2rank_eval.language_models.base import LanguageModel
-from e2rank_eval.language_models.load import load_language_model
-from e2rank_eval.language_models.tokenisation import ChatTokenizer
-from e2rank_eval.prompts.pointwise import pointwise_messages, yes_no_messages
+from e2rank_eval.models.language_models.base import LanguageModel
+from e2rank_eval.models.language_models.load import load_language_model
+from e2rank_eval.models.language_models.tokenisation import ChatTokenizer
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pointwise import PointwiseReranker, QueryLikelihoodReranker
+from e2rank_eval.rerankers.prompts.pointwise import pointwise_messages, yes_no_messages
 
 QUERY = Query("q", "What is the capital of China?")
 TEXTS = ["Gravity is a force.", "The capital of China is Beijing.", "Query: yes or no", "[1] >" * 9]

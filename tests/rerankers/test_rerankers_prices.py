@@ -8,9 +8,8 @@ from textwrap import indent
 
 import pytest
 
-from e2rank_eval.configuration import ListwiseSettings
-from e2rank_eval.language_models.http_model import HttpModel
-from e2rank_eval.registry import entries
+from e2rank_eval.config import ListwiseSettings, entries
+from e2rank_eval.models.language_models.http_model import HttpModel
 from e2rank_eval.rerankers.execution import _priced
 
 ENTRY = """

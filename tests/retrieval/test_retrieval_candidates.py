@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2rank_eval.configuration import parse_configuration
-from e2rank_eval.encoders.base import Encoder
+from e2rank_eval.config import parse_configuration
 from e2rank_eval.errors import InputError
-from e2rank_eval.model_loading import Models
+from e2rank_eval.models.encoders.base import Encoder
+from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.retrieval.bm25 import BM25
 from e2rank_eval.retrieval.candidates import candidates

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from retrieval_reference import ndcg_at_10
 
-from e2rank_eval.encoders.base import Encoded, Kind
-from e2rank_eval.encoders.load import load_encoder
+from e2rank_eval.config import entries
+from e2rank_eval.models.encoders.base import Encoded, Kind
+from e2rank_eval.models.encoders.load import load_encoder
 from e2rank_eval.records import Dataset, Document, ListwiseInput, Query
-from e2rank_eval.registry import entries
 from e2rank_eval.retrieval.candidates import candidates
 from e2rank_eval.retrieval.dense import Dense
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from retrieval_reference import ndcg_at_10
 
-from e2rank_eval.configuration import parse_configuration
+from e2rank_eval.config import parse_configuration
 from e2rank_eval.errors import InputError
-from e2rank_eval.model_loading import Models
+from e2rank_eval.models.loading import Models
 from e2rank_eval.records import CandidateIds, Dataset
 from e2rank_eval.retrieval.fusion import fuse
 from e2rank_eval.retrieval.retrieve import retrieve

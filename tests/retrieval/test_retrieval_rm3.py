@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from retrieval_reference import bm25_scores
 
-from e2rank_eval.configuration import parse_configuration
+from e2rank_eval.config import parse_configuration
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.retrieval.candidates import candidates
 from e2rank_eval.retrieval.quantised_bm25 import QuantisedBM25

@@ -10,14 +10,13 @@ import pytest
 from retrieval_reference import ndcg_at_10
 from scipy.sparse import csr_matrix
 
-from e2rank_eval.configuration import parse_configuration
+from e2rank_eval.config import entries, parse_configuration
+from e2rank_eval.datasets.sources.models import fetch_model
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset, Document, Query
-from e2rank_eval.registry import entries
 from e2rank_eval.retrieval.candidates import candidates
 from e2rank_eval.retrieval.sparse import Sparse
 from e2rank_eval.retrieval.splade import Splade
-from e2rank_eval.sources.models import fetch_model
 
 NAME = "splade-tiny-msmarco"
 TEXTS = ["what is the capital of china", "Heat transfer in a laminar boundary layer.", "a", ""]

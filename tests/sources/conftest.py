@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from loopback import Hub, Loopback, PackageIndex
 
-from e2rank_eval.sources import hub, package
+from e2rank_eval.datasets.sources import hub, package
 
 
 @pytest.fixture

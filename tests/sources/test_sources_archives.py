@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback import tar, wheel
 
+from e2rank_eval.datasets.sources.archives import _check_name, extract
 from e2rank_eval.errors import InputError
-from e2rank_eval.sources.archives import _check_name, extract
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

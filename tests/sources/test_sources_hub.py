@@ -8,8 +8,8 @@ import time
 import pytest
 from loopback import COMMIT, Hub, hub_source
 
+from e2rank_eval.datasets.sources import hub
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.sources import hub
 
 FILES = {"config.json": b"{}", "weights": b"w" * 5000, "1_Pooling/config.json": b"[]"}
 

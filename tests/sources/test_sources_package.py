@@ -7,8 +7,8 @@ import time
 import pytest
 from loopback import PackageIndex, package_source, source_archive, wheel
 
+from e2rank_eval.datasets.sources import package
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.sources import package
 
 WHEEL = "toy-1.0-py3-none-any.whl"
 SOURCE = "toy-1.0.tar.gz"

@@ -7,9 +7,9 @@ import hashlib
 import pytest
 from loopback import wheel
 
+from e2rank_eval.config.entries import UrlSource
+from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.registry.entries import UrlSource
-from e2rank_eval.sources.fetch import fetch
 
 CONTENT = b"q1 0 d1 1\n" * 5000
 

@@ -30,7 +30,7 @@ class Counted:
 
 
 def test_it_is_a_mapping_in_the_order_of_the_file() -> None:
-    corpus = StreamedCorpus(Counted(), "here", mend="")
+    corpus = StreamedCorpus(Counted(), "here", hint="")
     in_memory = {identifier: Document(identifier, text) for identifier, text in TEXTS.items()}
     assert corpus == in_memory
     assert list(corpus) == list(in_memory)
@@ -44,7 +44,7 @@ def test_it_is_a_mapping_in_the_order_of_the_file() -> None:
 
 def test_ids_need_no_pass_and_many_documents_one() -> None:
     read = Counted()
-    corpus = StreamedCorpus(read, "here", mend="")
+    corpus = StreamedCorpus(read, "here", hint="")
     assert set(corpus) >= {"d1"}
     assert read.passes == 1, "its ids"
     assert list(selected(corpus, ["d4", "d0", "d4"])) == ["d0", "d4"]
@@ -53,7 +53,7 @@ def test_ids_need_no_pass_and_many_documents_one() -> None:
 
 def test_candidates_are_looked_up_in_one_pass(tmp_path: Path) -> None:
     read = Counted()
-    corpus = StreamedCorpus(read, "here", mend="")
+    corpus = StreamedCorpus(read, "here", hint="")
     path = tmp_path / "bm25.jsonl"
     lists = [CandidateIds("q1", ("d4", "d0"), (2.0, 1.0)), CandidateIds("q2", ("d0",), (3.0,))]
     write_candidates(path, lists)
@@ -68,9 +68,9 @@ def test_candidates_are_looked_up_in_one_pass(tmp_path: Path) -> None:
 def test_a_corpus_that_cannot_be_is_refused() -> None:
     twice = [(1, Document("a", "x")), (2, Document("a", "y"))]
     with pytest.raises(InputError, match="here:2: id 'a' is used twice; rename one"):
-        StreamedCorpus(lambda: twice, "here", mend="rename one")
+        StreamedCorpus(lambda: twice, "here", hint="rename one")
     with pytest.raises(InputError, match="here: the corpus is empty"):
-        StreamedCorpus(list, "here", mend="")
+        StreamedCorpus(list, "here", hint="")
 
 
 def test_reading_a_corpus_holds_its_ids_and_not_its_texts(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from transformers import AutoTokenizer
 
-from e2rank_eval.registry import entries
+from e2rank_eval.config import entries
 from e2rank_eval.store.files import sha256_file
 
 TESTS = Path(__file__).parents[1]

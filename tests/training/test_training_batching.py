@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from slate_files import toy_slates, write_toy
 
-from e2rank_eval.configuration import Stage1Run
+from e2rank_eval.config import Stage1Run
 from e2rank_eval.errors import InputError
 from e2rank_eval.training.batching import Schedule
 from e2rank_eval.training.slates import write_slates

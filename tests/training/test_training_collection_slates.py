@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e2rank_eval.configuration import (
+from e2rank_eval.config import (
     BlendSettings,
     DocstringSettings,
     PinnedPackage,
+    entries,
     read_docstring_settings,
     slate_sources,
 )
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.model_loading import Models
+from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Dataset, Document, ListwiseInput, Query
-from e2rank_eval.registry import entries
 from e2rank_eval.retrieval.splade import Splade
 from e2rank_eval.training.collection_slates import collection_slates, read_collection
 from e2rank_eval.training.docstrings import docstring_collection

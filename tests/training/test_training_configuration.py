@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from e2rank_eval.configuration import Stage1Run, Stage2Run, read_training
+from e2rank_eval.config import Stage1Run, Stage2Run, entries, read_training
 from e2rank_eval.errors import InputError
-from e2rank_eval.registry import entries
 
 CONFIGS = sorted((Path(__file__).parents[2] / "config" / "train").glob("*.yaml"))
 
@@ -78,4 +77,4 @@ def test_a_mistake_is_named_with_its_line(
     with pytest.raises(InputError, match=problem) as caught:
         read_training(training_file(**changes))
     assert caught.value.line is not None
-    assert caught.value.mend
+    assert caught.value.hint

@@ -12,7 +12,7 @@ import torch
 from slate_files import write_toy
 from torch.nn.functional import normalize
 
-from e2rank_eval.configuration import read_training
+from e2rank_eval.config import read_training
 from e2rank_eval.errors import InputError
 from e2rank_eval.rerankers.vectors import unit
 from e2rank_eval.training import directions

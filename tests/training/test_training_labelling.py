@@ -12,7 +12,7 @@ import pytest
 from slate_files import toy_slates
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.model_loading import Models
+from e2rank_eval.models.loading import Models
 from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
 from e2rank_eval.training.labelling import Labels, label_with_reranker, label_with_teacher, write_labels
 from e2rank_eval.training.slates import Slate, read_slates

@@ -13,17 +13,17 @@ import pytest
 import torch
 from slate_files import toy_slates, write_toy
 
-from e2rank_eval.configuration import (
+from e2rank_eval.config import (
     CrossEncoderSettings,
     E2RankSettings,
     ListwiseSettings,
     Stage2Run,
+    entries,
     read_training,
 )
 from e2rank_eval.errors import InputError
-from e2rank_eval.model_loading import Models
+from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
-from e2rank_eval.registry import entries
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.training.slates import write_slates

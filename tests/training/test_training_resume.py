@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from slate_files import write_toy
 
-from e2rank_eval.configuration import read_training
+from e2rank_eval.config import read_training
 from e2rank_eval.errors import InputError
 from e2rank_eval.training.train import train
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from e2rank_eval.registry.entries import TrainedSource, read_models
+from e2rank_eval.config.entries import TrainedSource, read_models
 from e2rank_eval.store.files import sha256_file
 
 SHIPPED = [Path(__file__).parents[2] / "models" / "e2rank-minilm" / "entry.yaml"]

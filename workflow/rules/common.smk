@@ -8,8 +8,8 @@ from snakemake.exceptions import WorkflowError
 
 from e2rank_eval.errors import SuiteError
 from e2rank_eval.graph import FIGURE_SUFFIXES, TABLE_SUFFIXES, Graph, lead
-from e2rank_eval.registry.entries import models as registered_models
-from e2rank_eval.registry.runs import registry as published_runs
+from e2rank_eval.config.entries import models as registered_models
+from e2rank_eval.paper.runs import registry as published_runs
 from e2rank_eval.store import layout as places
 
 ENVIRONMENT = "../../environment.yml"

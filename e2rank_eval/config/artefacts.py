@@ -1,0 +1,119 @@
+"""Settings of the paper's tables and figures, and of further analyses: what each is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from e2rank_eval.config.systems import Name, Strict
+
+
+class ColumnSettings(Strict):
+    """One published column: nDCG@10 on a data set, a phase of its latency, or the mean of a benchmark."""
+
+    dataset: Name | None = None
+    first_stage: Name | None = Field(None, description="the table's when absent")
+    phase: Literal["documents", "others", "total"] | None = Field(
+        None, description="mean seconds per query, documents encoded online; others: all but documents"
+    )
+    benchmark: str | None = Field(
+        None, description="as mteb names it; the mean of its tasks for the system's model"
+    )
+
+    @model_validator(mode="after")
+    def _one_quantity(self) -> ColumnSettings:
+        if (self.dataset is None) == (self.benchmark is None):
+            raise ValueError("give dataset or benchmark")
+        return self
+
+
+class SystemSettings(Strict):
+    """One published row: which reranker makes it, and where it departs from the table's settings."""
+
+    reranker: Name | None = None
+    first_stage: Name | None = Field(None, description="before that of the column and the table")
+    columns: dict[str, Name | ColumnSettings] = Field({}, description="before those of the table")
+    needs: str | None = Field(None, description="what is missing for the row; in place of a reranker")
+
+    @model_validator(mode="after")
+    def _runs_or_says_why_not(self) -> SystemSettings:
+        if (self.reranker is None) == (self.needs is None):
+            raise ValueError("give reranker, or needs")
+        return self
+
+
+class TableArtefact(Strict):
+    """A table of the paper: published columns and rows, and what they are called here.
+
+    Rows that are not named stand with their published values only. A column that the paper does not
+    print is a part of a printed average.
+    """
+
+    table: str = Field(description="its number in the paper")
+    first_stage: Name | None = None
+    columns: dict[str, Name | ColumnSettings] = Field(
+        {}, description="published column -> data set; columns that are averages of others need no entry"
+    )
+    benchmark: str | None = Field(
+        None, description="as mteb names it: all columns are its tasks or categories"
+    )
+    systems: dict[str, Name | SystemSettings] = Field({}, description="published row -> reranker")
+    baseline: str | None = Field(None, description="the row that every other is tested against")
+    note: str = ""
+
+    def names(self) -> dict[str, list[str]]:
+        """Every name that must be one of the configuration's, by its section."""
+        systems = [one for one in self.systems.values() if isinstance(one, SystemSettings)]
+        columns = [*self.columns.values(), *(column for one in systems for column in one.columns.values())]
+        detailed = [one for one in columns if isinstance(one, ColumnSettings)]
+        stages = [self.first_stage, *(one.first_stage for one in systems)]
+        stages += [one.first_stage for one in detailed]
+        rerankers = [one if isinstance(one, str) else one.reranker for one in self.systems.values()]
+        datasets = [one if isinstance(one, str) else one.dataset for one in columns]
+        return {
+            "datasets": [name for name in datasets if name],
+            "first_stages": [name for name in stages if name],
+            "rerankers": [name for name in rerankers if name],
+        }
+
+
+class FigureArtefact(Strict):
+    """A figure of stored results. ``figure`` names the kind; the paper publishes no values of its figures."""
+
+    figure: Literal[
+        "frontier", "sweep", "bars", "similarity", "position", "difficulty", "relevant", "sensitivity"
+    ]
+    title: str = ""
+    of: Name | None = Field(None, description="a latency entry (frontier), sweep, or table artefact (bars)")
+    column: str | None = Field(None, description="bars: which column of the table")
+    datasets: list[Name] = Field([])
+    first_stage: Name | None = None
+    rerankers: list[Name] = Field([])
+    against: Name | None = Field(None, description="the reranker that all others are compared with")
+
+    @model_validator(mode="after")
+    def _keys_of_its_kind(self) -> FigureArtefact:
+        if self.figure in ("frontier", "sweep", "bars"):
+            if self.of is None or (self.figure == "bars") != (self.column is not None):
+                raise ValueError("frontier and sweep need of; bars need of and column")
+        elif not (self.title and self.datasets and self.first_stage and self.rerankers):
+            raise ValueError(f"{self.figure} needs title, datasets, first_stage and rerankers")
+        elif self.figure in ("position", "difficulty", "relevant", "sensitivity") and self.against is None:
+            raise ValueError(f"{self.figure} needs against, a reranker")
+        return self
+
+    @property
+    def systems(self) -> list[str]:
+        """The rerankers that are shown or compared with, each once."""
+        return list(dict.fromkeys([*([self.against] if self.against else []), *self.rerankers]))
+
+
+def _kind(value: Any) -> str:
+    figure = "figure" in value if isinstance(value, dict) else isinstance(value, FigureArtefact)
+    return "figure" if figure else "table"
+
+
+ArtefactSettings = Annotated[
+    Annotated[TableArtefact, Tag("table")] | Annotated[FigureArtefact, Tag("figure")], Discriminator(_kind)
+]

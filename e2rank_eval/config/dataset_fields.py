@@ -1,0 +1,89 @@
+"""The fields of a data set's registry entry."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from e2rank_eval.config import Name, Strict
+from e2rank_eval.config.source_kinds import Source
+
+Instruction = Annotated[str, Field(min_length=1)]
+
+
+class BM25Setup(Strict):
+    """How a published BM25 run was made, as far as its source tells."""
+
+    analyser: Literal["lucene", "simple"]
+    quantised_lengths: bool
+    k1: float = 0.9
+    b: float = 0.4
+    formula: str | None = Field(None, description="what it computes, where that is not Lucene's BM25")
+
+
+class AnseriniBM25(Strict):
+    """nDCG@10 x 100 of Anserini's regressions, beir-v1.0.0-<data set>-flat and -multifield."""
+
+    flat: float = Field(description="title and text in one field, as here")
+    multifield: float = Field(description="title and text searched as two fields")
+
+
+class DatasetFields(Strict):
+    """What an entry says of a data set, and what a variant of it may say otherwise."""
+
+    title: str
+    description: str
+    loader: str = Field(description="name in e2rank_eval.datasets.registered that reads the fetched files")
+    sources: list[Source] = Field(
+        min_length=1, description="tried in this order; each gives the whole data set"
+    )
+    additions: list[Source] = Field(
+        [], description="of files that go beside those of sources; tried in order"
+    )
+    licence: str
+    show_text: bool = Field(description="may its text be shown to others (site, reports)?")
+    registration: str | None = Field(
+        None, description="what to sign or ask for, and where; null: free to fetch"
+    )
+    documents: int | None = Field(None, description="expected number; null where it varies or none is known")
+    queries: int | None = Field(None, description="expected number of judged queries")
+    judgements: int | None = Field(None, description="expected number, of all grades")
+    counts_source: str | None = Field(None, description="who states the expected numbers")
+    options: dict[str, Any] = Field(
+        {}, description="of the loader; those of a variant are added to the entry's"
+    )
+    instruction: Instruction | None = Field(None, description="task instruction of query-only embedding")
+    instruction_source: str | None = None
+    citation: str = ""
+    published_bm25: float | None = Field(None, description="nDCG@10 x 100")
+    published_bm25_source: str | None = None
+    published_bm25_setup: BM25Setup | None = Field(None, description="null: its source does not tell")
+    anserini_bm25: AnseriniBM25 | None = Field(
+        None, description="castorini/anserini docs/regressions; null: no such regression"
+    )
+
+
+class DatasetVariant(Strict):
+    """Another form of a data set, known as <id>-<variant>: the keys given here replace the entry's."""
+
+    title: str
+    description: str = ""
+    loader: str = ""
+    sources: list[Source] = Field([], min_length=1)
+    additions: list[Source] = Field([])
+    documents: int | None = None
+    queries: int | None = None
+    judgements: int | None = None
+    counts_source: str | None = None
+    options: dict[str, Any] = Field({})
+    published_bm25: float | None = None
+    published_bm25_source: str | None = None
+
+
+class DatasetEntry(DatasetFields):
+    variants: dict[Name, DatasetVariant] = Field({}, description="further forms by the suffix of their id")
+    files_of: str | None = Field(
+        None,
+        description="folder of the fetched files, where entries of the same sources share it; null: its own",
+    )

@@ -1,0 +1,165 @@
+"""A whole experiment: its data sets and systems, what is measured of them, and how their names resolve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from e2rank_eval.config.artefacts import ArtefactSettings, FigureArtefact, TableArtefact
+from e2rank_eval.config.measurements import (
+    ComparisonSettings,
+    LatencySettings,
+    MtebSettings,
+    SweepSettings,
+)
+from e2rank_eval.config.names import known
+from e2rank_eval.config.stand_ins import StandIns, substitute
+from e2rank_eval.config.systems import FirstStageSettings, Name, RerankerSettings, Strict
+
+
+class DatasetSettings(Strict):
+    """Which data set a name stands for: a registry id, a folder in BEIR layout, or a slice of another."""
+
+    id: str | None = Field(
+        None, description="registry id; the name itself when neither path nor slice_of is given"
+    )
+    path: Path | None = Field(
+        None, description="folder with corpus.jsonl[.gz], queries.jsonl, qrels/<split>.tsv or qrels.tsv"
+    )
+    split: str = Field("test", description="which qrels/<split>.tsv of a folder")
+    slice_of: Name | None = Field(
+        None, description="another data set of this configuration, cut to a few queries"
+    )
+    queries: int | None = Field(None, ge=1, description="how many queries a slice keeps (seeded sample)")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> DatasetSettings:
+        if sum(origin is not None for origin in (self.id, self.path, self.slice_of)) > 1:
+            raise ValueError("give one of id, path, slice_of")
+        if (self.slice_of is None) != (self.queries is None):
+            raise ValueError("slice_of and queries go together")
+        if self.path is None and "split" in self.model_fields_set:
+            raise ValueError("split has no meaning without path: a registered data set has its own")
+        return self
+
+
+class Configuration(Strict):
+    """One whole experiment. Names refer to each other within the file; see config/demo.yaml."""
+
+    profile: Name
+    seed: int = Field(13, ge=0)
+    threads: int = Field(2, ge=1, description="threads of one model job; part of what decides the bytes")
+    depth: int = Field(100, ge=1, le=10_000)
+    shard_queries: int = Field(16, ge=1, description="queries per resumable shard")
+    jobs: int = Field(
+        1,
+        ge=1,
+        le=10_000,
+        description="jobs that reranking or encoding one data set is spread over; decides no byte",
+    )
+    gpus: int = Field(0, ge=0, description="GPUs that a scheduler gives to each job that loads a model")
+    cache: Path = Path("cache")
+    datasets: dict[Name, DatasetSettings] = Field(min_length=1)
+    first_stages: dict[Name, FirstStageSettings] = Field(min_length=1)
+    rerankers: dict[Name, RerankerSettings] = Field(min_length=1)
+    comparisons: dict[Name, ComparisonSettings] = Field(default_factory=dict)
+    latency: dict[Name, LatencySettings] = Field(default_factory=dict)
+    sweeps: dict[Name, SweepSettings] = Field(default_factory=dict)
+    training: list[Path] = Field([], description="training files whose runs the target training makes")
+    mteb: dict[Name, MtebSettings] = Field(default_factory=dict)
+    artefacts: dict[Name, ArtefactSettings] = Field(default_factory=dict)
+    stand_ins: StandIns | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_stand_ins(cls, values: Any) -> Any:
+        return substitute(values)
+
+    @field_validator("profile")
+    @classmethod
+    def _leaves_the_reference_alone(cls, profile: str) -> str:
+        if profile == "reference":
+            raise ValueError("results/reference holds the committed figures; name the profile otherwise")
+        return profile
+
+    @model_validator(mode="after")
+    def _names_resolve(self) -> Configuration:
+        for name, dataset in self.datasets.items():
+            if dataset.slice_of is not None:
+                known(f"datasets.{name}.slice_of", [dataset.slice_of], self.datasets)
+                if self.datasets[dataset.slice_of].slice_of is not None:
+                    raise ValueError(
+                        f"datasets.{name}: a slice of a slice; slice {dataset.slice_of}'s origin instead"
+                    )
+        for name, stage in self.first_stages.items():
+            known(f"first_stages.{name}.of", stage.of, self.first_stages)
+            if any(self.first_stages[one].of for one in stage.of):
+                raise ValueError(f"first_stages.{name}: a fusion of a fusion; name what that one fuses")
+        for section, entries in (("comparisons", self.comparisons), ("sweeps", self.sweeps)):
+            for name, entry in entries.items():
+                known(f"{section}.{name}.datasets", entry.datasets, self.datasets)
+        timings: dict[tuple[str, str, str], str] = {}
+        for name, timed in self.latency.items():
+            known(f"latency.{name}.dataset", [timed.dataset], self.datasets)
+            for reranker in timed.rerankers:
+                earlier = timings.setdefault((timed.dataset, timed.first_stage, reranker), name)
+                if earlier != name:
+                    raise ValueError(
+                        f"latency.{name} and latency.{earlier} both time {reranker!r} on the same candidates"
+                    )
+        for name, suite in self.mteb.items():
+            known(f"mteb.{name}.rerankers", suite.rerankers, self.rerankers)
+        for section, name, first_stage, rerankers in self.uses():
+            known(f"{section}.{name}.first_stage", [first_stage], self.first_stages)
+            known(f"{section}.{name}", rerankers, self.rerankers)
+        self._artefacts_resolve()
+        for name, timed in self.latency.items():
+            depth = self.depth_of(timed.first_stage)
+            deepest = max(timed.sweep.candidates, default=0) if timed.sweep else 0
+            if deepest > depth:
+                raise ValueError(
+                    f"latency.{name}.sweep.candidates: {deepest} exceeds the depth {depth} "
+                    f"of {timed.first_stage}"
+                )
+        return self
+
+    def _artefacts_resolve(self) -> None:
+        for name, artefact in self.artefacts.items():
+            named = artefact.names() if isinstance(artefact, TableArtefact) else _names(artefact)
+            for section, found in named.items():
+                known(f"artefacts.{name}", found, getattr(self, section))
+
+    def mteb_models(self, entry: str, system: str) -> list[str]:
+        """Registry names of the models that a system of an mteb entry draws on."""
+        suite = self.mteb[entry]
+        if system in suite.models:
+            return [system]
+        named = [getattr(self.rerankers[system], "model", None), suite.first_stage]
+        return sorted({model for model in named if model is not None})
+
+    def uses(self) -> list[tuple[str, str, str, list[str]]]:
+        """(section, entry, first stage, rerankers) of everything that names a first stage and rerankers."""
+        found = [("comparisons", n, c.first_stage, c.systems) for n, c in self.comparisons.items()]
+        found += [("latency", n, t.first_stage, t.rerankers) for n, t in self.latency.items()]
+        return found + [("sweeps", n, s.first_stage, s.systems) for n, s in self.sweeps.items()]
+
+    def registry_id(self, dataset: str) -> str | None:
+        """The registry's id of a data set, or of what a slice is cut from; None for a local folder."""
+        settings = self.datasets[dataset]
+        if settings.slice_of is not None:
+            return self.registry_id(settings.slice_of)
+        return None if settings.path is not None else settings.id or dataset
+
+    def depth_of(self, first_stage: str) -> int:
+        return self.first_stages[first_stage].depth or self.depth
+
+
+def _names(figure: FigureArtefact) -> dict[str, list[str]]:
+    """What a figure names, by section; a bar chart's table is another artefact."""
+    sections = {"frontier": "latency", "sweep": "sweeps", "bars": "artefacts"}
+    if figure.figure in sections:
+        return {sections[figure.figure]: [str(figure.of)]}
+    stages = [figure.first_stage] if figure.first_stage else []
+    return {"datasets": figure.datasets, "first_stages": stages, "rerankers": figure.systems}

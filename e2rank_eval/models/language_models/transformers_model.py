@@ -1,0 +1,171 @@
+"""A chat model run by transformers: greedy text, logits and likelihoods, batched under a token budget."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import GenerationConfig
+
+from e2rank_eval.models.language_models.base import Generation, Likelihood, Message, NextToken
+from e2rank_eval.models.language_models.local import LocalModel
+from e2rank_eval.models.language_models.memory import run_in_batches
+
+
+class TransformersModel(LocalModel):
+    """A causal language model and its tokenizer, already loaded.
+
+    ``token_budget`` bounds rows x longest row of one batch. Rows are padded on the left and padding
+    is masked, so a chat gives the same text in any batch (in float32; coarser types can round a
+    near tie of two tokens either way).
+
+    Raises
+    ------
+    InputError
+        When the tokenizer has no chat template.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        name: str,
+        fingerprint: str,
+        window: int,
+        document_tokens: int,
+        token_budget: int = 8192,
+    ) -> None:
+        super().__init__(
+            tokenizer, name=name, fingerprint=fingerprint, window=window, document_tokens=document_tokens
+        )
+        self._model = model.eval()
+        self._token_budget = token_budget
+        self._end_ids = sorted(self._tokens.end_ids | _end_ids(model.generation_config))
+        self._parameters = inspect.signature(model.forward).parameters
+        # The checkpoint's own sampling settings would be merged into every call.
+        model.generation_config = _greedy()
+
+    @torch.inference_mode()
+    def generate(
+        self, chats: Sequence[Sequence[Message]], *, max_new_tokens: int, min_new_tokens: int = 0
+    ) -> list[Generation]:
+        """Continue each chat greedily. ``output_tokens`` includes the token that ends the answer.
+
+        Raises
+        ------
+        InputError
+            When a prompt and ``max_new_tokens`` exceed the window.
+        """
+        prompts = self._prompts(chats, reserve=max_new_tokens)
+        settings = _greedy(
+            max_new_tokens=max_new_tokens,
+            min_new_tokens=min_new_tokens,
+            eos_token_id=self._end_ids or None,
+            pad_token_id=self._tokens.pad_id,
+        )
+        generations: dict[int, Generation] = {}
+
+        def run(group: list[int]) -> None:
+            inputs = self._padded([prompts[position] for position in group])
+            rows = self._model.generate(**inputs, generation_config=settings)
+            for position, row in zip(group, rows[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
+                generations[position] = self._generation(row, len(prompts[position]))
+
+        run_in_batches([len(prompt) + max_new_tokens for prompt in prompts], self._token_budget, run)
+        return [generations[position] for position in range(len(prompts))]
+
+    @torch.inference_mode()
+    def next_token(self, chats: Sequence[Sequence[Message]], choices: Sequence[str]) -> NextToken:
+        """Logits of the first token of each choice as the next token after each chat.
+
+        Raises
+        ------
+        InputError
+            When two choices begin with the same token, one has none, or a prompt exceeds the window.
+        """
+        columns = self._first_tokens(choices)
+        prompts = self._prompts(chats, reserve=1)
+        logits: NDArray[np.float32] = np.empty((len(prompts), len(columns)), dtype=np.float32)
+
+        def run(group: list[int]) -> None:
+            last = self._last_logits([prompts[position] for position in group], 1)[:, -1]
+            logits[group] = last[:, columns].float().cpu().numpy()
+
+        run_in_batches([len(prompt) for prompt in prompts], self._token_budget, run)
+        return NextToken(logits, tuple(len(prompt) for prompt in prompts))
+
+    @torch.inference_mode()
+    def likelihood(
+        self, chats: Sequence[Sequence[Message]], continuations: Sequence[str]
+    ) -> list[Likelihood]:
+        """Mean log-probability of the tokens of each continuation as the answer to its chat.
+
+        Raises
+        ------
+        InputError
+            When a continuation has no token, or exceeds the window together with its prompt.
+        """
+        answers = self._answers(continuations)
+        longest = max((len(answer) for answer in answers), default=0)
+        prompts = self._prompts(chats, reserve=longest)
+        rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
+        means: dict[int, float] = {}
+
+        def run(group: list[int]) -> None:
+            # The logits before a token predict it, hence one position more than the answer has.
+            logits = self._last_logits([rows[position] for position in group], longest + 1)
+            for position, row in zip(group, logits, strict=True):
+                answer = answers[position]
+                scores = row[-len(answer) - 1 : -1].float().log_softmax(-1)
+                wanted = torch.tensor(answer, device=scores.device)
+                means[position] = float(scores.gather(-1, wanted[:, None]).mean())
+
+        run_in_batches([len(row) for row in rows], self._token_budget, run)
+        return [Likelihood(means[position], len(row)) for position, row in enumerate(rows)]
+
+    def synchronise(self) -> None:
+        if self._model.device.type == "cuda":
+            torch.cuda.synchronize(self._model.device)
+
+    def _last_logits(self, rows: Sequence[Sequence[int]], kept: int) -> Any:
+        """Logits [rows, ``kept`` or more, vocabulary] of the last positions."""
+        inputs = self._padded(rows)
+        if "position_ids" in self._parameters:
+            inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+        if "logits_to_keep" in self._parameters:
+            inputs["logits_to_keep"] = kept
+        return self._model(**inputs, use_cache=False).logits
+
+    def _padded(self, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """``input_ids`` and ``attention_mask`` [rows, longest], padded on the left."""
+        longest = max(len(row) for row in rows)
+        pad = self._tokens.pad_id
+        ids = [[pad] * (longest - len(row)) + list(row) for row in rows]
+        mask = [[0] * (longest - len(row)) + [1] * len(row) for row in rows]
+        place = self._model.device
+        return {
+            "input_ids": torch.tensor(ids, device=place),
+            "attention_mask": torch.tensor(mask, device=place),
+        }
+
+    def _generation(self, row: Sequence[int], prompt_tokens: int) -> Generation:
+        end = next((place for place, token in enumerate(row) if token in self._end_ids), None)
+        text = self._tokens.text(row if end is None else row[:end])
+        return Generation(text, prompt_tokens, len(row) if end is None else end + 1, end is not None)
+
+
+def _greedy(**limits: Any) -> Any:
+    configuration: Any = GenerationConfig
+    return configuration(do_sample=False, num_beams=1, use_cache=True, **limits)
+
+
+def _end_ids(settings: Any) -> set[int]:
+    ids = settings.eos_token_id
+    if ids is None:
+        return set()
+    return {int(one) for one in (ids if isinstance(ids, Sequence) else [ids])}

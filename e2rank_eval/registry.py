@@ -1,0 +1,74 @@
+"""A registry: named things, each registered by the module that defines it."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from e2rank_eval.errors import InputError
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """Things by name. The modules of ``package``, and the entry points of ``group``, register them.
+
+    They are imported at the first look-up, in alphabetical order, so that a new thing is one new file and
+    nothing else. The modules must be cheap to import: heavy imports belong inside the functions they define.
+    A registering module calls ``REGISTRY.add(name, thing)``.
+    """
+
+    def __init__(self, kind: str, package: str, group: str | None = None) -> None:
+        self.kind = kind
+        self._package, self._group = package, group
+        self._things: dict[str, T] = {}
+        self._imported = False
+
+    def add(self, name: str, thing: T) -> T:
+        """Register ``thing`` and return it.
+
+        Raises
+        ------
+        InputError
+            When the name is taken by another thing.
+        """
+        if self._things.setdefault(name, thing) is not thing:
+            raise InputError(f"two {self.kind}s are named {name!r}", hint="rename one of them")
+        return thing
+
+    def _all(self) -> dict[str, T]:
+        if not self._imported:
+            self._imported = True
+            for module in pkgutil.iter_modules(import_module(self._package).__path__):
+                import_module(f"{self._package}.{module.name}")
+            for found in entry_points(group=self._group) if self._group else ():
+                found.load()
+        return self._things
+
+    def __getitem__(self, name: str) -> T:
+        """Return the thing of that name.
+
+        Raises
+        ------
+        InputError
+            When there is none; names the nearest, or all.
+        """
+        things = self._all()
+        if name not in things:
+            near = get_close_matches(name, things, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(things)}"
+            raise InputError(f"unknown {self.kind} {name!r}", hint=hint)
+        return things[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._all()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())

@@ -1,7 +1,7 @@
 """Count code lines and import reach: `python benchmarks/code_size.py`.
 
-A code line is one that holds a token other than a comment or a docstring. The reach of a module is every module
-of the package that its import statements, wherever in the file they stand, lead to, itself included.
+A code line is one that holds a token other than a comment or a docstring. The reach of a module is every module of
+the package that its import statements, wherever in the file they are, lead to, itself included.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def code_lines(path: Path) -> int:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                if isinstance(first.value.value, str):
-                    documented.update(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+            text = first.value if isinstance(first, ast.Expr) else None
+            if first is not None and isinstance(text, ast.Constant) and isinstance(text.value, str):
+                documented.update(range(first.lineno, (first.end_lineno or first.lineno) + 1))
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type not in _NO_CODE:

@@ -1,4 +1,4 @@
-"""Verbs that train: label, slates, train, curves."""
+"""Commands that train: label, training-lists, train, curves."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configur
 
 @app.command()
 def label(
-    slates: Annotated[Path, typer.Argument(help="JSONL with query, document, ranking, source, positives.")],
-    output: Annotated[Path, typer.Argument(help="Where the ranked slates go; a summary is put beside.")],
+    lists: Annotated[Path, typer.Argument(help="JSONL with query, document, ranking, source, positives.")],
+    output: Annotated[Path, typer.Argument(help="Where the ranked lists go; a summary is put beside.")],
     teacher: Annotated[
         str | None, typer.Option("--teacher", help="A reranker of the configuration that ranks them.")
     ] = None,
@@ -32,13 +32,13 @@ def label(
     ] = None,
     config: ConfigOption = DEMO,
 ) -> None:
-    """Let a teacher rank slates for training; slates whose ranking was malformed are dropped and counted.
+    """Let a teacher rank training lists; those whose ranking was malformed are dropped and counted.
 
-    Example: e2rank-eval label slates.jsonl labelled.jsonl --answer all-minilm-l6-v2
+    Example: e2rank-eval label lists.jsonl labelled.jsonl --answer all-minilm-l6-v2
 
-    Example: e2rank-eval label slates.jsonl labelled.jsonl --blend all-minilm-l6-v2
+    Example: e2rank-eval label lists.jsonl labelled.jsonl --blend all-minilm-l6-v2
 
-    Example: e2rank-eval label slates.jsonl labelled.jsonl --teacher rankgpt-smollm2 --config config/demo.yaml
+    Example: e2rank-eval label lists.jsonl labelled.jsonl --teacher rankgpt-smollm2 --config config/demo.yaml
     """
     from e2rank_eval.config import BlendSettings
     from e2rank_eval.models.loading import Models
@@ -51,7 +51,7 @@ def label(
         raise typer.BadParameter("give one of --teacher, --answer and --blend")
     configuration, _ = open_configuration(config)
     models = Models(configuration.cache, threads=configuration.threads)
-    given = labelling.read_unlabelled(slates)
+    given = labelling.read_unlabelled(lists)
     weights = {} if weight is None else {"weight": weight}  # else each teacher's own
     if teacher is not None:
         settings = configuration.rerankers[known(teacher, configuration.rerankers, "reranker", config)]
@@ -72,7 +72,7 @@ def train(
     config: Annotated[Path, typer.Argument(help="A training file, such as config/train/small.yaml.")],
     runs: Annotated[list[str] | None, typer.Argument(help="Its runs; all by default.")] = None,
 ) -> None:
-    """Train models; a run that was interrupted goes on from its newest checkpoint.
+    """Train models; an interrupted run resumes from its newest checkpoint.
 
     Example: e2rank-eval train config/train/small.yaml e2rank-minilm
 
@@ -88,8 +88,8 @@ def train(
         typer.echo(run(file, name))
 
 
-@app.command()
-def slates(
+@app.command("training-lists")
+def training_lists(
     source: Annotated[
         Path, typer.Argument(help="A folder in BEIR layout, or a YAML file of pinned packages.")
     ],
@@ -98,26 +98,26 @@ def slates(
     model: Annotated[
         str, typer.Option(help="Registry encoder whose vectors the teacher compares.")
     ] = "all-minilm-l6-v2",
-    depth: Annotated[int, typer.Option(min=2, help="BM25 candidates of a slate.")] = 50,
+    depth: Annotated[int, typer.Option(min=2, help="BM25 candidates of a training list.")] = 50,
     cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),
     threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
-    """Make training slates of a judged collection, ranked by a teacher who knows the relevant documents.
+    """Make training lists of a judged collection, ranked by an oracle teacher.
 
     A YAML file may name another teacher: the encoder blended with a sparse one.
 
-    Example: e2rank-eval slates config/slates/docstrings.yaml cache/slates/docstrings.jsonl
+    Example: e2rank-eval training-lists config/training-lists/docstrings.yaml docstrings.jsonl
     """
     from e2rank_eval.models.loading import Models
-    from e2rank_eval.training.collection_slates import collection_slates, read_collection
-    from e2rank_eval.training.slates import write_slates
+    from e2rank_eval.training.collection_lists import collection_lists, read_collection
+    from e2rank_eval.training.lists import write_lists
     from e2rank_eval.training.teachers import load_teacher
 
     dataset, blend = read_collection(source, split)
     teacher = load_teacher(Models(cache, threads=threads), model, blend)
-    found = collection_slates(dataset, teacher, depth)
-    write_slates(output, found)
-    typer.echo(f"{output}: {len(found)} slates of {len(dataset.queries)} queries")
+    found = collection_lists(dataset, teacher, depth)
+    write_lists(output, found)
+    typer.echo(f"{output}: {len(found)} training lists of {len(dataset.queries)} queries")
 
 
 @app.command()
@@ -127,7 +127,7 @@ def curves(
         Path, typer.Option(help="Where the figure goes; .svg, .png and .csv (its data) are added.")
     ] = Path("learning-curves"),
 ) -> None:
-    """Draw the learning curves of training runs: loss, and nDCG@10 on development slates.
+    """Draw the learning curves of training runs: loss, and nDCG@10 on development lists.
 
     Example: e2rank-eval curves models/e2rank-minilm models/ablation-full --output results/curves
     """

@@ -21,13 +21,6 @@ from e2rank_eval.config.reading import (
     read_strictly,
     read_training,
 )
-from e2rank_eval.config.slates import (
-    BlendSettings,
-    DocstringSettings,
-    PinnedPackage,
-    read_docstring_settings,
-    slate_sources,
-)
 from e2rank_eval.config.stand_ins import StandIns, stand_in
 from e2rank_eval.config.systems import (
     CrossEncoderSettings,
@@ -57,6 +50,13 @@ from e2rank_eval.config.training import (
     Stage2Run,
     TrainingFile,
     TrainingRun,
+)
+from e2rank_eval.config.training_lists import (
+    BlendSettings,
+    DocstringSettings,
+    PinnedPackage,
+    list_sources,
+    read_docstring_settings,
 )
 from e2rank_eval.config.yaml_files import line_of, load_mapping
 
@@ -103,12 +103,12 @@ __all__ = [
     "TrainingFile",
     "TrainingRun",
     "line_of",
+    "list_sources",
     "load_mapping",
     "parse_configuration",
     "read_configuration",
     "read_docstring_settings",
     "read_strictly",
     "read_training",
-    "slate_sources",
     "stand_in",
 ]

@@ -10,27 +10,30 @@ from pydantic import Field, model_validator
 from e2rank_eval.config.systems import Name, Strict
 
 
-class SlateFile(Strict):
-    """A file of slates: JSON lines with query, document (a list), ranking (1-based), source."""
+class TrainingListFile(Strict):
+    """A file of training lists: JSON lines with query, document (a list), ranking (1-based), source."""
 
     path: Path
     made_from: Path | None = Field(
         None,
-        description="what `e2rank-eval slates` makes it of: a YAML file of packages, or a BEIR folder",
+        description="source of `e2rank-eval training-lists`: a YAML file of packages, or a BEIR folder",
     )
     per_source: int | None = Field(
-        10_000, ge=1, description="slates drawn of each source; null: all (the paper draws 10,000)"
+        10_000, ge=1, description="training lists drawn of each source; null: all (the paper draws 10,000)"
     )
     share: int | None = Field(
-        None, ge=1, description="slates of this file in every batch; null: every batch is of one source"
+        None,
+        ge=1,
+        description="training lists of this file in every batch; null: every batch is of one source",
     )
 
 
 class PromptSettings(Strict):
-    """Which of a slate's documents stand in its listwise prompt."""
+    """Which of a list's documents stand in its listwise prompt."""
 
     documents: tuple[int, int] | None = Field(
-        None, description="least and most of its first documents, drawn for each slate; null: all of them"
+        None,
+        description="least and most of its first documents, drawn for each training list; null: all of them",
     )
     windows: list[int] = Field(
         [], description="tokens of the whole prompt, one drawn for each batch; empty: the run's window"
@@ -39,7 +42,7 @@ class PromptSettings(Strict):
         "training", description="wording of a decoder's prompt; a bidirectional encoder has one form"
     )
     leave_out: float = Field(
-        0.0, ge=0, le=1, description="share of slates whose positives are left out of the prompt"
+        0.0, ge=0, le=1, description="share of training lists whose positives are left out of the prompt"
     )
 
     @model_validator(mode="after")
@@ -50,12 +53,14 @@ class PromptSettings(Strict):
 
 
 class InfoNCESettings(Strict):
-    """Contrastive loss: the best document against the slate's others and the batch's (paper, equation 1)."""
+    """Contrastive loss: the best document against the list's others and the batch's (paper, equation 1)."""
 
     weight: float = Field(1.0, gt=0)
     temperature: float = Field(0.03, gt=0)
     vector: Literal["query", "listwise"] = Field("query", description="what is compared with the documents")
-    in_batch: bool = Field(True, description="the documents of the batch's other slates are negatives too")
+    in_batch: bool = Field(
+        True, description="the documents of the batch's other training lists are negatives too"
+    )
     positive: Literal["teacher", "labelled"] = Field(
         "teacher",
         description="the teacher's first document, as in the official code, or those known to be",
@@ -63,7 +68,7 @@ class InfoNCESettings(Strict):
 
 
 class RankNetSettings(Strict):
-    """Pairwise loss over all ordered pairs of a slate (paper, section 3.3)."""
+    """Pairwise loss over all ordered pairs of a training list (paper, section 3.3)."""
 
     weight: float = Field(2.0, gt=0)
     temperature: float = Field(0.1, gt=0)
@@ -116,7 +121,7 @@ class OptimiserSettings(Strict):
 
 
 class DevelopmentSettings(Strict):
-    """Slates set aside, on which training is watched."""
+    """Training lists set aside, on which training is watched."""
 
     path: Path
     every: int = Field(50, ge=1, description="updates between evaluations")
@@ -140,17 +145,19 @@ class RunBase(Strict):
     title: str
     model: Name | None = Field(None, description="registry model that training starts from")
     follows: Name | None = Field(None, description="a run of this file whose weights it starts from instead")
-    data: list[SlateFile] = Field(min_length=1)
+    data: list[TrainingListFile] = Field(min_length=1)
     licence: str = Field("see the data's", description="of the trained weights, for the model card")
     seed: int = Field(13, ge=0)
     threads: int = Field(2, ge=1, description="part of what decides the bits on a CPU")
     epochs: int = Field(1, ge=1, description="passes over the data, where steps is not given")
     steps: int | None = Field(None, ge=1, description="updates; the data is gone through as often as needed")
-    batch: int = Field(description="slates of one update", ge=1)
+    batch: int = Field(description="training lists of one update", ge=1)
     device_batch: int | None = Field(
-        None, ge=1, description="slates seen together by one device: in-batch negatives; null: batch"
+        None, ge=1, description="training lists seen together by one device: in-batch negatives; null: batch"
     )
-    slate_documents: int | None = Field(None, ge=2, description="documents taken of a slate; null: all")
+    list_documents: int | None = Field(
+        None, ge=2, description="documents taken of a training list; null: all"
+    )
     document_tokens: int = Field(1024, ge=8)
     query_tokens: int = Field(512, ge=8)
     window: int | None = Field(None, ge=16, description="tokens of the longest input; null: the model's")
@@ -191,7 +198,7 @@ class RunBase(Strict):
 
     @property
     def together(self) -> int:
-        """Slates that one device sees together."""
+        """Training lists that one device sees together."""
         return self.device_batch or self.batch
 
 
@@ -250,9 +257,9 @@ class ListwiseRun(BaselineRun):
     objective: Literal["listwise"]
 
     @model_validator(mode="after")
-    def _slate_by_slate(self) -> ListwiseRun:
+    def _list_by_list(self) -> ListwiseRun:
         if self.gradient_cache is not None:
-            raise ValueError("gradient_cache: not needed, since slates run one by one")
+            raise ValueError("gradient_cache: not needed, since training lists run one by one")
         return self
 
 

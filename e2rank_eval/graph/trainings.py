@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from e2rank_eval.config import RunBase, read_training, slate_sources
+from e2rank_eval.config import RunBase, list_sources, read_training
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.systems import Systems
 from e2rank_eval.store import layout as places
@@ -14,13 +14,13 @@ from e2rank_eval.store import layout as places
 class Trainings:
     """``runs`` maps (training file, run) to the file's content and the run's settings.
 
-    ``slates`` maps files of slates to what the graph makes them of, first what the verb is given; the
-    others are the user's own.
+    ``lists`` maps files of training lists to their sources, the command's argument first; other files are
+    the user's own.
 
     Raises
     ------
     InputError
-        When a training file is missing or malformed, makes slates in two ways, or two files of one name.
+        When a training file is missing or malformed, or makes one file of lists in two ways.
     """
 
     def __init__(self, systems: Systems) -> None:
@@ -31,36 +31,39 @@ class Trainings:
             for file in [read_training(path)]
             for name, run in file.runs.items()
         }
-        self.slates = _made_slates(run for _, run in self.runs.values())
+        self.lists = _made_lists(run for _, run in self.runs.values())
 
     def entry(self, path: str, run: str) -> str:
         """Where a run leaves its registry entry, beside its weights."""
         return str(self.runs[path, run][0].output / run / "entry.yaml")
 
     def inputs(self, path: str, run: str) -> list[str]:
-        """The slates of a run, and the record of the model, or the entry of the run, that it starts from."""
+        """Return a run's training lists, and the model record or entry that it starts from."""
         _, settings = self.runs[path, run]
-        slates = [str(one.path) for one in settings.data]
+        lists = [str(one.path) for one in settings.data]
         if settings.development is not None:
-            slates.append(str(settings.development.path))
+            lists.append(str(settings.development.path))
         if settings.follows is not None:
-            return [*slates, self.entry(path, settings.follows)]
-        return [*slates, self._systems.path(places.MODEL, model=str(settings.model))]
+            return [*lists, self.entry(path, settings.follows)]
+        return [*lists, self._systems.path(places.MODEL, model=str(settings.model))]
 
     def files(self) -> list[str]:
         return [self.entry(path, run) for path, run in self.runs]
 
 
-def _made_slates(runs: Iterable[RunBase]) -> dict[str, list[str]]:
+def _made_lists(runs: Iterable[RunBase]) -> dict[str, list[str]]:
     found: dict[str, str] = {}
     paths: dict[str, Path] = {}
     for one in (one for run in runs for one in run.data if one.made_from is not None):
         made_from = found.setdefault(str(one.path), str(one.made_from))
         same_name = paths.setdefault(one.path.stem, one.path)
         if made_from != str(one.made_from):
-            problem, hint = f"slates made from {made_from} and from {one.made_from}", "give each its own path"
+            problem, hint = (
+                f"training lists made from {made_from} and from {one.made_from}",
+                "give each its own path",
+            )
             raise InputError(problem, path=one.path, hint=hint)
         if same_name != one.path:
             hint = "rename one: their rules and logs have a file's name"
-            raise InputError(f"slates called as those at {same_name}", path=one.path, hint=hint)
-    return {path: [str(one) for one in slate_sources(Path(made_from))] for path, made_from in found.items()}
+            raise InputError(f"training lists called as those at {same_name}", path=one.path, hint=hint)
+    return {path: [str(one) for one in list_sources(Path(made_from))] for path, made_from in found.items()}

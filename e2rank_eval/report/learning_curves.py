@@ -1,4 +1,4 @@
-"""Learning curves of training runs: loss, and nDCG@10 on development slates, by update."""
+"""Learning curves of training runs: loss, and nDCG@10 on development lists, by update."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from e2rank_eval.training.logs import LOG
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", MUTED)
 _DASHES = ("-", "--", ":", "-.")
 _SMOOTHED = 20
-"""Updates in the running mean of the loss: of few slates each, single ones hide the trend."""
+"""Updates in the running mean of the loss: of few training lists each, single ones hide the trend."""
 
 _NOT_CURVES = {"step", "group", "gradient_norm", "learning_rate", "residual"}
 

@@ -17,8 +17,8 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models.tokenisation import ChatTokenizer
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
+from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.objectives import Terms
-from e2rank_eval.training.slates import Slate
 from e2rank_eval.training.trainable import prepare_module
 
 _IGNORED = -100
@@ -55,12 +55,12 @@ class AnswerObjective:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         return cls(model.to(device), tokenizer, settings, window=settings.window or base.window)
 
-    def prepare(self, slates: Sequence[Slate]) -> None:
+    def prepare(self, lists: Sequence[TrainingList]) -> None:
         """Nothing can be done ahead."""
 
-    def backward(self, run: Any, slates: Sequence[Slate], accelerator: Any, *, seed: int) -> Terms:
-        """Add the gradients of the mean over the batch's answer tokens, slate by slate."""
-        rows = [self._row(slate) for slate in slates]
+    def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
+        """Add the gradients of the mean over the batch's answer tokens, list by list."""
+        rows = [self._row(item) for item in lists]
         answers = sum(len(answer) for _, answer in rows)
         total = 0.0
         for number, (prompt, answer) in enumerate(rows):
@@ -72,11 +72,11 @@ class AnswerObjective:
         return {"loss": total}
 
     @torch.no_grad()
-    def evaluate(self, slates: Sequence[Slate]) -> Terms:
+    def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
         """``score`` is minus the mean loss of an answer token."""
         self.module.eval()
         try:
-            rows = [self._row(slate) for slate in slates]
+            rows = [self._row(item) for item in lists]
             total = sum(float(self._loss(self.module, *row)) for row in rows)
         finally:
             self.module.train()
@@ -88,23 +88,23 @@ class AnswerObjective:
         logits = run(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
         return functional.cross_entropy(logits, ids[0, len(prompt) :], reduction="sum")
 
-    def _row(self, slate: Slate) -> tuple[list[int], list[int]]:
+    def _row(self, item: TrainingList) -> tuple[list[int], list[int]]:
         """Tokens of the prompt and of its answer."""
-        order = sorted(range(len(slate.documents)), key=lambda place: slate.ranks[place])
+        order = sorted(range(len(item.documents)), key=lambda place: item.ranks[place])
         written = " > ".join(f"[{place + 1}]" for place in order)
         answer = [*self._tokens.ids(written), min(self._tokens.end_ids)]
-        texts = [self._tokens.truncate(text, self._settings.document_tokens) for text in slate.documents]
+        texts = [self._tokens.truncate(text, self._settings.document_tokens) for text in item.documents]
         lengths = [len(self._tokens.ids(text)) for text in texts]
-        prompt = self._tokens.chat_ids(rankgpt_messages(slate.query, texts))
+        prompt = self._tokens.chat_ids(rankgpt_messages(item.query, texts))
         budget = sum(lengths)
         while (excess := len(prompt) + len(answer) - self._window) > 0:
             budget -= excess
             if budget < len(texts):
                 raise InputError(
-                    f"query {slate.query[:40]!r} and {len(texts)} documents exceed {self._window} tokens",
-                    hint="lower slate_documents, or raise window",
+                    f"query {item.query[:40]!r} and {len(texts)} documents exceed {self._window} tokens",
+                    hint="lower list_documents, or raise window",
                 )
             shares = share_budget(lengths, budget)
             cut = [self._tokens.truncate(text, share) for text, share in zip(texts, shares, strict=True)]
-            prompt = self._tokens.chat_ids(rankgpt_messages(slate.query, cut))
+            prompt = self._tokens.chat_ids(rankgpt_messages(item.query, cut))
         return prompt, answer

@@ -1,4 +1,4 @@
-"""Which slates each update sees: a pure function of the data, the settings and the update's number."""
+"""Which lists each update sees: a pure function of the data, the settings and the update's number."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from functools import lru_cache
 
 from e2rank_eval.config import RunBase
 from e2rank_eval.errors import InputError
-from e2rank_eval.training.slates import Slate, read_slates, sample_sources
+from e2rank_eval.training.lists import TrainingList, read_lists, sample_sources
 
-Update = tuple[tuple[Slate, ...], ...]
-"""The slates of one update, divided into what one device sees together."""
+Update = tuple[tuple[TrainingList, ...], ...]
+"""The lists of one update, divided into what one device sees together."""
 
 
 class Schedule:
     """The updates of a run, by number; nothing of it depends on where training was interrupted.
 
-    Where the data have no shares, all slates of an update are of one source, and what does not fill an
+    Where the data have no shares, all lists of an update are of one source, and what does not fill an
     update at a source's end is left out of that epoch (``left_out`` counts it), as in the official code.
-    With shares, every device's part has so many slates of each file; a file that ends begins anew.
+    With shares, every device's part has so many lists of each file; a file that ends begins anew.
 
     Raises
     ------
@@ -36,7 +36,7 @@ class Schedule:
         per_epoch = sum(len(one) // settings.batch for one in self._groups)
         if not self._mixed and per_epoch == 0:
             raise InputError(
-                f"no source has the {settings.batch} slates of one update",
+                f"no source has the {settings.batch} training lists of one update",
                 path=settings.data[0].path, hint="lower batch, or add data",
             )  # fmt: skip
         self._per_epoch = per_epoch
@@ -45,26 +45,26 @@ class Schedule:
         self._shuffled = lru_cache(maxsize=2 * len(self._files))(self._shuffle)
 
     @property
-    def slates(self) -> list[Slate]:
-        """Every slate that may be seen, in the order of the files."""
-        return [slate for file in self._files for slate in file]
+    def lists(self) -> list[TrainingList]:
+        """Every list that may be seen, in the order of the files."""
+        return [item for file in self._files for item in file]
 
     def update(self, step: int) -> Update:
-        """The slates of update ``step``, counted from 0."""
+        """The lists of update ``step``, counted from 0."""
         if self._mixed:
             return self._mixed_update(step)
         return self._epoch(step // self._per_epoch)[step % self._per_epoch]
 
-    def _read(self, position: int) -> list[Slate]:
+    def _read(self, position: int) -> list[TrainingList]:
         file, settings = self._settings.data[position], self._settings
-        slates = sample_sources(read_slates(file.path), file.per_source, settings.seed)
-        limit = settings.slate_documents
-        return slates if limit is None else [slate.cut(limit) for slate in slates]
+        lists = sample_sources(read_lists(file.path), file.per_source, settings.seed)
+        limit = settings.list_documents
+        return lists if limit is None else [item.cut(limit) for item in lists]
 
-    def _by_source(self) -> list[list[Slate]]:
-        groups: dict[str, list[Slate]] = {}
-        for slate in self.slates:
-            groups.setdefault(slate.source, []).append(slate)
+    def _by_source(self) -> list[list[TrainingList]]:
+        groups: dict[str, list[TrainingList]] = {}
+        for item in self.lists:
+            groups.setdefault(item.source, []).append(item)
         return list(groups.values())
 
     def _updates_of_epoch(self, epoch: int) -> list[Update]:
@@ -77,26 +77,26 @@ class Schedule:
         draw.shuffle(updates)
         return updates
 
-    def _divided(self, slates: Sequence[Slate]) -> Update:
+    def _divided(self, lists: Sequence[TrainingList]) -> Update:
         size = self._settings.together
-        return tuple(tuple(slates[start : start + size]) for start in range(0, len(slates), size))
+        return tuple(tuple(lists[start : start + size]) for start in range(0, len(lists), size))
 
     def _mixed_update(self, step: int) -> Update:
         parts = self._settings.batch // self._settings.together
         return tuple(
             tuple(
-                slate
+                item
                 for file, of in enumerate(self._settings.data)
-                for slate in self._slice(file, (step * parts + part) * (of.share or 0), of.share or 0)
+                for item in self._slice(file, (step * parts + part) * (of.share or 0), of.share or 0)
             )
             for part in range(parts)
         )
 
-    def _slice(self, file: int, start: int, count: int) -> list[Slate]:
-        """``count`` slates from place ``start`` of an endless shuffle of one file."""
+    def _slice(self, file: int, start: int, count: int) -> list[TrainingList]:
+        """``count`` lists from place ``start`` of an endless shuffle of one file."""
         size = len(self._files[file])
         return [self._shuffled(file, place // size)[place % size] for place in range(start, start + count)]
 
-    def _shuffle(self, file: int, epoch: int) -> list[Slate]:
-        slates = self._files[file]
-        return random.Random(f"{self._settings.seed} file {file} epoch {epoch}").sample(slates, len(slates))
+    def _shuffle(self, file: int, epoch: int) -> list[TrainingList]:
+        lists = self._files[file]
+        return random.Random(f"{self._settings.seed} file {file} epoch {epoch}").sample(lists, len(lists))

@@ -19,9 +19,9 @@ from e2rank_eval.config import OptimiserSettings, RunBase
 from e2rank_eval.progress import say, track
 from e2rank_eval.store.files import atomic_path
 from e2rank_eval.training.batching import Schedule
+from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.logs import Log
 from e2rank_eval.training.objectives import Objective, Terms
-from e2rank_eval.training.slates import Slate
 from e2rank_eval.training.snapshots import Progress, Snapshots
 from e2rank_eval.training.trainable import learned
 
@@ -60,7 +60,7 @@ class Loop:
         identity: dict[str, Any],
         *,
         accelerator: Any,
-        development: Sequence[Slate] = (),
+        development: Sequence[TrainingList] = (),
     ) -> None:
         self._objective = objective
         self._schedule = schedule
@@ -117,10 +117,10 @@ class Loop:
         own = list(enumerate(parts))[rank::world]
         sums: dict[str, float] = {}
         norm = None
-        for number, slates in own:
+        for number, lists in own:
             with self._accelerator.accumulate(self.wrapped):
                 seed = _seed(self._settings.seed, step, number)
-                terms = self._objective.backward(self.wrapped, slates, self._accelerator, seed=seed)
+                terms = self._objective.backward(self.wrapped, lists, self._accelerator, seed=seed)
                 for name, value in terms.items():
                     sums[name] = sums.get(name, 0.0) + value / len(own)
                 if self._accelerator.sync_gradients and self._settings.optimiser.clip_norm is not None:

@@ -18,7 +18,7 @@ def info_nce(
     """Contrastive loss with in-batch and hard negatives: mean of -log softmax(q . d / temperature).
 
     Paper, equation 1, temperature 0.03. ``queries`` [q, d] and ``documents`` [n, d] are unit vectors;
-    ``positives`` [q] are rows of ``documents``: every other row is a negative, be it the slate's own or
+    ``positives`` [q] are rows of ``documents``: every other row is a negative, be it the list's own or
     another query's, except where ``excluded`` [q, n] says otherwise (the same text again).
 
     Raises
@@ -39,7 +39,7 @@ def ranknet(scores: Tensor, ranks: Tensor, *, temperature: float) -> Tensor:
 
     Temperature 0.1 is the official code's scale of 10. ``scores`` and ``ranks`` [q, c]; a rank counts
     from 1 (best), equal ranks make no pair, and 0 marks padding. The mean is over the pairs of all
-    slates together, as in the official code, so a long slate weighs more than a short one.
+    lists together, as in the official code, so a long list weighs more than a short one.
     The paper prints the exponent with the sign the other way round, which would reward the reversed
     order; the official code has it as here. Zero where there is no pair.
     """

@@ -1,4 +1,4 @@
-"""Training a cross-encoder: one score for query and document together, RankNet over a slate's scores."""
+"""Training a cross-encoder: one score for query and document together, RankNet over a list's scores."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.batching import BATCH_TOKENS, Batch, plan_batches
 from e2rank_eval.training.development import development_scores
 from e2rank_eval.training.gradient_cache import differentiate, in_order
+from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.losses import ranknet
 from e2rank_eval.training.objectives import Terms, padded
-from e2rank_eval.training.slates import Slate
 from e2rank_eval.training.trainable import prepare_module
 
 
 class PairObjective:
-    """The paper's pointwise baseline, trained on the same slates with the same pairwise loss.
+    """The paper's pointwise baseline, trained on the same lists with the same pairwise loss.
 
     The head is new where the base model has none: drawn by the run's seed. Only documents are cut.
     """
@@ -45,12 +45,12 @@ class PairObjective:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return cls(model.to(device), tokenizer, settings)
 
-    def prepare(self, slates: Sequence[Slate]) -> None:
+    def prepare(self, lists: Sequence[TrainingList]) -> None:
         """Nothing can be done ahead."""
 
-    def backward(self, run: Any, slates: Sequence[Slate], accelerator: Any, *, seed: int) -> Terms:
+    def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
         """Add the gradients of this batch's RankNet loss."""
-        rows = self._rows(slates)
+        rows = self._rows(lists)
         cached = self._settings.gradient_cache
         batches = self._batches(rows, cached)
         settings = self._settings.ranknet
@@ -60,43 +60,43 @@ class PairObjective:
             return self._scores(run, batches[chunk], rows)
 
         def loss(outputs: Sequence[Tensor]) -> Tensor:
-            scores, ranks = padded(in_order(outputs, batches), slates)
+            scores, ranks = padded(in_order(outputs, batches), lists)
             return settings.weight * ranknet(scores, ranks, temperature=settings.temperature)
 
         value = differentiate(len(batches), forward, loss, accelerator, run, cached=cached is not None)
         return {"loss": float(value)}
 
     @torch.no_grad()
-    def evaluate(self, slates: Sequence[Slate]) -> Terms:
+    def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
         """nDCG@10 and pairs in order."""
         self.module.eval()
         try:
             found = []
-            for slate in slates:
-                rows = self._rows([slate])
+            for item in lists:
+                rows = self._rows([item])
                 batches = self._batches(rows, None)
                 outputs = [self._scores(self.module, batch, rows) for batch in batches]
                 found.append(in_order(outputs, batches).double().cpu().numpy())
         finally:
             self.module.train()
-        return development_scores(slates, found)
+        return development_scores(lists, found)
 
-    def _rows(self, slates: Sequence[Slate]) -> list[dict[str, list[int]]]:
-        """The tokens of each pair, slate by slate."""
-        queries = [slate.query for slate in slates for _ in slate.documents]
-        documents = [text for slate in slates for text in slate.documents]
-        self._check_room(slates)
+    def _rows(self, lists: Sequence[TrainingList]) -> list[dict[str, list[int]]]:
+        """The tokens of each pair, list by list."""
+        queries = [item.query for item in lists for _ in item.documents]
+        documents = [text for item in lists for text in item.documents]
+        self._check_room(lists)
         encoded = self.tokenizer(queries, documents, truncation="only_second", max_length=self._window)
         return [{name: encoded[name][row] for name in encoded} for row in range(len(queries))]
 
-    def _check_room(self, slates: Sequence[Slate]) -> None:
+    def _check_room(self, lists: Sequence[TrainingList]) -> None:
         """The tokenizer cuts documents, never a query, and fails where nothing would be left of them."""
         room = self._window - self.tokenizer.num_special_tokens_to_add(pair=True)
-        for slate in slates:
-            tokens = len(self.tokenizer(slate.query, add_special_tokens=False)["input_ids"])
+        for item in lists:
+            tokens = len(self.tokenizer(item.query, add_special_tokens=False)["input_ids"])
             if tokens >= room:
                 raise InputError(
-                    f"query {slate.query[:40]!r} has {tokens} tokens; beside a document there is room for "
+                    f"query {item.query[:40]!r} has {tokens} tokens; beside a document there is room for "
                     f"{room - 1}",
                     hint="raise window, or shorten the query",
                 )

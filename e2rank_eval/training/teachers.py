@@ -1,4 +1,4 @@
-"""Teachers of slates: how well each document answers a query, by one who knows, or by two models together."""
+"""Teachers of training lists: how well each document answers a query."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class BlendedTeacher:
         queries = self._sparse.encode([one.query for one in questions], "query")
         documents = self._sparse.encode(texts.distinct, "document")
         found = []
-        for one, query in zip(track(questions, description="ranking slates"), queries, strict=True):
+        for one, query in zip(track(questions, description="ranking lists"), queries, strict=True):
             rows = documents[texts.rows(one)].astype(np.float64)
             found.append(np.asarray((rows @ query.astype(np.float64).T).todense())[:, 0])
         return found
@@ -119,7 +119,7 @@ def load_teacher(models: ModelProvider, encoder: str, blend: BlendSettings | Non
 
 
 class _Texts:
-    """Every document of the questions once, since slates share many, and where each question's are."""
+    """Every document of the questions once, since lists share many, and where each question's are."""
 
     def __init__(self, questions: Sequence[Question]) -> None:
         self.distinct = list(dict.fromkeys(text for one in questions for text in one.documents))

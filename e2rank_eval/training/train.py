@@ -25,10 +25,10 @@ from e2rank_eval.models.encoders.pooling import read_pooling
 from e2rank_eval.store.files import sha256_file, sha256_json, write_text
 from e2rank_eval.training.batching import Schedule
 from e2rank_eval.training.card import model_card
+from e2rank_eval.training.lists import read_lists
 from e2rank_eval.training.loop import Loop
 from e2rank_eval.training.objectives import Objective
 from e2rank_eval.training.saving import ENTRY, registry_entry, save_weights, write_yaml
-from e2rank_eval.training.slates import read_slates
 from e2rank_eval.training.trainable import merged
 
 
@@ -42,7 +42,7 @@ def train(file: TrainingFile, name: str) -> Path:
     Raises
     ------
     InputError
-        For bad slates, a model that cannot be trained so, or a checkpoint of other settings.
+        For bad lists, a model that cannot be trained so, or a checkpoint of other settings.
     """
     settings = file.runs[name]
     folder = file.output / name
@@ -54,8 +54,8 @@ def train(file: TrainingFile, name: str) -> Path:
     torch.manual_seed(settings.seed)
     accelerator = _accelerator(settings)
     objective = _objective(settings, base_name, base, fetched, file.cache)
-    development = read_slates(settings.development.path) if settings.development else []
-    objective.prepare([*schedule.slates, *development])
+    development = read_lists(settings.development.path) if settings.development else []
+    objective.prepare([*schedule.lists, *development])
     loop = Loop(
         objective, schedule, settings, folder, identity, accelerator=accelerator, development=development
     )
@@ -75,8 +75,8 @@ def train(file: TrainingFile, name: str) -> Path:
 def _check_made(settings: RunBase) -> None:
     for one in settings.data:
         if one.made_from is not None and not one.path.exists():
-            hint = f"make them: e2rank-eval slates {one.made_from} {one.path}"
-            raise InputError("no slates there yet", path=one.path, hint=hint)
+            hint = f"make them: e2rank-eval training-lists {one.made_from} {one.path}"
+            raise InputError("no training lists there yet", path=one.path, hint=hint)
 
 
 def _base(file: TrainingFile, settings: RunBase) -> tuple[str, ModelEntry, Fetched]:

@@ -27,16 +27,16 @@ from e2rank_eval.models.encoders.tokenised import TokenSequence
 from e2rank_eval.training import directions
 from e2rank_eval.training.development import development_scores
 from e2rank_eval.training.gradient_cache import differentiate, in_order
+from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.losses import info_nce, ranknet
 from e2rank_eval.training.objectives import Terms, padded
 from e2rank_eval.training.prompts import draw_prompts, draw_window
-from e2rank_eval.training.slates import Slate
 from e2rank_eval.training.trainable import Residual, WithResidual, prepare_module
 
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """What is encoded with gradients, by role; distinct documents, which of them each slate has, and
+    """What is encoded with gradients, by role; distinct documents, which of them each list has, and
     which its prompt lists."""
 
     sequences: dict[str, list[TokenSequence]]
@@ -90,19 +90,19 @@ class VectorObjective:
         roles += ["listwise"] if "listwise" in compared else []
         return roles if self._frozen else [*roles, "document"]
 
-    def prepare(self, slates: Sequence[Slate]) -> None:
+    def prepare(self, lists: Sequence[TrainingList]) -> None:
         """Encode frozen documents and plain queries; their vectors are kept."""
         if self._plain is not None:
-            queries = list(dict.fromkeys(slate.query for slate in slates))
+            queries = list(dict.fromkeys(item.query for item in lists))
             self._frozen_queries |= zip(queries, self._plain.encode(queries, "query").vectors, strict=True)
-            texts = dict.fromkeys(text for slate in slates for text in slate.documents)
+            texts = dict.fromkeys(text for item in lists for text in item.documents)
             self._plain.encode(list(texts), "document")
 
-    def backward(self, run: Any, slates: Sequence[Slate], accelerator: Any, *, seed: int) -> Terms:
+    def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
         """Add the gradients of this batch; the terms are its unweighted losses and their weighted sum."""
         draw = random.Random(seed)
-        prompts = draw_prompts(self._prompt, slates, draw)
-        inputs = self._inputs(slates, prompts, draw_window(self._prompt, draw))
+        prompts = draw_prompts(self._prompt, lists, draw)
+        inputs = self._inputs(lists, prompts, draw_window(self._prompt, draw))
         flat = [sequence for role in self._roles for sequence in inputs.sequences[role]]
         cached = self._settings.gradient_cache
         batches = plan_batches(
@@ -115,44 +115,44 @@ class VectorObjective:
             return self._vectors(run, batches[chunk], flat)
 
         def loss(outputs: Sequence[Tensor]) -> Tensor:
-            terms.update(self._losses(slates, inputs, in_order(outputs, batches)))
+            terms.update(self._losses(lists, inputs, in_order(outputs, batches)))
             return terms["loss"]
 
         differentiate(len(batches), forward, loss, accelerator, run, cached=cached is not None)
         return {name: float(value.detach()) for name, value in terms.items()}
 
-    def evaluate(self, slates: Sequence[Slate]) -> Terms:
-        """nDCG@10 and pairs in order, each slate's prompt listing as many documents as training may."""
+    def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
+        """nDCG@10 and pairs in order, each list's prompt listing as many documents as training may."""
         compared = self._rank or self._info
         assert compared is not None
-        prompts = self._evaluation_prompts(slates)
+        prompts = self._evaluation_prompts(lists)
         self.module.eval()
         try:
-            found = [self._scores(*one, compared.vector) for one in zip(slates, prompts, strict=True)]
+            found = [self._scores(*one, compared.vector) for one in zip(lists, prompts, strict=True)]
         finally:
             self.module.train()
-        return development_scores(slates, found)
+        return development_scores(lists, found)
 
-    def _evaluation_prompts(self, slates: Sequence[Slate]) -> list[Any]:
+    def _evaluation_prompts(self, lists: Sequence[TrainingList]) -> list[Any]:
         most = self._prompt.documents and (self._prompt.documents[1],) * 2
         settings = self._prompt.model_copy(update={"leave_out": 0.0, "documents": most})
-        return draw_prompts(settings, slates, random.Random(0))
+        return draw_prompts(settings, lists, random.Random(0))
 
     @torch.no_grad()
-    def _scores(self, slate: Slate, prompt: Any, vector: str) -> Any:
-        inputs = self._inputs([slate], [prompt], max(self._prompt.windows, default=None))
+    def _scores(self, item: TrainingList, prompt: Any, vector: str) -> Any:
+        inputs = self._inputs([item], [prompt], max(self._prompt.windows, default=None))
         flat = [sequence for role in self._roles for sequence in inputs.sequences[role]]
         batches = plan_batches([len(one.ids) for one in flat], self._states.window)
         vectors = in_order([self._vectors(self.module, one, flat) for one in batches], batches)
-        by_role = self._by_role([slate], inputs, vectors)
+        by_role = self._by_role([item], inputs, vectors)
         return (by_role["document"] @ by_role[vector][0])[inputs.columns[0]].cpu().double().numpy()
 
-    def _inputs(self, slates: Sequence[Slate], prompts: Sequence[Any], window: int | None) -> _Inputs:
+    def _inputs(self, lists: Sequence[TrainingList], prompts: Sequence[Any], window: int | None) -> _Inputs:
         places: dict[str, int] = {}
-        columns = [[places.setdefault(text, len(places)) for text in slate.documents] for slate in slates]
+        columns = [[places.setdefault(text, len(places)) for text in item.documents] for item in lists]
         sequences: dict[str, list[TokenSequence]] = {}
         if "query" in self._roles:
-            sequences["query"] = self._plain_inputs([slate.query for slate in slates], "query")
+            sequences["query"] = self._plain_inputs([item.query for item in lists], "query")
         if "listwise" in self._roles:
             rows = [self._encoder.listwise_input(prompt, window=window) for prompt in prompts]
             sequences["listwise"] = [sequence for sequence, _ in rows]
@@ -168,12 +168,12 @@ class VectorObjective:
         chosen = [flat[position] for position in batch.positions]
         return functional.normalize(self._states.means(batch, chosen, model=run), dim=-1)
 
-    def _by_role(self, slates: Sequence[Slate], inputs: _Inputs, vectors: Tensor) -> dict[str, Tensor]:
+    def _by_role(self, lists: Sequence[TrainingList], inputs: _Inputs, vectors: Tensor) -> dict[str, Tensor]:
         """Vectors by role [n, d]; those of the frozen model where it makes them; residual added."""
         sizes = [len(inputs.sequences[role]) for role in self._roles]
         found = dict(zip(self._roles, torch.split(vectors, sizes), strict=True))
         if self._frozen:
-            found |= self._frozen_vectors([slate.query for slate in slates], inputs.texts)
+            found |= self._frozen_vectors([item.query for item in lists], inputs.texts)
         if "listwise" in found:
             found["alone"] = found["listwise"]
             if self._residual is not None:
@@ -188,23 +188,23 @@ class VectorObjective:
         }
         return {role: torch.from_numpy(one).to(self._states.device) for role, one in rows.items()}
 
-    def _losses(self, slates: Sequence[Slate], inputs: _Inputs, vectors: Tensor) -> dict[str, Tensor]:
-        by_role = self._by_role(slates, inputs, vectors)
+    def _losses(self, lists: Sequence[TrainingList], inputs: _Inputs, vectors: Tensor) -> dict[str, Tensor]:
+        by_role = self._by_role(lists, inputs, vectors)
         terms: dict[str, Tensor] = {}
         total = vectors.new_zeros(())
         if self._info is not None:
-            terms["info_nce"] = _contrast(by_role, slates, inputs.columns, self._info)
+            terms["info_nce"] = _contrast(by_role, lists, inputs.columns, self._info)
             total = total + self._info.weight * terms["info_nce"]
         if self._rank is not None:
             products = by_role[self._rank.vector] @ by_role["document"].T
             own = torch.cat([row[place] for row, place in zip(products, inputs.columns, strict=True)])
-            scores, ranks = padded(own, slates)
+            scores, ranks = padded(own, lists)
             terms["ranknet"] = ranknet(scores, ranks, temperature=self._rank.temperature)
             total = total + self._rank.weight * terms["ranknet"]
         if self._pull:
             terms["pull"] = 1.0 - (by_role["alone"] * by_role["query"]).sum(1).mean()
             total = total + self._pull * terms["pull"]
-        for name, weight, away in self._directions(by_role, slates, inputs):
+        for name, weight, away in self._directions(by_role, lists, inputs):
             terms[name] = away
             total = total + weight * away
         if self._residual is not None and self._residual.logarithm.requires_grad:
@@ -212,7 +212,7 @@ class VectorObjective:
         return terms | {"loss": total}
 
     def _directions(
-        self, by_role: dict[str, Tensor], slates: Sequence[Slate], inputs: _Inputs
+        self, by_role: dict[str, Tensor], lists: Sequence[TrainingList], inputs: _Inputs
     ) -> list[tuple[str, float, Tensor]]:
         """Name, weight and distance of each vector that the listwise one is drawn to."""
         found: list[tuple[str, float, Tensor]] = []
@@ -221,8 +221,8 @@ class VectorObjective:
             return found
         if settings.oracle:
             positives = [
-                [own[place] for place in slate.positives]
-                for slate, own in zip(slates, inputs.columns, strict=True)
+                [own[place] for place in item.positives]
+                for item, own in zip(lists, inputs.columns, strict=True)
             ]
             target = directions.oracle(plain, documents, positives)
             found.append(("oracle", settings.oracle, directions.distance(by_role["listwise"], target)))
@@ -234,21 +234,21 @@ class VectorObjective:
 
 def _contrast(
     by_role: dict[str, Tensor],
-    slates: Sequence[Slate],
+    lists: Sequence[TrainingList],
     columns: Sequence[Sequence[int]],
     settings: InfoNCESettings,
 ) -> Tensor:
     """InfoNCE over the batch's distinct texts, one comparison for each positive.
 
-    No text is a negative twice, and no positive of a slate is a negative of it.
+    No text is a negative twice, and no positive of a list is a negative of it.
     """
     documents = by_role["document"]
     rows, targets, excluded = [], [], []
-    for row, (slate, own) in enumerate(zip(slates, columns, strict=True)):
-        known = slate.positives if settings.positive == "labelled" else (slate.best,)
+    for row, (item, own) in enumerate(zip(lists, columns, strict=True)):
+        known = item.positives if settings.positive == "labelled" else (item.best,)
         out = torch.full((len(documents),), not settings.in_batch, device=documents.device)
         out[own] = False
-        equals = [place for place, rank in enumerate(slate.ranks) if rank == slate.ranks[slate.best]]
+        equals = [place for place, rank in enumerate(item.ranks) if rank == item.ranks[item.best]]
         out[[own[place] for place in {*known, *equals}]] = True
         for column in dict.fromkeys(own[place] for place in known):
             rows.append(row)

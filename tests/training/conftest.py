@@ -55,7 +55,7 @@ def training_file(workplace: Path) -> Callable[..., Path]:
         settings: dict[str, Any] = {
             "objective": "stage2", "title": "tiny", "model": "tiny-bert",
             "steps": 6, "batch": 4, "threads": 1,
-            "data": [{"path": "slates.jsonl"}], "document_tokens": 32, "query_tokens": 32,
+            "data": [{"path": "lists.jsonl"}], "document_tokens": 32, "query_tokens": 32,
             "optimiser": {"learning_rate": 1e-3}, "checkpoint_every": 2,
         }  # fmt: skip
         path = workplace / "training.yaml"

@@ -1,4 +1,4 @@
-"""Which slates an update sees: one source or fixed shares, each slate once an epoch, the same every time."""
+"""Which lists a step sees: one source or fixed shares, each list once an epoch, the same every time."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from slate_files import toy_slates, write_toy
+from toy_lists import toy_lists, write_toy
 
 from e2rank_eval.config import Stage1Run
 from e2rank_eval.errors import InputError
 from e2rank_eval.training.batching import Schedule
-from e2rank_eval.training.slates import write_slates
+from e2rank_eval.training.lists import write_lists
 
 
 def _settings(*paths: Path, **changes: Any) -> Stage1Run:
@@ -23,16 +23,16 @@ def _settings(*paths: Path, **changes: Any) -> Stage1Run:
     return Stage1Run.model_validate(values | changes)
 
 
-def test_an_update_is_of_one_source_and_an_epoch_sees_each_slate_once(tmp_path: Path) -> None:
+def test_an_update_is_of_one_source_and_an_epoch_sees_each_list_once(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
-    write_slates(path, toy_slates(13, source="a", seed=1) + toy_slates(8, source="b", seed=2))
+    write_lists(path, toy_lists(13, source="a", seed=1) + toy_lists(8, source="b", seed=2))
     schedule = Schedule(_settings(path, epochs=2))
     assert schedule.steps == 10
     assert schedule.left_out == 1
-    updates = [[slate for part in schedule.update(step) for slate in part] for step in range(10)]
-    assert all(len({slate.source for slate in update}) == 1 for update in updates)
+    updates = [[item for part in schedule.update(step) for item in part] for step in range(10)]
+    assert all(len({item.source for item in update}) == 1 for update in updates)
     for epoch in (updates[:5], updates[5:]):
-        seen = Counter(id(slate) for update in epoch for slate in update)
+        seen = Counter(id(item) for update in epoch for item in update)
         assert set(seen.values()) == {1}
         assert len(seen) == 20
     assert updates[:5] != updates[5:]
@@ -48,18 +48,18 @@ def test_updates_depend_on_nothing_but_their_number(tmp_path: Path) -> None:
 
 def test_shares_fill_every_part_and_a_short_file_begins_anew(tmp_path: Path) -> None:
     long, short = tmp_path / "long.jsonl", tmp_path / "short.jsonl"
-    write_slates(long, toy_slates(30, source="long", seed=1))
-    write_slates(short, toy_slates(3, source="short", seed=2))
+    write_lists(long, toy_lists(30, source="long", seed=1))
+    write_lists(short, toy_lists(3, source="short", seed=2))
     data = [{"path": long, "share": 3}, {"path": short, "share": 1}]
     schedule = Schedule(_settings(data=data, steps=6, batch=8, device_batch=4))
     parts = [part for step in range(6) for part in schedule.update(step)]
-    assert all([slate.source for slate in part] == ["long"] * 3 + ["short"] for part in parts)
-    counts = Counter(slate.query + slate.documents[0] for part in parts for slate in part[3:])
-    assert set(counts.values()) == {4}  # twelve draws of three slates
-    assert len({id(slate) for part in parts[:10] for slate in part[:3]}) == 30
+    assert all([item.source for item in part] == ["long"] * 3 + ["short"] for part in parts)
+    counts = Counter(item.query + item.documents[0] for part in parts for item in part[3:])
+    assert set(counts.values()) == {4}  # twelve draws of three training lists
+    assert len({id(item) for part in parts[:10] for item in part[:3]}) == 30
 
 
-def test_too_few_slates_are_refused(tmp_path: Path) -> None:
+def test_too_few_lists_are_refused(tmp_path: Path) -> None:
     path = write_toy(tmp_path / "s.jsonl", 3)
-    with pytest.raises(InputError, match="no source has the 4 slates"):
+    with pytest.raises(InputError, match="no source has the 4 training lists"):
         Schedule(_settings(path))

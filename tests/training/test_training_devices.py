@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from slate_files import write_toy
+from toy_lists import write_toy
 
 from e2rank_eval.config import read_training
 from e2rank_eval.training.train import train
@@ -51,7 +51,7 @@ def outcome(folder: Path) -> tuple[int, dict[str, torch.Tensor]]:
 def test_two_processes_train_what_one_does(
     training_file: Callable[..., Path], workplace: Path, changes: dict[str, object]
 ) -> None:
-    write_toy(workplace / "slates.jsonl")
+    write_toy(workplace / "lists.jsonl")
     config = training_file(device_batch=2, save={"weights": "changed"}, **changes)
     folder = workplace / "models" / "run"
     train(read_training(config), "run")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from slate_files import write_toy
 from torch.nn.functional import normalize
+from toy_lists import write_toy
 
 from e2rank_eval.config import read_training
 from e2rank_eval.errors import InputError
@@ -55,7 +55,7 @@ def test_distance_is_nought_for_the_same_direction_and_two_for_the_opposite() ->
 
 
 def test_training_draws_the_listwise_vector_nearer(training_file: Callable[..., Path]) -> None:
-    write_toy(Path("slates.jsonl"))
+    write_toy(Path("lists.jsonl"))
     settings: dict[str, Any] = {
         "steps": 16, "checkpoint_every": 100, "optimiser": {"learning_rate": 2e-3}, "dropout": False,
         "frozen_documents": True, "info_nce": None, "ranknet": {"weight": 0.01},

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from slate_files import toy_slates
+from toy_lists import toy_lists
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import Models
 from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
 from e2rank_eval.training.labelling import Labels, label_with_reranker, label_with_teacher, write_labels
-from e2rank_eval.training.slates import Slate, read_slates
+from e2rank_eval.training.lists import TrainingList, read_lists
 from e2rank_eval.training.teachers import KnowingTeacher
 
 
@@ -36,39 +36,39 @@ class LongestFirst:
         return [self.rank(*pair) for pair in zip(queries, candidates, strict=True)]
 
 
-SLATES = [
-    Slate("gravity", ("a", "bbb", "cc"), (1, 2, 3), "s", (1,)),
-    Slate("the sun", ("a", "b"), (1, 2), "s", (0,)),
-    Slate("heat", ("dd", "ee", "f"), (1, 2, 3), "s", (1,)),
+LISTS = [
+    TrainingList("gravity", ("a", "bbb", "cc"), (1, 2, 3), "s", (1,)),
+    TrainingList("the sun", ("a", "b"), (1, 2), "s", (0,)),
+    TrainingList("heat", ("dd", "ee", "f"), (1, 2, 3), "s", (1,)),
 ]
 
 
 def test_a_malformed_label_is_dropped_and_counted(tmp_path: Path) -> None:
-    labels = label_with_reranker(SLATES, LongestFirst())
-    assert [slate.ranks for slate in labels.slates] == [(3, 1, 2), (1, 2, 3)]
+    labels = label_with_reranker(LISTS, LongestFirst())
+    assert [item.ranks for item in labels.lists] == [(3, 1, 2), (1, 2, 3)]
     write_labels(tmp_path / "out.jsonl", labels)
-    assert read_slates(tmp_path / "out.jsonl") == labels.slates
+    assert read_lists(tmp_path / "out.jsonl") == labels.lists
     assert json.loads((tmp_path / "out.jsonl.summary.json").read_text()) == {
         "labelled": 2, "dropped": 1, "malformed": {"missing": 1}, "known_positives": 2, "accuracy": 0.5,
     }  # fmt: skip
 
 
 def test_nothing_is_written_where_everything_was_malformed(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="malformed for every slate"):
-        write_labels(tmp_path / "out.jsonl", label_with_reranker(SLATES[1:2], LongestFirst()))
+    with pytest.raises(InputError, match="malformed for every training list"):
+        write_labels(tmp_path / "out.jsonl", label_with_reranker(LISTS[1:2], LongestFirst()))
     assert Labels().summary()["accuracy"] is None
 
 
 def test_a_teacher_that_knows_the_answer_orders_by_query_plus_positive(workplace: Path) -> None:
     encoder = Models(workplace / "cache", threads=1).encoder("tiny-bert")
-    slates = [replace(slate, labelled=(slate.best,)) for slate in toy_slates(6)]
-    labels = label_with_teacher(slates, KnowingTeacher(encoder))
-    for slate, labelled in zip(slates, labels.slates, strict=True):
-        documents = encoder.encode(slate.documents, "document").vectors.astype(float)
-        query = encoder.encode([slate.query], "query").vectors[0]
-        scores = documents @ query + documents @ documents[slate.best]
+    lists = [replace(item, labelled=(item.best,)) for item in toy_lists(6)]
+    labels = label_with_teacher(lists, KnowingTeacher(encoder))
+    for item, labelled in zip(lists, labels.lists, strict=True):
+        documents = encoder.encode(item.documents, "document").vectors.astype(float)
+        query = encoder.encode([item.query], "query").vectors[0]
+        scores = documents @ query + documents @ documents[item.best]
         assert np.argsort(labelled.ranks).tolist() == np.argsort(-scores).tolist()
-    heavy = label_with_teacher(slates, KnowingTeacher(encoder, 100.0))
+    heavy = label_with_teacher(lists, KnowingTeacher(encoder, 100.0))
     assert heavy.summary()["accuracy"] == 1.0
     with pytest.raises(InputError, match="no known positive"):
-        label_with_teacher(toy_slates(1), KnowingTeacher(encoder))
+        label_with_teacher(toy_lists(1), KnowingTeacher(encoder))

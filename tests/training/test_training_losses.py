@@ -47,7 +47,7 @@ def test_an_excluded_document_is_no_negative() -> None:
 @settings(max_examples=60, deadline=None)
 @given(SHAPES, st.integers(1, 6))
 def test_ranknet_is_the_plain_loop_over_all_ordered_pairs(shape: tuple[int, int, int], most: int) -> None:
-    """Slates of several lengths (0 is padding) with ties; the mean is over the pairs of all of them."""
+    """Lists of several lengths (0 is padding) with ties; the mean is over the pairs of all of them."""
     queries, each, seed = shape
     draw = np.random.default_rng(seed)
     scores = draw.normal(size=(queries, each))

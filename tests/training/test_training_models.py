@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from slate_files import toy_slates, write_toy
+from toy_lists import toy_lists, write_toy
 
 from e2rank_eval.config import (
     CrossEncoderSettings,
@@ -26,7 +26,7 @@ from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.families import build_reranker
-from e2rank_eval.training.slates import write_slates
+from e2rank_eval.training.lists import write_lists
 from e2rank_eval.training.train import _base, _objective, train
 
 QUICK: dict[str, Any] = {"steps": 12, "checkpoint_every": 100, "optimiser": {"learning_rate": 2e-3}}
@@ -45,13 +45,13 @@ def _falls(folder: Path) -> bool:
 
 
 def _rank(settings: Any) -> tuple[str, ...]:
-    """The order that a reranker with the trained model gives to one slate's documents."""
+    """The order that a reranker with the trained model gives to one list's documents."""
     entries._load.cache_clear()
     context = RerankContext(Models(Path("cache"), threads=1))
-    slate = toy_slates(1, seed=8)[0]
-    documents = [Document(str(place), text) for place, text in enumerate(slate.documents)]
+    item = toy_lists(1, seed=8)[0]
+    documents = [Document(str(place), text) for place, text in enumerate(item.documents)]
     listed = CandidateList("q", tuple(Candidate(one, 1.0) for one in documents))
-    return build_reranker(settings, context).rank(Query("q", slate.query), listed).document_ids
+    return build_reranker(settings, context).rank(Query("q", item.query), listed).document_ids
 
 
 def _accumulated(
@@ -65,10 +65,10 @@ def _accumulated(
     name, base, fetched = _base(file, settings)
     torch.manual_seed(4)
     objective = _objective(settings, name, base, fetched, file.cache)
-    slates = toy_slates(4)
-    objective.prepare(slates)
+    lists = toy_lists(4)
+    objective.prepare(lists)
     objective.module.train(dropout)
-    terms = objective.backward(objective.module, slates, Accelerator(cpu=True), seed=5)
+    terms = objective.backward(objective.module, lists, Accelerator(cpu=True), seed=5)
     named = objective.module.named_parameters()
     return {name: one.grad for name, one in named if one.grad is not None}, terms
 
@@ -76,7 +76,7 @@ def _accumulated(
 def test_an_encoder_with_frozen_documents_learns_and_leaves_documents_alone(
     training_file: Callable[..., Path], workplace: Path
 ) -> None:
-    write_toy(workplace / "slates.jsonl")
+    write_toy(workplace / "lists.jsonl")
     save = {"weights": "changed", "dtype": "float16"}
     folder = train(read_training(training_file(**QUICK | FROZEN, save=save)), "run").parent
     assert _falls(folder)
@@ -98,7 +98,7 @@ def test_an_encoder_with_frozen_documents_learns_and_leaves_documents_alone(
 def test_a_decoder_of_the_qwen3_architecture_learns_both_stages(
     objective: str, training_file: Callable[..., Path], workplace: Path
 ) -> None:
-    write_toy(workplace / "slates.jsonl")
+    write_toy(workplace / "lists.jsonl")
     settings = QUICK | {"model": "tiny-qwen3", "objective": objective, "window": 256}
     folder = train(read_training(training_file(**settings)), "run").parent
     assert _falls(folder)
@@ -107,7 +107,7 @@ def test_a_decoder_of_the_qwen3_architecture_learns_both_stages(
 
 
 def test_stage2_follows_stage1_of_the_same_file(training_file: Callable[..., Path], workplace: Path) -> None:
-    write_toy(workplace / "slates.jsonl")
+    write_toy(workplace / "lists.jsonl")
     path = training_file(objective="stage1", model="tiny-qwen3", steps=2)
     text = path.read_text()
     follower = text.replace("runs:\n", "").replace("  run:", "  second:").replace("stage1", "stage2")
@@ -124,7 +124,7 @@ def test_stage2_follows_stage1_of_the_same_file(training_file: Callable[..., Pat
 def test_a_cross_encoder_learns_and_loads_in_its_family(
     training_file: Callable[..., Path], workplace: Path
 ) -> None:
-    write_toy(workplace / "slates.jsonl")
+    write_toy(workplace / "lists.jsonl")
     folder = train(
         read_training(training_file(**QUICK | {"steps": 40}, objective="cross-encoder")), "run"
     ).parent
@@ -137,7 +137,7 @@ def test_a_finished_run_saves_the_same_files_again(
     training_file: Callable[..., Path], workplace: Path
 ) -> None:
     """Its tokenizer's too, which remembers how it cut and padded last."""
-    write_toy(workplace / "slates.jsonl")
+    write_toy(workplace / "lists.jsonl")
     file = read_training(training_file(**QUICK | {"steps": 2}, objective="cross-encoder"))
     weights = train(file, "run").parent / "weights"
     first = {path.name: path.read_bytes() for path in weights.iterdir()}
@@ -148,7 +148,7 @@ def test_a_finished_run_saves_the_same_files_again(
 def test_a_cross_encoder_refuses_a_query_that_leaves_no_room_for_a_document(
     training_file: Callable[..., Path], workplace: Path
 ) -> None:
-    write_slates(workplace / "slates.jsonl", [replace(slate, query="wing " * 40) for slate in toy_slates(8)])
+    write_lists(workplace / "lists.jsonl", [replace(item, query="wing " * 40) for item in toy_lists(8)])
     with pytest.raises(InputError, match=r"query 'wing .* has \d+ tokens.*room for 12"):
         train(read_training(training_file(**QUICK, objective="cross-encoder", window=16)), "run")
 
@@ -156,7 +156,7 @@ def test_a_cross_encoder_refuses_a_query_that_leaves_no_room_for_a_document(
 def test_a_listwise_model_learns_its_answers_and_loads_in_its_family(
     training_file: Callable[..., Path], workplace: Path
 ) -> None:
-    write_toy(workplace / "slates.jsonl")
+    write_toy(workplace / "lists.jsonl")
     settings = QUICK | {"model": "tiny-qwen3", "objective": "listwise"}
     folder = train(read_training(training_file(**settings)), "run").parent
     assert _falls(folder)
@@ -188,19 +188,19 @@ def test_the_loss_is_of_the_vectors_that_evaluation_computes(
     assert isinstance(settings, Stage2Run)
     _, terms = _accumulated(config, dropout=False)
     encoder = Models(workplace / "cache", threads=1).encoder("tiny-bert", document_tokens=32)
-    slates = toy_slates(4)
-    prompts = [ListwiseInput(slate.query, slate.documents[:2]) for slate in slates]
+    lists = toy_lists(4)
+    prompts = [ListwiseInput(item.query, item.documents[:2]) for item in lists]
     listwise = encoder.encode_listwise(prompts).vectors
-    queries = listwise + 0.5 * encoder.encode([slate.query for slate in slates], "query").vectors
+    queries = listwise + 0.5 * encoder.encode([item.query for item in lists], "query").vectors
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
-    texts = sorted({text for slate in slates for text in slate.documents})
+    texts = sorted({text for item in lists for text in item.documents})
     vectors = dict(zip(texts, encoder.encode(texts, "document").vectors, strict=True))
     info, pairs = [], []
-    for slate, query in zip(slates, queries, strict=True):
+    for item, query in zip(lists, queries, strict=True):
         scores = {text: float(vector @ query) for text, vector in vectors.items()}
-        best = scores[slate.documents[slate.best]] / 0.03
+        best = scores[item.documents[item.best]] / 0.03
         info.append(np.logaddexp.reduce([score / 0.03 for score in scores.values()]) - best)
-        ranked = [scores[slate.documents[place]] for place in np.argsort(slate.ranks)]
+        ranked = [scores[item.documents[place]] for place in np.argsort(item.ranks)]
         pairs += [np.logaddexp(0, (b - a) / 0.1) for at, a in enumerate(ranked) for b in ranked[at + 1 :]]
     assert terms["info_nce"] == pytest.approx(np.mean(info), rel=2e-3)
     assert terms["ranknet"] == pytest.approx(np.mean(pairs), rel=2e-3)
@@ -211,7 +211,7 @@ def test_lora_trains_its_adapters_alone_and_is_merged(
 ) -> None:
     from safetensors.torch import load_file
 
-    write_toy(workplace / "slates.jsonl")
+    write_toy(workplace / "lists.jsonl")
     lora = {"rank": 4, "targets": ["query", "value"]}
     settings = QUICK | FROZEN | {"lora": lora, "save": {"weights": "changed"}}
     folder = train(read_training(training_file(**settings)), "run").parent

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from slate_files import write_toy
+from toy_lists import write_toy
 
 from e2rank_eval.config import read_training
 from e2rank_eval.errors import InputError
@@ -48,7 +48,7 @@ def _killed_after(config: Path, updates: int) -> None:
 def test_a_killed_training_ends_in_the_same_bytes(
     training_file: Callable[..., Path], workplace: Path
 ) -> None:
-    write_toy(workplace / "slates.jsonl")
+    write_toy(workplace / "lists.jsonl")
     config = training_file(**FROZEN)
     _killed_after(config, 5)
     folder = workplace / "models" / "run"
@@ -66,7 +66,7 @@ def test_a_killed_training_ends_in_the_same_bytes(
 def test_a_damaged_checkpoint_is_passed_over_and_old_ones_are_gone(
     training_file: Callable[..., Path], workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_toy(workplace / "slates.jsonl")
+    write_toy(workplace / "lists.jsonl")
     config = training_file(**FROZEN | {"steps": 8})
     folder = train(read_training(config), "run").parent
     whole = _outputs(folder)
@@ -81,11 +81,11 @@ def test_a_damaged_checkpoint_is_passed_over_and_old_ones_are_gone(
 def test_a_checkpoint_of_other_settings_or_data_is_refused(
     training_file: Callable[..., Path], workplace: Path
 ) -> None:
-    write_toy(workplace / "slates.jsonl")
+    write_toy(workplace / "lists.jsonl")
     train(read_training(training_file(steps=2)), "run")
     with pytest.raises(InputError, match="a checkpoint of other settings"):
         train(read_training(training_file(steps=2, seed=14)), "run")
-    write_toy(workplace / "slates.jsonl", 25)
+    write_toy(workplace / "lists.jsonl", 25)
     with pytest.raises(InputError, match="a checkpoint of other data"):
         train(read_training(training_file(steps=2)), "run")
 
@@ -94,7 +94,7 @@ def test_training_stops_early_and_ends_with_the_best_weights(
     training_file: Callable[..., Path], workplace: Path
 ) -> None:
     """A rate that ruins the model: the weights before the first update are the best."""
-    write_toy(workplace / "slates.jsonl")
+    write_toy(workplace / "lists.jsonl")
     write_toy(workplace / "dev.jsonl", 12, seed=9)
     development = {"path": "dev.jsonl", "every": 2, "patience": 2}
     settings = {"optimiser": {"learning_rate": 3.0, "warm_up": 0.0}, "steps": 30, "development": development}
@@ -106,14 +106,14 @@ def test_training_stops_early_and_ends_with_the_best_weights(
     assert f"after update {best}" in (folder / "README.md").read_text()
 
 
-def test_slates_yet_to_be_made_name_the_command_and_made_ones_are_no_other_data(
+def test_training_lists_yet_to_be_made_name_the_command_and_made_ones_are_no_other_data(
     training_file: Callable[..., Path], workplace: Path
 ) -> None:
-    data = [{"path": "slates.jsonl", "made_from": "judged"}]
+    data = [{"path": "lists.jsonl", "made_from": "judged"}]
     config = training_file(**FROZEN | {"steps": 2, "data": data})
-    with pytest.raises(InputError, match=r"slates\.jsonl: .*e2rank-eval slates judged slates\.jsonl"):
+    with pytest.raises(InputError, match=r"lists\.jsonl: .*e2rank-eval training-lists judged lists\.jsonl"):
         train(read_training(config), "run")
-    write_toy(workplace / "slates.jsonl")
+    write_toy(workplace / "lists.jsonl")
     plain = training_file(**FROZEN | {"steps": 2})
     once = _outputs(train(read_training(plain), "run").parent)
     made = training_file(**FROZEN | {"steps": 2, "data": data})

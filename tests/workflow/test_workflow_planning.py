@@ -86,7 +86,7 @@ def test_an_unknown_model_names_the_configuration_and_what_may_be_meant() -> Non
         _graph(rerankers={"e2rank": {"family": "e2rank", "model": "all-minilm"}})
 
 
-def test_runs_of_a_training_file_depend_on_slates_base_and_the_run_they_follow(tmp_path: Path) -> None:
+def test_runs_of_a_training_file_depend_on_lists_base_and_the_run_they_follow(tmp_path: Path) -> None:
     run = {"title": "t", "data": [{"path": "s.jsonl"}], "batch": 2, "optimiser": {"learning_rate": 1e-5}}
     runs = {
         "first": run | {"objective": "stage1", "model": "all-minilm-l6-v2"},
@@ -101,20 +101,20 @@ def test_runs_of_a_training_file_depend_on_slates_base_and_the_run_they_follow(t
         "results/small/models/all-minilm-l6-v2.json",
     ]
     assert graph.trainings.inputs(str(path), "second") == ["s.jsonl", "d.jsonl", "models/first/entry.yaml"]
-    assert graph.trainings.slates == {}
+    assert graph.trainings.lists == {}
 
 
 def test_the_shipped_recipe_starts_from_pinned_packages() -> None:
     graph = Graph(small_configuration() | {"training": ["config/train/small.yaml"]}, "mine.yaml")
-    slates = "cache/slates/docstrings.jsonl"
-    assert graph.trainings.slates[slates] == ["config/slates/docstrings.yaml"]
+    lists = "cache/training-lists/docstrings.jsonl"
+    assert graph.trainings.lists[lists] == ["config/training-lists/docstrings.yaml"]
     # Settings that take their packages from another file depend on it too; the verb is given the first.
-    blended = graph.trainings.slates["cache/slates/docstrings-blend.jsonl"]
-    assert blended == ["config/slates/docstrings-blend.yaml", "config/slates/docstrings.yaml"]
-    assert slates in graph.trainings.inputs("config/train/small.yaml", "e2rank-minilm")
+    blended = graph.trainings.lists["cache/training-lists/docstrings-blend.jsonl"]
+    assert blended == ["config/training-lists/docstrings-blend.yaml", "config/training-lists/docstrings.yaml"]
+    assert lists in graph.trainings.inputs("config/train/small.yaml", "e2rank-minilm")
 
 
-def test_slates_are_made_in_one_way(tmp_path: Path) -> None:
+def test_training_lists_are_made_in_one_way(tmp_path: Path) -> None:
     def run(made_from: str) -> dict[str, object]:
         data = [{"path": "s.jsonl", "made_from": made_from}]
         return {
@@ -124,5 +124,5 @@ def test_slates_are_made_in_one_way(tmp_path: Path) -> None:
 
     path = tmp_path / "train.yaml"
     path.write_text(yaml.safe_dump({"runs": {"one": run("a.yaml"), "other": run("b.yaml")}}))
-    with pytest.raises(InputError, match=r"s\.jsonl: slates made from a\.yaml and from b\.yaml"):
+    with pytest.raises(InputError, match=r"s\.jsonl: training lists made from a\.yaml and from b\.yaml"):
         Graph(small_configuration() | {"training": [str(path)]}, "mine.yaml")

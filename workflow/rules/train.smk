@@ -1,17 +1,17 @@
-# Slates, where a training file says what they are made of.
-for slates, made_from in GRAPH.trainings.slates.items():
+# Training lists, where a training file says what they are made of.
+for path, made_from in GRAPH.trainings.lists.items():
 
     rule:
         name:
-            f"slates-{Path(slates).stem}"
+            f"training-lists-{Path(path).stem}"
         input:
             made_from,
         output:
-            slates,
+            path,
         log:
-            f"{GRAPH.root}/logs/slates/{Path(slates).stem}.log",
+            f"{GRAPH.root}/logs/training-lists/{Path(path).stem}.log",
         benchmark:
-            f"{GRAPH.root}/benchmarks/slates/{Path(slates).stem}.tsv"
+            f"{GRAPH.root}/benchmarks/training-lists/{Path(path).stem}.tsv"
         conda:
             ENVIRONMENT
         threads: CONFIG.threads
@@ -21,7 +21,7 @@ for slates, made_from in GRAPH.trainings.slates.items():
         params:
             cache=str(CONFIG.cache),
         shell:
-            "e2rank-eval slates {input[0]:q} {output:q} --cache {params.cache:q} --threads {threads} 2>&1 | tee {log:q}"
+            "e2rank-eval training-lists {input[0]:q} {output:q} --cache {params.cache:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
 # Training: one job per run of the configuration's training files, named train_stage1-<run> and so on. A

@@ -1,4 +1,4 @@
-"""Slates: a query with the documents that a teacher ranked for it, read from and written to JSON lines."""
+"""Training lists: a query with documents that a teacher ranked, as JSON lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from e2rank_eval.store.files import read_jsonl, write_jsonl
 
 
 @dataclass(frozen=True, slots=True)
-class Slate:
+class TrainingList:
     """``documents`` stand in first-stage order; ``ranks[i]`` is the rank of document i, from 1 (best).
 
     Ranks may tie: documents that the teacher did not name share the last one. ``labelled`` are the
@@ -38,14 +38,14 @@ class Slate:
         """Position of the best document; the first of several that tie."""
         return self.ranks.index(1)
 
-    def cut(self, documents: int) -> Slate:
-        """The slate with so many documents: its positives, then the first of the others, in their order."""
+    def cut(self, documents: int) -> TrainingList:
+        """The list with so many documents: its positives, then the first of the others, in their order."""
         if len(self.documents) <= documents:
             return self
         first = self.positives[: documents - 1]
         others = [place for place in range(len(self.documents)) if place not in first]
         kept = sorted([*first, *others[: documents - len(first)]])
-        return Slate(
+        return TrainingList(
             self.query,
             tuple(self.documents[place] for place in kept),
             dense_ranks([self.ranks[place] for place in kept]),
@@ -66,8 +66,8 @@ class _Line(BaseModel):
     positives: list[int] = Field([])
 
 
-def read_slates(path: Path) -> list[Slate]:
-    """The slates of a JSONL file, in its order.
+def read_lists(path: Path) -> list[TrainingList]:
+    """The lists of a JSONL file, in its order.
 
     Each line has ``query``, ``document`` (two or more texts), ``ranking`` (their numbers from 1, best
     first) and ``source``. A ranking may leave documents out: they tie below those it names; a list in
@@ -78,15 +78,15 @@ def read_slates(path: Path) -> list[Slate]:
     ------
     InputError
         Naming file and line: a missing or wrong field, a number twice or out of range, nothing to
-        learn (all tie); or a file without slates.
+        learn (all tie); or a file without lists.
     """
-    slates = [_slate(row, path, number) for number, row in read_jsonl(path)]
-    if not slates:
-        raise InputError("there is no slate", path=path, hint="add lines, or name another file")
-    return slates
+    lists = [_list(row, path, number) for number, row in read_jsonl(path)]
+    if not lists:
+        raise InputError("there is no training list", path=path, hint="add lines, or name another file")
+    return lists
 
 
-def _slate(row: dict[str, Any], path: Path, number: int) -> Slate:
+def _list(row: dict[str, Any], path: Path, number: int) -> TrainingList:
     try:
         line = _Line.model_validate(row)
     except ValidationError as error:
@@ -113,22 +113,22 @@ def _slate(row: dict[str, Any], path: Path, number: int) -> Slate:
     if known and not (known[0] >= 1 and known[-1] <= count):
         raise InputError(f"positives are not all from 1 to {count}", path=path, line=number, hint="fix them")
     labelled = tuple(position - 1 for position in known)
-    return Slate(line.query, tuple(line.document), ranks, line.source, labelled)
+    return TrainingList(line.query, tuple(line.document), ranks, line.source, labelled)
 
 
-def write_slates(path: Path, slates: Iterable[Slate]) -> None:
-    """Write what :func:`read_slates` reads."""
+def write_lists(path: Path, lists: Iterable[TrainingList]) -> None:
+    """Write what :func:`read_lists` reads."""
     write_jsonl(
         path,
         (
             {
-                "query": slate.query,
-                "document": list(slate.documents),
-                "ranking": _ranking(slate.ranks),
-                "source": slate.source,
+                "query": item.query,
+                "document": list(item.documents),
+                "ranking": _ranking(item.ranks),
+                "source": item.source,
             }
-            | ({"positives": [place + 1 for place in slate.labelled]} if slate.labelled else {})
-            for slate in slates
+            | ({"positives": [place + 1 for place in item.labelled]} if item.labelled else {})
+            for item in lists
         ),
     )
 
@@ -151,18 +151,18 @@ def dense_ranks(values: Sequence[float]) -> tuple[int, ...]:
     return tuple(known[value] for value in values)
 
 
-def sample_sources(slates: Sequence[Slate], limit: int | None, seed: int) -> list[Slate]:
-    """At most ``limit`` slates of each source, drawn by ``seed``; those kept stay in order.
+def sample_sources(lists: Sequence[TrainingList], limit: int | None, seed: int) -> list[TrainingList]:
+    """At most ``limit`` lists of each source, drawn by ``seed``; those kept stay in order.
 
     The paper draws at most 10,000 of each of its sources (appendix B).
     """
     if limit is None:
-        return list(slates)
+        return list(lists)
     positions: dict[str, list[int]] = {}
-    for position, slate in enumerate(slates):
-        positions.setdefault(slate.source, []).append(position)
+    for position, item in enumerate(lists):
+        positions.setdefault(item.source, []).append(position)
     kept = []
     for source, members in positions.items():
         drawn = random.Random(f"{seed} {source}").sample(members, min(limit, len(members)))
         kept += drawn
-    return [slates[position] for position in sorted(kept)]
+    return [lists[position] for position in sorted(kept)]

@@ -1,4 +1,4 @@
-"""Slates: the published form, its mistakes by line, sampling by source."""
+"""Training lists: the published form, its mistakes by line, sampling by source."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from slate_files import toy_slates
+from toy_lists import toy_lists
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.training.slates import Slate, dense_ranks, read_slates, sample_sources, write_slates
+from e2rank_eval.training.lists import TrainingList, dense_ranks, read_lists, sample_sources, write_lists
 
 RIGHT = {"query": "q", "document": ["a", "b", "c"], "ranking": [2, 3, 1], "source": "s"}
 
@@ -22,17 +22,17 @@ def _write(path: Path, *rows: object) -> Path:
 
 
 def test_the_published_form_is_read(shared_data: Path) -> None:
-    slates = read_slates(shared_data / "listwise" / "train.jsonl")
-    assert len(slates) == 100
-    assert slates[0].ranks[2] == 1  # its ranking begins with 3
-    assert sorted(slates[0].ranks) == list(range(1, 21))
-    assert {slate.source for slate in slates} == {"msmarco"}
+    lists = read_lists(shared_data / "listwise" / "train.jsonl")
+    assert len(lists) == 100
+    assert lists[0].ranks[2] == 1  # its ranking begins with 3
+    assert sorted(lists[0].ranks) == list(range(1, 21))
+    assert {item.source for item in lists} == {"msmarco"}
 
 
 def test_a_ranking_may_be_partial_and_tie(tmp_path: Path) -> None:
-    (slate,) = read_slates(_write(tmp_path / "s.jsonl", RIGHT | {"ranking": [[3, 1]], "positives": [3]}))
-    assert slate.ranks == (1, 2, 1)
-    assert slate.labelled == slate.positives == (2,)
+    (item,) = read_lists(_write(tmp_path / "s.jsonl", RIGHT | {"ranking": [[3, 1]], "positives": [3]}))
+    assert item.ranks == (1, 2, 1)
+    assert item.labelled == item.positives == (2,)
 
 
 @pytest.mark.parametrize(
@@ -53,40 +53,40 @@ def test_a_ranking_may_be_partial_and_tie(tmp_path: Path) -> None:
 def test_a_mistake_names_its_line(tmp_path: Path, change: dict[str, object], problem: str) -> None:
     path = _write(tmp_path / "s.jsonl", RIGHT, RIGHT | change)
     with pytest.raises(InputError, match=problem) as caught:
-        read_slates(path)
+        read_lists(path)
     assert caught.value.line == 2
 
 
-def test_a_file_without_slates_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_lists_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     path.write_text("\n")
-    with pytest.raises(InputError, match="no slate"):
-        read_slates(path)
+    with pytest.raises(InputError, match="no training list"):
+        read_lists(path)
 
 
 @given(st.data())
-def test_writing_and_reading_gives_the_same_slates(
+def test_writing_and_reading_gives_the_same_lists(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     ranks = dense_ranks(data.draw(st.lists(st.integers(1, 4), min_size=2, max_size=6)))
     if len(set(ranks)) < 2:
         return
     labelled = tuple(sorted(data.draw(st.sets(st.integers(0, len(ranks) - 1)))))
-    slate = Slate("q", tuple("abcdef"[: len(ranks)]), ranks, "s", labelled)
-    path = tmp_path_factory.mktemp("slates") / "s.jsonl"
-    write_slates(path, [slate])
-    assert read_slates(path) == [slate]
+    item = TrainingList("q", tuple("abcdef"[: len(ranks)]), ranks, "s", labelled)
+    path = tmp_path_factory.mktemp("lists") / "s.jsonl"
+    write_lists(path, [item])
+    assert read_lists(path) == [item]
 
 
 def test_sampling_keeps_at_most_so_many_of_each_source_in_order() -> None:
-    slates = toy_slates(30, source="many") + toy_slates(5, source="few")
-    kept = sample_sources(slates, 10, seed=3)
+    lists = toy_lists(30, source="many") + toy_lists(5, source="few")
+    kept = sample_sources(lists, 10, seed=3)
     assert [sum(s.source == name for s in kept) for name in ("many", "few")] == [10, 5]
-    assert kept == [slate for slate in slates if slate in kept]
-    assert kept == sample_sources(slates, 10, seed=3) != sample_sources(slates, 10, seed=4)
+    assert kept == [item for item in lists if item in kept]
+    assert kept == sample_sources(lists, 10, seed=3) != sample_sources(lists, 10, seed=4)
 
 
-def test_cutting_a_slate_keeps_its_best_document() -> None:
-    slate = Slate("q", ("a", "b", "c", "d"), (3, 2, 4, 1))
-    assert slate.cut(2) == Slate("q", ("a", "d"), (2, 1))
-    assert slate.cut(4) is slate
+def test_cutting_a_list_keeps_its_best_document() -> None:
+    item = TrainingList("q", ("a", "b", "c", "d"), (3, 2, 4, 1))
+    assert item.cut(2) == TrainingList("q", ("a", "d"), (2, 1))
+    assert item.cut(4) is item

@@ -1,4 +1,4 @@
-"""Slates of judged collections and of pinned packages' docstrings."""
+"""Training lists of judged collections and of pinned packages' docstrings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from e2rank_eval.config import (
     DocstringSettings,
     PinnedPackage,
     entries,
+    list_sources,
     read_docstring_settings,
-    slate_sources,
 )
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Dataset, Document, ListwiseInput, Query
 from e2rank_eval.retrieval.splade import Splade
-from e2rank_eval.training.collection_slates import collection_slates, read_collection
+from e2rank_eval.training.collection_lists import collection_lists, read_collection
 from e2rank_eval.training.docstrings import docstring_collection
 from e2rank_eval.training.teachers import KnowingTeacher, load_teacher, oracle_scores, standardised
 
@@ -81,8 +81,8 @@ def test_packages_of_another_file_are_those_of_that_file(tmp_path: Path) -> None
     found = read_docstring_settings(tmp_path / "b.yaml")
     assert found.pinned == {"joblib": PinnedPackage(version="1", licence="MIT")}
     assert found.docstrings == 7
-    assert slate_sources(tmp_path / "b.yaml") == [tmp_path / "b.yaml", tmp_path / "a.yaml"]
-    assert slate_sources(tmp_path / "a.yaml") == [tmp_path / "a.yaml"]
+    assert list_sources(tmp_path / "b.yaml") == [tmp_path / "b.yaml", tmp_path / "a.yaml"]
+    assert list_sources(tmp_path / "a.yaml") == [tmp_path / "a.yaml"]
     with pytest.raises(InputError, match="names a further file of packages"):
         read_docstring_settings(tmp_path / "c.yaml")
 
@@ -109,25 +109,25 @@ def capitals() -> Dataset:
 
 def test_one_who_knows_ranks_the_relevant_document_first(capitals: Dataset, fetch_cache: Path) -> None:
     teacher = KnowingTeacher(Models(fetch_cache, threads=1).encoder("all-minilm-l6-v2"))
-    (slate,) = collection_slates(capitals, teacher, 4)
-    assert [slate.documents[place] for place in slate.labelled] == [capitals.corpus["1"].text]
-    assert slate.labelled == (slate.best,)
+    (item,) = collection_lists(capitals, teacher, 4)
+    assert [item.documents[place] for place in item.labelled] == [capitals.corpus["1"].text]
+    assert item.labelled == (item.best,)
 
 
 def test_a_blend_adds_what_both_models_say(capitals: Dataset, fetch_cache: Path) -> None:
     """Against the sum written out with each model called by itself; real models, nothing shared but them."""
     models = Models(fetch_cache, threads=1)
     settings = BlendSettings(sparse="splade-tiny-msmarco", weight=0.5, documents=2)
-    (slate,) = collection_slates(capitals, load_teacher(models, "all-minilm-l6-v2", settings), 4)
+    (item,) = collection_lists(capitals, load_teacher(models, "all-minilm-l6-v2", settings), 4)
     dense = models.encoder("all-minilm-l6-v2")
     sparse = Splade(models.path("splade-tiny-msmarco"), entries.model("splade-tiny-msmarco"))
-    enriched = dense.encode_listwise([ListwiseInput(slate.query, slate.documents[:2])]).vectors[0]
-    query = dense.encode([slate.query], "query").vectors[0] + enriched
-    ours = dense.encode(list(slate.documents), "document").vectors @ query
-    theirs = (sparse.encode(slate.documents, "document") @ sparse.encode([slate.query], "query").T).toarray()
+    enriched = dense.encode_listwise([ListwiseInput(item.query, item.documents[:2])]).vectors[0]
+    query = dense.encode([item.query], "query").vectors[0] + enriched
+    ours = dense.encode(list(item.documents), "document").vectors @ query
+    theirs = (sparse.encode(item.documents, "document") @ sparse.encode([item.query], "query").T).toarray()
     total = (ours - ours.mean()) / ours.std() + 0.5 * (theirs[:, 0] - theirs.mean()) / theirs.std()
-    assert np.argsort(-total).tolist() == np.argsort(slate.ranks).tolist()
-    assert slate.documents[slate.best] == capitals.corpus["1"].text
+    assert np.argsort(-total).tolist() == np.argsort(item.ranks).tolist()
+    assert item.documents[item.best] == capitals.corpus["1"].text
 
 
 def test_no_package_at_all_is_refused(tmp_path: Path) -> None:

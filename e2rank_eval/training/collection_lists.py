@@ -1,4 +1,4 @@
-"""Slates of a judged collection: BM25's candidates and missing positives, ranked by a teacher."""
+"""Training lists of a judged collection: BM25's candidates and missing positives, ranked by a teacher."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from e2rank_eval.records import Dataset
 from e2rank_eval.retrieval.bm25 import BM25
 from e2rank_eval.retrieval.candidates import candidates
 from e2rank_eval.training.docstrings import docstring_collection
-from e2rank_eval.training.slates import Slate, dense_ranks
+from e2rank_eval.training.lists import TrainingList, dense_ranks
 from e2rank_eval.training.teachers import Question, Teacher
 
 
@@ -32,8 +32,8 @@ def read_collection(source: Path, split: str) -> tuple[Dataset, BlendSettings | 
     return docstring_collection(settings), settings.teacher
 
 
-def collection_slates(dataset: Dataset, teacher: Teacher, depth: int) -> list[Slate]:
-    """One slate for each query that has a relevant document: BM25's first ``depth``, then missing positives.
+def collection_lists(dataset: Dataset, teacher: Teacher, depth: int) -> list[TrainingList]:
+    """One list for each query that has a relevant document: BM25's first ``depth``, then missing positives.
 
     Documents of grade 1 and above are labelled. Positives that BM25 did not find stand last, so a
     prompt of the first documents is what it is in use. Queries all of whose documents are relevant are
@@ -41,7 +41,9 @@ def collection_slates(dataset: Dataset, teacher: Teacher, depth: int) -> list[Sl
     """
     questions = _questions(dataset, depth)
     return [
-        Slate(one.query, one.documents, dense_ranks([-score for score in scores]), dataset.id, one.positives)
+        TrainingList(
+            one.query, one.documents, dense_ranks([-score for score in scores]), dataset.id, one.positives
+        )
         for one, scores in zip(questions, teacher.scores(questions), strict=True)
     ]
 

@@ -1,4 +1,4 @@
-"""Settings of slates made of docstrings (config/slates/*.yaml): whose, how many, and who ranks them."""
+"""Settings of training lists made of docstrings (config/training-lists/*.yaml)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PinnedPackage(Strict):
 
 
 class BlendSettings(Strict):
-    """A teacher made of two models, the encoder that slates are made with and a sparse one."""
+    """A teacher made of two models, the encoder that training lists are made with and a sparse one."""
 
     sparse: Name = Field(description="registry name of the sparse encoder")
     weight: float = Field(0.3, ge=0, description="of its scores beside the encoder's, both standardised")
@@ -75,10 +75,10 @@ def packages_file(path: Path, settings: DocstringSettings) -> Path | None:
     return path.parent / settings.packages if isinstance(settings.packages, Path) else None
 
 
-def slate_sources(made_from: Path) -> list[Path]:
-    """What slates are made of: ``made_from``, a folder or settings, and the file that these build on.
+def list_sources(made_from: Path) -> list[Path]:
+    """What training lists are made of: ``made_from``, a folder or settings, and the file that these build on.
 
-    A file that is missing stands for itself: whoever makes the slates says what is wrong with it.
+    A file that is missing stands for itself: whoever makes the training lists says what is wrong with it.
     """
     if not made_from.is_file():
         return [made_from]

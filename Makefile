@@ -1,15 +1,17 @@
-# The verbs of the project. Each makes .venv when it is missing or when the lock has changed.
+# The project's commands. Each makes .venv when it is missing or when the lock has changed.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 # Where CPU builds of torch come from; set it empty to take your own index's build (on Linux: CUDA).
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
 STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
+# One file of tests stays in one process, so that its fixtures are made once.
+PYTEST = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -q -n 2 --dist loadfile
 TORCH := $(shell grep '^torch==' requirements.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench notebooks notebooks-strip clean
+.PHONY: help install demo test test-all check bench notebooks notebooks-strip clean
 
-help: ## show these verbs
+help: ## show these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 install: $(STAMP) ## make .venv with the locked versions
@@ -32,8 +34,11 @@ demo: $(STAMP) ## run the whole demonstration: results/demo/site/index.html
 	$(BIN)/snakemake
 	@echo "Open results/demo/site/index.html"
 
-test: $(STAMP) ## run the tests
-	$(BIN)/python -m pytest -q
+test: $(STAMP) ## run the fast tests, a few minutes on two cores
+	$(PYTEST) -m "not slow"
+
+test-all: $(STAMP) ## run all tests: subprocesses, workflows, browser, notebooks, more random examples
+	$(PYTEST) --hypothesis-profile thorough
 
 check: $(STAMP) ## formatting, types, layers, workflow lint
 	$(BIN)/ruff check .

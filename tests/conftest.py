@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: real models and data, or a skip that says why they are not to be had."""
+"""Fixtures shared by all tests: real models and data, or a skip that says why they are not available."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from hypothesis import settings
 from e2rank_eval.errors import UnavailableError
 from e2rank_eval.records import Dataset
 
-# An example is judged by what it shows; a busy machine makes any of them slow.
-settings.register_profile("no-deadline", deadline=None)
-settings.load_profile("no-deadline")
+# No deadlines: a busy machine makes any example slow. `make test-all` names the thorough profile.
+settings.register_profile("fast", deadline=None, max_examples=25)
+settings.register_profile("thorough", deadline=None, max_examples=300)
+settings.load_profile("fast")
 
 REPOSITORY = Path(__file__).parent.parent
 CACHE = REPOSITORY / "cache"

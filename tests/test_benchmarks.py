@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 IMPORT_ALL = "import runpy, sys; [runpy.run_path(script, run_name='imported') for script in sys.argv[1:]]"
 
 
+@pytest.mark.slow
 def test_every_benchmark_imports() -> None:
     scripts = sorted(str(script) for script in BENCHMARKS.glob("*.py"))
     done = subprocess.run(

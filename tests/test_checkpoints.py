@@ -14,6 +14,7 @@ from e2rank_eval.models import checkpoints
 from e2rank_eval.models.checkpoints import loadable_folder
 
 
+@pytest.mark.slow
 def test_smollm2_is_dequantised_to_a_model_that_speaks(smollm2_path: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM
@@ -32,6 +33,7 @@ def test_smollm2_is_dequantised_to_a_model_that_speaks(smollm2_path: Path) -> No
     assert "Beijing" in tokenizer.decode(output[0, prompt["input_ids"].shape[1] :])
 
 
+@pytest.mark.slow
 def test_smollm2_keeps_the_files_weights(smollm2_path: Path) -> None:
     import numpy as np
     from gguf import GGUFReader

@@ -1,84 +1,123 @@
-"""The command line: quick help with examples, documented verbs, and errors of one line with exit code 2."""
+"""The command line: quick help with examples, documented commands, and errors of one line with exit code 2."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
+
+from e2rank_eval import cli
+from e2rank_eval.cli.common import app
 
 ROOT = Path(__file__).parents[1]
-VERBS = [
-    *("fetch", "retrieve", "rerank", "latency"),
-    "mteb",
-    *("evaluate", "compare"),
-    *("table", "figure", "site"),
-    *("list", "doctor", "audit", "reproduce"),
-]
+for _module in cli._MODULES:
+    import_module(f"e2rank_eval.cli.{_module}")
+COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+Run = Callable[..., tuple[int, str, str]]
 
 
-def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "e2rank_eval", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Run the command line in this process and a folder; returns exit code, output and errors."""
+
+    def call(*arguments: str, cwd: Path = tmp_path) -> tuple[int, str, str]:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["e2rank-eval", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        shown = capsys.readouterr()
+        return int(ended.value.code or 0), shown.out, shown.err
+
+    return call
 
 
-def test_help_names_every_verb_and_loads_no_heavy_package() -> None:
-    shown = run("--help")
-    assert shown.returncode == 0
-    assert all(re.search(rf"\b{verb}\b", shown.stdout) for verb in VERBS)
-    loaded = subprocess.run(
+@pytest.mark.slow
+def test_help_names_every_command_and_loads_no_heavy_package() -> None:
+    shown = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "e2rank_eval", "--help"],
         cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stderr  # fmt: skip
+    )  # fmt: skip
+    assert all(re.search(rf"\b{command}\b", shown.stdout) for command in COMMANDS)
     heavy = {"torch", "transformers", "numpy", "pandas", "matplotlib", "scipy", "bm25s", "pydantic"}
-    assert heavy.isdisjoint(line.rsplit("|", 1)[-1].strip() for line in loaded.splitlines())
+    assert heavy.isdisjoint(line.rsplit("|", 1)[-1].strip() for line in shown.stderr.splitlines())
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_shows_an_example(verb: str) -> None:
-    shown = run(verb, "--help")
-    assert shown.returncode == 0
-    assert re.search(rf"Example:\s+e2rank-eval {verb}", shown.stdout)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_an_example(command: str) -> None:
+    shown = CliRunner().invoke(app, [command, "--help"])
+    assert shown.exit_code == 0
+    assert re.search(rf"Example:\s+e2rank-eval {command}", shown.output)
 
 
-def test_evaluate_prints_a_table_and_json_that_agree(tmp_path: Path) -> None:
+def test_evaluate_prints_a_table_and_json_that_agree(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.run").write_text("q1 Q0 d1 1 2 t\nq1 Q0 d2 2 2 t\n")
     (tmp_path / "qrels.txt").write_text("q1 0 d2 1\nq1 0 d3 1\n")
-    table = run("evaluate", "a.run", "qrels.txt", "--measure", "nDCG@10", "--measure", "R@100", cwd=tmp_path)
-    scored = json.loads(run("evaluate", "a.run", "qrels.txt", "--json", cwd=tmp_path).stdout)
-    assert f"{100 * scored['mean']['nDCG@10']:.2f}" in table.stdout
-    assert "50.00" in table.stdout
-    assert "tied scores, broken by document id" in table.stdout
+    _, table, _ = run("evaluate", "a.run", "qrels.txt", "--measure", "nDCG@10", "--measure", "R@100")
+    scored: dict[str, Any] = json.loads(run("evaluate", "a.run", "qrels.txt", "--json")[1])
+    assert f"{100 * scored['mean']['nDCG@10']:.2f}" in table
+    assert "50.00" in table
+    assert "tied scores, broken by document id" in table
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["evaluate", "missing.run", "qrels.txt"], "missing.run: no such file"),
-        (["evaluate", "bad.run", "qrels.txt"], "bad.run:2: score 'high' is no finite number"),
-        (["evaluate", "a.run", "bad.txt"], "bad.txt:1: grade 'x' is no whole number"),
-        (["evaluate", "a.run", "qrels.txt", "--measure", "NDGC@10"], "NDGC@10"),
-        (["rerank", "e2rank", "--config", "nowhere.yaml"], "nowhere.yaml: no such configuration"),
-        (["list", "metrics"], "nothing to list under 'metrics'"),
-    ],
-)
-def test_bad_input_is_one_line_and_exit_code_2(tmp_path: Path, arguments: list[str], told: str) -> None:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "a.run").write_text("q1 Q0 d1 1 2 t\n")
     (tmp_path / "bad.run").write_text("q1 Q0 d1 1 2 t\nq1 Q0 d2 2 high t\n")
     (tmp_path / "qrels.txt").write_text("q1 0 d1 1\n")
     (tmp_path / "bad.txt").write_text("q1 0 d1 x\n")
-    before = sorted(tmp_path.iterdir())
-    failed = run(*arguments, cwd=tmp_path)
-    assert failed.returncode == 2
-    assert told in failed.stderr
-    assert len(failed.stderr.strip().splitlines()) == 1
-    assert sorted(tmp_path.iterdir()) == before
+    (tmp_path / "folder").mkdir()
+    return tmp_path
 
 
-def test_an_unknown_name_of_a_configuration_lists_the_known_ones() -> None:
-    failed = run("rerank", "e3rank", "--config", "config/demo.yaml")
-    assert failed.returncode == 2
-    assert "config/demo.yaml: no reranker named 'e3rank'; known: first-stage," in failed.stderr
+@pytest.mark.parametrize(
+    ("arguments", "logged"),
+    [
+        (["evaluate", "missing.run", "qrels.txt"], "missing.run: no such file"),
+        (["evaluate", "bad.run", "qrels.txt"], "bad.run:2: score 'high' is no"),
+        (["evaluate", "a.run", "bad.txt"], "bad.txt:1: grade 'x' is no"),
+        (["evaluate", "a.run", "qrels.txt", "--measure", "NDGC@10"], "NDGC@10"),
+        (["evaluate", "a.run", "folder"], "folder: Is a directory; name a file instead of a folder"),
+        (["evaluate", "a.run/b.run", "qrels.txt"], "a.run/b.run: Not a directory; name a folder instead"),
+        (["rerank", "e2rank", "--config", "nowhere.yaml"], "nowhere.yaml: no such configuration"),
+        (["list", "metrics"], "nothing to list under 'metrics'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    run: Run, folder: Path, arguments: list[str], logged: str
+) -> None:
+    before = sorted(folder.iterdir())
+    code, _, errors = run(*arguments)
+    assert code == 2
+    assert errors.startswith("error: ")
+    assert logged in errors
+    assert len(errors.strip().splitlines()) == 1
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read(run: Run, folder: Path) -> None:
+    (folder / "a.run").chmod(0)
+    assert "a.run: Permission denied; change its permissions" in run("evaluate", "a.run", "qrels.txt")[2]
+
+
+def test_an_unknown_name_of_a_configuration_lists_the_known_ones(run: Run) -> None:
+    code, _, errors = run("rerank", "e3rank", "--config", "config/demo.yaml", cwd=ROOT)
+    assert code == 2
+    assert "config/demo.yaml: no reranker named 'e3rank'; known: first-stage," in errors
+
+
+@pytest.mark.parametrize("kind", ["config", "datasets", "models", "training"])
+def test_schemas_describe_the_yaml_files(run: Run, kind: str) -> None:
+    code, printed, _ = run("schema", kind)
+    assert code == 0
+    assert "2020-12" in json.loads(printed)["$schema"]

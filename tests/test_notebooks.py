@@ -49,6 +49,7 @@ EXPECTED = {
 """What each notebook must come to show."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run_top_to_bottom_and_show_what_they_promise(path: Path, results: Path) -> None:
     notebook = execute(path, results)
@@ -59,6 +60,7 @@ def test_notebooks_run_top_to_bottom_and_show_what_they_promise(path: Path, resu
         assert words in shown, words
 
 
+@pytest.mark.slow
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
     from nbclient.exceptions import CellExecutionError
 

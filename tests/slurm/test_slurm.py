@@ -17,6 +17,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from workflow_project import ROOT, Project, small_configuration
 
+pytestmark = pytest.mark.slow
+
 STAGES = ("candidates", "runs", "traces", "metrics")
 ONE_NODE = Path(__file__).with_name("one_node.sh")
 PROFILE = ["--workflow-profile", str(ROOT / "profiles" / "slurm")]

@@ -44,6 +44,7 @@ def mteb(
     from e2rank_eval.cli.printing import print_mteb
     from e2rank_eval.config import MtebSettings
     from e2rank_eval.mteb_suite.execution import refuse_missing, run_mteb, write_mteb_record
+    from e2rank_eval.store.results import as_json
 
     configuration, layout = open_configuration(config)
     if entry is not None:
@@ -68,11 +69,11 @@ def mteb(
         )
         record = run_mteb(configuration, settings, system, layout)
     if json:
-        print_json(record)
+        print_json(as_json(record))
     else:
         print_mteb(record)
     if entry is None:
-        refuse_missing(record)
+        refuse_missing(record.tasks)
 
 
 def _refuse_beside_entry(*options: object) -> None:

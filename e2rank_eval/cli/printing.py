@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from e2rank_eval.errors import InputError
+from e2rank_eval.store.results import Comparison, Metrics, MtebRecord
 
 # Off a terminal nothing is folded, so that names can be searched for and copied.
 _console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(width=400, soft_wrap=True)
@@ -33,48 +34,45 @@ def _is_number(cell: object) -> bool:
     return str(cell).lstrip("-+").replace(".", "", 1).isdigit()
 
 
-def print_metrics(run: Path, metrics: Mapping[str, Any]) -> None:
+def print_metrics(run: Path, metrics: Metrics) -> None:
     """Measures x 100 with their 95 % intervals, and whatever a reader must know about the queries."""
-    counts = metrics["queries"]
+    counts = metrics.queries
     rows = []
-    for measure in metrics["measures"]:
-        low, high = metrics["interval"][measure]
-        rows.append(
-            [measure, f"{100 * metrics['mean'][measure]:.2f}", f"{100 * low:.2f} to {100 * high:.2f}"]
-        )
-    _print(f"{run.name}: {counts['qrels']} judged queries", ["measure", "x 100", "95 % interval"], rows)
-    if counts["unanswered"]:
-        _console.print(
-            f"{len(counts['unanswered'])} unanswered, counted as zero: {_some(counts['unanswered'])}"
-        )
-    if metrics["ties"]:
-        _console.print(f"{metrics['ties']} tied scores, broken by document id as trec_eval does")
-    if metrics["failed"]:
-        _console.print(f"{len(metrics['failed'])} kept in first-stage order: {_some(metrics['failed'])}")
+    for measure in metrics.measures:
+        low, high = metrics.interval[measure]
+        rows.append([measure, f"{100 * metrics.mean[measure]:.2f}", f"{100 * low:.2f} to {100 * high:.2f}"])
+    _print(f"{run.name}: {counts.qrels} judged queries", ["measure", "x 100", "95 % interval"], rows)
+    if counts.unanswered:
+        missing = len(counts.unanswered)
+        _console.print(f"{missing} missing from the run, counted as zero: {_some(counts.unanswered)}")
+    if metrics.ties:
+        _console.print(f"{metrics.ties} tied scores, broken by document id as trec_eval does")
+    if metrics.failed:
+        _console.print(f"{len(metrics.failed)} kept in first-stage order: {_some(metrics.failed)}")
 
 
 def _some(ids: Sequence[str], most: int = 10) -> str:
     return escape(", ".join(ids[:most]) + (", ..." if len(ids) > most else ""))
 
 
-def print_comparison(result: Mapping[str, Any]) -> None:
+def print_comparison(result: Comparison) -> None:
     """One row per test: difference x 100, p-values, effect size, wins and losses."""
     systems = []
-    for one in result["systems"]:
-        low, high = one["interval"]
+    for one in result.systems:
+        low, high = one.interval
         interval = f"{100 * low:.2f} to {100 * high:.2f}"
-        systems.append([one["reranker"], one["queries"], f"{100 * one['mean']:.2f}", interval])
-    _print(f"{result['measure']} x 100", ["system", "queries", "mean", "95 % interval"], systems)
+        systems.append([one.reranker, one.queries, f"{100 * one.mean:.2f}", interval])
+    _print(f"{result.measure} x 100", ["system", "queries", "mean", "95 % interval"], systems)
     rows = [
         [
-            test["reranker"],
-            test["baseline"],
-            f"{100 * test['difference']:+.2f}",
-            *(_p_value(test[p]) for p in ("p_randomisation", "p_holm", "p_t")),
-            "-" if test["effect_size"] is None else f"{test['effect_size']:.2f}",
-            f"{test['wins']}/{test['ties']}/{test['losses']}",
+            test.reranker,
+            test.baseline,
+            f"{100 * test.difference:+.2f}",
+            *map(_p_value, (test.p_randomisation, test.p_holm, test.p_t)),
+            "-" if test.effect_size is None else f"{test.effect_size:.2f}",
+            f"{test.wins}/{test.ties}/{test.losses}",
         ]
-        for test in result["tests"]
+        for test in result.tests
     ]
     columns = ["system", "against", "difference", "p randomisation", "p Holm", "p t-test", "effect size"]
     _print("Paired tests", [*columns, "wins/ties/losses"], rows)
@@ -181,23 +179,20 @@ def print_published(rows: Sequence[Mapping[str, Any]]) -> None:
     _print(f"{len(needed)} not run", ["data set", "published", "source", "needs"], needed)
 
 
-def print_mteb(record: Mapping[str, Any]) -> None:
-    """A record of the mteb verb: each task with score and cost, then the means and what they are of."""
-    from e2rank_eval.mteb_suite.summary import Mean
-
+def print_mteb(record: MtebRecord) -> None:
+    """Each task with score and cost, then the means and of how many tasks they are."""
     rows = [
-        [row["task"], row["type"], _shown(row["score"], ".2f"), _shown(row["seconds"], ".1f"),
-         _shown(row["tokens"], ","), _shown(row["forward_tokens"], ",")]
-        for row in record["tasks"]
+        [task.task, task.type, _shown(task.score, ".2f"), _shown(task.seconds, ".1f"),
+         _shown(task.tokens, ","), _shown(task.forward_tokens, ",")]
+        for task in record.tasks
     ]  # fmt: skip
     columns = ["task", "type", "score x 100", "seconds", "tokens", "tokens computed"]
-    _print(f"{record['name']} at {record['revision']}", columns, rows)
-    means = {"mean over tasks": record["mean_task"], "mean over types": record["mean_task_type"]}
-    means |= record["by_type"]
-    _print("Means", ["mean", "x 100 (of how many)"], [[n, Mean(**m).told()] for n, m in means.items()])
-    for row in record["tasks"]:
-        if row["failure"] is not None:
-            _console.print(f"[red]missing[/] {escape(row['task'])}: {escape(row['failure'])}")
+    _print(f"{record.name} at {record.revision}", columns, rows)
+    means = {"mean over tasks": record.mean_task, "mean over types": record.mean_task_type} | record.by_type
+    _print("Means", ["mean", "x 100 (of how many)"], [[name, mean.text()] for name, mean in means.items()])
+    for task in record.tasks:
+        if task.failure is not None:
+            _console.print(f"[red]missing[/] {escape(task.task)}: {escape(task.failure)}")
 
 
 def _shown(value: float | None, form: str) -> str:

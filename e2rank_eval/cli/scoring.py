@@ -31,7 +31,10 @@ def evaluate(
     trace: Annotated[
         Path | None, typer.Option("--trace", help="The run's traces, to name failed queries.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the bootstrap interval.")] = SEED,
+    dataset: Annotated[str, typer.Option(help="The run's data set, as the metrics name it.")] = "",
+    first_stage: Annotated[str, typer.Option(help="Its first stage.")] = "",
+    reranker: Annotated[str, typer.Option(help="Its reranker.")] = "",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the bootstrap interval.")] = SEED,
 ) -> None:
     """Score a run against judgements; every judged query counts, an unanswered one as zero.
 
@@ -39,15 +42,17 @@ def evaluate(
     """
     from e2rank_eval.evaluation.effectiveness import DEFAULT_MEASURES
     from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
+    from e2rank_eval.store.results import as_json
 
     started = time.time()
-    metrics = evaluate_files(run, qrels, tuple(measure or DEFAULT_MEASURES), traces=trace, seed=seed)
+    measures, names = tuple(measure or DEFAULT_MEASURES), (dataset, first_stage, reranker)
+    metrics = evaluate_files(run, qrels, measures, traces=trace, names=names, seed=seed)
     if output is not None:
         write_metrics(
             output, metrics, inputs=[p for p in (run, qrels, trace) if p is not None], started=started
         )
     if json:
-        print_json(metrics)
+        print_json(as_json(metrics))
     elif output is None:
         from e2rank_eval.cli.printing import print_metrics
 
@@ -69,6 +74,7 @@ def compare(
     Example: e2rank-eval compare qrels.txt bm25.run e2rank.run rocchio.run
     """
     from e2rank_eval.evaluation import comparison
+    from e2rank_eval.store.results import as_json
 
     if config is not None:
         configuration, layout = open_configuration(config)
@@ -80,7 +86,7 @@ def compare(
         raise typer.BadParameter("give the qrels, the baseline's run and at least one other run")
     result = comparison.compare_files(Path(items[0]), [Path(item) for item in items[1:]], measure, seed=seed)
     if json:
-        print_json(result)
+        print_json(as_json(result))
     else:
         from e2rank_eval.cli.printing import print_comparison
 

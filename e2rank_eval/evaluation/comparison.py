@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
@@ -16,13 +15,18 @@ from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.evaluation.measures import parse_measure
 from e2rank_eval.evaluation.power import smallest_difference
 from e2rank_eval.store import layout as places
-from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
+from e2rank_eval.store.results import (
+    MACRO,
+    Comparison,
+    Metrics,
+    SystemRow,
+    TestRow,
+    read_record,
+    write_record,
+)
 from e2rank_eval.store.trec import read_qrels, read_run
-
-MACRO = "mean over collections"
-"""What the rows over all collections carry in place of a data set's name."""
 
 FEWEST_QUERIES = 6
 """Below six pairs a two-sided sign test cannot reach 0.05 (2 / 2^5 = 0.0625): no test is made."""
@@ -39,7 +43,7 @@ class Plan:
     datasets: Sequence[str]
     rerankers: Sequence[str]
     baselines: Sequence[str]
-    first_stage: str | None = None
+    first_stage: str = ""
     note: str = ""
 
     def pairs(self) -> list[tuple[str, str]]:
@@ -58,8 +62,8 @@ def compare(
     seed: int,
     measure: str = "nDCG@10",
     permutations: int = significance.PERMUTATIONS,
-) -> dict[str, Any]:
-    """The comparison of ``values[dataset, reranker][query_id]`` as one JSON object.
+) -> Comparison:
+    """Compare ``values[dataset, reranker][query_id]``.
 
     ``systems`` has a mean with a bootstrap 95 % interval for every data set and reranker, ``tests``
     a paired randomisation test (whose p Holm corrects over all of ``tests``) and a paired t-test
@@ -80,24 +84,34 @@ def compare(
     systems, tests = [], []
     for name, datasets in groups:
         strata = {r: [aligned[dataset][r] for dataset in datasets] for r in plan.rerankers}
-        systems += [{"dataset": name, "reranker": r, **_summary(strata[r], seed)} for r in plan.rerankers]
-        for reranker, baseline in plan.pairs():
-            row = {"dataset": name, "reranker": reranker, "baseline": baseline}
-            tests.append(row | _test(strata[reranker], strata[baseline], seed, permutations))
-    corrected = significance.holm([test["p_randomisation"] for test in tests])
-    return {
-        "title": plan.title,
-        "note": plan.note,
-        "first_stage": plan.first_stage,
-        "measure": measure,
-        "baselines": list(plan.baselines),
-        "rerankers": list(plan.rerankers),
-        "datasets": list(plan.datasets),
-        "permutations": permutations,
-        "seed": seed,
-        "systems": systems,
-        "tests": [test | {"p_holm": p} for test, p in zip(tests, corrected, strict=True)],
-    }
+        systems += [
+            SystemRow(
+                dataset=name,
+                reranker=r,
+                queries=sum(map(len, strata[r])),
+                mean=significance.mean(strata[r]),
+                interval=significance.bootstrap_interval(strata[r], seed=seed),
+            )
+            for r in plan.rerankers
+        ]
+        tests += [
+            _test((name, reranker, baseline), strata[reranker], strata[baseline], seed, permutations)
+            for reranker, baseline in plan.pairs()
+        ]
+    corrected = significance.holm([test.p_randomisation for test in tests])
+    return Comparison(
+        title=plan.title,
+        note=plan.note,
+        first_stage=plan.first_stage,
+        measure=measure,
+        baselines=tuple(plan.baselines),
+        rerankers=tuple(plan.rerankers),
+        datasets=tuple(plan.datasets),
+        permutations=permutations,
+        seed=seed,
+        systems=tuple(systems),
+        tests=tuple(test.model_copy(update={"p_holm": p}) for test, p in zip(tests, corrected, strict=True)),
+    )
 
 
 def _aligned(
@@ -114,41 +128,39 @@ def _aligned(
     return {reranker: [values[dataset, reranker][q] for q in queries] for reranker in rerankers}
 
 
-def _summary(strata: Sequence[Sequence[float]], seed: int) -> dict[str, Any]:
-    return {
-        "queries": sum(map(len, strata)),
-        "mean": significance.mean(strata),
-        "interval": list(significance.bootstrap_interval(strata, seed=seed)),
-    }
-
-
 def _test(
-    ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]], seed: int, permutations: int
-) -> dict[str, Any]:
+    names: tuple[str, str, str], ours: significance.Strata, theirs: significance.Strata, seed: int,
+    permutations: int,
+) -> TestRow:  # fmt: skip
+    """The test of one pair, before Holm's correction over all; ``names``: data set, reranker, baseline."""
+    dataset, reranker, baseline = names
     differences = [
         [a - b for a, b in zip(our, their, strict=True)] for our, their in zip(ours, theirs, strict=True)
     ]
     queries = sum(map(len, differences))
     tested = queries >= FEWEST_QUERIES
     wins, ties, losses = significance.wins_ties_losses(differences)
-    return {
-        "queries": queries,
-        "difference": significance.mean(differences),
-        "p_randomisation": significance.randomisation_p(differences, seed=seed, permutations=permutations)
-        if tested
-        else None,
-        "p_t": significance.paired_t_p(differences) if tested else None,
-        "effect_size": significance.effect_size(differences),
-        "detectable": smallest_difference(differences[0]) if tested and len(differences) == 1 else None,
-        "wins": wins,
-        "ties": ties,
-        "losses": losses,
-    }
+    p = significance.randomisation_p(differences, seed=seed, permutations=permutations) if tested else None
+    return TestRow(
+        dataset=dataset,
+        reranker=reranker,
+        baseline=baseline,
+        queries=queries,
+        difference=significance.mean(differences),
+        p_randomisation=p,
+        p_t=significance.paired_t_p(differences) if tested else None,
+        p_holm=p,
+        effect_size=significance.effect_size(differences),
+        detectable=smallest_difference(differences[0]) if tested and len(differences) == 1 else None,
+        wins=wins,
+        ties=ties,
+        losses=losses,
+    )
 
 
 def compare_metrics(
     plan: Plan, paths: Mapping[tuple[str, str], Path], *, seed: int, measure: str = "nDCG@10"
-) -> dict[str, Any]:
+) -> Comparison:
     """:func:`compare` on metrics files by (dataset, reranker).
 
     Raises
@@ -158,10 +170,10 @@ def compare_metrics(
     """
     values = {}
     for key, path in paths.items():
-        metrics = read_json(path)
-        if measure not in metrics.get("per_query", {}):
+        per_query = read_record(path, Metrics).per_query
+        if measure not in per_query:
             raise InputError(f"no values of {measure}", path=path, hint=f"evaluate the run with {measure}")
-        values[key] = metrics["per_query"][measure]
+        values[key] = per_query[measure]
     return compare(plan, values, seed=seed, measure=measure)
 
 
@@ -188,7 +200,7 @@ def write_comparison(configuration: Configuration, name: str, layout: Layout) ->
         for reranker in settings.rerankers
     }
     artefact = layout.path(places.COMPARISON, comparison=name)
-    write_json(artefact, compare_metrics(plan, paths, seed=configuration.seed))
+    write_record(artefact, compare_metrics(plan, paths, seed=configuration.seed))
     write_manifest(
         artefact,
         command=shlex.join(["e2rank-eval", "compare", name, "--config", str(layout.path(places.CONFIG))]),
@@ -201,7 +213,7 @@ def write_comparison(configuration: Configuration, name: str, layout: Layout) ->
 
 def compare_files(
     qrels_path: Path, runs: Sequence[Path], measure: str = "nDCG@10", *, seed: int
-) -> dict[str, Any]:
+) -> Comparison:
     """:func:`compare` on TREC runs from anywhere: the first is the baseline, each is named by its file.
 
     Raises

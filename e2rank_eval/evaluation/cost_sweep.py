@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, islice
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
@@ -15,15 +15,17 @@ from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.progress import track
 from e2rank_eval.records import CandidateList, Query, Ranking
 from e2rank_eval.rerankers.base import Reranker
+from e2rank_eval.store.results import CostPoint, ModeName
 
+Axis = Literal["candidates", "prompt_documents", "batch"]
 Work = tuple[Query, CandidateList]
 Build = Callable[[RerankerSettings], Reranker]
 
 
 def measure_sweep(
     build: Build, reranker: RerankerSettings, work: Sequence[Work], sweep: CostSweepSettings, *, name: str
-) -> list[dict[str, Any]]:
-    """Time every point of ``sweep``; each is a row with its axis, value, mode and samples.
+) -> list[CostPoint]:
+    """Time every point of ``sweep``.
 
     ``seconds`` are those of one call: one query, or as many as the batch has; tokens are means per
     query. ``build`` makes the reranker anew for every mode, as what is prepared stays prepared; models
@@ -37,9 +39,10 @@ def measure_sweep(
     QueryError
         When a query cannot be ranked.
     """
-    rows = []
+    found = []
     stores = bool(getattr(build(reranker), "stores_documents", False))
-    for mode in ("online", "stored"):
+    modes: tuple[ModeName, ...] = ("online", "stored")
+    for mode in modes:
         if not (mode in sweep.document_vectors if stores else mode == "online"):
             continue
         points = list(_points(reranker, work, sweep))
@@ -47,13 +50,13 @@ def measure_sweep(
             model = build(settings)
             if mode == "stored":
                 model.prepare([document for call in calls for _, one in call for document in one.documents])
-            rows.append({"axis": axis, "value": value, "mode": mode} | _timed(model, calls, sweep.warm_up))
-    return rows
+            found.append(_timed(model, calls, sweep.warm_up, (axis, value, mode)))
+    return found
 
 
 def _points(
     reranker: RerankerSettings, work: Sequence[Work], sweep: CostSweepSettings
-) -> Iterator[tuple[str, int, RerankerSettings, list[list[Work]]]]:
+) -> Iterator[tuple[Axis, int, RerankerSettings, list[list[Work]]]]:
     """(axis, value, the reranker's settings there, calls of one query or more) of every point."""
     filled = [pair for pair in work if len(pair[1])]
     for depth in sweep.candidates:
@@ -90,7 +93,10 @@ def _with_prompt_documents(reranker: E2RankSettings, count: int) -> E2RankSettin
     return reranker.model_copy(update={"prompt_documents": count, "step": step})
 
 
-def _timed(model: Reranker, calls: Sequence[Sequence[Work]], warm_up: int) -> dict[str, Any]:
+def _timed(
+    model: Reranker, calls: Sequence[Sequence[Work]], warm_up: int, point: tuple[Axis, int, ModeName]
+) -> CostPoint:
+    axis, value, mode = point
     if not calls or not calls[0]:
         raise InputError("no query has a candidate to time", hint="retrieve candidates first")
     for _ in range(warm_up):
@@ -102,14 +108,17 @@ def _timed(model: Reranker, calls: Sequence[Sequence[Work]], warm_up: int) -> di
         seconds.append(spent)
         rankings += ranked
     traces = [ranking.trace for ranking in rankings]
-    return {
-        "seconds": seconds,
-        "queries_per_second": len(rankings) / sum(seconds),
-        "prompt_tokens": float(np.mean([trace.prompt_tokens for trace in traces])),
-        "document_tokens": float(np.mean([trace.document_tokens for trace in traces])),
-        "output_tokens": float(np.mean([trace.output_tokens for trace in traces])),
-        "peak_memory_bytes": machine.peak_memory_bytes(),
-    }
+    return CostPoint(
+        axis=axis,
+        value=value,
+        mode=mode,
+        seconds=tuple(seconds),
+        queries_per_second=len(rankings) / sum(seconds),
+        prompt_tokens=float(np.mean([trace.prompt_tokens for trace in traces])),
+        document_tokens=float(np.mean([trace.document_tokens for trace in traces])),
+        output_tokens=float(np.mean([trace.output_tokens for trace in traces])),
+        peak_memory_bytes=machine.peak_memory_bytes(),
+    )
 
 
 def _call(model: Reranker, call: Sequence[Work]) -> tuple[float, list[Ranking]]:

@@ -22,9 +22,9 @@ from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, read_queries_with_candidates
-from e2rank_eval.store.files import write_json
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
+from e2rank_eval.store.results import Latency, Mode, ModeName, write_record
 
 CACHED = "document vectors may come from the cache, so that encoding them is not fully counted"
 
@@ -52,7 +52,7 @@ def measure_latency(
     threads: int,
     seed: int,
     engine: Engine | None = None,
-) -> dict[str, Any]:
+) -> Latency:
     """Time ``settings.samples`` queries (all, where there are fewer) one by one and describe the times.
 
     ``reranker_factory`` loads the model, which is timed apart; what it builds must hold no cache of
@@ -80,26 +80,27 @@ def measure_latency(
     model = reranker_factory()
     load_seconds = time.perf_counter() - start
     stores = bool(getattr(model, "stores_documents", False))
-    modes: dict[str, dict[str, Any]] = {}
+    found: dict[ModeName, Mode] = {}
     # Online goes first: what is prepared stays prepared.
-    for mode in ("online", "stored"):
+    modes: tuple[ModeName, ...] = ("online", "stored")
+    for mode in modes:
         if mode in settings.document_vectors if stores else mode == "online":
             prepared = _prepare(model, [*timed, rehearsal]) if mode == "stored" else {}
             machine.reset_peak_memory()
-            modes[mode] = (
-                _mode(model, timed, rehearsal, settings, f"{reranker}, {mode}", seed, engine) | prepared
-            )
-    return {
-        "dataset": settings.dataset,
-        "first_stage": settings.first_stage,
-        "reranker": reranker,
-        "modes": modes,
-        "load_seconds": load_seconds,
-        "device": machine.device_name(),
-        "threads": threads,
-        "labels": [] if spare else ["warmed up on a query that is timed as well"],
-        "resumed": False,
-    }
+            name = f"{reranker}, {mode}"
+            times = _mode(model, timed, rehearsal, settings, name, seed, engine)
+            found[mode] = Mode.model_validate(times | prepared)
+    return Latency(
+        dataset=settings.dataset,
+        first_stage=settings.first_stage,
+        reranker=reranker,
+        modes=found,
+        load_seconds=load_seconds,
+        device=machine.device_name(),
+        threads=threads,
+        labels=() if spare else ("warmed up on a query that is timed as well",),
+        resumed=False,
+    )
 
 
 def _prepare(model: Reranker, work: Sequence[Work]) -> dict[str, Any]:
@@ -195,16 +196,18 @@ def latency(
         loading = models.load_seconds - loaded
         if settings.sweep is not None:
             work = list(zip(queries, lists, strict=True))
-            result["sweep"] = measure_sweep(
+            points = measure_sweep(
                 lambda one: build_reranker(one, context), chosen, work, settings.sweep, name=reranker
             )
+            result = result.model_copy(update={"sweep": tuple(points)})
         meanwhile = machine.busy_label(meter.others(), machine.usable_cores())
     # The factory's time holds fetching and hashing files too; the models know what loading alone took.
-    result |= {"load_seconds": loading, "resumed": models.keeps_vectors} | engine.record()
     cached = CACHED if models.keeps_vectors else None
-    result["labels"] += [label for label in (meanwhile or before, cached) if label]
+    labels = (*result.labels, *(label for label in (meanwhile or before, cached) if label))
+    about = {"load_seconds": loading, "resumed": models.keeps_vectors, "labels": labels}
+    result = result.model_copy(update=about | engine.record())
     artefact = layout.path(places.LATENCY, **names, reranker=reranker)
-    write_json(artefact, result)
+    write_record(artefact, result)
     config = str(layout.path(places.CONFIG))
     write_manifest(
         artefact,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from typing import Any
+from collections.abc import Sequence
 
 from datasets import disable_progress_bars
 
@@ -22,15 +22,13 @@ from e2rank_eval.mteb_suite.tasks import load_task, wanted_tasks
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.store import layout as places
-from e2rank_eval.store.files import write_json
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.locks import exclusive
 from e2rank_eval.store.manifests import write_manifest
+from e2rank_eval.store.results import MtebRecord, MtebTask, write_record
 
 
-def run_mteb(
-    configuration: Configuration, settings: MtebSettings, system: str, layout: Layout
-) -> dict[str, Any]:
+def run_mteb(configuration: Configuration, settings: MtebSettings, system: str, layout: Layout) -> MtebRecord:
     """Run ``system``, one of ``settings.systems``, and return its record.
 
     mteb's result files lie in ``mteb/results/<org>__<name>/<revision>/``; those that are there are kept.
@@ -55,19 +53,21 @@ def run_mteb(
             ResultFiles(layout.root / places.MTEB),
         )
     scores = {record.task: record.score for record in records if record.score is not None}
-    return {
-        "system": system,
-        "name": model.mteb_model_meta.name,
-        "revision": model.mteb_model_meta.revision,
-        "benchmark": settings.benchmark,
-        "tasks": [record.row() for record in records],
-        **summarise(wanted, scores).row(),
-    }
+    means = summarise(wanted, scores)
+    return MtebRecord(
+        system=system,
+        name=str(model.mteb_model_meta.name),
+        revision=str(model.mteb_model_meta.revision),
+        benchmark=settings.benchmark,
+        tasks=tuple(records),
+        mean_task=means.tasks,
+        mean_task_type=means.types,
+        by_type=dict(means.by_type),
+        missing=means.missing,
+    )
 
 
-def write_mteb_record(
-    configuration: Configuration, entry: str, system: str, layout: Layout
-) -> dict[str, Any]:
+def write_mteb_record(configuration: Configuration, entry: str, system: str, layout: Layout) -> MtebRecord:
     """Run ``system`` as :func:`run_mteb` does and write ``mteb/records/<entry>/<system>.json``.
 
     Raises
@@ -79,7 +79,7 @@ def write_mteb_record(
     settings = configuration.mteb[entry]
     record = run_mteb(configuration, settings, system, layout)
     path = layout.path(places.MTEB_RECORD, entry=entry, system=system)
-    write_json(path, record)
+    write_record(path, record)
     command = ["e2rank-eval", "mteb", system, "--entry", entry, "--config", str(layout.path(places.CONFIG))]
     write_manifest(
         path,
@@ -89,18 +89,18 @@ def write_mteb_record(
         started=started,
     )
     if not settings.allow_missing:
-        refuse_missing(record)
+        refuse_missing(record.tasks)
     return record
 
 
-def refuse_missing(record: dict[str, Any]) -> None:
-    """Raise UnavailableError, naming the first reason, when a task of the record has no score."""
-    failed = [task for task in record["tasks"] if task["failure"] is not None]
+def refuse_missing(tasks: Sequence[MtebTask]) -> None:
+    """Raise UnavailableError, naming the first reason, when a task has no score."""
+    failed = [task for task in tasks if task.failure is not None]
     if failed:
         others = f" (and {len(failed) - 1} others)" if len(failed) > 1 else ""
         raise UnavailableError(
-            f"{len(failed)} of {len(record['tasks'])} tasks have no score: {failed[0]['task']}{others}: "
-            f"{failed[0]['failure']}; fix that and run again, what is done is kept"
+            f"{len(failed)} of {len(tasks)} tasks have no score: {failed[0].task}{others}: "
+            f"{failed[0].failure}; fix that and run again, what is done is kept"
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, Protocol, cast
 
 import mteb
@@ -19,6 +18,7 @@ from e2rank_eval.mteb_suite.metering import Usage
 from e2rank_eval.mteb_suite.result_files import ResultFiles
 from e2rank_eval.progress import say
 from e2rank_eval.store.files import sha256_json
+from e2rank_eval.store.results import MtebTask
 
 
 class MtebModel(Protocol):
@@ -31,31 +31,9 @@ class MtebModel(Protocol):
     def take_usage(self) -> Usage: ...
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRecord:
-    """One task of a run. ``score`` is mteb's main score x 100, the mean over splits and subsets.
-
-    ``seconds`` and tokens are what the task took when it was computed, over all its attempts; None for
-    results that lay there already. ``failure`` says why there is no score.
-    """
-
-    task: str
-    type: str
-    score: float | None = None
-    seconds: float | None = None
-    texts: int | None = None
-    tokens: int | None = None
-    truncated: int | None = None
-    forward_tokens: int | None = None
-    failure: str | None = None
-
-    def row(self) -> dict[str, Any]:
-        return asdict(self)
-
-
 def run_tasks(
     model: MtebModel, wanted: Mapping[str, str], load: Callable[[str], AbsTask], files: ResultFiles
-) -> list[TaskRecord]:
+) -> list[MtebTask]:
     """Evaluate ``model`` on each task (name -> type) whose result is not there.
 
     A result is made anew where the model's inputs or parameters, its instruction for the task, or the
@@ -68,12 +46,13 @@ def run_tasks(
             records.append(_run(model, load(name), files))
         except Exception as error:  # noqa: BLE001 - named in the record; other tasks do not need this one
             reason = str(error) if isinstance(error, SuiteError) else f"{type(error).__name__}: {error}"
-            records.append(TaskRecord(name, kind, failure=" ".join(reason.removeprefix(f"{name}: ").split())))
+            failure = " ".join(reason.removeprefix(f"{name}: ").split())
+            records.append(MtebTask(task=name, type=kind, failure=failure))
         say(f"mteb {number}/{len(wanted)} {_told(records[-1])}")
     return records
 
 
-def _run(model: MtebModel, task: AbsTask, files: ResultFiles) -> TaskRecord:
+def _run(model: MtebModel, task: AbsTask, files: ResultFiles) -> MtebTask:
     meta, name = model.mteb_model_meta, task.metadata.name
     parts = task.metadata.tasks if isinstance(task, AbsTaskAggregate) else [task]
     key = sha256_json([[model.key(part), part.metadata.revision] for part in parts])
@@ -113,15 +92,15 @@ def _plus(spent: dict[str, Any], seconds: float, usage: Usage) -> dict[str, Any]
     return spent | counts | {"seconds": round(spent["seconds"] + seconds, 3)}
 
 
-def _record(task: AbsTask, result: TaskResult, spent: dict[str, Any] | None) -> TaskRecord:
+def _record(task: AbsTask, result: TaskResult, spent: dict[str, Any] | None) -> MtebTask:
     score = 100 * float(result.validate_and_filter_scores(task).get_score())
     if not math.isfinite(score):
         raise InputError(f"{task.metadata.name}: its score is {score}", hint="check the model's vectors")
     costs = {} if spent is None else {name: value for name, value in spent.items() if name != "key"}
-    return TaskRecord(task.metadata.name, task.metadata.type, round(score, 4), **costs)
+    return MtebTask(task=task.metadata.name, type=task.metadata.type, score=round(score, 4), **costs)
 
 
-def _told(record: TaskRecord) -> str:
+def _told(record: MtebTask) -> str:
     if record.failure is not None:
         return f"{record.task}: failed ({record.failure})"
     if record.seconds is None:

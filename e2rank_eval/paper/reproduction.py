@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.evaluation.significance import bootstrap_interval
+from e2rank_eval.evaluation.scoring import metrics_record
 from e2rank_eval.paper import published
 from e2rank_eval.paper import runs as registry
 from e2rank_eval.paper.first_stage_runs import load_judgements, load_run
@@ -18,6 +17,7 @@ from e2rank_eval.paper.quantities import Quantity, Row, Tables
 from e2rank_eval.paper.structure import Tolerance, structure
 from e2rank_eval.paper.verdicts import Verdict, equal_to_the_digit, verdict
 from e2rank_eval.progress import track
+from e2rank_eval.store.results import Metrics
 
 MEASURE = "nDCG@10"
 TABLES = ("1", "2", "11", "18", "21")
@@ -76,39 +76,22 @@ def measure(name: str, cache: Path, runs_from: Path | None = None) -> Measured:
         As ``first_stage_runs.load_run`` does.
     """
     found = run_metrics(name, cache, runs_from)
-    low, high = found["interval"][MEASURE]
+    low, high = found.interval[MEASURE]
     return Measured(
-        name, _PERCENT * found["mean"][MEASURE], (_PERCENT * low, _PERCENT * high),
-        found["queries"]["qrels"], len(found["queries"]["unanswered"]),
+        name, _PERCENT * found.mean[MEASURE], (_PERCENT * low, _PERCENT * high),
+        found.queries.qrels, len(found.queries.unanswered),
     )  # fmt: skip
 
 
-def run_metrics(name: str, cache: Path, runs_from: Path | None = None) -> dict[str, Any]:
-    """The effectiveness of one run in the form of a metrics file; values from 0 to 1.
+def run_metrics(name: str, cache: Path, runs_from: Path | None = None) -> Metrics:
+    """Evaluate one run of the registry; values from 0 to 1.
 
     Raises as :func:`measure` does.
     """
     entry = registry.run(name)
     judgements = load_judgements(entry.dataset, cache, runs_from)
     found = evaluate(load_run(name, cache, runs_from), judgements, [MEASURE])
-    values = found.per_query[MEASURE]
-    interval = bootstrap_interval([[values[query_id] for query_id in sorted(values)]], seed=SEED)
-    return {
-        "dataset": entry.dataset,
-        "first_stage": entry.retriever,
-        "reranker": name,
-        "measures": [MEASURE],
-        "queries": {
-            "qrels": len(values), "run": found.run_queries, "ignored": found.ignored,
-            "unanswered": list(found.unanswered),
-        },
-        "ties": found.ties,
-        "failed": [],
-        "seed": SEED,
-        "mean": found.mean,
-        "interval": {MEASURE: list(interval)},
-        "per_query": found.per_query,
-    }  # fmt: skip
+    return metrics_record(found, names=(entry.dataset, entry.retriever, name), seed=SEED)
 
 
 def reproduce(

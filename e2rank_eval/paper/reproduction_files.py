@@ -16,6 +16,7 @@ from e2rank_eval.paper.reproduction import MEASURE, ReproducedCell, command, rep
 from e2rank_eval.paper.runs import JudgementsEntry, RunEntry
 from e2rank_eval.store.files import write_json, write_text
 from e2rank_eval.store.manifests import write_manifest
+from e2rank_eval.store.results import write_record
 
 _FIELDS = (
     "table", "system", "column", "published", "ours", "difference", "equal_to_the_digit", "verdict",
@@ -139,7 +140,7 @@ def write_run_metrics(path: Path, names: Sequence[str], cache: Path, runs_from: 
         raise InputError("metrics are written of one run at a time", hint="name one run before --metrics")
     started = time.time()
     (name,) = names
-    write_json(path, run_metrics(name, cache, runs_from))
+    write_record(path, run_metrics(name, cache, runs_from))
     entry = registry.run(name)
     settings = {"run": _provenance(entry), "judgements": _provenance(registry.judgements(entry.dataset))}
     write_manifest(path, command=command(name), settings=settings, inputs=[], started=started)

@@ -7,32 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from e2rank_eval.config import Configuration, read_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.planning.artefact_runs import ArtefactRuns
 from e2rank_eval.planning.partial import LeftOut, made_here, not_stored, read_left_out
-from e2rank_eval.report.artefacts import (
-    Artefact,
-    Comparison,
-    DatasetDescription,
-    Latency,
-    Manifest,
-    Metrics,
-    MtebRecord,
-)
 from e2rank_eval.report.excerpts import Excerpt, read_excerpts
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_queries
 from e2rank_eval.store.files import read_json, read_jsonl
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import manifest_path
+from e2rank_eval.store.results import (
+    Comparison,
+    DatasetDescription,
+    Latency,
+    Manifest,
+    Metrics,
+    MtebRecord,
+    Record,
+    read_record,
+)
 from e2rank_eval.store.traces import read_traces
 from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
 
-Record = TypeVar("Record", bound=Artefact)
+Kind = TypeVar("Kind", bound=Record)
 Value = TypeVar("Value")
 
 HEADLINE = "nDCG@10"
@@ -195,16 +194,8 @@ class Results:
     def _path(self, pattern: str, run: RunKey) -> Path:
         return self.layout.run_path(pattern, run)
 
-    def _record(self, path: Path, kind: type[Record]) -> Record:
-        def parse(path: Path) -> Record:
-            try:
-                return kind.model_validate(read_json(path))
-            except ValidationError as error:
-                first = error.errors()[0]
-                key = ".".join(str(part) for part in first["loc"])
-                raise InputError(f"{key}: {first['msg']}", path=path, hint="make this file again") from error
-
-        return self._once(path, parse)
+    def _record(self, path: Path, kind: type[Kind]) -> Kind:
+        return self._once(path, lambda stored: read_record(stored, kind))
 
     def _once(self, path: Path, read: Callable[[Path], Value]) -> Value:
         if path not in self._read:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.config.entries import Prices, prices_of
-from e2rank_eval.report.artefacts import Latency, Mode
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.latency_tables import (
     MODE_LABELS,
@@ -15,6 +14,7 @@ from e2rank_eval.report.latency_tables import (
     title,
 )
 from e2rank_eval.report.table import Cell, Column, Kind, Table
+from e2rank_eval.store.results import Latency, Mode
 
 _COLUMNS: tuple[tuple[str, Kind], ...] = (
     ("system", "text"), ("document vectors", "text"), ("samples", "count"), ("GFLOP per query", "number"),

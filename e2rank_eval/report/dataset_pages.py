@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from e2rank_eval.report.addresses import dataset_page
-from e2rank_eval.report.artefacts import DatasetDescription
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.page import Page
 from e2rank_eval.report.table import Cell, Column, Table
+from e2rank_eval.store.results import DatasetDescription
 
 _TOKENS = (
     "Words are split at white space. Tokens are runs of letters and digits, and every other mark by itself: "

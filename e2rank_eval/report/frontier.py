@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
-from e2rank_eval.report.artefacts import Interval
 from e2rank_eval.report.collect import HEADLINE, Results
 from e2rank_eval.report.figure_style import MUTED, PAPER, Drawing, colour, new_figure
 from e2rank_eval.report.label_placement import Label, place_labels
 from e2rank_eval.report.latency_tables import measurements
 from e2rank_eval.report.names import first_stage_label, full_name
+from e2rank_eval.store.results import Interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from e2rank_eval.report.addresses import run_page
-from e2rank_eval.report.artefacts import Mode
 from e2rank_eval.report.collect import HEADLINE, Results, RunKey
 from e2rank_eval.report.frontier import mark_id, time_text
 from e2rank_eval.report.inline_svg import Point
 from e2rank_eval.report.latency_tables import measured_name, measurements
 from e2rank_eval.report.table import number
+from e2rank_eval.store.results import Mode
 
 
 def frontier_points(results: Results, name: str, root: str) -> dict[str, Point]:

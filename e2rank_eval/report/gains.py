@@ -9,9 +9,9 @@ import numpy as np
 
 from e2rank_eval.config import Configuration, E2RankSettings, FeedbackSettings, FigureArtefact
 from e2rank_eval.evaluation.significance import bootstrap_interval, mean
-from e2rank_eval.report.artefacts import Interval
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.query_results import QueryResult, query_results
+from e2rank_eval.store.results import Interval
 
 _DIFFICULTIES = ("hardest third", "middle third", "easiest third")
 _RELEVANT: tuple[tuple[str, int, int], ...] = (

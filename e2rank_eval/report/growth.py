@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from scipy import stats
 
-from e2rank_eval.report.artefacts import CostPoint
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figure_style import PAPER, Drawing, colour, new_figure, panel_title
 from e2rank_eval.report.frontier import time_text, time_ticks
 from e2rank_eval.report.latency_tables import measured_name
+from e2rank_eval.store.results import CostPoint
 
 _MARKERS = "os^Dv"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from e2rank_eval.report.artefacts import Latency, Mode
 from e2rank_eval.report.collect import Results, RunKey
 from e2rank_eval.report.names import (
     UNTRAINED,
@@ -15,6 +14,7 @@ from e2rank_eval.report.names import (
     label,
 )
 from e2rank_eval.report.table import Cell, Column, Kind, Link, Table
+from e2rank_eval.store.results import Latency, Mode
 
 MODE_LABELS = {"online": "encoded online", "stored": "stored"}
 """How the documents' vectors came to be there, by the artefact's name of it."""

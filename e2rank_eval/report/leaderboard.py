@@ -8,10 +8,10 @@ import re
 from importlib import metadata
 from typing import Any
 
-from e2rank_eval.report.artefacts import Metrics
 from e2rank_eval.report.collect import HEADLINE, Results, RunKey
 from e2rank_eval.report.names import first_stage_label, is_untrained, label
 from e2rank_eval.store.files import sha256_json
+from e2rank_eval.store.results import Metrics
 
 MTEB_NAMES = {"nDCG": "ndcg", "AP": "map", "RR": "mrr", "R": "recall", "P": "precision"}
 """mteb's names of measures (``ndcg_at_10``) by ir_measures' (``nDCG@10``); it has none for others."""

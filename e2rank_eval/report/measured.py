@@ -11,9 +11,9 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.significance import bootstrap_interval
 from e2rank_eval.paper.grid import GridCell, LatencySource, RunSource, Source, TaskSource
 from e2rank_eval.paper.mteb_tasks import entry_of
-from e2rank_eval.report.artefacts import Interval, Metrics
 from e2rank_eval.report.collect import HEADLINE, Results
 from e2rank_eval.store import layout as places
+from e2rank_eval.store.results import Interval, Metrics
 
 _PERCENT = 100.0
 

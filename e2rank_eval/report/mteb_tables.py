@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from e2rank_eval.mteb_suite.published import published_scores
-from e2rank_eval.mteb_suite.summary import Mean, summarise
+from e2rank_eval.mteb_suite.summary import summarise
 from e2rank_eval.paper import published as paper
 from e2rank_eval.paper.trained_models import untrained_systems
-from e2rank_eval.report.artefacts import MtebRecord
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.table import Cell, Column, Table
+from e2rank_eval.store.results import MtebRecord, TaskMean
 
 _SOURCE = "Published rows: embeddings-benchmark/results at f4cc6c8b, one for each revision of a model."
 _PARTIAL = "A mean over a part of the tasks says of how many; it is not comparable with a whole one."
@@ -165,8 +165,8 @@ def _name(row: _Row) -> Cell:
     return Cell(row.name, tags=row.tags)
 
 
-def _mean(mean: Mean) -> Cell:
-    partial = mean.value is not None and not mean.whole
+def _mean(mean: TaskMean) -> Cell:
+    partial = mean.value is not None and not mean.complete
     return Cell(mean.value, tags=(f"{mean.scored} of {mean.wanted}",) if partial else ())
 
 

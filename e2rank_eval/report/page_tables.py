@@ -7,11 +7,11 @@ from typing import Any
 
 from e2rank_eval.config import RerankerSettings, entries
 from e2rank_eval.report.addresses import dataset_page, query_page, query_part
-from e2rank_eval.report.artefacts import Metrics, Spread
 from e2rank_eval.report.collect import HEADLINE, Results, RunKey
 from e2rank_eval.report.latency_tables import system_cell
 from e2rank_eval.report.names import UNTRAINED_NOTE, first_stage_label, is_untrained
 from e2rank_eval.report.table import Cell, Column, Kind, Link, Table
+from e2rank_eval.store.results import Metrics, Spread
 
 
 def _columns(*pairs: tuple[str, Kind]) -> tuple[Column, ...]:

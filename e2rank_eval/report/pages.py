@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from e2rank_eval.evaluation.comparison import MACRO
-from e2rank_eval.report.artefacts import Comparison, Latency, Manifest, Mode, TestRow
 from e2rank_eval.report.collect import HEADLINE, Results, RunKey
 from e2rank_eval.report.latency_tables import MODE_LABELS, conditions
 from e2rank_eval.report.names import first_stage_label, full_name, is_untrained, label
@@ -15,6 +13,7 @@ from e2rank_eval.report.quality_tables import SIGNIFICANT, repairs
 from e2rank_eval.report.table import Cell, Column, Table, number
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import canonical_json
+from e2rank_eval.store.results import MACRO, Comparison, Latency, Manifest, Mode, TestRow
 
 
 @dataclass(frozen=True, slots=True)

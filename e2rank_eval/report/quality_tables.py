@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from string import ascii_lowercase
 
-from e2rank_eval.evaluation.comparison import FEWEST_QUERIES, MACRO
-from e2rank_eval.report.artefacts import Comparison, Metrics, TestRow
+from e2rank_eval.evaluation.comparison import FEWEST_QUERIES
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.names import (
     UNTRAINED,
@@ -17,6 +16,7 @@ from e2rank_eval.report.names import (
     label,
 )
 from e2rank_eval.report.table import Cell, Column, Kind, Link, Mark, Table, ranked
+from e2rank_eval.store.results import MACRO, Comparison, Metrics, TestRow
 
 SIGNIFICANT = 0.05
 """Of p after Holm's correction."""

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from e2rank_eval.report.artefacts import Interval
 from e2rank_eval.report.collect import HEADLINE, Results
 from e2rank_eval.report.figure_style import GAIN, INK, Drawing, new_figure, panel_title
 from e2rank_eval.report.names import UNTRAINED, is_untrained
+from e2rank_eval.store.results import Interval
 
 _MOST_COLUMNS = 3
 _MOST_VALUES = 8

@@ -10,6 +10,7 @@ from e2rank_eval.config import LatencySettings
 from e2rank_eval.evaluation import latency
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query, Ranking, Trace
 from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.store.results import Latency
 
 ENCODE, PROMPT = 0.02, 0.01
 """Seconds that the test reranker sleeps for its documents and its prompt."""
@@ -65,7 +66,7 @@ def settings(**changes: Any) -> LatencySettings:
     return LatencySettings(**(values | changes))
 
 
-def measure(model: SleepingReranker, queries: int = 6, **changes: Any) -> dict[str, Any]:
+def measure(model: SleepingReranker, queries: int = 6, **changes: Any) -> Latency:
     dataset = collection(queries)
     return latency.measure_latency(
         lambda: model, list(dataset.queries.values()), lists_of(dataset), settings(**changes),

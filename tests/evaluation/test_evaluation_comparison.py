@@ -28,27 +28,27 @@ def test_real_runs_against_bm25(shared_data: Path) -> None:
     qrels = shared_data / "trec/qrels/qrels.dl19-passage.txt"
     paths = [shared_data / f"trec/runs/{name}.txt.gz" for name in RUNS]
     found = compare_files(qrels, paths, seed=13)
-    assert [round(100 * system["mean"], 2) for system in found["systems"]][::2] == [50.58, 73.08]
-    assert found["rerankers"] == RUNS
-    assert found["baselines"] == RUNS[:1]
+    assert [round(100 * system.mean, 2) for system in found.systems][::2] == [50.58, 73.08]
+    assert found.rerankers == tuple(RUNS)
+    assert found.baselines == tuple(RUNS[:1])
     base, other = (
         evaluate(read_run(path), read_qrels(qrels)).per_query["nDCG@10"] for path in (paths[0], paths[2])
     )
-    rm3, splade, tasb = found["tests"]
-    assert splade["p_t"] == pytest.approx(
+    rm3, splade, tasb = found.tests
+    assert splade.p_t == pytest.approx(
         scipy.stats.ttest_rel([other[q] for q in base], list(base.values())).pvalue
     )
-    assert splade["difference"] == pytest.approx(sum(other[q] - base[q] for q in base) / 43)
-    assert (splade["wins"], splade["ties"], splade["losses"], splade["queries"]) == (34, 0, 9, 43)
-    assert splade["p_holm"] == tasb["p_holm"] == pytest.approx(3 / 100_001)
-    assert rm3["p_holm"] == rm3["p_randomisation"] > 0.3
+    assert splade.difference == pytest.approx(sum(other[q] - base[q] for q in base) / 43)
+    assert (splade.wins, splade.ties, splade.losses, splade.queries) == (34, 0, 9, 43)
+    assert splade.p_holm == tasb.p_holm == pytest.approx(3 / 100_001)
+    assert rm3.p_holm == rm3.p_randomisation > 0.3
 
 
 def test_systems_that_never_differ_have_p_one() -> None:
     same = {("d", name): values(*[0.1 * i for i in range(8)]) for name in ("a", "b")}
-    (test,) = compare(Plan("t", ["d"], ["a", "b"], ["a"]), same, seed=1)["tests"]
-    assert test["p_randomisation"] == test["p_t"] == test["p_holm"] == 1.0
-    assert (test["effect_size"], test["ties"]) == (0.0, 8)
+    (test,) = compare(Plan("t", ["d"], ["a", "b"], ["a"]), same, seed=1).tests
+    assert test.p_randomisation == test.p_t == test.p_holm == 1.0
+    assert (test.effect_size, test.ties) == (0.0, 8)
 
 
 def test_several_collections_add_rows_over_all_of_them() -> None:
@@ -59,15 +59,15 @@ def test_several_collections_add_rows_over_all_of_them() -> None:
         ("large", "ours"): values(*[0.5 + 0.01 * i for i in range(10)]),
     }
     found = compare(Plan("t", ["small", "large"], ["base", "ours"], ["base"]), stored, seed=1)
-    overall = [system for system in found["systems"] if system["dataset"] == MACRO]
-    assert [(s["reranker"], s["queries"]) for s in overall] == [("base", 12), ("ours", 12)]
-    assert overall[1]["mean"] == pytest.approx((0.3 + 0.545) / 2)
-    small, large, both = found["tests"]
-    assert small["p_randomisation"] is small["p_t"] is small["p_holm"] is None
-    assert both["difference"] == pytest.approx((0.15 + 0.045) / 2)
-    assert both["p_randomisation"] == 2 / 2**11
-    assert large["p_randomisation"] == large["p_holm"] == 2 / 2**9
-    assert both["p_holm"] == 2 * both["p_randomisation"]
+    overall = [system for system in found.systems if system.dataset == MACRO]
+    assert [(s.reranker, s.queries) for s in overall] == [("base", 12), ("ours", 12)]
+    assert overall[1].mean == pytest.approx((0.3 + 0.545) / 2)
+    small, large, both = found.tests
+    assert small.p_randomisation is small.p_t is small.p_holm is None
+    assert both.difference == pytest.approx((0.15 + 0.045) / 2)
+    assert both.p_randomisation == 2 / 2**11
+    assert large.p_randomisation == large.p_holm == 2 / 2**9
+    assert both.p_holm == 2 * both.p_randomisation
 
 
 @pytest.mark.parametrize(("queries", "tested"), [(5, False), (6, True)])
@@ -76,9 +76,9 @@ def test_no_test_is_made_below_six_queries(queries: int, tested: bool) -> None:
         ("d", "a"): values(*[0.1] * queries),
         ("d", "b"): values(*[0.1 * i for i in range(1, queries + 1)]),
     }
-    (test,) = compare(Plan("t", ["d"], ["a", "b"], ["a"]), stored, seed=1)["tests"]
-    assert [test[p] is not None for p in ("p_randomisation", "p_t", "p_holm")] == [tested] * 3
-    assert test["wins"] == queries - 1
+    (test,) = compare(Plan("t", ["d"], ["a", "b"], ["a"]), stored, seed=1).tests
+    assert [p is not None for p in (test.p_randomisation, test.p_t, test.p_holm)] == [tested] * 3
+    assert test.wins == queries - 1
 
 
 def test_no_two_systems_are_tested_twice() -> None:
@@ -94,11 +94,9 @@ def test_a_test_does_not_depend_on_what_else_is_compared() -> None:
     }
     alone = compare(Plan("t", ["d"], ["a", "b"], ["a"]), stored, seed=1)
     together = compare(Plan("t", ["d"], ["a", "c", "b"], ["a"]), stored, seed=1)
-    (test,) = alone["tests"]
-    (same,) = [test for test in together["tests"] if test["reranker"] == "b"]
-    assert {k: v for k, v in test.items() if k != "p_holm"} == {
-        k: v for k, v in same.items() if k != "p_holm"
-    }
+    (test,) = alone.tests
+    (same,) = [test for test in together.tests if test.reranker == "b"]
+    assert test.model_copy(update={"p_holm": same.p_holm}) == same
 
 
 def test_systems_on_different_queries_are_refused() -> None:

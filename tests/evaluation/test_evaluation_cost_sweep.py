@@ -34,13 +34,13 @@ def test_a_sweep_times_every_point_on_as_many_candidates_and_queries(
     custom = stored[0].rerankers["sleep"]
     rows = cost_sweep.measure_sweep(lambda _: model, custom, work, sweep, name="sleep")
     points = [("candidates", 1), ("candidates", 3), ("batch", 2)]
-    assert [(row["axis"], row["value"]) for row in rows] == 2 * points
-    assert [row["mode"] for row in rows] == 3 * ["online"] + 3 * ["stored"]
+    assert [(row.axis, row.value) for row in rows] == 2 * points
+    assert [row.mode for row in rows] == 3 * ["online"] + 3 * ["stored"]
     assert sizes == 2 * (3 * [(1, 1)] + 3 * [(1, 3)] + 3 * [(2, 3)])
-    assert [row["document_tokens"] for row in rows] == 3 * [7.0] + 3 * [0.0]
+    assert [row.document_tokens for row in rows] == 3 * [7.0] + 3 * [0.0]
     batch = rows[2]
-    assert len(batch["seconds"]) == 2
-    assert batch["queries_per_second"] == pytest.approx(4 / sum(batch["seconds"]))
+    assert len(batch.seconds) == 2
+    assert batch.queries_per_second == pytest.approx(4 / sum(batch.seconds))
 
 
 def test_a_sweep_deeper_than_any_list_is_refused(stored: tuple[Configuration, Layout]) -> None:
@@ -65,7 +65,7 @@ def test_e2rank_is_swept_over_prompt_documents_with_none_as_the_plain_query() ->
     e2rank = E2RankSettings(family="e2rank", model="all-minilm-l6-v2", prompt_documents=10)
     sweep = CostSweepSettings(prompt_documents=[0, 2], samples=1, warm_up=0)
     rows = cost_sweep.measure_sweep(build_one, e2rank, work, sweep, name="e2rank")
-    assert [row["value"] for row in rows] == [0, 2]
+    assert [row.value for row in rows] == [0, 2]
     plain = E2RankSettings(family="e2rank", model="all-minilm-l6-v2", prompt="query-only")
     assert cost_sweep.measure_sweep(lambda _: SleepingReranker(), plain, work, sweep, name="plain") == []
     assert built[1:] == [("query-only", 20), ("eval", 2)]

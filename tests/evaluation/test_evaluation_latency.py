@@ -48,32 +48,32 @@ def test_percentiles_need_samples(size: int, known: set[str]) -> None:
 def test_no_query_is_timed_twice_and_the_warm_up_takes_another() -> None:
     model = SleepingReranker()
     found = measure(model)
-    online = found["modes"]["online"]
-    assert model.ranked == ["q4"] * online["warm_up"] + ["q0", "q1", "q2", "q3"]
-    assert online["samples"] == len(online["seconds"]["total"]) == 4
-    assert 3 <= online["warm_up"] <= 5
-    assert found["labels"] == []
+    online = found.modes["online"]
+    assert model.ranked == ["q4"] * online.warm_up + ["q0", "q1", "q2", "q3"]
+    assert online.samples == len(online.seconds["total"]) == 4
+    assert 3 <= online.warm_up <= 5
+    assert found.labels == ()
 
 
 def test_fewer_queries_than_samples_are_all_timed_once_and_labelled() -> None:
     model = SleepingReranker()
     found = measure(model, queries=3, samples=50, warm_up=2)
-    online = found["modes"]["online"]
+    online = found.modes["online"]
     assert model.ranked == ["q2", "q2", "q0", "q1", "q2"]
-    assert (online["samples"], online["warm_up"], online["warm_up_agreed"]) == (3, 2, False)
-    assert found["labels"] == ["warmed up on a query that is timed as well"]
+    assert (online.samples, online.warm_up, online.warm_up_agreed) == (3, 2, False)
+    assert found.labels == ("warmed up on a query that is timed as well",)
 
 
 def test_stored_documents_take_their_time_before_the_clock() -> None:
     model = SleepingReranker(stores_documents=True)
-    modes = measure(model, document_vectors=["stored", "online"])["modes"]
+    modes = measure(model, document_vectors=["stored", "online"]).modes
     assert list(modes) == ["online", "stored"]
     online, stored = modes["online"], modes["stored"]
-    assert min(online["seconds"]["total"]) >= ENCODE + PROMPT
-    assert PROMPT <= min(stored["seconds"]["total"]) < ENCODE + PROMPT
-    assert (online["document_tokens"], stored["document_tokens"]) == (7.0, 0.0)
-    assert stored["prepared_documents"] == 3
-    assert set(stored["seconds"]) == {"documents", "prompt", "total"}
+    assert min(online.seconds["total"]) >= ENCODE + PROMPT
+    assert PROMPT <= min(stored.seconds["total"]) < ENCODE + PROMPT
+    assert (online.document_tokens, stored.document_tokens) == (7.0, 0.0)
+    assert stored.prepared_documents == 3
+    assert set(stored.seconds) == {"documents", "prompt", "total"}
     assert model.ranked.count("q0") == 2
 
 
@@ -87,17 +87,17 @@ def test_only_a_family_that_stores_documents_has_the_mode(
     stores: bool, asked: list[str], modes: list[str]
 ) -> None:
     model = SleepingReranker(stores_documents=stores)
-    assert list(measure(model, samples=1, document_vectors=asked)["modes"]) == modes
+    assert list(measure(model, samples=1, document_vectors=asked).modes) == modes
     assert bool(model.prepared) == ("stored" in modes)
 
 
 def test_times_are_measured_around_the_ranking_whatever_it_says_of_its_total() -> None:
-    online = measure(SleepingReranker())["modes"]["online"]
-    assert all(ENCODE + PROMPT <= total < 1.0 for total in online["seconds"]["total"])
-    assert online["queries_per_second"] == pytest.approx(4 / sum(online["seconds"]["total"]))
-    assert online["interval"][0] <= online["mean"] <= online["interval"][1]
-    assert online["percentiles"]["prompt"] == {"p50": PROMPT, "p90": None, "p99": None}
-    assert (online["prompt_tokens"], online["output_tokens"], online["candidates"]) == (10.0, 1.0, 3.0)
+    online = measure(SleepingReranker()).modes["online"]
+    assert all(ENCODE + PROMPT <= total < 1.0 for total in online.seconds["total"])
+    assert online.queries_per_second == pytest.approx(4 / sum(online.seconds["total"]))
+    assert online.interval[0] <= online.mean <= online.interval[1]
+    assert online.percentiles["prompt"] == {"p50": PROMPT, "p90": None, "p99": None}
+    assert (online.prompt_tokens, online.output_tokens, online.candidates) == (10.0, 1.0, 3.0)
 
 
 def test_a_failing_query_is_named() -> None:
@@ -196,8 +196,8 @@ def test_tokenising_is_a_share_of_the_total() -> None:
         return rank(query, candidates)
 
     model.rank = tokenise_and_rank  # type: ignore[method-assign]
-    online = measure(model)["modes"]["online"]
-    assert 4 * 0.03 / sum(online["seconds"]["total"]) <= online["tokenising"] < 1
+    online = measure(model).modes["online"]
+    assert 4 * 0.03 / sum(online.seconds["total"]) <= online.tokenising < 1
 
 
 def test_operations_are_set_against_the_rate_of_the_device() -> None:
@@ -206,7 +206,7 @@ def test_operations_are_set_against_the_rate_of_the_device() -> None:
     found = latency.measure_latency(
         SleepingReranker, list(dataset.queries.values()), lists_of(dataset), settings(),
         reranker="sleep", threads=1, seed=13, engine=engine,
-    )["modes"]["online"]  # fmt: skip
+    ).modes["online"]  # fmt: skip
     # 10 prompt tokens, 7 of documents and 1 written, which goes through the output layer too.
-    assert found["flops"] == 2 * 1000 * 17 + 2 * 1010
-    assert found["peak_share"] == pytest.approx(found["flops"] * found["queries_per_second"] / 1e6)
+    assert found.flops == 2 * 1000 * 17 + 2 * 1010
+    assert found.peak_share == pytest.approx(found.flops * found.queries_per_second / 1e6)

@@ -59,9 +59,9 @@ def test_on_real_runs_our_values_and_tests_are_those_of_ranx(shared_data: Path) 
     qrels = ranx.Qrels(read_qrels(folder / "qrels" / "qrels.dl19-passage.txt"))
     runs = [ranx.Run(read_run(path).scores, name=name) for path, name in zip(paths, names, strict=True)]
     theirs = ranx.compare(qrels, runs, ["ndcg@10"], stat_test="student", max_p=0.05, make_comparable=True)
-    for system in ours["systems"]:
-        assert theirs.results[system["reranker"]]["ndcg@10"] == pytest.approx(system["mean"], abs=1e-6)
-    for test in ours["tests"]:
-        pair = theirs.comparisons[frozenset({test["reranker"], test["baseline"]})]["ndcg@10"]
-        assert pair["p_value"] == pytest.approx(test["p_t"], rel=1e-6)
-        assert 0 < test["detectable"] < 0.2
+    for system in ours.systems:
+        assert theirs.results[system.reranker]["ndcg@10"] == pytest.approx(system.mean, abs=1e-6)
+    for test in ours.tests:
+        pair = theirs.comparisons[frozenset({test.reranker, test.baseline})]["ndcg@10"]
+        assert pair["p_value"] == pytest.approx(test.p_t, rel=1e-6)
+        assert 0 < test.detectable < 0.2

@@ -11,6 +11,7 @@ import pytest
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
 from e2rank_eval.records import Trace
+from e2rank_eval.store.results import QueryCounts
 from e2rank_eval.store.traces import trace_row, write_traces
 from e2rank_eval.store.trec import write_qrels, write_run
 
@@ -28,13 +29,14 @@ def files(tmp_path: Path) -> tuple[Path, Path, Path]:
 
 def test_a_metrics_file_says_all_about_its_queries(files: tuple[Path, Path, Path]) -> None:
     run, qrels, traces = files
-    metrics = evaluate_files(run, qrels, ["RR@10", "P@1"], traces=traces, seed=13)
-    assert (metrics["dataset"], metrics["first_stage"], metrics["reranker"]) == ("lee", "bm25", "e2rank")
-    assert metrics["queries"] == {"qrels": 3, "run": 3, "ignored": 1, "unanswered": ["q3"]}
-    assert metrics["failed"] == ["q2"]
-    assert metrics["per_query"]["RR@10"] == {"q1": 1.0, "q2": 0.5, "q3": 0.0}
-    assert metrics["mean"] == {"RR@10": 0.5, "P@1": pytest.approx(1 / 3)}
-    low, high = metrics["interval"]["RR@10"]
+    names = ("lee", "bm25", "e2rank")
+    metrics = evaluate_files(run, qrels, ["RR@10", "P@1"], traces=traces, names=names, seed=13)
+    assert (metrics.dataset, metrics.first_stage, metrics.reranker) == names
+    assert metrics.queries == QueryCounts(qrels=3, run=3, ignored=1, unanswered=("q3",))
+    assert metrics.failed == ("q2",)
+    assert metrics.per_query["RR@10"] == {"q1": 1.0, "q2": 0.5, "q3": 0.0}
+    assert metrics.mean == {"RR@10": 0.5, "P@1": pytest.approx(1 / 3)}
+    low, high = metrics.interval["RR@10"]
     assert 0.0 <= low < 0.5 < high <= 1.0
 
 
@@ -62,15 +64,14 @@ def test_a_gzipped_run_from_elsewhere_scores_the_same_and_has_no_names(
     packed = tmp_path / "elsewhere.txt.gz"
     packed.write_bytes(gzip.compress(run.read_bytes()))
     named, plain = (evaluate_files(path, qrels, seed=13) for path in (run, packed))
-    assert plain["dataset"] is plain["first_stage"] is plain["reranker"] is None
-    assert named["per_query"] == plain["per_query"]
+    assert plain.dataset == plain.first_stage == plain.reranker == ""
+    assert named.per_query == plain.per_query
 
 
 def test_another_seed_moves_the_interval_and_nothing_else(files: tuple[Path, Path, Path]) -> None:
     run, qrels, _ = files
     one, two = (evaluate_files(run, qrels, ["nDCG@10"], seed=seed) for seed in (1, 2))
-    changed = {key for key in one if one[key] != two[key]}
-    assert changed <= {"seed", "interval"}
+    assert one.model_copy(update={"seed": two.seed, "interval": two.interval}) == two
 
 
 def test_judgements_of_another_collection_are_refused(files: tuple[Path, Path, Path], tmp_path: Path) -> None:

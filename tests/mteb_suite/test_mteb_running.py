@@ -23,8 +23,9 @@ from e2rank_eval.mteb_suite.execution import refuse_missing
 from e2rank_eval.mteb_suite.local_tasks import local_task, local_tasks
 from e2rank_eval.mteb_suite.registration import register
 from e2rank_eval.mteb_suite.result_files import ResultFiles
-from e2rank_eval.mteb_suite.running import TaskRecord, run_tasks
+from e2rank_eval.mteb_suite.running import run_tasks
 from e2rank_eval.mteb_suite.tasks import load_task, wanted_tasks
+from e2rank_eval.store.results import MtebTask
 
 ROOT = Path(__file__).parents[2]
 LEE = {"LeeRetrieval": "Retrieval"}
@@ -33,10 +34,10 @@ LEE = {"LeeRetrieval": "Retrieval"}
 @pytest.fixture
 def run(
     minilm: Callable[[], MtebEncoder], own_cache: Path, lee_dataset: object, tmp_path: Path
-) -> Callable[..., TaskRecord]:
+) -> Callable[..., MtebTask]:
     """Runs LeeRetrieval into one folder, with a model loaded afresh."""
 
-    def once(model: MtebEncoder | None = None) -> TaskRecord:
+    def once(model: MtebEncoder | None = None) -> MtebTask:
         files = ResultFiles(tmp_path / "mteb")
         (record,) = run_tasks(model or minilm(), LEE, lambda name: local_task(name, own_cache), files)
         return record
@@ -49,7 +50,7 @@ def _result(folder: Path) -> Path:
     return path
 
 
-def test_a_finished_task_is_kept_and_mteb_reads_it(run: Callable[..., TaskRecord], tmp_path: Path) -> None:
+def test_a_finished_task_is_kept_and_mteb_reads_it(run: Callable[..., MtebTask], tmp_path: Path) -> None:
     first = run()
     path = _result(tmp_path)
     assert path.parts[-3:-1] == (
@@ -70,7 +71,7 @@ def test_a_finished_task_is_kept_and_mteb_reads_it(run: Callable[..., TaskRecord
 
 
 def test_mteb_tabulates_results_of_registered_tasks_and_models(
-    run: Callable[..., TaskRecord], tmp_path: Path
+    run: Callable[..., MtebTask], tmp_path: Path
 ) -> None:
     first = run()
     known = _result(tmp_path).parent
@@ -94,7 +95,7 @@ def test_mteb_tabulates_results_of_registered_tasks_and_models(
 
 
 def test_mteb_runs_a_registered_task_by_its_name(
-    run: Callable[..., TaskRecord], minilm: Callable[[], MtebEncoder], fetch_cache: Path,
+    run: Callable[..., MtebTask], minilm: Callable[[], MtebEncoder], fetch_cache: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     register()
@@ -107,7 +108,7 @@ def test_mteb_runs_a_registered_task_by_its_name(
 
 
 def test_a_torn_result_is_reported_and_made_again(
-    run: Callable[..., TaskRecord], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Callable[..., MtebTask], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = run()
     path = _result(tmp_path)
@@ -118,7 +119,7 @@ def test_a_torn_result_is_reported_and_made_again(
 
 
 def test_a_result_of_other_inputs_is_made_again(
-    run: Callable[..., TaskRecord], minilm: Callable[[], MtebEncoder], tmp_path: Path,
+    run: Callable[..., MtebTask], minilm: Callable[[], MtebEncoder], tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     first = run()
@@ -140,7 +141,7 @@ def test_a_failing_task_is_named_and_the_others_are_run(
     assert [record.score is not None for record in records] == [False, True]
     assert records[0].failure == "set E2RANK_DATA to a folder that holds sts/"
     with pytest.raises(UnavailableError, match=r"1 of 2 tasks have no score: STS13Local: set E2RANK_DATA"):
-        refuse_missing({"tasks": [record.row() for record in records]})
+        refuse_missing(records)
 
 
 def test_benchmarks_and_tasks_by_name() -> None:

@@ -20,9 +20,9 @@ def test_means_over_tasks_and_over_types_differ_where_types_are_of_different_siz
 
 def test_a_partial_mean_is_never_printed_without_its_count() -> None:
     summary = summarise(WANTED, {"STS13": 80.0, "SciFact": 30.0, "Other": 1.0})
-    assert summary.tasks.told() == "55.00 (only 2 of 3)"
-    assert summary.by_type["STS"].told() == "80.00 (only 1 of 2)"
-    assert summary.types.told() == "30.00 (only 1 of 2)"
+    assert summary.tasks.text() == "55.00 (only 2 of 3)"
+    assert summary.by_type["STS"].text() == "80.00 (only 1 of 2)"
+    assert summary.types.text() == "30.00 (only 1 of 2)"
     assert summary.missing == ("STS14",)
 
 

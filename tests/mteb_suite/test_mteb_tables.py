@@ -16,8 +16,8 @@ from e2rank_eval.mteb_suite.summary import summarise
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.render import to_csv, to_markdown
 from e2rank_eval.report.tables import build_table
-from e2rank_eval.store.files import write_json
 from e2rank_eval.store.layout import MTEB_RECORD, Layout
+from e2rank_eval.store.results import MtebRecord, write_record
 
 ROOT = Path(__file__).parents[2]
 OURS = "e2rank-0.6b"
@@ -43,14 +43,25 @@ def _results(folder: Path, benchmark: str, paper_table: str, scores: dict[str, f
         {"task": task, "type": kind, "score": scores.get(task), "failure": None} | costs
         for task, kind in wanted.items()
     ]
-    record = {
+    record: dict[str, Any] = {
+        "benchmark": benchmark,
         "system": "e2rank-0.6b",
         "name": "Alibaba-NLP/E2Rank-0.6B",
         "revision": "0" * 40,
         "tasks": tasks,
     }
     path = layout.path(MTEB_RECORD, entry="suite", system="e2rank-0.6b")
-    write_json(path, record | summarise(wanted, scores).row())
+    means = summarise(wanted, scores)
+    write_record(
+        path,
+        MtebRecord(
+            **record,
+            mean_task=means.tasks,
+            mean_task_type=means.types,
+            by_type=dict(means.by_type),
+            missing=means.missing,
+        ),
+    )
     return Results(layout, configuration)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from e2rank_eval.datasets.statistics import statistics
 from e2rank_eval.records import Dataset
-from e2rank_eval.report.artefacts import DatasetDescription
 from e2rank_eval.report.collect import open_results
 from e2rank_eval.report.dataset_pages import grades_table, lengths_table
 from e2rank_eval.store.layout import Layout
+from e2rank_eval.store.results import DatasetDescription
 
 
 def described(dataset: Dataset) -> DatasetDescription:

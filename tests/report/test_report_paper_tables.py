@@ -139,6 +139,8 @@ def test_mteb_scores_are_read_from_its_own_result_files(tmp_path: Path) -> None:
     # The record of the graph's job, where there is one, goes before files that may be of another revision.
     task = dict.fromkeys(("seconds", "texts", "tokens", "truncated", "forward_tokens", "failure"))
     record = {"system": "e2rank-0.6b", "name": "E2Rank-0.6B", "revision": "main", "missing": []}
+    mean = {"value": 31.5, "scored": 1, "wanted": 1}
+    record |= {"benchmark": None, "mean_task": mean, "mean_task_type": mean, "by_type": {}}
     tasks = [task | {"task": "SummEval", "type": "Summarization", "score": 31.5}]
     path = results.layout.path(places.MTEB_RECORD, entry="v1", system="e2rank-0.6b")
     write_json(path, record | {"tasks": tasks})

@@ -22,6 +22,7 @@ rule evaluate:
         seed=CONFIG.seed,
     shell:
         "e2rank-eval evaluate {input.run} {input.qrels} --trace {input.trace} --output {output.metrics}"
+        " --dataset {wildcards.dataset} --first-stage {wildcards.first_stage} --reranker {wildcards.reranker}"
         " --seed {params.seed} 2>&1 | tee {log}"
 
 

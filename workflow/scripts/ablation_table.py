@@ -11,14 +11,13 @@ import sys
 from pathlib import Path
 
 from e2rank_eval.cli.common import open_configuration
-from e2rank_eval.evaluation.comparison import MACRO
 from e2rank_eval.paper import published
-from e2rank_eval.report.artefacts import Comparison
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.names import label
 from e2rank_eval.report.render import to_csv, to_markdown
 from e2rank_eval.report.table import Cell, Column, Table, ranked
 from e2rank_eval.store.files import write_json, write_text
+from e2rank_eval.store.results import MACRO, Comparison
 
 CONFIG = Path("config/trained-ablation.yaml")
 FULL = "full"

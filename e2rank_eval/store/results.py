@@ -1,0 +1,302 @@
+"""The stored results as typed records, shared by the commands that write them and by every reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.store.files import read_json, write_json
+
+Interval = tuple[float, float]
+"""Bootstrap 95 % interval, in the unit of the value that it belongs to."""
+
+ModeName = Literal["online", "stored"]
+"""Whether document vectors are computed while the clock runs, or encoded ahead of it."""
+
+MACRO = "mean over collections"
+"""What the rows over all collections of a comparison carry in place of a data set's name."""
+
+
+class Record(BaseModel):
+    """A frozen record; unknown keys are ignored, missing or mistyped ones are errors."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class QueryCounts(Record):
+    """``run`` counts the run's queries, ``ignored`` those of them without judgements; the judged
+    queries that the run lacks are ``unanswered`` and count as 0."""
+
+    qrels: int
+    run: int
+    ignored: int
+    unanswered: tuple[str, ...]
+
+
+class Metrics(Record):
+    """One run's effectiveness, values from 0 to 1; ``per_query[measure][query_id]``.
+
+    ``dataset``, ``first_stage`` and ``reranker`` are empty for a run that no configuration names.
+    ``failed`` are the queries that kept their first-stage order.
+    """
+
+    dataset: str
+    first_stage: str
+    reranker: str
+    measures: tuple[str, ...]
+    queries: QueryCounts
+    ties: int
+    failed: tuple[str, ...]
+    seed: int
+    mean: dict[str, float]
+    interval: dict[str, Interval]
+    per_query: dict[str, dict[str, float]]
+
+
+class SystemRow(Record):
+    """One system's mean on a data set, or over all of them (:data:`MACRO`)."""
+
+    dataset: str
+    reranker: str
+    queries: int
+    mean: float
+    interval: Interval
+
+
+class TestRow(Record):
+    """One paired test; ``difference`` is reranker minus baseline, p values are None where too few queries.
+
+    ``detectable`` is the minimum detectable difference of a single collection.
+    """
+
+    __test__ = False
+
+    dataset: str
+    reranker: str
+    baseline: str
+    queries: int
+    difference: float
+    p_randomisation: float | None
+    p_t: float | None
+    p_holm: float | None
+    effect_size: float | None
+    detectable: float | None
+    wins: int
+    ties: int
+    losses: int
+
+
+class Comparison(Record):
+    """Systems compared on the same queries; ``first_stage`` is empty for runs from elsewhere."""
+
+    title: str
+    note: str
+    first_stage: str
+    measure: str
+    baselines: tuple[str, ...]
+    rerankers: tuple[str, ...]
+    datasets: tuple[str, ...]
+    permutations: int
+    seed: int
+    systems: tuple[SystemRow, ...]
+    tests: tuple[TestRow, ...]
+
+
+class Mode(Record):
+    """Times of one system in one mode: seconds by phase and query, tokens and candidates per query.
+
+    ``tokenising`` is the share of the total, ``peak_share`` that of the device's measured rate;
+    ``flops`` and ``peak_share`` are None where the model's shape is unknown. ``prepare_seconds`` and
+    ``prepared_documents`` belong to mode ``stored``.
+    """
+
+    samples: int
+    warm_up: int
+    warm_up_agreed: bool
+    seconds: dict[str, tuple[float, ...]]
+    percentiles: dict[str, dict[str, float | None]]
+    mean: float
+    interval: Interval
+    tokenising: float
+    queries_per_second: float
+    prompt_tokens: float
+    document_tokens: float
+    output_tokens: float
+    candidates: float
+    peak_memory_bytes: int
+    flops: float | None
+    peak_share: float | None
+    prepare_seconds: float | None = None
+    prepared_documents: int | None = None
+
+    @property
+    def median(self) -> float:
+        """p50 of the total, in seconds; known whatever the number of samples."""
+        value = self.percentiles["total"]["p50"]
+        assert value is not None
+        return value
+
+
+class CostPoint(Record):
+    """One point of a sweep; ``seconds`` of each call, which ranks one query or, on axis batch, ``value``."""
+
+    axis: Literal["candidates", "prompt_documents", "batch"]
+    value: int
+    mode: ModeName
+    seconds: tuple[float, ...]
+    queries_per_second: float
+    prompt_tokens: float
+    document_tokens: float
+    output_tokens: float
+    peak_memory_bytes: int
+
+
+class Latency(Record):
+    """The times of one reranker on one data set and device; ``labels`` limit what they may be used for."""
+
+    dataset: str
+    first_stage: str
+    reranker: str
+    modes: dict[ModeName, Mode]
+    load_seconds: float
+    device: str
+    threads: int
+    labels: tuple[str, ...]
+    resumed: bool
+    matmul_rate: float | None = None
+    prefix_cache: bool | None = None
+    compiled: bool | None = None
+    sweep: tuple[CostPoint, ...] = ()
+
+
+class TaskMean(Record):
+    """``value`` over ``scored`` of ``wanted`` tasks; None where none is scored."""
+
+    value: float | None
+    scored: int
+    wanted: int
+
+    @property
+    def complete(self) -> bool:
+        return self.scored == self.wanted
+
+    def text(self) -> str:
+        """The mean as it may be printed: one over a part of the tasks always says so.
+
+        >>> [TaskMean(value=81.0, scored=2, wanted=wanted).text() for wanted in (2, 3)]
+        ['81.00 (2 of 2)', '81.00 (only 2 of 3)']
+        """
+        if self.value is None:
+            return f"– (0 of {self.wanted})"
+        return f"{self.value:.2f} ({'' if self.complete else 'only '}{self.scored} of {self.wanted})"
+
+
+class MtebTask(Record):
+    """One task of an mteb record: ``score`` is mteb's main score x 100, the mean over splits and subsets.
+
+    Seconds and tokens are what the task took when it was computed, over all its attempts; None for a
+    result that was stored already. ``failure`` says why there is no score.
+    """
+
+    task: str
+    type: str
+    score: float | None = None
+    seconds: float | None = None
+    texts: int | None = None
+    tokens: int | None = None
+    truncated: int | None = None
+    forward_tokens: int | None = None
+    failure: str | None = None
+
+
+class MtebRecord(Record):
+    """One model or reranker on the tasks of an mteb entry, with means over tasks and types."""
+
+    system: str
+    name: str
+    revision: str
+    benchmark: str | None
+    tasks: tuple[MtebTask, ...]
+    mean_task: TaskMean
+    mean_task_type: TaskMean
+    by_type: dict[str, TaskMean]
+    missing: tuple[str, ...]
+
+
+class Manifest(Record):
+    """The volatile facts of how one output file was made."""
+
+    artefact: str
+    sha256: str
+    command: str
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    started: str
+    seconds: float
+
+
+class Spread(Record):
+    min: float
+    median: float
+    mean: float
+    max: float
+
+
+class Statistics(Record):
+    """A collection in numbers; ``grades`` counts judgements by grade."""
+
+    words_per_document: Spread
+    words_per_query: Spread
+    tokens_per_document: Spread
+    tokens_per_query: Spread
+    judgements_per_query: Spread
+    grades: dict[str, int]
+
+
+class DatasetDescription(Record):
+    """A stored collection's manifest; ``show_text`` says whether its texts may be shown to others."""
+
+    id: str
+    title: str
+    documents: int
+    queries: int
+    judgements: int
+    licence: str
+    show_text: bool
+    left_out: dict[str, int]
+    findings: dict[str, int]
+    statistics: Statistics
+
+
+Kind = TypeVar("Kind", bound=Record)
+
+
+def as_json(record: Record) -> dict[str, Any]:
+    """Return a record as JSON-ready dictionaries and lists."""
+    return record.model_dump(mode="json")
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record as indented JSON with sorted keys; NaN is refused (``ValueError``)."""
+    write_json(path, as_json(record))
+
+
+def read_record(path: Path, kind: type[Kind]) -> Kind:
+    """Read what :func:`write_record` wrote.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, is not JSON or lacks a field of ``kind``.
+    """
+    try:
+        return kind.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{key}: {first['msg']}", path=path, hint="make this file again") from error

@@ -47,18 +47,20 @@ def doctor(config: ConfigOption = DEMO, json: JsonOption = False) -> None:
 
 @app.command()
 def audit(json: JsonOption = False) -> None:
-    """Recompute every average that the paper prints and cross its tables and claims.
+    """Recompute every average that the paper prints, and compare what its tables print twice.
 
     Example: e2rank-eval audit
     """
-    from e2rank_eval.paper.audit import audit as examine
-    from e2rank_eval.paper.audit import audit_rows
-    from e2rank_eval.paper.findings import findings_markdown
+    from dataclasses import asdict
 
+    from e2rank_eval.paper.audit import audit as examine
+    from e2rank_eval.paper.audit import findings_markdown
+
+    findings = examine()
     if json:
-        print_json(audit_rows())
+        print_json([asdict(finding) for finding in findings])
     else:
-        typer.echo(findings_markdown(examine()))
+        typer.echo(findings_markdown(findings))
 
 
 @app.command()
@@ -69,8 +71,7 @@ def reproduce(
     ] = None,
     cache: Annotated[Path, typer.Option("--cache", help="Where fetched files are kept.")] = Path("cache"),
     output: Annotated[
-        Path | None,
-        typer.Option("--output", help="Write first_stages.{csv,md,json} into this folder instead."),
+        Path | None, typer.Option("--output", help="Write first_stages.{csv,md} into this folder instead.")
     ] = None,
     metrics: Annotated[
         Path | None, typer.Option("--metrics", help="Write one run's metrics here, per query, instead.")
@@ -81,22 +82,22 @@ def reproduce(
 
     Example: e2rank-eval reproduce bm25-dl19
     """
-    from e2rank_eval.paper.reproduction import reproduce as run
-    from e2rank_eval.paper.reproduction_files import (
-        reproduction_markdown,
-        reproduction_rows,
-        write_reproduction,
-        write_run_metrics,
-    )
+    from dataclasses import asdict
+
+    from e2rank_eval.errors import InputError
+    from e2rank_eval.paper import reproduction
 
     if metrics is not None:
-        write_run_metrics(metrics, ids or [], cache, runs_from)
-        return
-    if output is not None:
-        write_reproduction(output, cache, runs_from)
-        return
-    cells = run(cache, runs_from, ids)
-    if json:
-        print_json(reproduction_rows(cells))
+        if ids is None or len(ids) != 1:
+            raise InputError(
+                "--metrics takes one run", hint="name one: e2rank-eval reproduce RUN --metrics F"
+            )
+        reproduction.write_run_metrics(metrics, ids[0], cache, runs_from)
+    elif output is not None:
+        reproduction.write_reproduction(output, cache, runs_from)
     else:
-        typer.echo(reproduction_markdown(cells))
+        cells = reproduction.reproduce(cache, runs_from, ids)
+        if json:
+            print_json([asdict(cell) for cell in cells])
+        else:
+            typer.echo(reproduction.reproduction_markdown(cells))

@@ -17,7 +17,7 @@ from e2rank_eval.config import (
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published
 from e2rank_eval.paper.mteb_tasks import tasks_of
-from e2rank_eval.paper.published import Cell
+from e2rank_eval.paper.published import PublishedCell
 from e2rank_eval.paper.quantities import Quantity, Tables
 from e2rank_eval.paper.reproduction import quantities
 from e2rank_eval.paper.structure import TableStructure, structure
@@ -75,7 +75,7 @@ class GridCell:
 
     system: str
     column: str
-    published: Cell | None
+    published: PublishedCell | None
     sources: tuple[Source, ...]
     needs: str = ""
 

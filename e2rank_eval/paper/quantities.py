@@ -1,15 +1,14 @@
-"""Printed cells as quantities: what a number measures, whichever table prints it."""
+"""Printed cells as quantities: what a number measures, whichever table prints it, and how exactly."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from e2rank_eval.errors import InputError
-from e2rank_eval.paper.published import Cell
-from e2rank_eval.paper.rounding import Printed, decimals, row_decimals
-from e2rank_eval.paper.structure import ColumnMeaning, Structure, SystemMeaning, TableStructure
+from e2rank_eval.paper.published import PublishedCell
+from e2rank_eval.paper.structure import ColumnMeaning, Structure, SystemMeaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,84 +21,91 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True)
+class Rounded:
+    """A rounded number: the true one is at most ``half`` away from ``value``, both ends included."""
+
+    value: Fraction
+    half: Fraction
+
+    def agrees(self, other: Rounded) -> bool:
+        """Return whether one true value can round to both."""
+        return abs(self.value - other.value) <= self.half + other.half
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One system of one table, by column.
 
-    ``places`` are the decimals that its numbers need, ``digits`` those that are printed: a row taken
-    over from a source with fewer decimals may be filled up with zeros.
+    ``digits`` are the decimals that are printed, ``places`` those that one of its numbers needs: a row
+    taken from a source with fewer decimals may be padded with zeros.
     """
 
     table: str
     system: str
-    cells: Mapping[str, Cell]
+    cells: Mapping[str, PublishedCell]
     places: int
     digits: int
 
-    def printed(self, column: str) -> Printed:
-        """The column's number with what rounding to the decimals that the row needs leaves open."""
-        return Printed.of(self.cells[column].printed, self.places)
-
-    def as_printed(self, column: str) -> Printed:
-        """The column's number with what rounding to the printed decimals leaves open."""
-        return Printed.of(self.cells[column].printed, self.digits)
+    def number(self, column: str, decimals: int | None = None) -> Rounded:
+        """Return the column's number as one rounded to ``decimals`` places, by default to ``places``."""
+        half = Fraction(1, 2 * 10 ** (self.places if decimals is None else decimals))
+        return Rounded(Fraction(self.cells[column].printed), half)
 
 
 class Tables:
-    """The published cells by row and by quantity.
+    """The published cells by row and by quantity."""
 
-    Raises
-    ------
-    InputError
-        When a table of the data is not described in the structure.
-    """
-
-    def __init__(self, cells: Sequence[Cell], structure: Structure) -> None:
+    def __init__(self, cells: Sequence[PublishedCell], structure: Structure) -> None:
         self.structure = structure
-        by_row: dict[tuple[str, str], dict[str, Cell]] = defaultdict(dict)
+        by_row: dict[tuple[str, str], dict[str, PublishedCell]] = defaultdict(dict)
         for cell in cells:
-            if cell.table not in structure.tables:
-                raise InputError(
-                    f"table {cell.table!r} is not described in tables.yaml", line=cell.line,
-                    path="tables.csv", hint="describe it there",
-                )  # fmt: skip
             by_row[cell.table, cell.system][cell.column] = cell
-        self.rows = {
-            key: Row(
-                *key,
-                found,
-                row_decimals(cell.printed for cell in found.values()),
-                max(decimals(cell.printed) for cell in found.values()),
-            )
-            for key, found in by_row.items()
-        }
+        self.rows: dict[tuple[str, str], Row] = {}
         self.quantities: dict[Quantity, list[tuple[Row, str]]] = defaultdict(list)
-        for row in self.rows.values():
-            for column in row.cells:
+        for key, found in by_row.items():
+            decimals = [cell.printed.partition(".")[2] for cell in found.values()]
+            places, digits = max(len(one.rstrip("0")) for one in decimals), max(map(len, decimals))
+            row = self.rows[key] = Row(*key, found, places, digits)
+            for column in found:
                 self.quantities[self.quantity(row, column)].append((row, column))
 
-    def of_table(self, table: str) -> list[Row]:
-        return [row for row in self.rows.values() if row.table == table]
-
     def quantity(self, row: Row, column: str) -> Quantity:
-        """What a cell measures, by the names that all tables share."""
+        """Return what a cell measures, by the names that all tables share."""
         meaning = self.structure.tables[row.table]
         of_column = meaning.columns.get(column, ColumnMeaning())
         of_system = meaning.systems.get(row.system, SystemMeaning())
-        system = of_column.systems.get(row.system) or of_system.system or row.system
-        return Quantity(_setting(meaning, of_column, of_system), system, of_column.column or column)
+        return Quantity(
+            of_column.setting or of_system.setting or meaning.setting,
+            of_column.systems.get(row.system) or of_system.system or row.system,
+            of_column.column or column,
+        )
 
     def parts(self, row: Row, column: str) -> list[tuple[Row, str]] | None:
-        """The cells that an average is of: in its own row, else those of the same quantities elsewhere.
+        """Return the cells that an average is of: its own row's, else the same quantities elsewhere.
 
-        None where no table prints all of them.
+        None where the column is not an average or no table prints all of its parts.
         """
-        weights = self.structure.parts[self.structure.tables[row.table].averages[column]]
-        if all(part in row.cells for part in weights):
+        name = self.structure.tables[row.table].averages.get(column)
+        if name is None:
+            return None
+        weights = self.structure.parts[name]
+        if weights.keys() <= row.cells.keys():
             return [(row, part) for part in weights]
         average = self.quantity(row, column)
         found = [self.quantities.get(Quantity(average.setting, average.system, part)) for part in weights]
         return [cells[0] for cells in found if cells] if all(found) else None
 
-
-def _setting(table: TableStructure, column: ColumnMeaning, system: SystemMeaning) -> str:
-    return column.setting or system.setting or table.setting
+    def mean(self, row: Row, column: str) -> Rounded | None:
+        """Return the average of a column's parts, with the farthest that rounding can take it."""
+        parts = self.parts(row, column)
+        if parts is None:
+            return None
+        weights = self.structure.parts[self.structure.tables[row.table].averages[column]].values()
+        numbers = [source.number(part) for source, part in parts]
+        total = sum(weights)
+        return Rounded(
+            sum((one.value * weight for one, weight in zip(numbers, weights, strict=True)), Fraction())
+            / total,
+            sum((one.half * weight for one, weight in zip(numbers, weights, strict=True)), Fraction())
+            / total,
+        )

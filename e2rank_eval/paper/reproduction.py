@@ -1,9 +1,14 @@
-"""Rows of the paper that published runs give back: our value beside the printed one, with a verdict."""
+"""Rows of the paper that scored public runs reproduce: our value beside the printed one, with a verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import csv
+import io
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from importlib import resources
 from pathlib import Path
 
 import yaml
@@ -11,84 +16,61 @@ import yaml
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.evaluation.scoring import metrics_record
 from e2rank_eval.paper import published
-from e2rank_eval.paper import runs as registry
-from e2rank_eval.paper.first_stage_runs import load_judgements, load_run
 from e2rank_eval.paper.quantities import Quantity, Row, Tables
-from e2rank_eval.paper.structure import Tolerance, structure
-from e2rank_eval.paper.verdicts import Verdict, equal_to_the_digit, verdict
+from e2rank_eval.paper.runs import load_judgements, load_run, registry, run_entry
+from e2rank_eval.paper.structure import Tolerance, Verdict, structure
 from e2rank_eval.progress import track
-from e2rank_eval.store.results import Metrics
+from e2rank_eval.store.files import write_text
+from e2rank_eval.store.manifests import write_manifest
+from e2rank_eval.store.results import Metrics, write_record
 
 MEASURE = "nDCG@10"
 TABLES = ("1", "2", "11", "18", "21")
 SEED = 13
-_PERCENT = 100.0
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a run scores: mean nDCG@10 x 100 over all judged queries and its bootstrap 95 % interval."""
-
-    run: str
-    ours: float
-    interval: tuple[float, float]
-    queries: int
-    unanswered: int
+_DECIMALS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ReproducedCell:
-    """One cell of a table, and what our run gives for it.
+    """One cell of a table and what our run gives for it, as nDCG@10 x 100 over all judged queries.
 
-    ``measured`` is None where no run gives it: ``needs`` then says what would. ``table`` and
-    ``printed`` are empty where the paper prints no value.
+    ``run`` and what follows from it are None where no run gives the cell: ``needs`` then says what would.
+    ``table`` and ``published`` (digits as printed) are empty where the paper prints no value. Values are
+    rounded to 4 decimals; the bounds are those of the bootstrap 95 % interval.
     """
 
     table: str
     system: str
     column: str
-    printed: str | None
-    verdict: Verdict
-    measured: Measured | None
-    command: str
-    needs: str
-
-    @property
-    def equal(self) -> bool | None:
-        """Whether our value shows the printed digits; None where one of the two is missing."""
-        if self.measured is None or self.printed is None:
-            return None
-        return equal_to_the_digit(self.measured.ours, self.printed)
+    published: str | None
+    ours: float | None = None
+    difference: float | None = None
+    equal_to_the_digit: bool | None = None
+    verdict: Verdict = "not run"
+    interval_low: float | None = None
+    interval_high: float | None = None
+    queries: int | None = None
+    unanswered: int | None = None
+    run: str | None = None
+    command: str = ""
+    needs: str = ""
 
 
 def quantities() -> dict[str, Quantity | None]:
-    """Run of the registry -> the quantity that it gives, None where the paper prints none."""
-    text = Path(__file__).with_name("reproduction.yaml").read_text(encoding="utf-8")
+    """Return the quantity that each run of the registry gives, None where the paper prints none."""
+    text = (resources.files("e2rank_eval.paper") / "reproduction.yaml").read_text(encoding="utf-8")
     return {name: Quantity(**value) if value else None for name, value in yaml.safe_load(text).items()}
 
 
-def measure(name: str, cache: Path, runs_from: Path | None = None) -> Measured:
-    """Score one run of the registry; a judged query that it lacks counts as 0.
+def run_metrics(name: str, cache: Path, runs_from: Path | None = None) -> Metrics:
+    """Evaluate one run of the registry; values from 0 to 1, and a judged query that it lacks counts as 0.
 
     Raises
     ------
     InputError, UnavailableError
-        As ``first_stage_runs.load_run`` does.
+        As ``runs.load_run`` does.
     """
-    found = run_metrics(name, cache, runs_from)
-    low, high = found.interval[MEASURE]
-    return Measured(
-        name, _PERCENT * found.mean[MEASURE], (_PERCENT * low, _PERCENT * high),
-        found.queries.qrels, len(found.queries.unanswered),
-    )  # fmt: skip
-
-
-def run_metrics(name: str, cache: Path, runs_from: Path | None = None) -> Metrics:
-    """Evaluate one run of the registry; values from 0 to 1.
-
-    Raises as :func:`measure` does.
-    """
-    entry = registry.run(name)
+    entry = run_entry(name)
     judgements = load_judgements(entry.dataset, cache, runs_from)
     found = evaluate(load_run(name, cache, runs_from), judgements, [MEASURE])
     return metrics_record(found, names=(entry.dataset, entry.retriever, name), seed=SEED)
@@ -97,55 +79,143 @@ def run_metrics(name: str, cache: Path, runs_from: Path | None = None) -> Metric
 def reproduce(
     cache: Path, runs_from: Path | None = None, names: Iterable[str] | None = None
 ) -> list[ReproducedCell]:
-    """Every cell of the rows that runs of the registry (``names``, all by default) belong to.
+    """Return every cell of the rows that runs of the registry (``names``, all by default) belong to.
 
     A row is shown whole: its cells that no run gives are ``not run`` and say what they need.
     """
-    wanted, of = list(names or quantities()), quantities()
+    given = quantities()
+    wanted = list(names or given)
     for name in wanted:
-        registry.run(name)
+        run_entry(name)
     progress = track(wanted, description="runs", total=len(wanted))
-    given = {name: measure(name, cache, runs_from) for name in progress}
+    metrics = {name: run_metrics(name, cache, runs_from) for name in progress}
     tables = Tables([cell for cell in published.cells() if cell.table in TABLES], structure())
-    by_quantity = {quantity: found for name, found in given.items() if (quantity := of[name]) is not None}
+    runs = {quantity: name for name in wanted if (quantity := given[name]) is not None}
     cells = []
     for row in tables.rows.values():
-        if any(tables.quantity(row, column) in by_quantity for column in row.cells):
-            cells += [_cell(tables, row, column, by_quantity) for column in row.cells]
+        if any(tables.quantity(row, column) in runs for column in row.cells):
+            for column, printed in row.cells.items():
+                place = (row.table, row.system, column, printed.printed)
+                run = runs.get(tables.quantity(row, column))
+                if run is None:
+                    cells.append(ReproducedCell(*place, needs=_needs(tables, row, column, runs)))
+                else:
+                    tolerance = tables.structure.tables[row.table].tolerance
+                    cells.append(_scored(*place, metrics[run], tolerance))
     tolerance = structure().tables[TABLES[0]].tolerance
-    return cells + [_unpublished(found, tolerance) for name, found in given.items() if of[name] is None]
+    for name in wanted:
+        if given[name] is None:
+            entry = run_entry(name)
+            cells.append(_scored("", entry.retriever, entry.dataset, None, metrics[name], tolerance))
+    return cells
 
 
-def _cell(tables: Tables, row: Row, column: str, by_quantity: Mapping[Quantity, Measured]) -> ReproducedCell:
-    found = by_quantity.get(tables.quantity(row, column))
-    printed = row.cells[column]
-    meaning = tables.structure.tables[row.table]
-    if found is None:
-        return ReproducedCell(
-            row.table, row.system, column, printed.printed, "not run", None, "",
-            _needs(tables, row, column, by_quantity),
-        )  # fmt: skip
-    judged = verdict(found.ours, printed.value, meaning.tolerance, found.interval)
+def _scored(
+    table: str,
+    system: str,
+    column: str,
+    printed: str | None,
+    metrics: Metrics,
+    tolerance: Tolerance,
+) -> ReproducedCell:
+    ours, run = 100 * metrics.mean[MEASURE], str(metrics.reranker)
+    low, high = (100 * bound for bound in metrics.interval[MEASURE])
+    value = None if printed is None else float(printed)
     return ReproducedCell(
-        row.table, row.system, column, printed.printed, judged, found, command(found.run), ""
+        table,
+        system,
+        column,
+        printed,
+        ours=_rounded(ours),
+        difference=None if value is None else _rounded(ours - value),
+        equal_to_the_digit=None if printed is None else equal_to_the_digit(ours, printed),
+        verdict=tolerance.verdict(ours, value, (low, high)),
+        interval_low=_rounded(low),
+        interval_high=_rounded(high),
+        queries=metrics.queries.qrels,
+        unanswered=len(metrics.queries.unanswered),
+        run=run,
+        command=command(run),
     )
 
 
-def _needs(tables: Tables, row: Row, column: str, by_quantity: Mapping[Quantity, Measured]) -> str:
-    parts = tables.parts(row, column) if column in tables.structure.tables[row.table].averages else None
-    missing = [
-        name for source, name in parts or [(row, column)]
-        if tables.quantity(source, name) not in by_quantity
-    ]  # fmt: skip
+def _needs(tables: Tables, row: Row, column: str, runs: Mapping[Quantity, str]) -> str:
+    parts = tables.parts(row, column) or [(row, column)]
+    missing = [name for source, name in parts if tables.quantity(source, name) not in runs]
     return f"{row.system} on {', '.join(missing)}"
 
 
-def _unpublished(found: Measured, tolerance: Tolerance) -> ReproducedCell:
-    entry = registry.run(found.run)
-    judged = verdict(found.ours, None, tolerance)
-    return ReproducedCell("", entry.retriever, entry.dataset, None, judged, found, command(found.run), "")
+def _rounded(value: float) -> float:
+    return round(value, _DECIMALS) + 0.0  # without a minus before a zero
+
+
+def equal_to_the_digit(ours: float, printed: str) -> bool:
+    """Return whether our value, rounded as the published one is, shows the same digits."""
+    return f"{ours:.{len(printed.partition('.')[2])}f}" == printed
 
 
 def command(run: str) -> str:
-    """What a reader copies to make the value again: it names the run, not a path."""
+    """Return what a reader copies to make the value again: it names the run, not a path."""
     return f"e2rank-eval reproduce {run}"
+
+
+def reproduction_markdown(cells: Sequence[ReproducedCell]) -> str:
+    """Return the cells as a page: counts of verdicts, one table of the cells, what is missing last."""
+    counts = Counter(cell.verdict for cell in cells)
+    exact = sum(cell.equal_to_the_digit is True for cell in cells)
+    lines = [
+        "# First stages of the paper, from their published runs",
+        "",
+        f"{MEASURE} x 100 over all judged queries, with the bootstrap 95 % interval over queries. "
+        f"{exact} cells equal the printed ones to the digit. "
+        f"Verdicts: {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}.",
+        "",
+        "| table | system | column | published | ours | 95 % interval | queries | verdict | command |",
+        "|---|---|---|---:|---:|---|---:|---|---|",
+        *(
+            f"| {cell.table} | {cell.system} | {cell.column} | {cell.published or ''} | {cell.ours:.2f} "
+            f"| {cell.interval_low:.1f} to {cell.interval_high:.1f} | {cell.queries} | {cell.verdict} "
+            f"| `{cell.command}` |"
+            for cell in cells
+            if cell.run is not None
+        ),
+        "",
+        "Not run, for want of a registered run (what each average needs: `needs` in the CSV):",
+        "",
+    ]
+    missing: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        if cell.run is None:
+            missing.setdefault((cell.table, cell.system), []).append(cell.column)
+    lines += [f"- Table {table}, {system}: {', '.join(names)}" for (table, system), names in missing.items()]
+    return "\n".join(lines) + "\n"
+
+
+def write_reproduction(folder: Path, cache: Path, runs_from: Path | None = None) -> list[ReproducedCell]:
+    """Reproduce everything and write ``first_stages.{csv,md}`` into ``folder``; returns the cells.
+
+    The same runs give the same bytes: neither file says when, where or from which copy it was made.
+    """
+    cells = reproduce(cache, runs_from)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(ReproducedCell)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(cell) for cell in cells)
+    write_text(folder / "first_stages.csv", text.getvalue())
+    write_text(folder / "first_stages.md", reproduction_markdown(cells))
+    return cells
+
+
+def write_run_metrics(path: Path, name: str, cache: Path, runs_from: Path | None = None) -> None:
+    """Write the metrics of one run of the registry, per query, with a manifest beside them.
+
+    Raises as :func:`run_metrics` does.
+    """
+    started = time.time()
+    write_record(path, run_metrics(name, cache, runs_from))
+    entry = run_entry(name)
+    settings = {
+        "run": entry.local_copy.sha256,
+        "judgements": registry().judgements[entry.dataset].local_copy.sha256,
+    }
+    write_manifest(path, command=command(name), settings=settings, inputs=[], started=started)

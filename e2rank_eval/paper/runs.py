@@ -1,16 +1,28 @@
-"""Published first-stage runs and judgements by name: their public sources and hashes."""
+"""Scored public runs and their judgements, by name: from a folder of the user's, else from their source."""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import os
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from e2rank_eval.config import Strict
 from e2rank_eval.config.entries import Sha256, UrlSource
+from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.errors import InputError
+from e2rank_eval.store.files import read_jsonl
+from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
+
+VARIABLE = "E2RANK_RUNS"
+_FOLDERS = ("", "runs", "qrels")
 
 
 class FileCopy(Strict):
@@ -21,6 +33,8 @@ class FileCopy(Strict):
 
 
 class JudgementsEntry(Strict):
+    """The judgements of one data set, by their public source and as a file of the user's."""
+
     title: str
     queries: int = Field(description="judged queries")
     sources: list[UrlSource] = Field(min_length=1)
@@ -28,6 +42,8 @@ class JudgementsEntry(Strict):
 
 
 class RunEntry(Strict):
+    """One public run, by its public source and as a file of the user's."""
+
     title: str
     dataset: str = Field(description="judgements that belong to the run")
     retriever: str
@@ -37,39 +53,116 @@ class RunEntry(Strict):
 
 
 class RunRegistry(Strict):
+    """``runs.yaml``."""
+
     judgements: dict[str, JudgementsEntry]
     runs: dict[str, RunEntry]
 
 
+Entry = TypeVar("Entry", JudgementsEntry, RunEntry)
+
+
 @cache
 def registry() -> RunRegistry:
-    """The packaged registry.
+    """Return the packaged registry."""
+    packaged = resources.files("e2rank_eval.paper") / "runs.yaml"
+    return RunRegistry.model_validate(yaml.safe_load(packaged.read_text(encoding="utf-8")))
+
+
+def run_entry(name: str) -> RunEntry:
+    """Return the entry of one run; raises :class:`InputError` with the known names for any other."""
+    return _entry(registry().runs, name, "run")
+
+
+def _entry(known: Mapping[str, Entry], name: str, what: str) -> Entry:
+    if name not in known:
+        raise InputError(f"unknown {what} {name!r}", hint=f"known: {', '.join(known)}")
+    return known[name]
+
+
+def load_run(name: str, cache: Path, runs_from: Path | None = None) -> Run:
+    """Load one run of the registry.
+
+    ``runs_from``, else the folder that ``E2RANK_RUNS`` names, is searched (itself, its ``runs`` and
+    ``qrels``) for the registry's copy, plain or gzipped; without such a folder the public source is
+    fetched below ``cache``.
 
     Raises
     ------
     InputError
-        Naming the first wrong key.
+        For an unknown name, or a file that is missing from the folder, is not the registry's or is
+        malformed.
+    UnavailableError
+        When the public source cannot be fetched.
     """
-    packaged = resources.files("e2rank_eval.paper") / "runs.yaml"
-    try:
-        return RunRegistry.model_validate(yaml.safe_load(packaged.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{key}: {first['msg']}", path="paper/runs.yaml", hint="fix this key") from error
+    entry = run_entry(name)
+    copy = _local(entry.local_copy, runs_from)
+    return read_run(copy) if copy else read_candidate_lists(_fetched(name, entry.sources, cache))
 
 
-def run(name: str) -> RunEntry:
-    """One run; raises :class:`InputError` with the known names for any other."""
-    known = registry().runs
-    if name not in known:
-        raise InputError(f"unknown run {name!r}", hint=f"known: {', '.join(known)}")
-    return known[name]
+def load_judgements(name: str, cache: Path, runs_from: Path | None = None) -> Qrels:
+    """Load one set of judgements of the registry; found and raising as :func:`load_run` does."""
+    entry = _entry(registry().judgements, name, "judgements")
+    return read_qrels(_local(entry.local_copy, runs_from) or _fetched(name, entry.sources, cache))
 
 
-def judgements(name: str) -> JudgementsEntry:
-    """One set of judgements; raises as :func:`run` does."""
-    known = registry().judgements
-    if name not in known:
-        raise InputError(f"unknown judgements {name!r}", hint=f"known: {', '.join(known)}")
-    return known[name]
+def read_candidate_lists(path: Path) -> Run:
+    """Read RankLLM's JSONL: a line per query with its ``query.qid`` and ``candidates`` (docid, score).
+
+    Raises
+    ------
+    InputError
+        Naming file and line: a missing key, a repeated query or document.
+    """
+    scores: dict[str, dict[str, float]] = {}
+    for line, row in read_jsonl(path):
+        try:
+            query_id = str(row["query"]["qid"])
+            candidates: list[dict[str, Any]] = row["candidates"]
+            ranking = {str(candidate["docid"]): float(candidate["score"]) for candidate in candidates}
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"not a candidate list ({type(error).__name__}: {error})", path=path, line=line,
+                hint="write query.qid, and candidates with docid and score, as RankLLM does",
+            ) from error  # fmt: skip
+        if query_id in scores or len(ranking) != len(candidates):
+            what = f"query {query_id!r}" if query_id in scores else "a document"
+            raise InputError(f"{what} appears twice", path=path, line=line, hint="remove one")
+        scores[query_id] = ranking
+    return Run(scores)
+
+
+def _local(copy: FileCopy, runs_from: Path | None) -> Path | None:
+    folder = runs_from or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
+    if folder is None:
+        return None
+    for path in (folder / sub / f"{copy.name}{end}" for sub in _FOLDERS for end in ("", ".gz")):
+        if path.is_file():
+            _check(path, copy)
+            return path
+    raise InputError(
+        f"neither {copy.name} nor {copy.name}.gz is there", path=folder,
+        hint=f"put it there, or give no folder (--runs-from, {VARIABLE}) to fetch it",
+    )  # fmt: skip
+
+
+def _check(path: Path, copy: FileCopy) -> None:
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError) as error:
+            raise InputError(
+                f"truncated or corrupt gzip file ({error})", path=path, hint="copy it again"
+            ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != copy.sha256:
+        raise InputError(
+            f"sha256 is {found} instead of {copy.sha256}", path=path, hint="give the registry's file"
+        )
+
+
+def _fetched(name: str, sources: list[UrlSource], cache: Path) -> Path:
+    fetched = fetch(name, sources, cache / "downloads" / "runs" / name, {})
+    (only,) = fetched.files
+    return fetched.path / only

@@ -1,17 +1,17 @@
-"""What the columns of the published tables mean, read from ``tables.yaml``."""
+"""What the columns of the published tables mean (``tables.yaml``), and how near a value must come."""
 
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
+from importlib import resources
+from typing import Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from e2rank_eval.config import Strict
-from e2rank_eval.errors import InputError
 
-PATH = Path(__file__).with_name("tables.yaml")
+Verdict = Literal["reproduced", "near", "differs", "not run", "not published"]
 
 
 class Tolerance(Strict):
@@ -19,6 +19,31 @@ class Tolerance(Strict):
 
     reproduced: float = Field(gt=0)
     near: float = Field(gt=0)
+
+    def verdict(
+        self, ours: float | None, published: float | None, interval: tuple[float, float] | None = None
+    ) -> Verdict:
+        """Compare two values in one unit.
+
+        ``reproduced`` needs a distance of at most ``self.reproduced`` and, where our bootstrap
+        interval is given, that it holds the published value (to within the same tolerance, since
+        that value is rounded); ``near`` needs a distance of at most ``self.near``.
+
+        >>> Tolerance(reproduced=0.1, near=1.0).verdict(72.9, 72.95)
+        'reproduced'
+        """
+        if ours is None:
+            return "not run"
+        if published is None:
+            return "not published"
+        # Published values are decimal: a distance of exactly the tolerance must not fail by binary rounding.
+        distance = round(abs(ours - published), 9)
+        inside = (
+            interval is None or interval[0] - self.reproduced <= published <= interval[1] + self.reproduced
+        )
+        if distance <= self.reproduced and inside:
+            return "reproduced"
+        return "near" if distance <= self.near else "differs"
 
 
 class ColumnMeaning(Strict):
@@ -37,46 +62,32 @@ class SystemMeaning(Strict):
 
 
 class TableStructure(Strict):
+    """What one table measures, and which of its columns average others."""
+
     title: str
     setting: str = Field(description="what was ranked, by what first stage")
     columns: dict[str, ColumnMeaning] = Field({}, description="columns that differ from the setting")
     systems: dict[str, SystemMeaning] = Field({}, description="rows that differ from the setting")
     averages: dict[str, str] = Field({}, description="column -> name of its parts")
-    sums: dict[str, list[str]] = Field({}, description="column -> the columns that it adds up")
-    profile: str | None = Field(None, description="parts whose difficulty all systems of the table share")
     tolerance: Tolerance
 
 
 class Structure(Strict):
+    """Every table by its number, and the parts of every average by name."""
+
     parts: dict[str, dict[str, int]] = Field(description="name -> weight of each column in the average")
     tables: dict[str, TableStructure]
 
     @model_validator(mode="after")
     def _parts_are_known(self) -> Structure:
         for identifier, table in self.tables.items():
-            for name in [*table.averages.values(), *([table.profile] if table.profile else [])]:
-                if name not in self.parts:
-                    raise ValueError(f"table {identifier} names unknown parts {name!r}")
+            if unknown := set(table.averages.values()) - self.parts.keys():
+                raise ValueError(f"table {identifier} names unknown parts {', '.join(sorted(unknown))}")
         return self
-
-
-def read_structure(path: Path = PATH) -> Structure:
-    """Read and check a structure file.
-
-    Raises
-    ------
-    InputError
-        Naming the file and the first wrong key.
-    """
-    try:
-        return Structure.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{key}: {first['msg']}", path=path, hint="fix this key") from error
 
 
 @cache
 def structure() -> Structure:
-    """The structure of the paper's tables."""
-    return read_structure()
+    """Return the structure of the paper's tables."""
+    packaged = resources.files("e2rank_eval.paper") / "tables.yaml"
+    return Structure.model_validate(yaml.safe_load(packaged.read_text(encoding="utf-8")))

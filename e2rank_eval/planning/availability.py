@@ -12,9 +12,9 @@ from e2rank_eval.datasets.planning import plan
 from e2rank_eval.datasets.sources import hub
 from e2rank_eval.datasets.sources.fetch import described, offline
 from e2rank_eval.paper import runs as registered_runs
-from e2rank_eval.paper.first_stage_runs import VARIABLE as RUNS_VARIABLE
 from e2rank_eval.paper.grid import RunSource, Source, TaskSource
 from e2rank_eval.paper.mteb_tasks import on_the_hub
+from e2rank_eval.paper.runs import VARIABLE as RUNS_VARIABLE
 from e2rank_eval.planning.parameters import parameters
 from e2rank_eval.retrieval.published import REPOSITORY
 
@@ -92,7 +92,7 @@ class Availability:
         """What is missing to score a public run of the registry."""
         if os.environ.get(RUNS_VARIABLE) or self._fetched("runs", name):
             return ""
-        host = _host(registered_runs.run(name).sources[0])
+        host = _host(registered_runs.run_entry(name).sources[0])
         if not offline() and hub.answers(host):
             return ""
         return f"the public run {name}: {RUNS_VARIABLE}, or {host}, which is out of reach"

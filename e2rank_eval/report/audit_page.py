@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from e2rank_eval.paper.audit import audit
-from e2rank_eval.paper.findings import KINDS, Finding
+from e2rank_eval.paper.audit import KINDS, Disagreement, audit
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.page import Page
 from e2rank_eval.report.table import Cell, Column, Table
@@ -22,7 +21,7 @@ def audit_page(_: Results) -> Iterator[Page]:
     yield Page("audit.html", "audit.html", {"tables": tables, "count": len(findings)})
 
 
-def _table(kind: str, heading: str, findings: list[Finding]) -> Table:
+def _table(kind: str, heading: str, findings: list[Disagreement]) -> Table:
     columns = ("finding", "tables", "system", "column", "printed", "recomputed")
     rows = tuple(
         tuple(

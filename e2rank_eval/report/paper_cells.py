@@ -10,7 +10,7 @@ from pathlib import Path
 from e2rank_eval.paper.grid import Grid, GridCell, LatencySource, RunSource, Source, TaskSource
 from e2rank_eval.paper.mteb_tasks import entry_of
 from e2rank_eval.paper.reproduction import command as reproduce_command
-from e2rank_eval.paper.verdicts import Verdict, verdict
+from e2rank_eval.paper.structure import Verdict
 from e2rank_eval.planning.availability import Availability
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.measured import Measured, Measurements
@@ -69,10 +69,9 @@ def _judged(
     shown = replace(cell, published=printed)
     key = (cell.system, cell.column)
     found = ours[key]
-    judged = verdict(
+    judged = grid.meaning.tolerance.verdict(
         found.value if found else None,
         printed.value if printed else None,
-        grid.meaning.tolerance,
         found.interval if found else None,
     )
     return JudgedCell(

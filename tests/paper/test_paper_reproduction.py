@@ -14,12 +14,9 @@ import pytest
 
 from e2rank_eval.config.entries import UrlSource
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.paper.first_stage_runs import load_judgements, load_run, read_candidate_lists
-from e2rank_eval.paper.reproduction import quantities, reproduce
-from e2rank_eval.paper.reproduction_files import write_reproduction
-from e2rank_eval.paper.runs import registry
+from e2rank_eval.paper.reproduction import equal_to_the_digit, quantities, reproduce, write_reproduction
+from e2rank_eval.paper.runs import load_judgements, load_run, read_candidate_lists, registry
 from e2rank_eval.paper.structure import Tolerance
-from e2rank_eval.paper.verdicts import equal_to_the_digit, verdict
 from e2rank_eval.store.files import sha256_file
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
@@ -34,7 +31,7 @@ def trec(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_first_stages_equal_the_paper_to_the_digit(trec, tmp_path):
     cells = reproduce(tmp_path, trec)
-    found = {(c.table, c.column): (c.printed, c.verdict, c.equal) for c in cells if c.measured}
+    found = {(c.table, c.column): (c.published, c.verdict, c.equal_to_the_digit) for c in cells if c.run}
     expected = {
         ("1", "dl19"): "50.58", ("1", "dl20"): "47.96",
         ("1", "trec-covid"): "59.47", ("1", "trec-news"): "39.52",
@@ -44,7 +41,7 @@ def test_first_stages_equal_the_paper_to_the_digit(trec, tmp_path):
     assert {key: found[key] for key in expected} == {
         key: (printed, "reproduced", True) for key, printed in expected.items()
     }
-    assert all(c.command.startswith("e2rank-eval reproduce ") for c in cells if c.measured)
+    assert all(c.command.startswith("e2rank-eval reproduce ") for c in cells if c.run)
     (average,) = (c for c in cells if (c.table, c.column) == ("2", "beir-avg"))
     assert average.verdict == "not run"
     assert average.needs.startswith("BM25 on nfcorpus, touche2020")
@@ -63,7 +60,7 @@ def test_one_run_is_reproduced_without_the_others(trec, tmp_path):
     # The folder may hold the files themselves, and uncompressed ones.
     (alone / "qrels.dl19-passage.txt").write_bytes((trec / "qrels" / "qrels.dl19-passage.txt").read_bytes())
     cells = reproduce(tmp_path / "cache", alone, ["bm25-dl19"])
-    assert {(c.table, c.column) for c in cells if c.measured} == {("1", "dl19"), ("2", "dl19")}
+    assert {(c.table, c.column) for c in cells if c.run} == {("1", "dl19"), ("2", "dl19")}
 
 
 def test_another_file_under_the_name_is_refused(trec, tmp_path):
@@ -127,7 +124,7 @@ def test_a_damaged_list_is_told_by_line(row, tmp_path):
     path.write_text(
         '{"query": {"qid": 0}, "candidates": [{"docid": "a", "score": 1}]}\n' + json.dumps(row) + "\n"
     )
-    with pytest.raises(InputError, match=r"lists\.jsonl:2: no candidate list"):
+    with pytest.raises(InputError, match=r"lists\.jsonl:2: not a candidate list"):
         read_candidate_lists(path)
 
 
@@ -156,7 +153,7 @@ def test_registry_and_reproduction_know_the_same_runs(trec, tmp_path):
     ],
 )
 def test_verdicts(ours, published, interval, expected):
-    assert verdict(ours, published, TOLERANCE, interval) == expected
+    assert TOLERANCE.verdict(ours, published, interval) == expected
 
 
 def test_equality_is_by_the_printed_digits():

@@ -13,7 +13,7 @@ from e2rank_eval.config import read_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph import Graph
 from e2rank_eval.paper.grid import grid
-from e2rank_eval.paper.reproduction_files import write_run_metrics
+from e2rank_eval.paper.reproduction import write_run_metrics
 from e2rank_eval.planning.availability import GPU_VARIABLE
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figures import write_figure
@@ -41,7 +41,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def public_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("paper")
     for run in ("bm25-dl19", "splade-dl19"):
-        write_run_metrics(folder / "published_runs" / f"{run}.json", [run], folder / "cache", RUNS)
+        write_run_metrics(folder / "published_runs" / f"{run}.json", run, folder / "cache", RUNS)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The command line: one function per verb; a known error becomes one line and exit code 2."""
+"""The command line: one function per command; a known error becomes one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 from importlib import import_module
 
 _MODULES = ("pipeline", "embedding", "training", "scoring", "reporting", "knowledge", "schema")
-"""Each adds its verbs when it is imported; help lists them in this order."""
+"""Each adds its commands when it is imported; help lists them in this order."""
 
 _HINTS = {
-    errno.EACCES: "change its permissions, or name another place",
-    errno.EPERM: "change its permissions, or name another place",
+    errno.EACCES: "change its permissions, or name another path",
+    errno.EPERM: "change its permissions, or name another path",
     errno.EROFS: "work in a folder that can be written to",
     errno.EISDIR: "name a file instead of a folder",
     errno.ENOTDIR: "name a folder instead of a file",
@@ -25,7 +25,7 @@ _HINTS = {
 
 
 def main() -> None:
-    """Entry point. Under a workflow manager (``E2RANK_EVAL_LEADER``), die when it dies."""
+    """Run the command line. Under a workflow manager (``E2RANK_EVAL_LEADER``), die when it dies."""
     from e2rank_eval.cli.common import app
     from e2rank_eval.errors import SuiteError
 
@@ -38,16 +38,13 @@ def main() -> None:
         die_with(int(leader))
     try:
         app()
-    except SuiteError as error:
-        sys.stderr.write(f"error: {error}\n")
-        raise SystemExit(2) from error
-    except OSError as error:
-        sys.stderr.write(f"error: {_told(error)}\n")
+    except (SuiteError, OSError) as error:
+        sys.stderr.write(f"error: {_line(error) if isinstance(error, OSError) else error}\n")
         raise SystemExit(2) from error
 
 
-def _told(error: OSError) -> str:
-    """One line for what the system refused: the file, its reason, what to do."""
+def _line(error: OSError) -> str:
+    """Return one line for what the operating system refused: the file, its reason, what to do."""
     reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
     where = "" if error.filename is None else f"{error.filename}: "
     hint = _HINTS.get(error.errno or 0)

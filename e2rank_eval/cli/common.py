@@ -1,4 +1,4 @@
-"""What every verb shares: the application, its options, and how names of a configuration are looked up."""
+"""What every command shares: the application, its options, and how names of a configuration are looked up."""
 
 from __future__ import annotations
 
@@ -27,17 +27,19 @@ PAPER = Path("config/paper.yaml")
 
 
 def open_configuration(config: Path) -> tuple[Configuration, Layout]:
+    """Read a configuration; returns it with the layout of its results, ``results/<profile>``."""
     from e2rank_eval.config import read_configuration
     from e2rank_eval.errors import InputError
     from e2rank_eval.store.layout import Layout
 
     if config == DEMO and not config.exists():
-        raise InputError("no configuration here", path=config, hint="name one: --config FILE")
+        raise InputError("no configuration in this folder", path=config, hint="name one: --config FILE")
     configuration = read_configuration(config)
     return configuration, Layout(Path("results") / configuration.profile)
 
 
 def known(name: str, names: Any, what: str, config: Path) -> str:
+    """Return ``name``, or raise :class:`InputError` with the known names where it is not one of them."""
     from e2rank_eval.errors import InputError
 
     if name not in names:
@@ -46,6 +48,7 @@ def known(name: str, names: Any, what: str, config: Path) -> str:
 
 
 def print_json(value: Any) -> None:
+    """Print a JSON value with sorted keys."""
     import json
 
     typer.echo(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False))

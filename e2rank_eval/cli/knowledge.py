@@ -1,13 +1,15 @@
-"""Verbs that tell what is known: list, doctor, and what the paper says of itself."""
+"""Commands that show what is known: list, doctor, audit and reproduce (what the paper states)."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from e2rank_eval.cli.common import DEMO, ConfigOption, JsonOption, app, print_json
+from e2rank_eval.cli.common import DEMO, ConfigOption, JsonOption, app, open_configuration, print_json
+from e2rank_eval.errors import InputError
 
 
 @app.command(name="list")
@@ -20,18 +22,49 @@ def list_(
 
     Example: e2rank-eval list models
     """
-    from e2rank_eval.cli.printing import listing, print_listing
+    from e2rank_eval.cli.printing import print_table
 
-    rows = listing(what, config)
+    rows = _listing(what, config)
     if json:
         print_json(rows)
     else:
-        print_listing(what, rows)
+        print_table(what, rows)
+
+
+def _listing(what: str, config: Path) -> list[dict[str, Any]]:
+    from e2rank_eval.config import entries
+
+    if what == "datasets":
+        return [
+            {"name": name, "title": entry.title, "licence": entry.licence,
+             "documents": entry.documents or "varies"}
+            for name, entry in entries.datasets().items()
+        ]  # fmt: skip
+    if what == "models":
+        return [
+            {"name": name, "title": entry.title, "kind": entry.kind, "parameters": entry.parameters,
+             "licence": entry.licence, "trained for E2Rank": "yes" if entry.trained_for_e2rank else "no"}
+            for name, entry in entries.models().items()
+        ]  # fmt: skip
+    if what == "rerankers":
+        from e2rank_eval.rerankers.families import families
+
+        return [{"family": name, "what it does": text} for name, text in families().items()]
+    if what == "tables":
+        from e2rank_eval.report.index import figure_ids, table_ids
+
+        configuration, _ = open_configuration(config)
+        return [
+            {"kind": kind, "id": identifier}
+            for kind, ids in (("table", table_ids(configuration)), ("figure", figure_ids(configuration)))
+            for identifier in ids
+        ]
+    raise InputError(f"nothing to list under {what!r}", hint="list datasets, models, rerankers or tables")
 
 
 @app.command()
 def doctor(config: ConfigOption = DEMO, json: JsonOption = False) -> None:
-    """Say what this machine can run: packages, hub, GPU, disk, and which registry entries resolve.
+    """Check what this machine can run: packages, hub, GPU, disk, and which registry entries resolve.
 
     Example: e2rank-eval doctor
     """
@@ -51,8 +84,6 @@ def audit(json: JsonOption = False) -> None:
 
     Example: e2rank-eval audit
     """
-    from dataclasses import asdict
-
     from e2rank_eval.paper.audit import audit as examine
     from e2rank_eval.paper.audit import findings_markdown
 
@@ -82,9 +113,6 @@ def reproduce(
 
     Example: e2rank-eval reproduce bm25-dl19
     """
-    from dataclasses import asdict
-
-    from e2rank_eval.errors import InputError
     from e2rank_eval.paper import reproduction
 
     if metrics is not None:

@@ -1,8 +1,9 @@
-"""Verbs that make artefacts: fetch, retrieve, rerank, latency."""
+"""Commands of the data flow: fetch, retrieve, rerank, latency."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configur
 
 if TYPE_CHECKING:
     from e2rank_eval.config import Configuration
+    from e2rank_eval.store.parts import Part
 
 PartOption = Annotated[
     str | None,
@@ -30,7 +32,8 @@ def fetch(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every data set of the registry.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be fetched: sizes, licences, what is here.")
+        bool,
+        typer.Option("--dry-run", help="Only show what would be fetched: sizes, licences, what is here."),
     ] = False,
 ) -> None:
     """Fetch data sets or models, check them, and store them in one layout.
@@ -82,22 +85,18 @@ def retrieve(
     Example: e2rank-eval retrieve bm25 lee --config config/demo.yaml
     """
     from e2rank_eval.models.loading import Models
-    from e2rank_eval.retrieval.retrieve import encode_part
-    from e2rank_eval.retrieval.retrieve import retrieve as run
-    from e2rank_eval.store.locks import exclusive
-    from e2rank_eval.store.parts import parse_part
+    from e2rank_eval.retrieval import retrieve as retrieval
 
     configuration, layout = open_configuration(config)
     known(first_stage, configuration.first_stages, "first stage", config)
-    names = [known(n, configuration.datasets, "data set", config) for n in datasets or configuration.datasets]
+    names, share = _chosen(datasets, part, configuration, config)
     models = Models(configuration.cache, threads=configuration.threads)
-    if part is not None:
-        share, (name,) = parse_part(part), _one(names)
-        with exclusive(_lock(configuration, "encode", first_stage, name, share), what=f"part {share}"):
-            encode_part(configuration, first_stage, name, layout, models, share)
-        return
-    with exclusive(_lock(configuration, "retrieve", first_stage), what=f"retrieving {first_stage}"):
-        run(configuration, first_stage, names, layout, models)
+    if share is None:
+        with _locked(configuration, "retrieve", first_stage):
+            retrieval.retrieve(configuration, first_stage, names, layout, models)
+    else:
+        with _locked(configuration, "encode", first_stage, *names, share):
+            retrieval.encode_part(configuration, first_stage, names[0], layout, models, share)
 
 
 @app.command()
@@ -108,42 +107,47 @@ def rerank(
     config: ConfigOption = DEMO,
     part: PartOption = None,
 ) -> None:
-    """Rerank stored candidates; finished shards are kept, so a killed run goes on where it was.
+    """Rerank stored candidates; finished shards are kept, so a killed run resumes.
 
     With --part only a share of the shards is ranked; once all are, a run without it gathers them.
 
     Example: e2rank-eval rerank e2rank-minilm lee --first-stage bm25 --config config/demo.yaml
     """
     from e2rank_eval.models.loading import Models
-    from e2rank_eval.rerankers.execution import rerank as run
-    from e2rank_eval.rerankers.execution import rerank_part
-    from e2rank_eval.store.locks import exclusive
-    from e2rank_eval.store.parts import parse_part
+    from e2rank_eval.rerankers import execution
 
     configuration, layout = open_configuration(config)
     known(reranker, configuration.rerankers, "reranker", config)
     known(first_stage, configuration.first_stages, "first stage", config)
-    names = [known(n, configuration.datasets, "data set", config) for n in datasets or configuration.datasets]
+    names, share = _chosen(datasets, part, configuration, config)
     models = Models(configuration.cache, threads=configuration.threads)
-    if part is not None:
-        share, (name,) = parse_part(part), _one(names)
-        lock = _lock(configuration, "rerank", first_stage, reranker, name, share)
-        with exclusive(lock, what=f"part {share}"):
-            rerank_part(configuration, reranker, first_stage, name, layout, models, share)
-        return
-    with exclusive(_lock(configuration, "rerank", first_stage, reranker), what=f"reranking with {reranker}"):
-        run(configuration, reranker, first_stage, names, layout, models)
+    if share is None:
+        with _locked(configuration, "rerank", first_stage, reranker):
+            execution.rerank(configuration, reranker, first_stage, names, layout, models)
+    else:
+        with _locked(configuration, "rerank", first_stage, reranker, *names, share):
+            execution.rerank_part(configuration, reranker, first_stage, names[0], layout, models, share)
 
 
-def _one(names: Sequence[str]) -> Sequence[str]:
-    if len(names) != 1:
+def _chosen(
+    datasets: Sequence[str] | None, part: str | None, configuration: Configuration, config: Path
+) -> tuple[list[str], Part | None]:
+    """Return the data sets, all by default, and the share of the one of them that a job does."""
+    from e2rank_eval.store.parts import parse_part
+
+    names = [known(n, configuration.datasets, "data set", config) for n in datasets or configuration.datasets]
+    if part is not None and len(names) != 1:
         raise typer.BadParameter("--part takes one data set")
-    return names
+    return names, None if part is None else parse_part(part)
 
 
-def _lock(configuration: Configuration, *names: object) -> Path:
-    named = "-".join(map(str, names)).replace("/", "-of-")
-    return configuration.cache / "locks" / f"{configuration.profile}-{named}.lock"
+def _locked(configuration: Configuration, *names: object) -> AbstractContextManager[None]:
+    """Hold the lock of this work: two processes that did it at once would do it twice."""
+    from e2rank_eval.store.locks import exclusive
+
+    name = "-".join(map(str, names)).replace("/", "-of-")
+    path = configuration.cache / "locks" / f"{configuration.profile}-{name}.lock"
+    return exclusive(path, what=" ".join(map(str, names)))
 
 
 @app.command()

@@ -17,8 +17,8 @@ def label(
     teacher: Annotated[
         str | None, typer.Option("--teacher", help="A reranker of the configuration that ranks them.")
     ] = None,
-    answer: Annotated[
-        str | None, typer.Option("--answer", help="Or a model whose vector of query plus positives does.")
+    oracle: Annotated[
+        str | None, typer.Option("--oracle", help="Or an encoder whose vector of query plus positives does.")
     ] = None,
     blend: Annotated[
         str | None, typer.Option("--blend", help="Or an encoder together with the model of --sparse.")
@@ -27,14 +27,14 @@ def label(
     weight: Annotated[
         float | None,
         typer.Option(
-            "--weight", min=0, help="Of the positives with --answer (1), of --sparse with --blend (0.3)."
+            "--weight", min=0, help="Of the positives with --oracle (1), of --sparse with --blend (0.3)."
         ),
     ] = None,
     config: ConfigOption = DEMO,
 ) -> None:
     """Let a teacher rank training lists; those whose ranking was malformed are dropped and counted.
 
-    Example: e2rank-eval label lists.jsonl labelled.jsonl --answer all-minilm-l6-v2
+    Example: e2rank-eval label lists.jsonl labelled.jsonl --oracle all-minilm-l6-v2
 
     Example: e2rank-eval label lists.jsonl labelled.jsonl --blend all-minilm-l6-v2
 
@@ -44,26 +44,24 @@ def label(
     from e2rank_eval.models.loading import Models
     from e2rank_eval.rerankers.base import RerankContext
     from e2rank_eval.rerankers.families import build_reranker
-    from e2rank_eval.training import labelling
-    from e2rank_eval.training.teachers import KnowingTeacher, load_teacher
+    from e2rank_eval.training import teachers
 
-    if sum(one is not None for one in (teacher, answer, blend)) != 1:
-        raise typer.BadParameter("give one of --teacher, --answer and --blend")
+    if sum(one is not None for one in (teacher, oracle, blend)) != 1:
+        raise typer.BadParameter("give one of --teacher, --oracle and --blend")
     configuration, _ = open_configuration(config)
     models = Models(configuration.cache, threads=configuration.threads)
-    given = labelling.read_unlabelled(lists)
+    given = teachers.read_unlabelled(lists)
     weights = {} if weight is None else {"weight": weight}  # else each teacher's own
     if teacher is not None:
         settings = configuration.rerankers[known(teacher, configuration.rerankers, "reranker", config)]
-        context = RerankContext(models, configuration.seed)
-        labels = labelling.label_with_reranker(given, build_reranker(settings, context))
-    elif answer is not None:
-        knowing = KnowingTeacher(models.encoder(answer), **weights)
-        labels = labelling.label_with_teacher(given, knowing)
+        reranker = build_reranker(settings, RerankContext(models, configuration.seed))
+        labels = teachers.label_with_reranker(given, reranker)
+    elif oracle is not None:
+        labels = teachers.label_with_teacher(given, teachers.OracleTeacher(models.encoder(oracle), **weights))
     else:
         both = BlendSettings.model_validate({"sparse": sparse} | weights)
-        labels = labelling.label_with_teacher(given, load_teacher(models, str(blend), both))
-    labelling.write_labels(output, labels)
+        labels = teachers.label_with_teacher(given, teachers.load_teacher(models, str(blend), both))
+    teachers.write_labels(output, labels)
     print_json(labels.summary())
 
 
@@ -109,13 +107,13 @@ def training_lists(
     Example: e2rank-eval training-lists config/training-lists/docstrings.yaml docstrings.jsonl
     """
     from e2rank_eval.models.loading import Models
-    from e2rank_eval.training.collection_lists import collection_lists, read_collection
     from e2rank_eval.training.lists import write_lists
-    from e2rank_eval.training.teachers import load_teacher
+    from e2rank_eval.training.sources import read_collection, unranked_lists
+    from e2rank_eval.training.teachers import load_teacher, rank_lists
 
     dataset, blend = read_collection(source, split)
     teacher = load_teacher(Models(cache, threads=threads), model, blend)
-    found = collection_lists(dataset, teacher, depth)
+    found = rank_lists(unranked_lists(dataset, depth), teacher)
     write_lists(output, found)
     typer.echo(f"{output}: {len(found)} training lists of {len(dataset.queries)} queries")
 

@@ -9,40 +9,36 @@ from pydantic import Field, model_validator
 
 from e2rank_eval.config.systems import Name, Strict
 
+Compared = Literal["query", "listwise"]
+"""The vector that a loss compares with the documents' vectors: of the plain query or of the prompt."""
+
 
 class TrainingListFile(Strict):
     """A file of training lists: JSON lines with query, document (a list), ranking (1-based), source."""
 
     path: Path
     made_from: Path | None = Field(
-        None,
-        description="source of `e2rank-eval training-lists`: a YAML file of packages, or a BEIR folder",
+        None, description="source of `e2rank-eval training-lists`: a YAML file of packages, or a BEIR folder"
     )
     per_source: int | None = Field(
-        10_000, ge=1, description="training lists drawn of each source; null: all (the paper draws 10,000)"
+        10_000, ge=1, description="lists drawn of each source; null: all (the paper draws 10,000)"
     )
     share: int | None = Field(
-        None,
-        ge=1,
-        description="training lists of this file in every batch; null: every batch is of one source",
+        None, ge=1, description="lists of this file in every batch; null: every batch is of one source"
     )
 
 
 class PromptSettings(Strict):
-    """Which of a list's documents stand in its listwise prompt."""
+    """The documents of a training list that its listwise prompt holds."""
 
     documents: tuple[int, int] | None = Field(
-        None,
-        description="least and most of its first documents, drawn for each training list; null: all of them",
-    )
-    windows: list[int] = Field(
-        [], description="tokens of the whole prompt, one drawn for each batch; empty: the run's window"
+        None, description="least and most of its first documents, drawn for each list; null: all of them"
     )
     variant: Literal["eval", "readme", "training"] = Field(
         "training", description="wording of a decoder's prompt; a bidirectional encoder has one form"
     )
     leave_out: float = Field(
-        0.0, ge=0, le=1, description="share of training lists whose positives are left out of the prompt"
+        0.0, ge=0, le=1, description="share of lists whose positives are left out of the prompt"
     )
 
     @model_validator(mode="after")
@@ -57,81 +53,70 @@ class InfoNCESettings(Strict):
 
     weight: float = Field(1.0, gt=0)
     temperature: float = Field(0.03, gt=0)
-    vector: Literal["query", "listwise"] = Field("query", description="what is compared with the documents")
-    in_batch: bool = Field(
-        True, description="the documents of the batch's other training lists are negatives too"
-    )
+    vector: Compared = "query"
     positive: Literal["teacher", "labelled"] = Field(
-        "teacher",
-        description="the teacher's first document, as in the official code, or those known to be",
+        "teacher", description="the teacher's first document, as in the official code, or the known positives"
     )
 
 
 class RankNetSettings(Strict):
-    """Pairwise loss over all ordered pairs of a training list (paper, section 3.3)."""
+    """Pairwise loss over all ordered pairs of a list (paper, section 3.3)."""
 
     weight: float = Field(2.0, gt=0)
     temperature: float = Field(0.1, gt=0)
-    vector: Literal["query", "listwise"] = Field("listwise", description="what is compared with documents")
+    vector: Compared = "listwise"
 
 
 class ResidualSettings(Strict):
     """Scores by unit(weight x plain query vector + listwise vector) in place of the listwise vector."""
 
     weight: float = Field(0.5, gt=0, le=10)
-    learned: bool = Field(False, description="train the weight as well")
 
 
 class DirectionSettings(Strict):
-    """Draws the listwise vector (residual added) to vectors made of frozen ones; not in the paper."""
+    """Regularises the listwise vector (residual added) towards vectors made of frozen ones; not in the paper.
 
-    oracle: float = Field(
-        0.0, ge=0, description="weight of 1 - cosine to unit(plain query + unit(mean of the positives))"
-    )
+    ``oracle`` and ``feedback`` weigh 1 - cosine to the targets that :mod:`e2rank_eval.training.losses` makes.
+    """
+
+    oracle: float = Field(0.0, ge=0, description="target: unit(query + unit(mean of the positives))")
     feedback: float = Field(
-        0.0,
-        ge=0,
-        description="weight of 1 - cosine to unit(plain query + unit(softmax-weighted mean of the prompt's "
-        "documents)), weighted by their similarity to the plain query",
+        0.0, ge=0, description="target: unit(query + unit(softmax-weighted mean of the prompt's documents))"
     )
-    temperature: float = Field(0.1, gt=0, description="of those weights")
+    temperature: float = Field(0.1, gt=0, description="of the softmax")
 
 
 class LoraSettings(Strict):
-    """Low-rank adapters in place of full updates, merged into the weights that are saved."""
+    """Low-rank adapters in place of full training, merged into the weights that are saved."""
 
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
-    dropout: float = Field(0.0, ge=0, lt=1)
     targets: list[str] = Field(
         ["q_proj", "k_proj", "v_proj", "o_proj"], min_length=1, description="names of linear layers"
     )
 
 
 class OptimiserSettings(Strict):
-    """AdamW, and the course of its learning rate over all updates."""
+    """AdamW; the learning rate rises linearly, then falls linearly to zero."""
 
     learning_rate: float = Field(gt=0)
-    warm_up: float = Field(0.03, ge=0, le=1, description="share of the updates")
-    schedule: Literal["linear", "constant"] = "linear"
+    warm_up: float = Field(0.03, ge=0, le=1, description="share of the steps")
     weight_decay: float = Field(0.0, ge=0)
-    betas: tuple[float, float] = (0.9, 0.999)
-    epsilon: float = Field(1e-8, gt=0)
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of all gradients; null: any")
 
 
 class DevelopmentSettings(Strict):
-    """Training lists set aside, on which training is watched."""
+    """Development lists, on which training is watched."""
 
     path: Path
-    every: int = Field(50, ge=1, description="updates between evaluations")
+    every: int = Field(50, ge=1, description="steps between evaluations")
     patience: int | None = Field(
         None, ge=1, description="stop after so many evaluations without a better one; null: never"
     )
 
 
 class SaveSettings(Strict):
-    """What becomes of the trained weights; the best on the development set where there is one."""
+    """The form of the trained weights; the best on the development lists where there are any."""
 
     weights: Literal["whole", "changed"] = Field(
         "whole", description="a folder that loads by itself, or only the tensors that training changed"
@@ -140,8 +125,9 @@ class SaveSettings(Strict):
 
 
 class RunBase(Strict):
-    """What every kind of run has."""
+    """Settings of every kind of run."""
 
+    objective: str
     title: str
     model: Name | None = Field(None, description="registry model that training starts from")
     follows: Name | None = Field(None, description="a run of this file whose weights it starts from instead")
@@ -150,14 +136,12 @@ class RunBase(Strict):
     seed: int = Field(13, ge=0)
     threads: int = Field(2, ge=1, description="part of what decides the bits on a CPU")
     epochs: int = Field(1, ge=1, description="passes over the data, where steps is not given")
-    steps: int | None = Field(None, ge=1, description="updates; the data is gone through as often as needed")
-    batch: int = Field(description="training lists of one update", ge=1)
+    steps: int | None = Field(None, ge=1, description="optimizer steps, over the data as often as needed")
+    batch: int = Field(description="lists of one step", ge=1)
     device_batch: int | None = Field(
-        None, ge=1, description="training lists seen together by one device: in-batch negatives; null: batch"
+        None, ge=1, description="lists that a device sees together: in-batch negatives; null: batch"
     )
-    list_documents: int | None = Field(
-        None, ge=2, description="documents taken of a training list; null: all"
-    )
+    list_documents: int | None = Field(None, ge=2, description="documents taken of a list; null: all")
     document_tokens: int = Field(1024, ge=8)
     query_tokens: int = Field(512, ge=8)
     window: int | None = Field(None, ge=16, description="tokens of the longest input; null: the model's")
@@ -173,7 +157,7 @@ class RunBase(Strict):
     )
     precision: Literal["no", "bf16"] = "no"
     deepspeed: Path | None = Field(None, description="a DeepSpeed configuration (JSON), for several GPUs")
-    checkpoint_every: int = Field(100, ge=1, description="updates between checkpoints")
+    checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
     keep_checkpoints: int = Field(2, ge=1)
     development: DevelopmentSettings | None = None
     save: SaveSettings = Field(default_factory=SaveSettings)
@@ -189,6 +173,8 @@ class RunBase(Strict):
             raise ValueError(f"data: every file needs a share, and together they are {self.together}")
         if shares and self.steps is None:
             raise ValueError("steps: needed where data have shares, since files then end at different times")
+        if self.save.weights == "changed" and self.objective not in ("stage1", "stage2"):
+            raise ValueError("save.weights: whole, since the base model has another head")
         if self.batch % self.together:
             raise ValueError("batch: a multiple of device_batch")
         for key in ("gradient_cache", "lora", "development"):
@@ -198,7 +184,7 @@ class RunBase(Strict):
 
     @property
     def together(self) -> int:
-        """Training lists that one device sees together."""
+        """Return the number of lists that one device sees together."""
         return self.device_batch or self.batch
 
 
@@ -218,13 +204,8 @@ class Stage2Run(RunBase):
     prompt: PromptSettings = Field(default_factory=PromptSettings)
     residual: ResidualSettings | None = None
     frozen_documents: bool = Field(
-        False,
-        description="documents and plain queries keep the vectors of the model it starts from",
+        False, description="documents and plain queries keep the vectors of the model it starts from"
     )
-    pull: float = Field(
-        0.0, ge=0, description="weight of 1 - cosine(listwise vector, plain query vector): against forgetting"
-    )
-
     direction: DirectionSettings | None = Field(None, description="only with frozen_documents")
 
     @model_validator(mode="after")
@@ -233,37 +214,19 @@ class Stage2Run(RunBase):
             raise ValueError("direction: only with frozen_documents, whose vectors it is made of")
         if self.info_nce is None and self.ranknet is None:
             raise ValueError("give info_nce, ranknet or both")
-        if self.residual is not None and self.residual.learned and self.gradient_cache is not None:
-            raise ValueError("residual.learned: not with gradient_cache, which trains the model alone")
         compared = {one.vector for one in (self.info_nce, self.ranknet) if one is not None}
         if self.frozen_documents and "query" in compared:
             raise ValueError("vector: listwise, since frozen_documents freezes the plain query too")
         return self
 
 
-class BaselineRun(RunBase):
-    """A model of another kind than the one it starts from."""
-
-    @model_validator(mode="after")
-    def _whole(self) -> BaselineRun:
-        if self.save.weights != "whole":
-            raise ValueError("save.weights: whole, since the base model has another head")
-        return self
-
-
-class ListwiseRun(BaselineRun):
-    """RankGPT-style baseline: a causal model learns to write the teacher's ranking."""
+class ListwiseRun(RunBase):
+    """RankGPT-style baseline: a causal model learns to generate the teacher's ranking, list by list."""
 
     objective: Literal["listwise"]
 
-    @model_validator(mode="after")
-    def _list_by_list(self) -> ListwiseRun:
-        if self.gradient_cache is not None:
-            raise ValueError("gradient_cache: not needed, since training lists run one by one")
-        return self
 
-
-class CrossEncoderRun(BaselineRun):
+class CrossEncoderRun(RunBase):
     """Pointwise baseline: one score for query and document together, trained by RankNet."""
 
     objective: Literal["cross-encoder"]
@@ -287,6 +250,6 @@ class TrainingFile(Strict):
         earlier: set[str] = set()
         for name, run in self.runs.items():
             if run.follows is not None and run.follows not in earlier:
-                raise ValueError(f"runs.{name}.follows: no run {run.follows!r} stands before it")
+                raise ValueError(f"runs.{name}.follows: no run {run.follows!r} precedes it")
             earlier.add(name)
         return self

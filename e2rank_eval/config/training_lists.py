@@ -19,7 +19,7 @@ class PinnedPackage(Strict):
 
 
 class BlendSettings(Strict):
-    """A teacher made of two models, the encoder that training lists are made with and a sparse one."""
+    """A teacher made of two models: the encoder that lists are made with, and a sparse one."""
 
     sparse: Name = Field(description="registry name of the sparse encoder")
     weight: float = Field(0.3, ge=0, description="of its scores beside the encoder's, both standardised")
@@ -27,16 +27,14 @@ class BlendSettings(Strict):
 
 
 class DocstringSettings(Strict):
-    """Whose docstrings, how many of them, the seed of the choice, and the teacher."""
+    """The packages, the number of docstrings, the seed of the choice, and the teacher."""
 
     packages: dict[str, PinnedPackage] | Path = Field(
-        description="by name of the distribution; or another such file beside it, whose packages are meant",
+        description="by name of the distribution; or another such file beside it, whose packages are meant"
     )
     docstrings: int = Field(1500, ge=1)
     seed: int = 11
-    teacher: BlendSettings | None = Field(
-        None, description="null: one who knows which documents are relevant"
-    )
+    teacher: BlendSettings | None = Field(None, description="null: the oracle teacher")
 
     @field_validator("packages")
     @classmethod
@@ -47,13 +45,13 @@ class DocstringSettings(Strict):
 
     @property
     def pinned(self) -> dict[str, PinnedPackage]:
-        """The packages; they are resolved by :func:`read_docstring_settings`."""
+        """Return the packages, which :func:`read_docstring_settings` has resolved."""
         assert isinstance(self.packages, dict)
         return self.packages
 
 
 def read_docstring_settings(path: Path) -> DocstringSettings:
-    """The settings in ``path``, the packages of another file put where it names one.
+    """Read the settings in ``path``, with the packages of the other file where it names one.
 
     Raises
     ------
@@ -61,26 +59,21 @@ def read_docstring_settings(path: Path) -> DocstringSettings:
         For a malformed file, or a file of packages that itself names a third.
     """
     settings = read_strictly(DocstringSettings, path)
-    other = packages_file(path, settings)
-    if other is None:
+    if isinstance(settings.packages, dict):
         return settings
-    named = read_strictly(DocstringSettings, other)
-    if not isinstance(named.packages, dict):
+    other = path.parent / settings.packages
+    packages = read_strictly(DocstringSettings, other).packages
+    if not isinstance(packages, dict):
         raise InputError("names a further file of packages", path=other, hint=f"name that file in {path}")
-    return settings.model_copy(update={"packages": named.packages})
-
-
-def packages_file(path: Path, settings: DocstringSettings) -> Path | None:
-    """The file, beside ``path`` or below, that it takes its packages from; None where it lists them."""
-    return path.parent / settings.packages if isinstance(settings.packages, Path) else None
+    return settings.model_copy(update={"packages": packages})
 
 
 def list_sources(made_from: Path) -> list[Path]:
-    """What training lists are made of: ``made_from``, a folder or settings, and the file that these build on.
+    """Return the files that training lists are made of: ``made_from``, and the file that it builds on.
 
-    A file that is missing stands for itself: whoever makes the training lists says what is wrong with it.
+    A missing file is returned too: the command that makes the lists says what is wrong with it.
     """
     if not made_from.is_file():
         return [made_from]
-    other = packages_file(made_from, read_strictly(DocstringSettings, made_from))
-    return [made_from] if other is None else [made_from, other]
+    packages = read_strictly(DocstringSettings, made_from).packages
+    return [made_from] if isinstance(packages, dict) else [made_from, made_from.parent / packages]

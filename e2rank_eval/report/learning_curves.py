@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.figure_style import MUTED, Drawing, forms, new_figure, panel_title, style
 from e2rank_eval.store.files import read_jsonl, write_bytes
-from e2rank_eval.training.logs import LOG
+from e2rank_eval.training.checkpoints import LOG
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", MUTED)
 _DASHES = ("-", "--", ":", "-.")

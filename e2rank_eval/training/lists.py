@@ -16,30 +16,31 @@ from e2rank_eval.store.files import read_jsonl, write_jsonl
 
 @dataclass(frozen=True, slots=True)
 class TrainingList:
-    """``documents`` stand in first-stage order; ``ranks[i]`` is the rank of document i, from 1 (best).
+    """A query and its documents in first-stage order; ``ranks[i]`` is the rank of document i, from 1 (best).
 
-    Ranks may tie: documents that the teacher did not name share the last one. ``labelled`` are the
-    positions of the documents known to be relevant whatever the teacher says, where any are known.
+    Ranks may tie: documents that the teacher did not name share the last one; a list that no teacher has
+    ranked yet has none. ``labelled`` are the positions of the documents that are known to be relevant,
+    whatever the teacher says.
     """
 
     query: str
     documents: tuple[str, ...]
-    ranks: tuple[int, ...]
+    ranks: tuple[int, ...] = ()
     source: str = "unknown"
     labelled: tuple[int, ...] = ()
 
     @property
     def positives(self) -> tuple[int, ...]:
-        """Positions of the documents known to be relevant; the teacher's best where none is known."""
+        """Return the positions of the known relevant documents; the teacher's best where none is known."""
         return self.labelled or tuple(place for place, rank in enumerate(self.ranks) if rank == 1)
 
     @property
     def best(self) -> int:
-        """Position of the best document; the first of several that tie."""
+        """Return the position of the best document; the first of several that tie."""
         return self.ranks.index(1)
 
     def cut(self, documents: int) -> TrainingList:
-        """The list with so many documents: its positives, then the first of the others, in their order."""
+        """Return the list with so many documents: its positives, then the first others, in their order."""
         if len(self.documents) <= documents:
             return self
         first = self.positives[: documents - 1]
@@ -63,11 +64,11 @@ class _Line(BaseModel):
     document: list[str] = Field(min_length=2)
     ranking: list[int | list[int]] = Field(min_length=1)
     source: str = "unknown"
-    positives: list[int] = Field([])
+    positives: list[int] = []
 
 
 def read_lists(path: Path) -> list[TrainingList]:
-    """The lists of a JSONL file, in its order.
+    """Read the training lists of a JSONL file, in its order.
 
     Each line has ``query``, ``document`` (two or more texts), ``ranking`` (their numbers from 1, best
     first) and ``source``. A ranking may leave documents out: they tie below those it names; a list in
@@ -78,15 +79,15 @@ def read_lists(path: Path) -> list[TrainingList]:
     ------
     InputError
         Naming file and line: a missing or wrong field, a number twice or out of range, nothing to
-        learn (all tie); or a file without lists.
+        learn (all tie); or a file without training lists.
     """
-    lists = [_list(row, path, number) for number, row in read_jsonl(path)]
+    lists = [_parsed(row, path, number) for number, row in read_jsonl(path)]
     if not lists:
         raise InputError("there is no training list", path=path, hint="add lines, or name another file")
     return lists
 
 
-def _list(row: dict[str, Any], path: Path, number: int) -> TrainingList:
+def _parsed(row: dict[str, Any], path: Path, number: int) -> TrainingList:
     try:
         line = _Line.model_validate(row)
     except ValidationError as error:
@@ -109,40 +110,33 @@ def _list(row: dict[str, Any], path: Path, number: int) -> TrainingList:
     ranks = tuple(places.get(position, len(groups) + 1) for position in range(1, count + 1))
     if len(set(ranks)) < 2:
         raise InputError("all documents tie", path=path, line=number, hint="remove the line")
-    known = sorted(set(line.positives))
-    if known and not (known[0] >= 1 and known[-1] <= count):
+    if not all(1 <= position <= count for position in line.positives):
         raise InputError(f"positives are not all from 1 to {count}", path=path, line=number, hint="fix them")
-    labelled = tuple(position - 1 for position in known)
+    labelled = tuple(position - 1 for position in sorted(set(line.positives)))
     return TrainingList(line.query, tuple(line.document), ranks, line.source, labelled)
 
 
 def write_lists(path: Path, lists: Iterable[TrainingList]) -> None:
     """Write what :func:`read_lists` reads."""
-    write_jsonl(
-        path,
-        (
-            {
-                "query": item.query,
-                "document": list(item.documents),
-                "ranking": _ranking(item.ranks),
-                "source": item.source,
-            }
-            | ({"positives": [place + 1 for place in item.labelled]} if item.labelled else {})
-            for item in lists
-        ),
-    )
+    write_jsonl(path, map(_line, lists))
 
 
-def _ranking(ranks: Sequence[int]) -> list[int | list[int]]:
-    groups: dict[int, list[int]] = {}
-    for position, rank in enumerate(ranks, start=1):
-        groups.setdefault(rank, []).append(position)
-    ordered = [groups[rank] for rank in sorted(groups)]
-    return [group[0] if len(group) == 1 else group for group in ordered]
+def _line(item: TrainingList) -> dict[str, Any]:
+    groups: dict[int, list[int]] = {rank: [] for rank in sorted(set(item.ranks))}
+    for position, rank in enumerate(item.ranks, start=1):
+        groups[rank].append(position)
+    ranking = [group[0] if len(group) == 1 else group for group in groups.values()]
+    fields = {
+        "query": item.query,
+        "document": list(item.documents),
+        "ranking": ranking,
+        "source": item.source,
+    }
+    return fields | ({"positives": [place + 1 for place in item.labelled]} if item.labelled else {})
 
 
 def dense_ranks(values: Sequence[float]) -> tuple[int, ...]:
-    """Ranks from 1 by rising value; equal values share one, and none is left out.
+    """Return ranks from 1 by ascending value; equal values share one, and no rank is skipped.
 
     >>> dense_ranks([30, 10, 10])
     (2, 1, 1)
@@ -152,7 +146,7 @@ def dense_ranks(values: Sequence[float]) -> tuple[int, ...]:
 
 
 def sample_sources(lists: Sequence[TrainingList], limit: int | None, seed: int) -> list[TrainingList]:
-    """At most ``limit`` lists of each source, drawn by ``seed``; those kept stay in order.
+    """Draw at most ``limit`` lists of each source (None: all) by ``seed``; those kept stay in order.
 
     The paper draws at most 10,000 of each of its sources (appendix B).
     """
@@ -161,8 +155,7 @@ def sample_sources(lists: Sequence[TrainingList], limit: int | None, seed: int) 
     positions: dict[str, list[int]] = {}
     for position, item in enumerate(lists):
         positions.setdefault(item.source, []).append(position)
-    kept = []
+    kept: list[int] = []
     for source, members in positions.items():
-        drawn = random.Random(f"{seed} {source}").sample(members, min(limit, len(members)))
-        kept += drawn
+        kept += random.Random(f"{seed} {source}").sample(members, min(limit, len(members)))
     return [lists[position] for position in sorted(kept)]

@@ -1,7 +1,7 @@
-"""The training loop: updates by number, learning rate, evaluation, early stop, checkpoints.
+"""The training loop: steps by number, learning rate, evaluation, early stop, checkpoints.
 
-It is a loop of its own on accelerate rather than transformers' Trainer: every update is a pure function
-of its number, so resuming is "load the state, go on with the next number". The Trainer would find its
+It is a loop of its own on accelerate rather than transformers' Trainer: every step is a pure function
+of its number, so resuming is "load the state, continue with the next number". The Trainer would find its
 place by replaying a data loader, and its loss hook knows neither batches of one source nor a gradient
 cache; each would have to be overridden.
 """
@@ -18,20 +18,16 @@ from safetensors.torch import load_file, save_file
 from e2rank_eval.config import OptimiserSettings, RunBase
 from e2rank_eval.progress import say, track
 from e2rank_eval.store.files import atomic_path
-from e2rank_eval.training.batching import Schedule
+from e2rank_eval.training.checkpoints import Checkpoints, Log, Progress
 from e2rank_eval.training.lists import TrainingList
-from e2rank_eval.training.logs import Log
-from e2rank_eval.training.objectives import Objective, Terms
-from e2rank_eval.training.snapshots import Progress, Snapshots
-from e2rank_eval.training.trainable import learned
-
-_BEST = "best.safetensors"
+from e2rank_eval.training.objectives import Objective, Terms, learned
+from e2rank_eval.training.schedule import Schedule
 
 
 def learning_rate(settings: OptimiserSettings, step: int, steps: int) -> float:
-    """The rate of update ``step`` (from 0) of ``steps``: linear warm-up, then linear decay or none.
+    """Return the rate of step ``step`` (from 0) of ``steps``: linear warm-up, then linear decay.
 
-    The first update has a rate above zero, and so has the last.
+    The first step has a rate above zero, and so has the last.
 
     >>> s = OptimiserSettings(learning_rate=1.0, warm_up=0.5)
     >>> [learning_rate(s, step, 4) for step in range(4)]
@@ -40,8 +36,6 @@ def learning_rate(settings: OptimiserSettings, step: int, steps: int) -> float:
     warm = round(settings.warm_up * steps)
     if step < warm:
         return settings.learning_rate * (step + 1) / warm
-    if settings.schedule == "constant":
-        return settings.learning_rate
     return settings.learning_rate * (steps - step) / (steps - warm)
 
 
@@ -68,18 +62,23 @@ class Loop:
         self._folder = folder
         self._accelerator = accelerator
         self._development = development
-        self._snapshots = Snapshots(folder / "checkpoints", identity, settings.keep_checkpoints)
-        optimiser = _optimiser(objective.module, settings.optimiser)
+        self._best = folder / "checkpoints" / "best.safetensors"
+        self._checkpoints = Checkpoints(folder / "checkpoints", identity, settings.keep_checkpoints)
+        optimiser = torch.optim.AdamW(
+            list(learned(objective.module).values()),
+            lr=settings.optimiser.learning_rate,
+            weight_decay=settings.optimiser.weight_decay,
+        )
         self.wrapped, self._optimiser = accelerator.prepare(objective.module, optimiser)
 
     def run(self) -> Progress:
         """Train to the end, from the newest checkpoint where there is one.
 
-        With a development set the module ends with the weights that did best on it; else with the last.
+        With development lists the module ends with the weights that did best on them; else with the last.
         """
-        progress = self._snapshots.restore(self._accelerator)
+        progress = self._checkpoints.restore(self._accelerator)
         if progress.step:
-            say(f"going on after update {progress.step} of {self._schedule.steps}")
+            say(f"resuming after step {progress.step} of {self._schedule.steps}")
         log = Log(self._folder, progress.step) if self._accelerator.is_main_process else None
         try:
             if progress.step == 0:
@@ -92,12 +91,17 @@ class Loop:
         finally:
             if log is not None:
                 log.close()
-        self._take_best(progress)
+        self._accelerator.wait_for_everyone()
+        if progress.best_score is not None:
+            best = load_file(self._best)
+            with torch.no_grad():
+                for name, one in learned(self._objective.module).items():
+                    one.copy_(best[name].to(one.device))
         return progress
 
     def _advance(self, step: int, progress: Progress, log: Log | None) -> None:
-        """One update, and what is due after it."""
-        terms = self._update(step)
+        """Take one step, and do what is due after it."""
+        terms = self._step(step)
         progress.step = step + 1
         if log is not None:
             log.write(progress.step, terms)
@@ -106,30 +110,29 @@ class Loop:
         if watched is not None and (last or progress.step % watched.every == 0):
             self._evaluate(progress, log)
         if last or progress.stopped or progress.step % self._settings.checkpoint_every == 0:
-            self._snapshots.save(self._accelerator, progress)
+            self._checkpoints.save(self._accelerator, progress)
 
-    def _update(self, step: int) -> Terms:
+    def _step(self, step: int) -> Terms:
         rate = learning_rate(self._settings.optimiser, step, self._schedule.steps)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
-        parts = self._schedule.update(step)
         world, rank = self._accelerator.num_processes, self._accelerator.process_index
-        own = list(enumerate(parts))[rank::world]
+        own = list(enumerate(self._schedule.step(step)))[rank::world]
+        limit = self._settings.optimiser.clip_norm
         sums: dict[str, float] = {}
-        norm = None
+        norm: Terms = {}
         for number, lists in own:
             with self._accelerator.accumulate(self.wrapped):
                 seed = _seed(self._settings.seed, step, number)
                 terms = self._objective.backward(self.wrapped, lists, self._accelerator, seed=seed)
                 for name, value in terms.items():
                     sums[name] = sums.get(name, 0.0) + value / len(own)
-                if self._accelerator.sync_gradients and self._settings.optimiser.clip_norm is not None:
-                    norm = self._accelerator.clip_grad_norm_(
-                        self.wrapped.parameters(), self._settings.optimiser.clip_norm
-                    )
+                if self._accelerator.sync_gradients and limit is not None:
+                    found = self._accelerator.clip_grad_norm_(self.wrapped.parameters(), limit)
+                    norm = {} if found is None else {"gradient_norm": float(found)}
                 self._optimiser.step()
                 self._optimiser.zero_grad()
-        return sums | ({} if norm is None else {"gradient_norm": float(norm)}) | {"learning_rate": rate}
+        return sums | norm | {"learning_rate": rate}
 
     def _evaluate(self, progress: Progress, log: Log | None) -> None:
         watched = self._settings.development
@@ -141,40 +144,17 @@ class Loop:
         if progress.best_score is None or found["score"] > progress.best_score:
             progress.best_score, progress.best_step = found["score"], progress.step
             progress.evaluations_since_best = 0
-            self._keep_best()
+            if self._accelerator.is_main_process:
+                trained = learned(self._objective.module).items()
+                with atomic_path(self._best) as path:
+                    save_file({name: one.detach().cpu().contiguous() for name, one in trained}, path)
             return
         progress.evaluations_since_best += 1
         if watched.patience is not None and progress.evaluations_since_best >= watched.patience:
-            say(f"no better in {watched.patience} evaluations; stopping after update {progress.step}")
+            say(f"no better in {watched.patience} evaluations; stopping after step {progress.step}")
             progress.stopped = True
-
-    def _keep_best(self) -> None:
-        trained = learned(self._objective.module)
-        state = {name: one.detach().cpu().contiguous() for name, one in trained.items()}
-        if self._accelerator.is_main_process:
-            with atomic_path(self._folder / "checkpoints" / _BEST) as path:
-                save_file(state, path)
-
-    def _take_best(self, progress: Progress) -> None:
-        self._accelerator.wait_for_everyone()
-        if progress.best_score is None:
-            return
-        best = load_file(self._folder / "checkpoints" / _BEST)
-        with torch.no_grad():
-            for name, one in learned(self._objective.module).items():
-                one.copy_(best[name].to(one.device))
-
-
-def _optimiser(module: Any, settings: OptimiserSettings) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        [one for one in module.parameters() if one.requires_grad],
-        lr=settings.learning_rate,
-        betas=settings.betas,
-        eps=settings.epsilon,
-        weight_decay=settings.weight_decay,
-    )
 
 
 def _seed(seed: int, step: int, part: int) -> int:
-    """Of everything drawn for one part of one update; parts lie far apart, for seeds of their own chunks."""
+    """Return the seed of one part of one step; parts lie far apart, for seeds of their own batches."""
     return ((seed * 1_000_003 + step) * 1_009 + part) * 4_096 % 2**62

@@ -1,10 +1,15 @@
-"""The losses of the paper as pure functions of vectors, scores and ranks."""
+"""The losses as pure functions of vectors, scores and ranks: the paper's, and this suite's directions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
-from torch.nn import functional
+from torch.nn.functional import cross_entropy, normalize, softmax, softplus
+
+Places = Sequence[Sequence[int]]
+"""For each query, rows of the documents' vectors."""
 
 
 def info_nce(
@@ -31,7 +36,7 @@ def info_nce(
         if bool(excluded.gather(1, positives[:, None]).any()):
             raise ValueError("a positive is excluded from its own comparison")
         logits = logits.masked_fill(excluded, -torch.inf)
-    return functional.cross_entropy(logits, positives)
+    return cross_entropy(logits, positives)
 
 
 def ranknet(scores: Tensor, ranks: Tensor, *, temperature: float) -> Tensor:
@@ -48,9 +53,32 @@ def ranknet(scores: Tensor, ranks: Tensor, *, temperature: float) -> Tensor:
     differences = (scores[:, :, None] - scores[:, None, :])[above] / temperature
     if not differences.numel():
         return scores.sum() * 0.0
-    return functional.softplus(-differences).mean()
+    return softplus(-differences).mean()
 
 
-def joint(info: Tensor, rank: Tensor, *, weight: float = 2.0) -> Tensor:
-    """The loss of Stage II (paper, section 3.3): InfoNCE + lambda x RankNet, with lambda 2."""
-    return info + weight * rank
+def oracle_direction(queries: Tensor, documents: Tensor, positives: Places) -> Tensor:
+    """Return unit(q + unit(mean of the positives' vectors)), [n, d]: Rocchio (1971) by an oracle.
+
+    A model that is regularised towards it learns the mean of what the prompt lets expect: feedback weighted
+    by relevance. This suite's recipe, not the paper's.
+    """
+    means = [normalize(documents[list(own)].mean(0), dim=-1) for own in positives]
+    return normalize(queries + torch.stack(means), dim=-1)
+
+
+def feedback_direction(queries: Tensor, documents: Tensor, listed: Places, *, temperature: float) -> Tensor:
+    """Return unit(q + unit(sum of w_i d_i)), [n, d], with w = softmax(q . d / temperature) over the prompt.
+
+    It is what the frozen vectors alone make of the same documents: being regularised towards it keeps a model
+    from forgetting. This suite's recipe, not the paper's.
+    """
+    rows = []
+    for query, own in zip(queries, listed, strict=True):
+        vectors = documents[list(own)]
+        rows.append(normalize(softmax(vectors @ query / temperature, dim=0) @ vectors, dim=-1))
+    return normalize(queries + torch.stack(rows), dim=-1)
+
+
+def cosine_distance(vectors: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean of 1 - cosine over rows of unit length."""
+    return 1.0 - (vectors * targets).sum(1).mean()

@@ -1,14 +1,23 @@
-"""What the training loop asks of anything that is trained."""
+"""What all objectives share: protocol, trainable module, gradients in batches, development scores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Protocol
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from e2rank_eval.config import LoraSettings, RunBase
+from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.evaluation.effectiveness import evaluate
+from e2rank_eval.models.encoders.batching import Batch
+from e2rank_eval.store.trec import Run
 from e2rank_eval.training.lists import TrainingList
 
 Terms = dict[str, float]
@@ -16,14 +25,12 @@ Terms = dict[str, float]
 
 
 class Objective(Protocol):
-    """A model in training: its module, the loss of a batch, its value on lists set aside.
+    """A model in training: its module and tokenizer, the loss of a batch, its value on development lists.
 
-    ``module`` is what is wrapped and run, its parameters with ``requires_grad`` being trained;
-    ``transformer`` the part of it that is saved, with whatever adapters it has, and its ``tokenizer``.
+    ``module`` is what is wrapped, run and saved; its parameters with ``requires_grad`` are trained.
     """
 
     module: Any
-    transformer: Any
     tokenizer: Any
 
     def prepare(self, lists: Sequence[TrainingList]) -> None:
@@ -38,12 +45,123 @@ class Objective(Protocol):
         ...
 
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
-        """``score`` (higher is better) and whatever else tells how training goes, without gradients."""
+        """Return ``score`` (higher is better) and further values of interest, without gradients."""
         ...
 
 
+def prepare_module(module: Any, settings: RunBase, *, unused: Sequence[str] = ("pooler.",)) -> Any:
+    """Return ``module`` with the parameters of ``settings`` trainable, in training mode.
+
+    With ``lora`` only its adapters learn. Gradient checkpointing recomputes a layer's inside in the
+    backward pass. Without ``dropout`` no layer drops anything. Parameters whose names hold one of
+    ``unused`` are frozen: BERT's pooler, which no vector here goes through.
+
+    Raises
+    ------
+    InputError
+        When nothing is left to train.
+    UnavailableError
+        When LoRA is asked for and peft is not installed.
+    """
+    if settings.lora is not None:
+        module = _with_lora(module, settings.lora)
+    else:
+        wanted = [re.compile(pattern) for pattern in settings.trainable or [""]]
+        for name, parameter in module.named_parameters():
+            used = not any(part in name for part in unused)
+            parameter.requires_grad_(used and any(pattern.search(name) for pattern in wanted))
+    if not learned(module):
+        raise InputError("no parameter is trained", hint="loosen trainable, or name layers that exist")
+    if settings.gradient_checkpointing:
+        module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    if not settings.dropout:
+        for part in module.modules():
+            if isinstance(part, nn.Dropout):
+                part.p = 0.0
+    return module.train()
+
+
+def _with_lora(module: Any, settings: LoraSettings) -> Any:
+    try:
+        import peft
+    except ImportError as error:
+        raise UnavailableError("peft is not installed; run: pip install peft") from error
+    lora = peft.LoraConfig(r=settings.rank, lora_alpha=settings.alpha, target_modules=settings.targets)
+    try:
+        return peft.get_peft_model(module, lora)
+    except ValueError as error:
+        raise InputError(f"lora: {error}", hint="name linear layers of the model in targets") from error
+
+
+def learned(module: Any) -> dict[str, Tensor]:
+    """Return the trained parameters by name."""
+    return {name: one for name, one in module.named_parameters() if one.requires_grad}
+
+
+def differentiate(
+    forward: Callable[[int], Tensor],
+    loss: Callable[[Tensor], Tensor],
+    batches: Sequence[Batch],
+    accelerator: Any,
+    run: Any,
+    *,
+    cached: bool,
+) -> Tensor:
+    """Add the gradients of ``loss`` of the outputs of all batches, in input order; returns its value.
+
+    ``forward(i)`` computes batch i with the random numbers that belong to it. With ``cached`` as in
+    GradCache (arXiv 2101.06983): the outputs without graphs, the loss's gradients by them, then each batch
+    again with its graph, to which those gradients are handed on. Memory holds one batch's graph; the price
+    is one more forward pass. Devices are synchronised with the last batch only. Parameters in the loss
+    itself get no gradients then.
+    """
+    if not cached:
+        value = loss(in_order([forward(number) for number in range(len(batches))], batches))
+        accelerator.backward(value)
+        return value.detach()
+    with torch.no_grad():
+        leaves = [forward(number) for number in range(len(batches))]
+    for leaf in leaves:
+        leaf.requires_grad_()
+    value = loss(in_order(leaves, batches))
+    # The accelerator divides what it is given by the number of batches of a step: once, in the end.
+    for number, gradient in enumerate(torch.autograd.grad(value, leaves)):
+        with nullcontext() if number == len(batches) - 1 else accelerator.no_sync(run):
+            accelerator.backward((forward(number) * gradient).sum())
+    return value.detach()
+
+
+def in_order(outputs: Sequence[Tensor], batches: Sequence[Batch]) -> Tensor:
+    """Return the rows of the batches' outputs, each at its position in the input."""
+    positions = [position for batch in batches for position in batch.positions]
+    order = torch.tensor(np.argsort(positions), device=outputs[0].device)
+    return torch.cat(list(outputs)).index_select(0, order)
+
+
 def padded(scores: Tensor, lists: Sequence[TrainingList]) -> tuple[Tensor, Tensor]:
-    """Scores [all documents], list by list, as [lists, longest list], and their ranks; 0 is padding."""
+    """Return scores [documents of all lists] as [lists, longest list], and their ranks; 0 is padding."""
     rows = scores.split([len(item.documents) for item in lists])  # type: ignore[no-untyped-call]
     ranks = [torch.tensor(item.ranks, device=scores.device) for item in lists]
     return pad_sequence(rows, batch_first=True), pad_sequence(ranks, batch_first=True)
+
+
+def development_scores(lists: Sequence[TrainingList], scores: Sequence[NDArray[np.floating]]) -> Terms:
+    """Return ``score``, nDCG@10 of the positives, and ``pairs``, the share of pairs in the teacher's order.
+
+    ``scores[i]`` [c] belong to the documents of list i. A pair that the teacher orders and the scores
+    tie counts half. Both are means over lists, from 0 to 1.
+    """
+    run: dict[str, dict[str, float]] = {}
+    qrels: dict[str, dict[str, int]] = {}
+    for number, (item, row) in enumerate(zip(lists, scores, strict=True)):
+        run[str(number)] = {str(place): float(score) for place, score in enumerate(row)}
+        qrels[str(number)] = {str(place): int(place in item.positives) for place in range(len(row))}
+    found = evaluate(Run(run), qrels, ("nDCG@10",))
+    ordered = [_ordered(item.ranks, row) for item, row in zip(lists, scores, strict=True)]
+    return {"score": found.mean["nDCG@10"], "pairs": float(np.mean(ordered))}
+
+
+def _ordered(ranks: Sequence[int], scores: NDArray[np.floating]) -> float:
+    above = np.less.outer(np.array(ranks), np.array(ranks))
+    differences = np.subtract.outer(scores, scores)[above]
+    return float(np.mean((differences > 0) + 0.5 * (differences == 0)))

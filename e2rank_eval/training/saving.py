@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,32 @@ import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from e2rank_eval.config import CrossEncoderRun, ListwiseRun, RunBase, Stage1Run, Stage2Run
+from e2rank_eval.config import CrossEncoderRun, ListwiseRun, RunBase, Stage1Run, Stage2Run, TrainingFile
 from e2rank_eval.config.entries import ModelEntry
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.checkpoints import loadable_folder
+from e2rank_eval.models.encoders.pooling import read_pooling
 from e2rank_eval.store.files import atomic_path, sha256_file, write_text
+from e2rank_eval.training.checkpoints import Progress
+from e2rank_eval.training.schedule import Schedule
 
-WEIGHTS = "weights"
 CHANGED = "weights.safetensors"
 ENTRY = "entry.yaml"
-
+_WHOLE = "weights"
 _NOT_KEPT = (".safetensors", ".gguf", ".bin", ".h5", ".index.json", "dequantised.json")
+_OBJECTIVES = {
+    "stage1": "contrastive training of plain vectors (Stage I)",
+    "stage2": "E2Rank's listwise training (Stage II)",
+    "listwise": "a causal model that generates rankings (RankGPT-style)",
+    "cross-encoder": "one score for query and document together, by RankNet",
+}
 
 
 def save_weights(
     module: Any,
     tokenizer: Any,
-    base: Path,
-    transformer: Path,
+    base_folder: Path,
+    base: ModelEntry,
     folder: Path,
     settings: RunBase,
     *,
@@ -36,11 +46,11 @@ def save_weights(
 ) -> dict[str, str]:
     """Write the weights of ``module`` below ``folder``; returns their SHA-256 by path within it.
 
-    ``base`` is the folder of the model that training started from, ``transformer`` where in it the
-    module came from. ``whole``: ``weights/`` with everything of ``base`` but its weights, and the
-    module's own; of a new kind of model, its tokenizer and weights alone. ``changed``:
-    ``weights.safetensors`` with the tensors that differ from the base's. ``state`` has the module's
-    tensors where it holds only a part of them itself.
+    ``base_folder`` holds the model ``base`` that training started from. ``whole``: ``weights/`` with
+    everything of it but its weights, and the module's own; of a new kind of model, its tokenizer and weights
+    alone. ``changed``: ``weights.safetensors`` with the tensors that differ from the base's. Adapters are
+    added to the weights that they adapt. ``state`` has the module's tensors where it holds only a part of
+    them itself.
 
     Raises
     ------
@@ -48,22 +58,28 @@ def save_weights(
         When nothing changed.
     """
     dtype = getattr(torch, settings.save.dtype)
+    module = module.merge_and_unload() if hasattr(module, "merge_and_unload") else module
+    loadable, transformer = loadable_folder(base_folder, base.format), Path()
+    if base.format == "sentence-transformers" and base.kind == "encoder":
+        loadable, transformer = base_folder, read_pooling(base_folder).transformer.relative_to(base_folder)
     if settings.save.weights == "changed":
-        changed = _changed(module, base / transformer)
-        tensors = {name: one.to(dtype).contiguous() for name, one in changed.items()}
-        if not tensors:
+        changed = _changed(module, loadable / transformer)
+        if not changed:
             raise InputError("no weight has changed", path=folder, hint="train longer, or at a higher rate")
         with atomic_path(folder / CHANGED) as path:
+            tensors = {name: one.to(dtype).contiguous() for name, one in changed.items()}
             save_file(tensors, path, metadata={"format": "pt"})
         return {CHANGED: sha256_file(folder / CHANGED)}
-    target = folder / WEIGHTS
-    part = folder / f".{WEIGHTS}.part"
+    target, part = folder / _WHOLE, folder / f".{_WHOLE}.part"
     shutil.rmtree(part, ignore_errors=True)
     if isinstance(settings, CrossEncoderRun | ListwiseRun):
-        _forget_last_call(tokenizer)
+        # Truncation and padding of a fast tokenizer are those of its last call, and would be saved with it.
+        if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
+            backend.no_truncation()
+            backend.no_padding()
         tokenizer.save_pretrained(part)
     else:
-        shutil.copytree(base, part, ignore=_without_weights)
+        shutil.copytree(loadable, part, ignore=_without_weights)
     if state is None:
         module.to(dtype).save_pretrained(part / transformer)
     else:
@@ -71,19 +87,8 @@ def save_weights(
         module.save_pretrained(part / transformer, state_dict=tensors)
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
-    return {
-        path.relative_to(folder).as_posix(): sha256_file(path)
-        for path in sorted(target.rglob("*"))
-        if path.is_file()
-    }
-
-
-def _forget_last_call(tokenizer: Any) -> None:
-    """Truncation and padding of a fast tokenizer are those of its last call, and would be saved with it."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is not None:
-        backend.no_truncation()
-        backend.no_padding()
+    files = (path for path in sorted(target.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
 
 
 def _without_weights(_: str, names: list[str]) -> list[str]:
@@ -91,7 +96,7 @@ def _without_weights(_: str, names: list[str]) -> list[str]:
 
 
 def _changed(module: Any, base: Path) -> dict[str, Tensor]:
-    """Tensors of ``module`` that differ from the checkpoint's, by the checkpoint's names."""
+    """Return the tensors of ``module`` that differ from the checkpoint's, by the checkpoint's names."""
     before: dict[str, Tensor] = {}
     for path in base.glob("*.safetensors"):
         before |= load_file(path)
@@ -108,20 +113,16 @@ def _changed(module: Any, base: Path) -> dict[str, Tensor]:
 def registry_entry(
     name: str, settings: RunBase, base_name: str, base: ModelEntry, folder: Path, files: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The entry that makes the trained weights a model like any other."""
+    """Return the entry that makes the trained weights a model like any other."""
     changed = settings.save.weights == "changed"
-    fields = base.model_dump(mode="json", exclude_defaults=True)
+    source = {"kind": "trained", "folder": folder.as_posix(), "base": base_name if changed else None}
+    fields = base.model_dump(mode="json", exclude_defaults=True, exclude={"files"})
     fields |= {
-        "title": settings.title,
-        "licence": settings.licence,
-        "sources": [
-            {"kind": "trained", "folder": folder.as_posix(), "base": base_name if changed else None}
-            | {"files": dict(files)}
-        ],
-    }
-    fields.pop("files", None)
+        "title": settings.title, "licence": settings.licence, "sources": [source | {"files": dict(files)}],
+    }  # fmt: skip
     if not changed:
-        fields |= {"format": _format(base), "dtype": settings.save.dtype}
+        kept = "transformers" if base.format == "gguf" else base.format
+        fields |= {"format": kept, "dtype": settings.save.dtype}
     if isinstance(settings, Stage1Run):
         fields["trained_for_embedding"] = True
     if isinstance(settings, Stage2Run):
@@ -133,9 +134,45 @@ def registry_entry(
     return {name: fields | settings.entry}
 
 
-def _format(base: ModelEntry) -> str:
-    return "transformers" if base.format == "gguf" else base.format
+def exact_configuration(file: TrainingFile, name: str) -> dict[str, Any]:
+    """Return the file with this run and those it follows alone, every default written out."""
+    wanted = [name]
+    while (earlier := file.runs[wanted[0]].follows) is not None:
+        wanted.insert(0, earlier)
+    runs = {one: file.runs[one] for one in wanted}
+    return TrainingFile(output=file.output, cache=file.cache, runs=runs).model_dump(mode="json")
+
+
+def model_card(
+    name: str,
+    settings: RunBase,
+    base: str,
+    schedule: Schedule,
+    progress: Progress,
+    identity: Mapping[str, Any],
+) -> str:
+    """Return Markdown: what was trained from what on what, how it ended, and how to do it again."""
+    front = yaml.safe_dump({"license": settings.licence, "base_model": base, "tags": ["e2rank-eval"]})
+    sources = Counter(item.source for item in schedule.lists)
+    hashes = "\n".join(f"- `{path}`: sha256 `{digest}`" for path, digest in identity["data"].items())
+    best = f"; the weights are those after step {progress.best_step}" if settings.development else ""
+    parts = [
+        f"---\n{front}---",
+        f"# {settings.title}",
+        f"`{name}`: {_OBJECTIVES[settings.objective]}, from `{base}`. {progress.step} of {schedule.steps} "
+        f"steps of {settings.batch} lists{best}. Seed {settings.seed}, {settings.threads} threads.",
+        settings.note,
+        "| source | lists |\n|:--|--:|\n" + "\n".join(f"| {s} | {n} |" for s, n in sources.items()),
+        f"Data files:\n\n{hashes}",
+        ""
+        if progress.best_score is None
+        else f"Best nDCG@10 on the development lists: {progress.best_score:.4f}.",
+        "`training.yaml` holds the exact configuration: `e2rank-eval train training.yaml` trains it again; "
+        "`entry.yaml` is the registry entry, `log.jsonl` every step's losses.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def write_yaml(path: Path, value: Any) -> None:
+    """Write ``value`` as YAML, keys in their order."""
     write_text(path, yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110))

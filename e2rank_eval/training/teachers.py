@@ -1,9 +1,15 @@
-"""Teachers of training lists: how well each document answers a query."""
+"""Teachers: models that rank training lists, and the account of how well they did.
+
+A teacher scores documents, by knowing the relevant ones or by two models together; or it is any
+reranker of the suite.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,57 +21,51 @@ from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.models.loading import ModelProvider
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.progress import track
-from e2rank_eval.records import ListwiseInput
+from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
+from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.retrieval.sparse import SparseEncoder
 from e2rank_eval.retrieval.splade import Splade
+from e2rank_eval.store.files import write_json
+from e2rank_eval.training.lists import TrainingList, dense_ranks, read_lists, write_lists
 
 _DECIMALS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A query, the texts of its documents in first-stage order, and the positions of the relevant ones."""
-
-    query: str
-    documents: tuple[str, ...]
-    positives: tuple[int, ...]
+_TOGETHER = 16
+"""Lists that a reranker ranks at once."""
 
 
 class Teacher(Protocol):
-    """Whatever can order the documents of a query."""
+    """Whatever can score the documents of a query."""
 
-    def scores(self, questions: Sequence[Question]) -> list[list[float]]:
-        """For each question a score of each document, the higher the better, 6 decimals."""
+    def scores(self, lists: Sequence[TrainingList]) -> list[list[float]]:
+        """Return a score of each document of each list, the higher the better, to 6 decimals."""
         ...
 
 
-class KnowingTeacher:
-    """By similarity to unit(q + ``weight`` x unit(mean of the relevant documents' vectors)): Rocchio, told
-    the answers.
-    """
+class OracleTeacher:
+    """Similarity to unit(q + ``weight`` x unit(mean of the relevant vectors)): Rocchio by an oracle."""
 
     def __init__(self, encoder: Encoder, weight: float = 1.0) -> None:
         self._encoder = encoder
         self._weight = weight
 
-    def scores(self, questions: Sequence[Question]) -> list[list[float]]:
-        """Raises InputError when no document of a question is known to be relevant."""
-        unknown = next((one for one in questions if not one.positives), None)
+    def scores(self, lists: Sequence[TrainingList]) -> list[list[float]]:
+        """Raise InputError when no document of a list is known to be relevant."""
+        unknown = next((item for item in lists if not item.labelled), None)
         if unknown is not None:
             raise InputError(
                 f"query {unknown.query[:60]!r} has no known positive", hint='give its line "positives": [1]'
             )
-        queries = self._encoder.encode([one.query for one in questions], "query").vectors
-        texts = _Texts(questions)
+        queries = self._encoder.encode([item.query for item in lists], "query").vectors
+        texts = _Texts(lists)
         vectors = self._encoder.encode(texts.distinct, "document").vectors
         return [
-            oracle_scores(query, vectors[texts.rows(one)], one.positives, self._weight)
-            for one, query in zip(questions, queries, strict=True)
+            oracle_scores(query, vectors[texts.rows(item)], item.labelled, self._weight)
+            for item, query in zip(lists, queries, strict=True)
         ]
 
 
 class BlendedTeacher:
-    """A dense and a sparse model together, told nothing: what one misses the other may see.
+    """A dense and a sparse model together, without the judgements: what one misses the other may see.
 
     Similarity to unit(q + listwise vector of the first documents), as E2Rank's residual has it with
     weight 1, plus ``weight`` times the sparse dot product; both with mean 0 and deviation 1 over the
@@ -77,68 +77,159 @@ class BlendedTeacher:
         self._sparse = sparse
         self._settings = settings
 
-    def scores(self, questions: Sequence[Question]) -> list[list[float]]:
-        texts = _Texts(questions)
-        dense, sparse = self._dense(questions, texts), self._sparse_scores(questions, texts)
+    def scores(self, lists: Sequence[TrainingList]) -> list[list[float]]:
+        """Return a score of each document of each list; positives are not looked at."""
+        texts = _Texts(lists)
         weight = self._settings.weight
+        both = zip(self._dense_scores(lists, texts), self._sparse_scores(lists, texts), strict=True)
         return [
-            [float(one) for one in np.round(standardised(ours) + weight * standardised(theirs), _DECIMALS)]
-            for ours, theirs in zip(dense, sparse, strict=True)
+            np.round(standardised(dense) + weight * standardised(sparse), _DECIMALS).tolist()
+            for dense, sparse in both
         ]
 
-    def _dense(self, questions: Sequence[Question], texts: _Texts) -> list[NDArray[np.float64]]:
+    def _dense_scores(self, lists: Sequence[TrainingList], texts: _Texts) -> list[NDArray[np.float64]]:
         first = self._settings.documents
-        queries = self._encoder.encode([one.query for one in questions], "query").vectors
+        queries = self._encoder.encode([item.query for item in lists], "query").vectors
         prompts = [
-            ListwiseInput(one.query, tuple(cut_words(text) for text in one.documents[:first]))
-            for one in questions
+            ListwiseInput(item.query, tuple(cut_words(text) for text in item.documents[:first]))
+            for item in lists
         ]
         enriched = queries.astype(np.float64) + self._encoder.encode_listwise(prompts).vectors
         vectors = self._encoder.encode(texts.distinct, "document").vectors
         return [
-            vectors[texts.rows(one)].astype(np.float64) @ row
-            for one, row in zip(questions, enriched, strict=True)
+            vectors[texts.rows(item)].astype(np.float64) @ row
+            for item, row in zip(lists, enriched, strict=True)
         ]
 
-    def _sparse_scores(self, questions: Sequence[Question], texts: _Texts) -> list[NDArray[np.float64]]:
-        queries = self._sparse.encode([one.query for one in questions], "query")
+    def _sparse_scores(self, lists: Sequence[TrainingList], texts: _Texts) -> list[NDArray[np.float64]]:
+        queries = self._sparse.encode([item.query for item in lists], "query")
         documents = self._sparse.encode(texts.distinct, "document")
         found = []
-        for one, query in zip(track(questions, description="ranking lists"), queries, strict=True):
-            rows = documents[texts.rows(one)].astype(np.float64)
+        for item, query in zip(track(lists, description="ranking lists"), queries, strict=True):
+            rows = documents[texts.rows(item)].astype(np.float64)
             found.append(np.asarray((rows @ query.astype(np.float64).T).todense())[:, 0])
         return found
 
 
 def load_teacher(models: ModelProvider, encoder: str, blend: BlendSettings | None) -> Teacher:
-    """The teacher who knows, with vectors of ``encoder``; with ``blend`` it and a sparse model together."""
+    """Load the oracle teacher with vectors of ``encoder``; with ``blend`` it and a sparse model together."""
     if blend is None:
-        return KnowingTeacher(models.encoder(encoder))
+        return OracleTeacher(models.encoder(encoder))
     sparse = Splade(models.path(blend.sparse), entries.model(blend.sparse))
     return BlendedTeacher(models.encoder(encoder), sparse, blend)
 
 
 class _Texts:
-    """Every document of the questions once, since lists share many, and where each question's are."""
+    """The distinct documents of all lists, which share many, and the rows of each list's own."""
 
-    def __init__(self, questions: Sequence[Question]) -> None:
-        self.distinct = list(dict.fromkeys(text for one in questions for text in one.documents))
+    def __init__(self, lists: Sequence[TrainingList]) -> None:
+        self.distinct = list(dict.fromkeys(text for item in lists for text in item.documents))
         self._at = {text: row for row, text in enumerate(self.distinct)}
 
-    def rows(self, question: Question) -> list[int]:
-        return [self._at[text] for text in question.documents]
+    def rows(self, item: TrainingList) -> list[int]:
+        return [self._at[text] for text in item.documents]
 
 
 def oracle_scores(
     query: Vectors, documents: Vectors, positives: Sequence[int], weight: float = 1.0
 ) -> list[float]:
-    """Similarity of each of ``documents`` [n, d] to unit(q + weight x unit(mean positive)), 6 decimals."""
+    """Return the similarity of each of ``documents`` [n, d] to unit(q + weight x unit(mean positive))."""
     mean = documents[list(positives)].astype(np.float64).mean(0)
     target = query.astype(np.float64) + weight * mean / np.linalg.norm(mean)
-    return [float(score) for score in np.round(documents @ (target / np.linalg.norm(target)), _DECIMALS)]
+    scores: list[float] = np.round(documents @ (target / np.linalg.norm(target)), _DECIMALS).tolist()
+    return scores
 
 
 def standardised(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean 0 and standard deviation 1; zeros where all scores are equal."""
+    """Return scores of mean 0 and standard deviation 1; zeros where all scores are equal."""
     spread = scores.std()
     return np.zeros_like(scores) if spread == 0 else (scores - scores.mean()) / spread
+
+
+def rank_lists(lists: Sequence[TrainingList], teacher: Teacher) -> list[TrainingList]:
+    """Return ``lists`` ranked by the teacher's scores; documents of equal score tie."""
+    ranks = [dense_ranks([-score for score in scores]) for scores in teacher.scores(lists)]
+    return [replace(item, ranks=own) for item, own in zip(lists, ranks, strict=True)]
+
+
+@dataclass(slots=True)
+class Labels:
+    """The lists that a teacher ranked, and those that it could not.
+
+    ``malformed`` counts the dropped lists, whose ranking had to be repaired, by the kinds of repair; one
+    list may have several. ``right`` of ``known`` lists with known positives have one of them first (the
+    paper's figure 5).
+    """
+
+    lists: list[TrainingList] = field(default_factory=list)
+    dropped: int = 0
+    malformed: Counter[str] = field(default_factory=Counter)
+    known: int = 0
+    right: int = 0
+
+    def add(self, item: TrainingList, order: Sequence[int]) -> None:
+        """Keep ``item`` in the teacher's ``order`` of its documents, best first."""
+        self.lists.append(replace(item, ranks=tuple((np.argsort(order) + 1).tolist())))
+        if item.labelled:
+            self.known += 1
+            self.right += order[0] in item.labelled
+
+    def summary(self) -> dict[str, object]:
+        """Return the counts, as they are stored beside the lists."""
+        return {
+            "labelled": len(self.lists),
+            "dropped": self.dropped,
+            "malformed": dict(sorted(self.malformed.items())),
+            "known_positives": self.known,
+            "accuracy": self.right / self.known if self.known else None,
+        }
+
+
+def label_with_reranker(lists: Sequence[TrainingList], teacher: Reranker) -> Labels:
+    """Label ``lists`` with the order that any reranker gives; a list whose order was repaired is dropped."""
+    labels = Labels()
+    for start in track(range(0, len(lists), _TOGETHER), description=f"labelling {_TOGETHER} lists at once"):
+        group = lists[start : start + _TOGETHER]
+        queries = [Query(str(number), item.query) for number, item in enumerate(group)]
+        candidates = [_candidates(str(number), item) for number, item in enumerate(group)]
+        for item, ranking in zip(group, teacher.rank_many(queries, candidates), strict=True):
+            if ranking.trace.repairs:
+                labels.dropped += 1
+                labels.malformed.update(set(ranking.trace.repairs))
+            else:
+                labels.add(item, ranking.order)
+    return labels
+
+
+def label_with_teacher(lists: Sequence[TrainingList], teacher: Teacher) -> Labels:
+    """Label ``lists`` in the order of a teacher's scores; ties keep first-stage order."""
+    labels = Labels()
+    for item, scores in zip(lists, teacher.scores(lists), strict=True):
+        labels.add(item, np.argsort(-np.array(scores), kind="stable").tolist())
+    return labels
+
+
+def _candidates(query_id: str, item: TrainingList) -> CandidateList:
+    documents = (Document(str(place), text) for place, text in enumerate(item.documents))
+    return CandidateList(
+        query_id, tuple(Candidate(one, -float(place)) for place, one in enumerate(documents))
+    )
+
+
+def write_labels(path: Path, labels: Labels) -> None:
+    """Write the lists as JSONL, and beside them ``<name>.summary.json``.
+
+    Raises
+    ------
+    InputError
+        When every list was dropped.
+    """
+    if not labels.lists:
+        raise InputError("the teacher's output was malformed for every list", hint="name another teacher")
+    write_lists(path, labels.lists)
+    write_json(path.with_name(f"{path.name}.summary.json"), labels.summary())
+
+
+def read_unlabelled(path: Path) -> list[TrainingList]:
+    """Read lists to be labelled; where a line names no positives, the first of its ranking are."""
+    return [replace(item, labelled=item.positives) for item in read_lists(path)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.learning_curves import draw_curves, read_curves, running_mean, write_curves
-from e2rank_eval.training.logs import Log
+from e2rank_eval.training.checkpoints import Log
 
 SHIPPED = Path(__file__).parents[2] / "models" / "e2rank-minilm"
 

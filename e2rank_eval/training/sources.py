@@ -1,4 +1,7 @@
-"""A collection made of the docstrings of pinned packages: open text that every user can fetch by pip."""
+"""Sources of training lists: judged collections, and the docstrings of pinned packages.
+
+Docstrings are open text that every user can fetch by pip.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,63 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from e2rank_eval.config import DocstringSettings, PinnedPackage
+from e2rank_eval.config import BlendSettings, DocstringSettings, PinnedPackage, read_docstring_settings
+from e2rank_eval.datasets import beir_folder
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.retrieval.bm25 import BM25
+from e2rank_eval.retrieval.candidates import candidates
+from e2rank_eval.training.lists import TrainingList
 
-_FEWEST_SUMMARY, _MOST_SUMMARY = 4, 60
+_SUMMARY_WORDS = range(4, 61)
 _FEWEST_BODY, _MOST_BODY = 20, 250
 _FEWEST_PASSAGE, _PASSAGES = 10, 6
 _PASSAGE_WORDS = (20, 28, 40)
 _SUMMARY_SHARE = 0.6
 _CUT_QUERY = (6, 20)
 _COMPARED = 300
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def read_collection(source: Path, split: str) -> tuple[Dataset, BlendSettings | None]:
+    """Read the collection of a folder in BEIR layout, or of a YAML file of pinned packages.
+
+    With it comes the blended teacher that the YAML file names; None stands for the oracle teacher.
+
+    Raises
+    ------
+    InputError
+        For a malformed folder or file, or a package of another version.
+    UnavailableError
+        When a package is not installed.
+    """
+    if source.is_dir():
+        return beir_folder.load(beir_folder.find(source, split), source.resolve().name)[0], None
+    settings = read_docstring_settings(source)
+    return docstring_collection(settings), settings.teacher
+
+
+def unranked_lists(dataset: Dataset, depth: int) -> list[TrainingList]:
+    """Return a list for each query with a relevant document: BM25's first ``depth``, then missing positives.
+
+    Documents of grade 1 and above are labelled. Positives that BM25 did not find come last, so a
+    prompt of the first documents is what it is in use. Queries all of whose documents are relevant are
+    skipped: there is nothing to order.
+    """
+    found = []
+    ranked = candidates(BM25(tuple(dataset.corpus.values())), dataset, depth)
+    for query, own in zip(dataset.queries.values(), ranked, strict=True):
+        relevant = [i for i, grade in dataset.qrels[query.id].items() if grade > 0 and i in dataset.corpus]
+        ids = list(dict.fromkeys([*own.document_ids, *relevant]))
+        labelled = tuple(place for place, i in enumerate(ids) if i in set(relevant))
+        if labelled and len(labelled) < len(ids):
+            texts = tuple(dataset.corpus[i].contents for i in ids)
+            found.append(TrainingList(query.text, texts, source=dataset.id, labelled=labelled))
+    return found
 
 
 def docstring_collection(settings: DocstringSettings) -> Dataset:
-    """Passages of docstrings as documents; those of one docstring are relevant to its queries.
+    """Make a collection of docstrings: their passages are relevant to the queries of the same docstring.
 
     Each docstring of two paragraphs or more is cut into at most 6 passages of 20, 28 or 40 words. Its
     query is its first paragraph, or (for two in five) the beginning of one passage, which is then
@@ -62,7 +107,7 @@ def docstring_collection(settings: DocstringSettings) -> Dataset:
 
 
 def _docstrings(settings: DocstringSettings) -> list[tuple[str, str]]:
-    """Summary and body, each once, in the order of packages and paths."""
+    """Return each summary and body once, in the order of packages and paths."""
     kept: list[tuple[str, str]] = []
     seen: set[str] = set()
     for name, pinned in settings.pinned.items():
@@ -105,14 +150,11 @@ def _docstrings_of(path: Path) -> Iterator[str]:
             yield docstring
 
 
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-
-
 def _parts(docstring: str) -> tuple[str, str] | None:
-    """First paragraph and the rest, each on one line; None where either is too short or too long."""
+    """Return first paragraph and rest, each on one line; None where either is too short or too long."""
     summary, *rest = re.split(r"\n\s*\n", docstring.strip(), maxsplit=1)
     head, body = summary.split(), " ".join(rest).split()
-    if not _FEWEST_SUMMARY <= len(head) <= _MOST_SUMMARY or len(body) < _FEWEST_BODY:
+    if len(head) not in _SUMMARY_WORDS or len(body) < _FEWEST_BODY:
         return None
     return " ".join(head), " ".join(body[:_MOST_BODY])
 

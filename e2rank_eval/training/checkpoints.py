@@ -1,4 +1,4 @@
-"""Checkpoints of a training under way: written whole or not at all, checked by hash, the oldest removed."""
+"""What a run keeps while it trains: checkpoints by step, and its log."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.progress import say
-from e2rank_eval.store.files import read_json, sha256_file, write_json
+from e2rank_eval.store.files import (
+    canonical_json,
+    read_json,
+    read_jsonl,
+    sha256_file,
+    write_json,
+    write_jsonl,
+)
 
+LOG = "log.jsonl"
 _RECORD = "checkpoint.json"
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run has come: ``step`` updates are done; the best development score and its step."""
+    """How far a run has come: ``step`` steps are done; the best development score and its step."""
 
     step: int = 0
     best_score: float | None = None
@@ -26,10 +34,11 @@ class Progress:
     stopped: bool = False
 
 
-class Snapshots:
-    """``folder/step-<n>/``: the accelerator's state (weights, optimiser, random numbers) and a record.
+class Checkpoints:
+    """``folder/step-<n>/``: the accelerator's state (weights, optimizer, random numbers) and a record.
 
-    ``identity`` names everything that decides the run; a checkpoint of another one is refused.
+    ``identity`` names everything that decides the run; a checkpoint of another one is refused. Writes are
+    atomic, files are checked by hash, and only the ``keep`` newest checkpoints stay.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], keep: int) -> None:
@@ -57,7 +66,7 @@ class Snapshots:
         accelerator.wait_for_everyone()
 
     def restore(self, accelerator: Any) -> Progress:
-        """Load the newest whole checkpoint and return how far it had come; a new start where there is none.
+        """Load the newest undamaged checkpoint and return its progress; a new start where there is none.
 
         Raises
         ------
@@ -67,7 +76,7 @@ class Snapshots:
         for path in reversed(self._complete()):
             record = read_json(path / _RECORD)
             if record["files"] != _hashes(path):
-                say(f"{path}: damaged; passed over")
+                say(f"{path}: corrupt; skipped")
                 continue
             if record["identity"] != self._identity:
                 changed = [k for k in self._identity if record["identity"].get(k) != self._identity[k]]
@@ -86,3 +95,38 @@ class Snapshots:
 def _hashes(folder: Path) -> dict[str, str]:
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != _RECORD)
     return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
+
+
+class Log:
+    """``folder/log.jsonl`` and ``folder/tensorboard/``, cut back to ``step`` and continued from there.
+
+    The JSON lines hold no time and no rate, so that an interrupted run leaves the same file as
+    an uninterrupted one. TensorBoard is written where it is installed.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        path = folder / LOG
+        kept = [row for _, row in read_jsonl(path) if row["step"] <= step] if path.exists() else []
+        write_jsonl(path, kept)
+        self._file: TextIO = path.open("a", encoding="utf-8")
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            self._board = None
+        else:
+            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def write(self, step: int, values: Mapping[str, float], *, group: str = "train") -> None:
+        """Add ``values`` of ``group`` (train, development) after ``step`` steps, to 6 significant digits."""
+        rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
+        self._file.write(canonical_json({"step": step, "group": group} | rounded) + "\n")
+        self._file.flush()
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(f"{group}/{name}", value, step)
+
+    def close(self) -> None:
+        """Close both files."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()

@@ -1,0 +1,187 @@
+"""The paper's baselines in training: a cross-encoder (pointwise) and a listwise language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+from e2rank_eval.config import CrossEncoderRun, ListwiseRun
+from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.batching import BATCH_TOKENS, Batch, plan_batches
+from e2rank_eval.models.language_models.tokenisation import ChatTokenizer
+from e2rank_eval.models.truncation import share_budget
+from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
+from e2rank_eval.training.lists import TrainingList
+from e2rank_eval.training.losses import ranknet
+from e2rank_eval.training.objectives import (
+    Terms,
+    development_scores,
+    differentiate,
+    in_order,
+    padded,
+    prepare_module,
+)
+
+
+def _load(kind: Any, folder: Path, **options: Any) -> tuple[Any, Any]:
+    """Return the model of a folder in full precision, on the best device, and its tokenizer."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    local: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True}
+    model = kind.from_pretrained(folder, **local, **options).to(device)
+    return model, AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+class PairObjective:
+    """Trains a cross-encoder, one score for query and document together, by RankNet over a list's scores.
+
+    The head is new where the base model has none: drawn by the run's seed. Only documents are cut.
+    """
+
+    def __init__(self, folder: Path, settings: CrossEncoderRun) -> None:
+        model, self.tokenizer = _load(AutoModelForSequenceClassification, folder, num_labels=1)
+        self.module = prepare_module(model, settings, unused=())
+        self._settings = settings
+        positions = int(getattr(model.config, "max_position_embeddings", settings.window or 512))
+        self._window = min(settings.window or positions, positions)
+        self.tokenizer.model_max_length = self._window
+
+    def prepare(self, lists: Sequence[TrainingList]) -> None:
+        """Nothing can be done ahead."""
+
+    def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
+        """Add the gradients of this batch's RankNet loss."""
+        rows = self._rows(lists)
+        cached = self._settings.gradient_cache
+        batches = self._batches(rows, cached or BATCH_TOKENS)
+        settings = self._settings.ranknet
+
+        def forward(number: int) -> Tensor:
+            torch.manual_seed(seed + 1 + number)  # dropout: the same however often a batch runs
+            return self._scores(run, batches[number], rows)
+
+        def loss(outputs: Tensor) -> Tensor:
+            return settings.weight * ranknet(*padded(outputs, lists), temperature=settings.temperature)
+
+        value = differentiate(forward, loss, batches, accelerator, run, cached=cached is not None)
+        return {"loss": float(value)}
+
+    @torch.no_grad()
+    def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
+        """Return nDCG@10 and pairs in order."""
+        self.module.eval()
+        found = []
+        for item in lists:
+            rows = self._rows([item])
+            batches = self._batches(rows, BATCH_TOKENS)
+            outputs = [self._scores(self.module, batch, rows) for batch in batches]
+            found.append(in_order(outputs, batches).double().cpu().numpy())
+        self.module.train()
+        return development_scores(lists, found)
+
+    def _rows(self, lists: Sequence[TrainingList]) -> list[dict[str, list[int]]]:
+        """Return the tokens of each pair, list by list."""
+        # The tokenizer cuts documents, never a query, and fails where nothing would be left of them.
+        room = self._window - self.tokenizer.num_special_tokens_to_add(pair=True) - 1
+        for item in lists:
+            tokens = len(self.tokenizer(item.query, add_special_tokens=False)["input_ids"])
+            if tokens > room:
+                raise InputError(
+                    f"query {item.query[:40]!r} has {tokens} tokens; there is room for {room}",
+                    hint="raise window, or shorten the query",
+                )
+        queries = [item.query for item in lists for _ in item.documents]
+        documents = [text for item in lists for text in item.documents]
+        encoded = self.tokenizer(queries, documents, truncation="only_second", max_length=self._window)
+        return [{name: encoded[name][row] for name in encoded} for row in range(len(queries))]
+
+    def _batches(self, rows: Sequence[dict[str, list[int]]], tokens: int) -> list[Batch]:
+        return plan_batches([len(row["input_ids"]) for row in rows], self._window, batch_tokens=tokens)
+
+    def _scores(self, run: Any, batch: Batch, rows: Sequence[dict[str, list[int]]]) -> Tensor:
+        chosen = [rows[position] for position in batch.positions]
+        inputs = self.tokenizer.pad(
+            chosen, padding="max_length", max_length=batch.length, return_tensors="pt"
+        ).to(self.module.device)
+        logits: Tensor = run(**inputs).logits
+        return logits[:, 0].float()
+
+
+class AnswerObjective:
+    """Trains a language model to generate the teacher's ranking, ``[2] > [1] > ...``, for RankGPT's prompt.
+
+    The loss is the cross-entropy of the answer's tokens alone. The answer ends with the tokenizer's end
+    token. Documents are cut to ``document_tokens`` and, where the prompt would still exceed the window, to
+    a fair share of what is left.
+
+    Raises
+    ------
+    InputError
+        When the tokenizer has no end token or no chat template.
+    """
+
+    def __init__(self, folder: Path, settings: ListwiseRun, *, window: int) -> None:
+        model, self.tokenizer = _load(AutoModelForCausalLM, folder)
+        self.module = prepare_module(model, settings)
+        self._settings = settings
+        self._window = window
+        self._tokens = ChatTokenizer(self.tokenizer, name=settings.title)
+        if not self._tokens.end_ids:
+            raise InputError("the tokenizer names no end token", hint="set eos_token in its configuration")
+
+    def prepare(self, lists: Sequence[TrainingList]) -> None:
+        """Nothing can be done ahead."""
+
+    def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
+        """Add the gradients of the mean over the batch's answer tokens, list by list."""
+        rows = [self._row(item) for item in lists]
+        answers = sum(len(answer) for _, answer in rows)
+        total = 0.0
+        for number, (prompt, answer) in enumerate(rows):
+            torch.manual_seed(seed + 1 + number)
+            loss = self._loss(run, prompt, answer) / answers
+            with accelerator.no_sync(run) if number + 1 < len(rows) else torch.enable_grad():
+                accelerator.backward(loss)
+            total += float(loss.detach())
+        return {"loss": total}
+
+    @torch.no_grad()
+    def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
+        """Return ``score``, minus the mean loss of an answer token."""
+        self.module.eval()
+        rows = [self._row(item) for item in lists]
+        total = sum(float(self._loss(self.module, *row)) for row in rows)
+        self.module.train()
+        return {"score": -total / sum(len(answer) for _, answer in rows)}
+
+    def _loss(self, run: Any, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
+        """Return the summed cross-entropy of the answer's tokens after the prompt."""
+        ids = torch.tensor([[*prompt, *answer]], device=self.module.device)
+        logits = run(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
+        return functional.cross_entropy(logits, ids[0, len(prompt) :], reduction="sum")
+
+    def _row(self, item: TrainingList) -> tuple[list[int], list[int]]:
+        """Return the tokens of the prompt and of its answer."""
+        order = sorted(range(len(item.documents)), key=lambda place: item.ranks[place])
+        ranking = " > ".join(f"[{place + 1}]" for place in order)
+        answer = [*self._tokens.ids(ranking), min(self._tokens.end_ids)]
+        texts = [self._tokens.truncate(text, self._settings.document_tokens) for text in item.documents]
+        lengths = [len(self._tokens.ids(text)) for text in texts]
+        prompt = self._tokens.chat_ids(rankgpt_messages(item.query, texts))
+        budget = sum(lengths)
+        while (excess := len(prompt) + len(answer) - self._window) > 0:
+            budget -= excess
+            if budget < len(texts):
+                raise InputError(
+                    f"query {item.query[:40]!r} and {len(texts)} documents exceed {self._window} tokens",
+                    hint="lower list_documents, or raise window",
+                )
+            shares = share_budget(lengths, budget)
+            cut = [self._tokens.truncate(text, share) for text, share in zip(texts, shares, strict=True)]
+            prompt = self._tokens.chat_ids(rankgpt_messages(item.query, cut))
+        return prompt, answer

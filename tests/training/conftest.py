@@ -11,32 +11,31 @@ import pytest
 import yaml
 from transformers import AutoTokenizer
 
-from e2rank_eval.config import entries
+from e2rank_eval.config import entries, read_training
 from e2rank_eval.store.files import sha256_file
+from e2rank_eval.training.train import train
 
-TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS / "encoders")]
+sys.path[:0] = [str(Path(__file__).parents[1] / "encoders")]
 
 from small_checkpoints import decoder_entry, encoder_entry, write_bert, write_decoder  # noqa: E402
+from toy_lists import write_toy  # noqa: E402
 
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """``tiny-qwen3`` and ``tiny-bert`` by name, in a working folder of the test's own."""
+    """``tiny-qwen3`` and ``tiny-bert`` by name, and ``lists.jsonl``, in a folder of their own."""
     monkeypatch.chdir(tmp_path)
-    _end_answers(write_decoder(tmp_path / "models" / "tiny-qwen3" / "weights", "qwen3"))
+    decoder = write_decoder(tmp_path / "models" / "tiny-qwen3" / "weights", "qwen3")
+    tokenizer = AutoTokenizer.from_pretrained(decoder)
+    tokenizer.eos_token = "<|im_end|>"
+    tokenizer.save_pretrained(decoder)
     write_bert(tmp_path / "models" / "tiny-bert" / "weights", {"pooling_mode": "mean"})
     _register("tiny-qwen3", decoder_entry())
     _register("tiny-bert", encoder_entry())
+    write_toy(tmp_path / "lists.jsonl")
     entries._load.cache_clear()
     yield tmp_path
     entries._load.cache_clear()
-
-
-def _end_answers(folder: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.eos_token = "<|im_end|>"
-    tokenizer.save_pretrained(folder)
 
 
 def _register(name: str, entry: entries.ModelEntry) -> None:
@@ -63,3 +62,15 @@ def training_file(workplace: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def trained(training_file: Callable[..., Path]) -> Callable[..., Path]:
+    """Trains the run of :func:`training_file`; returns its folder, which the registry then knows."""
+
+    def run(**changes: Any) -> Path:
+        folder = train(read_training(training_file(**changes)), "run").parent
+        entries._load.cache_clear()
+        return folder
+
+    return run

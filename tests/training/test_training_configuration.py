@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import safe_open
 
 from e2rank_eval.config import Stage1Run, Stage2Run, entries, read_training
+from e2rank_eval.config.entries import TrainedSource, read_models
 from e2rank_eval.errors import InputError
+from e2rank_eval.store.files import sha256_file
 
-CONFIGS = sorted((Path(__file__).parents[2] / "config" / "train").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "config" / "train").glob("*.yaml"))
+SHIPPED = sorted((ROOT / "models").glob("*/training.yaml"))
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CONFIGS + SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_training_file_is_valid_and_starts_from_known_models(path: Path) -> None:
     for run in read_training(path).runs.values():
         assert run.model is None or entries.model(run.model)
@@ -78,3 +83,21 @@ def test_a_mistake_is_named_with_its_line(
         read_training(training_file(**changes))
     assert caught.value.line is not None
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("folder", [path.parent for path in SHIPPED], ids=lambda path: path.name)
+def test_shipped_weights_are_small_and_those_of_their_entry(folder: Path) -> None:
+    ((name, entry),) = read_models(folder / "entry.yaml").items()
+    (source,) = entry.sources
+    assert isinstance(source, TrainedSource)
+    assert (name, source.folder) == (folder.name, f"models/{folder.name}")
+    for file, digest in source.files.items():
+        assert sha256_file(folder / file) == digest
+    assert sum((folder / file).stat().st_size for file in source.files) <= 50_000_000
+
+
+def test_only_encoder_layers_of_the_shipped_encoder_were_trained_so_plain_vectors_stay() -> None:
+    folder = ROOT / "models" / "e2rank-minilm"
+    assert read_models(folder / "entry.yaml")[folder.name].plain_model == "all-minilm-l6-v2"
+    with safe_open(folder / "weights.safetensors", framework="numpy") as weights:
+        assert all(name.startswith("encoder.layer.") for name in weights.keys())  # noqa: SIM118

@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from toy_lists import write_toy
 
 from e2rank_eval.config import read_training
 from e2rank_eval.training.train import train
 
 
 def launch_two(config: Path) -> None:
-    """Train the file's run by two processes, as the verb's own example does."""
+    """Train the file's run by two processes, as the command's own example does."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -37,13 +36,14 @@ def launch_two(config: Path) -> None:
 
 
 def outcome(folder: Path) -> tuple[int, dict[str, torch.Tensor]]:
-    """How many updates were logged, and the weights; the folder is moved out of the way."""
-    updates = len((folder / "log.jsonl").read_text().splitlines())
+    """How many steps were logged, and the weights; the folder is moved out of the way."""
+    steps = len((folder / "log.jsonl").read_text().splitlines())
     weights = load_file(folder / "weights.safetensors")
     folder.rename(folder.with_name(f"kept-{len(list(folder.parent.iterdir()))}"))
-    return updates, weights
+    return steps, weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [
     {"frozen_documents": True, "residual": {"weight": 0.5}, "info_nce": {"vector": "listwise"}},
     {"objective": "stage1", "gradient_cache": 64},
@@ -51,14 +51,13 @@ def outcome(folder: Path) -> tuple[int, dict[str, torch.Tensor]]:
 def test_two_processes_train_what_one_does(
     training_file: Callable[..., Path], workplace: Path, changes: dict[str, object]
 ) -> None:
-    write_toy(workplace / "lists.jsonl")
     config = training_file(device_batch=2, save={"weights": "changed"}, **changes)
     folder = workplace / "models" / "run"
     train(read_training(config), "run")
-    updates, one = outcome(folder)
+    steps, one = outcome(folder)
     launch_two(config)
     again, two = outcome(folder)
-    assert (again, two.keys()) == (updates, one.keys())
-    assert updates == 6
+    assert (again, two.keys()) == (steps, one.keys())
+    assert steps == 6
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, rtol=0, atol=2e-4, msg=name)

@@ -7,11 +7,18 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from e2rank_eval.training.losses import info_nce, joint, ranknet
+from e2rank_eval.rerankers.vectors import unit
+from e2rank_eval.training.losses import (
+    cosine_distance,
+    feedback_direction,
+    info_nce,
+    oracle_direction,
+    ranknet,
+)
 
 SHAPES = st.tuples(st.integers(1, 4), st.integers(2, 6), st.integers(0, 2**31))
 
@@ -21,7 +28,6 @@ def _vectors(rows: int, seed: int) -> torch.Tensor:
     return normalize(torch.randn(rows, 5, dtype=torch.float64, generator=generator), dim=-1)
 
 
-@settings(max_examples=40, deadline=None)
 @given(SHAPES)
 def test_info_nce_is_the_plain_loop(shape: tuple[int, int, int]) -> None:
     queries, each, seed = shape
@@ -34,7 +40,7 @@ def test_info_nce_is_the_plain_loop(shape: tuple[int, int, int]) -> None:
     assert float(info_nce(q, d, positives, temperature=0.03)) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-def test_an_excluded_document_is_no_negative() -> None:
+def test_an_excluded_document_is_not_a_negative() -> None:
     q, d = _vectors(2, 3), _vectors(6, 4)
     excluded = torch.zeros(2, 6, dtype=torch.bool)
     excluded[:, 3:] = True
@@ -44,7 +50,6 @@ def test_an_excluded_document_is_no_negative() -> None:
         info_nce(q, d, torch.tensor([0, 5]), temperature=0.1, excluded=excluded)
 
 
-@settings(max_examples=60, deadline=None)
 @given(SHAPES, st.integers(1, 6))
 def test_ranknet_is_the_plain_loop_over_all_ordered_pairs(shape: tuple[int, int, int], most: int) -> None:
     """Lists of several lengths (0 is padding) with ties; the mean is over the pairs of all of them."""
@@ -69,10 +74,8 @@ def test_gradients_are_those_of_differences() -> None:
 
     def total(queries: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
         scores = (queries[:, None] * documents.view(3, 3, 5)).sum(-1)
-        return joint(
-            info_nce(queries, documents, torch.tensor([0, 4, 6]), temperature=0.03),
-            ranknet(scores, ranks, temperature=0.1),
-        )
+        info = info_nce(queries, documents, torch.tensor([0, 4, 6]), temperature=0.03)
+        return info + 2.0 * ranknet(scores, ranks, temperature=0.1)
 
     assert torch.autograd.gradcheck(total, (q, d))
 
@@ -83,12 +86,6 @@ def test_the_right_order_costs_less_than_the_reversed_one() -> None:
     assert ranknet(right, ranks, temperature=1.0) < math.log(2) < ranknet(-right, ranks, temperature=1.0)
 
 
-def test_lambda_is_two_unless_told() -> None:
-    one, three = torch.tensor(1.0), torch.tensor(3.0)
-    assert float(joint(one, three)) == 7.0
-    assert float(joint(one, three, weight=0.5)) == 2.5
-
-
 def test_no_pair_gives_no_loss_and_no_gradient() -> None:
     scores = torch.ones(1, 2, requires_grad=True)
     loss = ranknet(scores, torch.tensor([[1, 0]]), temperature=0.1)
@@ -96,3 +93,28 @@ def test_no_pair_gives_no_loss_and_no_gradient() -> None:
     assert float(loss.detach()) == 0.0
     assert scores.grad is not None
     assert not scores.grad.any()
+
+
+def test_the_oracle_direction_is_rocchio_over_the_positives() -> None:
+    queries, documents = _vectors(2, 1), _vectors(5, 2)
+    found = oracle_direction(queries, documents, [[0, 3], [4]])
+    q, d = queries.numpy(), documents.numpy()
+    expected = [unit(q[0] + unit((d[0] + d[3]) / 2)), unit(q[1] + d[4])]
+    np.testing.assert_allclose(found.numpy(), np.stack(expected), atol=1e-12)
+
+
+def test_the_feedback_direction_weighs_documents_by_their_similarity() -> None:
+    queries, documents = _vectors(1, 3), _vectors(4, 4)
+    q, d = queries[0].numpy(), documents.numpy()
+    expected = unit(q + unit(np.exp(d[:3] @ q / 0.2) @ d[:3]))
+    found = feedback_direction(queries, documents, [[0, 1, 2]], temperature=0.2)
+    np.testing.assert_allclose(found[0].numpy(), expected, atol=1e-12)
+    cold = feedback_direction(queries, documents, [[0, 1, 2]], temperature=1e-4)
+    nearest = documents[int(np.argmax(d[:3] @ q))]
+    torch.testing.assert_close(cold[0], normalize(queries[0] + nearest, dim=-1), atol=1e-6, rtol=0)
+
+
+def test_the_distance_is_zero_for_the_same_direction_and_two_for_the_opposite() -> None:
+    vectors = _vectors(3, 5)
+    assert float(cosine_distance(vectors, vectors)) == pytest.approx(0.0, abs=1e-12)
+    assert float(cosine_distance(vectors, -vectors)) == pytest.approx(2.0)

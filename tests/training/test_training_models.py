@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy_lists import toy_lists, write_toy
+from safetensors.torch import load_file
+from toy_lists import toy_lists
 
 from e2rank_eval.config import (
     CrossEncoderSettings,
@@ -26,8 +27,11 @@ from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.families import build_reranker
+from e2rank_eval.training.checkpoints import LOG
 from e2rank_eval.training.lists import write_lists
-from e2rank_eval.training.train import _base, _objective, train
+from e2rank_eval.training.train import load_base, load_objective, train
+
+Trained = Callable[..., Path]
 
 QUICK: dict[str, Any] = {"steps": 12, "checkpoint_every": 100, "optimiser": {"learning_rate": 2e-3}}
 FROZEN: dict[str, Any] = {
@@ -35,23 +39,18 @@ FROZEN: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _losses(folder: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
+def _falls(folder: Path, term: str = "loss", by: float = 0.9) -> bool:
+    values = [json.loads(line)[term] for line in (folder / LOG).read_text().splitlines()]
+    return float(np.mean(values[-3:])) < by * float(np.mean(values[:3]))
 
 
-def _falls(folder: Path) -> bool:
-    losses = _losses(folder)
-    return float(np.mean(losses[-3:])) < 0.9 * float(np.mean(losses[:3]))
-
-
-def _rank(settings: Any) -> tuple[str, ...]:
-    """The order that a reranker with the trained model gives to one list's documents."""
-    entries._load.cache_clear()
-    context = RerankContext(Models(Path("cache"), threads=1))
+def _ranks_all(settings: Any) -> bool:
+    """Whether a reranker with the trained model gives an order of one list's documents."""
     item = toy_lists(1, seed=8)[0]
     documents = [Document(str(place), text) for place, text in enumerate(item.documents)]
     listed = CandidateList("q", tuple(Candidate(one, 1.0) for one in documents))
-    return build_reranker(settings, context).rank(Query("q", item.query), listed).document_ids
+    reranker = build_reranker(settings, RerankContext(Models(Path("cache"), threads=1)))
+    return sorted(reranker.rank(Query("q", item.query), listed).document_ids) == ["0", "1", "2", "3"]
 
 
 def _accumulated(
@@ -61,10 +60,9 @@ def _accumulated(
     from accelerate import Accelerator
 
     file = read_training(config)
-    settings = file.runs["run"].model_copy(update=changes)
-    name, base, fetched = _base(file, settings)
+    settings: Any = file.runs["run"].model_copy(update=changes)
     torch.manual_seed(4)
-    objective = _objective(settings, name, base, fetched, file.cache)
+    objective = load_objective(settings, *load_base(file, settings), file.cache)
     lists = toy_lists(4)
     objective.prepare(lists)
     objective.module.train(dropout)
@@ -73,41 +71,28 @@ def _accumulated(
     return {name: one.grad for name, one in named if one.grad is not None}, terms
 
 
-def test_an_encoder_with_frozen_documents_learns_and_leaves_documents_alone(
-    training_file: Callable[..., Path], workplace: Path
-) -> None:
-    write_toy(workplace / "lists.jsonl")
-    save = {"weights": "changed", "dtype": "float16"}
-    folder = train(read_training(training_file(**QUICK | FROZEN, save=save)), "run").parent
-    assert _falls(folder)
-    entries._load.cache_clear()
+def test_an_encoder_with_frozen_documents_learns_and_leaves_documents_alone(trained: Trained) -> None:
+    assert _falls(trained(**QUICK | FROZEN, save={"weights": "changed", "dtype": "float16"}))
     models = Models(Path("cache"), threads=1)
-    plain, trained = models.encoder("tiny-bert"), models.encoder("run")
+    plain, moved = models.encoder("tiny-bert"), models.encoder("run")
     texts = ["the wing", "the heat of number 3"]
-    assert np.array_equal(plain.encode(texts, "document").vectors, trained.encode(texts, "document").vectors)
-    assert plain.document_fingerprint == trained.document_fingerprint
-    assert plain.fingerprint != trained.fingerprint
+    assert np.array_equal(plain.encode(texts, "document").vectors, moved.encode(texts, "document").vectors)
+    assert plain.document_fingerprint == moved.document_fingerprint
+    assert plain.fingerprint != moved.fingerprint
     listwise = [ListwiseInput("what is wing", ("the wing", "the sun"))]
-    moved = trained.encode_listwise(listwise).vectors - plain.encode_listwise(listwise).vectors
-    assert np.abs(moved).max() > 0.01
-    order = _rank(E2RankSettings(family="e2rank", model="run", combination="residual", weight=0.5))
-    assert sorted(order) == ["0", "1", "2", "3"]
+    change = moved.encode_listwise(listwise).vectors - plain.encode_listwise(listwise).vectors
+    assert np.abs(change).max() > 0.01
+    assert _ranks_all(E2RankSettings(family="e2rank", model="run", combination="residual", weight=0.5))
 
 
 @pytest.mark.parametrize("objective", ["stage1", "stage2"])
-def test_a_decoder_of_the_qwen3_architecture_learns_both_stages(
-    objective: str, training_file: Callable[..., Path], workplace: Path
-) -> None:
-    write_toy(workplace / "lists.jsonl")
-    settings = QUICK | {"model": "tiny-qwen3", "objective": objective, "window": 256}
-    folder = train(read_training(training_file(**settings)), "run").parent
-    assert _falls(folder)
-    assert sorted(_rank(E2RankSettings(family="e2rank", model="run"))) == ["0", "1", "2", "3"]
+def test_a_decoder_of_the_qwen3_architecture_learns_both_stages(objective: str, trained: Trained) -> None:
+    assert _falls(trained(**QUICK | {"model": "tiny-qwen3", "objective": objective, "window": 256}))
+    assert _ranks_all(E2RankSettings(family="e2rank", model="run"))
     assert entries.model("run").trained_for_e2rank == (objective == "stage2")
 
 
 def test_stage2_follows_stage1_of_the_same_file(training_file: Callable[..., Path], workplace: Path) -> None:
-    write_toy(workplace / "lists.jsonl")
     path = training_file(objective="stage1", model="tiny-qwen3", steps=2)
     text = path.read_text()
     follower = text.replace("runs:\n", "").replace("  run:", "  second:").replace("stage1", "stage2")
@@ -121,46 +106,28 @@ def test_stage2_follows_stage1_of_the_same_file(training_file: Callable[..., Pat
     assert list(exact.runs) == ["run", "second"]
 
 
-def test_a_cross_encoder_learns_and_loads_in_its_family(
-    training_file: Callable[..., Path], workplace: Path
-) -> None:
-    write_toy(workplace / "lists.jsonl")
-    folder = train(
-        read_training(training_file(**QUICK | {"steps": 40}, objective="cross-encoder")), "run"
-    ).parent
+def test_a_cross_encoder_learns_loads_in_its_family_and_is_saved_the_same_again(trained: Trained) -> None:
+    """Its tokenizer too, which remembers how it cut and padded last."""
+    settings = QUICK | {"steps": 40, "objective": "cross-encoder"}
+    folder = trained(**settings)
     assert _falls(folder)
-    order = _rank(CrossEncoderSettings(family="cross-encoder", model="run"))
-    assert sorted(order) == ["0", "1", "2", "3"]
-
-
-def test_a_finished_run_saves_the_same_files_again(
-    training_file: Callable[..., Path], workplace: Path
-) -> None:
-    """Its tokenizer's too, which remembers how it cut and padded last."""
-    write_toy(workplace / "lists.jsonl")
-    file = read_training(training_file(**QUICK | {"steps": 2}, objective="cross-encoder"))
-    weights = train(file, "run").parent / "weights"
-    first = {path.name: path.read_bytes() for path in weights.iterdir()}
-    train(file, "run")
-    assert {path.name: path.read_bytes() for path in weights.iterdir()} == first
+    assert _ranks_all(CrossEncoderSettings(family="cross-encoder", model="run"))
+    first = {path.name: path.read_bytes() for path in (folder / "weights").iterdir()}
+    trained(**settings)
+    assert {path.name: path.read_bytes() for path in (folder / "weights").iterdir()} == first
 
 
 def test_a_cross_encoder_refuses_a_query_that_leaves_no_room_for_a_document(
-    training_file: Callable[..., Path], workplace: Path
+    trained: Trained, workplace: Path
 ) -> None:
     write_lists(workplace / "lists.jsonl", [replace(item, query="wing " * 40) for item in toy_lists(8)])
     with pytest.raises(InputError, match=r"query 'wing .* has \d+ tokens.*room for 12"):
-        train(read_training(training_file(**QUICK, objective="cross-encoder", window=16)), "run")
+        trained(**QUICK, objective="cross-encoder", window=16)
 
 
-def test_a_listwise_model_learns_its_answers_and_loads_in_its_family(
-    training_file: Callable[..., Path], workplace: Path
-) -> None:
-    write_toy(workplace / "lists.jsonl")
-    settings = QUICK | {"model": "tiny-qwen3", "objective": "listwise"}
-    folder = train(read_training(training_file(**settings)), "run").parent
-    assert _falls(folder)
-    assert sorted(_rank(ListwiseSettings(family="listwise", model="run"))) == ["0", "1", "2", "3"]
+def test_a_listwise_model_learns_its_answers_and_loads_in_its_family(trained: Trained) -> None:
+    assert _falls(trained(**QUICK | {"model": "tiny-qwen3", "objective": "listwise"}))
+    assert _ranks_all(ListwiseSettings(family="listwise", model="run"))
 
 
 @pytest.mark.parametrize("settings", [FROZEN, {}, {"objective": "cross-encoder"}])
@@ -168,7 +135,7 @@ def test_a_listwise_model_learns_its_answers_and_loads_in_its_family(
 def test_the_gradient_cache_changes_no_gradient(
     settings: dict[str, Any], tokens: int, dropout: bool, training_file: Callable[..., Path]
 ) -> None:
-    """With many chunks; and with dropout, which a chunk must repeat, with the same few chunks."""
+    """With many batches; and with dropout, which a batch must repeat, with the same few batches."""
     config = training_file(**settings)
     together, terms = _accumulated(config, dropout=dropout)
     divided, same = _accumulated(config, dropout=dropout, gradient_cache=tokens)
@@ -184,8 +151,7 @@ def test_the_loss_is_of_the_vectors_that_evaluation_computes(
 ) -> None:
     """InfoNCE and RankNet recomputed from what the encoders of the evaluation give."""
     config = training_file(**FROZEN, prompt={"documents": [2, 2]})
-    settings = read_training(config).runs["run"]
-    assert isinstance(settings, Stage2Run)
+    assert isinstance(read_training(config).runs["run"], Stage2Run)
     _, terms = _accumulated(config, dropout=False)
     encoder = Models(workplace / "cache", threads=1).encoder("tiny-bert", document_tokens=32)
     lists = toy_lists(4)
@@ -206,15 +172,19 @@ def test_the_loss_is_of_the_vectors_that_evaluation_computes(
     assert terms["ranknet"] == pytest.approx(np.mean(pairs), rel=2e-3)
 
 
-def test_lora_trains_its_adapters_alone_and_is_merged(
-    training_file: Callable[..., Path], workplace: Path
-) -> None:
-    from safetensors.torch import load_file
+def test_training_moves_the_listwise_vector_towards_its_directions(trained: Trained) -> None:
+    settings: dict[str, Any] = QUICK | {
+        "steps": 16, "dropout": False, "frozen_documents": True, "info_nce": None,
+        "ranknet": {"weight": 0.01}, "direction": {"oracle": 4.0, "feedback": 1.0},
+    }  # fmt: skip
+    folder = trained(**settings)
+    assert _falls(folder, "oracle", 1.0)
+    assert _falls(folder, "feedback", 1.0)
 
-    write_toy(workplace / "lists.jsonl")
+
+def test_lora_trains_its_adapters_alone_and_is_merged(trained: Trained) -> None:
     lora = {"rank": 4, "targets": ["query", "value"]}
-    settings = QUICK | FROZEN | {"lora": lora, "save": {"weights": "changed"}}
-    folder = train(read_training(training_file(**settings)), "run").parent
+    folder = trained(**QUICK | FROZEN | {"lora": lora, "save": {"weights": "changed"}})
     changed = load_file(folder / "weights.safetensors")
     assert changed
     assert all(name.split(".")[-2] in ("query", "value") for name in changed)

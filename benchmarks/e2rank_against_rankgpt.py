@@ -91,12 +91,12 @@ def measure(folder: Path, entry: ModelEntry, given: argparse.Namespace) -> None:
     stored.prepare(candidates.documents)
     first_window = CandidateList("q", candidates.candidates[:WINDOW])
     chats: list[Any] = []
-    listed = rankgpt.rank(QUERY, first_window).trace.prompt
+    listed = rankgpt.rank(QUERY, first_window).stats.prompt
     chats.append([{"role": "user", "content": listed}])
     found: dict[str, Any] = {}
 
     def rank(name: str, reranker: Any) -> None:
-        found[name] = reranker.rank(QUERY, candidates).trace
+        found[name] = reranker.rank(QUERY, candidates).stats
 
     works = {
         "RankGPT-style": lambda: rank("RankGPT-style", rankgpt),
@@ -123,15 +123,15 @@ def report(
         f"{entry.title}, {given.candidates} candidates of {given.tokens} tokens, {where}, medians of "
         f"{given.rounds} rounds; reads {1 / per_token:,.0f} and writes {1 / per_written:,.1f} tokens/s"
     )
-    for name, trace in found.items():
+    for name, stats in found.items():
         print(
-            f"  {name:14} {seconds[name]:8.2f} s, {trace.calls} calls, tokens: "
-            f"{trace.prompt_tokens:,} prompt, {trace.document_tokens:,} documents, "
-            f"{trace.output_tokens:,} written"
+            f"  {name:14} {seconds[name]:8.2f} s, {stats.calls} calls, tokens: "
+            f"{stats.prompt_tokens:,} prompt, {stats.document_tokens:,} documents, "
+            f"{stats.output_tokens:,} written"
         )
     for name, goal, paper in (("E2Rank online", 3, 7.3), ("E2Rank stored", 17, 35)):
-        trace = found[name]
-        ceiling = allowed / ((trace.prompt_tokens + trace.document_tokens) * per_token)
+        stats = found[name]
+        ceiling = allowed / ((stats.prompt_tokens + stats.document_tokens) * per_token)
         beside = f"the paper, on its own data: {paper}" if gpu else f"goal {goal}"
         ratio = seconds["RankGPT-style"] / seconds[name]
         print(f"RankGPT-style / {name}: {ratio:.2f} times, token counts allow {ceiling:.2f}; {beside}")

@@ -102,7 +102,7 @@ def main() -> None:
 
     ranking = online.rank(QUERY, candidates)
     theirs = single.scores(QUERY.text, texts)
-    difference = float(np.abs(np.array(ranking.trace.scores) - theirs).max())
+    difference = float(np.abs(np.array(ranking.stats.scores) - theirs).max())
     works = {
         "online": lambda: online.rank(QUERY, candidates),
         "stored": lambda: stored.rank(QUERY, candidates),
@@ -110,9 +110,9 @@ def main() -> None:
         "one by one": lambda: single.scores(QUERY.text, texts),
     }
     seconds = medians(works, given.rounds)
-    prompt = ranking.trace.prompt_tokens
+    prompt = ranking.stats.prompt_tokens
     tokens = {
-        "online": ranking.trace.document_tokens + prompt,
+        "online": ranking.stats.document_tokens + prompt,
         "stored": prompt,
         "obvious": obvious.padded_tokens,
         "one by one": single.padded_tokens,

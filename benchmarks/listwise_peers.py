@@ -225,8 +225,8 @@ def show(
     seconds: dict[str, float],
     calls: dict[str, int],
 ) -> None:
-    repaired = sum(bool(one.trace.repairs) for one in rankings)
-    asked = sum(one.trace.calls for one in rankings)
+    repaired = sum(bool(one.stats.repairs) for one in rankings)
+    asked = sum(one.stats.calls for one in rankings)
     own = seconds["this suite"]
     print(f"  {'this suite':58} {own:7.2f} s, {asked} calls; answers of {repaired} queries repaired")
     for name, theirs in found.items():

@@ -77,7 +77,7 @@ class CandidateList:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class QueryStats:
     """What ranking one query took; deterministic, so it holds counts and scores but no times.
 
     ``calls`` counts forward passes over a prompt (listwise windows, pairs, or the one E2Rank
@@ -117,7 +117,7 @@ class Ranking:
 
     candidates: CandidateList
     order: tuple[int, ...]
-    trace: Trace
+    stats: QueryStats
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -28,8 +28,8 @@ def evaluate(
     measure: Annotated[list[str] | None, typer.Option("--measure", help="As ir_measures names it.")] = None,
     json: JsonOption = False,
     output: Annotated[Path | None, typer.Option("--output", help="Also write the metrics here.")] = None,
-    trace: Annotated[
-        Path | None, typer.Option("--trace", help="The run's traces, to name failed queries.")
+    statistics: Annotated[
+        Path | None, typer.Option("--statistics", help="The run's statistics, to name failed queries.")
     ] = None,
     dataset: Annotated[str, typer.Option(help="The run's data set, as the metrics name it.")] = "",
     first_stage: Annotated[str, typer.Option(help="Its first stage.")] = "",
@@ -46,10 +46,10 @@ def evaluate(
 
     started = time.time()
     measures, names = tuple(measure or DEFAULT_MEASURES), (dataset, first_stage, reranker)
-    metrics = evaluate_files(run, qrels, measures, traces=trace, names=names, seed=seed)
+    metrics = evaluate_files(run, qrels, measures, statistics=statistics, names=names, seed=seed)
     if output is not None:
         write_metrics(
-            output, metrics, inputs=[p for p in (run, qrels, trace) if p is not None], started=started
+            output, metrics, inputs=[p for p in (run, qrels, statistics) if p is not None], started=started
         )
     if json:
         print_json(as_json(metrics))

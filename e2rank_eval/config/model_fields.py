@@ -42,7 +42,7 @@ class Server(Strict):
     output_limit: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens", description="key of the limit of output; OpenAI's newer models take the second"
     )
-    prices: Prices | None = Field(None, description="null: tables and traces state no price")
+    prices: Prices | None = Field(None, description="null: tables and statistics state no price")
     top_logprobs: int = Field(20, ge=1, description="likeliest tokens to ask for; OpenAI allows 20")
     extra: dict[str, Any] = Field(
         {}, description="added to every request, such as chat_template_kwargs: {enable_thinking: false}"

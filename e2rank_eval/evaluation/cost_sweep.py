@@ -107,16 +107,16 @@ def _timed(
         spent, ranked = _call(model, call)
         seconds.append(spent)
         rankings += ranked
-    traces = [ranking.trace for ranking in rankings]
+    statistics = [ranking.stats for ranking in rankings]
     return CostPoint(
         axis=axis,
         value=value,
         mode=mode,
         seconds=tuple(seconds),
         queries_per_second=len(rankings) / sum(seconds),
-        prompt_tokens=float(np.mean([trace.prompt_tokens for trace in traces])),
-        document_tokens=float(np.mean([trace.document_tokens for trace in traces])),
-        output_tokens=float(np.mean([trace.output_tokens for trace in traces])),
+        prompt_tokens=float(np.mean([stats.prompt_tokens for stats in statistics])),
+        document_tokens=float(np.mean([stats.document_tokens for stats in statistics])),
+        output_tokens=float(np.mean([stats.output_tokens for stats in statistics])),
         peak_memory_bytes=machine.peak_memory_bytes(),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.records import Trace
+from e2rank_eval.records import QueryStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,15 @@ def read_shape(folder: Path) -> TransformerShape | None:
     )
 
 
-def trace_flops(shape: TransformerShape, trace: Trace, candidates: int) -> float:
+def query_flops(shape: TransformerShape, stats: QueryStats, candidates: int) -> float:
     """An estimate of what ranking one query took: documents by themselves, prompts, and output.
 
     A query's prompts are taken to be of one length, and so are its documents.
     """
     return (
-        shape.forward(trace.document_tokens, max(1, candidates))
-        + shape.forward(trace.prompt_tokens, max(1, trace.calls))
-        + shape.generate(trace.prompt_tokens, trace.output_tokens, max(1, trace.calls))
+        shape.forward(stats.document_tokens, max(1, candidates))
+        + shape.forward(stats.prompt_tokens, max(1, stats.calls))
+        + shape.generate(stats.prompt_tokens, stats.output_tokens, max(1, stats.calls))
     )
 
 

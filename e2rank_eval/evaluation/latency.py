@@ -13,7 +13,7 @@ from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.evaluation import machine
 from e2rank_eval.evaluation.cost_sweep import measure_sweep
 from e2rank_eval.evaluation.engine import Engine, engine_of
-from e2rank_eval.evaluation.flops import trace_flops
+from e2rank_eval.evaluation.flops import query_flops
 from e2rank_eval.evaluation.samples import Sample, settled, summarise, time_query
 from e2rank_eval.models.loading import Models
 from e2rank_eval.progress import track
@@ -137,7 +137,7 @@ def _operations(samples: Sequence[Sample], engine: Engine | None) -> dict[str, A
     if engine is None or engine.shape is None or engine.matmul_rate is None:
         return {"flops": None, "peak_share": None}
     operations = [
-        trace_flops(engine.shape, sample.ranking.trace, len(sample.ranking.candidates)) for sample in samples
+        query_flops(engine.shape, sample.ranking.stats, len(sample.ranking.candidates)) for sample in samples
     ]
     seconds = sum(sample.seconds["total"] for sample in samples)
     return {

@@ -73,7 +73,7 @@ def summarise(samples: Sequence[Sample], *, seed: int) -> dict[str, Any]:
     candidates of a query."""
     phases = sorted({phase for sample in samples for phase in sample.seconds})
     seconds = {phase: [sample.seconds.get(phase, 0.0) for sample in samples] for phase in phases}
-    traces = [sample.ranking.trace for sample in samples]
+    statistics = [sample.ranking.stats for sample in samples]
     return {
         "samples": len(samples),
         "seconds": seconds,
@@ -82,8 +82,8 @@ def summarise(samples: Sequence[Sample], *, seed: int) -> dict[str, Any]:
         "interval": list(bootstrap_interval([seconds["total"]], seed=seed)),
         "tokenising": sum(sample.tokenising for sample in samples) / sum(seconds["total"]),
         "queries_per_second": len(samples) / sum(seconds["total"]),
-        "prompt_tokens": float(np.mean([trace.prompt_tokens for trace in traces])),
-        "document_tokens": float(np.mean([trace.document_tokens for trace in traces])),
-        "output_tokens": float(np.mean([trace.output_tokens for trace in traces])),
+        "prompt_tokens": float(np.mean([stats.prompt_tokens for stats in statistics])),
+        "document_tokens": float(np.mean([stats.document_tokens for stats in statistics])),
+        "output_tokens": float(np.mean([stats.output_tokens for stats in statistics])),
         "candidates": float(np.mean([len(sample.ranking.candidates) for sample in samples])),
     }

@@ -13,7 +13,7 @@ from e2rank_eval.evaluation.measures import parse_measures
 from e2rank_eval.evaluation.significance import bootstrap_interval
 from e2rank_eval.store.manifests import write_manifest
 from e2rank_eval.store.results import Metrics, QueryCounts, write_record
-from e2rank_eval.store.traces import read_traces
+from e2rank_eval.store.statistics import read_statistics
 from e2rank_eval.store.trec import read_qrels, read_run
 
 
@@ -22,14 +22,14 @@ def evaluate_files(
     qrels_path: Path,
     measures: Sequence[str] = DEFAULT_MEASURES,
     *,
-    traces: Path | None = None,
+    statistics: Path | None = None,
     names: tuple[str, str, str] = ("", "", ""),
     seed: int,
 ) -> Metrics:
     """Evaluate a run file; values from 0 to 1, unrounded.
 
     ``names`` are the run's data set, first stage and reranker. ``failed`` are the queries
-    that, by ``traces``, kept their first-stage order. ``interval`` is the bootstrap 95 % interval of
+    that, by ``statistics``, kept their first-stage order. ``interval`` is the bootstrap 95 % interval of
     each mean over queries (taken in the order of their ids).
 
     Raises
@@ -45,7 +45,7 @@ def evaluate_files(
             hint="give the judgements that belong to this run",
         )  # fmt: skip
     found = evaluate(run, qrels, measures)
-    rows = {} if traces is None else read_traces(traces)
+    rows = {} if statistics is None else read_statistics(statistics)
     failed = tuple(query for query, row in rows.items() if row.get("kept_first_stage") is not None)
     return metrics_record(found, names=names, failed=failed, seed=seed)
 
@@ -83,13 +83,13 @@ def write_metrics(
 ) -> None:
     """Write the metrics of a run and their manifest.
 
-    ``inputs`` are the run, the judgements and, where given, the traces, in this order; ``started``
+    ``inputs`` are the run, the judgements and, where given, the statistics, in this order; ``started``
     is the ``time.time()`` at which the command started.
     """
     write_record(path, metrics)
     command = ["e2rank-eval", "evaluate", *map(str, inputs[:2])]
-    for trace in inputs[2:]:
-        command += ["--trace", str(trace)]
+    for statistics in inputs[2:]:
+        command += ["--statistics", str(statistics)]
     for measure in metrics.measures:
         command += ["--measure", measure]
     names = {"dataset": metrics.dataset, "first-stage": metrics.first_stage, "reranker": metrics.reranker}

@@ -91,8 +91,8 @@ class Artefacts:
 
     def _needed(self, name: str) -> tuple[str, ...]:
         if self._reads_collections(name):
-            return places.CANDIDATES, places.RUN, places.TRACE, places.METRICS
-        return places.METRICS, places.TRACE
+            return places.CANDIDATES, places.RUN, places.STATISTICS, places.METRICS
+        return places.METRICS, places.STATISTICS
 
     def _reads_collections(self, name: str) -> bool:
         """Whether an analysis looks into candidates and judgements rather than at means."""

@@ -25,10 +25,10 @@ class Usage:
         self.truncated += sum(encoded.truncated)
 
     def ranked(self, ranking: Ranking) -> None:
-        trace = ranking.trace
+        stats = ranking.stats
         self.texts += len(ranking.candidates)
-        self.tokens += trace.prompt_tokens + trace.output_tokens + trace.document_tokens
-        self.truncated += trace.truncated_documents
+        self.tokens += stats.prompt_tokens + stats.output_tokens + stats.document_tokens
+        self.truncated += stats.truncated_documents
 
     def plus(self, other: Usage) -> Usage:
         return Usage(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))

@@ -140,11 +140,11 @@ class MtebPairReranker:
             ]
             for ranking in self._reranker.rank_many(queries, lists):
                 self._usage.ranked(ranking)
-                if ranking.trace.scores is None:
+                if ranking.stats.scores is None:
                     raise InputError(
                         f"{self.mteb_model_meta.name} scores no pairs", hint="use it through a whole list"
                     )
-                scores += ranking.trace.scores
+                scores += ranking.stats.scores
         return np.array(scores)
 
     def key(self, task: AbsTask) -> str:  # noqa: ARG002 - no instruction by task

@@ -48,7 +48,7 @@ def not_stored(left_out: LeftOut, runs: ArtefactRuns, layout: Layout) -> dict[st
 
 
 _KEPT: TypeAdapter[dict[str, list[str]]] = TypeAdapter(dict[str, list[str]])
-_OF_A_RUN = (places.CANDIDATES, places.RUN, places.TRACE, places.METRICS)
+_OF_A_RUN = (places.CANDIDATES, places.RUN, places.STATISTICS, places.METRICS)
 
 
 def _files(runs: ArtefactRuns, layout: Layout) -> Iterator[tuple[str, list[Path]]]:

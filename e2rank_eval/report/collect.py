@@ -28,7 +28,7 @@ from e2rank_eval.store.results import (
     Record,
     read_record,
 )
-from e2rank_eval.store.traces import read_traces
+from e2rank_eval.store.statistics import read_statistics
 from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
 
 Kind = TypeVar("Kind", bound=Record)
@@ -106,12 +106,12 @@ class Results:
         """A result file of mteb's own, as it has it."""
         return self._once(path, read_json)
 
-    def traces(self, run: RunKey) -> dict[str, dict[str, Any]]:
-        """Trace rows by query id."""
-        path = self._path(places.TRACE, run)
+    def statistics(self, run: RunKey) -> dict[str, dict[str, Any]]:
+        """Return the statistics rows by query id."""
+        path = self._path(places.STATISTICS, run)
         if not path.exists():
             raise InputError("no such file", path=path, hint="run the step that makes it first")
-        return self._once(path, read_traces)
+        return self._once(path, read_statistics)
 
     def dataset(self, name: str) -> DatasetDescription:
         return self._record(self.layout.path(places.DATASET_MANIFEST, dataset=name), DatasetDescription)

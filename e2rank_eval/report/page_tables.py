@@ -126,13 +126,13 @@ def queries_table(results: Results, key: RunKey) -> Table:
     metrics = results.metrics(key)
     before = results.first_stage(key[0], key[1])
     texts = results.query_texts(key[0])
-    traces = results.traces(key)
+    statistics = results.statistics(key)
     rows = []
     for position, (query, value) in enumerate(metrics.per_query[HEADLINE].items()):
         others = [Cell(100 * metrics.per_query[m][query]) for m in metrics.measures if m != HEADLINE]
         text = [Cell(texts.get(query))] if texts else []
         scores = [Cell(100 * before[query]), Cell(100 * value), Cell(100 * (value - before[query]))]
-        said = Cell(remark(metrics, traces.get(query, {}), query))
+        said = Cell(remark(metrics, statistics.get(query, {}), query))
         link = Link(page=query_page(key, position), part=query_part(query))
         rows.append((Cell(query, link=link), *text, *scores, *others, said))
     columns = _columns(
@@ -146,15 +146,15 @@ def queries_table(results: Results, key: RunKey) -> Table:
     return Table("queries", "Query by query", columns, tuple(rows), tuple(notes))
 
 
-def remark(metrics: Metrics, trace: Mapping[str, Any], query: str) -> str:
+def remark(metrics: Metrics, stats: Mapping[str, Any], query: str) -> str:
     """What happened to a query that a reader of its scores should know; empty where nothing did."""
     remarks = []
     if query in metrics.queries.unanswered:
         remarks.append("unanswered, counts as 0")
     if query in metrics.failed:
         remarks.append("failed, kept first-stage order")
-    if any(trace.get("repairs", {}).values()):
+    if any(stats.get("repairs", {}).values()):
         remarks.append("output repaired")
-    if trace.get("truncated_documents"):
-        remarks.append(f"{trace['truncated_documents']} documents cut")
+    if stats.get("truncated_documents"):
+        remarks.append(f"{stats['truncated_documents']} documents cut")
     return "; ".join(remarks)

@@ -141,8 +141,8 @@ def _counts(results: Results, key: RunKey) -> list[tuple[str, str]]:
 
 
 def effort_table(results: Results, key: RunKey) -> Table:
-    """Calls, tokens and cut documents of a run, in total and per query, from its traces."""
-    traces = list(results.traces(key).values())
+    """Calls, tokens and cut documents of a run, in total and per query, from its statistics."""
+    statistics = list(results.statistics(key).values())
     names = (
         "calls",
         "prompt_tokens",
@@ -153,8 +153,8 @@ def effort_table(results: Results, key: RunKey) -> Table:
     )
     rows = []
     for name in names:
-        total = sum(trace[name] for trace in traces)
-        rows.append((Cell(name.replace("_", " ")), Cell(total), Cell(total / max(1, len(traces)))))
+        total = sum(stats[name] for stats in statistics)
+        rows.append((Cell(name.replace("_", " ")), Cell(total), Cell(total / max(1, len(statistics)))))
     columns = (Column("effort", "text"), Column("total", "count"), Column("per query", "number"))
     return Table("effort", "What ranking took", columns, tuple(rows))
 

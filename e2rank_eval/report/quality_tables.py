@@ -226,7 +226,7 @@ def _shortcomings(results: Results, comparison: Comparison, reranker: str) -> li
 
 def _charged(results: Results, key: tuple[str, str, str]) -> str:
     """``0.0021 USD per query, 0.105 USD in all`` by the stated prices; empty where there are none."""
-    prices = [row["price"] for row in results.traces(key).values() if "price" in row]
+    prices = [row["price"] for row in results.statistics(key).values() if "price" in row]
     if not prices:
         return ""
     total, currency = math.fsum(price["amount"] for price in prices), prices[0]["currency"]
@@ -235,7 +235,7 @@ def _charged(results: Results, key: tuple[str, str, str]) -> str:
 
 def repairs(results: Results, key: tuple[str, str, str]) -> str:
     """``malformed output repaired for 8 of 8 queries (missing 61, repeated 3)``; empty where none was."""
-    rows = list(results.traces(key).values())
+    rows = list(results.statistics(key).values())
     kinds: dict[str, int] = {}
     for row in rows:
         for kind, count in row["repairs"].items():

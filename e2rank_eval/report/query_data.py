@@ -26,12 +26,12 @@ def query_record(results: Results, key: RunKey, query: str) -> dict[str, Any]:
     and prompt are None where the collection is closed.
     """
     dataset, first_stage, _ = key
-    metrics, trace = results.metrics(key), results.traces(key).get(query, {})
+    metrics, stats = results.metrics(key), results.statistics(key).get(query, {})
     row = results.candidates(dataset, first_stage).get(query)
     documents = row.document_ids if row else []
     positions = {document: position for position, document in enumerate(documents)}
     grades = results.qrels(dataset).get(query, {})
-    repairs = {kind: count for kind, count in trace.get("repairs", {}).items() if count}
+    repairs = {kind: count for kind, count in stats.get("repairs", {}).items() if count}
     return {
         "id": query,
         "text": results.query_texts(dataset).get(query),
@@ -40,14 +40,14 @@ def query_record(results: Results, key: RunKey, query: str) -> dict[str, Any]:
         "measures": {name: percent(values[query]) for name, values in metrics.per_query.items()},
         "documents": documents,
         "first_scores": row.scores if row else [],
-        "model_scores": trace.get("scores"),
+        "model_scores": stats.get("scores"),
         "grades": [grades.get(document) for document in documents],
         "missed": sum(grade > 0 and document not in positions for document, grade in grades.items()),
         "order": [positions[d] for d in results.rankings(key).get(query, []) if d in positions],
-        "prompt": trace.get("prompt") if results.shows_text(dataset) else None,
-        "effort": {name.replace("_", " "): trace[name] for name in _EFFORT if name in trace},
+        "prompt": stats.get("prompt") if results.shows_text(dataset) else None,
+        "effort": {name.replace("_", " "): stats[name] for name in _EFFORT if name in stats},
         "repairs": repairs,
-        "remark": remark(metrics, trace, query),
+        "remark": remark(metrics, stats, query),
     }
 
 

@@ -34,7 +34,7 @@ def draw_similarity(results: Results, name: str) -> Drawing:
     Raises
     ------
     InputError
-        When a run has no trace, or its reranker gives no scores.
+        When a run has no statistics, or its reranker gives no scores.
     """
     artefact = results.configuration.artefacts[name]
     assert isinstance(artefact, FigureArtefact)
@@ -70,10 +70,10 @@ def draw_similarity(results: Results, name: str) -> Drawing:
 
 
 def _curve(results: Results, key: RunKey) -> _Curve:
-    scored = [row["scores"] for row in results.traces(key).values() if row["scores"]]
+    scored = [row["scores"] for row in results.statistics(key).values() if row["scores"]]
     if not scored:
         raise InputError(
-            "no scores to draw", path=results.path(places.TRACE, key),
+            "no scores to draw", path=results.path(places.STATISTICS, key),
             hint="name rerankers that score every candidate",
         )  # fmt: skip
     # Ranks that only some queries have would mix collections of queries along one curve.

@@ -49,7 +49,7 @@ class E2RankReranker(VectorReranker):
     Beyond the paper: with ``passes`` above 1 each further prompt lists the first documents of the last
     pass. With ``step`` a window of ``prompt_documents`` slides up from the bottom as RankGPT's does, and
     each window is ordered by the vector of its own prompt; such scores do not compare across windows,
-    so the trace holds none.
+    so the statistics hold none.
     """
 
     def __init__(self, encoder: Encoder, settings: E2RankSettings, *, seed: int = 0) -> None:

@@ -14,7 +14,7 @@ from e2rank_eval.config.entries import prices_of
 from e2rank_eval.errors import QueryError
 from e2rank_eval.models.loading import ModelProvider
 from e2rank_eval.progress import say, track
-from e2rank_eval.records import CandidateList, Query, Ranking, Trace
+from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.rerankers.shards import ShardStore, shard_key
@@ -23,7 +23,7 @@ from e2rank_eval.store.collections import read_dataset, read_queries_with_candid
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
 from e2rank_eval.store.parts import WHOLE, Part, write_receipt
-from e2rank_eval.store.traces import trace_row, write_traces
+from e2rank_eval.store.statistics import stats_row, write_statistics
 from e2rank_eval.store.trec import write_run
 
 
@@ -35,7 +35,7 @@ def rerank(
     layout: Layout,
     models: ModelProvider,
 ) -> None:
-    """Rank the stored candidates of ``datasets`` and write a run and its traces for each.
+    """Rank the stored candidates of ``datasets`` and write a run and its statistics for each.
 
     Raises
     ------
@@ -52,10 +52,10 @@ def rerank(
         shards = list(_shards(model, configuration, reranker, work))
         rows = [row for shard in shards for row in shard.rows]
         run = layout.path(places.RUN, dataset=dataset, first_stage=first_stage, reranker=reranker)
-        trace = layout.path(places.TRACE, dataset=dataset, first_stage=first_stage, reranker=reranker)
+        stats = layout.path(places.STATISTICS, dataset=dataset, first_stage=first_stage, reranker=reranker)
         write_run(run, ((row["query_id"], row["ranking"]) for row in rows), tag=reranker)
-        write_traces(trace, _priced(settings, [row["trace"] for row in rows]))
-        for artefact in (run, trace):
+        write_statistics(stats, _priced(settings, [row["statistics"] for row in rows]))
+        for artefact in (run, stats):
             write_manifest(
                 artefact,
                 command=_command(reranker, first_stage, datasets, layout),
@@ -135,14 +135,14 @@ def _shards(
         yield _Shard(key, rows, reused)
 
 
-def _priced(settings: RerankerSettings, traces: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The traces with each query's price, where the model's server states one.
+def _priced(settings: RerankerSettings, statistics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The statistics with each query's price, where the model's server states one.
 
     Not a part of the shards, so that a price may change and finished work stay.
     """
     prices = prices_of(getattr(settings, "model", None))
     if prices is None:
-        return traces
+        return statistics
     return [
         row
         | {
@@ -151,7 +151,7 @@ def _priced(settings: RerankerSettings, traces: list[dict[str, Any]]) -> list[di
                 "currency": prices.currency,
             }
         }
-        for row in traces
+        for row in statistics
     ]
 
 
@@ -159,7 +159,7 @@ def _row(ranking: Ranking) -> dict[str, Any]:
     return {
         "query_id": ranking.query_id,
         "ranking": list(ranking.document_ids),
-        "trace": trace_row(ranking.query_id, ranking.trace),
+        "statistics": stats_row(ranking.query_id, ranking.stats),
     }
 
 
@@ -181,8 +181,8 @@ def _rank(
             if on_error == "fail":
                 raise QueryError(query.id, error) from error
             say(f"query {query.id!r} keeps its first-stage order: {error}")
-            trace = Trace(kept_first_stage=f"{type(error).__name__}: {error}")
-            rankings.append(Ranking(candidates, tuple(range(len(candidates))), trace))
+            stats = QueryStats(kept_first_stage=f"{type(error).__name__}: {error}")
+            rankings.append(Ranking(candidates, tuple(range(len(candidates))), stats))
     return rankings
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from e2rank_eval.config import IdentitySettings
-from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
+from e2rank_eval.records import CandidateList, Document, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.store.files import sha256_json
 
@@ -20,7 +20,7 @@ class IdentityReranker:
         return cls()
 
     def rank(self, query: Query, candidates: CandidateList) -> Ranking:  # noqa: ARG002
-        return Ranking(candidates, tuple(range(len(candidates))), Trace(), {"total": 0.0})
+        return Ranking(candidates, tuple(range(len(candidates))), QueryStats(), {"total": 0.0})
 
     def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         return [self.rank(query, one) for query, one in zip(queries, candidates, strict=True)]

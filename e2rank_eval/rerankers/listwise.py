@@ -11,7 +11,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models.base import LanguageModel, Message
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.models.truncation import share_budget
-from e2rank_eval.records import CandidateList, Query, Trace
+from e2rank_eval.records import CandidateList, Query, QueryStats
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.decoding import Decoding, FirstToken, Reply, Written
 from e2rank_eval.rerankers.lock_step import LockStepReranker
@@ -34,8 +34,8 @@ class _State:
     repairs: Counter[str] = field(default_factory=Counter)
     prompt: str | None = None
 
-    def trace(self) -> Trace:
-        return Trace(
+    def stats(self) -> QueryStats:
+        return QueryStats(
             calls=self.calls,
             prompt_tokens=self.prompt_tokens,
             output_tokens=self.output_tokens,

@@ -8,14 +8,14 @@ from typing import Generic, Protocol, TypeVar
 
 from e2rank_eval.models.language_models.base import LanguageModel
 from e2rank_eval.models.timing import PhaseClock
-from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
+from e2rank_eval.records import CandidateList, Document, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.strategies import Strategy, run_together
 
 
 class State(Protocol):
     """What a family keeps of one query while its windows are ranked."""
 
-    def trace(self) -> Trace: ...
+    def stats(self) -> QueryStats: ...
 
 
 StateT = TypeVar("StateT", bound=State)
@@ -73,6 +73,6 @@ class LockStepReranker(ABC, Generic[StateT]):
             )
         seconds = {phase: spent / max(1, len(states)) for phase, spent in clock.seconds.items()}
         return [
-            Ranking(one, order, state.trace(), seconds)
+            Ranking(one, order, state.stats(), seconds)
             for one, order, state in zip(candidates, orders, states, strict=True)
         ]

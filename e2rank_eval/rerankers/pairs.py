@@ -10,7 +10,7 @@ from itertools import islice
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.timing import PhaseClock
-from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
+from e2rank_eval.records import CandidateList, Document, Query, QueryStats, Ranking
 
 _DECIMALS = 4
 """Batches of other shapes move a float32 logit by some 1e-5, which must decide nothing."""
@@ -108,7 +108,7 @@ def _ranking(
                 f"the score of query {query.id!r} and document {document.id!r} is {score}",
                 hint="check the model's weights, or load it in float32",
             )
-    trace = Trace(
+    stats = QueryStats(
         calls=len(scored),
         prompt_tokens=sum(one.tokens for one in scored.values()),
         truncated_documents=sum(
@@ -117,4 +117,4 @@ def _ranking(
         scores=tuple(scores),
     )
     order = sorted(range(len(scores)), key=lambda position: -scores[position])
-    return Ranking(candidates, tuple(order), trace, seconds)
+    return Ranking(candidates, tuple(order), stats, seconds)

@@ -11,7 +11,7 @@ from e2rank_eval.config import PairwiseSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models.base import LanguageModel
 from e2rank_eval.models.timing import PhaseClock
-from e2rank_eval.records import CandidateList, Query, Trace
+from e2rank_eval.records import CandidateList, Query, QueryStats
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.lock_step import LockStepReranker
 from e2rank_eval.rerankers.prompts.pairwise import CHOICES, pairwise_messages
@@ -42,8 +42,8 @@ class _State:
         swap = self.leads[lower, upper] > 0 > self.leads[upper, lower]
         return (lower, upper) if swap else pair
 
-    def trace(self) -> Trace:
-        return Trace(
+    def stats(self) -> QueryStats:
+        return QueryStats(
             calls=len(self.leads),
             prompt_tokens=self.prompt_tokens,
             truncated_documents=self.truncated,

@@ -13,7 +13,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.models.truncation import cut_words
-from e2rank_eval.records import CandidateList, Document, Query, Ranking, Trace
+from e2rank_eval.records import CandidateList, Document, Query, QueryStats, Ranking
 
 Vector = NDArray[np.float64]
 
@@ -108,7 +108,7 @@ class VectorReranker(ABC):
         pairs = list(zip(queries, candidates, strict=True))
         filled = [(query, one) for query, one in pairs if len(one)]
         rankings = iter(self._rank_filled([query for query, _ in filled], [one for _, one in filled]))
-        return [next(rankings) if len(one) else Ranking(one, (), Trace(scores=())) for _, one in pairs]
+        return [next(rankings) if len(one) else Ranking(one, (), QueryStats(scores=())) for _, one in pairs]
 
     def _rank_filled(self, queries: Sequence[Query], lists: Sequence[CandidateList]) -> list[Ranking]:
         clock = PhaseClock(self._encoder.synchronise)
@@ -118,7 +118,7 @@ class VectorReranker(ABC):
             scored = self._score(queries, encoded, clock) if queries else []
         seconds = {phase: spent / max(1, len(queries)) for phase, spent in clock.seconds.items()}
         return [
-            Ranking(candidates, one.order, _trace(one, texts), seconds)
+            Ranking(candidates, one.order, _stats(one, texts), seconds)
             for candidates, texts, one in zip(lists, encoded, scored, strict=True)
         ]
 
@@ -202,9 +202,9 @@ def unit(vector: NDArray[np.floating]) -> Vector:
 def order_by_score(query: Vector, documents: Vectors) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Rows of ``documents`` [n, d] by falling dot product with ``query`` [d], and the products in row order.
 
-    Products are summed row by row in float64 and rounded to the 6 decimals that traces store: equal
+    Products are summed row by row in float64 and rounded to the 6 decimals that statistics store: equal
     texts tie exactly wherever they stand, noise of the encoder's batching below that decides
-    nothing, and the order can be recomputed from the trace. Ties keep their order.
+    nothing, and the order can be recomputed from the statistics. Ties keep their order.
 
     Raises
     ------
@@ -226,7 +226,7 @@ def scored_by(work: Sequence[QueryVector], candidates: Sequence[EncodedCandidate
     ]
 
 
-def _trace(scored: Scored, candidates: EncodedCandidates) -> Trace:
+def _stats(scored: Scored, candidates: EncodedCandidates) -> QueryStats:
     # A prompt never gives a document more room than it has by itself, so one cut by itself is cut there too.
     # The maximum adds those that only the word limit cut, which the encoder cannot see; the minimum leaves
     # out a cut query, which the encoder counts like a document.
@@ -234,7 +234,7 @@ def _trace(scored: Scored, candidates: EncodedCandidates) -> Trace:
     listed = set(work.listed)
     outside = sum(cut for position, cut in enumerate(candidates.cut) if position not in listed)
     inside = max(min(work.prompt_cut, len(listed)), sum(candidates.cut[position] for position in listed))
-    return Trace(
+    return QueryStats(
         calls=work.calls,
         prompt_tokens=work.prompt_tokens,
         document_tokens=candidates.tokens,

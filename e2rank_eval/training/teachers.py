@@ -193,9 +193,9 @@ def label_with_reranker(lists: Sequence[TrainingList], teacher: Reranker) -> Lab
         queries = [Query(str(number), item.query) for number, item in enumerate(group)]
         candidates = [_candidates(str(number), item) for number, item in enumerate(group)]
         for item, ranking in zip(group, teacher.rank_many(queries, candidates), strict=True):
-            if ranking.trace.repairs:
+            if ranking.stats.repairs:
                 labels.dropped += 1
-                labels.malformed.update(set(ranking.trace.repairs))
+                labels.malformed.update(set(ranking.stats.repairs))
             else:
                 labels.add(item, ranking.order)
     return labels

@@ -8,7 +8,7 @@ from typing import Any
 
 from e2rank_eval.config import LatencySettings
 from e2rank_eval.evaluation import latency
-from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query, Ranking, Trace
+from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.store.results import Latency
 
@@ -37,9 +37,9 @@ class SleepingReranker:
         encoding = 0.0 if self.prepared.issuperset(candidates.document_ids) else ENCODE
         time.sleep(encoding)
         time.sleep(PROMPT)
-        trace = Trace(prompt_tokens=10, document_tokens=7 if encoding else 0, output_tokens=1)
+        stats = QueryStats(prompt_tokens=10, document_tokens=7 if encoding else 0, output_tokens=1)
         seconds = {"documents": encoding, "prompt": PROMPT, "total": 99.0}
-        return Ranking(candidates, tuple(range(len(candidates))), trace, seconds)
+        return Ranking(candidates, tuple(range(len(candidates))), stats, seconds)
 
     def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         raise AssertionError("latency is measured one query at a time")

@@ -9,8 +9,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel, Qwen3Config, T5Config
 
-from e2rank_eval.evaluation.flops import TransformerShape, matmul_rate, read_shape, trace_flops
-from e2rank_eval.records import Trace
+from e2rank_eval.evaluation.flops import TransformerShape, matmul_rate, query_flops, read_shape
+from e2rank_eval.records import QueryStats
 
 QWEN3 = Qwen3Config(
     vocab_size=500, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
@@ -46,11 +46,11 @@ def test_what_the_formula_does_not_fit_has_no_shape(tmp_path: Path) -> None:
 
 def test_a_query_takes_its_documents_its_prompts_and_its_output() -> None:
     shape = TransformerShape(matmul_parameters=100, head_parameters=50, attention_width=3)
-    documents = Trace(document_tokens=40)
-    assert trace_flops(shape, documents, 4) == 40 * (200 + 12 * 10)
-    written = Trace(calls=2, prompt_tokens=20, output_tokens=4)
-    assert trace_flops(shape, written, 4) == 20 * (200 + 12 * 10) + 4 * (300 + 12 * 11)
-    assert trace_flops(shape, Trace(), 0) == 0
+    documents = QueryStats(document_tokens=40)
+    assert query_flops(shape, documents, 4) == 40 * (200 + 12 * 10)
+    written = QueryStats(calls=2, prompt_tokens=20, output_tokens=4)
+    assert query_flops(shape, written, 4) == 20 * (200 + 12 * 10) + 4 * (300 + 12 * 11)
+    assert query_flops(shape, QueryStats(), 0) == 0
 
 
 def test_the_rate_of_a_product_is_one_that_a_machine_can_have() -> None:

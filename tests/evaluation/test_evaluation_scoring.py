@@ -10,9 +10,9 @@ import pytest
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
-from e2rank_eval.records import Trace
+from e2rank_eval.records import QueryStats
 from e2rank_eval.store.results import QueryCounts
-from e2rank_eval.store.traces import trace_row, write_traces
+from e2rank_eval.store.statistics import stats_row, write_statistics
 from e2rank_eval.store.trec import write_qrels, write_run
 
 
@@ -21,16 +21,16 @@ def files(tmp_path: Path) -> tuple[Path, Path, Path]:
     run = tmp_path / "results/demo/runs/lee/bm25/e2rank.run"
     write_run(run, [("q1", ["a", "b"]), ("q2", ["b", "a"]), ("q9", ["a"])], tag="e2rank")
     write_qrels(tmp_path / "qrels.tsv", {"q1": {"a": 2}, "q2": {"a": 1}, "q3": {"c": 1}})
-    traces = tmp_path / "e2rank.jsonl"
-    kept = Trace(kept_first_stage="ValueError: no")
-    write_traces(traces, [trace_row("q1", Trace()), trace_row("q2", kept)])
-    return run, tmp_path / "qrels.tsv", traces
+    statistics = tmp_path / "e2rank.jsonl"
+    kept = QueryStats(kept_first_stage="ValueError: no")
+    write_statistics(statistics, [stats_row("q1", QueryStats()), stats_row("q2", kept)])
+    return run, tmp_path / "qrels.tsv", statistics
 
 
 def test_a_metrics_file_says_all_about_its_queries(files: tuple[Path, Path, Path]) -> None:
-    run, qrels, traces = files
+    run, qrels, statistics = files
     names = ("lee", "bm25", "e2rank")
-    metrics = evaluate_files(run, qrels, ["RR@10", "P@1"], traces=traces, names=names, seed=13)
+    metrics = evaluate_files(run, qrels, ["RR@10", "P@1"], statistics=statistics, names=names, seed=13)
     assert (metrics.dataset, metrics.first_stage, metrics.reranker) == names
     assert metrics.queries == QueryCounts(qrels=3, run=3, ignored=1, unanswered=("q3",))
     assert metrics.failed == ("q2",)
@@ -43,16 +43,18 @@ def test_a_metrics_file_says_all_about_its_queries(files: tuple[Path, Path, Path
 def test_the_file_is_the_same_bytes_each_time_and_its_manifest_names_the_command(
     files: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
-    run, qrels, traces = files
+    run, qrels, statistics = files
     written = []
     for name in ("one", "two"):
         path = tmp_path / name / "metrics.json"
-        write_metrics(path, evaluate_files(run, qrels, traces=traces, seed=13), inputs=[run, qrels, traces])
+        write_metrics(
+            path, evaluate_files(run, qrels, statistics=statistics, seed=13), inputs=[run, qrels, statistics]
+        )
         written.append(path.read_bytes())
     assert written[0] == written[1]
     manifest = json.loads((tmp_path / "two/metrics.json.manifest.json").read_text())
     assert manifest["command"].startswith(
-        f"e2rank-eval evaluate {run} {qrels} --trace {traces} --measure nDCG@10"
+        f"e2rank-eval evaluate {run} {qrels} --statistics {statistics} --measure nDCG@10"
     )
     assert len(manifest["inputs"]) == 3
 

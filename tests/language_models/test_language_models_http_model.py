@@ -133,7 +133,7 @@ def test_families_run_on_a_server_as_on_local_weights(server: ChatServer) -> Non
     listwise = ListwiseReranker(model, ListwiseSettings(family="listwise", model="x"))
     ranking = listwise.rank(Query("q", "which?"), candidates(["a", "b", "c"]))
     assert ranking.order == (2, 0, 1)
-    assert (ranking.trace.prompt_tokens, ranking.trace.output_tokens) == (11, 3)
+    assert (ranking.stats.prompt_tokens, ranking.stats.output_tokens) == (11, 3)
 
     def likes_b(handler: Any, body: dict[str, Any]) -> None:
         yes = -0.1 if "Document: b" in body["messages"][0]["content"] else -2.0

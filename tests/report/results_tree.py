@@ -15,13 +15,13 @@ from e2rank_eval.datasets.fetch import fetch_dataset
 from e2rank_eval.evaluation.comparison import write_comparison
 from e2rank_eval.evaluation.samples import Sample, settled, summarise
 from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
-from e2rank_eval.records import Candidate, CandidateList, Dataset, Ranking, Trace
+from e2rank_eval.records import Candidate, CandidateList, Dataset, QueryStats, Ranking
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, write_candidates
 from e2rank_eval.store.files import read_json, write_json, write_text
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
-from e2rank_eval.store.traces import trace_row, write_traces
+from e2rank_eval.store.statistics import stats_row, write_statistics
 from e2rank_eval.store.trec import write_run
 
 INJECTION = "<script>document.title = 'injected'</script><img src=x onerror=\"document.title='injected'\">"
@@ -208,18 +208,18 @@ def _write_runs(
     write_candidates(path, lists)
     for reranker in rerankers:
         names = {"dataset": name, "first_stage": first_stage, "reranker": reranker}
-        run, trace = layout.path(places.RUN, **names), layout.path(places.TRACE, **names)
+        run, stats = layout.path(places.RUN, **names), layout.path(places.STATISTICS, **names)
         started = time.time()
         rankings = [_ranking(dataset, candidates, reranker) for candidates in lists]
         write_run(run, [(r.query_id, r.document_ids) for r in rankings], tag=reranker)
-        write_traces(trace, [trace_row(r.query_id, r.trace) for r in rankings])
+        write_statistics(stats, [stats_row(r.query_id, r.stats) for r in rankings])
         command = f"e2rank-eval rerank {reranker} {name} --first-stage {first_stage} --config config.yaml"
-        for artefact in (run, trace):
+        for artefact in (run, stats):
             write_manifest(artefact, command=command, settings={}, inputs=[path], started=started)
         qrels = layout.path(places.QRELS, dataset=name)
         named = (name, first_stage, reranker)
-        metrics = evaluate_files(run, qrels, traces=trace, names=named, seed=configuration.seed)
-        write_metrics(layout.path(places.METRICS, **names), metrics, inputs=[run, qrels, trace])
+        metrics = evaluate_files(run, qrels, statistics=stats, names=named, seed=configuration.seed)
+        write_metrics(layout.path(places.METRICS, **names), metrics, inputs=[run, qrels, stats])
 
 
 def _candidates(dataset: Dataset, depth: int) -> list[CandidateList]:
@@ -244,11 +244,13 @@ def _ranking(dataset: Dataset, candidates: CandidateList, reranker: str) -> Rank
         scores = list(_scores(dataset, candidates.query_id, reranker, candidates.document_ids).values())
         order = tuple(sorted(order, key=lambda position: -scores[position]))
     if reranker == "rankgpt":
-        trace = Trace(calls=1, prompt_tokens=1650, output_tokens=64, repairs={"missing": 18})
+        stats = QueryStats(calls=1, prompt_tokens=1650, output_tokens=64, repairs={"missing": 18})
     else:
         prompt = None if reranker in ("first-stage", "rocchio", "query-only") else "Documents:\n[1] ..."
-        trace = Trace(calls=1, prompt_tokens=480, document_tokens=3900, prompt_documents=10, prompt=prompt)
-    return Ranking(candidates, order, trace)
+        stats = QueryStats(
+            calls=1, prompt_tokens=480, document_tokens=3900, prompt_documents=10, prompt=prompt
+        )
+    return Ranking(candidates, order, stats)
 
 
 def _write_latency(configuration: Configuration, layout: Layout, name: str) -> None:

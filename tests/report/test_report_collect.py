@@ -42,7 +42,7 @@ def test_texts_are_given_only_where_they_may_be_shown(stored: Results) -> None:
     [
         (places.METRICS, lambda results: results.metrics(RUN)),
         (places.LATENCY, lambda results: results.latency(RUN)),
-        (places.TRACE, lambda results: results.traces(RUN)),
+        (places.STATISTICS, lambda results: results.statistics(RUN)),
         (places.DATASET_MANIFEST, lambda results: results.dataset("code")),
         (places.CANDIDATES, lambda results: results.first_stage("code", "bm25")),
     ],

@@ -204,7 +204,7 @@ def test_what_is_stored_is_not_left_out_and_each_reason_is_counted_whole(
 ) -> None:
     layout = Layout(tmp_path / "results" / "paper")
     run = {"dataset": "trec-covid", "first_stage": "bm25", "reranker": "e2rank-8b"}
-    for pattern in (places.CANDIDATES, places.RUN, places.TRACE):
+    for pattern in (places.CANDIDATES, places.RUN, places.STATISTICS):
         layout.path(pattern, **run).parent.mkdir(parents=True)
         layout.path(pattern, **run).touch()
     name = "trec-covid/bm25/e2rank-8b"

@@ -62,7 +62,7 @@ def test_scores_are_the_librarys_own_before_its_sigmoid(folder: Path) -> None:
         for text in TEXTS
     ]
     ranking = reranker(folder).rank(QUERY, candidates(TEXTS))
-    assert ranking.trace.scores == pytest.approx(expected, abs=2e-4)
+    assert ranking.stats.scores == pytest.approx(expected, abs=2e-4)
     assert ranking.order == tuple(sorted(range(5), key=lambda i: -expected[i]))
     assert len(set(expected)) == 5
     assert not all(0 <= score <= 1 for score in expected)
@@ -90,7 +90,7 @@ def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:
     for one, query, single in zip(together, queries, lists, strict=True):
         alone = judge.rank(query, single)
         assert one.order == alone.order
-        assert one.trace.calls == alone.trace.calls == len({d.text for d in single.documents})
+        assert one.stats.calls == alone.stats.calls == len({d.text for d in single.documents})
     assert together[1].order == ()
 
 
@@ -98,9 +98,9 @@ def test_documents_are_cut_queries_are_not(folder: Path) -> None:
     judge = reranker(folder)
     long = candidates(["The capital of China is Beijing. " * 20, "yes"])
     ranking = judge.rank(QUERY, long)
-    assert ranking.trace.truncated_documents == 1
+    assert ranking.stats.truncated_documents == 1
     short = reranker(folder, document_tokens=10).rank(QUERY, long)
-    assert short.trace.prompt_tokens < ranking.trace.prompt_tokens <= 2 * 64
+    assert short.stats.prompt_tokens < ranking.stats.prompt_tokens <= 2 * 64
     with pytest.raises(InputError, match="query 'long' fills the model's window"):
         judge.rank(Query("long", "word " * 60), candidates(TEXTS, "long"))
 
@@ -109,7 +109,7 @@ def test_what_is_cut_decides_nothing(folder: Path) -> None:
     """The text after the cut cannot move a score, and the text before it does."""
     start = "Gravity is a force. " * 30
     judge = reranker(folder)
-    scores = judge.rank(QUERY, candidates([start + "Beijing", start + "London", "yes " + start])).trace.scores
+    scores = judge.rank(QUERY, candidates([start + "Beijing", start + "London", "yes " + start])).stats.scores
     assert scores is not None
     assert scores[0] == scores[1] != scores[2]
 

@@ -96,7 +96,7 @@ def test_agrees_with_the_reference(seed: int, sizes: list[int], options: dict[st
     rankings = toy_e2rank(**options).rank_many(queries, lists)
     for query, candidates, ranking in zip(queries, lists, rankings, strict=True):
         order, expected = reference(query, candidates, options)
-        assert ranking.trace.scores == pytest.approx(expected, abs=2e-6)
+        assert ranking.stats.scores == pytest.approx(expected, abs=2e-6)
         assert list(ranking.order) == order
 
 
@@ -114,14 +114,14 @@ def test_sliding_windows_agree_with_the_reference(
     ):
         order, _ = reference(query, candidates, options)
         assert list(ranking.order) == order
-        assert not ranking.trace.scores
+        assert not ranking.stats.scores
         windows = 0 if len(candidates) < 2 else 1 + max(0, -(-(len(candidates) - window) // step))
         # Windows that do not overlap can leave the top document by itself: nothing to compare it to.
         alone = window == step and len(candidates) > 1 and len(candidates) % window == 1
         windows -= alone
         plain = "residual" in options.values() or "query-only" in options.values()
-        assert ranking.trace.calls == options.get("passes", 1) * windows + (plain and len(candidates) > 0)
-        assert ranking.trace.prompt_documents == (len(candidates) - alone if windows else 0)
+        assert ranking.stats.calls == options.get("passes", 1) * windows + (plain and len(candidates) > 0)
+        assert ranking.stats.prompt_documents == (len(candidates) - alone if windows else 0)
 
 
 @given(
@@ -141,7 +141,7 @@ def test_many_queries_rank_as_one_by_one(
     together = model.rank_many(queries, lists)
     alone = [model.rank(q, c) for q, c in reversed(list(zip(queries, lists, strict=True)))][::-1]
     assert [r.order for r in together] == [r.order for r in alone]
-    assert [r.trace for r in together] == [r.trace for r in alone]
+    assert [r.stats for r in together] == [r.stats for r in alone]
 
 
 @given(st.integers(0, 10_000), st.lists(st.integers(0, 7), min_size=2, max_size=30))
@@ -159,7 +159,7 @@ def test_equal_texts_tie_and_keep_first_stage_order(seed: int, picks: list[int])
 def test_ranking_can_be_recomputed_from_the_trace() -> None:
     queries, lists = random_collection(3, [30])
     ranking = toy_e2rank().rank(queries[0], lists[0])
-    scores = ranking.trace.scores
+    scores = ranking.stats.scores
     assert scores is not None
     assert list(ranking.order) == sorted(range(30), key=lambda i: (-scores[i], i))
     assert all(score == round(score, 6) for score in scores)
@@ -174,7 +174,7 @@ def test_a_large_weight_tends_to_the_query_only_ranking() -> None:
 
     def distance(a: Any, b: Any) -> float:
         pairs = zip(a, b, strict=True)
-        return max(np.abs(np.subtract(x.trace.scores, y.trace.scores)).max() for x, y in pairs)
+        return max(np.abs(np.subtract(x.stats.scores, y.stats.scores)).max() for x, y in pairs)
 
     assert distance(near, plain) < 0.12 < distance(far, plain)
     assert distance(far, pure) < 0.02 < distance(near, pure)

@@ -180,7 +180,7 @@ def test_agrees_with_the_reference_however_batched(
     assert expected[0].std() > 0.01, "the reference tells documents apart"
     for rankings in rank_in_several_ways(model, lists()):
         for ranking, scores in zip(rankings, expected, strict=True):
-            assert ranking.trace.scores == pytest.approx(scores, abs=1e-4)
+            assert ranking.stats.scores == pytest.approx(scores, abs=1e-4)
             assert_ranked_by(ranking.order, scores, tolerance=1e-5)
 
 
@@ -194,7 +194,7 @@ def test_documents_prepared_ahead_give_the_same_ranking(name: str, request: pyte
         expected = reference_scores(pair.reference, query, candidates, {})
         for model in (online, stored):
             ranking = model.rank(query, candidates)
-            assert ranking.trace.scores == pytest.approx(expected, abs=1e-4)
+            assert ranking.stats.scores == pytest.approx(expected, abs=1e-4)
             assert_ranked_by(ranking.order, expected, tolerance=1e-5)
 
 
@@ -241,4 +241,4 @@ def test_official_weights_give_the_similarities_that_their_readme_prints() -> No
         model = E2RankReranker(encoder, E2RankSettings(family="e2rank", model="official", prompt=prompt))
         for text, similarities in zip(queries, expected, strict=True):
             ranking = model.rank(Query("q", text), candidate_list("q", documents))
-            assert ranking.trace.scores == pytest.approx(similarities, abs=2e-3)
+            assert ranking.stats.scores == pytest.approx(similarities, abs=2e-3)

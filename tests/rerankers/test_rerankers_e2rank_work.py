@@ -1,4 +1,4 @@
-"""What E2Rank asks of its encoder, what its trace says of that, what it refuses, what names its rankings."""
+"""What E2Rank asks of its encoder, its statistics, what it refuses, and what decides its fingerprint."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_prompt_lists_the_first_candidates_in_the_order_asked_for() -> None:
     candidates = candidate_list("q", ["a", "b", "c", "d", "e"])
     query = Query("q", "x")
     prompts = {
-        order: toy_e2rank(prompt_documents=3, prompt_order=order).rank(query, candidates).trace.prompt
+        order: toy_e2rank(prompt_documents=3, prompt_order=order).rank(query, candidates).stats.prompt
         for order in ("first-stage", "reversed", "shuffled")
     }
     assert prompts["first-stage"] == "x | a | b | c"
@@ -42,7 +42,7 @@ def test_shuffling_is_seeded_by_query_and_seed() -> None:
 
     def prompt(query_id: str, seed: int) -> str | None:
         model = toy_e2rank(prompt_order="shuffled", seed=seed)
-        return model.rank(Query(query_id, "x"), candidate_list(query_id, texts)).trace.prompt
+        return model.rank(Query(query_id, "x"), candidate_list(query_id, texts)).stats.prompt
 
     assert prompt("q1", 7) == prompt("q1", 7)
     assert len({prompt("q1", 7), prompt("q2", 7), prompt("q1", 8)}) == 3
@@ -66,35 +66,35 @@ def test_prepared_documents_are_never_encoded_again() -> None:
     stored = model.rank(Query("q", "x"), candidates)
     assert encoder.calls == [("listwise", ["x"])]
     assert stored.order == online.order
-    assert stored.trace == dataclasses.replace(online.trace, document_tokens=0)
+    assert stored.stats == dataclasses.replace(online.stats, document_tokens=0)
 
 
 def test_no_candidate_and_one_candidate() -> None:
     encoder = ToyEncoder()
     model = toy_e2rank(encoder)
     nothing = model.rank(Query("q", "x"), candidate_list("q", []))
-    assert (nothing.order, nothing.trace.calls, encoder.calls) == ((), 0, [])
+    assert (nothing.order, nothing.stats.calls, encoder.calls) == ((), 0, [])
     one = model.rank(Query("q", "x"), candidate_list("q", ["a b"]))
     assert one.order == (0,)
     expected = dot(listwise_vector("x", ["a b"]), document_vector("a b"))
-    assert one.trace.scores == pytest.approx([expected], abs=2e-6)
+    assert one.stats.scores == pytest.approx([expected], abs=2e-6)
 
 
 def test_trace_counts_what_ranking_took() -> None:
     long = "w " * 20
     middling = "w " * 9
     candidates = candidate_list("q", [long, middling, "a b", "c", long + "x", "d e", "c"])
-    trace = toy_e2rank(prompt_documents=3).rank(Query("q", "x y"), candidates).trace
-    assert trace.calls == 1
-    assert trace.prompt_documents == 3
-    assert trace.prompt_tokens == 3 * 6
-    assert trace.document_tokens == 12 + 9 + 2 + 1 + 12 + 2
-    assert trace.truncated_documents == 2 + 1, "long and middling in the prompt, the other long one by itself"
+    stats = toy_e2rank(prompt_documents=3).rank(Query("q", "x y"), candidates).stats
+    assert stats.calls == 1
+    assert stats.prompt_documents == 3
+    assert stats.prompt_tokens == 3 * 6
+    assert stats.document_tokens == 12 + 9 + 2 + 1 + 12 + 2
+    assert stats.truncated_documents == 2 + 1, "long and middling in the prompt, the other long one by itself"
     residual = (
-        toy_e2rank(prompt_documents=3, combination="residual").rank(Query("q", "x y"), candidates).trace
+        toy_e2rank(prompt_documents=3, combination="residual").rank(Query("q", "x y"), candidates).stats
     )
     assert (residual.calls, residual.prompt_tokens) == (2, 3 * 6 + 2)
-    plain = toy_e2rank(prompt="query-only").rank(Query("q", "x y"), candidates).trace
+    plain = toy_e2rank(prompt="query-only").rank(Query("q", "x y"), candidates).stats
     assert (plain.calls, plain.prompt_tokens, plain.prompt_documents, plain.prompt) == (1, 2, 0, None)
     assert plain.truncated_documents == 2
 
@@ -113,10 +113,10 @@ class Unlimited(ToyEncoder):
 def test_documents_are_cut_at_1024_words_before_the_encoder(prompt_documents: int) -> None:
     encoder = Unlimited()
     candidates = candidate_list("q", ["v", "w " * 1030, "w " * 1024, "u"])
-    trace = toy_e2rank(encoder, prompt_documents=prompt_documents).rank(Query("q", "x"), candidates).trace
+    stats = toy_e2rank(encoder, prompt_documents=prompt_documents).rank(Query("q", "x"), candidates).stats
     whole = " ".join(["w"] * 1024)
     assert encoder.calls[0] == ("document", ["v", whole, "u"])
-    assert trace.truncated_documents == 1, "equal after the cut, yet only one of them was cut"
+    assert stats.truncated_documents == 1, "equal after the cut, yet only one of them was cut"
 
 
 def test_seconds_by_phase() -> None:

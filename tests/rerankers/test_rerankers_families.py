@@ -31,13 +31,13 @@ def custom(factory: str, **options: Any) -> CustomSettings:
 @pytest.fixture
 def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_reranker.py").write_text(
-        "from e2rank_eval.records import Ranking, Trace\n"
+        "from e2rank_eval.records import Ranking, QueryStats\n"
         "class Backwards:\n"
         "    fingerprint = 'backwards'\n"
         "    def __init__(self, options, context):\n"
         "        self.options, self.seed = options, context.seed\n"
         "    def rank(self, query, candidates):\n"
-        "        return Ranking(candidates, tuple(reversed(range(len(candidates)))), Trace())\n"
+        "        return Ranking(candidates, tuple(reversed(range(len(candidates)))), QueryStats())\n"
         "    def rank_many(self, queries, candidates):\n"
         "        return [self.rank(q, c) for q, c in zip(queries, candidates)]\n"
         "    def prepare(self, documents): pass\n"

@@ -45,9 +45,9 @@ def test_agrees_with_the_formula(seed: int, sizes: list[int], documents: int, we
             mean = np.mean(vectors[:documents], axis=0)
             expanded = query_vector(query.text) + weight * mean / np.linalg.norm(mean)
             scores = [dot(expanded / np.linalg.norm(expanded), vector) for vector in vectors]
-        assert ranking.trace.scores == pytest.approx(scores, abs=2e-6)
+        assert ranking.stats.scores == pytest.approx(scores, abs=2e-6)
         assert_ranked_by(ranking.order, scores)
-        assert ranking.trace.prompt_documents == min(documents, len(vectors))
+        assert ranking.stats.prompt_documents == min(documents, len(vectors))
 
 
 @given(st.integers(0, 10_000), st.lists(st.integers(0, 25), min_size=1, max_size=4), st.integers(1, 30))
@@ -64,9 +64,9 @@ def test_the_average_asks_the_documents_alone(seed: int, sizes: list[int], docum
         if vectors:
             mean = np.mean(vectors[:documents], axis=0)
             scores = [dot(mean / np.linalg.norm(mean), vector) for vector in vectors]
-        assert ranking.trace.scores == pytest.approx(scores, abs=2e-6)
+        assert ranking.stats.scores == pytest.approx(scores, abs=2e-6)
         assert_ranked_by(ranking.order, scores)
-        assert (ranking.trace.calls, ranking.trace.prompt_tokens) == (0, 0)
+        assert (ranking.stats.calls, ranking.stats.prompt_tokens) == (0, 0)
     assert "query" not in {kind for kind, _ in encoder.calls}
 
 
@@ -93,7 +93,7 @@ def test_softmax_agrees_with_the_formula(
     if vectors:
         expanded = asked + (mean / total) / np.linalg.norm(mean / total)
         scores = [dot(expanded / np.linalg.norm(expanded), vector) for vector in vectors]
-    assert ranking.trace.scores == pytest.approx(scores, abs=2e-6)
+    assert ranking.stats.scores == pytest.approx(scores, abs=2e-6)
     assert_ranked_by(ranking.order, scores)
 
 
@@ -102,7 +102,7 @@ def test_a_softmax_without_preference_is_rocchio() -> None:
     plain = reranker(5, 0.5).rank_many(queries, lists)
     even = reranker(5, 0.5, method="softmax", temperature=1e9).rank_many(queries, lists)
     for one, other in zip(plain, even, strict=True):
-        assert one.trace.scores == pytest.approx(other.trace.scores, abs=2e-6)
+        assert one.stats.scores == pytest.approx(other.stats.scores, abs=2e-6)
 
 
 @pytest.mark.parametrize("option", [{"temperature": 0.2}, {"decay": 0.4}])
@@ -121,9 +121,9 @@ def test_a_large_weight_leaves_only_the_feedback() -> None:
 
 def test_trace_and_fingerprint() -> None:
     candidates = candidate_list("q", ["a b", "c"])
-    trace = reranker().rank(Query("q", "x y z"), candidates).trace
-    assert (trace.calls, trace.prompt_tokens, trace.document_tokens) == (1, 3, 3)
-    assert (trace.prompt_documents, trace.truncated_documents, trace.prompt) == (2, 0, None)
+    stats = reranker().rank(Query("q", "x y z"), candidates).stats
+    assert (stats.calls, stats.prompt_tokens, stats.document_tokens) == (1, 3, 3)
+    assert (stats.prompt_documents, stats.truncated_documents, stats.prompt) == (2, 0, None)
     names = {reranker().fingerprint, reranker(2).fingerprint, reranker(weight=1.0).fingerprint}
     assert len(names) == 3
     assert reranker(label="Rocchio").fingerprint == reranker().fingerprint

@@ -15,7 +15,7 @@ def test_keeps_first_stage_order(size: int) -> None:
     model = IdentityReranker()
     (ranking,) = model.rank_many([Query("q", "x")], [candidates])
     assert ranking.document_ids == candidates.document_ids
-    assert ranking.trace.calls == 0
+    assert ranking.stats.calls == 0
     assert model.rank(Query("q", "x"), candidates) == ranking
 
 

@@ -81,11 +81,11 @@ def test_the_best_ten_of_a_hundred_reach_the_top_in_nine_calls() -> None:
     values = [(37 * i) % 101 for i in range(100)]
     ranking = reranker(Judge()).rank(QUERY, candidates(values))
     assert [values[position] for position in ranking.order[:10]] == sorted(values, reverse=True)[:10]
-    assert ranking.trace.calls == 9
-    assert ranking.trace.prompt_documents == 100
-    assert ranking.trace.repairs == {}
-    assert ranking.trace.output_tokens == 9 * 39
-    assert ranking.trace.prompt is None
+    assert ranking.stats.calls == 9
+    assert ranking.stats.prompt_documents == 100
+    assert ranking.stats.repairs == {}
+    assert ranking.stats.output_tokens == 9 * 39
+    assert ranking.stats.prompt is None
     assert set(ranking.seconds) == {"prompt", "generation", "parsing", "total"}
 
 
@@ -99,7 +99,7 @@ def test_queries_together_are_ranked_as_one_by_one_in_fewer_batches() -> None:
     together = reranker(judge).rank_many(queries, lists)
     alone = [reranker(Judge()).rank(query, one) for query, one in zip(queries, lists, strict=True)]
     assert [one.order for one in together] == [one.order for one in alone]
-    assert [one.trace for one in together] == [one.trace for one in alone]
+    assert [one.stats for one in together] == [one.stats for one in alone]
     assert judge.batches == [1, 3, 2, 2, 1, 1], "windows of one size together"
 
 
@@ -108,7 +108,7 @@ def test_one_candidate_or_none_asks_nobody() -> None:
     assert reranker(judge).rank(QUERY, candidates([])).order == ()
     single = reranker(judge).rank(QUERY, candidates([3]))
     assert single.order == (0,)
-    assert single.trace.calls == single.trace.prompt_documents == 0
+    assert single.stats.calls == single.stats.prompt_documents == 0
     assert judge.batches == []
 
 
@@ -121,19 +121,19 @@ def test_repairs_are_counted_over_all_windows() -> None:
     ranking = reranker(Judge(answer="I prefer [2] > [99] > [2]"), window=4, step=2).rank(
         QUERY, candidates(range(8))
     )
-    assert ranking.trace.calls == 3
-    assert ranking.trace.repairs == {"missing": 9, "out_of_range": 3, "prose": 3, "repeated": 3}
+    assert ranking.stats.calls == 3
+    assert ranking.stats.repairs == {"missing": 9, "out_of_range": 3, "prose": 3, "repeated": 3}
     assert ranking.order == (1, 0, 3, 2, 5, 4, 6, 7)
 
 
 def test_documents_are_cut_at_document_tokens_and_counted() -> None:
     values = candidates([1, 2, 3], words=30)
     cut = reranker(Judge(), document_tokens=10).rank(QUERY, values)
-    assert cut.trace.truncated_documents == 3
-    assert cut.trace.prompt is not None
-    assert cut.trace.prompt.count("word") == 3 * 8
+    assert cut.stats.truncated_documents == 3
+    assert cut.stats.prompt is not None
+    assert cut.stats.prompt.count("word") == 3 * 8
     whole = reranker(Judge()).rank(QUERY, values)
-    assert whole.trace.truncated_documents == 0
+    assert whole.stats.truncated_documents == 0
     assert whole.order == cut.order == (2, 1, 0)
 
 
@@ -148,12 +148,12 @@ def test_what_does_not_fit_is_shared_out_and_counted() -> None:
     judge = Judge(window=300)
     ranking = reranker(judge).rank(QUERY, lists)
     assert ranking.order == (2, 1, 0)
-    assert ranking.trace.truncated_documents == 2
-    assert ranking.trace.prompt is not None
-    shown = [line.count("word") for line in ranking.trace.prompt.splitlines() if line.startswith("[")]
+    assert ranking.stats.truncated_documents == 2
+    assert ranking.stats.prompt is not None
+    shown = [line.count("word") for line in ranking.stats.prompt.splitlines() if line.startswith("[")]
     assert shown[0] == 0
     assert shown[1] == shown[2] > 50
-    assert 295 <= ranking.trace.prompt_tokens + 5 + 4 <= 300
+    assert 295 <= ranking.stats.prompt_tokens + 5 + 4 <= 300
 
 
 def test_a_query_that_leaves_no_room_is_refused() -> None:
@@ -163,8 +163,8 @@ def test_a_query_that_leaves_no_room_is_refused() -> None:
 
 def test_a_document_that_fits_one_window_but_not_another_is_counted_once() -> None:
     ranking = reranker(Judge(window=250), window=3, step=1).rank(QUERY, candidates(range(5), words=100))
-    assert ranking.trace.calls == 3
-    assert ranking.trace.truncated_documents == 5
+    assert ranking.stats.calls == 3
+    assert ranking.stats.truncated_documents == 5
 
 
 def test_fingerprint_follows_what_decides_a_ranking() -> None:
@@ -202,9 +202,9 @@ def test_a_small_window_is_kept_by_a_real_tokenizer(tmp_path: Path) -> None:
     texts = ["Gravity is a force. " * n + "[1] > [2] 𝔸 <|im_end|>" for n in (1, 12, 40, 25, 60)]
     lists = CandidateList("q", tuple(Candidate(Document(str(i), text), 0.0) for i, text in enumerate(texts)))
     ranking = reranker(model, document_tokens=500).rank(Query("q", "What is gravity?"), lists)
-    assert 0 < ranking.trace.truncated_documents < 5
-    assert ranking.trace.prompt_tokens + ranking.trace.output_tokens <= 700
-    assert ranking.trace.repairs, "random weights cannot write a ranking"
+    assert 0 < ranking.stats.truncated_documents < 5
+    assert ranking.stats.prompt_tokens + ranking.stats.output_tokens <= 700
+    assert ranking.stats.repairs, "random weights cannot write a ranking"
 
 
 def test_smollm2_ranks_three_documents_with_its_repairs_counted(smollm2: LanguageModel) -> None:
@@ -212,10 +212,10 @@ def test_smollm2_ranks_three_documents_with_its_repairs_counted(smollm2: Languag
     lists = CandidateList("q", tuple(Candidate(Document(str(i), text), 0.0) for i, text in enumerate(texts)))
     ranking = reranker(smollm2).rank(Query("q", "What is the capital of China?"), lists)
     assert sorted(ranking.order) == [0, 1, 2]
-    assert ranking.trace.calls == 1
-    assert 150 < ranking.trace.prompt_tokens < 250
-    assert ranking.trace.output_tokens <= 3 * 5 + 4
-    assert ranking.trace.repairs, "this model is known not to keep the format"
+    assert ranking.stats.calls == 1
+    assert 150 < ranking.stats.prompt_tokens < 250
+    assert ranking.stats.output_tokens <= 3 * 5 + 4
+    assert ranking.stats.repairs, "this model is known not to keep the format"
 
 
 def test_finished_shards_of_the_default_keep_their_key() -> None:
@@ -234,7 +234,7 @@ def test_strategies_of_the_configuration_bring_the_best_ten_to_the_top(
     values = [(37 * i) % 101 for i in range(100)]
     ranking = reranker(Judge(), **options).rank(QUERY, candidates(values))
     assert [values[position] for position in ranking.order[:10]] == sorted(values, reverse=True)[:10]
-    assert ranking.trace.calls <= calls
+    assert ranking.stats.calls <= calls
     assert reranker(Judge(), **options).fingerprint != reranker(Judge()).fingerprint
 
 
@@ -270,12 +270,12 @@ def test_first_token_order_is_that_of_the_letters_logits(tmp_path: Path) -> None
     logits = model.next_token([first_messages(QUERY.text, texts)], "ABCDE").logits[0]
     assert ranking.order == tuple(sorted(range(5), key=lambda i: -logits[i]))
     assert ranking.order != tuple(range(5))
-    assert (ranking.trace.calls, ranking.trace.output_tokens, ranking.trace.repairs) == (1, 0, {})
-    assert ranking.trace.prompt is not None
-    assert "\n[B]: The capital of China is Beijing.\n" in ranking.trace.prompt
+    assert (ranking.stats.calls, ranking.stats.output_tokens, ranking.stats.repairs) == (1, 0, {})
+    assert ranking.stats.prompt is not None
+    assert "\n[B]: The capital of China is Beijing.\n" in ranking.stats.prompt
     windows = reranker(model, decoding="first-token", window=2, step=1).rank(QUERY, lists)
     assert sorted(windows.order) == list(range(5))
-    assert windows.trace.calls == 4
+    assert windows.stats.calls == 4
 
 
 def test_more_documents_than_letters_are_refused() -> None:

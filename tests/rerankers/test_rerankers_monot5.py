@@ -92,10 +92,10 @@ def reference(folder: Path, query: str, text: str) -> tuple[float, float]:
 def test_order_is_that_of_the_published_score(folder: Path) -> None:
     expected = [reference(folder, QUERY.text, text) for text in TEXTS]
     ranking = reranker(folder).rank(QUERY, candidates(TEXTS))
-    assert ranking.trace.scores == pytest.approx([odds for odds, _ in expected], abs=2e-4)
+    assert ranking.stats.scores == pytest.approx([odds for odds, _ in expected], abs=2e-4)
     assert ranking.order == tuple(sorted(range(5), key=lambda i: -expected[i][1]))
     assert len({round(odds, 3) for odds, _ in expected}) == 5
-    assert ranking.trace.calls == 5
+    assert ranking.stats.calls == 5
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU runs what the checkpoint holds")
@@ -113,19 +113,19 @@ def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:
     for query, one, together in zip(queries, lists, judge.rank_many(queries, lists), strict=True):
         alone = judge.rank(query, one)
         assert together.order == alone.order
-        assert together.trace.prompt_tokens == alone.trace.prompt_tokens
+        assert together.stats.prompt_tokens == alone.stats.prompt_tokens
 
 
 def test_documents_are_cut_queries_are_not(folder: Path) -> None:
     judge = reranker(folder)
     start = "Gravity is a force. " * 300
     ranking = judge.rank(QUERY, candidates([start + "Beijing", start + "London", "yes " + start]))
-    assert ranking.trace.truncated_documents == 3
-    assert ranking.trace.prompt_tokens <= 2 * 512
-    assert ranking.trace.scores is not None
-    assert ranking.trace.scores[0] == ranking.trace.scores[1] != ranking.trace.scores[2]
+    assert ranking.stats.truncated_documents == 3
+    assert ranking.stats.prompt_tokens <= 2 * 512
+    assert ranking.stats.scores is not None
+    assert ranking.stats.scores[0] == ranking.stats.scores[1] != ranking.stats.scores[2]
     short = reranker(folder, document_tokens=10).rank(QUERY, candidates([start]))
-    assert short.trace.prompt_tokens < 60
+    assert short.stats.prompt_tokens < 60
     with pytest.raises(InputError, match="query 'long' fills the model's window"):
         judge.rank(Query("long", "word " * 600), candidates(TEXTS, "long"))
 

@@ -86,8 +86,8 @@ def test_a_pair_is_asked_about_in_both_orders_and_once_only() -> None:
     ranking = reranker(judge, passes=10).rank(QUERY, values([9, 8, 7, 6]))
     assert ranking.order == (0, 1, 2, 3)
     assert sorted(judge.asked) == [(6, 7), (7, 6), (7, 8), (8, 7), (8, 9), (9, 8)]
-    assert ranking.trace.calls == 6
-    assert ranking.trace.prompt_tokens == 6 * judge.count_prompt_tokens(
+    assert ranking.stats.calls == 6
+    assert ranking.stats.prompt_tokens == 6 * judge.count_prompt_tokens(
         pairwise_messages(QUERY.text, "value 1", "value 2")
     )
 
@@ -103,14 +103,14 @@ def test_queries_together_are_ranked_as_one_by_one() -> None:
     queries = [Query(one.query_id, f"query {one.query_id}") for one in lists]
     together = reranker(Judge()).rank_many(queries, lists)
     alone = [reranker(Judge()).rank(query, one) for query, one in zip(queries, lists, strict=True)]
-    assert [(one.order, one.trace) for one in together] == [(one.order, one.trace) for one in alone]
+    assert [(one.order, one.stats) for one in together] == [(one.order, one.stats) for one in alone]
 
 
 def test_both_documents_share_what_the_query_leaves() -> None:
     long = candidates(["value 1" + " word" * 500, "value 2", "value 3" + " word" * 500])
     ranking = reranker(Judge(window=200)).rank(QUERY, long)
     assert ranking.order == (2, 1, 0)
-    assert ranking.trace.truncated_documents == 2
+    assert ranking.stats.truncated_documents == 2
     with pytest.raises(InputError, match="query 'q' fills the model's window"):
         reranker(Judge(window=200)).rank(Query("q", "word " * 200), long)
 

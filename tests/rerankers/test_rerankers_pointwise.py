@@ -50,20 +50,20 @@ def test_order_is_that_of_the_logit_differences(folder: Path) -> None:
     ]
     expected = [float(yes - no) for yes, no in logits]
     ranking = reranker(model).rank(QUERY, candidates(TEXTS))
-    assert ranking.trace.scores == pytest.approx(expected, abs=2e-4)
+    assert ranking.stats.scores == pytest.approx(expected, abs=2e-4)
     assert ranking.order == tuple(sorted(range(4), key=lambda i: -expected[i]))
-    assert ranking.trace.calls == 4
-    assert ranking.trace.truncated_documents == 0
+    assert ranking.stats.calls == 4
+    assert ranking.stats.truncated_documents == 0
     assert set(ranking.seconds) == {"prompt", "scoring", "total"}
 
 
 def test_equal_texts_tie_are_scored_once_and_keep_their_order(folder: Path) -> None:
     texts = [TEXTS[3], TEXTS[0], TEXTS[1], TEXTS[0], TEXTS[0]]
     ranking = reranker(load(folder)).rank(QUERY, candidates(texts))
-    assert ranking.trace.scores is not None
-    assert ranking.trace.scores[1] == ranking.trace.scores[3] == ranking.trace.scores[4]
+    assert ranking.stats.scores is not None
+    assert ranking.stats.scores[1] == ranking.stats.scores[3] == ranking.stats.scores[4]
     assert [position for position in ranking.order if position in (1, 3, 4)] == [1, 3, 4]
-    assert ranking.trace.calls == 3
+    assert ranking.stats.calls == 3
 
 
 def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:
@@ -79,8 +79,8 @@ def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:
     alone = [judge.rank(query, one) for query, one in zip(queries, lists, strict=True)]
     for one, other in zip(together, alone, strict=True):
         assert one.order == other.order
-        assert one.trace.prompt_tokens == other.trace.prompt_tokens
-        assert one.trace.scores == pytest.approx(other.trace.scores, abs=2e-4)
+        assert one.stats.prompt_tokens == other.stats.prompt_tokens
+        assert one.stats.scores == pytest.approx(other.stats.scores, abs=2e-4)
     assert together[1].order == ()
     assert together[2].order == (0,)
 
@@ -88,11 +88,11 @@ def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:
 def test_only_documents_are_cut_to_the_limit_or_the_window(folder: Path) -> None:
     long = candidates(["The capital of China is Beijing. " * 60, "Gravity."])
     limited = reranker(load(folder), document_tokens=20).rank(QUERY, long)
-    assert limited.trace.truncated_documents == 1
+    assert limited.stats.truncated_documents == 1
     narrow = load(folder, window=200, document_tokens=1000)
     fitted = reranker(narrow).rank(QUERY, long)
-    assert fitted.trace.truncated_documents == 1
-    assert fitted.trace.prompt_tokens > limited.trace.prompt_tokens
+    assert fitted.stats.truncated_documents == 1
+    assert fitted.stats.prompt_tokens > limited.stats.prompt_tokens
     with pytest.raises(InputError, match="query 'q' fills the model's window"):
         reranker(narrow).rank(Query("q", "word " * 200), long)
 
@@ -110,8 +110,8 @@ def test_smollm2_prefers_the_document_that_answers(smollm2_path: Path) -> None:
     for order in (texts, texts[::-1]):
         ranking = reranker(model).rank(QUERY, candidates(order))
         assert sorted(ranking.order) == [0, 1]
-        assert ranking.trace.scores is not None
-        assert len(set(ranking.trace.scores)) == 2
+        assert ranking.stats.scores is not None
+        assert len(set(ranking.stats.scores)) == 2
 
 
 def test_finished_shards_of_the_default_keep_their_key(folder: Path) -> None:
@@ -168,10 +168,10 @@ def test_query_likelihood_is_that_of_the_query_given_the_document(folder: Path) 
         ].log_probability
         for text in TEXTS
     ]
-    assert ranking.trace.scores == pytest.approx(expected, abs=2e-4)
+    assert ranking.stats.scores == pytest.approx(expected, abs=2e-4)
     assert ranking.order == tuple(sorted(range(4), key=lambda i: -expected[i]))
     narrow = QueryLikelihoodReranker(load(folder, window=120, document_tokens=1000), settings)
-    assert narrow.rank(QUERY, candidates(["Gravity is a force. " * 60])).trace.truncated_documents == 1
+    assert narrow.rank(QUERY, candidates(["Gravity is a force. " * 60])).stats.truncated_documents == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A query's price in the traces: by the prices of the model's server, where its entry states any."""
+"""A query's price in the statistics: by the prices of the model's server, where its entry states any."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from workflow_project import ROOT, Project, small_configuration
 
 pytestmark = pytest.mark.slow
 
-STAGES = ("candidates", "runs", "traces", "metrics")
+STAGES = ("candidates", "runs", "statistics", "metrics")
 ONE_NODE = Path(__file__).with_name("one_node.sh")
 PROFILE = ["--workflow-profile", str(ROOT / "profiles" / "slurm")]
 # A cluster's own waits are minutes, and it keeps accounts that sacct reads; this one does neither.

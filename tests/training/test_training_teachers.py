@@ -14,7 +14,7 @@ from toy_lists import toy_lists
 from e2rank_eval.config import BlendSettings, entries
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import Models
-from e2rank_eval.records import CandidateList, Dataset, Document, ListwiseInput, Query, Ranking, Trace
+from e2rank_eval.records import CandidateList, Dataset, Document, ListwiseInput, Query, QueryStats, Ranking
 from e2rank_eval.retrieval.splade import Splade
 from e2rank_eval.training.lists import TrainingList, read_lists
 from e2rank_eval.training.sources import unranked_lists
@@ -41,7 +41,9 @@ class LongestFirst:
     def rank(self, query: Query, candidates: CandidateList) -> Ranking:
         lengths = [len(one.text) for one in candidates.documents]
         order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
-        return Ranking(candidates, tuple(order), Trace(repairs={"missing": 2} if "sun" in query.text else {}))
+        return Ranking(
+            candidates, tuple(order), QueryStats(repairs={"missing": 2} if "sun" in query.text else {})
+        )
 
     def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         return [self.rank(*pair) for pair in zip(queries, candidates, strict=True)]

@@ -12,7 +12,16 @@ from e2rank_eval.store.files import read_json
 
 
 def test_every_stage_is_there_and_the_page_too(built: Project) -> None:
-    for stage in ("datasets", "candidates", "runs", "traces", "metrics", "comparisons", "tables", "figures"):
+    for stage in (
+        "datasets",
+        "candidates",
+        "runs",
+        "statistics",
+        "metrics",
+        "comparisons",
+        "tables",
+        "figures",
+    ):
         assert any((built.results / stage).rglob("*")), stage
     assert (built.results / "site" / "index.html").exists()
 
@@ -28,7 +37,7 @@ def test_every_artefact_has_a_manifest_whose_command_a_person_can_copy(built: Pr
 
 
 def test_no_hashed_artefact_knows_time_or_place(built: Project) -> None:
-    for stage in ("datasets", "candidates", "runs", "traces", "metrics"):
+    for stage in ("datasets", "candidates", "runs", "statistics", "metrics"):
         for path in (built.results / stage).rglob("*"):
             if path.is_file() and not path.name.endswith((".manifest.json", ".gz")):
                 assert str(built.folder) not in path.read_text(encoding="utf-8"), path
@@ -63,7 +72,7 @@ def test_changing_a_label_draws_the_report_anew_and_ranks_nothing(built: Project
 
 
 def test_a_data_set_that_is_added_reuses_the_finished_shards(built: Project, tmp_path: Path) -> None:
-    before = built.hashes("runs", "traces", "metrics")
+    before = built.hashes("runs", "statistics", "metrics")
     project = built.copied(tmp_path / "wider")
     wider = small_configuration()
     wider["datasets"]["lee-5"] = {"slice_of": "lee", "queries": 5}
@@ -71,7 +80,7 @@ def test_a_data_set_that_is_added_reuses_the_finished_shards(built: Project, tmp
     project.configure(wider)
     done = project.snakemake("metrics")
     assert done.returncode == 0, done.stderr
-    after = project.hashes("runs", "traces", "metrics")
+    after = project.hashes("runs", "statistics", "metrics")
     assert {name: after[name] for name in before} == before
     manifest = read_json(project.results / "runs" / "lee-12" / "bm25" / "e2rank.run.manifest.json")
     assert manifest["shards_reused"] == 3

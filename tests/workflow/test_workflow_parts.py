@@ -16,7 +16,7 @@ from e2rank_eval.graph import Graph
 from e2rank_eval.store.files import read_json
 from e2rank_eval.store.parts import Part, parse_part
 
-STAGES = ("datasets", "candidates", "runs", "traces", "metrics")
+STAGES = ("datasets", "candidates", "runs", "statistics", "metrics")
 
 
 def dense_configuration(jobs: int = 1) -> dict[str, Any]:

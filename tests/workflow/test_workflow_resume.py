@@ -11,7 +11,7 @@ import psutil
 import pytest
 from workflow_project import Project
 
-STAGES = ("datasets", "candidates", "runs", "traces", "metrics", "comparisons")
+STAGES = ("datasets", "candidates", "runs", "statistics", "metrics", "comparisons")
 
 
 @pytest.fixture

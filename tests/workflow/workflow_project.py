@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
 
 STAGES = (
-    *("datasets", "candidates", "runs", "traces", "metrics", "comparisons"),
+    *("datasets", "candidates", "runs", "statistics", "metrics", "comparisons"),
     *("tables", "figures", "site"),
 )
 

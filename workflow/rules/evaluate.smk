@@ -4,7 +4,7 @@
 rule evaluate:
     input:
         run=GRAPH.path(places.RUN),
-        trace=GRAPH.path(places.TRACE),
+        statistics=GRAPH.path(places.STATISTICS),
         qrels=GRAPH.path(places.QRELS),
     output:
         metrics=GRAPH.path(places.METRICS),
@@ -21,7 +21,7 @@ rule evaluate:
     params:
         seed=CONFIG.seed,
     shell:
-        "e2rank-eval evaluate {input.run} {input.qrels} --trace {input.trace} --output {output.metrics}"
+        "e2rank-eval evaluate {input.run} {input.qrels} --statistics {input.statistics} --output {output.metrics}"
         " --dataset {wildcards.dataset} --first-stage {wildcards.first_stage} --reranker {wildcards.reranker}"
         " --seed {params.seed} 2>&1 | tee {log}"
 

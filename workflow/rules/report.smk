@@ -76,7 +76,7 @@ rule site:
         datasets=GRAPH.dataset_files(GRAPH.retrieved_datasets()),
         candidates=GRAPH.candidate_files(GRAPH.shown_retrievals),
         runs=GRAPH.reranking_files(places.RUN, GRAPH.shown_rerankings),
-        traces=GRAPH.reranking_files(places.TRACE, GRAPH.shown_rerankings),
+        statistics=GRAPH.reranking_files(places.STATISTICS, GRAPH.shown_rerankings),
         metrics=GRAPH.reranking_files(places.METRICS, GRAPH.shown_rerankings),
         comparisons=GRAPH.comparison_files(),
         latency=GRAPH.latency_files(),

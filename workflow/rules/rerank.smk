@@ -25,7 +25,7 @@ rule rerank_part:
         " --part {wildcards.part}/{wildcards.parts} --config {params.config} 2>&1 | tee {log}"
 
 
-# Runs and traces: one job per (first stage, reranker) takes all its data sets, so that its weights load
+# Runs and statistics: one job per (first stage, reranker) takes all its data sets, so that its weights load
 # once. A data set that is added reruns the job; its finished shards make that cheap.
 for (first_stage, reranker), rest, names in GRAPH.rerank_jobs():
 
@@ -39,7 +39,7 @@ for (first_stage, reranker), rest, names in GRAPH.rerank_jobs():
             parts=GRAPH.rerank_parts({(first_stage, reranker): names}),
         output:
             runs=GRAPH.reranking_files(places.RUN, {(first_stage, reranker): names}),
-            traces=GRAPH.reranking_files(places.TRACE, {(first_stage, reranker): names}),
+            statistics=GRAPH.reranking_files(places.STATISTICS, {(first_stage, reranker): names}),
         log:
             f"{GRAPH.root}/logs/rerank/{first_stage}/{reranker}{rest}.log",
         benchmark:

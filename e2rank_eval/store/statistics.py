@@ -1,4 +1,4 @@
-"""Traces as files: per query, the deterministic counts and scores of producing its ranking."""
+"""Per-query statistics as files: the deterministic counts and scores of producing a ranking."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.records import Trace
+from e2rank_eval.records import QueryStats
 from e2rank_eval.store.files import read_jsonl, write_jsonl
 
 
-def trace_row(query_id: str, trace: Trace) -> dict[str, Any]:
-    """One query's trace as a JSON object; model scores rounded to 6 decimals."""
-    row = asdict(trace) | {"query_id": query_id}
-    if trace.scores is not None:
-        row["scores"] = [round(score, 6) for score in trace.scores]
+def stats_row(query_id: str, stats: QueryStats) -> dict[str, Any]:
+    """Return the statistics of one query as a JSON object; model scores rounded to 6 decimals."""
+    row = asdict(stats) | {"query_id": query_id}
+    if stats.scores is not None:
+        row["scores"] = [round(score, 6) for score in stats.scores]
     return row
 
 
-def write_traces(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_statistics(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_jsonl(path, rows)
 
 
-def read_traces(path: Path) -> dict[str, dict[str, Any]]:
-    """Trace rows by query id.
+def read_statistics(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the statistics rows by query id.
 
     Raises
     ------

@@ -34,7 +34,7 @@ rule all:
 # One target per stage: `snakemake candidates`, `snakemake runs`, and so on.
 rule datasets:
     input:
-        GRAPH.dataset_files(CONFIG.datasets),
+        GRAPH.dataset_files(name for name, one in CONFIG.datasets.items() if one.run),
 
 
 # Only by name: a model that is trained here is known to the registry from the next call on.
@@ -45,27 +45,22 @@ rule training:
 
 rule candidates:
     input:
-        GRAPH.candidate_files(GRAPH.shown_retrievals),
+        GRAPH.candidate_files(GRAPH.retrievals),
 
 
 rule runs:
     input:
-        GRAPH.reranking_files(places.RUN, GRAPH.shown_rerankings),
+        GRAPH.run_files(places.RUN, GRAPH.rerankings),
 
 
 rule metrics:
     input:
-        GRAPH.reranking_files(places.METRICS, GRAPH.shown_rerankings),
+        GRAPH.run_files(places.METRICS, GRAPH.rerankings),
 
 
 rule comparisons:
     input:
         GRAPH.comparison_files(),
-
-
-rule published:
-    input:
-        GRAPH.path(places.PUBLISHED_BM25),
 
 
 rule latency:
@@ -80,9 +75,9 @@ rule mteb:
 
 rule tables:
     input:
-        GRAPH.table_files(),
+        GRAPH.table_files(GRAPH.tables),
 
 
 rule figures:
     input:
-        GRAPH.figure_files(),
+        GRAPH.figure_files(GRAPH.figures),

@@ -1,138 +1,164 @@
-"""Says what this machine can run: packages, index, hub, devices, disk, and which registry entries resolve."""
+"""Checks all that a configuration needs here: packages, hub, GPU, disk, data sets and weights."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import entries
+from e2rank_eval.config import entries, load_mapping
 from e2rank_eval.config.entries import HubSource, IrDatasetsSource, LocalSource, Source, UrlSource
 from e2rank_eval.datasets.planning import plan
 from e2rank_eval.datasets.sources import hub
-from e2rank_eval.datasets.sources.fetch import described
+from e2rank_eval.datasets.sources.fetch import described, offline
+from e2rank_eval.graph import Graph
+from e2rank_eval.graph.plan import parameters
 
 Finding = dict[str, Any]
+
 _NEEDED = ("torch", "transformers", "bm25s", "pytrec_eval-terrier", "ir_measures", "snakemake", "matplotlib")
-_OPTIONAL = (
-    "vllm",
-    "xllamacpp",
-    "sentence-transformers",
-    "mteb",
-    "beir",
-    "ir_datasets",
-    "snakemake-executor-plugin-slurm",
-)
+_SLOW_ON_A_CPU = 5e8
+"""Parameters from which a model takes minutes for a query of a hundred candidates on a CPU."""
 
 
 def examine(config: Path) -> list[Finding]:
-    """Findings in reading order, each ``{"question", "answer": yes | no | note, "detail"}``."""
-    cache = _cache(config)
-    _knock()
-    return [
-        *(_package(name, needed=True) for name in _NEEDED),
-        *(_package(name, needed=False) for name in _OPTIONAL),
-        _hub(),
-        _device(),
-        _disk(cache),
-        *(_model(name, cache) for name in entries.models()),
-        *(_dataset(name, cache) for name in entries.datasets()),
-    ]
+    """Return findings in reading order, each ``{"question", "answer": yes | no | note, "detail"}``.
+
+    No asks for something: as things are, a job of the configuration would fail.
+
+    Raises
+    ------
+    InputError
+        When the configuration fails a check.
+    """
+    graph = Graph(load_mapping(config), [str(config)])
+    models = sorted(
+        {model for stage in graph.retrievals for model in graph.models("first_stages", stage)}
+        | {model for _, name in graph.rerankings for model in graph.models("rerankers", name)}
+        | {model for job in graph.mteb_jobs for model in graph.configuration.mteb_models(*job)}
+    )
+    used = dict.fromkeys(dataset for datasets in graph.retrievals.values() for dataset in datasets)
+    ids = [one for name in used if (one := graph.configuration.registry_id(name))]
+    _probe(ids)
+    cache = graph.configuration.cache
+    found = [*_packages(graph, models), *_gpu(models), _disk(cache), *_hub(graph)]
+    found += [_dataset(name, cache) for name in dict.fromkeys(ids)]
+    return [*found, *_folders(graph, used), *(_model(name, cache) for name in models)]
 
 
-def _knock() -> None:
+def _probe(ids: Sequence[str]) -> None:
     """Ask every host once, side by side: one that does not answer costs seconds."""
-    sources = [source for entry in entries.datasets().values() for source in entry.sources]
-    hosts = {_host(one.urls[0]) for s in sources if isinstance(s, UrlSource) for one in s.downloads}
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(hub.answers, [hub.endpoint(), *sorted(hosts)]))
+    if not offline():
+        found = [source for name in ids for source in entries.dataset(name).sources]
+        hosts = {_host(source) for source in found if isinstance(source, UrlSource)}
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(hub.answers, [hub.endpoint(), *sorted(hosts)]))
 
 
-def _cache(config: Path) -> Path:
-    from e2rank_eval.config import read_configuration
-
-    return read_configuration(config).cache if config.exists() else Path("cache")
-
-
-def _package(name: str, *, needed: bool) -> Finding:
-    question = f"package {name}"
-    try:
-        return {"question": question, "answer": "yes", "detail": metadata.version(name)}
-    except metadata.PackageNotFoundError:
-        hint = "install it with: make install" if needed else "not installed; only some systems need it"
-        return {"question": question, "answer": "no" if needed else "note", "detail": hint}
+def _packages(graph: Graph, models: Sequence[str]) -> Iterator[Finding]:
+    engines = {"llama.cpp": "xllamacpp", "vllm": "vllm"}
+    wanted = {engines.get(str(entries.model(name).engine)) for name in models}
+    optional = {name: name in wanted for name in engines.values()} | {"mteb": bool(graph.mteb_jobs)}
+    for name, needed in {**dict.fromkeys(_NEEDED, True), **optional}.items():
+        try:
+            yield _finding(f"package {name}", "yes", metadata.version(name))
+        except metadata.PackageNotFoundError:
+            hint = "install it with: make install" if needed else "not installed; not needed"
+            yield _finding(f"package {name}", "no" if needed else "note", hint)
 
 
-def _hub() -> Finding:
-    if hub.reachable():
-        return {"question": "model hub", "answer": "yes", "detail": hub.endpoint()}
-    return {"question": "model hub", "answer": "no", "detail": f"{hub.endpoint()} is out of reach"}
-
-
-def _device() -> Finding:
+def _gpu(models: Sequence[str]) -> Iterator[Finding]:
     import torch
 
     cores = f"{os.cpu_count()} CPU cores"
-    if not torch.cuda.is_available():
-        return {
-            "question": "GPU",
-            "answer": "note",
-            "detail": f"none seen by torch {torch.__version__}; {cores}",
-        }
-    names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-    return {"question": "GPU", "answer": "yes", "detail": f"{names}; {cores}"}
+    if torch.cuda.is_available():
+        names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+        yield _finding("GPU", "yes", f"{names}; {cores}")
+        return
+    large = [name for name in models if parameters(entries.model(name)) >= _SLOW_ON_A_CPU]
+    large = [name for name in large if entries.model(name).server is None]
+    wanted = f"needed for {', '.join(large)}" if large else "not needed here"
+    yield _finding(
+        "GPU", "no" if large else "note", f"none seen by torch {torch.__version__}; {wanted}; {cores}"
+    )
 
 
 def _disk(cache: Path) -> Finding:
-    folder = cache if cache.exists() else Path()
-    free = shutil.disk_usage(folder).free / 2**30
-    answer = "yes" if free > 5 else "no"
-    return {
-        "question": "disk",
-        "answer": answer,
-        "detail": f"{free:.0f} GiB free for cache and results; 5 are wise",
-    }
+    free = shutil.disk_usage(cache if cache.exists() else Path()).free / 2**30
+    return _finding("disk", "yes" if free > 5 else "no", f"{free:.0f} GiB free for cache and results, of 5")
 
 
-def _model(name: str, cache: Path) -> Finding:
-    if (cache / "models" / name).exists():
-        return {"question": f"model {name}", "answer": "yes", "detail": "fetched"}
-    return _resolved(f"model {name}", entries.model(name).sources)
+def _hub(graph: Graph) -> Iterator[Finding]:
+    """The hub, where candidate lists or data of mteb's own tasks are there."""
+    configuration = graph.configuration
+    lists = [stage for stage in graph.retrievals if configuration.first_stages[stage].lists]
+    suites = [name for name, one in configuration.mteb.items() if one.benchmark not in (None, "local")]
+    wanted = [f"candidate lists of {one}" for one in lists] + [f"data of mteb entry {one}" for one in suites]
+    if not wanted:
+        return
+    found = not offline() and hub.reachable()
+    detail = f"{hub.endpoint()}{'' if found else ' is out of reach'}; it has {', '.join(wanted)}"
+    yield _finding("model hub", "yes" if found else "no", detail)
+
+
+def _folders(graph: Graph, used: Sequence[str] | dict[str, None]) -> Iterator[Finding]:
+    for name in used:
+        path = graph.configuration.datasets[name].path
+        if path is not None:
+            here = path.exists()
+            yield _finding(f"data set {name}", "yes" if here else "no", f"the folder {path}")
 
 
 def _dataset(name: str, cache: Path) -> Finding:
     (row,) = plan([name], cache)
     if row["state"] in ("yours", "made here", "here"):
-        return {"question": f"data set {name}", "answer": "yes", "detail": f"{row['state']}: {row['from']}"}
+        return _finding(f"data set {name}", "yes", f"{row['state']}: {row['from']}")
     if row["state"] == "needs you":
-        return {"question": f"data set {name}", "answer": "no", "detail": row["registration"] or row["from"]}
+        return _finding(f"data set {name}", "no", row["registration"] or row["from"])
     return _resolved(f"data set {name}", entries.dataset(name).sources)
+
+
+def _model(name: str, cache: Path) -> Finding:
+    entry = entries.model(name)
+    if entry.server is not None:
+        key = entry.server.key_variable
+        there = not key or key in os.environ
+        detail = f"{entry.server.base_url}" if there else f"set {key}, the key of {entry.server.base_url}"
+        return _finding(f"model {name}", "yes" if there else "no", detail)
+    if (cache / "models" / name).exists():
+        return _finding(f"model {name}", "yes", "fetched")
+    return _resolved(f"model {name}", entry.sources)
 
 
 def _resolved(question: str, sources: Sequence[Source]) -> Finding:
     """An entry resolves when one of its sources answers; the first that does is named."""
     for source in sources:
         if isinstance(source, IrDatasetsSource):
-            return {"question": question, "answer": "note", "detail": f"not tried: {described(source)}"}
+            return _finding(question, "note", f"not probed: {described(source)}")
         if _within_reach(source):
-            return {"question": question, "answer": "yes", "detail": described(source)}
-    tried = "; ".join(described(source) for source in sources)
-    return {"question": question, "answer": "no", "detail": f"out of reach: {tried}"}
+            return _finding(question, "yes", described(source))
+    return _finding(question, "no", f"out of reach: {'; '.join(map(described, sources))}")
 
 
 def _within_reach(source: Source) -> bool:
+    if isinstance(source, HubSource | UrlSource) and offline():
+        return False
     if isinstance(source, HubSource):
         return hub.reachable()
     if isinstance(source, UrlSource):
-        return all(hub.answers(_host(download.urls[0])) for download in source.downloads)
+        return hub.answers(_host(source))
     # The package index is the one that pip was configured with.
     return not isinstance(source, LocalSource)
 
 
-def _host(address: str) -> str:
-    scheme, _, rest = address.partition("://")
+def _host(source: UrlSource) -> str:
+    scheme, _, rest = source.downloads[0].urls[0].partition("://")
     return f"{scheme}://{rest.split('/', 1)[0]}"
+
+
+def _finding(question: str, answer: str, detail: str) -> Finding:
+    return {"question": question, "answer": answer, "detail": detail}

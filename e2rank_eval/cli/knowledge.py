@@ -64,9 +64,11 @@ def _listing(what: str, config: Path) -> list[dict[str, Any]]:
 
 @app.command()
 def doctor(config: ConfigOption = DEMO, json: JsonOption = False) -> None:
-    """Check what this machine can run: packages, hub, GPU, disk, and which registry entries resolve.
+    """Check all that a configuration needs here: packages, hub, GPU, disk, data sets, weights, registration.
 
-    Example: e2rank-eval doctor
+    Exits with code 1 where something is missing, so that it is known before hours of work.
+
+    Example: e2rank-eval doctor --config config/paper.yaml
     """
     from e2rank_eval.cli.doctor import examine
     from e2rank_eval.cli.printing import print_findings
@@ -76,6 +78,8 @@ def doctor(config: ConfigOption = DEMO, json: JsonOption = False) -> None:
         print_json(findings)
     else:
         print_findings(findings)
+    if any(finding["answer"] == "no" for finding in findings):
+        raise typer.Exit(1)
 
 
 @app.command()

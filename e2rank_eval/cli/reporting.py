@@ -28,24 +28,27 @@ def table(
 ) -> None:
     """Write tables as CSV, Markdown, LaTeX and HTML from stored results.
 
-    A table of the paper is printed too; what has not run stands there with what it needs.
+    A table of the paper is printed too: a result that is not stored is a dash, and its command is named.
 
     Example: e2rank-eval table embedded --config config/demo.yaml
 
     Example: e2rank-eval table 1 --config config/paper.yaml
     """
-    from e2rank_eval.report.index import paper_table_ids
     from e2rank_eval.report.tables import table_ids, write_table
+    from e2rank_eval.store import layout as places
+    from e2rank_eval.store.files import write_text
 
     names, config = _of_the_paper("table", ids or [], config)
     configuration, layout = open_configuration(config)
+    pinned = layout.path(places.CONFIG)
+    if not pinned.exists():
+        write_text(pinned, config.read_text(encoding="utf-8"))
     for identifier in names or table_ids(configuration):
-        chosen = [known(identifier, table_ids(configuration), "table", config)]
-        if identifier in configuration.artefacts:
-            chosen = paper_table_ids(configuration, identifier)
-        written = [write_table(layout, configuration, one) for one in chosen]
-        if len(chosen) > 1 and names:
-            typer.echo(next(path for path in written[0] if path.suffix == ".md").read_text("utf-8"))
+        written = write_table(
+            layout, configuration, known(identifier, table_ids(configuration), "table", config)
+        )
+        if identifier in configuration.artefacts and names:
+            typer.echo(next(path for path in written if path.suffix == ".md").read_text("utf-8"))
 
 
 def _of_the_paper(kind: str, ids: list[str], config: Path) -> tuple[list[str], Path]:
@@ -108,7 +111,8 @@ def plan(
     Example: e2rank-eval plan table3 --tflops 989
     """
     from e2rank_eval.cli.printing import print_estimate
-    from e2rank_eval.planning.estimate import Device, estimate
+    from e2rank_eval.graph.plan import Device
+    from e2rank_eval.graph.plan import plan as estimate
 
     configuration, layout = open_configuration(config)
     names = list(configuration.artefacts) if ids == ["paper"] else ids

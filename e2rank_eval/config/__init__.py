@@ -4,10 +4,10 @@ from e2rank_eval.config.artefacts import (
     ArtefactSettings,
     ColumnSettings,
     FigureArtefact,
-    SystemSettings,
+    RowSettings,
     TableArtefact,
 )
-from e2rank_eval.config.experiment import Configuration, DatasetSettings
+from e2rank_eval.config.experiment import Configuration, DatasetSettings, SystemSettings
 from e2rank_eval.config.measurements import (
     ComparisonSettings,
     CostSweepSettings,
@@ -20,8 +20,8 @@ from e2rank_eval.config.reading import (
     read_configuration,
     read_strictly,
     read_training,
+    with_chosen,
 )
-from e2rank_eval.config.stand_ins import StandIns, stand_in
 from e2rank_eval.config.systems import (
     CrossEncoderSettings,
     CustomSettings,
@@ -92,10 +92,10 @@ __all__ = [
     "PromptSettings",
     "RerankerBase",
     "RerankerSettings",
+    "RowSettings",
     "RunBase",
     "Stage1Run",
     "Stage2Run",
-    "StandIns",
     "Strict",
     "SweepSettings",
     "SystemSettings",
@@ -110,5 +110,5 @@ __all__ = [
     "read_docstring_settings",
     "read_strictly",
     "read_training",
-    "stand_in",
+    "with_chosen",
 ]

@@ -1,4 +1,4 @@
-"""Settings of the paper's tables and figures, and of further analyses: what each is made of."""
+"""Settings of the paper's tables and figures, and of further analyses: what each shows."""
 
 from __future__ import annotations
 
@@ -28,26 +28,21 @@ class ColumnSettings(Strict):
         return self
 
 
-class SystemSettings(Strict):
+class RowSettings(Strict):
     """One published row: which reranker makes it, and where it departs from the table's settings."""
 
-    reranker: Name | None = None
-    first_stage: Name | None = Field(None, description="before that of the column and the table")
-    columns: dict[str, Name | ColumnSettings] = Field({}, description="before those of the table")
-    needs: str | None = Field(None, description="what is missing for the row; in place of a reranker")
-
-    @model_validator(mode="after")
-    def _runs_or_says_why_not(self) -> SystemSettings:
-        if (self.reranker is None) == (self.needs is None):
-            raise ValueError("give reranker, or needs")
-        return self
+    reranker: Name
+    first_stage: Name | None = Field(None, description="takes precedence over the column's and the table's")
+    columns: dict[str, Name | ColumnSettings] = Field(
+        {}, description="take precedence over those of the table"
+    )
 
 
 class TableArtefact(Strict):
     """A table of the paper: published columns and rows, and what they are called here.
 
-    Rows that are not named stand with their published values only. A column that the paper does not
-    print is a part of a printed average.
+    Rows that are not named show their published values only. A column that the paper does not print is a
+    part of a printed average.
     """
 
     table: str = Field(description="its number in the paper")
@@ -58,23 +53,31 @@ class TableArtefact(Strict):
     benchmark: str | None = Field(
         None, description="as mteb names it: all columns are its tasks or categories"
     )
-    systems: dict[str, Name | SystemSettings] = Field({}, description="published row -> reranker")
+    systems: dict[str, Name | RowSettings] = Field({}, description="published row -> reranker")
     baseline: str | None = Field(None, description="the row that every other is tested against")
     note: str = ""
 
+    def row(self, system: str) -> RowSettings | None:
+        """The settings of a published row; None for one that is not configured."""
+        given = self.systems.get(system)
+        return RowSettings(reranker=given) if isinstance(given, str) else given
+
+    def column(self, system: str, column: str) -> ColumnSettings | None:
+        """The settings of a published column in a configured row; None where neither configures it."""
+        row = self.row(system)
+        given = (row.columns.get(column) if row else None) or self.columns.get(column)
+        return ColumnSettings(dataset=given) if isinstance(given, str) else given
+
     def names(self) -> dict[str, list[str]]:
         """Every name that must be one of the configuration's, by its section."""
-        systems = [one for one in self.systems.values() if isinstance(one, SystemSettings)]
-        columns = [*self.columns.values(), *(column for one in systems for column in one.columns.values())]
-        detailed = [one for one in columns if isinstance(one, ColumnSettings)]
-        stages = [self.first_stage, *(one.first_stage for one in systems)]
-        stages += [one.first_stage for one in detailed]
-        rerankers = [one if isinstance(one, str) else one.reranker for one in self.systems.values()]
-        datasets = [one if isinstance(one, str) else one.dataset for one in columns]
+        rows = [row for system in self.systems if (row := self.row(system))]
+        given = [*self.columns.values(), *(column for row in rows for column in row.columns.values())]
+        columns = [ColumnSettings(dataset=one) if isinstance(one, str) else one for one in given]
+        stages = [self.first_stage, *(row.first_stage for row in rows), *(one.first_stage for one in columns)]
         return {
-            "datasets": [name for name in datasets if name],
-            "first_stages": [name for name in stages if name],
-            "rerankers": [name for name in rerankers if name],
+            "datasets": [column.dataset for column in columns if column.dataset],
+            "first_stages": [stage for stage in stages if stage],
+            "rerankers": [row.reranker for row in rows],
         }
 
 
@@ -104,9 +107,21 @@ class FigureArtefact(Strict):
         return self
 
     @property
+    def section(self) -> str:
+        """The section of the configuration that ``of`` names an entry of; empty for other kinds."""
+        return {"frontier": "latency", "sweep": "sweeps", "bars": "artefacts"}.get(self.figure, "")
+
+    @property
     def systems(self) -> list[str]:
         """The rerankers that are shown or compared with, each once."""
         return list(dict.fromkeys([*([self.against] if self.against else []), *self.rerankers]))
+
+    def names(self) -> dict[str, list[str]]:
+        """Every name that must be one of the configuration's, by its section."""
+        if self.section:
+            return {self.section: [str(self.of)]}
+        stages = [self.first_stage] if self.first_stage else []
+        return {"datasets": self.datasets, "first_stages": stages, "rerankers": self.systems}
 
 
 def _kind(value: Any) -> str:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from fnmatch import filter as filter_names
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from e2rank_eval.config.artefacts import ArtefactSettings, FigureArtefact, TableArtefact
+from e2rank_eval.config.artefacts import ArtefactSettings
 from e2rank_eval.config.measurements import (
     ComparisonSettings,
     LatencySettings,
     MtebSettings,
     SweepSettings,
+    known,
 )
-from e2rank_eval.config.names import known
-from e2rank_eval.config.stand_ins import StandIns, substitute
 from e2rank_eval.config.systems import FirstStageSettings, Name, RerankerSettings, Strict
+
+_NOT_RUN = (
+    "false: opt-in, run only where {} is given as a list that names it; a table of the paper then shows the "
+    "published value alone"
+)
 
 
 class DatasetSettings(Strict):
-    """Which data set a name stands for: a registry id, a folder in BEIR layout, or a slice of another."""
+    """Which data set a name refers to: a registry id, a folder in BEIR layout, or a slice of another."""
 
     id: str | None = Field(
         None, description="registry id; the name itself when neither path nor slice_of is given"
@@ -33,6 +40,7 @@ class DatasetSettings(Strict):
         None, description="another data set of this configuration, cut to a few queries"
     )
     queries: int | None = Field(None, ge=1, description="how many queries a slice keeps (seeded sample)")
+    run: bool = Field(True, description=_NOT_RUN.format("datasets"))
 
     @model_validator(mode="after")
     def _one_origin(self) -> DatasetSettings:
@@ -43,6 +51,18 @@ class DatasetSettings(Strict):
         if self.path is None and "split" in self.model_fields_set:
             raise ValueError("split has no meaning without path: a registered data set has its own")
         return self
+
+
+class SystemSettings(Strict):
+    """An alias for the rows ``<first stage>/<reranker>`` that it selects; ``*`` is any name."""
+
+    rows: list[str] = Field(min_length=1)
+    run: bool = Field(True, description=_NOT_RUN.format("systems"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rows_alone(cls, values: Any) -> Any:
+        return {"rows": values} if isinstance(values, list) else values
 
 
 class Configuration(Strict):
@@ -57,11 +77,20 @@ class Configuration(Strict):
         1,
         ge=1,
         le=10_000,
-        description="jobs that reranking or encoding one data set is spread over; decides no byte",
+        description="jobs that reranking or encoding one data set is spread over; not part of the cache key",
     )
     gpus: int = Field(0, ge=0, description="GPUs that a scheduler gives to each job that loads a model")
     cache: Path = Path("cache")
-    datasets: dict[Name, DatasetSettings] = Field(min_length=1)
+    datasets: dict[Name, DatasetSettings] = Field(
+        min_length=1,
+        description="name -> which data set it is. A list of names, such as --config 'datasets=[dl19,dl20]' "
+        "after Snakemake's targets, runs these alone; one that no file defines is a registry id",
+    )
+    systems: dict[str, SystemSettings] = Field(
+        {},
+        description="alias -> rows <first stage>/<reranker> that are run; without any, all. A list "
+        "of aliases, such as --config 'systems=[bm25,e2rank-0.6b]', runs these alone; a row is its own alias",
+    )
     first_stages: dict[Name, FirstStageSettings] = Field(min_length=1)
     rerankers: dict[Name, RerankerSettings] = Field(min_length=1)
     comparisons: dict[Name, ComparisonSettings] = Field(default_factory=dict)
@@ -69,13 +98,14 @@ class Configuration(Strict):
     sweeps: dict[Name, SweepSettings] = Field(default_factory=dict)
     training: list[Path] = Field([], description="training files whose runs the target training makes")
     mteb: dict[Name, MtebSettings] = Field(default_factory=dict)
-    artefacts: dict[Name, ArtefactSettings] = Field(default_factory=dict)
-    stand_ins: StandIns | None = None
+    artefacts: dict[Name, ArtefactSettings] = Field(
+        default_factory=dict, description="tables of the paper, and figures beyond those of other sections"
+    )
 
     @model_validator(mode="before")
     @classmethod
-    def _with_stand_ins(cls, values: Any) -> Any:
-        return substitute(values)
+    def _lists_name_entries(cls, values: Any) -> Any:
+        return choose(values, {}) if isinstance(values, dict) else values
 
     @field_validator("profile")
     @classmethod
@@ -97,9 +127,28 @@ class Configuration(Strict):
             known(f"first_stages.{name}.of", stage.of, self.first_stages)
             if any(self.first_stages[one].of for one in stage.of):
                 raise ValueError(f"first_stages.{name}: a fusion of a fusion; name what that one fuses")
-        for section, entries in (("comparisons", self.comparisons), ("sweeps", self.sweeps)):
-            for name, entry in entries.items():
+        for alias, system in self.systems.items():
+            for row in system.rows:
+                first_stage, _, reranker = row.rpartition("/")
+                if not first_stage and row == alias:
+                    known("systems", [alias], [one for one in self.systems if one != alias])
+                for part, entries in ((first_stage, self.first_stages), (reranker, self.rerankers)):
+                    known(f"systems.{alias}", [] if filter_names(entries, part) else [part], entries)
+        for section, using in (("comparisons", self.comparisons), ("sweeps", self.sweeps)):
+            for name, entry in using.items():
                 known(f"{section}.{name}.datasets", entry.datasets, self.datasets)
+        for name, suite in self.mteb.items():
+            known(f"mteb.{name}.rerankers", suite.rerankers, self.rerankers)
+        for section, name, first_stage, rerankers in self.uses():
+            known(f"{section}.{name}.first_stage", [first_stage], self.first_stages)
+            known(f"{section}.{name}", rerankers, self.rerankers)
+        for name, artefact in self.artefacts.items():
+            for section, found in artefact.names().items():
+                known(f"artefacts.{name}", found, getattr(self, section))
+        self._timings_resolve()
+        return self
+
+    def _timings_resolve(self) -> None:
         timings: dict[tuple[str, str, str], str] = {}
         for name, timed in self.latency.items():
             known(f"latency.{name}.dataset", [timed.dataset], self.datasets)
@@ -109,13 +158,6 @@ class Configuration(Strict):
                     raise ValueError(
                         f"latency.{name} and latency.{earlier} both time {reranker!r} on the same candidates"
                     )
-        for name, suite in self.mteb.items():
-            known(f"mteb.{name}.rerankers", suite.rerankers, self.rerankers)
-        for section, name, first_stage, rerankers in self.uses():
-            known(f"{section}.{name}.first_stage", [first_stage], self.first_stages)
-            known(f"{section}.{name}", rerankers, self.rerankers)
-        self._artefacts_resolve()
-        for name, timed in self.latency.items():
             depth = self.depth_of(timed.first_stage)
             deepest = max(timed.sweep.candidates, default=0) if timed.sweep else 0
             if deepest > depth:
@@ -123,16 +165,19 @@ class Configuration(Strict):
                     f"latency.{name}.sweep.candidates: {deepest} exceeds the depth {depth} "
                     f"of {timed.first_stage}"
                 )
-        return self
 
-    def _artefacts_resolve(self) -> None:
-        for name, artefact in self.artefacts.items():
-            named = artefact.names() if isinstance(artefact, TableArtefact) else _names(artefact)
-            for section, found in named.items():
-                known(f"artefacts.{name}", found, getattr(self, section))
+    def selects(self, first_stage: str, reranker: str) -> bool:
+        """Whether a row is run; ``*`` asks for a reranker on any first stage."""
+        if not self.systems:
+            return True
+        rows = [row.rpartition("/") for one in self.systems.values() if one.run for row in one.rows]
+        return any(
+            fnmatchcase(reranker, name) and (first_stage == "*" or fnmatchcase(first_stage, stage))
+            for stage, _, name in rows
+        )
 
     def mteb_models(self, entry: str, system: str) -> list[str]:
-        """Registry names of the models that a system of an mteb entry draws on."""
+        """Registry names of the models that a system of an mteb entry uses."""
         suite = self.mteb[entry]
         if system in suite.models:
             return [system]
@@ -156,10 +201,22 @@ class Configuration(Strict):
         return self.first_stages[first_stage].depth or self.depth
 
 
-def _names(figure: FigureArtefact) -> dict[str, list[str]]:
-    """What a figure names, by section; a bar chart's table is another artefact."""
-    sections = {"frontier": "latency", "sweep": "sweeps", "bars": "artefacts"}
-    if figure.figure in sections:
-        return {sections[figure.figure]: [str(figure.of)]}
-    stages = [figure.first_stage] if figure.first_stage else []
-    return {"datasets": figure.datasets, "first_stages": stages, "rerankers": figure.systems}
+def choose(values: Mapping[str, Any], defined: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return ``values`` with a list given for ``datasets`` or ``systems`` as a mapping again.
+
+    ``defined`` has the entries of a section by name: those that the list names run, the others do not. A
+    name that is not defined is a registry id, or a row ``<first stage>/<reranker>``. A string is split at
+    commas; brackets around it are tolerated.
+    """
+    chosen = dict(values)
+    for section in {"datasets", "systems"} & values.keys():
+        given = values[section]
+        if isinstance(given, str):
+            given = [name.strip() for name in given.strip("[] ").split(",")]
+        if isinstance(given, list):
+            entries = {
+                n: e if isinstance(e, dict) else {"rows": e} for n, e in defined.get(section, {}).items()
+            }
+            new = {str(name): {} if section == "datasets" else {"rows": [str(name)]} for name in given}
+            chosen[section] = {n: {**e, "run": n in new} for n, e in (new | entries).items()}
+    return chosen

@@ -1,14 +1,30 @@
-"""What an experiment measures of its systems: comparisons, latency, sweeps, tasks of mteb."""
+"""What an experiment measures: comparisons, latency, sweeps, tasks of mteb."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from e2rank_eval.config.names import distinct, known
 from e2rank_eval.config.systems import Name, Strict
+
+
+def known(where: str, names: Collection[str], entries: Collection[str]) -> None:
+    """Raise ValueError for a name that no entry has, listing those there are."""
+    for name in names:
+        if name not in entries:
+            raise ValueError(f"{where}: unknown name {name!r} (known: {', '.join(entries)})")
+
+
+def distinct(names: list[str]) -> list[str]:
+    """Return ``names``; raise ValueError where one is repeated."""
+    repeated = next((name for position, name in enumerate(names) if name in names[:position]), None)
+    if repeated is not None:
+        raise ValueError(f"{repeated!r} is named twice")
+    return names
+
 
 Names = Annotated[list[Name], AfterValidator(distinct)]
 """Names, each once."""
@@ -41,7 +57,7 @@ class CostSweepSettings(Strict):
         [], description="how many candidates are ranked; at most what the first stage gives"
     )
     prompt_documents: list[Annotated[int, Field(ge=0, le=1000)]] = Field(
-        [], description="how many of them stand in the prompt, E2Rank only; 0: the plain query"
+        [], description="how many of them the prompt shows, E2Rank only; 0: the plain query"
     )
     batch: list[Annotated[int, Field(ge=1, le=1000)]] = Field(
         [], description="how many queries are ranked together"
@@ -58,9 +74,9 @@ class CostSweepSettings(Strict):
 
     @field_validator("candidates", "prompt_documents", "batch")
     @classmethod
-    def _rising(cls, points: list[int]) -> list[int]:
+    def _ascending(cls, points: list[int]) -> list[int]:
         if points != sorted(set(points)):
-            raise ValueError("name each point once, in rising order")
+            raise ValueError("name each point once, in ascending order")
         return points
 
     @model_validator(mode="after")
@@ -84,6 +100,10 @@ class LatencySettings(Strict):
         ["online", "stored"], min_length=1, description="for families that encode documents by themselves"
     )
     sweep: CostSweepSettings | None = Field(None, description="further points, timed after the samples")
+
+    @property
+    def systems(self) -> list[str]:
+        return self.rerankers
 
 
 class SweepSettings(Strict):
@@ -121,13 +141,15 @@ class MtebSettings(Strict):
         None, description="registry encoder that finds and orders the rerankers' candidates; null: the task's"
     )
     depth: int = Field(100, ge=1, le=10_000, description="candidates that a reranker is given")
-    instructions: Path | None = Field(None, description="YAML file: task -> instruction, before mteb's own")
+    instructions: Path | None = Field(
+        None, description="YAML file: task -> instruction, which takes precedence over mteb's own"
+    )
     keep_vectors: bool = Field(
         True, description="false: no vector is stored; for corpora of millions of documents"
     )
     allow_missing: bool = Field(False, description="true: tables are drawn though tasks failed, and say so")
     paper_table: Literal["4", "15", "20"] | None = Field(
-        None, description="the paper's table whose values stand beside"
+        None, description="the paper's table whose values are shown beside ours"
     )
 
     @model_validator(mode="after")

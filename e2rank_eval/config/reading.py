@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -9,13 +10,14 @@ from typing import Any, TypeVar, get_args
 from pydantic import ValidationError
 
 from e2rank_eval.config.artefacts import FigureArtefact, TableArtefact
-from e2rank_eval.config.experiment import Configuration
+from e2rank_eval.config.experiment import Configuration, choose
+from e2rank_eval.config.selection import selected
 from e2rank_eval.config.systems import Strict
 from e2rank_eval.config.training import TrainingFile
 from e2rank_eval.config.yaml_files import line_of, load_mapping
 from e2rank_eval.errors import InputError
 
-_NO_KEYS = ("[key]", "constrained-str", "SystemSettings", "ColumnSettings")
+_NO_KEYS = ("[key]", "constrained-str", "RowSettings", "ColumnSettings")
 """Parts of pydantic's locations that no file has."""
 
 _TAGS = {"rerankers": "family", "runs": "objective"}
@@ -27,14 +29,29 @@ _BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less tha
 
 
 def parse_configuration(values: dict[str, Any], path: Path | str) -> Configuration:
-    """Check a configuration already read from ``path``.
+    """Check a configuration already read from ``path``, and return what its lists select.
 
     Raises
     ------
     InputError
         Naming the file, the line where ``path`` is one file, the key and what is wrong with it.
     """
-    return _parsed(Configuration, values, path)
+    return selected(_parsed(Configuration, values, path))
+
+
+def with_chosen(values: dict[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
+    """Return ``values``, where a list for ``datasets`` or ``systems`` selects from what ``paths`` define.
+
+    ``values`` are the files' own, merged, and changed on Snakemake's command line; see :func:`choose`.
+    """
+    defined: dict[str, dict[str, Any]] = {
+        section: {} for section in ("datasets", "systems") if not isinstance(values.get(section, {}), dict)
+    }
+    for file in map(load_mapping, paths if defined else ()):
+        for section, entries in defined.items():
+            given = file.get(section)
+            entries |= given if isinstance(given, dict) else {}
+    return choose(values, defined)
 
 
 def read_configuration(path: Path) -> Configuration:
@@ -43,7 +60,7 @@ def read_configuration(path: Path) -> Configuration:
     Raises
     ------
     InputError
-        When the file is missing, is no YAML mapping, repeats a key, or fails a check.
+        When the file is missing, is not a YAML mapping, repeats a key, or fails a check.
     """
     return parse_configuration(load_mapping(path), path)
 

@@ -1,7 +1,5 @@
 """The graph of a configuration: every job and file that the workflow's rules read off it."""
 
-from e2rank_eval.graph.artefacts import FIGURE_SUFFIXES, TABLE_SUFFIXES
-from e2rank_eval.graph.leader import lead
-from e2rank_eval.graph.whole import Graph
+from e2rank_eval.graph.whole import FIGURE_SUFFIXES, TABLE_SUFFIXES, Graph
 
-__all__ = ["FIGURE_SUFFIXES", "TABLE_SUFFIXES", "Graph", "lead"]
+__all__ = ["FIGURE_SUFFIXES", "TABLE_SUFFIXES", "Graph"]

@@ -1,4 +1,4 @@
-"""Trainings: one job for each run of a training file, what it starts from, the registry entry it leaves."""
+"""Trainings: one job for each run of a training file, what it starts from, the registry entry it writes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from e2rank_eval.config import RunBase, list_sources, read_training
 from e2rank_eval.errors import InputError
-from e2rank_eval.graph.systems import Systems
+from e2rank_eval.graph.files import Files
 from e2rank_eval.store import layout as places
 
 
@@ -23,11 +23,11 @@ class Trainings:
         When a training file is missing or malformed, or makes one file of lists in two ways.
     """
 
-    def __init__(self, systems: Systems) -> None:
-        self._systems = systems
+    def __init__(self, files: Files) -> None:
+        self._files = files
         self.runs = {
             (str(path), name): (file, run)
-            for path in systems.configuration.training
+            for path in files.configuration.training
             for file in [read_training(path)]
             for name, run in file.runs.items()
         }
@@ -45,7 +45,7 @@ class Trainings:
             lists.append(str(settings.development.path))
         if settings.follows is not None:
             return [*lists, self.entry(path, settings.follows)]
-        return [*lists, self._systems.path(places.MODEL, model=str(settings.model))]
+        return [*lists, self._files.path(places.MODEL, model=str(settings.model))]
 
     def files(self) -> list[str]:
         return [self.entry(path, run) for path, run in self.runs]

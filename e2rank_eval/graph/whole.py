@@ -2,239 +2,179 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
-from itertools import chain
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
-from e2rank_eval.config import (
-    ComparisonSettings,
-    Configuration,
-    FigureArtefact,
-    SweepSettings,
-    entries,
-    parse_configuration,
-)
+from e2rank_eval.config import FigureArtefact, entries, parse_configuration, with_chosen
 from e2rank_eval.errors import InputError
-from e2rank_eval.graph.artefacts import FIGURE_SUFFIXES, TABLE_SUFFIXES, Artefacts
-from e2rank_eval.graph.mteb import MtebJobs
-from e2rank_eval.graph.systems import Systems
+from e2rank_eval.graph.files import Files, Key, RunKey
 from e2rank_eval.graph.trainings import Trainings
-from e2rank_eval.paper.trained_models import training_command
-from e2rank_eval.planning.partial import possible_runs
-from e2rank_eval.report.index import figure_ids, paper_table_ids, table_ids
+from e2rank_eval.paper.grid import LatencySource, TaskSource, entry_of, sources
+from e2rank_eval.report.index import Shown, figures, tables
 from e2rank_eval.store import layout as places
 
-Key = TypeVar("Key", bound=Hashable)
+TABLE_SUFFIXES = ("csv", "md", "tex", "html")
+FIGURE_SUFFIXES = ("png", "svg", "csv")
 
 
-class Graph(Systems):
-    """A checked configuration and everything that the rules read off it.
+class Graph(Files):
+    """A checked configuration and everything that the rules read off it; nothing else decides the graph.
 
-    ``rerankings`` maps (first stage, reranker) to the data sets on which a comparison, a sweep or a
-    latency entry asks for it, in the configuration's order; ``retrievals`` likewise maps first stages;
-    ``timings`` are the (latency entry, reranker) pairs. What is asked for by parts of their own lies in
-    ``artefacts``, ``mteb`` and ``trainings``. Without ``whole``, tables of the paper, and what shows all of
-    the results, ask for no more than this machine can make: ``shown_rerankings`` and ``shown_retrievals``.
+    ``tables`` and ``figures`` have what each shows, by id. ``rerankings`` maps (first stage, reranker) to the
+    data sets on which one of them shows it, in the configuration's order; ``retrievals`` likewise maps first
+    stages. ``timings`` are the (latency entry, reranker) pairs, ``mteb_jobs`` the (mteb entry, system) pairs.
 
     Raises
     ------
     InputError
-        When the configuration fails a check or names a model that no registry has.
+        When the configuration fails a check, or names a model that no registry has or nobody has trained.
     """
 
-    def __init__(self, values: dict[str, Any], origin: str, *, whole: bool = True) -> None:
-        super().__init__(parse_configuration(values, origin), values)
+    def __init__(self, values: dict[str, Any], paths: Sequence[str] = ()) -> None:
+        files = [Path(path) for path in paths]
+        self._origin = ", ".join(paths) or "--config"
+        values = with_chosen(values, files)
+        super().__init__(parse_configuration(values, self._origin), values)
+        configuration = self.configuration
         self.trainings = Trainings(self)
-        self.mteb = MtebJobs(self)
-        asked = list(_wanted(self.configuration))
-        drawn = [a for a in self.configuration.artefacts.values() if isinstance(a, FigureArtefact)]
-        needed = {reranker for (_, reranker), _ in asked} | {name for one in drawn for name in one.systems}
-        self._check_registries(origin, needed)
-        self.artefacts = Artefacts(self, origin, whole=whole)
-        wanted = chain(asked, self.artefacts.rerankings())
-        self.rerankings = _in_order(wanted, self.configuration)
-        self.retrievals = _retrieved(self.rerankings, self.configuration)
-        self.timings = _timings(self.configuration)
-        self.shown_rerankings = possible_runs(self.rerankings, self.artefacts.left_out)
-        self.shown_retrievals = _retrieved(self.shown_rerankings, self.configuration)
-        declared = [*self.configuration.artefacts]
-        declared += [t for name in declared for t in paper_table_ids(self.configuration, name)]
-        figures = figure_ids(self.configuration)
-        self.tables = [table for table in table_ids(self.configuration) if table not in declared]
-        self.drawn = [name for name in declared if name in figures]
-        self.figures = [figure for figure in figures if figure not in declared]
+        self.tables, self.figures = tables(configuration), figures(configuration)
+        shown = [*self.tables.values(), *self.figures.values()]
+        keys = [key for one in dict.fromkeys(shown) for key in self._runs(one)]
+        self.rerankings = self._in_order(((stage, reranker), dataset) for dataset, stage, reranker in keys)
+        self.retrievals = self._in_order((stage, dataset) for dataset, stage, _ in keys)
+        self.timings = [(name, r) for name, one in configuration.latency.items() for r in one.rerankers]
+        self.mteb_jobs = [(name, one) for name, suite in configuration.mteb.items() for one in suite.systems]
+        self._check_registries()
 
-    def rerank_jobs(self) -> Iterator[tuple[tuple[str, str], str, list[str]]]:
-        """(First stage, reranker), end of the rule's name and data sets of every job.
+    def _in_order(self, wanted: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:
+        """Data sets by key, each once, in the configuration's order."""
+        names: dict[Key, set[str]] = {}
+        for key, dataset in wanted:
+            names.setdefault(key, set()).add(dataset)
+        return {key: [d for d in self.configuration.datasets if d in some] for key, some in names.items()}
 
-        One takes all that this machine can make, so that weights load once. What it cannot make has a job
-        apart, which runs for nobody but who asks for it, and says what is missing.
-        """
-        return _parted(self.rerankings, self.shown_rerankings)
-
-    def retrieve_jobs(self) -> Iterator[tuple[str, str, list[str]]]:
-        """First stage, end of the rule's name and data sets of every job, as :meth:`rerank_jobs` has them."""
-        return _parted(self.retrievals, self.shown_retrievals)
-
-    def _check_registries(self, origin: str, needed: Set[str]) -> None:
-        """Only tables of the paper, which say so, may name rerankers whose model has yet to be trained."""
+    def _check_registries(self) -> None:
+        """Models and data sets of what runs must be registered; others may wait for their training."""
+        models = [model for stage in self.retrievals for model in self.models("first_stages", stage)]
+        models += [model for _, name in self.rerankings for model in self.models("rerankers", name)]
+        models += [m for job in self.mteb_jobs for m in self.configuration.mteb_models(*job)]
+        trained = {run: self.trainings.entry(path, run) for path, run in self.trainings.runs}
+        defined = [*self.configuration.first_stages.values(), *self.configuration.rerankers.values()]
+        named = {model for one in defined if (model := getattr(one, "model", None))}
         try:
-            for stage in self.configuration.first_stages.values():
-                self._check_model(stage.model)
-            for name, reranker in self.configuration.rerankers.items():
-                self._check_model(getattr(reranker, "model", None), trained=name in needed)
-            for entry, name in self.mteb.jobs:
-                for model in self.configuration.mteb_models(entry, name):
-                    self._check_model(model)
-            for identifier in self.registered().values():
-                entries.dataset(identifier)
+            for model in models:
+                if model in trained and model not in entries.models():
+                    config = self._origin.replace(",", "")
+                    hint = f"train it: snakemake {trained[model]} --configfile {config}"
+                    raise InputError(f"model {model!r} has yet to be trained", hint=hint)
+            for model in [*models, *sorted(named - trained.keys())]:
+                entries.model(model)
+            for name in self.configuration.datasets:
+                if identifier := self.configuration.registry_id(name):
+                    entries.dataset(identifier)
         except InputError as error:
-            raise InputError(error.problem, path=origin, hint=error.hint) from error
+            raise InputError(error.problem, path=self._origin, hint=error.hint) from error
 
-    def _check_model(self, model: str | None, *, trained: bool = True) -> None:
-        command = training_command(self.configuration, model) if model else None
-        if command and trained:
-            raise InputError(f"model {model!r} has yet to be trained", hint=command)
-        if model and not command:
-            entries.model(model)
+    def _runs(self, shown: Shown) -> list[RunKey]:
+        """The runs that a table or figure shows, in any way."""
+        if shown.section == "artefacts":
+            found = sources(self.configuration, shown.name, self._origin)
+            runs = [one.key for one in found if not isinstance(one, TaskSource) and one.dataset]
+            return list(dict.fromkeys(runs))
+        entry = getattr(self.configuration, shown.section)[shown.name]
+        if shown.section == "mteb":
+            return []
+        datasets = [entry.dataset] if shown.section == "latency" else entry.datasets
+        return [(dataset, entry.first_stage, one) for one in entry.systems for dataset in datasets]
 
-    def candidate_files(self, retrievals: Mapping[str, Sequence[str]]) -> list[str]:
-        return [
-            self.path(places.CANDIDATES, dataset=dataset, first_stage=first_stage)
-            for first_stage, datasets in retrievals.items()
-            for dataset in datasets
+    def inputs(self, shown: Shown) -> list[str]:
+        """Return the files that a table or figure is made of, and no other."""
+        section, name, form = shown
+        if section == "artefacts":
+            artefact = self.configuration.artefacts[name]
+            if not isinstance(artefact, FigureArtefact) or form == "bars":
+                return self._cells(name)
+            if artefact.section:
+                return self.inputs(Shown(artefact.section, str(artefact.of), form))
+            # An analysis of candidates, rankings and judgements query by query.
+            files = self._files(shown, places.CANDIDATES, places.RUN, places.STATISTICS, places.METRICS)
+            return [*files, *self._datasets(shown)]
+        if section == "mteb":
+            return [self.path(places.MTEB_RECORD, entry=e, system=s) for e, s in self.mteb_jobs if e == name]
+        if section == "comparisons":
+            compared = self.path(places.COMPARISON, comparison=name)
+            return [compared, *self._files(shown, places.METRICS, places.STATISTICS)]
+        if section == "sweeps":
+            return self._files(shown, places.METRICS)
+        if form == "frontier":
+            timed = self._files(shown, places.LATENCY, places.METRICS, places.CANDIDATES)
+            return [*timed, *self._datasets(shown)]
+        return self._files(shown, places.LATENCY)
+
+    def _files(self, shown: Shown, *patterns: str) -> list[str]:
+        found = [self._run_file(pattern, key) for pattern in patterns for key in self._runs(shown)]
+        return list(dict.fromkeys(found))
+
+    def _datasets(self, shown: Shown) -> list[str]:
+        return self.dataset_files(dict.fromkeys(dataset for dataset, _, _ in self._runs(shown)))
+
+    def _run_file(self, pattern: str, key: RunKey) -> str:
+        dataset, first_stage, reranker = key
+        return self.path(pattern, dataset=dataset, first_stage=first_stage, reranker=reranker)
+
+    def _cells(self, name: str) -> list[str]:
+        """The results behind a table of the paper, or behind bars of one of its columns."""
+        found = []
+        for source in sources(self.configuration, name):
+            if isinstance(source, TaskSource):
+                if entry := entry_of(self.configuration, source):
+                    found.append(self.path(places.MTEB_RECORD, entry=entry, system=source.model))
+            elif isinstance(source, LatencySource):
+                found.append(self._run_file(places.LATENCY, source.key))
+            elif source.dataset:
+                found.append(self._run_file(places.METRICS, source.key))
+            else:
+                found.append(self.path(places.PUBLISHED_RUN, run=str(source.published_run)))
+        return list(dict.fromkeys(found))
+
+    def shown_settings(self, shown: Shown) -> dict[str, Any]:
+        """Return what decides a table or figure besides its inputs: its entry, its systems' settings."""
+        keys = self._runs(shown)
+        systems = [
+            *(self.configuration.first_stages[stage] for stage in dict.fromkeys(key[1] for key in keys)),
+            *(self.configuration.rerankers[name] for name in dict.fromkeys(key[2] for key in keys)),
         ]
-
-    def retrieved_datasets(self) -> list[str]:
-        """Data sets that a run shown here is on, in the configuration's order."""
-        used = {dataset for datasets in self.shown_retrievals.values() for dataset in datasets}
-        return [dataset for dataset in self.configuration.datasets if dataset in used]
-
-    def published_bm25_files(self) -> list[str]:
-        """Candidates of BM25, with their data sets, where the registry knows a published BM25."""
-        known = {
-            dataset
-            for dataset in self.configuration.datasets
-            if (identifier := self.configuration.registry_id(dataset)) is not None
-            and entries.dataset(identifier).published_bm25 is not None
+        return {
+            "entry": getattr(self.configuration, shown.section)[shown.name].model_dump(mode="json"),
+            "systems": [one.model_dump(mode="json") for one in systems],
+            "seed": self.configuration.seed,
         }
-        first_stages = self.configuration.first_stages
-        wanted = {
-            first_stage: [dataset for dataset in datasets if dataset in known]
-            for first_stage, datasets in self.retrievals.items()
-            if first_stages[first_stage].retriever == "bm25"
-        }
-        return [
-            *self.candidate_files(wanted),
-            *self.dataset_files(sorted({d for datasets in wanted.values() for d in datasets})),
-        ]
-
-    def reranking_files(self, pattern: str, rerankings: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
-        return [
-            self.path(pattern, dataset=dataset, first_stage=first_stage, reranker=reranker)
-            for (first_stage, reranker), datasets in rerankings.items()
-            for dataset in datasets
-        ]
-
-    def encode_parts(self, retrievals: Mapping[str, Sequence[str]]) -> list[str]:
-        """Receipts of the jobs that encode these corpora; none where one job does it all."""
-        names = [
-            {"dataset": dataset, "first_stage": first_stage}
-            for first_stage, datasets in retrievals.items()
-            if "dense" in {getattr(one, "retriever", "") for one in self.parts("first_stages", first_stage)}
-            for dataset in datasets
-        ]
-        return self._spread(places.ENCODE_PART, names)
-
-    def rerank_parts(self, rerankings: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
-        """Receipts of the jobs that rank these shards; none where one job does it all."""
-        names = [
-            {"dataset": dataset, "first_stage": first_stage, "reranker": reranker}
-            for (first_stage, reranker), datasets in rerankings.items()
-            if self.configuration.rerankers[reranker].family != "identity"
-            for dataset in datasets
-        ]
-        return self._spread(places.RERANK_PART, names)
-
-    def _spread(self, pattern: str, names: Sequence[Mapping[str, str]]) -> list[str]:
-        jobs = self.configuration.jobs
-        numbers = [str(number) for number in range(1, jobs + 1)] if jobs > 1 else []
-        return [
-            self.path(pattern, **one, part=number, parts=str(jobs)) for one in names for number in numbers
-        ]
 
     def compared_metrics(self, comparison: str) -> list[str]:
-        entry = self.configuration.comparisons[comparison]
-        wanted = {(entry.first_stage, reranker): entry.datasets for reranker in entry.rerankers}
-        return self.reranking_files(places.METRICS, wanted)
+        return self._files(Shown("comparisons", comparison, ""), places.METRICS)
 
     def latency_file(self, entry: str, reranker: str) -> str:
         timed = self.configuration.latency[entry]
-        names = {"dataset": timed.dataset, "first_stage": timed.first_stage, "reranker": reranker}
-        return self.path(places.LATENCY, **names)
+        return self._run_file(places.LATENCY, (timed.dataset, timed.first_stage, reranker))
 
     def latency_files(self) -> list[str]:
-        return [self.latency_file(entry, reranker) for entry, reranker in _timings(self.artefacts.shown)]
+        return [self.latency_file(entry, reranker) for entry, reranker in self.timings]
 
     def mteb_files(self) -> list[str]:
-        return self.mteb.files(self.artefacts.shown)
+        return [self.path(places.MTEB_RECORD, entry=entry, system=one) for entry, one in self.mteb_jobs]
 
     def comparison_files(self) -> list[str]:
         return [self.path(places.COMPARISON, comparison=name) for name in self.configuration.comparisons]
 
-    def table_files(self) -> list[str]:
-        tables = table_ids(self.artefacts.shown)
-        return [self.path(places.TABLE, table=t, suffix=s) for t in tables for s in TABLE_SUFFIXES]
+    def table_files(self, ids: Iterable[str]) -> list[str]:
+        return [self.path(places.TABLE, table=one, suffix=s) for one in ids for s in TABLE_SUFFIXES]
 
-    def figure_files(self) -> list[str]:
-        figures = figure_ids(self.artefacts.shown)
-        return [self.path(places.FIGURE, figure=f, suffix=s) for f in figures for s in FIGURE_SUFFIXES]
+    def figure_files(self, ids: Iterable[str]) -> list[str]:
+        return [self.path(places.FIGURE, figure=one, suffix=s) for one in ids for s in FIGURE_SUFFIXES]
 
-
-def _wanted(configuration: Configuration) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
-    compared: list[ComparisonSettings | SweepSettings] = [
-        *configuration.comparisons.values(),
-        *configuration.sweeps.values(),
-    ]
-    for entry in compared:
-        for reranker in entry.systems:
-            yield (entry.first_stage, reranker), entry.datasets
-    for timed in configuration.latency.values():
-        # Quality is shown beside latency, so whatever is timed is also evaluated.
-        for reranker in timed.rerankers:
-            yield (timed.first_stage, reranker), [timed.dataset]
-
-
-def _timings(configuration: Configuration) -> list[tuple[str, str]]:
-    timed = configuration.latency.items()
-    return [(name, reranker) for name, entry in timed for reranker in entry.rerankers]
-
-
-def _retrieved(
-    rerankings: Mapping[tuple[str, str], Sequence[str]], configuration: Configuration
-) -> dict[str, list[str]]:
-    retrieved = ((first_stage, names) for (first_stage, _), names in rerankings.items())
-    return _in_order(retrieved, configuration)
-
-
-def _parted(
-    asked: Mapping[Key, Sequence[str]], shown: Mapping[Key, Sequence[str]]
-) -> Iterator[tuple[Key, str, list[str]]]:
-    """Key, end of the rule's name and data sets: those that are shown, and apart from them the rest."""
-    for key, datasets in asked.items():
-        here = shown.get(key, ())
-        rest = [dataset for dataset in datasets if dataset not in here]
-        if here:
-            yield key, "", list(here)
-        if rest:
-            yield key, "-left-out", rest
-
-
-def _in_order(
-    wanted: Iterable[tuple[Key, Sequence[str]]], configuration: Configuration
-) -> dict[Key, list[str]]:
-    """Data sets by key, each once, in the configuration's order."""
-    names: dict[Key, set[str]] = {}
-    for key, datasets in wanted:
-        names.setdefault(key, set()).update(datasets)
-    return {key: [d for d in configuration.datasets if d in some] for key, some in names.items()}
+    def artefact_files(self, name: str) -> list[str]:
+        """Return every form of a table of the paper, or of a figure, of the section ``artefacts``."""
+        shows = ("artefacts", name)
+        found = self.table_files(one for one, shown in self.tables.items() if shown[:2] == shows)
+        return found + self.figure_files(one for one, shown in self.figures.items() if shown[:2] == shows)

@@ -1,29 +1,23 @@
-"""A table of the paper as the configuration maps it: every printed cell with the results that give it."""
+"""A table or figure of the paper as the configuration maps it: every cell with the results that give it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
-from e2rank_eval.config import (
-    ColumnSettings,
-    Configuration,
-    SystemSettings,
-    TableArtefact,
-    line_of,
-    stand_in,
-)
+import yaml
+
+from e2rank_eval.config import Configuration, FigureArtefact, RowSettings, TableArtefact, line_of
 from e2rank_eval.errors import InputError
-from e2rank_eval.paper import published
-from e2rank_eval.paper.mteb_tasks import tasks_of
+from e2rank_eval.paper import published, runs
 from e2rank_eval.paper.published import PublishedCell
 from e2rank_eval.paper.quantities import Quantity, Tables
 from e2rank_eval.paper.reproduction import quantities
 from e2rank_eval.paper.structure import TableStructure, structure
-from e2rank_eval.paper.trained_models import training_command
 
-PUBLISHED_ONLY = "another's system: no reranker is configured for this row"
+_V2 = "MTEB(eng, v2)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,7 @@ class LatencySource:
 
 @dataclass(frozen=True, slots=True)
 class TaskSource:
-    """The main score of a model on one task of MTEB; ``benchmark`` is the one that the table is of."""
+    """The main score of a model on one task of MTEB; ``benchmark`` is the one that the table shows."""
 
     model: str
     task: str
@@ -71,18 +65,17 @@ Source = RunSource | LatencySource | TaskSource
 
 @dataclass(frozen=True, slots=True)
 class GridCell:
-    """One printed cell. Ours is the mean over ``sources``; where there are none, ``needs`` says why."""
+    """One printed cell. Ours is the mean over ``sources``; there are none where a part of it is not run."""
 
     system: str
     column: str
     published: PublishedCell | None
     sources: tuple[Source, ...]
-    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """``cells`` are row by row in print order; with ``stand_ins`` ours are of other systems and data."""
+    """A table of the paper; ``cells`` are row by row in print order."""
 
     id: str
     settings: TableArtefact
@@ -90,19 +83,14 @@ class Grid:
     columns: tuple[str, ...]
     systems: tuple[str, ...]
     cells: tuple[GridCell, ...]
-    stand_ins: bool
 
     @property
     def unit(self) -> str:
         return next(cell.published.unit for cell in self.cells if cell.published is not None)
 
-    def sources(self) -> list[Source]:
-        """Every result that the table is made of, each once."""
-        return list(dict.fromkeys(source for cell in self.cells for source in cell.sources))
-
 
 def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
-    """The grid of table artefact ``name``.
+    """Return the grid of the table that the configuration calls ``name``; ``origin`` is its file, for errors.
 
     Raises
     ------
@@ -111,11 +99,10 @@ def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
     """
     settings = configuration.artefacts[name]
     assert isinstance(settings, TableArtefact)
-    cells = published.table(settings.table)
-    columns = tuple(dict.fromkeys(cell.column for cell in cells))
-    systems = tuple(dict.fromkeys(cell.system for cell in cells))
-    baseline = {settings.baseline: None} if settings.baseline else {}
-    for row in [*settings.systems, *baseline]:
+    printed = published.table(settings.table)
+    columns = tuple(dict.fromkeys(cell.column for cell in printed))
+    systems = tuple(dict.fromkeys(cell.system for cell in printed))
+    for row in [*settings.systems, *([settings.baseline] if settings.baseline else [])]:
         if row not in systems:
             raise InputError(
                 f"artefacts.{name}: table {settings.table} has no row {row!r}",
@@ -123,9 +110,69 @@ def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
                 hint=f"known: {', '.join(systems)}",
             )  # fmt: skip
     resolver = _Resolver(configuration, settings)
-    found = tuple(resolver.cell(system, column) for system in systems for column in columns)
-    meaning = structure().tables[settings.table]
-    return Grid(name, settings, meaning, columns, systems, found, configuration.stand_ins is not None)
+    cells = tuple(resolver.cell(system, column) for system in systems for column in columns)
+    return Grid(name, settings, structure().tables[settings.table], columns, systems, cells)
+
+
+def sources(configuration: Configuration, name: str, origin: str = "") -> list[Source]:
+    """Return every result that a table or figure of the section ``artefacts`` shows, each once.
+
+    Raises as :func:`grid` does.
+    """
+    artefact = configuration.artefacts[name]
+    if isinstance(artefact, TableArtefact):
+        cells = grid(configuration, name, origin).cells
+        return list(dict.fromkeys(source for cell in cells for source in cell.sources))
+    return list(_drawn(configuration, artefact))
+
+
+def _drawn(configuration: Configuration, figure: FigureArtefact) -> Iterator[Source]:
+    if figure.figure == "bars":
+        cells = grid(configuration, str(figure.of)).cells
+        yield from dict.fromkeys(one for c in cells if c.column == figure.column for one in c.sources)
+    elif figure.figure == "frontier":
+        timed = configuration.latency[str(figure.of)]
+        for reranker in timed.rerankers:
+            yield RunSource(timed.dataset, timed.first_stage, reranker)
+            yield LatencySource(timed.dataset, timed.first_stage, reranker, "total")
+    else:
+        shown = configuration.sweeps[str(figure.of)] if figure.figure == "sweep" else figure
+        for dataset in shown.datasets:
+            for reranker in shown.systems:
+                yield RunSource(dataset, str(shown.first_stage), reranker)
+
+
+def tasks_of(benchmark: str, column: str) -> tuple[str, ...]:
+    """Return the tasks of ``column``: a task's own name, a category, or ``avg`` for all of them.
+
+    Raises
+    ------
+    InputError
+        When the benchmark, or the column in it, is unknown.
+    """
+    categories = benchmarks().get(benchmark)
+    if categories is None:
+        raise InputError(f"unknown benchmark {benchmark!r}", hint=f"known: {', '.join(benchmarks())}")
+    if column == "avg":
+        return tuple(task for tasks in categories.values() for task in tasks)
+    if column not in categories:
+        raise InputError(f"{benchmark} has no column {column!r}", hint=f"known: {', '.join(categories)}")
+    return categories[column]
+
+
+@cache
+def benchmarks() -> dict[str, dict[str, tuple[str, ...]]]:
+    """Return benchmark -> published column -> its tasks."""
+    read = yaml.safe_load(Path(__file__).with_name("mteb_tasks.yaml").read_text(encoding="utf-8"))
+    found = {name: {column: tuple(tasks) for column, tasks in one.items()} for name, one in read.items()}
+    return found | {_V2: {task: (task,) for task in structure().parts["mteb-v2"]}}
+
+
+def entry_of(configuration: Configuration, source: TaskSource) -> str | None:
+    """Return the mteb entry whose job scores the task: one of the whole benchmark before any other."""
+    own = {name: one for name, one in configuration.mteb.items() if source.model in one.models}
+    whole = [name for name, one in own.items() if one.benchmark == source.benchmark and not one.tasks]
+    return next(iter([*whole, *(name for name, one in own.items() if source.task in one.tasks)]), None)
 
 
 @cache
@@ -139,79 +186,57 @@ class _Resolver:
     def __init__(self, configuration: Configuration, settings: TableArtefact) -> None:
         self._configuration = configuration
         self._settings = settings
-        self._meaning = structure().tables[settings.table]
-        self._commands: dict[str, str | None] = {}
+        self._averages = structure().tables[settings.table].averages
         self._runs = {quantity: run for run, quantity in quantities().items() if quantity is not None}
 
     def cell(self, system: str, column: str) -> GridCell:
-        row = _tables().rows[self._settings.table, system]
-        printed = row.cells.get(column)
-        given = self._settings.systems.get(system)
-        settings = SystemSettings(reranker=given) if isinstance(given, str) else given
-        if settings is None or settings.needs is not None:
-            return GridCell(system, column, printed, (), settings.needs or "" if settings else PUBLISHED_ONLY)
-        if command := self._untrained(settings):
-            return GridCell(system, column, printed, (), f"a checkpoint that is trained here: {command}")
-        try:
-            quantity = _tables().quantity(row, column)
-            sources = tuple(
-                source
-                for part in self._parts(settings, column)
-                for source in self._sources(settings, part, Quantity(quantity.setting, quantity.system, part))
-            )
-        except LookupError as missing:
-            return GridCell(system, column, printed, (), str(missing.args[0]))
-        # Several collections may have one stand-in, which counts once.
-        return GridCell(system, column, printed, tuple(dict.fromkeys(sources)))
+        printed = _tables().rows[self._settings.table, system]
+        found: list[tuple[Source, ...]] = []
+        if (row := self._settings.row(system)) is not None:
+            quantity = _tables().quantity(printed, column)
+            for part in self._parts(system, column):
+                measured = Quantity(quantity.setting, quantity.system, part)
+                found.append(tuple(self._sources(row, system, part, self._runs.get(measured))))
+        every = tuple(dict.fromkeys(source for part in found for source in part)) if all(found) else ()
+        return GridCell(system, column, printed.cells.get(column), every)
 
-    def _untrained(self, settings: SystemSettings) -> str | None:
-        """The command that trains the row's model, where it has yet to be trained."""
-        model = self._model(settings)
-        if model is not None and model not in self._commands:
-            self._commands[model] = training_command(self._configuration, model)
-        return None if model is None else self._commands[model]
-
-    def _model(self, settings: SystemSettings) -> str | None:
-        model: str | None = getattr(self._configuration.rerankers[str(settings.reranker)], "model", None)
-        return model
-
-    def _parts(self, settings: SystemSettings, column: str) -> list[str]:
-        """The columns that ``column`` averages; itself where it is configured or no average."""
-        known = {**self._settings.columns, **settings.columns}
-        parts = self._meaning.averages.get(column)
-        if column in known or parts is None or self._settings.benchmark:
+    def _parts(self, system: str, column: str) -> list[str]:
+        """The columns that ``column`` averages; itself where it is configured or not an average."""
+        parts = self._averages.get(column)
+        if self._settings.benchmark or parts is None or self._settings.column(system, column):
             return [column]
         return list(structure().parts[parts])
 
-    def _sources(self, settings: SystemSettings, column: str, quantity: Quantity) -> Iterator[Source]:
-        if self._settings.benchmark:
-            yield from self._tasks(settings, self._settings.benchmark, column)
-            return
-        given = settings.columns.get(column) or self._settings.columns.get(column)
-        run = None if self._configuration.stand_ins else self._runs.get(quantity)
-        if given is None and run is not None:
-            yield RunSource("", "", "", run)
-            return
-        if given is None:
-            raise LookupError(f"no data set is configured for {column}")
-        where = ColumnSettings(dataset=given) if isinstance(given, str) else given
-        if where.benchmark is not None:
-            yield from self._tasks(settings, where.benchmark, "avg")
-            return
-        first_stage = settings.first_stage or where.first_stage or self._settings.first_stage
-        if first_stage is None:
-            raise LookupError(f"no first stage is configured for {column}")
-        key = (str(where.dataset), first_stage, str(settings.reranker))
-        if where.phase is not None:
-            yield LatencySource(*key, where.phase)
+    def _sources(self, row: RowSettings, system: str, column: str, run: str | None) -> Iterator[Source]:
+        """The results behind one column; none where it is not configured or not selected."""
+        settings, configuration = self._settings, self._configuration
+        where = settings.column(system, column)
+        benchmark = settings.benchmark or (where.benchmark if where else None)
+        model: str | None = getattr(configuration.rerankers[row.reranker], "model", None)
+        if benchmark:
+            if model is not None and configuration.selects("*", row.reranker):
+                for task in tasks_of(benchmark, column if settings.benchmark else "avg"):
+                    yield TaskSource(model, task, benchmark)
+        elif where is None:
+            if (
+                run is not None
+                and self._runs_on(runs.run_entry(run).dataset)
+                and configuration.selects("*", row.reranker)
+            ):
+                yield RunSource("", "", "", run)
         else:
-            yield RunSource(*key, run)
+            first_stage = row.first_stage or where.first_stage or settings.first_stage
+            if (
+                first_stage
+                and self._runs_on(str(where.dataset))
+                and configuration.selects(first_stage, row.reranker)
+            ):
+                key = (str(where.dataset), first_stage, row.reranker)
+                own = run is not None and runs.run_entry(run).dataset == where.dataset
+                yield (
+                    LatencySource(*key, where.phase) if where.phase else RunSource(*key, run if own else None)
+                )
 
-    def _tasks(self, settings: SystemSettings, benchmark: str, column: str) -> Iterator[Source]:
-        model = self._model(settings)
-        if model is None:
-            raise LookupError(f"reranker {settings.reranker} has no model to embed with")
-        stand_ins = self._configuration.stand_ins
-        patterns = stand_ins.tasks if stand_ins else {}
-        for task in dict.fromkeys(stand_in(task, patterns) for task in tasks_of(benchmark, column)):
-            yield TaskSource(model, task, benchmark)
+    def _runs_on(self, dataset: str) -> bool:
+        found = self._configuration.datasets.get(dataset)
+        return found is not None and found.run

@@ -1,1 +1,1 @@
-"""Before anything runs: what a machine lacks for it, and what it would take."""
+"""Tokens by reranker family, until each family states its own."""

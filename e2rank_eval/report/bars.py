@@ -13,9 +13,9 @@ from e2rank_eval.report.paper_cells import JudgedCell, judged_cells
 
 def draw_bars(results: Results, name: str) -> Drawing:
     """The figure of artefact ``name``; systems that have not run stand with no bar, and say so."""
-    artefact = results.whole.artefacts[name]
+    artefact = results.configuration.artefacts[name]
     assert isinstance(artefact, FigureArtefact)
-    table = grid(results.whole, str(artefact.of))
+    table = grid(results.configuration, str(artefact.of))
     only = replace(table, cells=tuple(cell for cell in table.cells if cell.column == artefact.column))
     configured = [cell for cell in judged_cells(results, only) if cell.grid.system in table.settings.systems]
     title = artefact.title or f"{artefact.column}: {table.meaning.title}"
@@ -38,16 +38,16 @@ def draw_bars(results: Results, name: str) -> Drawing:
         title=title,
         description=_describe(configured),
         figure=figure,
-        columns=("system", "column", "queries", "value", "low", "high", "needs"),
+        columns=("system", "column", "queries", "value", "low", "high"),
         rows=tuple(_row(cell) for cell in configured),
     )
 
 
 def _row(cell: JudgedCell) -> tuple[str | float | int, ...]:
     if cell.ours is None:
-        return cell.grid.system, cell.grid.column, "", "", "", "", "; ".join(cell.needs)
+        return cell.grid.system, cell.grid.column, "", "", "", ""
     low, high = cell.ours.interval or ("", "")
-    return cell.grid.system, cell.grid.column, cell.ours.queries or "", cell.ours.value, low, high, ""
+    return cell.grid.system, cell.grid.column, cell.ours.queries or "", cell.ours.value, low, high
 
 
 def _describe(cells: list[JudgedCell]) -> str:

@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 from e2rank_eval.config import Configuration, read_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.planning.artefact_runs import ArtefactRuns
-from e2rank_eval.planning.partial import LeftOut, made_here, not_stored, read_left_out
+from e2rank_eval.paper.grid import TaskSource, sources
 from e2rank_eval.report.excerpts import Excerpt, read_excerpts
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_queries
@@ -53,8 +52,7 @@ class Results:
     """One results folder; every file is read at most once, and ``files_read`` tells which were.
 
     ``local_only`` gives the texts of every collection, for a reader who keeps them to this machine;
-    otherwise closed collections give ids and scores alone. ``left_out`` is what this machine could not make:
-    ``configuration`` is then the part of the ``whole`` that it could.
+    otherwise closed collections give ids and scores alone.
 
     Raises
     ------
@@ -62,18 +60,9 @@ class Results:
         From every method: when the file is missing or is not what its place promises.
     """
 
-    def __init__(
-        self,
-        layout: Layout,
-        configuration: Configuration,
-        *,
-        local_only: bool = False,
-        left_out: LeftOut | None = None,
-    ) -> None:
+    def __init__(self, layout: Layout, configuration: Configuration, *, local_only: bool = False) -> None:
         self.layout = layout
-        self.whole = configuration
-        self.left_out = left_out or {}
-        self.configuration = made_here(ArtefactRuns(configuration), self.left_out)
+        self.configuration = configuration
         self.local_only = local_only
         self._read: dict[Path, Any] = {}
         self._first_stages: dict[tuple[str, str], dict[str, float]] = {}
@@ -83,7 +72,7 @@ class Results:
         return sorted(self._read)
 
     def metrics(self, run: RunKey) -> Metrics:
-        path = self._path(places.METRICS, run)
+        path = self.path(places.METRICS, run)
         found = self._record(path, Metrics)
         if HEADLINE not in found.mean:
             raise InputError(f"{HEADLINE} is missing", path=path, hint="evaluate the run with it")
@@ -97,7 +86,7 @@ class Results:
         return self._record(self.layout.path(places.COMPARISON, comparison=name), Comparison)
 
     def latency(self, run: RunKey) -> Latency:
-        return self._record(self._path(places.LATENCY, run), Latency)
+        return self._record(self.path(places.LATENCY, run), Latency)
 
     def mteb(self, entry: str, system: str) -> MtebRecord:
         return self._record(self.layout.path(places.MTEB_RECORD, entry=entry, system=system), MtebRecord)
@@ -108,7 +97,7 @@ class Results:
 
     def statistics(self, run: RunKey) -> dict[str, dict[str, Any]]:
         """Return the statistics rows by query id."""
-        path = self._path(places.STATISTICS, run)
+        path = self.path(places.STATISTICS, run)
         if not path.exists():
             raise InputError("no such file", path=path, hint="run the step that makes it first")
         return self._once(path, read_statistics)
@@ -137,7 +126,7 @@ class Results:
 
     def rankings(self, run: RunKey) -> dict[str, list[str]]:
         """By query id, document ids best first."""
-        return self._once(self._path(places.RUN, run), _read_rankings)
+        return self._once(self.path(places.RUN, run), _read_rankings)
 
     def excerpts(self, dataset: str) -> dict[str, Excerpt]:
         """Titles and beginnings of every candidate by id, empty where the collection is closed."""
@@ -154,7 +143,7 @@ class Results:
         return self._record(manifest_path(artefact), Manifest)
 
     def path(self, pattern: str, run: RunKey) -> Path:
-        return self._path(pattern, run)
+        return self.layout.run_path(pattern, run)
 
     def first_stage(self, dataset: str, first_stage: str) -> dict[str, float]:
         """nDCG@10 by query of the candidates as the first stage ordered them."""
@@ -169,16 +158,16 @@ class Results:
         return self._first_stages[key]
 
     def run_keys(self) -> list[RunKey]:
-        """Every run that the configuration asks for, in its order; of artefacts those that are there."""
+        """Return every run that is shown, in the configuration's order; of the paper's those stored."""
         found: dict[RunKey, None] = {}
         for section, name, first_stage, rerankers in self.configuration.uses():
             entry = getattr(self.configuration, section)[name]
             datasets = [entry.dataset] if section == "latency" else entry.datasets
             found |= dict.fromkeys((d, first_stage, r) for d in datasets for r in rerankers)
-        artefacts = ArtefactRuns(self.configuration)
         for name in self.configuration.artefacts:
-            runs = artefacts.runs(name)
-            found |= dict.fromkeys(run for run in runs if self._path(places.METRICS, run).exists())
+            shown = (one for one in sources(self.configuration, name) if not isinstance(one, TaskSource))
+            keys = (one.key for one in shown if one.dataset)
+            found |= dict.fromkeys(key for key in keys if self.path(places.METRICS, key).exists())
         return list(found)
 
     def datasets(self) -> list[str]:
@@ -190,9 +179,6 @@ class Results:
         """Every run that the configuration times."""
         entries = self.configuration.latency.values()
         return [(entry.dataset, entry.first_stage, r) for entry in entries for r in entry.rerankers]
-
-    def _path(self, pattern: str, run: RunKey) -> Path:
-        return self.layout.run_path(pattern, run)
 
     def _record(self, path: Path, kind: type[Kind]) -> Kind:
         return self._once(path, lambda stored: read_record(stored, kind))
@@ -213,27 +199,7 @@ def open_results(folder: Path) -> Results:
         When ``folder`` holds no configuration.
     """
     layout = Layout(folder)
-    return shown_results(layout, read_configuration(layout.path(places.CONFIG)))
-
-
-def shown_results(layout: Layout, configuration: Configuration, *, local_only: bool = False) -> Results:
-    """The results that are there, of a configuration of which a machine may make only part.
-
-    Raises
-    ------
-    InputError
-        When the workflow's list of what it left out is malformed.
-    """
-    left_out = not_stored(read_left_out(layout), ArtefactRuns(configuration), layout)
-    return Results(layout, configuration, local_only=local_only, left_out=left_out)
-
-
-def results_for(
-    layout: Layout, configuration: Configuration, identifier: str, ids: Callable[[Configuration], list[str]]
-) -> Results:
-    """The results for one table or figure; of one that was left out all, so that what is missing is named."""
-    shown = shown_results(layout, configuration)
-    return shown if identifier in ids(shown.configuration) else Results(layout, configuration)
+    return Results(layout, read_configuration(layout.path(places.CONFIG)))
 
 
 def _read_rankings(path: Path) -> dict[str, list[str]]:

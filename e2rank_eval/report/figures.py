@@ -9,7 +9,7 @@ from pathlib import Path
 from e2rank_eval.config import Configuration, FigureArtefact
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.bars import draw_bars
-from e2rank_eval.report.collect import Results, results_for
+from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figure_style import Drawing, forms, style
 from e2rank_eval.report.frontier import draw_frontier
 from e2rank_eval.report.gain_figures import draw_gains
@@ -62,7 +62,7 @@ def write_figure(layout: Layout, configuration: Configuration, figure_id: str) -
     :func:`build_figure`.
     """
     started = time.time()
-    results = results_for(layout, configuration, figure_id, figure_ids)
+    results = Results(layout, configuration)
     drawing = build_figure(results, figure_id)
     with style():
         contents = forms(drawing)

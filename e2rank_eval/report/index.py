@@ -1,58 +1,94 @@
-"""Which tables and figures a configuration has: ids only, for a workflow to ask at no cost."""
+"""Which tables and figures a configuration has, and which of its entries each shows, at no cost."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
 
-from e2rank_eval.config import Configuration, FigureArtefact, TableArtefact
+from e2rank_eval.config import Configuration, FigureArtefact
 from e2rank_eval.errors import InputError
 
 
-def table_ids(configuration: Configuration) -> list[str]:
-    """Of each comparison the quality, further measures and tests; of each latency entry totals, phases
-    and cost; of each table of the paper its own shape and all cells; of each mteb
-    entry means by type, scores by task and costs.
+class Shown(NamedTuple):
+    """What a table or figure shows: an entry of a section of the configuration, in one of its ``forms``."""
+
+    section: str
+    name: str
+    form: str
+
+
+def tables(configuration: Configuration) -> dict[str, Shown]:
+    """Return the tables by id.
+
+    A comparison has quality, further measures and tests; a latency entry totals, phases and cost; a table of
+    the paper its own shape and all cells; an mteb entry means by type, scores by task and costs.
 
     Raises
     ------
     InputError
         When names of the configuration give two tables the same id.
     """
-    ids = [f"{name}{part}" for name in configuration.comparisons for part in ("", "-measures", "-tests")]
-    ids += [f"latency-{name}{part}" for name in configuration.latency for part in ("", "-phases", "-cost")]
-    for name in configuration.artefacts:
-        ids += paper_table_ids(configuration, name)
-    ids += [f"mteb-{name}{part}" for name in configuration.mteb for part in ("", "-tasks", "-costs")]
-    return _distinct(ids, "tables")
+    found = [
+        (f"{prefix}{name}{form and '-'}{form}", Shown(section, name, form))
+        for section, prefix, forms in (
+            ("comparisons", "", ("", "measures", "tests")),
+            ("latency", "latency-", ("", "phases", "cost")),
+            ("artefacts", "", ("", "cells")),
+            ("mteb", "mteb-", ("", "tasks", "costs")),
+        )
+        for name, entry in getattr(configuration, section).items()
+        if not isinstance(entry, FigureArtefact)
+        for form in forms
+    ]
+    return _distinct(found, "tables")
 
 
-def figure_ids(configuration: Configuration) -> list[str]:
-    """One frontier per latency entry, and growth where it sweeps; wins per comparison of two systems or more;
-    a curve per sweep; and the figures among the artefacts.
+def figures(configuration: Configuration) -> dict[str, Shown]:
+    """Return the figures by id.
+
+    A latency entry has a frontier, and growth where it sweeps; a comparison of two systems or more wins; a
+    sweep its curve; and the section ``artefacts`` names others.
 
     Raises
     ------
     InputError
         When names of the configuration give two figures the same id.
     """
-    ids = [f"frontier-{name}" for name in configuration.latency]
-    ids += [f"growth-{name}" for name, one in configuration.latency.items() if one.sweep and one.sweep.depths]
-    ids += [f"wins-{name}" for name, one in configuration.comparisons.items() if len(one.rerankers) > 1]
-    ids += [f"sweep-{name}" for name in configuration.sweeps]
-    ids += [name for name, one in configuration.artefacts.items() if isinstance(one, FigureArtefact)]
-    return _distinct(ids, "figures")
+    timed, compared = configuration.latency, configuration.comparisons
+    found = [(f"frontier-{name}", Shown("latency", name, "frontier")) for name in timed]
+    found += [
+        (f"growth-{name}", Shown("latency", name, "growth"))
+        for name, one in timed.items()
+        if one.sweep and one.sweep.depths
+    ]
+    found += [
+        (f"wins-{name}", Shown("comparisons", name, "wins"))
+        for name, one in compared.items()
+        if len(one.rerankers) > 1
+    ]
+    found += [(f"sweep-{name}", Shown("sweeps", name, "sweep")) for name in configuration.sweeps]
+    found += [
+        (name, Shown("artefacts", name, one.figure))
+        for name, one in configuration.artefacts.items()
+        if isinstance(one, FigureArtefact)
+    ]
+    return _distinct(found, "figures")
 
 
-def paper_table_ids(configuration: Configuration, artefact: str) -> list[str]:
-    """Of a table of the paper its own shape and every cell in full; none of a figure."""
-    is_table = isinstance(configuration.artefacts[artefact], TableArtefact)
-    return [artefact, f"{artefact}-cells"] if is_table else []
+def table_ids(configuration: Configuration) -> list[str]:
+    return list(tables(configuration))
 
 
-def _distinct(ids: list[str], what: str) -> list[str]:
-    repeated = [identifier for identifier, count in Counter(ids).items() if count > 1]
-    if repeated:
-        raise InputError(
-            f"two {what} would be called {repeated[0]!r}", hint="rename a comparison, latency entry or sweep"
-        )
-    return ids
+def figure_ids(configuration: Configuration) -> list[str]:
+    return list(figures(configuration))
+
+
+def _distinct(found: Iterable[tuple[str, Shown]], what: str) -> dict[str, Shown]:
+    by_id: dict[str, Shown] = {}
+    for identifier, shown in found:
+        if by_id.setdefault(identifier, shown) is not shown:
+            raise InputError(
+                f"two {what} would be called {identifier!r}",
+                hint="rename a comparison, latency entry or sweep",
+            )
+    return by_id

@@ -9,8 +9,7 @@ from e2rank_eval.config import entries
 from e2rank_eval.config.entries import HubSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.significance import bootstrap_interval
-from e2rank_eval.paper.grid import GridCell, LatencySource, RunSource, Source, TaskSource
-from e2rank_eval.paper.mteb_tasks import entry_of
+from e2rank_eval.paper.grid import GridCell, LatencySource, RunSource, Source, TaskSource, entry_of
 from e2rank_eval.report.collect import HEADLINE, Results
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.results import Interval, Metrics
@@ -62,12 +61,8 @@ class Measurements:
         if len(found) == 1:
             return Measured(value, found[0].interval, strata)
         ordered = [[values[query] for query in sorted(values)] for values in strata]
-        low, high = bootstrap_interval(ordered, seed=self._results.whole.seed)
+        low, high = bootstrap_interval(ordered, seed=self._results.configuration.seed)
         return Measured(value, (low, high), strata)
-
-    def missing(self, cell: GridCell) -> list[Source]:
-        """The cell's sources without a result."""
-        return [source for source in cell.sources if self.part(source) is None]
 
     def part(self, source: Source) -> Part | None:
         if isinstance(source, RunSource):
@@ -96,8 +91,8 @@ class Measurements:
 
     def _task(self, source: TaskSource) -> Part | None:
         """A task's main score: as the record of its mteb entry has it, else as mteb's own result file has."""
-        configuration, layout = self._results.whole, self._results.layout
-        entry = entry_of(configuration, source.model, source.task, source.benchmark)
+        configuration, layout = self._results.configuration, self._results.layout
+        entry = entry_of(configuration, source)
         if entry is None or not layout.path(places.MTEB_RECORD, entry=entry, system=source.model).exists():
             return self._result_file(source)
         scores = {one.task: one.score for one in self._results.mteb(entry, source.model).tasks}

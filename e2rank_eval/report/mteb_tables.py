@@ -1,4 +1,4 @@
-"""Tables of one mteb entry: means by type as the paper's table 4, scores by task as its table 15, costs."""
+"""Tables of one mteb entry: means by type (the paper's table 4), scores by task (its table 15), costs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from e2rank_eval.mteb_suite.published import published_scores
 from e2rank_eval.mteb_suite.summary import summarise
 from e2rank_eval.paper import published as paper
-from e2rank_eval.paper.trained_models import untrained_systems
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.table import Cell, Column, Table
 from e2rank_eval.store.results import MtebRecord, TaskMean
@@ -54,7 +53,7 @@ def mteb_table(results: Results, entry: str) -> Table:
         Column(f"mean over types ({len(kinds)})", "score"),
         Column("tasks scored", "text"),
     )
-    notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(results, entry, records), _SOURCE)
+    notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(records), _SOURCE)
     return Table(f"mteb-{entry}", _title(results, entry), columns, tuple(rows), notes)
 
 
@@ -71,7 +70,7 @@ def mteb_tasks_table(results: Results, entry: str) -> Table:
     rows.append((Cell("mean over tasks"), Cell(None), *means))
     headings = [Column(" ".join((one.name, *(f"({tag})" for tag in one.tags))), "score") for one in shown]
     columns = (Column("task", "text"), Column("type", "text"), *headings)
-    notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(results, entry, records))
+    notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(records))
     return Table(f"mteb-{entry}-tasks", f"{_title(results, entry)}: by task", columns, tuple(rows), notes)
 
 
@@ -96,16 +95,13 @@ def mteb_costs_table(results: Results, entry: str) -> Table:
 
 
 MTEB_TABLES: dict[str, Callable[[Results, str], Table]] = {
-    "": mteb_table, "-tasks": mteb_tasks_table, "-costs": mteb_costs_table,
+    "": mteb_table, "tasks": mteb_tasks_table, "costs": mteb_costs_table,
 }  # fmt: skip
-"""Builders by what follows ``mteb-<entry>`` in a table's id."""
+"""Builders by what follows ``mteb-<entry>-`` in a table's id."""
 
 
 def _records(results: Results, entry: str) -> list[MtebRecord]:
-    """Of every system that can run: models that have yet to be trained have no record."""
-    untrained = untrained_systems(results.configuration, entry)
-    suite = results.configuration.mteb[entry]
-    return [results.mteb(entry, system) for system in suite.systems if system not in untrained]
+    return [results.mteb(entry, system) for system in results.configuration.mteb[entry].systems]
 
 
 def _title(results: Results, entry: str) -> str:
@@ -133,7 +129,7 @@ def _published(wanted: Mapping[str, str]) -> list[_Row]:
 
 
 def _paper_by_task(results: Results, entry: str) -> list[_Row]:
-    """Systems of the paper's tables 15 and 20, whose columns are tasks."""
+    """Return the rows of the paper's tables 15 and 20, whose columns are tasks."""
     number = results.configuration.mteb[entry].paper_table
     if number is None or number == "4":
         return []
@@ -141,7 +137,7 @@ def _paper_by_task(results: Results, entry: str) -> list[_Row]:
 
 
 def _paper_by_type(results: Results, entry: str) -> dict[str, dict[str, float]]:
-    """Systems of the paper's table 4, whose columns are types."""
+    """Return the rows of the paper's table 4, whose columns are types."""
     return _cells("4") if results.configuration.mteb[entry].paper_table == "4" else {}
 
 
@@ -170,11 +166,9 @@ def _mean(mean: TaskMean) -> Cell:
     return Cell(mean.value, tags=(f"{mean.scored} of {mean.wanted}",) if partial else ())
 
 
-def _missing(results: Results, entry: str, records: Sequence[MtebRecord]) -> list[str]:
-    failed = [
+def _missing(records: Sequence[MtebRecord]) -> list[str]:
+    return [
         f"{one.system} lacks {len(one.missing)} of {len(one.tasks)} tasks: {', '.join(one.missing)}."
         for one in records
         if one.missing
     ]
-    untrained = untrained_systems(results.configuration, entry).items()
-    return failed + [f"{name} has yet to be trained: {command}." for name, command in untrained]

@@ -1,17 +1,14 @@
-"""Every cell of a paper's table judged: ours beside published, test, verdict, what it needs, command."""
+"""Every cell of a paper's table judged: ours beside published, test, verdict, the command for it."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from e2rank_eval.paper.grid import Grid, GridCell, LatencySource, RunSource, Source, TaskSource
-from e2rank_eval.paper.mteb_tasks import entry_of
+from e2rank_eval.paper.grid import Grid, GridCell, LatencySource, RunSource, Source, TaskSource, entry_of
 from e2rank_eval.paper.reproduction import command as reproduce_command
 from e2rank_eval.paper.structure import Verdict
-from e2rank_eval.planning.availability import Availability
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.measured import Measured, Measurements
 from e2rank_eval.report.paper_tests import Test, paired_tests
@@ -26,7 +23,6 @@ class JudgedCell:
     ours: Measured | None
     test: Test | None
     verdict: Verdict
-    needs: tuple[str, ...]
     commands: tuple[str, ...]
 
     @property
@@ -49,79 +45,47 @@ class JudgedCell:
 
 
 def judged_cells(results: Results, grid: Grid) -> list[JudgedCell]:
-    """Every cell of ``grid`` in print order, from whatever results are stored."""
+    """Return every cell of ``grid`` in print order, from whatever results are stored."""
     measurements = Measurements(results)
     ours = {(cell.system, cell.column): measurements.cell(cell) for cell in grid.cells}
-    needed = _Needs(results, measurements)
-    tests = paired_tests(grid, ours, seed=results.whole.seed)
-    return [_judged(grid, cell, ours, tests, needed) for cell in grid.cells]
+    tests = paired_tests(grid, ours, seed=results.configuration.seed)
+    return [_judged(results, grid, cell, ours, tests) for cell in grid.cells]
 
 
 def _judged(
+    results: Results,
     grid: Grid,
     cell: GridCell,
-    ours: dict[tuple[str, str], Measured | None],
-    tests: dict[tuple[str, str], Test],
-    needed: _Needs,
+    ours: Mapping[tuple[str, str], Measured | None],
+    tests: Mapping[tuple[str, str], Test],
 ) -> JudgedCell:
-    # What stands in for the paper's systems and collections reproduces none of its values.
-    printed = None if grid.stand_ins else cell.published
-    shown = replace(cell, published=printed)
     key = (cell.system, cell.column)
-    found = ours[key]
+    found, printed = ours[key], cell.published
     judged = grid.meaning.tolerance.verdict(
         found.value if found else None,
         printed.value if printed else None,
         found.interval if found else None,
     )
-    return JudgedCell(
-        shown, found, tests.get(key), judged, () if found else needed.of(cell), needed.commands(cell)
-    )
+    commands = tuple(dict.fromkeys(_command(results, source) for source in cell.sources))
+    return JudgedCell(cell, found, tests.get(key), judged, commands)
 
 
-class _Needs:
-    """What is missing for cells without a value, and the commands that make each one."""
-
-    def __init__(self, results: Results, measurements: Measurements) -> None:
-        self._results = results
-        self._measurements = measurements
-        self._availability = Availability(results.whole)
-
-    def of(self, cell: GridCell) -> tuple[str, ...]:
-        """The cell's own reason, else what this machine lacks, else that nobody ran it yet."""
-        if not cell.sources:
-            return (cell.needs,)
-        missing = self._measurements.missing(cell)
-        lacks = [reason for source in missing for reason in self._availability.lacks(source)]
-        return tuple(dict.fromkeys(lacks)) or ("not run yet: its command makes it",)
-
-    def commands(self, cell: GridCell) -> tuple[str, ...]:
-        """What a reader copies to make the cell, one line for each of its parts."""
-        return tuple(dict.fromkeys(self._command(source) for source in cell.sources))
-
-    def _command(self, source: Source) -> str:
-        if isinstance(source, TaskSource):
-            return self._task_command(source)
-        if isinstance(source, RunSource) and source.published_run is not None:
-            own = source.dataset and self._results.path(places.METRICS, source.key).exists()
-            if not own:
-                return reproduce_command(source.published_run)
+def _command(results: Results, source: Source) -> str:
+    """What a reader copies to make a result."""
+    layout = results.layout
+    config = str(layout.path(places.CONFIG))
+    if isinstance(source, TaskSource):
+        entry = entry_of(results.configuration, source)
+        if entry is None:
+            arguments = [source.model, "--benchmark", source.benchmark, "--config", config]
+            return shlex.join(["e2rank-eval", "mteb", *arguments])
+        target = layout.path(places.MTEB_RECORD, entry=entry, system=source.model)
+    elif isinstance(source, RunSource) and not source.dataset:
+        return reproduce_command(str(source.published_run))
+    else:
         pattern = places.LATENCY if isinstance(source, LatencySource) else places.METRICS
-        return self._snakemake(self._results.path(pattern, source.key))
-
-    def _task_command(self, source: TaskSource) -> str:
-        entry = entry_of(self._results.whole, source.model, source.task, source.benchmark)
-        layout = self._results.layout
-        if entry is not None:
-            return self._snakemake(layout.path(places.MTEB_RECORD, entry=entry, system=source.model))
-        config = str(layout.path(places.CONFIG))
-        return shlex.join(
-            ["e2rank-eval", "mteb", source.model, "--benchmark", source.benchmark, "--config", config]
-        )
-
-    def _snakemake(self, target: Path) -> str:
-        config = str(self._results.layout.path(places.CONFIG))
-        return shlex.join(["snakemake", str(target), "--configfile", config])
+        target = results.path(pattern, source.key)
+    return shlex.join(["snakemake", str(target), "--configfile", config])
 
 
 def tally(cells: Sequence[JudgedCell]) -> str:

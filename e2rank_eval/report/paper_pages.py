@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from e2rank_eval.config import FigureArtefact, TableArtefact
-from e2rank_eval.planning.artefact_runs import ArtefactRuns
-from e2rank_eval.planning.partial import lacking
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.inline_svg import inline_svg
 from e2rank_eval.report.page import Page
@@ -19,7 +17,7 @@ PAPER, MTEB = "paper.html", "mteb.html"
 
 
 def paper_pages(results: Results) -> Iterator[Page]:
-    """Every table of the paper as far as it ran, then its figures and the analyses beyond it."""
+    """Yield the page of every table of the paper, its figures and the analyses beyond it."""
     artefacts = results.configuration.artefacts
     if not artefacts:
         return
@@ -28,14 +26,12 @@ def paper_pages(results: Results) -> Iterator[Page]:
     context = {
         "tables": {name: (f"Table {one.table}", build_table(results, name)) for name, one in tables.items()},
         "figures": {name: (_heading(name, one), _figure(results, name)) for name, one in figures.items()},
-        "lacking": lacking(ArtefactRuns(results.whole), results.left_out),
-        "stand_ins": results.configuration.stand_ins is not None,
     }
     yield Page("paper.html", PAPER, context)
 
 
 def _heading(name: str, figure: FigureArtefact) -> str:
-    """``Figure 3: Similarity by rank`` of one that the paper has, its title of any other."""
+    """``Figure 3: Similarity by rank`` where the paper has the figure, else its title."""
     number = name.removeprefix("figure") if name.startswith("figure") else ""
     return ": ".join(part for part in (f"Figure {number}" if number else "", figure.title) if part)
 
@@ -45,7 +41,7 @@ def _figure(results: Results, name: str) -> Markup:
 
 
 def mteb_pages(results: Results) -> Iterator[Page]:
-    """Of every mteb entry the means, the scores by task and what they took."""
+    """Yield the page of every mteb entry: means, scores by task and what they took."""
     entries = results.configuration.mteb
     if entries:
         tables = {

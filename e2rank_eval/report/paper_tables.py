@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from e2rank_eval.paper.grid import PUBLISHED_ONLY, Grid, TaskSource, grid
+from e2rank_eval.paper.grid import Grid, grid
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.paper_cells import JudgedCell, judged_cells, tally
 from e2rank_eval.report.quality_tables import SIGNIFICANT
 from e2rank_eval.report.table import Cell, Column, Kind, Mark, Table
+from e2rank_eval.store import layout as places
 
 _SECONDS = "seconds per query"
 """The unit of tables of latency; every other is x 100."""
 
 
 def paper_table(results: Results, name: str) -> Table:
-    """The table as printed: of each system the published row and, once it ran, ours and the difference."""
-    found = grid(results.whole, name)
+    """Return the table as printed: each system's published row; where it is run, ours and the difference."""
+    found = grid(results.configuration, name)
     cells = judged_cells(results, found)
     rows, groups = [], []
     for system in found.systems:
         own = [cell for cell in cells if cell.grid.system == system]
-        for row in _rows(found, system, own):
+        for row in _rows(system, own):
             rows.append(row)
             groups.append(system)
     columns = [Column("system", "text"), Column("value", "text")]
@@ -33,15 +34,14 @@ def paper_table(results: Results, name: str) -> Table:
 
 
 def cells_table(results: Results, name: str) -> Table:
-    """Every cell of the table in one row, with its test, its verdict and the command that makes it."""
-    found = grid(results.whole, name)
+    """Return every cell of the table as a row, with its test, its verdict and the command that makes it."""
+    found = grid(results.configuration, name)
     cells = judged_cells(results, found)
     kinds: list[tuple[str, Kind]] = [
         ("system", "text"), ("column", "text"), ("ours", "score"), ("published", "score"),
         ("difference", "difference"), ("queries", "count"), ("interval holds published", "text"),
         ("against baseline", "difference"), ("detectable", "score"),
-        ("p after Holm", "p"), ("verdict", "text"), ("needs", "text"),
-        ("command", "text"),
+        ("p after Holm", "p"), ("verdict", "text"), ("command", "text"),
     ]  # fmt: skip
     rows = tuple(_full_row(cell) for cell in cells)
     return Table(
@@ -59,19 +59,13 @@ def _title(found: Grid) -> str:
     return f"Table {found.settings.table} of the paper: {found.meaning.title} ({where})"
 
 
-def _rows(found: Grid, system: str, cells: Sequence[JudgedCell]) -> list[tuple[Cell, ...]]:
-    name, ran = Cell(system), any(cell.ours for cell in cells)
-    rows = []
-    if found.stand_ins and system not in found.settings.systems:
-        return []
-    if not found.stand_ins:
-        verdicts = "" if ran else tally(cells)
-        published = (Cell(cell.published) for cell in cells)
-        rows.append((name, Cell("published"), *published, Cell(verdicts)))
-    if ran or found.stand_ins:
-        verdicts = tally([cell for cell in cells if cell.published is not None or not cell.ours])
-        rows.append((name, Cell("ours"), *(_ours(cell) for cell in cells), Cell(verdicts)))
-    if ran and not found.stand_ins:
+def _rows(system: str, cells: Sequence[JudgedCell]) -> list[tuple[Cell, ...]]:
+    name, runs = Cell(system), any(cell.grid.sources for cell in cells)
+    verdicts = Cell(tally([cell for cell in cells if cell.published is not None or not cell.ours]))
+    published = (Cell(cell.published) for cell in cells)
+    rows = [(name, Cell("published"), *published, Cell("") if runs else verdicts)]
+    if runs:
+        rows.append((name, Cell("ours"), *(_ours(cell) for cell in cells), verdicts))
         rows.append((name, Cell("difference"), *(Cell(cell.difference) for cell in cells), Cell("")))
     return rows
 
@@ -100,7 +94,6 @@ def _full_row(cell: JudgedCell) -> tuple[Cell, ...]:
         Cell(cell.test.detectable if cell.test else None),
         Cell(cell.test.p_holm if cell.test else None),
         Cell(cell.verdict),
-        Cell("; ".join(cell.needs)),
         Cell("; ".join(cell.commands)),
     )
 
@@ -113,17 +106,10 @@ def _queries(cells: Sequence[JudgedCell], column: str) -> int | None:
 
 def _notes(results: Results, found: Grid, cells: Sequence[JudgedCell]) -> tuple[str, ...]:
     tolerance = found.meaning.tolerance
-    notes = []
-    if found.stand_ins:
-        notes.append(
-            "Small systems and collections stand in for those of the paper, so no value is compared with a "
-            f"published one{_stand_ins(results, found)}."
-        )
-    else:
-        notes.append(
-            f"Verdicts: reproduced within {tolerance.reproduced:g} and our interval, near within "
-            f"{tolerance.near:g}, differs beyond; not run: the published value alone. {tally(cells)}."
-        )
+    notes = [
+        f"Verdicts: reproduced within {tolerance.reproduced:g} and our interval, near within "
+        f"{tolerance.near:g}, differs beyond; not run: the published value alone. {tally(cells)}."
+    ]
     if any(cell.ours and cell.ours.interval for cell in cells):
         notes.append("In brackets the bootstrap 95 % interval of our mean over queries (n).")
     tests = [cell.test for cell in cells if cell.test is not None]
@@ -133,42 +119,17 @@ def _notes(results: Results, found: Grid, cells: Sequence[JudgedCell]) -> tuple[
             f"randomisation test over queries, Holm's correction over {_tests(tests[0].hypotheses)}, "
             f"p < {SIGNIFICANT}."
         )
-    own = (found.settings.note,) if found.settings.note else ()
-    return (*notes, *_needs(cells), *own)
+    if any(cell.grid.sources and cell.ours is None for cell in cells):
+        config = results.layout.path(places.CONFIG)
+        notes.append(f"–: not stored yet; `snakemake {found.id} --configfile {config}` makes it.")
+    if alone := [system for system in found.systems if not _is_run(cells, system)]:
+        notes.append(f"Published values only: {', '.join(alone)}.")
+    return (*notes, *((found.settings.note,) if found.settings.note else ()))
+
+
+def _is_run(cells: Sequence[JudgedCell], system: str) -> bool:
+    return any(cell.grid.sources for cell in cells if cell.grid.system == system)
 
 
 def _tests(count: int) -> str:
     return "1 test" if count == 1 else f"{count} tests"
-
-
-def _needs(cells: Sequence[JudgedCell]) -> list[str]:
-    """What is missing, each said once; what the same rows lack stands in one note."""
-    rows: dict[str, dict[str, None]] = {}
-    for cell in cells:
-        for reason in cell.needs:
-            rows.setdefault(reason, {})[cell.grid.system] = None
-    only = rows.pop(PUBLISHED_ONLY, {})
-    reasons: dict[str, list[str]] = {}
-    for reason, systems in rows.items():
-        reasons.setdefault(", ".join(systems), []).append(reason)
-    notes = [f"Needed for {systems}: {'; '.join(lacking)}." for systems, lacking in reasons.items()]
-    if only:
-        notes.append(f"Published values only: {', '.join(only)}.")
-    return notes
-
-
-def _stand_ins(results: Results, found: Grid) -> str:
-    """``: datasets: dl19 by lee, ...`` of those in the table; empty where the table names what it has."""
-    given = results.whole.stand_ins
-    assert given is not None
-    used = found.settings.names() | {
-        "tasks": [source.task for source in found.sources() if isinstance(source, TaskSource)]
-    }
-    listed = {
-        kind: [
-            f"{name} by {other}" for name, other in patterns.items() if other in used[kind] and name != other
-        ]
-        for kind, patterns in given.model_dump().items()
-    }
-    told = "; ".join(f"{kind.replace('_', ' ')}: {', '.join(one)}" for kind, one in listed.items() if one)
-    return f": {told}" if told else ""

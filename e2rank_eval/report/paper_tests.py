@@ -15,14 +15,14 @@ Place = tuple[str, str]
 """(system, column)."""
 
 Hypothesis = tuple[frozenset[Source], frozenset[Source]]
-"""The results of a cell and of the baseline's cell: equal pairs are one hypothesis wherever they stand."""
+"""The results of a cell and of the baseline's cell: equal pairs are one hypothesis in whatever cells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Test:
     """A paired test against the baseline; ``p_holm`` is corrected over the table's ``hypotheses``.
 
-    ``detectable`` is the smallest difference that it could be expected to find, of one collection.
+    ``detectable`` is the minimum detectable difference on one collection.
     """
 
     __test__ = False
@@ -35,7 +35,7 @@ class Test:
 
 
 def paired_tests(grid: Grid, ours: Mapping[Place, Measured | None], *, seed: int) -> dict[Place, Test]:
-    """Randomisation tests wherever a cell and the baseline's have values of the same queries.
+    """Return randomisation tests wherever a cell and the baseline's have values of the same queries.
 
     A cell that is made of the baseline's own results is not tested.
     """

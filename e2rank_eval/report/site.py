@@ -10,7 +10,7 @@ from pathlib import Path
 from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.audit_page import audit_page
-from e2rank_eval.report.collect import Results, shown_results
+from e2rank_eval.report.collect import Results
 from e2rank_eval.report.dataset_pages import dataset_pages
 from e2rank_eval.report.index import figure_ids, table_ids
 from e2rank_eval.report.leaderboard_page import leaderboard_files, leaderboard_page
@@ -49,7 +49,7 @@ def write_site(layout: Layout, configuration: Configuration, *, local_only: bool
         When a result, table or figure of the configuration is missing or malformed.
     """
     started = time.time()
-    results = shown_results(layout, configuration, local_only=local_only)
+    results = Results(layout, configuration, local_only=local_only)
     index = layout.path(places.LOCAL_SITE if local_only else places.SITE)
     folder = index.parent
     part = folder.with_name(f".{folder.name}.part")

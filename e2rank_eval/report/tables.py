@@ -8,9 +8,9 @@ from pathlib import Path
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
-from e2rank_eval.report.collect import Results, results_for
+from e2rank_eval.report.collect import Results
 from e2rank_eval.report.cost_tables import cost_table
-from e2rank_eval.report.index import paper_table_ids, table_ids
+from e2rank_eval.report.index import table_ids, tables
 from e2rank_eval.report.latency_tables import latency_table, phases_table
 from e2rank_eval.report.mteb_tables import MTEB_TABLES
 from e2rank_eval.report.paper_tables import cells_table, paper_table
@@ -29,6 +29,14 @@ _FORMS: dict[str, Callable[[Table], str]] = {
     "csv": to_csv, "md": to_markdown, "tex": to_latex, "html": to_html,
 }  # fmt: skip
 
+_BUILDERS: dict[str, dict[str, Callable[[Results, str], Table]]] = {
+    "comparisons": {"": quality_table, "measures": measures_table, "tests": tests_table},
+    "latency": {"": latency_table, "phases": phases_table, "cost": cost_table},
+    "artefacts": {"": paper_table, "cells": cells_table},
+    "mteb": MTEB_TABLES,
+}
+"""Builders by the section of the configuration that a table shows, and the form in which it does."""
+
 
 def build_table(results: Results, identifier: str) -> Table:
     """The table called ``identifier``.
@@ -38,27 +46,11 @@ def build_table(results: Results, identifier: str) -> Table:
     InputError
         When the configuration has no such table, or a file that it needs is missing or malformed.
     """
-    for name in results.configuration.comparisons:
-        builders = {name: quality_table, f"{name}-measures": measures_table, f"{name}-tests": tests_table}
-        if identifier in builders:
-            return builders[identifier](results, name)
-    for name in results.configuration.latency:
-        builders = {
-            f"latency-{name}": latency_table,
-            f"latency-{name}-phases": phases_table,
-            f"latency-{name}-cost": cost_table,
-        }
-        if identifier in builders:
-            return builders[identifier](results, name)
-    for name in results.configuration.artefacts:
-        if identifier in paper_table_ids(results.configuration, name):
-            return (paper_table if identifier == name else cells_table)(results, name)
-    for name in results.configuration.mteb:
-        for part, build in MTEB_TABLES.items():
-            if identifier == f"mteb-{name}{part}":
-                return build(results, name)
-    known = ", ".join(table_ids(results.configuration))
-    raise InputError(f"no table named {identifier!r}", hint=f"known: {known}")
+    shown = tables(results.configuration).get(identifier)
+    if shown is None:
+        known = ", ".join(table_ids(results.configuration))
+        raise InputError(f"no table named {identifier!r}", hint=f"known: {known}")
+    return _BUILDERS[shown.section][shown.form](results, shown.name)
 
 
 def write_table(layout: Layout, configuration: Configuration, table_id: str) -> list[Path]:
@@ -67,7 +59,7 @@ def write_table(layout: Layout, configuration: Configuration, table_id: str) -> 
     The bytes depend on the stored results alone. Raises as :func:`build_table`.
     """
     started = time.time()
-    results = results_for(layout, configuration, table_id, table_ids)
+    results = Results(layout, configuration)
     table = build_table(results, table_id)
     paths = []
     for suffix, form in _FORMS.items():

@@ -27,7 +27,6 @@ FIGURE = "figures/{figure}.{suffix}"
 SITE = "site/index.html"
 LOCAL_SITE = "site-local-only/index.html"
 CONFIG = "config.yaml"
-LEFT_OUT = "left_out.json"
 
 
 class Layout:

@@ -14,17 +14,18 @@ from e2rank_eval.config import (
     ListwiseSettings,
     PairwiseSettings,
     entries,
+    parse_configuration,
     read_configuration,
+    with_chosen,
 )
+from e2rank_eval.graph.plan import Device, parameters, plan
 from e2rank_eval.planning.costs import Lengths, Tokens, flops, tokens
-from e2rank_eval.planning.estimate import Device, estimate
-from e2rank_eval.planning.parameters import parameters
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import write_json
 from e2rank_eval.store.layout import Layout
 
 CONFIG = Path(__file__).parents[2] / "config" / "paper.yaml"
-LENGTHS_FILE = Path(__file__).parents[2] / "e2rank_eval" / "planning" / "lengths.yaml"
+LENGTHS_FILE = Path(__file__).parents[2] / "e2rank_eval" / "graph" / "lengths.yaml"
 LENGTHS = Lengths(query=10, document=200, origin="assumed")
 MODEL = "e2rank-0.6b"
 
@@ -52,7 +53,7 @@ def test_pairs_are_read_one_by_one_and_cut_documents_count_as_cut() -> None:
 
 
 def test_an_estimate_follows_from_registry_counts_and_lengths(tmp_path: Path) -> None:
-    found = estimate(read_configuration(CONFIG), ["table1"], Layout(tmp_path), Device(100, 0.5))
+    found = plan(read_configuration(CONFIG), ["table1"], Layout(tmp_path), Device(100, 0.5))
     (row,) = (r for r in found["runs"] if r["system"] == "bm25 / e2rank-8b" and r["dataset"] == "dl19")
     entry = entries.dataset("dl19")
     assert entry.queries == 43
@@ -61,22 +62,21 @@ def test_an_estimate_follows_from_registry_counts_and_lengths(tmp_path: Path) ->
     assert row["tokens"] == pytest.approx(used)
     assert row["hours"] == pytest.approx(flops(8e9, Tokens(used)) / 50e12 / 3600)
     assert found["weight_bytes"] == pytest.approx(0.6e9 * 4 + 4e9 * 2 + 8e9 * 2)
-    assert {"trec-news", "robust04", "signal1m"} <= set(found["unsized"])
-    assert len(found["runs"]) == 30
+    assert len(found["runs"]) == 21
 
 
-def test_measured_statistics_go_before_stated_ones_and_shared_runs_count_once(tmp_path: Path) -> None:
+def test_measured_statistics_take_precedence_and_shared_runs_count_once(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     spread = {"words_per_document": {"mean": 100.0}, "words_per_query": {"mean": 10.0}}
     write_json(
         layout.path(places.DATASET_MANIFEST, dataset="dl19"),
         {"documents": 1000, "queries": 2, "statistics": spread},
     )
-    found = estimate(read_configuration(CONFIG), ["table1", "table2"], layout, Device(100, 0.5))
+    found = plan(read_configuration(CONFIG), ["table1", "table2"], layout, Device(100, 0.5))
     (row,) = (r for r in found["runs"] if r["system"] == "bm25 / e2rank-8b" and r["dataset"] == "dl19")
     assert row["lengths"] == "measured"
     assert row["tokens"] == pytest.approx(2 * (120 * 100 + 10) * 1.3)
-    assert len(found["runs"]) == 30
+    assert len(found["runs"]) == 21
 
 
 def test_every_model_states_its_size_so_that_it_can_be_read() -> None:
@@ -98,8 +98,9 @@ def test_a_stated_length_is_its_sources() -> None:
 
 
 def test_a_length_without_a_source_is_called_assumed(tmp_path: Path) -> None:
-    found = estimate(read_configuration(CONFIG), ["table2"], Layout(tmp_path), Device(100, 0.5))
+    values = yaml.safe_load(CONFIG.read_text(encoding="utf-8")) | {"datasets": "[dl19,robust04,signal1m]"}
+    configuration = parse_configuration(with_chosen(values, [CONFIG]), CONFIG)
+    found = plan(configuration, ["table1"], Layout(tmp_path), Device(100, 0.5))
     origins = {row["dataset"]: row["lengths"] for row in found["runs"]}
-    assert {name for name, origin in origins.items() if origin == "assumed"} == {
-        "trec-news", "robust04", "signal1m",
-    }  # fmt: skip
+    assert origins == {"dl19": "stated", "robust04": "assumed", "signal1m": "assumed"}
+    assert found["unsized"] == ["signal1m", "robust04"]

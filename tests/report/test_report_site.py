@@ -195,34 +195,6 @@ def test_writing_again_gives_the_same_bytes_and_leaves_no_page_of_old(
     assert [name for name in first if first[name] != second[name]] in ([], [volatile])
 
 
-def test_what_a_machine_could_not_make_is_left_out_and_figures_are_named(
-    site: Path, copied_layout: Layout
-) -> None:
-    """Runs on code that need a GPU are not there, nor is what is drawn from them."""
-    gpu = ("code/bm25/e2rank", "code/bm25/e2rank-3", "latency/code/bm25/e2rank")
-    left_out = {name: ["a GPU"] for name in gpu} | {"local/all-minilm-l6-v2": ["a hub"]}
-    copied_layout.path(places.LEFT_OUT).write_text(json.dumps(left_out), encoding="utf-8")
-    configuration = open_results(copied_layout.root).whole.model_copy(update={"comparisons": {}})
-    for pattern, name in (
-        (places.METRICS, "e2rank"),
-        (places.LATENCY, "e2rank"),
-        (places.METRICS, "e2rank-3"),
-    ):
-        copied_layout.path(pattern, dataset="code", first_stage="bm25", reranker=name).unlink()
-    copied_layout.path(places.MTEB_RECORD, entry="local", system="all-minilm-l6-v2").unlink()
-    for figure in ("sweep-prompt-documents", "gain-by-difficulty"):
-        copied_layout.path(places.FIGURE, figure=figure, suffix="svg").unlink()
-    contents = _contents(write_site(copied_layout, configuration).parent)
-    assert "runs/code/bm25/rocchio.html" in contents
-    assert "runs/code/bm25/e2rank.html" not in contents
-    assert "mteb.html" not in contents
-    assert "<code>gain-by-difficulty</code>: a GPU" in contents["paper.html"]
-    assert "<code>mteb-local</code>: a hub" in contents["paper.html"]
-    assert 'id="figure-gain-by-difficulty"' not in contents["paper.html"]
-    assert "sweep-prompt-documents" not in contents["index.html"]
-    assert "frontier-minilm" in contents["index.html"]
-
-
 def test_a_missing_figure_is_named_and_the_old_site_stays(site: Path, copied_layout: Layout) -> None:
     configuration = open_results(copied_layout.root).configuration
     copied_layout.path(places.FIGURE, figure="wins-embedded", suffix="svg").unlink()

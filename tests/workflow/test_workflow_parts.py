@@ -41,7 +41,7 @@ def test_what_is_no_part_is_refused(text: str) -> None:
 
 
 def test_one_job_asks_for_no_receipts_and_the_identity_is_never_spread() -> None:
-    alone, spread = (Graph(dense_configuration(jobs), "mine.yaml") for jobs in (1, 3))
+    alone, spread = (Graph(dense_configuration(jobs), ["mine.yaml"]) for jobs in (1, 3))
     assert alone.encode_parts(alone.retrievals) == alone.rerank_parts(alone.rerankings) == []
     assert spread.encode_parts(spread.retrievals) == [
         f"results/small/parts/lee-12/minilm/encode-{number}-of-3.json" for number in (1, 2, 3)
@@ -55,7 +55,7 @@ def test_one_job_asks_for_no_receipts_and_the_identity_is_never_spread() -> None
 
 
 def test_gpus_are_asked_for_by_jobs_with_a_model() -> None:
-    graph = Graph(dense_configuration() | {"gpus": 2}, "mine.yaml")
+    graph = Graph(dense_configuration() | {"gpus": 2}, ["mine.yaml"])
     assert (graph.gpus("first_stages", "minilm"), graph.gpus("first_stages", "bm25")) == (2, 0)
     assert (graph.gpus("rerankers", "e2rank"), graph.gpus("rerankers", "first-stage")) == (2, 0)
 

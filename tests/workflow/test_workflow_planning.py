@@ -17,7 +17,7 @@ def _graph(**sections: Any) -> Graph:
     configuration = small_configuration()
     for section, entries in sections.items():
         configuration.setdefault(section, {}).update(entries)
-    return Graph(configuration, "mine.yaml")
+    return Graph(configuration, ["mine.yaml"])
 
 
 def test_what_is_timed_or_swept_is_evaluated_too_and_each_data_set_once() -> None:
@@ -37,8 +37,6 @@ def test_what_is_timed_or_swept_is_evaluated_too_and_each_data_set_once() -> Non
     assert graph.rerankings[("bm25", "e2rank")] == ["lee", "lee-12", "lee-5"]
     assert graph.rerankings[("bm25", "first-stage")] == ["lee-12"]
     assert graph.retrievals == {"bm25": ["lee", "lee-12", "lee-5"]}
-    assert graph.retrieved_datasets() == ["lee", "lee-12", "lee-5"]
-    assert _graph(datasets={"scifact": {}}).retrieved_datasets() == ["lee-12"]
     assert graph.timings == [("time", "query"), ("time", "e2rank")]
 
 
@@ -53,24 +51,6 @@ def test_a_fusion_is_decided_by_its_parts_and_needs_their_models() -> None:
     assert _graph(first_stages=stages).settings("first_stages", "both") != graph.settings(
         "first_stages", "both"
     )
-
-
-def test_bm25_is_compared_where_a_value_is_published_slices_included() -> None:
-    graph = _graph(
-        datasets={"scifact": {}, "scifact-9": {"slice_of": "scifact", "queries": 9}},
-        first_stages={"minilm": {"retriever": "dense", "model": "all-minilm-l6-v2"}},
-        comparisons={
-            name: {"title": "t", "datasets": ["lee", "scifact", "scifact-9"], "first_stage": name,
-                   "rerankers": ["e2rank"], "baselines": ["e2rank"]}
-            for name in ("bm25", "minilm")
-        },
-    )  # fmt: skip
-    candidates = [path for path in graph.published_bm25_files() if "/candidates/" in path]
-    assert candidates == [
-        "results/small/candidates/scifact/bm25.jsonl",
-        "results/small/candidates/scifact-9/bm25.jsonl",
-    ]
-    assert _graph().published_bm25_files() == []
 
 
 def test_a_label_decides_no_bytes() -> None:
@@ -94,7 +74,7 @@ def test_runs_of_a_training_file_depend_on_lists_base_and_the_run_they_follow(tm
     }
     path = tmp_path / "train.yaml"
     path.write_text(yaml.safe_dump({"runs": runs}))
-    graph = Graph(small_configuration() | {"training": [str(path)]}, "mine.yaml")
+    graph = Graph(small_configuration() | {"training": [str(path)]}, ["mine.yaml"])
     assert graph.trainings.files() == ["models/first/entry.yaml", "models/second/entry.yaml"]
     assert graph.trainings.inputs(str(path), "first") == [
         "s.jsonl",
@@ -105,7 +85,7 @@ def test_runs_of_a_training_file_depend_on_lists_base_and_the_run_they_follow(tm
 
 
 def test_the_shipped_recipe_starts_from_pinned_packages() -> None:
-    graph = Graph(small_configuration() | {"training": ["config/train/small.yaml"]}, "mine.yaml")
+    graph = Graph(small_configuration() | {"training": ["config/train/small.yaml"]}, ["mine.yaml"])
     lists = "cache/training-lists/docstrings.jsonl"
     assert graph.trainings.lists[lists] == ["config/training-lists/docstrings.yaml"]
     # Settings that take their packages from another file depend on it too; the verb is given the first.
@@ -125,4 +105,89 @@ def test_training_lists_are_made_in_one_way(tmp_path: Path) -> None:
     path = tmp_path / "train.yaml"
     path.write_text(yaml.safe_dump({"runs": {"one": run("a.yaml"), "other": run("b.yaml")}}))
     with pytest.raises(InputError, match=r"s\.jsonl: training lists made from a\.yaml and from b\.yaml"):
-        Graph(small_configuration() | {"training": [str(path)]}, "mine.yaml")
+        Graph(small_configuration() | {"training": [str(path)]}, ["mine.yaml"])
+
+
+ROOT = Path(__file__).parents[2]
+PAPER = ROOT / "config" / "paper.yaml"
+
+
+def paper(**chosen: Any) -> Graph:
+    """The paper's grid with lists for ``systems`` and ``datasets``, as Snakemake's --config gives them."""
+    return Graph(yaml.safe_load(PAPER.read_text(encoding="utf-8")) | chosen, [str(PAPER)])
+
+
+def test_lists_select_rows_and_columns_of_the_papers_tables() -> None:
+    graph = paper(systems="[bm25, e2rank-0.6b]", datasets=["dl19", "dl20"])
+    wanted = [f"metrics/{d}/bm25/{r}.json" for r in ("first-stage", "e2rank-0.6b") for d in ("dl19", "dl20")]
+    assert graph.inputs(graph.tables["table1"]) == [f"results/paper/{path}" for path in wanted]
+    assert graph.inputs(graph.tables["table2"]) == graph.inputs(graph.tables["table1"])
+    assert graph.inputs(graph.tables["table12"]) == []
+    assert graph.inputs(graph.tables["table4"]) == ["results/paper/mteb/records/v1/e2rank-0.6b.json"]
+    assert graph.latency_files() == []
+    assert graph.rerankings.keys() == {
+        ("bm25", "first-stage"), ("bm25", "e2rank-0.6b"), ("e2rank-0.6b", "first-stage"),
+        ("e2rank-0.6b", "e2rank-0.6b"), ("qwen3-embedding", "e2rank-0.6b"),
+    }  # fmt: skip
+    assert {"figure1c", "figure2"}.isdisjoint(graph.configuration.artefacts)
+
+
+def test_what_needs_a_signature_or_a_training_is_opt_in() -> None:
+    graph = paper()
+    asked = {dataset for datasets in graph.rerankings.values() for dataset in datasets}
+    assert asked.isdisjoint({"signal1m", "trec-news", "robust04"})
+    assert "ablation" not in graph.configuration.mteb
+    assert "signal1m" in paper(datasets="signal1m").rerankings["bm25", "e2rank-8b"]
+    told = (
+        r"'stage2-0\.6b-no-stage1' has yet to be trained; train it: snakemake models/stage2-0\.6b-no-stage1/"
+    )
+    with pytest.raises(InputError, match=told):
+        paper(systems=["ablation"])
+
+
+def test_a_name_that_no_file_defines_is_a_registry_id_or_a_row() -> None:
+    graph = paper(systems="bm25/e2rank-8b", datasets="dl19,arguana")
+    assert graph.configuration.datasets["arguana"].run
+    assert graph.inputs(graph.tables["table1"]) == ["results/paper/metrics/dl19/bm25/e2rank-8b.json"]
+    with pytest.raises(InputError, match=r"systems: unknown name 'bm52' \(known: bm25, "):
+        paper(systems=["bm52"])
+    with pytest.raises(InputError, match="unknown data set 'dl91'"):
+        paper(datasets=["dl91"])
+
+
+def test_the_pinned_configuration_gives_the_same_graph() -> None:
+    graph = paper(systems=["bm25"], datasets=["dl19"])
+    again = Graph(graph.values, ["results/paper/config.yaml"])
+    assert again.configuration == graph.configuration
+    assert again.rerankings == graph.rerankings
+
+
+def test_a_selection_shortens_comparisons_sweeps_and_timings() -> None:
+    path = ROOT / "config" / "demo.yaml"
+    values = yaml.safe_load(path.read_text(encoding="utf-8")) | {"datasets": ["lee"]}
+    graph = Graph(values, [str(path)])
+    assert set(graph.configuration.comparisons) == {"embedded", "dense"}
+    assert graph.configuration.sweeps["prompt-documents"].datasets == ["lee"]
+    assert list(graph.configuration.latency) == ["minilm"]
+    assert set(graph.rerankings["bm25", "e2rank-minilm"]) == {"lee"}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "stages"),
+    [
+        ("embedded", {"comparisons", "metrics", "statistics"}),
+        ("latency-minilm-cost", {"latency"}),
+        ("mteb-lee", {"mteb"}),
+        ("frontier-minilm", {"latency", "metrics", "candidates", "datasets"}),
+        ("growth-minilm", {"latency"}),
+        ("wins-embedded", {"comparisons", "metrics", "statistics"}),
+        ("sweep-prompt-documents", {"metrics"}),
+    ],
+)
+def test_a_table_or_figure_depends_on_what_it_shows(identifier: str, stages: set[str]) -> None:
+    path = ROOT / "config" / "demo.yaml"
+    graph = Graph(yaml.safe_load(path.read_text(encoding="utf-8")), [str(path)])
+    shown = {**graph.tables, **graph.figures}[identifier]
+    assert {file.split("/")[2] for file in graph.inputs(shown)} == stages
+    others = [name for name in graph.configuration.comparisons if name not in identifier]
+    assert not any(f"/{name}.json" in file for file in graph.inputs(shown) for name in others)

@@ -1,5 +1,5 @@
 # What every rule file shares: the checked configuration and the files that it asks for.
-import re
+import os
 import sys
 from os.path import relpath
 from pathlib import Path
@@ -7,35 +7,26 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from e2rank_eval.errors import SuiteError
-from e2rank_eval.graph import FIGURE_SUFFIXES, TABLE_SUFFIXES, Graph, lead
+from e2rank_eval.graph import FIGURE_SUFFIXES, TABLE_SUFFIXES, Graph
 from e2rank_eval.config.entries import models as registered_models
 from e2rank_eval.paper.runs import registry as published_runs
 from e2rank_eval.store import layout as places
 
 ENVIRONMENT = "../../environment.yml"
 
-# A dry run shows the whole grid; a run leaves out of the paper's tables what this machine lacks.
-DRY_RUN = any(
-    re.fullmatch("--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", argument) for argument in sys.argv
-)
-
 try:
-    GRAPH = Graph(
-        config,
-        ", ".join(map(relpath, workflow.configfiles)) or "--config",
-        whole=DRY_RUN,
-    )
+    GRAPH = Graph(config, [relpath(path) for path in workflow.configfiles])
 except SuiteError as error:
     raise WorkflowError(f"error: {error}") from error
 
 CONFIG = GRAPH.configuration
 GRAPH.pin()
-lead(elsewhere=workflow.remote_exec)
 
-
-onstart:
-    for missing in GRAPH.artefacts.left_out_summary():
-        print(f"left out: {missing}", file=sys.stderr)
+# Shell lines find the e2rank-eval beside this Python, and die with the process that leads the workflow; a job that a
+# scheduler started leads itself, for the process that asked for it may be on another machine.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+if workflow.remote_exec or "E2RANK_EVAL_LEADER" not in os.environ:
+    os.environ["E2RANK_EVAL_LEADER"] = str(os.getpid())
 
 
 wildcard_constraints:

@@ -49,24 +49,3 @@ rule compare:
         ),
     shell:
         "e2rank-eval compare {wildcards.comparison} --config {params.config} 2>&1 | tee {log}"
-
-
-rule compare_published:
-    input:
-        candidates=GRAPH.published_bm25_files(),
-    output:
-        comparison=GRAPH.path(places.PUBLISHED_BM25),
-    log:
-        f"{GRAPH.root}/logs/compare_published.log",
-    benchmark:
-        f"{GRAPH.root}/benchmarks/compare_published.tsv"
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        config=GRAPH.config,
-    shell:
-        "e2rank-eval compare-published --config {params.config} --output {output.comparison} 2>&1 | tee {log}"

@@ -1,5 +1,5 @@
-# The paper's tables and figures, and analyses beyond them: `snakemake table1`, `snakemake figure2`, or
-# `snakemake paper` for all. A table asks for what this machine can make and shows what the rest needs.
+# Targets of the paper's tables and figures, and of analyses beyond them: `snakemake table1`, `snakemake figure2`, or
+# `snakemake paper` for all. `datasets` and `systems` of the configuration say which columns and rows are run.
 
 
 rule published_run:
@@ -28,32 +28,13 @@ for artefact in CONFIG.artefacts:
         name:
             artefact
         input:
-            GRAPH.artefacts.inputs(artefact),
-        output:
-            GRAPH.artefacts.files(artefact),
-        log:
-            f"{GRAPH.root}/logs/paper/{artefact}.log",
-        benchmark:
-            f"{GRAPH.root}/benchmarks/paper/{artefact}.tsv"
-        conda:
-            ENVIRONMENT
-        threads: 1
-        resources:
-            mem_mb=2000,
-            runtime=20,
-        params:
-            config=GRAPH.config,
-            artefact=artefact,
-            verb="figure" if artefact in GRAPH.drawn else "table",
-            shown=GRAPH.values,
-        shell:
-            "e2rank-eval {params.verb} {params.artefact} --config {params.config} 2>&1 | tee {log}"
+            GRAPH.artefact_files(artefact),
 
 
 rule paper:
     input:
         [
             file
-            for artefact in GRAPH.artefacts.shown.artefacts
-            for file in GRAPH.artefacts.files(artefact)
+            for artefact in CONFIG.artefacts
+            for file in GRAPH.artefact_files(artefact)
         ],

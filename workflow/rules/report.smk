@@ -1,13 +1,10 @@
-# Tables, figures and the site, all from stored results. Labels, titles and notes are of the configuration,
-# so that a change there draws them anew.
+# Tables, figures and the site, all from stored results: each depends on what it shows, and on the labels, titles and
+# notes of the configuration that it shows them with.
 
 
 rule table:
     input:
-        comparisons=GRAPH.comparison_files(),
-        mteb=GRAPH.mteb_files(),
-        metrics=GRAPH.reranking_files(places.METRICS, GRAPH.shown_rerankings),
-        latency=GRAPH.latency_files(),
+        lambda wildcards: GRAPH.inputs(GRAPH.tables[wildcards.table]),
     output:
         report(
             GRAPH.path(places.TABLE, suffix="html"),
@@ -32,16 +29,14 @@ rule table:
         runtime=20,
     params:
         config=GRAPH.config,
-        shown=GRAPH.values,
+        shown=lambda wildcards: GRAPH.shown_settings(GRAPH.tables[wildcards.table]),
     shell:
         "e2rank-eval table {wildcards.table} --config {params.config} 2>&1 | tee {log}"
 
 
 rule figure:
     input:
-        comparisons=GRAPH.comparison_files(),
-        metrics=GRAPH.reranking_files(places.METRICS, GRAPH.shown_rerankings),
-        latency=GRAPH.latency_files(),
+        lambda wildcards: GRAPH.inputs(GRAPH.figures[wildcards.figure]),
     output:
         report(
             GRAPH.path(places.FIGURE, suffix="svg"),
@@ -66,22 +61,24 @@ rule figure:
         runtime=20,
     params:
         config=GRAPH.config,
-        shown=GRAPH.values,
+        shown=lambda wildcards: GRAPH.shown_settings(GRAPH.figures[wildcards.figure]),
     shell:
         "e2rank-eval figure {wildcards.figure} --config {params.config} 2>&1 | tee {log}"
 
 
 rule site:
     input:
-        datasets=GRAPH.dataset_files(GRAPH.retrieved_datasets()),
-        candidates=GRAPH.candidate_files(GRAPH.shown_retrievals),
-        runs=GRAPH.reranking_files(places.RUN, GRAPH.shown_rerankings),
-        statistics=GRAPH.reranking_files(places.STATISTICS, GRAPH.shown_rerankings),
-        metrics=GRAPH.reranking_files(places.METRICS, GRAPH.shown_rerankings),
+        datasets=GRAPH.dataset_files(
+            sorted({d for one in GRAPH.retrievals.values() for d in one})
+        ),
+        candidates=GRAPH.candidate_files(GRAPH.retrievals),
+        runs=GRAPH.run_files(places.RUN, GRAPH.rerankings),
+        statistics=GRAPH.run_files(places.STATISTICS, GRAPH.rerankings),
+        metrics=GRAPH.run_files(places.METRICS, GRAPH.rerankings),
         comparisons=GRAPH.comparison_files(),
         latency=GRAPH.latency_files(),
-        tables=GRAPH.table_files(),
-        figures=GRAPH.figure_files(),
+        tables=GRAPH.table_files(GRAPH.tables),
+        figures=GRAPH.figure_files(GRAPH.figures),
     output:
         index=report(
             GRAPH.path(places.SITE), caption="../report/site.rst", category="Site"

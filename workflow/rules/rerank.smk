@@ -27,23 +27,23 @@ rule rerank_part:
 
 # Runs and statistics: one job per (first stage, reranker) takes all its data sets, so that its weights load
 # once. A data set that is added reruns the job; its finished shards make that cheap.
-for (first_stage, reranker), rest, names in GRAPH.rerank_jobs():
+for (first_stage, reranker), names in GRAPH.rerankings.items():
 
     rule:
         name:
-            f"rerank-{first_stage}-{reranker}{rest}"
+            f"rerank-{first_stage}-{reranker}"
         input:
             datasets=GRAPH.dataset_files(names),
             candidates=GRAPH.candidate_files({first_stage: names}),
             models=GRAPH.model_records("rerankers", reranker),
             parts=GRAPH.rerank_parts({(first_stage, reranker): names}),
         output:
-            runs=GRAPH.reranking_files(places.RUN, {(first_stage, reranker): names}),
-            statistics=GRAPH.reranking_files(places.STATISTICS, {(first_stage, reranker): names}),
+            runs=GRAPH.run_files(places.RUN, {(first_stage, reranker): names}),
+            statistics=GRAPH.run_files(places.STATISTICS, {(first_stage, reranker): names}),
         log:
-            f"{GRAPH.root}/logs/rerank/{first_stage}/{reranker}{rest}.log",
+            f"{GRAPH.root}/logs/rerank/{first_stage}/{reranker}.log",
         benchmark:
-            f"{GRAPH.root}/benchmarks/rerank/{first_stage}/{reranker}{rest}.tsv"
+            f"{GRAPH.root}/benchmarks/rerank/{first_stage}/{reranker}.tsv"
         conda:
             ENVIRONMENT
         threads: CONFIG.threads

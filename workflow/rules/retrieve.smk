@@ -27,11 +27,11 @@ rule encode_part:
 
 
 # Candidates: one job per first stage takes all its data sets, so that its model loads once.
-for first_stage, rest, names in GRAPH.retrieve_jobs():
+for first_stage, names in GRAPH.retrievals.items():
 
     rule:
         name:
-            f"retrieve-{first_stage}{rest}"
+            f"retrieve-{first_stage}"
         input:
             datasets=GRAPH.dataset_files(names),
             models=GRAPH.model_records("first_stages", first_stage),
@@ -39,9 +39,9 @@ for first_stage, rest, names in GRAPH.retrieve_jobs():
         output:
             candidates=GRAPH.candidate_files({first_stage: names}),
         log:
-            f"{GRAPH.root}/logs/retrieve/{first_stage}{rest}.log",
+            f"{GRAPH.root}/logs/retrieve/{first_stage}.log",
         benchmark:
-            f"{GRAPH.root}/benchmarks/retrieve/{first_stage}{rest}.tsv"
+            f"{GRAPH.root}/benchmarks/retrieve/{first_stage}.tsv"
         conda:
             ENVIRONMENT
         threads: CONFIG.threads

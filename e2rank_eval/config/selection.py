@@ -1,0 +1,90 @@
+"""The part of a configuration that its ``datasets`` and ``systems`` select."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from e2rank_eval.config.artefacts import ArtefactSettings, FigureArtefact
+from e2rank_eval.config.experiment import Configuration
+
+
+def selected(configuration: Configuration) -> Configuration:
+    """Return ``configuration`` without what is not run.
+
+    Comparisons, latency and mteb entries, sweeps and figures keep the data sets and systems that run, and
+    are dropped where too few are left to show anything. Tables of the paper stay whole: rows and columns
+    that are not run show their published values.
+    """
+    return _Selection(configuration).configuration()
+
+
+class _Selection:
+    def __init__(self, whole: Configuration) -> None:
+        self._whole = whole
+        names = [name for name in whole.rerankers if whole.selects("*", name)]
+        self._models = {getattr(whole.rerankers[name], "model", None) for name in names}
+
+    def configuration(self) -> Configuration:
+        sections: dict[str, dict[str, Any]] = {
+            section: dict(entries)
+            for section, entries in (
+                ("comparisons", self._comparisons()), ("latency", self._latency()),
+                ("sweeps", self._sweeps()), ("mteb", self._mteb()),
+            )
+        }  # fmt: skip
+        sections["artefacts"] = {
+            name: kept
+            for name, one in self._whole.artefacts.items()
+            if (kept := self._figure(one, sections) if isinstance(one, FigureArtefact) else one)
+        }
+        return self._whole.model_copy(update=sections)
+
+    def _datasets(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if self._whole.datasets[name].run]
+
+    def _rows(self, first_stage: str, rerankers: Sequence[str]) -> list[str]:
+        return [name for name in rerankers if self._whole.selects(first_stage, name)]
+
+    def _comparisons(self) -> Iterator[tuple[str, Any]]:
+        for name, one in self._whole.comparisons.items():
+            kept = {
+                "datasets": self._datasets(one.datasets),
+                "rerankers": self._rows(one.first_stage, one.rerankers),
+                "baselines": self._rows(one.first_stage, one.baselines),
+            }
+            if all(kept.values()):
+                yield name, one.model_copy(update=kept)
+
+    def _latency(self) -> Iterator[tuple[str, Any]]:
+        for name, one in self._whole.latency.items():
+            rerankers = self._rows(one.first_stage, one.rerankers)
+            if rerankers and self._datasets([one.dataset]):
+                yield name, one.model_copy(update={"rerankers": rerankers})
+
+    def _sweeps(self) -> Iterator[tuple[str, Any]]:
+        for name, one in self._whole.sweeps.items():
+            points = {n: r for n, r in one.points.items() if self._whole.selects(one.first_stage, r)}
+            if len(points) > 1 and (datasets := self._datasets(one.datasets)):
+                yield name, one.model_copy(update={"datasets": datasets, "points": points})
+
+    def _mteb(self) -> Iterator[tuple[str, Any]]:
+        """Entries with the models that a selected system uses."""
+        for name, one in self._whole.mteb.items():
+            kept = {
+                "models": [m for m in one.models if m in self._models or not self._whole.systems],
+                "rerankers": self._rows("*", one.rerankers),
+            }
+            if any(kept.values()):
+                yield name, one.model_copy(update=kept)
+
+    def _figure(self, figure: FigureArtefact, sections: dict[str, dict[str, Any]]) -> ArtefactSettings | None:
+        if figure.section:
+            return figure if figure.of in sections.get(figure.section, self._whole.artefacts) else None
+        stage = str(figure.first_stage)
+        kept = {
+            "datasets": self._datasets(figure.datasets),
+            "rerankers": self._rows(stage, figure.rerankers),
+        }
+        comparable = figure.against is None or self._whole.selects(stage, figure.against)
+        return figure.model_copy(update=kept) if comparable and all(kept.values()) else None

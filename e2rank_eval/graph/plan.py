@@ -1,0 +1,167 @@
+"""What tables would take before anything runs: tokens, FLOPs, device hours and disk, run by run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from e2rank_eval.config import Configuration, entries
+from e2rank_eval.config.entries import ModelEntry
+from e2rank_eval.datasets.planning import size_of
+from e2rank_eval.errors import InputError
+from e2rank_eval.graph.files import RunKey
+from e2rank_eval.paper.grid import TaskSource, sources
+from e2rank_eval.planning.costs import CHARACTERS_PER_TOKEN, TOKENS_PER_WORD, Lengths, Tokens, flops, tokens
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import read_json
+from e2rank_eval.store.layout import Layout
+
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+_SCALE = {"K": 1e3, "M": 1e6, "B": 1e9}
+
+
+class Device(NamedTuple):
+    """``tflops`` is the peak rate, ``utilisation`` the share of it that is reached; both are assumptions."""
+
+    tflops: float
+    utilisation: float
+
+
+def plan(
+    configuration: Configuration, names: Iterable[str], layout: Layout, device: Device
+) -> dict[str, Any]:
+    """Return runs, totals and disk of tables and figures, each run once however many of them show it.
+
+    ``queries``, ``tokens``, ``flops`` and ``hours`` are None where the registry does not state the size of a
+    data set. ``lengths`` of its texts are ``measured`` on the stored collection, ``stated`` by a source
+    or ``assumed``.
+
+    Raises
+    ------
+    InputError
+        When a table's row is not one of the paper's.
+    """
+    found = [one for name in names for one in sources(configuration, name) if not isinstance(one, TaskSource)]
+    keys = list(dict.fromkeys(one.key for one in found if one.dataset))
+    planned = _Plan(configuration, layout, device)
+    rows = [
+        planned.retrieval(*pair) for pair in dict.fromkeys((stage, dataset) for dataset, stage, _ in keys)
+    ]
+    rows += [planned.reranking(key) for key in keys]
+    shown = [row for row in rows if row is not None]
+    totals = {unit: sum(row[unit] or 0 for row in shown) for unit in ("tokens", "flops", "hours")}
+    return {
+        "runs": shown,
+        **totals,
+        "unknown": sum(row["hours"] is None for row in shown),
+        **device._asdict(),
+        "assumed_characters": _known_lengths()["assumed"],
+        **_disk(configuration, keys),
+    }
+
+
+def parameters(entry: ModelEntry) -> float:
+    """Return the number that an entry states: 22,700,000 for ``22.7M``.
+
+    Raises
+    ------
+    InputError
+        When the entry states it otherwise.
+    """
+    match = re.fullmatch(r"([0-9.]+)([KMB])", entry.parameters)
+    if match is None:
+        raise InputError(
+            f"{entry.title}: parameters {entry.parameters!r} is not a size", hint="write 0.6B or 22.7M"
+        )
+    return float(match[1]) * _SCALE[match[2]]
+
+
+class _Plan:
+    def __init__(self, configuration: Configuration, layout: Layout, device: Device) -> None:
+        self._configuration = configuration
+        self._layout = layout
+        self._device = device
+
+    def retrieval(self, first_stage: str, dataset: str) -> dict[str, Any] | None:
+        """Encoding corpus and queries with a model; other first stages compute next to nothing."""
+        model = self._configuration.first_stages[first_stage].model
+        documents, queries, lengths = self._size(dataset)
+        read = None
+        if documents is not None:
+            read = documents * lengths.document + (queries or 0) * lengths.query
+        return self._row("retrieve", first_stage, dataset, read, model)
+
+    def reranking(self, key: RunKey) -> dict[str, Any] | None:
+        dataset, first_stage, reranker = key
+        settings = self._configuration.rerankers[reranker]
+        _, queries, lengths = self._size(dataset)
+        one = tokens(settings, lengths, self._configuration.depth_of(first_stage))
+        total = None if queries is None else queries * (one.read + one.written)
+        model = getattr(settings, "model", None)
+        return self._row("rerank", f"{first_stage} / {reranker}", dataset, total, model)
+
+    def _row(
+        self, stage: str, system: str, dataset: str, used: float | None, model: str | None
+    ) -> dict[str, Any] | None:
+        if model is None:
+            return None
+        operations = None if used is None else flops(parameters(entries.model(model)), Tokens(used))
+        rate = self._device.tflops * 1e12 * self._device.utilisation
+        _, queries, lengths = self._size(dataset)
+        return {
+            "stage": stage,
+            "system": system,
+            "dataset": dataset,
+            "queries": queries,
+            "tokens": used,
+            "flops": operations,
+            "hours": None if operations is None else operations / rate / 3600,
+            "lengths": lengths.origin,
+        }
+
+    def _size(self, dataset: str) -> tuple[int | None, int | None, Lengths]:
+        """Documents, queries and their lengths: those stored, else those that the registry expects."""
+        path = self._layout.path(places.DATASET_MANIFEST, dataset=dataset)
+        if path.exists():
+            stored = read_json(path)
+            words = stored["statistics"]
+            query, document = (
+                TOKENS_PER_WORD * words[f"words_per_{side}"]["mean"] for side in ("query", "document")
+            )
+            return stored["documents"], stored["queries"], Lengths(query, document, "measured")
+        name = self._configuration.registry_id(dataset)
+        known = _known_lengths()
+        means = known.get(name or "", known["assumed"])
+        query, document = (means[side] / CHARACTERS_PER_TOKEN for side in ("query", "document"))
+        lengths = Lengths(query, document, "stated" if name in known else "assumed")
+        if name is None:
+            return None, None, lengths
+        entry = entries.dataset(name)
+        return entry.documents, self._configuration.datasets[dataset].queries or entry.queries, lengths
+
+
+def _disk(configuration: Configuration, keys: Iterable[RunKey]) -> dict[str, Any]:
+    """Bytes of downloads and of weights; ``unsized`` are data sets whose size no source states."""
+    keys = list(keys)
+    models = {getattr(configuration.rerankers[r], "model", None) for _, _, r in keys}
+    models |= {configuration.first_stages[stage].model for _, stage, _ in keys}
+    weights = [entries.model(name) for name in sorted(name for name in models if name)]
+    ids = {name: configuration.registry_id(name) for name in dict.fromkeys(key[0] for key in keys)}
+    sizes = {name: size_of(entries.dataset(one).sources[0]) for name, one in ids.items() if one}
+    return {
+        "weight_bytes": sum(parameters(entry) * _BYTES[entry.dtype] for entry in weights),
+        "dataset_bytes": sum(size or 0 for size in sizes.values()),
+        "unsized": [name for name, size in sizes.items() if size is None],
+    }
+
+
+@cache
+def _known_lengths() -> dict[str, dict[str, Any]]:
+    text = Path(__file__).with_name("lengths.yaml").read_text(encoding="utf-8")
+    found: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    return found

@@ -25,10 +25,10 @@ from encoder_throughput import MODEL
 from support.texts import docstrings
 from support.turns import medians
 
-from e2rank_eval.config import entries
 from e2rank_eval.datasets.registered import load_registered
-from e2rank_eval.datasets.sources.models import fetch_model
 from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.fetching import fetch_model
+from e2rank_eval.models.registry import registered_model
 
 
 class Body(torch.nn.Module):
@@ -131,7 +131,7 @@ def main() -> None:
     dataset = load_registered("lee", arguments.cache, seed=13).dataset
 
     def with_model(change: Callable[[Any], Any]) -> Any:
-        encoder: Any = load_encoder(folder, entries.model(MODEL), file_hashes={})
+        encoder: Any = load_encoder(folder, registered_model(MODEL), file_hashes={})
         encoder.states.model = change(encoder.states.model)
         return encoder
 

@@ -24,13 +24,13 @@ import torch
 from support.texts import docstrings
 from support.turns import medians
 
-from e2rank_eval.config import E2RankSettings, ListwiseSettings, entries
-from e2rank_eval.config.entries import ModelEntry
-from e2rank_eval.datasets.sources.models import fetch_model
+from e2rank_eval.config import E2RankSettings, ListwiseSettings
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.language_models.base import Generation, Message
 from e2rank_eval.models.language_models.load import load_language_model
+from e2rank_eval.models.registry import ModelEntry, registered_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.e2rank import E2RankReranker
 from e2rank_eval.rerankers.listwise import ListwiseReranker
@@ -68,7 +68,7 @@ def random_qwen3(folder: Path, tokenizer: Path) -> ModelEntry:
     Qwen3ForCausalLM(Qwen3Config(**QWEN3_06B)).to(torch.bfloat16).save_pretrained(folder)
     AutoTokenizer.from_pretrained(tokenizer, local_files_only=True).save_pretrained(folder)
     changes = {"title": "random Qwen3-0.6B", "format": "transformers", "dtype": "bfloat16"}
-    return entries.model(MODEL).model_copy(update=changes)
+    return registered_model(MODEL).model_copy(update=changes)
 
 
 def candidates_of(model: Any, count: int, tokens: int) -> CandidateList:
@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    entry = entries.model(MODEL)
+    entry = registered_model(MODEL)
     folder = fetch_model(MODEL, given.cache).path
     if not torch.cuda.is_available():
         measure(folder, entry, given)

@@ -22,10 +22,11 @@ from support.texts import docstrings
 from support.turns import medians
 from transformers import AutoModel, AutoTokenizer
 
-from e2rank_eval.config import E2RankSettings, entries
-from e2rank_eval.datasets.sources.models import fetch_model
+from e2rank_eval.config import E2RankSettings
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.fetching import fetch_model
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.e2rank import E2RankReranker
@@ -90,7 +91,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    entry = entries.model(given.model)
+    entry = registered_model(given.model)
     folder = fetch_model(given.model, given.cache).path
     loadable = loadable_folder(folder, entry.format)
     settings = E2RankSettings(family="e2rank", model=given.model, prompt_documents=PROMPT_DOCUMENTS)

@@ -17,9 +17,9 @@ import torch
 from support.texts import docstrings
 from support.turns import medians
 
-from e2rank_eval.config import entries
-from e2rank_eval.datasets.sources.models import fetch_model
 from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.fetching import fetch_model
+from e2rank_eval.models.registry import registered_model
 
 MODEL = "all-minilm-l6-v2"
 
@@ -38,7 +38,7 @@ def main() -> None:
 
     texts = docstrings(arguments.documents)
     folder = fetch_model(MODEL, arguments.cache).path
-    ours = load_encoder(folder, entries.model(MODEL), file_hashes={})
+    ours = load_encoder(folder, registered_model(MODEL), file_hashes={})
     peer = SentenceTransformer(str(folder), device="cpu")
     for what, size in (("a corpus", len(texts)), ("the candidates of one query", 100), ("few documents", 20)):
         some = texts[:size]

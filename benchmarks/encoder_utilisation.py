@@ -20,12 +20,12 @@ from support.texts import docstrings
 from support.turns import medians
 from transformers import AutoConfig, AutoModel
 
-from e2rank_eval.config import entries
-from e2rank_eval.datasets.sources.models import fetch_model
 from e2rank_eval.evaluation.flops import read_shape
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.load import load_encoder
 from e2rank_eval.models.encoders.packing import PACK_TOKENS
+from e2rank_eval.models.fetching import fetch_model
+from e2rank_eval.models.registry import registered_model
 
 MODELS = ("all-minilm-l6-v2", "smollm2-135m-instruct-q4")
 
@@ -56,7 +56,7 @@ def run_products(products: list[tuple[int, torch.Tensor, torch.Tensor]]) -> None
 
 
 def measure(name: str, given: argparse.Namespace) -> None:
-    entry = entries.model(name)
+    entry = registered_model(name)
     folder = fetch_model(name, given.cache).path
     encoder = load_encoder(folder, entry, file_hashes={})
     body = loadable_folder(folder, entry.format)

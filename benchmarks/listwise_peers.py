@@ -37,10 +37,11 @@ from support.judges import Counted, Order, as_answer, better, by_pairs, judges, 
 from support.texts import docstrings
 from support.turns import medians
 
-from e2rank_eval.config import ListwiseSettings, entries
-from e2rank_eval.datasets.sources.models import fetch_model
+from e2rank_eval.config import ListwiseSettings
+from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.language_models.base import Generation
 from e2rank_eval.models.language_models.load import load_language_model
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranking
 from e2rank_eval.rerankers.decoding import Written
 from e2rank_eval.rerankers.listwise import ListwiseReranker
@@ -178,7 +179,7 @@ class Side:
 
 def with_the_model(given: argparse.Namespace) -> None:
     folder = fetch_model(MODEL, given.cache).path
-    model: Any = load_language_model(folder, entries.model(MODEL), file_hashes={})
+    model: Any = load_language_model(folder, registered_model(MODEL), file_hashes={})
     queries = [Query(f"q{number}", text) for number, text in enumerate(QUERIES[: given.queries])]
     drawn = docstrings(len(queries) * given.candidates)
     lists = [candidates(query.id, drawn[number :: len(queries)]) for number, query in enumerate(queries)]

@@ -20,7 +20,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from e2rank_eval.config.entries import ModelEntry
+from e2rank_eval.models.registry import ModelEntry
 
 CORPUS = [
     "Rank the passages below by how well they answer the search query, and say yes or no.",

@@ -10,13 +10,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import entries, load_mapping
-from e2rank_eval.config.entries import HubSource, IrDatasetsSource, LocalSource, Source, UrlSource
+from e2rank_eval.config import load_mapping
 from e2rank_eval.datasets.planning import plan
+from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.datasets.sources import hub
 from e2rank_eval.datasets.sources.fetch import described, offline
+from e2rank_eval.datasets.sources.kinds import HubSource, IrDatasetsSource, LocalSource, Source, UrlSource
 from e2rank_eval.graph import Graph
 from e2rank_eval.graph.plan import parameters
+from e2rank_eval.models.registry import registered_model
 
 Finding = dict[str, Any]
 
@@ -53,7 +55,7 @@ def examine(config: Path) -> list[Finding]:
 def _probe(ids: Sequence[str]) -> None:
     """Ask every host once, side by side: one that does not answer costs seconds."""
     if not offline():
-        found = [source for name in ids for source in entries.dataset(name).sources]
+        found = [source for name in ids for source in registered_dataset(name).sources]
         hosts = {_host(source) for source in found if isinstance(source, UrlSource)}
         with ThreadPoolExecutor() as pool:
             list(pool.map(hub.answers, [hub.endpoint(), *sorted(hosts)]))
@@ -61,7 +63,7 @@ def _probe(ids: Sequence[str]) -> None:
 
 def _packages(graph: Graph, models: Sequence[str]) -> Iterator[Finding]:
     engines = {"llama.cpp": "xllamacpp", "vllm": "vllm"}
-    wanted = {engines.get(str(entries.model(name).engine)) for name in models}
+    wanted = {engines.get(str(registered_model(name).engine)) for name in models}
     optional = {name: name in wanted for name in engines.values()} | {"mteb": bool(graph.mteb_jobs)}
     for name, needed in {**dict.fromkeys(_NEEDED, True), **optional}.items():
         try:
@@ -79,8 +81,8 @@ def _gpu(models: Sequence[str]) -> Iterator[Finding]:
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         yield _finding("GPU", "yes", f"{names}; {cores}")
         return
-    large = [name for name in models if parameters(entries.model(name)) >= _SLOW_ON_A_CPU]
-    large = [name for name in large if entries.model(name).server is None]
+    large = [name for name in models if parameters(registered_model(name)) >= _SLOW_ON_A_CPU]
+    large = [name for name in large if registered_model(name).server is None]
     wanted = f"needed for {', '.join(large)}" if large else "not needed here"
     yield _finding(
         "GPU", "no" if large else "note", f"none seen by torch {torch.__version__}; {wanted}; {cores}"
@@ -119,11 +121,11 @@ def _dataset(name: str, cache: Path) -> Finding:
         return _finding(f"data set {name}", "yes", f"{row['state']}: {row['from']}")
     if row["state"] == "needs you":
         return _finding(f"data set {name}", "no", row["registration"] or row["from"])
-    return _resolved(f"data set {name}", entries.dataset(name).sources)
+    return _resolved(f"data set {name}", registered_dataset(name).sources)
 
 
 def _model(name: str, cache: Path) -> Finding:
-    entry = entries.model(name)
+    entry = registered_model(name)
     if entry.server is not None:
         key = entry.server.key_variable
         there = not key or key in os.environ

@@ -32,19 +32,20 @@ def list_(
 
 
 def _listing(what: str, config: Path) -> list[dict[str, Any]]:
-    from e2rank_eval.config import entries
+    from e2rank_eval.datasets.registry import registered_datasets
+    from e2rank_eval.models.registry import registered_models
 
     if what == "datasets":
         return [
             {"name": name, "title": entry.title, "licence": entry.licence,
              "documents": entry.documents or "varies"}
-            for name, entry in entries.datasets().items()
+            for name, entry in registered_datasets().items()
         ]  # fmt: skip
     if what == "models":
         return [
             {"name": name, "title": entry.title, "kind": entry.kind, "parameters": entry.parameters,
              "licence": entry.licence, "trained for E2Rank": "yes" if entry.trained_for_e2rank else "no"}
-            for name, entry in entries.models().items()
+            for name, entry in registered_models().items()
         ]  # fmt: skip
     if what == "rerankers":
         from e2rank_eval.rerankers.families import families

@@ -42,13 +42,14 @@ def fetch(
 
     Example: e2rank-eval fetch --all --dry-run
     """
-    from e2rank_eval.config import DatasetSettings, entries
+    from e2rank_eval.config import DatasetSettings
     from e2rank_eval.datasets.fetch import fetch_dataset
-    from e2rank_eval.datasets.sources.models import fetch_model, write_model_record
+    from e2rank_eval.datasets.registry import registered_datasets
+    from e2rank_eval.models.fetching import fetch_model, write_model_record
 
     configuration, layout = open_configuration(config)
     if every:
-        registered = {name: DatasetSettings() for name in entries.datasets()}
+        registered = {name: DatasetSettings() for name in registered_datasets()}
         configuration = configuration.model_copy(update={"datasets": registered | configuration.datasets})
     chosen = names or ([] if model else list(configuration.datasets))
     for name in chosen:

@@ -35,7 +35,8 @@ def json_schema(of: SchemaOf) -> dict[str, Any]:
     from pydantic import TypeAdapter
 
     from e2rank_eval.config import Configuration, TrainingFile
-    from e2rank_eval.config.entries import DatasetEntry, ModelEntry
+    from e2rank_eval.datasets.registry import DatasetEntry
+    from e2rank_eval.models.registry import ModelEntry
 
     types: dict[SchemaOf, Any] = {
         SchemaOf.CONFIG: Configuration,

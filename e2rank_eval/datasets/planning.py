@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import entries
-from e2rank_eval.config.entries import DatasetEntry, HubSource, LocalSource, Source, UrlSource
 from e2rank_eval.datasets.registered import fetched_folder, own_folder
+from e2rank_eval.datasets.registry import DatasetEntry, registered_dataset
 from e2rank_eval.datasets.sources.fetch import described, recorded_source
+from e2rank_eval.datasets.sources.kinds import HubSource, LocalSource, Source, UrlSource
 
 
 def plan(names: Iterable[str], cache: Path) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def plan(names: Iterable[str], cache: Path) -> list[dict[str, Any]]:
     """
     rows = []
     for name in names:
-        entry = entries.dataset(name)
+        entry = registered_dataset(name)
         state, origin, size = _state(name, entry, cache)
         rows.append(
             {

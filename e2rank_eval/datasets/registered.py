@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import entries
-from e2rank_eval.config.entries import DatasetEntry, LocalSource
 from e2rank_eval.datasets import beir_folder, bright, hub_layout, lee, pydoc, trec_dl
 from e2rank_eval.datasets.collection import Collection
+from e2rank_eval.datasets.registry import DatasetEntry, registered_dataset
 from e2rank_eval.datasets.sources.fetch import fetch
+from e2rank_eval.datasets.sources.kinds import LocalSource
 from e2rank_eval.datasets.validation import check_counts
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset
@@ -76,7 +76,7 @@ def load_registered(identifier: str, cache: Path, *, seed: int) -> Collection:
     UnavailableError
         When no source could be used.
     """
-    entry = entries.dataset(identifier)
+    entry = registered_dataset(identifier)
     own = own_folder(identifier)
     if own is not None:
         collection = _own(identifier, entry, own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from e2rank_eval.config.entries import DatasetEntry
+from e2rank_eval.datasets.registry import DatasetEntry
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset
 

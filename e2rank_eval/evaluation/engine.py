@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from e2rank_eval.config import RerankerSettings, entries
+from e2rank_eval.config import RerankerSettings
 from e2rank_eval.evaluation.flops import TransformerShape, matmul_rate, read_shape
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.loading import Models
+from e2rank_eval.models.registry import registered_model
 
 _IN_PROCESS = ("sentence-transformers", "transformers", "gguf")
 """Formats that transformers can run here: without a prefix cache between calls, and not compiled."""
@@ -36,7 +37,7 @@ def engine_of(settings: RerankerSettings, models: Models) -> Engine:
     name = getattr(settings, "model", None)
     if name is None:
         return Engine()
-    entry = entries.model(name)
+    entry = registered_model(name)
     if entry.engine != "transformers" or entry.format not in _IN_PROCESS:
         return Engine()
     folder = loadable_folder(models.path(name), entry.format)

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 import yaml
 
-from e2rank_eval.config import Configuration, Strict, entries
+from e2rank_eval.config import Configuration, Strict
 from e2rank_eval.datasets.beir_folder import find
+from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import write_text
 
@@ -88,7 +90,7 @@ class Files:
         whole = [name for name, one in self.configuration.datasets.items() if one.slice_of is None]
         ids = {name: self.configuration.registry_id(name) for name in whole}
         known = {
-            name: entries.dataset(identifier).sources[0] for name, identifier in ids.items() if identifier
+            name: registered_dataset(identifier).sources[0] for name, identifier in ids.items() if identifier
         }
         return [name for name, source in known.items() if source.kind not in ("generated", "local")]
 
@@ -163,4 +165,4 @@ class Files:
 
 
 def _entries(models: Sequence[str]) -> dict[str, Any]:
-    return {model: entries.model(model).model_dump(mode="json") for model in models}
+    return {model: registered_model(model).model_dump(mode="json") for model in models}

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from e2rank_eval.config import Configuration, entries
-from e2rank_eval.config.entries import ModelEntry
+from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.planning import size_of
+from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.files import RunKey
+from e2rank_eval.models.registry import ModelEntry, registered_model
 from e2rank_eval.paper.grid import TaskSource, sources
 from e2rank_eval.planning.costs import CHARACTERS_PER_TOKEN, TOKENS_PER_WORD, Lengths, Tokens, flops, tokens
 from e2rank_eval.store import layout as places
@@ -110,7 +111,7 @@ class _Plan:
     ) -> dict[str, Any] | None:
         if model is None:
             return None
-        operations = None if used is None else flops(parameters(entries.model(model)), Tokens(used))
+        operations = None if used is None else flops(parameters(registered_model(model)), Tokens(used))
         rate = self._device.tflops * 1e12 * self._device.utilisation
         _, queries, lengths = self._size(dataset)
         return {
@@ -141,7 +142,7 @@ class _Plan:
         lengths = Lengths(query, document, "stated" if name in known else "assumed")
         if name is None:
             return None, None, lengths
-        entry = entries.dataset(name)
+        entry = registered_dataset(name)
         return entry.documents, self._configuration.datasets[dataset].queries or entry.queries, lengths
 
 
@@ -150,9 +151,9 @@ def _disk(configuration: Configuration, keys: Iterable[RunKey]) -> dict[str, Any
     keys = list(keys)
     models = {getattr(configuration.rerankers[r], "model", None) for _, _, r in keys}
     models |= {configuration.first_stages[stage].model for _, stage, _ in keys}
-    weights = [entries.model(name) for name in sorted(name for name in models if name)]
+    weights = [registered_model(name) for name in sorted(name for name in models if name)]
     ids = {name: configuration.registry_id(name) for name in dict.fromkeys(key[0] for key in keys)}
-    sizes = {name: size_of(entries.dataset(one).sources[0]) for name, one in ids.items() if one}
+    sizes = {name: size_of(registered_dataset(one).sources[0]) for name, one in ids.items() if one}
     return {
         "weight_bytes": sum(parameters(entry) * _BYTES[entry.dtype] for entry in weights),
         "dataset_bytes": sum(size or 0 for size in sizes.values()),

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import FigureArtefact, entries, parse_configuration, with_chosen
+from e2rank_eval.config import FigureArtefact, parse_configuration, with_chosen
+from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.files import Files, Key, RunKey
 from e2rank_eval.graph.trainings import Trainings
+from e2rank_eval.models.registry import registered_model, registered_models
 from e2rank_eval.paper.grid import LatencySource, TaskSource, entry_of, sources
 from e2rank_eval.report.index import Shown, figures, tables
 from e2rank_eval.store import layout as places
@@ -64,15 +66,15 @@ class Graph(Files):
         named = {model for one in defined if (model := getattr(one, "model", None))}
         try:
             for model in models:
-                if model in trained and model not in entries.models():
+                if model in trained and model not in registered_models():
                     config = self._origin.replace(",", "")
                     hint = f"train it: snakemake {trained[model]} --configfile {config}"
                     raise InputError(f"model {model!r} has yet to be trained", hint=hint)
             for model in [*models, *sorted(named - trained.keys())]:
-                entries.model(model)
+                registered_model(model)
             for name in self.configuration.datasets:
                 if identifier := self.configuration.registry_id(name):
-                    entries.dataset(identifier)
+                    registered_dataset(identifier)
         except InputError as error:
             raise InputError(error.problem, path=self._origin, hint=error.hint) from error
 

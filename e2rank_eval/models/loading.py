@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from e2rank_eval.config import entries
 from e2rank_eval.datasets.sources.fetch import Fetched
-from e2rank_eval.datasets.sources.models import fetch_model
 from e2rank_eval.models.encoders.base import Encoder
+from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.language_models.base import LanguageModel
+from e2rank_eval.models.registry import registered_model
 
 
 class ModelProvider(Protocol):
@@ -58,13 +58,13 @@ class Models:
             start = time.perf_counter()
             encoder = load_encoder(
                 fetched.path,
-                entries.model(name),
+                registered_model(name),
                 file_hashes=fetched.files,
                 prompt=prompt,
                 document_tokens=document_tokens,
             )
             self.load_seconds += time.perf_counter() - start
-            plain = entries.model(name).plain_model
+            plain = registered_model(name).plain_model
             if plain is not None:
                 encoder = PlainTexts(encoder, self.encoder(plain, document_tokens=document_tokens))
             elif self._vector_cache:
@@ -79,7 +79,7 @@ class Models:
             fetched = self._fetched(name)
             start = time.perf_counter()
             self._language_models[name] = load_language_model(
-                fetched.path, entries.model(name), file_hashes=fetched.files
+                fetched.path, registered_model(name), file_hashes=fetched.files
             )
             self.load_seconds += time.perf_counter() - start
         return self._language_models[name]

@@ -13,8 +13,8 @@ from mteb.abstasks.task_metadata import TaskMetadata
 from mteb.types import PromptType
 
 from e2rank_eval.config import line_of, load_mapping
-from e2rank_eval.config.entries import ModelEntry
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.rerankers.prompts.e2rank import query_input
 
 Instructions = Mapping[str, str | None]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from e2rank_eval.config import entries
-from e2rank_eval.datasets.sources.models import fetch_model
 from e2rank_eval.models.encoders.base import Encoder
 from e2rank_eval.models.encoders.cache import CachedEncoder
+from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.loading import Models
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.mteb_suite.encoder import MtebEncoder
 from e2rank_eval.mteb_suite.instructions import Instructions, TaskInputs
 from e2rank_eval.mteb_suite.metering import MeteredEncoder
@@ -35,7 +35,7 @@ def load_mteb_encoder(
     UnavailableError
         When no source could be used.
     """
-    entry = entries.model(name)
+    entry = registered_model(name)
     metered = MeteredEncoder(Models(cache, threads=threads, vector_cache=False).encoder(name))
     encoder: Encoder = CachedEncoder(metered, cache / "vectors") if keep_vectors else metered
     meta = model_meta(

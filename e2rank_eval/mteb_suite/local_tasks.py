@@ -19,10 +19,10 @@ from mteb.abstasks.task_metadata import TaskMetadata
 from pydantic import Field
 
 from e2rank_eval.config import Strict
-from e2rank_eval.config.entries import PackageSource
 from e2rank_eval.datasets import beir_folder
 from e2rank_eval.datasets.registered import load_registered, own_folder
 from e2rank_eval.datasets.sources.fetch import fetch
+from e2rank_eval.datasets.sources.kinds import PackageSource
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.mteb_suite import local_data
 from e2rank_eval.mteb_suite.local_data import TaskData

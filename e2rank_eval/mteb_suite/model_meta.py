@@ -7,8 +7,9 @@ from typing import Any
 
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 
-from e2rank_eval.config.entries import HubSource, ModelEntry
 from e2rank_eval.datasets.sources.fetch import Fetched
+from e2rank_eval.datasets.sources.kinds import HubSource
+from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.store.files import sha256_json
 
 _ORGANISATION = "e2rank-eval"
@@ -21,8 +22,8 @@ _TRAINING_CODE = "https://github.com/Alibaba-NLP/E2Rank"
 def mteb_name(name: str, entry: ModelEntry) -> str:
     """The hub repository of a model, which is its name on mteb's leaderboard.
 
-    >>> from e2rank_eval.config import entries
-    >>> mteb_name("e2rank-0.6b", entries.model("e2rank-0.6b"))
+    >>> from e2rank_eval.models.registry import registered_model
+    >>> mteb_name("e2rank-0.6b", registered_model("e2rank-0.6b"))
     'Alibaba-NLP/E2Rank-0.6B'
     """
     hub = _hub_source(entry)

@@ -15,7 +15,7 @@ from mteb.benchmarks.get_benchmark import _build_registry as mteb_benchmarks
 from mteb.get_tasks import _TASKS_REGISTRY as MTEB_TASKS
 from mteb.models.model_implementations import MODEL_REGISTRY
 
-from e2rank_eval.config import entries
+from e2rank_eval.models.registry import registered_models
 from e2rank_eval.mteb_suite.encoder import MtebEncoder
 from e2rank_eval.mteb_suite.loading import load_mteb_encoder
 from e2rank_eval.mteb_suite.local_tasks import local_task_class, local_tasks
@@ -43,7 +43,7 @@ def register(results: Path | str | None = None) -> None:
 def register_models() -> list[str]:
     """E2Rank's checkpoints, for ``mteb.get_model`` and ``mteb.get_model_meta``; returns their names."""
     registered = []
-    for name, entry in entries.models().items():
+    for name, entry in registered_models().items():
         known_as = mteb_name(name, entry)
         if entry.kind == "decoder" and known_as.startswith("Alibaba-NLP/E2Rank"):
             loader = partial(_load_for_mteb, registry_name=name)

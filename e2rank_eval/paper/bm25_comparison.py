@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import Configuration, FirstStageSettings, entries
-from e2rank_eval.config.entries import AnseriniBM25, BM25Setup, DatasetEntry
+from e2rank_eval.config import Configuration, FirstStageSettings
 from e2rank_eval.datasets.planning import plan
+from e2rank_eval.datasets.registry import AnseriniBM25, BM25Setup, DatasetEntry, registered_datasets
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_candidate_ids
@@ -74,7 +74,9 @@ def compare_published(configuration: Configuration, layout: Layout, config: Path
     """
     comparison = _Comparison(configuration, layout, config)
     return [
-        row for identifier, entry in entries.datasets().items() for row in comparison.rows(identifier, entry)
+        row
+        for identifier, entry in registered_datasets().items()
+        for row in comparison.rows(identifier, entry)
     ]
 
 
@@ -126,7 +128,7 @@ class _Comparison:
 
 def _other_data(identifier: str, entry: DatasetEntry) -> str:
     """Why a data set has no published value, where it is another version of one that has."""
-    registered = entries.datasets()
+    registered = registered_datasets()
     whole = [n for n, one in registered.items() if one.published_bm25 and identifier.startswith(f"{n}-")]
     if not whole:
         return "no BM25 is published"

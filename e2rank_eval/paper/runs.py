@@ -15,8 +15,8 @@ import yaml
 from pydantic import Field
 
 from e2rank_eval.config import Strict
-from e2rank_eval.config.entries import Sha256, UrlSource
 from e2rank_eval.datasets.sources.fetch import fetch
+from e2rank_eval.datasets.sources.kinds import Sha256, UrlSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.store.files import read_jsonl
 from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run

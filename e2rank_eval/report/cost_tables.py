@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.config.entries import Prices, prices_of
+from e2rank_eval.models.registry import Prices, prices_of
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.latency_tables import (
     MODE_LABELS,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from e2rank_eval.config import entries
-from e2rank_eval.config.entries import HubSource
+from e2rank_eval.datasets.sources.kinds import HubSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.significance import bootstrap_interval
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.paper.grid import GridCell, LatencySource, RunSource, Source, TaskSource, entry_of
 from e2rank_eval.report.collect import HEADLINE, Results
 from e2rank_eval.store import layout as places
@@ -134,7 +134,7 @@ def _quality(metrics: Metrics) -> Part:
 
 def _repositories(model: str) -> list[str]:
     """Folder names that mteb gives a model by its hub repository."""
-    sources = entries.model(model).sources
+    sources = registered_model(model).sources
     return [one.repository.replace("/", "__") for one in sources if isinstance(one, HubSource)]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from e2rank_eval.config import Configuration, E2RankSettings, FeedbackSettings, entries
+from e2rank_eval.config import Configuration, E2RankSettings, FeedbackSettings
+from e2rank_eval.models.registry import registered_model
 
 UNTRAINED = "untrained"
 """The mark of a model that is used for what it was never trained for."""
@@ -27,7 +28,7 @@ def is_untrained(configuration: Configuration, reranker: str) -> bool:
     settings = configuration.rerankers[reranker]
     if not isinstance(settings, E2RankSettings | FeedbackSettings):
         return False
-    model = entries.model(settings.model)
+    model = registered_model(settings.model)
     if isinstance(settings, E2RankSettings) and settings.prompt != "query-only":
         return not model.trained_for_e2rank
     return not model.trained_for_embedding

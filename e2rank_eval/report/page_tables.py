@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from e2rank_eval.config import RerankerSettings, entries
+from e2rank_eval.config import RerankerSettings
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.report.addresses import dataset_page, query_page, query_part
 from e2rank_eval.report.collect import HEADLINE, Results, RunKey
 from e2rank_eval.report.latency_tables import system_cell
@@ -61,7 +62,7 @@ def systems_table(results: Results) -> Table:
     for name in used:
         settings = configuration.rerankers[name]
         model = getattr(settings, "model", None)
-        entry = entries.model(model) if model else None
+        entry = registered_model(model) if model else None
         rows.append(
             (
                 Cell(name),

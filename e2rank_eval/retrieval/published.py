@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config.entries import HubSource
 from e2rank_eval.datasets.sources.fetch import Fetched, fetch
+from e2rank_eval.datasets.sources.kinds import HubSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import CandidateIds, Dataset
 from e2rank_eval.store.files import read_jsonl

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import Configuration, FirstStageSettings, entries
+from e2rank_eval.config import Configuration, FirstStageSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import ModelProvider
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.progress import track
 from e2rank_eval.records import CandidateIds, Dataset, Document
 from e2rank_eval.retrieval.base import Retriever, texts_in_blocks
@@ -177,7 +178,7 @@ def _sparse_builder(model: str, models: ModelProvider) -> Callable[[Collection[D
     # Imported here: torch takes seconds to load, and BM25 needs none of it.
     from e2rank_eval.retrieval.splade import Splade
 
-    encoder = Splade(models.path(model), entries.model(model))
+    encoder = Splade(models.path(model), registered_model(model))
     return lambda corpus: Sparse(corpus, encoder)
 
 

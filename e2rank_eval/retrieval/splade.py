@@ -12,10 +12,10 @@ from scipy.sparse import csr_matrix, vstack
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
-from e2rank_eval.config.entries import ModelEntry
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.batching import STABLE_TOKENS, Batch
 from e2rank_eval.models.encoders.memory import run_in_batches
+from e2rank_eval.models.registry import ModelEntry
 
 _BATCH_TOKENS = 2048
 """Each has a logit for every word of the vocabulary: 250 MB for the 30,522 of BERT."""

@@ -15,10 +15,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from e2rank_eval.config import BlendSettings, entries
+from e2rank_eval.config import BlendSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.models.loading import ModelProvider
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.progress import track
 from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
@@ -115,7 +116,7 @@ def load_teacher(models: ModelProvider, encoder: str, blend: BlendSettings | Non
     """Load the oracle teacher with vectors of ``encoder``; with ``blend`` it and a sparse model together."""
     if blend is None:
         return OracleTeacher(models.encoder(encoder))
-    sparse = Splade(models.path(blend.sparse), entries.model(blend.sparse))
+    sparse = Splade(models.path(blend.sparse), registered_model(blend.sparse))
     return BlendedTeacher(models.encoder(encoder), sparse, blend)
 
 

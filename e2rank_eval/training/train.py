@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from e2rank_eval.config import ListwiseRun, RunBase, Stage1Run, Stage2Run, TrainingFile, TrainingRun, entries
-from e2rank_eval.config.entries import ModelEntry
+from e2rank_eval.config import ListwiseRun, RunBase, Stage1Run, Stage2Run, TrainingFile, TrainingRun
 from e2rank_eval.datasets.sources.fetch import Fetched
-from e2rank_eval.datasets.sources.models import fetch_entry
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder
+from e2rank_eval.models.fetching import fetch_entry
+from e2rank_eval.models.registry import ModelEntry, read_models, registered_model
 from e2rank_eval.store.files import sha256_file, sha256_json, write_text
 from e2rank_eval.training.lists import read_lists
 from e2rank_eval.training.loop import Loop
@@ -83,13 +83,13 @@ def load_base(file: TrainingFile, settings: RunBase) -> tuple[str, ModelEntry, F
     """
     if settings.follows is None:
         name = str(settings.model)
-        entry = entries.model(name)
+        entry = registered_model(name)
     else:
         name = settings.follows
         path = file.output / name / ENTRY
         if not path.is_file():
             raise InputError("not trained yet", path=path, hint=f"train the run {name!r} of this file first")
-        entry = entries.read_models(path)[name]
+        entry = read_models(path)[name]
     return name, entry, fetch_entry(name, entry, file.cache)
 
 

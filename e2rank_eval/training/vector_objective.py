@@ -19,7 +19,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from e2rank_eval.config import InfoNCESettings, PromptSettings, Stage1Run, Stage2Run
-from e2rank_eval.config.entries import ModelEntry
 from e2rank_eval.datasets.sources.fetch import Fetched
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder, Vectors
@@ -30,6 +29,7 @@ from e2rank_eval.models.encoders.load import load_encoder
 from e2rank_eval.models.encoders.pooled import PooledEncoder
 from e2rank_eval.models.encoders.states import TransformerStates
 from e2rank_eval.models.encoders.tokenised import TokenSequence
+from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.records import ListwiseInput
 from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.losses import (

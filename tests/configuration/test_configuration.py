@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from e2rank_eval.cli.schema import SchemaOf, json_schema
-from e2rank_eval.config import entries, parse_configuration, read_configuration
+from e2rank_eval.config import parse_configuration, read_configuration
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.registry import registered_model, registered_models
 
 ROOT = Path(__file__).parents[2]
 BASE: dict[str, Any] = {
@@ -41,7 +42,7 @@ def test_every_shipped_configuration_loads_and_its_models_are_registered_or_trai
     systems = [*configuration.first_stages.values(), *configuration.rerankers.values()]
     named = {model for system in systems if (model := getattr(system, "model", None))}
     files = [yaml.safe_load(one.read_text()) for one in (ROOT / "config" / "train").glob("*.yaml")]
-    assert named <= {*entries.models(), *(run for one in files for run in one["runs"])}
+    assert named <= {*registered_models(), *(run for one in files for run in one["runs"])}
 
 
 def _broken(change: Any) -> dict[str, Any]:
@@ -195,31 +196,25 @@ def test_the_json_schema_accepts_the_demo_and_refuses_an_unknown_key() -> None:
 
 
 def test_an_overlay_beside_the_workflow_adds_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = entries.models()["all-minilm-l6-v2"].model_dump(mode="json") | {"title": "mine"}
+    entry = registered_models()["all-minilm-l6-v2"].model_dump(mode="json") | {"title": "mine"}
     (tmp_path / "config").mkdir()
     overlay = tmp_path / "config" / "models.yaml"
     monkeypatch.chdir(tmp_path)
-    entries._load.cache_clear()
-    try:
-        overlay.write_text(yaml.safe_dump({"mine": entry}))
-        assert entries.model("mine").title == "mine"
-        assert "all-minilm-l6-v2" in entries.models()
-        entries._load.cache_clear()
-        overlay.write_text(yaml.safe_dump({"mine": entry | {"colour": "red"}}))
-        with pytest.raises(InputError, match=r"config/models.yaml:\d+: mine\.colour"):
-            entries.models()
-        for text, told in (
-            ("mine: {", r"config/models.yaml:1: not YAML"),
-            ("- mine", "config/models.yaml: not a mapping"),
-        ):
-            entries._load.cache_clear()
-            overlay.write_text(text)
-            with pytest.raises(InputError, match=told):
-                entries.models()
-    finally:
-        entries._load.cache_clear()
+    overlay.write_text(yaml.safe_dump({"mine": entry}))
+    assert registered_model("mine").title == "mine"
+    assert "all-minilm-l6-v2" in registered_models()
+    overlay.write_text(yaml.safe_dump({"mine": entry | {"colour": "red"}}))
+    with pytest.raises(InputError, match=r"config/models.yaml:\d+: mine\.colour"):
+        registered_models()
+    for text, told in (
+        ("mine: {", r"config/models.yaml:1: not YAML"),
+        ("- mine", "config/models.yaml: not a mapping"),
+    ):
+        overlay.write_text(text)
+        with pytest.raises(InputError, match=told):
+            registered_models()
 
 
 def test_an_unknown_model_says_what_may_be_meant() -> None:
     with pytest.raises(InputError, match=r"did you mean all-minilm-l6-v2.*\? see e2rank-eval list models"):
-        entries.model("all-minilm-l6")
+        registered_model("all-minilm-l6")

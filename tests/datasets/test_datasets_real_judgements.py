@@ -11,8 +11,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from e2rank_eval.config import entries
 from e2rank_eval.datasets import beir_folder, bright, trec_dl
+from e2rank_eval.datasets.registry import registered_dataset, registered_datasets
 from e2rank_eval.datasets.trec_dl import read_pairs
 from e2rank_eval.store.files import read_lines
 from e2rank_eval.store.trec import read_qrels, read_run
@@ -31,7 +31,7 @@ BEIR = {
 }
 """Queries and judgements of Anserini's files, which drop two of TREC-COVID and the zeros of Touché."""
 
-SPLITS = [name for name, entry in entries.datasets().items() if "fixed" in entry.variants]
+SPLITS = [name for name, entry in registered_datasets().items() if "fixed" in entry.variants]
 FIXED_DIFFER = {"biology", "earth-science", "robotics", "stackoverflow", "sustainable-living"}
 
 
@@ -57,7 +57,7 @@ def test_trec_deep_learning(name, queries, left_out, trec, tmp_path):
     qrels = _either(trec / "qrels" / f"qrels.{name}-passage.txt")
     (tmp_path / f"qrels-20{name[2:]}.txt").write_text("".join(f"{line}\n" for _, line in read_lines(qrels)))
     dataset, counts = trec_dl.load(tmp_path, name, year=int(f"20{name[2:]}"))
-    entry = entries.dataset(name)
+    entry = registered_dataset(name)
     assert len(dataset.queries) == queries == entry.queries
     assert _count(dataset.qrels) == entry.judgements
     assert counts == {"queries without judgements": left_out}
@@ -73,7 +73,7 @@ def test_beir(name, trec, tmp_path):
     lines = read_lines(_either(trec / "qrels" / f"qrels.beir-v1.0.0-{name}.test.txt"))
     (tmp_path / "qrels.tsv").write_text("".join(f"{line}\n" for _, line in lines))
     dataset, _ = beir_folder.load(beir_folder.find(tmp_path, "test"), name)
-    entry = entries.dataset(name)
+    entry = registered_dataset(name)
     assert (len(dataset.queries), _count(dataset.qrels)) == BEIR[name]
     assert entry.queries == BEIR[name][0]
     dropped = {"trec-covid": 2, "webis-touche2020": 1282}
@@ -82,7 +82,7 @@ def test_beir(name, trec, tmp_path):
 
 def test_robust04_has_topics_only(trec):
     topics = read_pairs(trec / "topics" / "topics.beir-v1.0.0-robust04.test.tsv.gz")
-    assert len(topics) == 249 == entries.dataset("robust04").queries
+    assert len(topics) == 249 == registered_dataset("robust04").queries
 
 
 def _examples(trec: Path, split: str) -> dict[str, list]:
@@ -103,7 +103,7 @@ def _examples(trec: Path, split: str) -> dict[str, list]:
 @pytest.mark.parametrize("name", SPLITS)
 def test_both_judgements_of_bright(name, trec, tmp_path):
     split = name.removeprefix("bright-")
-    own = entries.dataset(name).options["split"]
+    own = registered_dataset(name).options["split"]
     for folder, columns in (
         ("documents", {"id": ["no such"], "content": ["one passage"]}),
         ("examples", _examples(trec, split)),
@@ -115,7 +115,7 @@ def test_both_judgements_of_bright(name, trec, tmp_path):
     original, _ = bright.load(tmp_path, name, split=own)
     fixed, _ = bright.load(tmp_path, f"{name}-fixed", split=own, qrels=fixed_path)
     for dataset in (original, fixed):
-        entry = entries.dataset(dataset.id)
+        entry = registered_dataset(dataset.id)
         assert (len(dataset.queries), _count(dataset.qrels)) == (entry.queries, entry.judgements)
         assert dataset.exclusions == original.exclusions
     assert (original.qrels != fixed.qrels) == (split in FIXED_DIFFER)
@@ -128,7 +128,7 @@ def test_the_fixed_judgements_are_the_registry_s_files(trec):
     from e2rank_eval.store.files import sha256_file
 
     for name in SPLITS:
-        (source,) = entries.dataset(f"{name}-fixed").additions
+        (source,) = registered_dataset(f"{name}-fixed").additions
         (one,) = source.downloads
         path = trec / "qrels" / one.urls[0].rpartition("/")[2]
         assert sha256_file(path) == one.sha256

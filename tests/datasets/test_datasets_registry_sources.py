@@ -10,11 +10,11 @@ from importlib import resources
 
 import pytest
 
-from e2rank_eval.config import entries
-from e2rank_eval.config.entries import HubSource, IrDatasetsSource, LocalSource, UrlSource
+from e2rank_eval.datasets.registry import registered_datasets
+from e2rank_eval.datasets.sources.kinds import HubSource, IrDatasetsSource, LocalSource, UrlSource
 from e2rank_eval.errors import InputError
 
-DATASETS = entries.datasets()
+DATASETS = registered_datasets()
 BEIR_IDS = {"webis-touche2020": "webis-touche2020/v2", "webis-touche2020-withdrawn": "webis-touche2020"}
 SPLITS = [name for name in DATASETS if re.fullmatch(r"bright-(?!.*-(fixed|reason|long)$).*", name)]
 
@@ -230,7 +230,7 @@ def test_a_wrong_overlay_is_named(change, message, tmp_path, monkeypatch):
     (tmp_path / "config" / "datasets.yaml").write_text(json.dumps({"scifact": value}))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=rf"config/datasets.yaml:1: .*{message}"):
-        entries._load.__wrapped__("datasets")
+        registered_datasets()
 
 
 def test_both_years_of_deep_learning_share_one_collection():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from e2rank_eval.config import entries
+from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.datasets.statistics import statistics
 from e2rank_eval.datasets.validation import check_counts, findings
 from e2rank_eval.errors import InputError
@@ -63,7 +63,7 @@ def test_tokens_are_words_and_every_mark_by_itself():
 )
 def test_counts_other_than_the_registry_s_are_an_error(what, expected, number):
     nothing = {"documents": None, "queries": None, "judgements": None}
-    entry = entries.dataset("lee").model_copy(update=nothing)
+    entry = registered_dataset("lee").model_copy(update=nothing)
     check_counts(ODD, entry)
     with pytest.raises(InputError, match=f"odd has {number} {what}, the registry expects {expected}"):
         check_counts(ODD, entry.model_copy(update={what: expected}))

@@ -19,7 +19,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from e2rank_eval.config.entries import HubSource, ModelEntry
+from e2rank_eval.datasets.sources.kinds import HubSource
+from e2rank_eval.models.registry import ModelEntry
 
 TEXTS = [
     "The capital of China is Beijing.",

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from small_checkpoints import TEXTS, encoder_entry, write_bert
 from transformers import AutoModel, AutoTokenizer
 
-from e2rank_eval.config import entries
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder
 from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Dataset, ListwiseInput
 
 HASHES = {"model.safetensors": "0" * 64}
@@ -25,7 +25,7 @@ MEAN = {"pooling_mode_mean_tokens": True}
 
 @pytest.fixture(scope="module")
 def minilm(minilm_path: Path) -> Encoder:
-    return load_encoder(minilm_path, entries.model("all-minilm-l6-v2"), file_hashes=HASHES)
+    return load_encoder(minilm_path, registered_model("all-minilm-l6-v2"), file_hashes=HASHES)
 
 
 def test_minilm_equals_sentence_transformers_on_real_texts(

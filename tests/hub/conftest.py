@@ -16,7 +16,6 @@ import yaml
 from file_server import FileServer
 from hub_server import Hub
 
-from e2rank_eval.config import entries
 from e2rank_eval.datasets import beir_folder, pydoc
 from e2rank_eval.datasets.sources import download, hub, ir_datasets_export
 from e2rank_eval.records import Dataset, Document
@@ -89,17 +88,15 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+def register(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[dict[str, Any]], None]:
     """Replaces or adds registry entries as a user does, by config/datasets.yaml."""
     (tmp_path / "config").mkdir()
     monkeypatch.chdir(tmp_path)
 
     def write(changed: dict[str, Any]) -> None:
         (tmp_path / "config" / "datasets.yaml").write_text(yaml.safe_dump(changed))
-        entries._load.cache_clear()
 
-    yield write
-    entries._load.cache_clear()
+    return write
 
 
 @pytest.fixture

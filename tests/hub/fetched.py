@@ -8,7 +8,7 @@ from pathlib import Path
 import published
 from file_server import Fault
 
-from e2rank_eval.config.entries import UrlSource
+from e2rank_eval.datasets.sources.kinds import UrlSource
 
 
 def source_of(*urls: str, content: bytes | None, **kept) -> UrlSource:

@@ -11,9 +11,9 @@ import pytest
 from file_server import Fault
 from published import entry
 
-from e2rank_eval.config.entries import IrDatasetsSource
 from e2rank_eval.datasets.registered import load_registered
 from e2rank_eval.datasets.sources.fetch import fetch
+from e2rank_eval.datasets.sources.kinds import IrDatasetsSource
 from e2rank_eval.store.collections import read_dataset
 
 
@@ -110,7 +110,6 @@ ir_datasets.registry.register("own/bright", base.Dataset(
 
 EXPORT = """
 from pathlib import Path
-from e2rank_eval.config.entries import IrDatasetsSource
 from e2rank_eval.datasets.sources.fetch import fetch
 source = IrDatasetsSource(kind="ir_datasets", id=sys.argv[2])
 print(json.dumps({"files": dict(fetch("texts", [source], Path(sys.argv[3]), {}).files)}))
@@ -134,7 +133,6 @@ AHEAD = """
 from ir_datasets import util
 util.DownloadConfig.contents()["own"] = contents
 from pathlib import Path
-from e2rank_eval.config.entries import IrDatasetsSource
 from e2rank_eval.datasets.sources.fetch import fetch
 source = IrDatasetsSource(kind="ir_datasets", id="own/texts", downloads=["own/texts"])
 print(json.dumps({"files": dict(fetch("texts", [source], Path(sys.argv[2]), {}).files)}))

@@ -10,11 +10,12 @@ import published
 import pytest
 from published import entry
 
-from e2rank_eval.config import Configuration, entries
+from e2rank_eval.config import Configuration
 from e2rank_eval.datasets import bright
 from e2rank_eval.datasets.fetch import fetch_dataset
 from e2rank_eval.datasets.planning import plan
 from e2rank_eval.datasets.registered import load_registered
+from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Document, Query
 from e2rank_eval.store.collections import read_dataset
@@ -174,7 +175,7 @@ def test_a_plan_tells_what_fetching_takes(server, texts, register, tmp_path, mon
     assert before["texts"]["from"] == f"{server.address}/texts.zip"
     assert (before["texts"]["licence"], before["texts"]["registration"]) == ("none", "sign here")
     assert "NIST" in before["robust04"]["registration"]
-    fixed = entries.dataset("bright-biology-fixed")
+    fixed = registered_dataset("bright-biology-fixed")
     expected = fixed.sources[0].bytes + fixed.additions[0].downloads[0].bytes
     assert before["bright-biology-fixed"]["bytes"] == expected > 11_000_000
     assert before["dl19-repaired"]["bytes"] is None

@@ -9,9 +9,9 @@ import published
 import pytest
 from file_server import Fault, File
 
-from e2rank_eval.config.entries import HubSource
 from e2rank_eval.datasets.sources import hub
 from e2rank_eval.datasets.sources.fetch import fetch
+from e2rank_eval.datasets.sources.kinds import HubSource
 from e2rank_eval.errors import UnavailableError
 
 CORPUS = "corpus.jsonl"

@@ -82,7 +82,7 @@ def test_a_server_that_announces_too_many_bytes_ends(server, archive, texts, tmp
 FETCH = """
 import json, sys
 from pathlib import Path
-from e2rank_eval.config.entries import UrlSource
+from e2rank_eval.datasets.sources.kinds import UrlSource
 from e2rank_eval.datasets.sources.fetch import fetch
 fetch("texts", [UrlSource.model_validate_json(sys.argv[1])], Path(sys.argv[2]), {})
 """

@@ -13,8 +13,8 @@ from typing import Any
 
 from tiny_chat_models import entry
 
-from e2rank_eval.config.entries import ModelEntry
 from e2rank_eval.models.language_models.http_model import HttpModel
+from e2rank_eval.models.registry import ModelEntry
 
 CHAT = [{"role": "user", "content": "hello"}]
 

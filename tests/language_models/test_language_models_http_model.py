@@ -13,9 +13,9 @@ from chat_server import CHAT, ChatServer, completion, first_token, says, served,
 from pydantic import ValidationError
 from tiny_chat_models import entry
 
-from e2rank_eval.config import ListwiseSettings, PointwiseSettings, entries
-from e2rank_eval.datasets.sources.models import fetch_model
+from e2rank_eval.config import ListwiseSettings, PointwiseSettings
 from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.language_models.base import Generation
 from e2rank_eval.models.language_models.http_model import HttpModel
 from e2rank_eval.models.language_models.load import load_language_model
@@ -163,7 +163,7 @@ def test_fingerprint_follows_what_decides_an_answer(server: ChatServer) -> None:
 def test_the_loader_of_models_fetches_nothing_for_a_server(
     server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(entries, "model", lambda _: served(server))
+    monkeypatch.setattr("e2rank_eval.models.loading.registered_model", lambda _: served(server))
     model = Models(tmp_path, threads=1).language_model("tiny")
     assert isinstance(model, HttpModel)
     assert [one.text for one in model.generate([CHAT], max_new_tokens=5)] == ["fine"]

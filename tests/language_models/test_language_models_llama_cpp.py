@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from e2rank_eval.config import entries
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models.base import LanguageModel
 from e2rank_eval.models.language_models.load import load_language_model
+from e2rank_eval.models.registry import registered_model
 
 CHATS = [
     [{"role": "user", "content": text}]
@@ -20,13 +20,13 @@ CHATS = [
 @pytest.fixture(scope="module")
 def model(smollm2_path: Path) -> LanguageModel:
     pytest.importorskip("xllamacpp", reason="the extra llamacpp is not installed")
-    entry = entries.model("smollm2-135m-instruct-q4-llama-cpp")
+    entry = registered_model("smollm2-135m-instruct-q4-llama-cpp")
     return load_language_model(smollm2_path, entry.model_copy(update={"window": 512}), file_hashes={})
 
 
 @pytest.fixture(scope="module")
 def plain(smollm2_path: Path) -> LanguageModel:
-    entry = entries.model("smollm2-135m-instruct-q4")
+    entry = registered_model("smollm2-135m-instruct-q4")
     return load_language_model(smollm2_path, entry, file_hashes={})
 
 

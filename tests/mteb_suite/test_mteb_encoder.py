@@ -12,8 +12,8 @@ import pytest
 from mteb.models.models_protocols import EncoderProtocol
 from mteb.types import PromptType
 
-from e2rank_eval.config import entries
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.mteb_suite.encoder import MtebEncoder
 from e2rank_eval.mteb_suite.instructions import (
     TaskInputs,
@@ -61,7 +61,7 @@ def test_an_own_file_goes_before_mteb_by_task_and_by_side(tmp_path: Path) -> Non
 
 
 def test_a_decoder_reads_the_instruction_on_every_side_but_that_of_documents() -> None:
-    inputs = TaskInputs(entries.model("e2rank-0.6b"))
+    inputs = TaskInputs(registered_model("e2rank-0.6b"))
     metadata = mteb.get_task("SciFact").metadata
     told = inputs.apply("Cats purr.", inputs.template(metadata, QUERY))
     assert told == (
@@ -71,7 +71,7 @@ def test_a_decoder_reads_the_instruction_on_every_side_but_that_of_documents() -
     assert inputs.apply("Cats purr.", inputs.template(metadata, DOCUMENT)) == "Cats purr."
     sts = mteb.get_task("STS13").metadata
     assert inputs.apply("A cat.", inputs.template(sts, None)).startswith("Instruct: Retrieve semantically")
-    plain = TaskInputs(entries.model("all-minilm-l6-v2"))
+    plain = TaskInputs(registered_model("all-minilm-l6-v2"))
     assert plain.apply("A cat.", plain.template(metadata, QUERY)) == "A cat."
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from typer.testing import CliRunner
 
 from e2rank_eval.cli import scoring  # noqa: F401 - adds the verbs
 from e2rank_eval.cli.common import app
-from e2rank_eval.config import entries
+from e2rank_eval.datasets.registry import registered_dataset, registered_datasets
 from e2rank_eval.store.files import read_json
 
 CRANFIELD = {
@@ -52,15 +51,13 @@ CONFIGURATION: dict[str, Any] = {
 
 
 @pytest.fixture
-def project(tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def project(tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "datasets.yaml").write_text(yaml.safe_dump({"cranfield": CRANFIELD}))
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(CONFIGURATION))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("E2RANK_DATA", str(shared_data))
-    entries._load.cache_clear()
-    yield tmp_path
-    entries._load.cache_clear()
+    return tmp_path
 
 
 def verb(*words: str) -> str:
@@ -108,11 +105,11 @@ def test_what_was_run_is_compared_and_explained_and_the_rest_says_what_it_needs(
 def test_a_published_value_that_no_index_of_anserini_gives_is_named() -> None:
     from e2rank_eval.paper.bm25_comparison import _of_the_value
 
-    nfcorpus = entries.dataset("nfcorpus")
+    nfcorpus = registered_dataset("nfcorpus")
     assert nfcorpus.published_bm25 == 30.75
     (told,) = _of_the_value(32.2, 30.75, nfcorpus.anserini_bm25)
     assert told == "Anserini's flat index gives 32.18, not the published value"
-    covid = entries.dataset("trec-covid").anserini_bm25
+    covid = registered_dataset("trec-covid").anserini_bm25
     (told,) = _of_the_value(65.4, 59.47, covid)
     assert told == "the index here is flat, yet nearer to Anserini's multifield 65.59"
     assert list(_of_the_value(59.5, 59.47, covid)) == []
@@ -122,7 +119,7 @@ def test_the_published_values_of_the_paper_are_those_of_flat_indexes() -> None:
     """All but NFCorpus, whose 30.75 no index of Anserini gives."""
     other = [
         name
-        for name, one in entries.datasets().items()
+        for name, one in registered_datasets().items()
         if one.published_bm25 and one.anserini_bm25
         and abs(one.published_bm25 - one.anserini_bm25.flat) > 0.05
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from e2rank_eval.config.entries import UrlSource
+from e2rank_eval.datasets.sources.kinds import UrlSource
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.paper.reproduction import equal_to_the_digit, quantities, reproduce, write_reproduction
 from e2rank_eval.paper.runs import load_judgements, load_run, read_candidate_lists, registry

@@ -13,12 +13,13 @@ from e2rank_eval.config import (
     E2RankSettings,
     ListwiseSettings,
     PairwiseSettings,
-    entries,
     parse_configuration,
     read_configuration,
     with_chosen,
 )
+from e2rank_eval.datasets.registry import registered_dataset, registered_datasets
 from e2rank_eval.graph.plan import Device, parameters, plan
+from e2rank_eval.models.registry import registered_model, registered_models
 from e2rank_eval.planning.costs import Lengths, Tokens, flops, tokens
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import write_json
@@ -55,7 +56,7 @@ def test_pairs_are_read_one_by_one_and_cut_documents_count_as_cut() -> None:
 def test_an_estimate_follows_from_registry_counts_and_lengths(tmp_path: Path) -> None:
     found = plan(read_configuration(CONFIG), ["table1"], Layout(tmp_path), Device(100, 0.5))
     (row,) = (r for r in found["runs"] if r["system"] == "bm25 / e2rank-8b" and r["dataset"] == "dl19")
-    entry = entries.dataset("dl19")
+    entry = registered_dataset("dl19")
     assert entry.queries == 43
     used = 43 * (120 * 336 + 33) / 4.0
     assert row["lengths"] == "stated"
@@ -80,8 +81,8 @@ def test_measured_statistics_take_precedence_and_shared_runs_count_once(tmp_path
 
 
 def test_every_model_states_its_size_so_that_it_can_be_read() -> None:
-    assert {name for name, entry in entries.models().items() if parameters(entry) <= 0} == set()
-    assert parameters(entries.model("all-minilm-l6-v2")) == pytest.approx(22.7e6)
+    assert {name for name, entry in registered_models().items() if parameters(entry) <= 0} == set()
+    assert parameters(registered_model("all-minilm-l6-v2")) == pytest.approx(22.7e6)
 
 
 def test_a_stated_length_is_its_sources() -> None:
@@ -89,7 +90,7 @@ def test_a_stated_length_is_its_sources() -> None:
     stated = yaml.safe_load(LENGTHS_FILE.read_text(encoding="utf-8"))
     folder = Path(mteb.__file__).parent / "descriptive_stats" / "Retrieval"
     del stated["assumed"]
-    assert stated.keys() <= entries.datasets().keys()
+    assert stated.keys() <= registered_datasets().keys()
     for name, row in stated.items():
         (split,) = json.loads((folder / f"{row['task']}.json").read_text(encoding="utf-8")).values()
         for side, key in (("query", "queries"), ("document", "documents")):

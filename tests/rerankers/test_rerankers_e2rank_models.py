@@ -16,10 +16,11 @@ from tiny_decoders import END_OF_TEXT, write_llama, write_qwen3
 from toy_vectors import assert_ranked_by, candidate_list
 from transformers import AutoModel, AutoTokenizer
 
-from e2rank_eval.config import E2RankSettings, entries
+from e2rank_eval.config import E2RankSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder
 from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.registry import ModelEntry, registered_model
 from e2rank_eval.records import CandidateList, Query, Ranking
 from e2rank_eval.rerankers.e2rank import E2RankReranker
 from e2rank_eval.store.files import sha256_file
@@ -54,8 +55,8 @@ class Pair:
     reference: DecoderReference | PooledReference
 
 
-def _entry(name: str, kind: str, format: str, **fields: Any) -> entries.ModelEntry:
-    return entries.ModelEntry.model_validate(
+def _entry(name: str, kind: str, format: str, **fields: Any) -> ModelEntry:
+    return ModelEntry.model_validate(
         {
             "title": name,
             "kind": kind,
@@ -70,7 +71,7 @@ def _entry(name: str, kind: str, format: str, **fields: Any) -> entries.ModelEnt
     )
 
 
-def _loader(folder: Path, entry: entries.ModelEntry) -> Callable[[str], Encoder]:
+def _loader(folder: Path, entry: ModelEntry) -> Callable[[str], Encoder]:
     hashes = {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
 
     def load(prompt: str) -> Encoder:
@@ -107,7 +108,7 @@ def llama(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 @pytest.fixture(scope="session")
 def minilm(minilm_path: Path) -> Pair:
-    entry = entries.model("all-minilm-l6-v2")
+    entry = registered_model("all-minilm-l6-v2")
     return Pair(
         _loader(minilm_path, entry),
         PooledReference(minilm_path, window=entry.window, document_tokens=entry.document_tokens),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
 
 import pytest
 
-from e2rank_eval.config import ListwiseSettings, entries
+from e2rank_eval.config import ListwiseSettings
 from e2rank_eval.models.language_models.http_model import HttpModel
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.rerankers.execution import _priced
 
 ENTRY = """
@@ -29,16 +29,14 @@ PRICES = ", prices: {input: 2.0, output: 8.0, currency: EUR}"
 
 
 @pytest.fixture
-def overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A registry with one served model that states prices and one that does not."""
     (tmp_path / "config").mkdir()
     bodies = {"priced": ENTRY + SERVER % PRICES, "free": ENTRY + SERVER % ""}
     text = "".join(f"{name}:\n{indent(body, '  ')}" for name, body in bodies.items())
     (tmp_path / "config/models.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
-    entries._load.cache_clear()
-    yield
-    entries._load.cache_clear()
+    return
 
 
 def test_a_trace_has_the_price_that_its_server_states(overlay: None) -> None:
@@ -49,7 +47,7 @@ def test_a_trace_has_the_price_that_its_server_states(overlay: None) -> None:
 
 
 def test_a_price_changes_no_finished_work(overlay: None) -> None:
-    one, other = (HttpModel("m", entries.model(name)) for name in ("priced", "free"))
+    one, other = (HttpModel("m", registered_model(name)) for name in ("priced", "free"))
     assert one.fingerprint == other.fingerprint
     one.close()
     other.close()

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from retrieval_reference import ndcg_at_10
 
-from e2rank_eval.config import entries
 from e2rank_eval.models.encoders.base import Encoded, Kind
 from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Dataset, Document, ListwiseInput, Query
 from e2rank_eval.retrieval.candidates import candidates
 from e2rank_eval.retrieval.dense import Dense
@@ -76,7 +76,7 @@ def test_more_queries_than_a_block_and_a_larger_corpus() -> None:
 
 
 def test_minilm_on_lee(minilm_path: Path, lee_dataset: Dataset) -> None:
-    encoder = load_encoder(minilm_path, entries.model("all-minilm-l6-v2"), file_hashes={})
+    encoder = load_encoder(minilm_path, registered_model("all-minilm-l6-v2"), file_hashes={})
     lists = candidates(Dense(tuple(lee_dataset.corpus.values()), encoder), lee_dataset, 100)
     assert {len(one) for one in lists} == {49}
     found = {one.query_id: one.document_ids for one in lists}

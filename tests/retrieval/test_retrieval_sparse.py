@@ -10,9 +10,10 @@ import pytest
 from retrieval_reference import ndcg_at_10
 from scipy.sparse import csr_matrix
 
-from e2rank_eval.config import entries, parse_configuration
-from e2rank_eval.datasets.sources.models import fetch_model
+from e2rank_eval.config import parse_configuration
 from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.models.fetching import fetch_model
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.retrieval.candidates import candidates
 from e2rank_eval.retrieval.sparse import Sparse
@@ -32,7 +33,7 @@ def splade_path(fetch_cache: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def splade(splade_path: Path) -> Splade:
-    return Splade(splade_path, entries.model(NAME))
+    return Splade(splade_path, registered_model(NAME))
 
 
 def test_vectors_are_those_of_sentence_transformers(
@@ -87,7 +88,7 @@ def test_scores_are_dot_products_and_ties_are_in_corpus_order() -> None:
 
 def test_what_is_no_sparse_encoder_is_refused(splade_path: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a sparse encoder"):
-        Splade(splade_path, entries.model("all-minilm-l6-v2"))
+        Splade(splade_path, registered_model("all-minilm-l6-v2"))
     from safetensors.torch import load_file, save_file
 
     shutil.copytree(splade_path, tmp_path / "model")
@@ -96,7 +97,7 @@ def test_what_is_no_sparse_encoder_is_refused(splade_path: Path, tmp_path: Path)
     assert len(headless) < len(weights)
     save_file(headless, tmp_path / "model" / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match="missing"):
-        Splade(tmp_path / "model", entries.model(NAME))
+        Splade(tmp_path / "model", registered_model(NAME))
 
 
 def test_a_sparse_first_stage_needs_a_model() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from e2rank_eval.config.entries import HubSource, PackageSource
+from e2rank_eval.datasets.sources.kinds import HubSource, PackageSource
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

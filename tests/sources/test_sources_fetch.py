@@ -12,8 +12,8 @@ from loopback import COMMIT, Hub, PackageIndex, hub_source, package_source, whee
 
 from e2rank_eval.datasets.sources import package
 from e2rank_eval.datasets.sources.fetch import fetch
-from e2rank_eval.datasets.sources.models import fetch_model, write_model_record
 from e2rank_eval.errors import UnavailableError
+from e2rank_eval.models.fetching import fetch_model, write_model_record
 from e2rank_eval.store.layout import Layout
 
 CONTENT = wheel({"toy/a": b"a", "toy/b": b"b" * 5000})
@@ -168,12 +168,12 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_model_is_fetched_by_name_and_recorded_without_time_or_path(published, tmp_path, monkeypatch):
-    from e2rank_eval.config import entries
+    from e2rank_eval.models.registry import registered_model
 
-    toy = entries.model("all-minilm-l6-v2").model_copy(
+    toy = registered_model("all-minilm-l6-v2").model_copy(
         update={"title": "Toy", "sources": [SOURCE], "files": {}}
     )
-    monkeypatch.setattr(entries, "model", lambda _: toy)
+    monkeypatch.setattr("e2rank_eval.models.fetching.registered_model", lambda _: toy)
     fetched = fetch_model("toy", tmp_path / "cache")
     assert fetched.path == tmp_path / "cache" / "models" / "toy"
     write_model_record(Layout(tmp_path / "results"), "toy", fetched)

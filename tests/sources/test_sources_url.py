@@ -7,8 +7,8 @@ import hashlib
 import pytest
 from loopback import wheel
 
-from e2rank_eval.config.entries import UrlSource
 from e2rank_eval.datasets.sources.fetch import fetch
+from e2rank_eval.datasets.sources.kinds import UrlSource
 from e2rank_eval.errors import UnavailableError
 
 CONTENT = b"q1 0 d1 1\n" * 5000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import pytest
 import yaml
 from transformers import AutoTokenizer
 
-from e2rank_eval.config import entries, read_training
+from e2rank_eval.config import read_training
+from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.store.files import sha256_file
 from e2rank_eval.training.train import train
 
@@ -22,7 +23,7 @@ from toy_lists import write_toy  # noqa: E402
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """``tiny-qwen3`` and ``tiny-bert`` by name, and ``lists.jsonl``, in a folder of their own."""
     monkeypatch.chdir(tmp_path)
     decoder = write_decoder(tmp_path / "models" / "tiny-qwen3" / "weights", "qwen3")
@@ -33,12 +34,10 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     _register("tiny-qwen3", decoder_entry())
     _register("tiny-bert", encoder_entry())
     write_toy(tmp_path / "lists.jsonl")
-    entries._load.cache_clear()
-    yield tmp_path
-    entries._load.cache_clear()
+    return tmp_path
 
 
-def _register(name: str, entry: entries.ModelEntry) -> None:
+def _register(name: str, entry: ModelEntry) -> None:
     folder = Path("models") / name
     files = {p.relative_to(folder).as_posix(): sha256_file(p) for p in folder.rglob("*") if p.is_file()}
     fields = entry.model_dump(mode="json", exclude_defaults=True)
@@ -69,8 +68,6 @@ def trained(training_file: Callable[..., Path]) -> Callable[..., Path]:
     """Trains the run of :func:`training_file`; returns its folder, which the registry then knows."""
 
     def run(**changes: Any) -> Path:
-        folder = train(read_training(training_file(**changes)), "run").parent
-        entries._load.cache_clear()
-        return folder
+        return train(read_training(training_file(**changes)), "run").parent
 
     return run

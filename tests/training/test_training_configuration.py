@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-from e2rank_eval.config import Stage1Run, Stage2Run, entries, read_training
-from e2rank_eval.config.entries import TrainedSource, read_models
+from e2rank_eval.config import Stage1Run, Stage2Run, read_training
+from e2rank_eval.datasets.sources.kinds import TrainedSource
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.registry import read_models, registered_model
 from e2rank_eval.store.files import sha256_file
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +23,7 @@ SHIPPED = sorted((ROOT / "models").glob("*/training.yaml"))
 @pytest.mark.parametrize("path", CONFIGS + SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_training_file_is_valid_and_starts_from_known_models(path: Path) -> None:
     for run in read_training(path).runs.values():
-        assert run.model is None or entries.model(run.model)
+        assert run.model is None or registered_model(run.model)
 
 
 @pytest.mark.parametrize("size", ["0.6b", "4b", "8b"])

@@ -19,11 +19,11 @@ from e2rank_eval.config import (
     E2RankSettings,
     ListwiseSettings,
     Stage2Run,
-    entries,
     read_training,
 )
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import Models
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.families import build_reranker
@@ -89,7 +89,7 @@ def test_an_encoder_with_frozen_documents_learns_and_leaves_documents_alone(trai
 def test_a_decoder_of_the_qwen3_architecture_learns_both_stages(objective: str, trained: Trained) -> None:
     assert _falls(trained(**QUICK | {"model": "tiny-qwen3", "objective": objective, "window": 256}))
     assert _ranks_all(E2RankSettings(family="e2rank", model="run"))
-    assert entries.model("run").trained_for_e2rank == (objective == "stage2")
+    assert registered_model("run").trained_for_e2rank == (objective == "stage2")
 
 
 def test_stage2_follows_stage1_of_the_same_file(training_file: Callable[..., Path], workplace: Path) -> None:

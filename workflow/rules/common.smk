@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from e2rank_eval.errors import SuiteError
 from e2rank_eval.graph import FIGURE_SUFFIXES, TABLE_SUFFIXES, Graph
-from e2rank_eval.config.entries import models as registered_models
+from e2rank_eval.models.registry import registered_models
 from e2rank_eval.paper.runs import registry as published_runs
 from e2rank_eval.store import layout as places
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from e2rank_eval.config.entries import Download
+from e2rank_eval.datasets.sources.kinds import Download
 from e2rank_eval.errors import InputError, SuiteError, UnavailableError
 from e2rank_eval.progress import say
 from e2rank_eval.store.files import read_json, write_json

@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config.entries import (
+from e2rank_eval.datasets.sources import hub, ir_datasets_export, package, trained, url
+from e2rank_eval.datasets.sources.kinds import (
     GeneratedSource,
     HubSource,
     IrDatasetsSource,
@@ -22,7 +23,6 @@ from e2rank_eval.config.entries import (
     TrainedSource,
     UrlSource,
 )
-from e2rank_eval.datasets.sources import hub, ir_datasets_export, package, trained, url
 from e2rank_eval.errors import InputError, SuiteError, UnavailableError
 from e2rank_eval.progress import say
 from e2rank_eval.store.files import read_json, sha256_file, write_json

@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
-from e2rank_eval.config.entries import HubSource
 from e2rank_eval.datasets.sources.download import LONGEST_WAIT, retry_after
+from e2rank_eval.datasets.sources.kinds import HubSource
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.progress import say
 

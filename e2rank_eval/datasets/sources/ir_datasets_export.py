@@ -9,8 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config.entries import Download, IrDatasetsSource
 from e2rank_eval.datasets.sources.download import download
+from e2rank_eval.datasets.sources.kinds import Download, IrDatasetsSource
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.progress import say, track
 from e2rank_eval.store.files import write_jsonl

@@ -11,8 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from e2rank_eval.config.entries import PackageSource
 from e2rank_eval.datasets.sources.archives import extract
+from e2rank_eval.datasets.sources.kinds import PackageSource
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.store.files import sha256_file
 

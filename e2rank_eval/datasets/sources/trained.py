@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from e2rank_eval.config.entries import TrainedSource
+from e2rank_eval.datasets.sources.kinds import TrainedSource
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.store.files import sha256_file
 

@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from e2rank_eval.config.entries import Download, UrlSource
 from e2rank_eval.datasets.sources.archives import extract
 from e2rank_eval.datasets.sources.download import download
+from e2rank_eval.datasets.sources.kinds import Download, UrlSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.store.locks import exclusive
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from e2rank_eval.config.entries import ModelEntry
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.base import Encoder
@@ -15,6 +14,7 @@ from e2rank_eval.models.encoders.pooling import read_pooling
 from e2rank_eval.models.encoders.states import TransformerStates
 from e2rank_eval.models.encoders.tokenised import TokenisedModel
 from e2rank_eval.models.encoders.vllm_states import VllmStates
+from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.models.vllm_engine import engine_version
 
 

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from e2rank_eval.config.entries import ModelEntry, Server
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models.language_models.base import Generation, Likelihood, Message, NextToken
 from e2rank_eval.models.language_models.endpoint import Endpoint
+from e2rank_eval.models.registry import ModelEntry, Server
 from e2rank_eval.store.files import sha256_json
 
 _TURN_TOKENS = 8

@@ -10,7 +10,6 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from e2rank_eval.config.entries import ModelEntry
 from e2rank_eval.errors import InputError
 from e2rank_eval.models import vllm_engine
 from e2rank_eval.models.checkpoints import dtype_on, gguf_file, loadable_folder
@@ -19,6 +18,7 @@ from e2rank_eval.models.language_models.base import LanguageModel
 from e2rank_eval.models.language_models.http_model import HttpModel
 from e2rank_eval.models.language_models.transformers_model import TransformersModel
 from e2rank_eval.models.language_models.vllm_model import LOGPROBS_MODE, VllmModel
+from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.store.files import sha256_json
 
 _TOKEN_BUDGET = {"cpu": 8192, "cuda": 131_072}

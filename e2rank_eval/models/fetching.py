@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from e2rank_eval.config import entries
-from e2rank_eval.config.entries import ModelEntry, TrainedSource
 from e2rank_eval.datasets.sources.fetch import Fetched, fetch
+from e2rank_eval.datasets.sources.kinds import TrainedSource
+from e2rank_eval.models.registry import ModelEntry, registered_model
 from e2rank_eval.store.files import write_json
 from e2rank_eval.store.layout import MODEL, Layout
 
@@ -21,7 +21,7 @@ def fetch_model(name: str, cache: Path) -> Fetched:
     UnavailableError
         When no source could be used, naming each with its reason.
     """
-    return fetch_entry(name, entries.model(name), cache)
+    return fetch_entry(name, registered_model(name), cache)
 
 
 def fetch_entry(name: str, entry: ModelEntry, cache: Path) -> Fetched:
@@ -40,7 +40,7 @@ def fetch_entry(name: str, entry: ModelEntry, cache: Path) -> Fetched:
 
 def write_model_record(layout: Layout, name: str, fetched: Fetched) -> None:
     """Write ``models/<name>.json``: what was fetched, with hashes; no time and no path in it."""
-    entry = entries.model(name)
+    entry = registered_model(name)
     write_json(
         layout.path(MODEL, model=name),
         {

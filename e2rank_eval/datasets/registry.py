@@ -1,13 +1,17 @@
-"""The fields of a data set's registry entry."""
+"""The registry of data sets: the fields of an entry, and entries by id."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from e2rank_eval.config import Name, Strict
-from e2rank_eval.config.source_kinds import Source
+from e2rank_eval.config.registry_files import entry_named, read_entries
+from e2rank_eval.datasets.sources.kinds import Source
+
+_PACKAGED = Path(__file__).with_name("datasets.yaml")
 
 Instruction = Annotated[str, Field(min_length=1)]
 
@@ -87,3 +91,41 @@ class DatasetEntry(DatasetFields):
         None,
         description="folder of the fetched files, where entries of the same sources share it; null: its own",
     )
+
+
+def registered_datasets() -> dict[str, DatasetEntry]:
+    """Return the data sets and their variants by id, in the file's order.
+
+    ``config/datasets.yaml`` of the working folder adds entries to those of the package, or replaces them.
+
+    Raises
+    ------
+    InputError
+        When that file is not a mapping of data sets.
+    """
+    read = read_entries(DatasetEntry, [_PACKAGED, Path("config/datasets.yaml")])
+    entries: dict[str, DatasetEntry] = {}
+    for name, entry in read.items():
+        entries[name] = entry
+        entries |= {f"{name}-{suffix}": _variant(name, entry, suffix) for suffix in entry.variants}
+    return entries
+
+
+def registered_dataset(name: str) -> DatasetEntry:
+    """Return one data set.
+
+    Raises
+    ------
+    InputError
+        When the registry has no such id; names the nearest.
+    """
+    return entry_named(registered_datasets(), name, kind="data set", command="e2rank-eval list datasets")
+
+
+def _variant(name: str, entry: DatasetEntry, suffix: str) -> DatasetEntry:
+    """The entry with what its variant gives; without sources of its own it uses the entry's fetched files."""
+    variant = entry.variants[suffix]
+    given = {key: getattr(variant, key) for key in variant.model_fields_set}
+    files_of = None if "sources" in given else entry.files_of or name
+    changed = given | {"options": entry.options | variant.options, "variants": {}, "files_of": files_of}
+    return entry.model_copy(update=changed)

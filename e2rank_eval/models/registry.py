@@ -1,13 +1,17 @@
-"""The fields of a model's registry entry, and of the server that a served one is asked through."""
+"""The registry of models: the fields of an entry and of its server, and entries by name."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from e2rank_eval.config import Name, Strict
-from e2rank_eval.config.source_kinds import Sha256, Source
+from e2rank_eval.config.registry_files import entry_named, read_entries
+from e2rank_eval.datasets.sources.kinds import Sha256, Source
+
+_PACKAGED = Path(__file__).with_name("models.yaml")
 
 
 class Prices(Strict):
@@ -96,3 +100,46 @@ class ModelEntry(Strict):
         if self.server is not None and "engine" in self.model_fields_set:
             raise ValueError("a served model has no engine here")
         return self
+
+
+def registered_models() -> dict[str, ModelEntry]:
+    """Return the models by name, in the file's order.
+
+    In the working folder, what was trained (``models/*/entry.yaml``) and then ``config/models.yaml`` add
+    entries to those of the package, or replace them.
+
+    Raises
+    ------
+    InputError
+        When one of these files is not a mapping of models.
+    """
+    trained = sorted(Path("models").glob("*/entry.yaml"))
+    return read_entries(ModelEntry, [_PACKAGED, *trained, Path("config/models.yaml")])
+
+
+def registered_model(name: str) -> ModelEntry:
+    """Return one model.
+
+    Raises
+    ------
+    InputError
+        When the registry has no such name; names the nearest.
+    """
+    return entry_named(registered_models(), name, kind="model", command="e2rank-eval list models")
+
+
+def read_models(path: Path) -> dict[str, ModelEntry]:
+    """Return the models of one file that is laid out as ``config/models.yaml``, such as a training run's.
+
+    Raises
+    ------
+    InputError
+        Naming file and line: no such file, not a YAML mapping, or a wrong key.
+    """
+    return read_entries(ModelEntry, [path])
+
+
+def prices_of(model_name: str | None) -> Prices | None:
+    """Return what using a model is charged at; None where it runs here, or nobody has stated it."""
+    server = registered_model(model_name).server if model_name else None
+    return server.prices if server else None

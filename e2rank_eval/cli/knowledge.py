@@ -102,9 +102,6 @@ def audit(json: JsonOption = False) -> None:
 @app.command()
 def reproduce(
     ids: Annotated[list[str] | None, typer.Argument(help="Registered runs; all by default.")] = None,
-    runs_from: Annotated[
-        Path | None, typer.Option("--runs-from", help="A folder that holds the files already.")
-    ] = None,
     cache: Annotated[Path, typer.Option("--cache", help="Where fetched files are kept.")] = Path("cache"),
     output: Annotated[
         Path | None, typer.Option("--output", help="Write first_stages.{csv,md} into this folder instead.")
@@ -125,11 +122,11 @@ def reproduce(
             raise InputError(
                 "--metrics takes one run", hint="name one: e2rank-eval reproduce RUN --metrics F"
             )
-        reproduction.write_run_metrics(metrics, ids[0], cache, runs_from)
+        reproduction.write_run_metrics(metrics, ids[0], cache)
     elif output is not None:
-        reproduction.write_reproduction(output, cache, runs_from)
+        reproduction.write_reproduction(output, cache)
     else:
-        cells = reproduction.reproduce(cache, runs_from, ids)
+        cells = reproduction.reproduce(cache, ids)
         if json:
             print_json([asdict(cell) for cell in cells])
         else:

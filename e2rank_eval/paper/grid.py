@@ -14,7 +14,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published, runs
 from e2rank_eval.paper.published import PublishedCell
 from e2rank_eval.paper.quantities import Quantity, Tables
-from e2rank_eval.paper.reproduction import quantities
+from e2rank_eval.paper.runs import registry
 from e2rank_eval.paper.structure import TableStructure, structure
 
 _V2 = "MTEB(eng, v2)"
@@ -187,7 +187,7 @@ class _Resolver:
         self._configuration = configuration
         self._settings = settings
         self._averages = structure().tables[settings.table].averages
-        self._runs = {quantity: run for run, quantity in quantities().items() if quantity is not None}
+        self._runs = {entry.gives: run for run, entry in registry().runs.items() if entry.gives is not None}
 
     def cell(self, system: str, column: str) -> GridCell:
         printed = _tables().rows[self._settings.table, system]

@@ -8,10 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from importlib import resources
 from pathlib import Path
-
-import yaml
 
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.evaluation.scoring import metrics_record
@@ -56,13 +53,7 @@ class ReproducedCell:
     needs: str = ""
 
 
-def quantities() -> dict[str, Quantity | None]:
-    """Return the quantity that each run of the registry gives, None where the paper prints none."""
-    text = (resources.files("e2rank_eval.paper") / "reproduction.yaml").read_text(encoding="utf-8")
-    return {name: Quantity(**value) if value else None for name, value in yaml.safe_load(text).items()}
-
-
-def run_metrics(name: str, cache: Path, runs_from: Path | None = None) -> Metrics:
+def run_metrics(name: str, cache: Path) -> Metrics:
     """Evaluate one run of the registry; values from 0 to 1, and a judged query that it lacks counts as 0.
 
     Raises
@@ -71,26 +62,22 @@ def run_metrics(name: str, cache: Path, runs_from: Path | None = None) -> Metric
         As ``runs.load_run`` does.
     """
     entry = run_entry(name)
-    judgements = load_judgements(entry.dataset, cache, runs_from)
-    found = evaluate(load_run(name, cache, runs_from), judgements, [MEASURE])
+    judgements = load_judgements(entry.dataset, cache)
+    found = evaluate(load_run(name, cache), judgements, [MEASURE])
     return metrics_record(found, names=(entry.dataset, entry.retriever, name), seed=SEED)
 
 
-def reproduce(
-    cache: Path, runs_from: Path | None = None, names: Iterable[str] | None = None
-) -> list[ReproducedCell]:
+def reproduce(cache: Path, names: Iterable[str] | None = None) -> list[ReproducedCell]:
     """Return every cell of the rows that runs of the registry (``names``, all by default) belong to.
 
     A row is shown whole: its cells that no run gives are ``not run`` and say what they need.
     """
-    given = quantities()
-    wanted = list(names or given)
-    for name in wanted:
-        run_entry(name)
-    progress = track(wanted, description="runs", total=len(wanted))
-    metrics = {name: run_metrics(name, cache, runs_from) for name in progress}
+    wanted = {name: run_entry(name) for name in names or registry().runs}
+    metrics = {
+        name: run_metrics(name, cache) for name in track(wanted, description="runs", total=len(wanted))
+    }
     tables = Tables([cell for cell in published.cells() if cell.table in TABLES], structure())
-    runs = {quantity: name for name in wanted if (quantity := given[name]) is not None}
+    runs = {entry.gives: name for name, entry in wanted.items() if entry.gives is not None}
     cells = []
     for row in tables.rows.values():
         if any(tables.quantity(row, column) in runs for column in row.cells):
@@ -103,40 +90,27 @@ def reproduce(
                     tolerance = tables.structure.tables[row.table].tolerance
                     cells.append(_scored(*place, metrics[run], tolerance))
     tolerance = structure().tables[TABLES[0]].tolerance
-    for name in wanted:
-        if given[name] is None:
-            entry = run_entry(name)
+    for name, entry in wanted.items():
+        if entry.gives is None:
             cells.append(_scored("", entry.retriever, entry.dataset, None, metrics[name], tolerance))
     return cells
 
 
 def _scored(
-    table: str,
-    system: str,
-    column: str,
-    printed: str | None,
-    metrics: Metrics,
-    tolerance: Tolerance,
+    table: str, system: str, column: str, printed: str | None, metrics: Metrics, tolerance: Tolerance
 ) -> ReproducedCell:
     ours, run = 100 * metrics.mean[MEASURE], str(metrics.reranker)
     low, high = (100 * bound for bound in metrics.interval[MEASURE])
     value = None if printed is None else float(printed)
     return ReproducedCell(
-        table,
-        system,
-        column,
-        printed,
-        ours=_rounded(ours),
+        table, system, column, printed, ours=_rounded(ours),
         difference=None if value is None else _rounded(ours - value),
         equal_to_the_digit=None if printed is None else equal_to_the_digit(ours, printed),
         verdict=tolerance.verdict(ours, value, (low, high)),
-        interval_low=_rounded(low),
-        interval_high=_rounded(high),
-        queries=metrics.queries.qrels,
-        unanswered=len(metrics.queries.unanswered),
-        run=run,
-        command=command(run),
-    )
+        interval_low=_rounded(low), interval_high=_rounded(high),
+        queries=metrics.queries.qrels, unanswered=len(metrics.queries.unanswered),
+        run=run, command=command(run),
+    )  # fmt: skip
 
 
 def _needs(tables: Tables, row: Row, column: str, runs: Mapping[Quantity, str]) -> str:
@@ -191,12 +165,12 @@ def reproduction_markdown(cells: Sequence[ReproducedCell]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_reproduction(folder: Path, cache: Path, runs_from: Path | None = None) -> list[ReproducedCell]:
+def write_reproduction(folder: Path, cache: Path) -> list[ReproducedCell]:
     """Reproduce everything and write ``first_stages.{csv,md}`` into ``folder``; returns the cells.
 
     The same runs give the same bytes: neither file says when, where or from which copy it was made.
     """
-    cells = reproduce(cache, runs_from)
+    cells = reproduce(cache)
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(ReproducedCell)], lineterminator="\n")
     writer.writeheader()
@@ -206,13 +180,13 @@ def write_reproduction(folder: Path, cache: Path, runs_from: Path | None = None)
     return cells
 
 
-def write_run_metrics(path: Path, name: str, cache: Path, runs_from: Path | None = None) -> None:
+def write_run_metrics(path: Path, name: str, cache: Path) -> None:
     """Write the metrics of one run of the registry, per query, with a manifest beside them.
 
     Raises as :func:`run_metrics` does.
     """
     started = time.time()
-    write_record(path, run_metrics(name, cache, runs_from))
+    write_record(path, run_metrics(name, cache))
     entry = run_entry(name)
     settings = {
         "run": entry.local_copy.sha256,

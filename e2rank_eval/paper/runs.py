@@ -18,10 +18,13 @@ from e2rank_eval.config import Strict
 from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.datasets.sources.kinds import Sha256, UrlSource
 from e2rank_eval.errors import InputError
+from e2rank_eval.paper.quantities import Quantity
 from e2rank_eval.store.files import read_jsonl
 from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
 
 VARIABLE = "E2RANK_RUNS"
+"""Environment variable that names a folder with the files already."""
+
 _FOLDERS = ("", "runs", "qrels")
 
 
@@ -50,6 +53,7 @@ class RunEntry(Strict):
     depth: int = Field(description="documents per query")
     sources: list[UrlSource] = Field(min_length=1, description="candidate lists in RankLLM's JSONL")
     local_copy: FileCopy = Field(description="the lists as a TREC run")
+    gives: Quantity | None = Field(None, description="published quantity that it reproduces")
 
 
 class RunRegistry(Strict):
@@ -80,12 +84,11 @@ def _entry(known: Mapping[str, Entry], name: str, what: str) -> Entry:
     return known[name]
 
 
-def load_run(name: str, cache: Path, runs_from: Path | None = None) -> Run:
+def load_run(name: str, cache: Path) -> Run:
     """Load one run of the registry.
 
-    ``runs_from``, else the folder that ``E2RANK_RUNS`` names, is searched (itself, its ``runs`` and
-    ``qrels``) for the registry's copy, plain or gzipped; without such a folder the public source is
-    fetched below ``cache``.
+    The folder that ``E2RANK_RUNS`` names is searched (itself, its ``runs`` and ``qrels``) for the
+    registry's copy, plain or gzipped; without it the public source is fetched below ``cache``.
 
     Raises
     ------
@@ -96,14 +99,14 @@ def load_run(name: str, cache: Path, runs_from: Path | None = None) -> Run:
         When the public source cannot be fetched.
     """
     entry = run_entry(name)
-    copy = _local(entry.local_copy, runs_from)
+    copy = _local(entry.local_copy)
     return read_run(copy) if copy else read_candidate_lists(_fetched(name, entry.sources, cache))
 
 
-def load_judgements(name: str, cache: Path, runs_from: Path | None = None) -> Qrels:
+def load_judgements(name: str, cache: Path) -> Qrels:
     """Load one set of judgements of the registry; found and raising as :func:`load_run` does."""
     entry = _entry(registry().judgements, name, "judgements")
-    return read_qrels(_local(entry.local_copy, runs_from) or _fetched(name, entry.sources, cache))
+    return read_qrels(_local(entry.local_copy) or _fetched(name, entry.sources, cache))
 
 
 def read_candidate_lists(path: Path) -> Run:
@@ -132,30 +135,26 @@ def read_candidate_lists(path: Path) -> Run:
     return Run(scores)
 
 
-def _local(copy: FileCopy, runs_from: Path | None) -> Path | None:
-    folder = runs_from or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    if folder is None:
+def _local(copy: FileCopy) -> Path | None:
+    if not os.environ.get(VARIABLE):
         return None
+    folder = Path(os.environ[VARIABLE])
     for path in (folder / sub / f"{copy.name}{end}" for sub in _FOLDERS for end in ("", ".gz")):
         if path.is_file():
             _check(path, copy)
             return path
     raise InputError(
         f"neither {copy.name} nor {copy.name}.gz is there", path=folder,
-        hint=f"put it there, or give no folder (--runs-from, {VARIABLE}) to fetch it",
+        hint=f"put it there, or unset {VARIABLE} to fetch it",
     )  # fmt: skip
 
 
 def _check(path: Path, copy: FileCopy) -> None:
-    content = path.read_bytes()
-    if path.suffix == ".gz":
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError) as error:
-            raise InputError(
-                f"truncated or corrupt gzip file ({error})", path=path, hint="copy it again"
-            ) from error
-    found = hashlib.sha256(content).hexdigest()
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as handle:
+            found = hashlib.file_digest(handle, "sha256").hexdigest()
+    except (OSError, EOFError) as error:
+        raise InputError(f"truncated or corrupt file ({error})", path=path, hint="copy it again") from error
     if found != copy.sha256:
         raise InputError(
             f"sha256 is {found} instead of {copy.sha256}", path=path, hint="give the registry's file"

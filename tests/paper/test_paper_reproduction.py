@@ -14,9 +14,11 @@ import pytest
 
 from e2rank_eval.datasets.sources.kinds import UrlSource
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.paper.reproduction import equal_to_the_digit, quantities, reproduce, write_reproduction
+from e2rank_eval.paper import published
+from e2rank_eval.paper.quantities import Tables
+from e2rank_eval.paper.reproduction import equal_to_the_digit, reproduce, write_reproduction
 from e2rank_eval.paper.runs import load_judgements, load_run, read_candidate_lists, registry
-from e2rank_eval.paper.structure import Tolerance
+from e2rank_eval.paper.structure import Tolerance, structure
 from e2rank_eval.store.files import sha256_file
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
@@ -26,11 +28,12 @@ TOLERANCE = Tolerance(reproduced=0.1, near=1.0)
 @pytest.fixture
 def trec(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("E2RANK_OFFLINE", "1")
+    monkeypatch.setenv("E2RANK_RUNS", str(shared_data / "trec"))
     return shared_data / "trec"
 
 
 def test_first_stages_equal_the_paper_to_the_digit(trec, tmp_path):
-    cells = reproduce(tmp_path, trec)
+    cells = reproduce(tmp_path)
     found = {(c.table, c.column): (c.published, c.verdict, c.equal_to_the_digit) for c in cells if c.run}
     expected = {
         ("1", "dl19"): "50.58", ("1", "dl20"): "47.96",
@@ -48,26 +51,28 @@ def test_first_stages_equal_the_paper_to_the_digit(trec, tmp_path):
 
 
 def test_the_committed_reference_is_what_the_code_writes(trec, tmp_path):
-    write_reproduction(tmp_path / "out", tmp_path / "cache", trec)
+    write_reproduction(tmp_path / "out", tmp_path / "cache")
     for path in sorted((tmp_path / "out").iterdir()):
         assert path.read_bytes() == (REFERENCE / path.name).read_bytes(), path.name
 
 
-def test_one_run_is_reproduced_without_the_others(trec, tmp_path):
+def test_one_run_is_reproduced_without_the_others(trec, tmp_path, monkeypatch):
     alone = tmp_path / "runs"
     alone.mkdir()
     shutil.copy(trec / "runs" / "dl19.bm25.txt.gz", alone)
     # The folder may hold the files themselves, and uncompressed ones.
     (alone / "qrels.dl19-passage.txt").write_bytes((trec / "qrels" / "qrels.dl19-passage.txt").read_bytes())
-    cells = reproduce(tmp_path / "cache", alone, ["bm25-dl19"])
+    monkeypatch.setenv("E2RANK_RUNS", str(alone))
+    cells = reproduce(tmp_path / "cache", ["bm25-dl19"])
     assert {(c.table, c.column) for c in cells if c.run} == {("1", "dl19"), ("2", "dl19")}
 
 
-def test_another_file_under_the_name_is_refused(trec, tmp_path):
+def test_another_file_under_the_name_is_refused(trec, tmp_path, monkeypatch):
     run = gzip.decompress((trec / "runs" / "dl19.bm25.txt.gz").read_bytes())
     (tmp_path / "dl19.bm25.txt").write_bytes(run.replace(b"15.78", b"15.79", 1))
+    monkeypatch.setenv("E2RANK_RUNS", str(tmp_path))
     with pytest.raises(InputError, match=r"dl19\.bm25\.txt: sha256 is \w+ instead of cbada2e4"):
-        load_run("bm25-dl19", tmp_path / "cache", tmp_path)
+        load_run("bm25-dl19", tmp_path / "cache")
 
 
 def test_a_file_that_the_folder_lacks_is_named(tmp_path, monkeypatch):
@@ -87,7 +92,7 @@ def test_without_a_folder_the_public_source_is_named(tmp_path, monkeypatch):
 
 def test_the_public_source_gives_the_same_run(trec, tmp_path, monkeypatch):
     """RankLLM's form, fetched from an address, checked, and kept for the next time."""
-    run = load_run("splade-dl19", tmp_path / "cache", trec)
+    run = load_run("splade-dl19", tmp_path / "cache")
     lines = []
     for query_id, scores in run.scores.items():
         candidates = [{"docid": d, "score": s, "doc": {"contents": ""}} for d, s in scores.items()]
@@ -104,6 +109,7 @@ def test_the_public_source_gives_the_same_run(trec, tmp_path, monkeypatch):
         entry = registry().runs["splade-dl19"].model_copy(update={"sources": [source]})
         monkeypatch.setitem(registry().runs, "splade-dl19", entry)
         monkeypatch.delenv("E2RANK_OFFLINE")
+        monkeypatch.delenv("E2RANK_RUNS")
         fetched = load_run("splade-dl19", tmp_path / "cache")
         server.shutdown()
     assert fetched == run
@@ -128,12 +134,13 @@ def test_a_damaged_list_is_told_by_line(row, tmp_path):
         read_candidate_lists(path)
 
 
-def test_registry_and_reproduction_know_the_same_runs(trec, tmp_path):
-    assert set(quantities()) == set(registry().runs)
+def test_runs_and_judgements_are_what_the_registry_says(trec, tmp_path):
+    printed = Tables(published.cells(), structure()).quantities
+    assert all(entry.gives is None or entry.gives in printed for entry in registry().runs.values())
     for name, entry in registry().judgements.items():
-        assert len(load_judgements(name, tmp_path, trec)) == entry.queries
+        assert len(load_judgements(name, tmp_path)) == entry.queries
     for name, entry in registry().runs.items():
-        run = load_run(name, tmp_path, trec)
+        run = load_run(name, tmp_path)
         assert max(map(len, run.scores.values())) == entry.depth
         assert len(run.scores) == registry().judgements[entry.dataset].queries
 

@@ -27,8 +27,10 @@ needs_runs = pytest.mark.skipif(not RUNS.exists(), reason="the public runs are n
 @pytest.fixture(scope="module")
 def public_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("paper")
-    for run in ("bm25-dl19", "splade-dl19"):
-        write_run_metrics(folder / "published_runs" / f"{run}.json", run, folder / "cache", RUNS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("E2RANK_RUNS", str(RUNS))
+        for run in ("bm25-dl19", "splade-dl19"):
+            write_run_metrics(folder / "published_runs" / f"{run}.json", run, folder / "cache")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Commands of the data flow: fetch, retrieve, rerank, latency."""
+"""Commands of the data flow: fetch, retrieve, rerank."""
 
 from __future__ import annotations
 
@@ -149,31 +149,3 @@ def _locked(configuration: Configuration, *names: object) -> AbstractContextMana
     name = "-".join(map(str, names)).replace("/", "-of-")
     path = configuration.cache / "locks" / f"{configuration.profile}-{name}.lock"
     return exclusive(path, what=" ".join(map(str, names)))
-
-
-@app.command()
-def latency(
-    entry: Annotated[str, typer.Argument(help="A latency entry of the configuration.")],
-    rerankers: Annotated[
-        list[str] | None, typer.Argument(help="Some of its rerankers; all by default.")
-    ] = None,
-    config: ConfigOption = DEMO,
-    refuse_busy: Annotated[bool, typer.Option(help="Refuse on a busy machine instead of labelling.")] = False,
-    allow_cached: Annotated[
-        bool,
-        typer.Option(help="Take document vectors from the cache where they are there, and label it."),
-    ] = False,
-) -> None:
-    """Time rerankers query by query, alone on the machine, without caches; then the entry's sweep.
-
-    Example: e2rank-eval latency minilm e2rank-minilm --config config/demo.yaml
-    """
-    from e2rank_eval.evaluation.latency import latency as run
-
-    configuration, layout = open_configuration(config)
-    known(entry, configuration.latency, "latency entry", config)
-    for reranker in rerankers or configuration.latency[entry].rerankers:
-        known(
-            reranker, configuration.latency[entry].rerankers, f"reranker in latency entry {entry!r}", config
-        )
-        run(configuration, entry, reranker, layout, refuse_busy=refuse_busy, allow_cached=allow_cached)

@@ -1,4 +1,4 @@
-"""Verbs that write what people read: table, figure, site."""
+"""Commands that write what people read: table, figure, site, and plan."""
 
 from __future__ import annotations
 
@@ -7,16 +7,8 @@ from typing import Annotated
 
 import typer
 
-from e2rank_eval.cli.common import (
-    DEMO,
-    PAPER,
-    ConfigOption,
-    JsonOption,
-    app,
-    known,
-    open_configuration,
-    print_json,
-)
+from e2rank_eval.cli import common
+from e2rank_eval.cli.common import DEMO, PAPER, ConfigOption, JsonOption, app, known, open_configuration
 
 
 @app.command()
@@ -120,6 +112,6 @@ def plan(
         known(name, configuration.artefacts, "table or figure", config)
     found = estimate(configuration, names, layout, Device(tflops, utilisation))
     if json:
-        print_json(found)
+        common.print_json(found)
     else:
         print_estimate(", ".join(ids), found)

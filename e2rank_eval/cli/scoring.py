@@ -1,4 +1,4 @@
-"""Verbs that score runs: evaluate, compare, compare-published."""
+"""Commands that measure: evaluate, compare, latency, mteb."""
 
 from __future__ import annotations
 
@@ -8,15 +8,7 @@ from typing import Annotated
 
 import typer
 
-from e2rank_eval.cli.common import (
-    DEMO,
-    ConfigOption,
-    JsonOption,
-    app,
-    known,
-    open_configuration,
-    print_json,
-)
+from e2rank_eval.cli.common import DEMO, ConfigOption, JsonOption, app, known, open_configuration, print_json
 
 SEED = 13
 
@@ -36,7 +28,7 @@ def evaluate(
     reranker: Annotated[str, typer.Option(help="Its reranker.")] = "",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the bootstrap interval.")] = SEED,
 ) -> None:
-    """Score a run against judgements; every judged query counts, an unanswered one as zero.
+    """Score a run against judgements; every judged query counts, one that is missing from the run as zero.
 
     Example: e2rank-eval evaluate bm25.run.gz qrels.txt --measure nDCG@10 --measure R@100
     """
@@ -117,3 +109,98 @@ def compare_published(
         from e2rank_eval.cli.printing import print_published
 
         print_published(published_rows(rows))
+
+
+@app.command()
+def latency(
+    entry: Annotated[str, typer.Argument(help="A latency entry of the configuration.")],
+    rerankers: Annotated[
+        list[str] | None, typer.Argument(help="Some of its rerankers; all by default.")
+    ] = None,
+    config: ConfigOption = DEMO,
+    refuse_busy: Annotated[bool, typer.Option(help="Refuse on a busy machine instead of labelling.")] = False,
+    allow_cached: Annotated[
+        bool,
+        typer.Option(help="Take document vectors from the cache where they are there, and label it."),
+    ] = False,
+) -> None:
+    """Time rerankers query by query, alone on the machine, without caches; then the entry's sweep.
+
+    Example: e2rank-eval latency minilm e2rank-minilm --config config/demo.yaml
+    """
+    from e2rank_eval.evaluation.latency import latency as run
+
+    configuration, layout = open_configuration(config)
+    known(entry, configuration.latency, "latency entry", config)
+    for reranker in rerankers or configuration.latency[entry].rerankers:
+        known(
+            reranker, configuration.latency[entry].rerankers, f"reranker in latency entry {entry!r}", config
+        )
+        run(configuration, entry, reranker, layout, refuse_busy=refuse_busy, allow_cached=allow_cached)
+
+
+@app.command()
+def mteb(
+    system: Annotated[str, typer.Argument(help="A registry model, or a reranker of the configuration.")],
+    benchmark: Annotated[
+        str | None, typer.Option("--benchmark", help='As mteb names it; "local": the suite\'s own tasks.')
+    ] = None,
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option("--tasks", help="Tasks, commas between; package.module:Class: your own."),
+    ] = None,
+    entry: Annotated[
+        str | None, typer.Option("--entry", help="Take all this from an mteb entry of the configuration.")
+    ] = None,
+    instructions: Annotated[
+        Path | None, typer.Option("--instructions", help="YAML file: task -> instruction, before mteb's own.")
+    ] = None,
+    first_stage: Annotated[
+        str | None, typer.Option("--first-stage", help="Registry model that finds a reranker's candidates.")
+    ] = None,
+    config: ConfigOption = DEMO,
+    json: JsonOption = False,
+) -> None:
+    """Evaluate a model on mteb's tasks, with mteb; finished tasks are kept, missing ones are named.
+
+    Example: e2rank-eval mteb all-minilm-l6-v2 --benchmark "MTEB(eng, v2)"
+
+    Example: e2rank-eval mteb all-minilm-l6-v2 --tasks LeeRetrieval,ReutersR8Classification
+
+    Results are mteb's own files, below results/<profile>/mteb. For mteb's tables to know the local tasks and
+    models, call e2rank_eval.mteb_suite.registration.register("results/<profile>/mteb") first.
+    """
+    from e2rank_eval.cli.printing import print_mteb
+    from e2rank_eval.config import MtebSettings
+    from e2rank_eval.mteb_suite.execution import refuse_missing, run_mteb, write_mteb_record
+    from e2rank_eval.store.results import as_json
+
+    configuration, layout = open_configuration(config)
+    if entry is not None:
+        if any((benchmark, tasks, instructions, first_stage)):
+            raise typer.BadParameter("--entry brings benchmark, tasks, instructions and first stage with it")
+        known(entry, configuration.mteb, "mteb entry", config)
+        known(system, configuration.mteb[entry].systems, f"system in mteb entry {entry!r}", config)
+        record = write_mteb_record(configuration, entry, system, layout)
+    else:
+        if benchmark is None and not tasks:
+            raise typer.BadParameter("give --benchmark, --tasks or --entry")
+        names = [name for given in tasks or () for name in given.split(",")]
+        kind = "rerankers" if system in configuration.rerankers else "models"
+        settings = MtebSettings.model_validate(
+            {
+                "title": benchmark or "mteb",
+                "benchmark": benchmark,
+                "tasks": list(dict.fromkeys(names)),
+                "instructions": instructions,
+                "first_stage": first_stage,
+                kind: [system],
+            }
+        )
+        record = run_mteb(configuration, settings, system, layout)
+    if json:
+        print_json(as_json(record))
+    else:
+        print_mteb(record)
+    if entry is None:
+        refuse_missing(record.tasks)

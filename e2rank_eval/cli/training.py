@@ -9,32 +9,24 @@ import typer
 
 from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configuration, print_json
 
+SPARSE = "splade-tiny-msmarco"
+"""The sparse encoder that ``label --blend`` takes beside the dense one."""
+
 
 @app.command()
 def label(
     lists: Annotated[Path, typer.Argument(help="JSONL with query, document, ranking, source, positives.")],
-    output: Annotated[Path, typer.Argument(help="Where the ranked lists go; a summary is put beside.")],
+    output: Annotated[Path, typer.Argument(help="The ranked lists to write; a summary is written beside.")],
     teacher: Annotated[
-        str | None, typer.Option("--teacher", help="A reranker of the configuration that ranks them.")
+        str | None, typer.Option(help="A reranker of the configuration that ranks them.")
     ] = None,
     oracle: Annotated[
-        str | None, typer.Option("--oracle", help="Or an encoder whose vector of query plus positives does.")
+        str | None, typer.Option(help="Or an encoder that is given the positives with the query.")
     ] = None,
-    blend: Annotated[
-        str | None, typer.Option("--blend", help="Or an encoder together with the model of --sparse.")
-    ] = None,
-    sparse: Annotated[str, typer.Option("--sparse", help="With --blend.")] = "splade-tiny-msmarco",
-    weight: Annotated[
-        float | None,
-        typer.Option(
-            "--weight", min=0, help="Of the positives with --oracle (1), of --sparse with --blend (0.3)."
-        ),
-    ] = None,
+    blend: Annotated[str | None, typer.Option(help="Or an encoder together with a sparse one.")] = None,
     config: ConfigOption = DEMO,
 ) -> None:
     """Let a teacher rank training lists; those whose ranking was malformed are dropped and counted.
-
-    Example: e2rank-eval label lists.jsonl labelled.jsonl --oracle all-minilm-l6-v2
 
     Example: e2rank-eval label lists.jsonl labelled.jsonl --blend all-minilm-l6-v2
 
@@ -51,16 +43,13 @@ def label(
     configuration, _ = open_configuration(config)
     models = Models(configuration.cache, threads=configuration.threads)
     given = teachers.read_unlabelled(lists)
-    weights = {} if weight is None else {"weight": weight}  # else each teacher's own
     if teacher is not None:
         settings = configuration.rerankers[known(teacher, configuration.rerankers, "reranker", config)]
         reranker = build_reranker(settings, RerankContext(models, configuration.seed))
         labels = teachers.label_with_reranker(given, reranker)
-    elif oracle is not None:
-        labels = teachers.label_with_teacher(given, teachers.OracleTeacher(models.encoder(oracle), **weights))
     else:
-        both = BlendSettings.model_validate({"sparse": sparse} | weights)
-        labels = teachers.label_with_teacher(given, teachers.load_teacher(models, str(blend), both))
+        both = BlendSettings(sparse=SPARSE) if blend else None
+        labels = teachers.label_with_teacher(given, teachers.load_teacher(models, str(blend or oracle), both))
     teachers.write_labels(output, labels)
     print_json(labels.summary())
 

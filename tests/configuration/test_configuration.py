@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from e2rank_eval.cli.schema import SchemaOf, json_schema
+from e2rank_eval.cli.knowledge import SchemaOf, json_schema
 from e2rank_eval.config import parse_configuration, read_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.registry import registered_model, registered_models

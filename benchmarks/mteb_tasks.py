@@ -30,7 +30,7 @@ from mteb.abstasks.task_metadata import TaskMetadata
 from e2rank_eval.datasets.registered import own_folder
 from e2rank_eval.models.encoders.states import TransformerStates
 from e2rank_eval.models.fetching import fetch_model
-from e2rank_eval.mteb_suite.loading import load_mteb_encoder
+from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
 from e2rank_eval.mteb_suite.local_tasks import local_task
 
 MODEL = "all-minilm-l6-v2"

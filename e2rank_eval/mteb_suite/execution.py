@@ -1,4 +1,4 @@
-"""The mteb verb: one model or reranker over the tasks of an entry, and the record of what came of it."""
+"""The mteb command: one model or reranker over the tasks of an entry, and the record of it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from datasets import disable_progress_bars
 from e2rank_eval.config import Configuration, MtebSettings
 from e2rank_eval.errors import UnavailableError
 from e2rank_eval.models.loading import Models
-from e2rank_eval.mteb_suite.instructions import packaged_instructions, read_instructions
-from e2rank_eval.mteb_suite.loading import load_mteb_encoder
-from e2rank_eval.mteb_suite.model_meta import reranker_meta
+from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
+from e2rank_eval.mteb_suite.instructions import read_instructions
+from e2rank_eval.mteb_suite.registration import reranker_meta
 from e2rank_eval.mteb_suite.rerankers import mteb_reranker
-from e2rank_eval.mteb_suite.result_files import ResultFiles
-from e2rank_eval.mteb_suite.running import MtebModel, run_tasks
+from e2rank_eval.mteb_suite.running import MtebModel, ResultFiles, run_tasks
 from e2rank_eval.mteb_suite.summary import summarise
 from e2rank_eval.mteb_suite.tasks import load_task, wanted_tasks
 from e2rank_eval.rerankers.base import RerankContext
@@ -31,13 +30,13 @@ from e2rank_eval.store.results import MtebRecord, MtebTask, write_record
 def run_mteb(configuration: Configuration, settings: MtebSettings, system: str, layout: Layout) -> MtebRecord:
     """Run ``system``, one of ``settings.systems``, and return its record.
 
-    mteb's result files lie in ``mteb/results/<org>__<name>/<revision>/``; those that are there are kept.
+    mteb's result files are stored in ``mteb/results/<org>__<name>/<revision>/``; those that exist are kept.
     The record has every task with score, seconds and tokens, the means, and what is missing and why.
 
     Raises
     ------
     InputError
-        For an unknown benchmark, task or model, or one that is no encoder.
+        For an unknown benchmark, task or model, or one that is not an encoder.
     UnavailableError
         When the model's files cannot be had, or another process runs the same system.
     """
@@ -52,8 +51,7 @@ def run_mteb(configuration: Configuration, settings: MtebSettings, system: str, 
             lambda name: load_task(name, settings.benchmark, configuration.cache),
             ResultFiles(layout.root / places.MTEB),
         )
-    scores = {record.task: record.score for record in records if record.score is not None}
-    means = summarise(wanted, scores)
+    means = summarise(wanted, {one.task: one.score for one in records if one.score is not None})
     return MtebRecord(
         system=system,
         name=str(model.mteb_model_meta.name),
@@ -105,20 +103,16 @@ def refuse_missing(tasks: Sequence[MtebTask]) -> None:
 
 
 def _adapter(configuration: Configuration, settings: MtebSettings, system: str) -> MtebModel:
-    cache, threads = configuration.cache, configuration.threads
+    cache, threads, keep_vectors = configuration.cache, configuration.threads, settings.keep_vectors
     if system not in settings.rerankers:
         path = settings.instructions
+        instructions = None if path is None else read_instructions(path)
         return load_mteb_encoder(
-            system,
-            cache,
-            threads=threads,
-            instructions=packaged_instructions() if path is None else read_instructions(path),
-            keep_vectors=settings.keep_vectors,
+            system, cache, threads=threads, instructions=instructions, keep_vectors=keep_vectors
         )
-    models = Models(cache, threads=threads, vector_cache=settings.keep_vectors)
+    models = Models(cache, threads=threads, vector_cache=keep_vectors)
     context = RerankContext(models=models, seed=configuration.seed)
     reranker = build_reranker(configuration.rerankers[system], context)
     first_stage = None if settings.first_stage is None else models.encoder(settings.first_stage)
-    return mteb_reranker(
-        reranker, reranker_meta(system, reranker.fingerprint), first_stage=first_stage, depth=settings.depth
-    )
+    meta = reranker_meta(system, reranker.fingerprint)
+    return mteb_reranker(reranker, meta, first_stage=first_stage, depth=settings.depth)

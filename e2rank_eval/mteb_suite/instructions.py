@@ -1,4 +1,4 @@
-"""Which instruction a text of an mteb task is encoded with: mteb's task metadata, overridden by a file."""
+"""The instruction that a text of an mteb task is encoded with: of mteb's metadata, overridden by a file."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
+from mteb.abstasks.abstask import get_abstask_prompt
 from mteb.abstasks.task_metadata import TaskMetadata
 from mteb.types import PromptType
 
@@ -25,14 +26,14 @@ _SIDES = {PromptType.query: "query", PromptType.document: "document"}
 
 @cache
 def packaged_instructions() -> Instructions:
-    """The overrides that the suite itself brings."""
+    """Return the overrides of the suite itself."""
     text = (resources.files("e2rank_eval.mteb_suite") / "instructions.yaml").read_text(encoding="utf-8")
     loaded: dict[str, str | None] = yaml.safe_load(text)
     return loaded
 
 
 def read_instructions(path: Path) -> Instructions:
-    """The packaged overrides, with those of a YAML file before them.
+    """Return the packaged overrides; those of a YAML file take precedence over them.
 
     Raises
     ------
@@ -43,7 +44,7 @@ def read_instructions(path: Path) -> Instructions:
     for key, value in own.items():
         if value is not None and not isinstance(value, str):
             raise InputError(
-                f"the instruction of {key!r} is no text", path=path, line=line_of(path, [key]),
+                f"the instruction of {key!r} is not text", path=path, line=line_of(path, [key]),
                 hint="write one line, or null for none",
             )  # fmt: skip
     return {**packaged_instructions(), **own}
@@ -52,7 +53,7 @@ def read_instructions(path: Path) -> Instructions:
 def instruction(
     metadata: TaskMetadata, prompt_type: PromptType | None, overrides: Instructions
 ) -> str | None:
-    """The instruction of one side of a task; None where it has none.
+    """Return the instruction of one side of a task; None where it has none.
 
     In this order: the overrides by task and side, then by task; the metadata's prompt (one text for the
     whole task, or one for each side); the overrides by type; the default of mteb's class of tasks. A
@@ -70,13 +71,7 @@ def instruction(
         return prompt
     if metadata.type in overrides:
         return overrides[metadata.type]
-    return _default(metadata)
-
-
-def _default(metadata: TaskMetadata) -> str:
-    from mteb.abstasks.abstask import get_abstask_prompt
-
-    return str(get_abstask_prompt(metadata.name))
+    return get_abstask_prompt(metadata.name)
 
 
 class TaskInputs:
@@ -89,22 +84,17 @@ class TaskInputs:
 
     def __init__(self, entry: ModelEntry, overrides: Instructions | None = None) -> None:
         self._overrides = packaged_instructions() if overrides is None else overrides
-        self._prefix = entry.query_instruction or ""
-        self._form: Literal["instructed", "prefixed", "plain"] = (
-            "plain" if not self._prefix else "instructed" if entry.kind == "decoder" else "prefixed"
-        )
-
-    @property
-    def instructed(self) -> bool:
-        return self._form != "plain"
+        self._prefix = entry.query_instruction or None
+        self._instructed = self._prefix is not None and entry.kind == "decoder"
 
     def template(self, metadata: TaskMetadata, prompt_type: PromptType | None) -> str | None:
-        """What decides this side's inputs besides the text: its instruction or prefix, None for neither."""
-        if self._form == "instructed":
+        """Return what decides this side's inputs besides the text: its instruction or prefix, or None."""
+        if self._instructed:
             return instruction(metadata, prompt_type, self._overrides)
-        return self._prefix if self._form == "prefixed" and prompt_type is PromptType.query else None
+        return self._prefix if prompt_type is PromptType.query else None
 
     def apply(self, text: str, template: str | None) -> str:
+        """Return the input for ``text`` with what :meth:`template` returned."""
         if template is None:
             return text
-        return query_input(template, text) if self._form == "instructed" else template + text
+        return query_input(template, text) if self._instructed else template + text

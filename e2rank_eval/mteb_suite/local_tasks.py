@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import yaml
-from mteb.abstasks import (
-    AbsTask,
-    AbsTaskClassification,
-    AbsTaskClustering,
-    AbsTaskRetrieval,
-    AbsTaskSTS,
-)
+from mteb.abstasks import AbsTask, AbsTaskClassification, AbsTaskClustering, AbsTaskRetrieval, AbsTaskSTS
 from mteb.abstasks.task_metadata import TaskMetadata
 from pydantic import Field
 
@@ -25,8 +20,6 @@ from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.datasets.sources.kinds import PackageSource
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.mteb_suite import local_data
-from e2rank_eval.mteb_suite.local_data import TaskData
-from e2rank_eval.records import Dataset
 from e2rank_eval.store.files import sha256_file, sha256_json
 
 
@@ -45,18 +38,21 @@ class RegistryData(Strict):
 
 
 class TaskEntry(Strict):
+    """One task of local_tasks.yaml; its type decides how its data are read."""
+
     type: Literal["STS", "Clustering", "Classification", "Retrieval", "Reranking"]
     description: str
     main_score: str
     instruction: str
-    loader: Literal["sts", "sick", "labelled", "collection", "judged_candidates"]
     data: Annotated[FolderData | RegistryData | PackageSource, Field(discriminator="kind")]
     files: list[str] = Field([], description="in this order; of a collection: its own")
+    columns: list[str] = Field(["score", "first", "second"], description="of an STS task's files")
+    header: bool = Field(False, description="whether the first line of an STS task's files names columns")
     rows: int = Field(description="pairs, documents or queries tested on; another number is an error")
-    sample: int = Field(0, description="labelled: how many rows of the last file are tested on")
+    sample: int = Field(0, description="how many rows of the last file of labelled texts are tested on")
 
 
-class _WholeClustering(AbsTaskClustering):
+class _CompleteClustering(AbsTaskClustering):
     """mteb's clustering of all documents; its default of 4 % is for hundreds of thousands."""
 
     max_fraction_of_documents_to_embed = None
@@ -67,7 +63,7 @@ UNREAD = "unread"
 
 _CLASSES: dict[str, type[AbsTask]] = {
     "STS": AbsTaskSTS,
-    "Clustering": _WholeClustering,
+    "Clustering": _CompleteClustering,
     "Classification": AbsTaskClassification,
     "Retrieval": AbsTaskRetrieval,
     "Reranking": AbsTaskRetrieval,
@@ -76,7 +72,7 @@ _CLASSES: dict[str, type[AbsTask]] = {
 
 @cache
 def local_tasks() -> dict[str, TaskEntry]:
-    """The suite's own tasks by name."""
+    """Return the suite's own tasks by name."""
     text = (resources.files("e2rank_eval.mteb_suite") / "local_tasks.yaml").read_text(encoding="utf-8")
     return {name: TaskEntry.model_validate(fields) for name, fields in yaml.safe_load(text).items()}
 
@@ -95,13 +91,14 @@ class _LocalTask:
         self._data: Any = None
 
     def read(self) -> None:
-        """Raises what :func:`local_task` raises."""
+        """Read the data; raises what :func:`local_task` raises."""
         name = self.metadata.name
         entry = local_tasks()[name]
-        data, revision = _read(name, entry, self._cache)
-        if data.rows != entry.rows:
-            raise InputError(f"{name}: {data.rows} rows instead of {entry.rows}", hint="check its files")
-        self._data, self.metadata = data.dataset, _metadata(name, entry, revision)
+        self._data, revision = _read(name, entry, self._cache)
+        rows = _tested_rows(self._data)
+        if rows != entry.rows:
+            raise InputError(f"{name}: {rows} rows instead of {entry.rows}", hint="check its files")
+        self.metadata = _metadata(name, entry, revision)
 
     def load_data(self, num_proc: int | None = None, **kwargs: Any) -> None:  # noqa: ARG002 - mteb's own call
         if self._data is None:
@@ -109,13 +106,13 @@ class _LocalTask:
         self.dataset, self.data_loaded = self._data, True
 
     def unload_data(self) -> None:
-        """As mteb's, but for the metadata, which go on saying what was read."""
+        """Unload as mteb does, but keep the metadata, which say what was read."""
         self.dataset, self.data_loaded = None, False
 
 
 @cache
 def local_task_class(name: str) -> type[AbsTask]:
-    """mteb's class of the task ``name``; an instance reads its data (``cache``) when mteb asks for it."""
+    """Return mteb's class of the task ``name``; an instance reads its data when mteb asks for it."""
     entry = local_tasks()[name]
     fields: dict[str, Any] = {"metadata": _metadata(name, entry, UNREAD)}
     if entry.type in ("Retrieval", "Reranking"):
@@ -124,7 +121,7 @@ def local_task_class(name: str) -> type[AbsTask]:
 
 
 def local_task(name: str, cache: Path) -> AbsTask:
-    """The task ``name``, its data read: the revision in its results is a hash of its files.
+    """Return the task ``name``, its data read: the revision in its results is a hash of its files.
 
     Data of packages is kept in ``cache/downloads/``.
 
@@ -155,24 +152,25 @@ def _metadata(name: str, entry: TaskEntry, revision: str) -> TaskMetadata:
     )
 
 
-def _read(name: str, entry: TaskEntry, cache: Path) -> tuple[TaskData, str]:
-    """A task's data and the hash of what it was read from."""
+def _read(name: str, entry: TaskEntry, cache: Path) -> tuple[Any, str]:
+    """Return a task's data in the form of mteb's class, and the hash of what it was read from."""
+    judged_only = entry.type == "Reranking"
     if isinstance(entry.data, RegistryData):
         found = load_registered(entry.data.id, cache, seed=local_data.SEED)
-        return _of_collection(entry, found.dataset), sha256_json(dict(found.source))[:40]
+        data = local_data.collection(found.dataset, judged_only=judged_only)
+        return data, sha256_json(dict(found.source))[:40]
     folder = _folder(name, entry.data, cache)
-    if entry.loader in ("collection", "judged_candidates"):
+    if not entry.files:
         files = beir_folder.find(folder, "test")
         dataset, _ = beir_folder.load(files, name)
-        return _of_collection(entry, dataset), _revision(files.files, entry)
+        return local_data.collection(dataset, judged_only=judged_only), _revision(files.files, entry)
     paths = [folder / file for file in entry.files]
     for path in paths:
         if not path.is_file():
             raise UnavailableError(f"{name}: no file {path}; add it, or check E2RANK_DATA")
-    if entry.loader == "labelled":
-        return local_data.labelled(paths, entry.sample), _revision(paths, entry)
-    read = local_data.sts if entry.loader == "sts" else local_data.sick
-    return read(paths), _revision(paths, entry)
+    if entry.type == "STS":
+        return local_data.scored_pairs(paths, entry.columns, header=entry.header), _revision(paths, entry)
+    return local_data.labelled_texts(paths, entry.sample), _revision(paths, entry)
 
 
 def _folder(name: str, data: FolderData | PackageSource, cache: Path) -> Path:
@@ -185,11 +183,9 @@ def _folder(name: str, data: FolderData | PackageSource, cache: Path) -> Path:
     return own
 
 
-def _of_collection(entry: TaskEntry, dataset: Dataset) -> TaskData:
-    if entry.loader == "judged_candidates":
-        return local_data.judged_candidates(dataset)
-    return local_data.collection(dataset)
+def _tested_rows(data: Any) -> int:
+    return len(data["test"]) if "test" in data else len(data["default"]["test"]["queries"])
 
 
-def _revision(paths: tuple[Path, ...] | list[Path], entry: TaskEntry) -> str:
+def _revision(paths: Sequence[Path], entry: TaskEntry) -> str:
     return sha256_json({"files": [sha256_file(path) for path in paths], "sample": entry.sample})[:40]

@@ -1,6 +1,6 @@
-"""Makes the suite's models, tasks and benchmark known to mteb, so that its own functions find them by name.
+"""The suite's models, rerankers and tasks under the names that mteb knows them by.
 
-mteb has no call for that: its registries are dictionaries, and user code adds to them.
+mteb has no call that registers a model: its registries are dictionaries, and user code adds to them.
 """
 
 from __future__ import annotations
@@ -10,24 +10,88 @@ from pathlib import Path
 from typing import Any
 
 import mteb
-from mteb.benchmarks.benchmark import Benchmark
-from mteb.benchmarks.get_benchmark import _build_registry as mteb_benchmarks
-from mteb.get_tasks import _TASKS_REGISTRY as MTEB_TASKS
 from mteb.models.model_implementations import MODEL_REGISTRY
+from mteb.models.model_meta import ModelMeta, ScoringFunction
 
-from e2rank_eval.models.registry import registered_models
-from e2rank_eval.mteb_suite.encoder import MtebEncoder
-from e2rank_eval.mteb_suite.loading import load_mteb_encoder
-from e2rank_eval.mteb_suite.local_tasks import local_task_class, local_tasks
-from e2rank_eval.mteb_suite.model_meta import model_meta, mteb_name
-from e2rank_eval.mteb_suite.tasks import LOCAL
+from e2rank_eval.datasets.sources.fetch import Fetched
+from e2rank_eval.datasets.sources.kinds import HubSource
+from e2rank_eval.models.registry import ModelEntry, registered_models
+from e2rank_eval.mteb_suite.tasks import register_tasks
+from e2rank_eval.store.files import sha256_json
+
+_ORGANISATION = "e2rank-eval"
+"""The organisation of models and rerankers that no hub has."""
+
+_AUTHORS = "Alibaba-NLP/E2Rank"
+
+
+def mteb_name(name: str, entry: ModelEntry) -> str:
+    """Return the hub repository of a model, which is its name on mteb's leaderboard.
+
+    >>> from e2rank_eval.models.registry import registered_model
+    >>> mteb_name("e2rank-0.6b", registered_model("e2rank-0.6b"))
+    'Alibaba-NLP/E2Rank-0.6B'
+    """
+    hub = _hub_source(entry)
+    return hub.repository if hub is not None else f"{_ORGANISATION}/{name}"
+
+
+def mteb_revision(entry: ModelEntry, fetched: Fetched) -> str:
+    """Return the commit on the hub; of other sources their version, or the hash of what was fetched.
+
+    Where the registry pins the model's files by hash, they are those of the commit that it names,
+    whatever source they came from.
+    """
+    hub = _hub_source(entry)
+    if hub is not None and hub.revision is not None and entry.files:
+        return hub.revision
+    return fetched.revision or sha256_json(dict(fetched.files))[:40]
+
+
+def model_meta(name: str, entry: ModelEntry, **known: Any) -> ModelMeta:
+    """Return the metadata that mteb files results under, with ``known`` fields of it, such as ``revision``.
+
+    Fields that no source states are None.
+    """
+    fields: dict[str, Any] = {
+        "name": mteb_name(name, entry),
+        "languages": ["eng-Latn"],
+        "max_tokens": entry.document_tokens,
+        "license": "apache-2.0" if entry.licence == "Apache-2.0" else None,
+        "open_weights": True,
+        "framework": ["PyTorch", "Transformers"],
+        "similarity_fn_name": ScoringFunction.COSINE,
+        "use_instructions": entry.query_instruction is not None,
+    }
+    if fields["name"].startswith(_AUTHORS):
+        code, paper = "https://github.com/Alibaba-NLP/E2Rank", "https://arxiv.org/abs/2510.22733"
+        fields |= {"public_training_code": code, "reference": paper}
+    elif (hub := _hub_source(entry)) is not None:
+        fields["reference"] = f"https://huggingface.co/{hub.repository}"
+    meta = ModelMeta.create_empty(fields | known)
+    return meta.model_copy(
+        update={"revision": known.get("revision")}
+    )  # None rather than mteb's own word for it
+
+
+def reranker_meta(name: str, fingerprint: str) -> ModelMeta:
+    """Return the metadata of a configuration's reranker, filed under its name there and its fingerprint."""
+    return ModelMeta.create_empty(
+        {
+            "name": f"{_ORGANISATION}/{name}",
+            "revision": fingerprint[:40],
+            "languages": ["eng-Latn"],
+            "framework": ["PyTorch", "Transformers"],
+            "model_type": ["cross-encoder"],
+        }
+    )
 
 
 def register(results: Path | str | None = None) -> None:
     """Register E2Rank's checkpoints, the local tasks and their benchmark ``local``.
 
     With ``results``, a profile's folder ``results/<profile>/mteb``, also the models and rerankers that have
-    results there: mteb's tables leave out those that it does not know. Call it before mteb makes its first
+    results there: mteb's tables skip those that it does not know. Call it before mteb makes its first
     table, for which it remembers the models.
 
     A model, task or benchmark that mteb itself has by the same name stays mteb's.
@@ -41,29 +105,15 @@ def register(results: Path | str | None = None) -> None:
 
 
 def register_models() -> list[str]:
-    """E2Rank's checkpoints, for ``mteb.get_model`` and ``mteb.get_model_meta``; returns their names."""
+    """Register E2Rank's checkpoints, for ``mteb.get_model``; returns their names."""
     registered = []
     for name, entry in registered_models().items():
         known_as = mteb_name(name, entry)
-        if entry.kind == "decoder" and known_as.startswith("Alibaba-NLP/E2Rank"):
+        if entry.kind == "decoder" and known_as.startswith(_AUTHORS):
             loader = partial(_load_for_mteb, registry_name=name)
-            MODEL_REGISTRY.setdefault(known_as, model_meta(name, entry, revision=None, loader=loader))
+            MODEL_REGISTRY.setdefault(known_as, model_meta(name, entry, loader=loader))
             registered.append(known_as)
     return registered
-
-
-def register_tasks() -> list[str]:
-    """The local tasks, for ``mteb.get_task``, and the benchmark of them all; returns the tasks' names."""
-    names = list(local_tasks())
-    for name in names:
-        MTEB_TASKS.setdefault(name, local_task_class(name))
-    benchmark = Benchmark(
-        name=LOCAL,
-        tasks=[mteb.get_task(name) for name in names],
-        description="Tasks of e2rank-eval that need no hub",
-    )
-    mteb_benchmarks().setdefault(LOCAL, benchmark)
-    return names
 
 
 def _load_for_mteb(
@@ -74,5 +124,11 @@ def _load_for_mteb(
     cache: str = "cache",
     threads: int = 2,
     **kwargs: Any,  # noqa: ARG001
-) -> MtebEncoder:
+) -> Any:
+    from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
+
     return load_mteb_encoder(registry_name, Path(cache), threads=threads)
+
+
+def _hub_source(entry: ModelEntry) -> HubSource | None:
+    return next((source for source in entry.sources if isinstance(source, HubSource)), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder
-from e2rank_eval.mteb_suite.metering import Usage
-from e2rank_eval.records import Candidate, CandidateList, Document, Query
+from e2rank_eval.mteb_suite.encoder import Usage
+from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranking
 from e2rank_eval.rerankers.base import Reranker
+from e2rank_eval.rerankers.pairs import PairReranker
 from e2rank_eval.retrieval.dense import Dense
 from e2rank_eval.store.files import sha256_json
 
@@ -25,11 +26,38 @@ _BATCH = 16
 """Queries that are ranked together."""
 
 
-class MtebListReranker:
+class _Metered:
+    """A reranker whose rankings are counted."""
+
+    def __init__(self, reranker: Reranker, meta: ModelMeta) -> None:
+        self.mteb_model_meta = meta
+        self._reranker = reranker
+        self._usage = Usage()
+
+    def _ranked(self, queries: Sequence[Query], lists: Sequence[Sequence[Document]]) -> Iterator[Ranking]:
+        """Rank each query's documents; the order that they come in is that of the first stage."""
+        for start in range(0, len(queries), _BATCH):
+            batch = slice(start, start + _BATCH)
+            candidates = [_candidates(*pair) for pair in zip(queries[batch], lists[batch], strict=True)]
+            for ranking in self._reranker.rank_many(queries[batch], candidates):
+                self._usage.ranked(ranking)
+                yield ranking
+
+    def key(self, task: AbsTask) -> str:  # noqa: ARG002 - no instruction by task
+        """Return the hash of what decides the score on any task, as far as it is ours to decide."""
+        return sha256_json({"reranker": self._reranker.fingerprint})
+
+    def take_usage(self) -> Usage:
+        """Return what was read and computed since this was last asked."""
+        usage, self._usage = self._usage, Usage()
+        return usage
+
+
+class MtebListReranker(_Metered):
     """A reranker that reads a query's candidates together, as mteb's SearchProtocol.
 
     Candidates come from the task (``top_ranked``) or, with ``first_stage``, are the ``depth`` best of
-    the corpus by cosine; what lies deeper follows in first-stage order. A ``first_stage`` also puts the
+    the corpus by cosine; deeper documents follow in first-stage order. A ``first_stage`` also puts the
     task's candidates in order. Without it they keep the order of a task made by mteb's
     ``convert_to_reranking``, which is that of its predictions; the lists of a native reranking task are
     in no rank order, often with the relevant ones first, so they are put in one that depends on nothing but
@@ -39,12 +67,10 @@ class MtebListReranker:
     def __init__(
         self, reranker: Reranker, meta: ModelMeta, *, first_stage: Encoder | None = None, depth: int = 100
     ) -> None:
-        self.mteb_model_meta = meta
-        self._reranker = reranker
+        super().__init__(reranker, meta)
         self._first_stage = first_stage
         self._depth = depth
         self._corpus: dict[str, Document] = {}
-        self._usage = Usage()
 
     def index(self, corpus: Any, **kwargs: Any) -> None:  # noqa: ARG002 - mteb's own call
         """Keep the corpus, a data set with ``id``, ``text`` and perhaps ``title``."""
@@ -59,7 +85,7 @@ class MtebListReranker:
         top_ranked: Any = None,
         **kwargs: Any,  # noqa: ARG002
     ) -> dict[str, dict[str, float]]:
-        """Scores by document id, by query id.
+        """Return scores by document id, by query id.
 
         Raises
         ------
@@ -77,32 +103,26 @@ class MtebListReranker:
                 hint="name a first stage, or convert the task with convert_to_reranking",
             )
         results: dict[str, dict[str, float]] = {}
-        for start in range(0, len(asked), _BATCH):
-            some, theirs = asked[start : start + _BATCH], lists[start : start + _BATCH]
-            heads = [_candidates(query, ids[: self._depth]) for query, ids in zip(some, theirs, strict=True)]
-            for query, ids, ranking in zip(some, theirs, self._reranker.rank_many(some, heads), strict=True):
-                self._usage.ranked(ranking)
-                order = [*ranking.document_ids, *(one.id for one in ids[self._depth :])]
-                results[query.id] = {i: float(len(order) - rank) for rank, i in enumerate(order)}
+        rankings = self._ranked(asked, [documents[: self._depth] for documents in lists])
+        for query, documents, ranking in zip(asked, lists, rankings, strict=True):
+            order = [*ranking.document_ids, *(one.id for one in documents[self._depth :])]
+            results[query.id] = {i: float(len(order) - rank) for rank, i in enumerate(order)}
         return results
 
     def key(self, task: AbsTask) -> str:  # noqa: ARG002 - no instruction by task
-        """What decides this reranker's score on any task, as far as it is ours to decide."""
+        """Return the hash of what decides the score on any task, as far as it is ours to decide."""
         first = self._first_stage.fingerprint if self._first_stage is not None else None
         return sha256_json({"reranker": self._reranker.fingerprint, "first": first, "depth": self._depth})
-
-    def take_usage(self) -> Usage:
-        usage, self._usage = self._usage, Usage()
-        usage.forward_tokens = usage.tokens
-        return usage
 
     def _given(self, query: Query, ids: Sequence[str], metadata: TaskMetadata) -> list[Document]:
         documents = [self._corpus[i] for i in dict.fromkeys(ids)]
         if self._first_stage is not None:
             hits = Dense(documents, self._first_stage).search([query], [len(documents)])[0]
             return [documents[position] for position in hits.positions]
-        if metadata.type == "Reranking":
-            return sorted(documents, key=lambda one: _impartial(query.id, one.id))
+        if metadata.type == "Reranking":  # a sort key that knows nothing of relevance
+            return sorted(
+                documents, key=lambda one: hashlib.sha256(f"{query.id}\n{one.id}".encode()).digest()
+            )
         return documents
 
     def _retrieved(self, queries: Sequence[Query], top_k: int) -> list[list[Document]]:
@@ -113,70 +133,44 @@ class MtebListReranker:
         return [[corpus[position] for position in one.positions] for one in hits]
 
 
-class MtebPairReranker:
+class MtebPairReranker(_Metered):
     """A reranker that scores a query and one document by themselves, as mteb's CrossEncoderProtocol."""
 
-    def __init__(self, reranker: Reranker, meta: ModelMeta) -> None:
-        self.mteb_model_meta = meta
-        self._reranker = reranker
-        self._usage = Usage()
-
     def predict(self, inputs1: Any, inputs2: Any, **kwargs: Any) -> NDArray[np.float64]:  # noqa: ARG002
-        """The score of each pair, float64 [n]: queries in ``inputs1``, their documents in ``inputs2``.
+        """Return the score of each pair, float64 [n]: queries in ``inputs1``, their documents in ``inputs2``.
 
         Neighbours that share a query are scored in common batches.
         """
-        asked = [text for batch in inputs1 for text in batch["text"]]
-        read = [text for batch in inputs2 for text in batch["text"]]
-        pairs = groupby(zip(asked, read, strict=True), key=lambda pair: pair[0])
-        groups = [(query, [document for _, document in members]) for query, members in pairs]
+        texts = ([text for batch in inputs for text in batch["text"]] for inputs in (inputs1, inputs2))
+        groups = groupby(zip(*texts, strict=True), key=lambda pair: pair[0])
+        queries: list[Query] = []
+        lists: list[list[Document]] = []
+        for number, (query, pairs) in enumerate(groups):
+            queries.append(Query(str(number), query))
+            lists.append([Document(str(place), text) for place, (_, text) in enumerate(pairs)])
         scores: list[float] = []
-        for start in range(0, len(groups), _BATCH):
-            some = groups[start : start + _BATCH]
-            queries = [Query(str(number), query) for number, (query, _) in enumerate(some, start)]
-            lists = [
-                _candidates(query, [Document(str(n), text) for n, text in enumerate(texts)])
-                for query, (_, texts) in zip(queries, some, strict=True)
-            ]
-            for ranking in self._reranker.rank_many(queries, lists):
-                self._usage.ranked(ranking)
-                if ranking.stats.scores is None:
-                    raise InputError(
-                        f"{self.mteb_model_meta.name} scores no pairs", hint="use it through a whole list"
-                    )
-                scores += ranking.stats.scores
+        for ranking in self._ranked(queries, lists):
+            if ranking.stats.scores is None:
+                raise InputError(
+                    f"{self.mteb_model_meta.name} scores no pairs", hint="use it through a whole list"
+                )
+            scores += ranking.stats.scores
         return np.array(scores)
-
-    def key(self, task: AbsTask) -> str:  # noqa: ARG002 - no instruction by task
-        """What decides this reranker's score on any task, as far as it is ours to decide."""
-        return sha256_json({"reranker": self._reranker.fingerprint})
-
-    def take_usage(self) -> Usage:
-        usage, self._usage = self._usage, Usage()
-        usage.forward_tokens = usage.tokens
-        return usage
 
 
 def mteb_reranker(
     reranker: Reranker, meta: ModelMeta, *, first_stage: Encoder | None, depth: int
 ) -> MtebListReranker | MtebPairReranker:
-    """By the protocol that suits it: pairs for families that score each pair by itself, else whole lists.
+    """Return the adapter that suits a reranker: pairs for families that score a pair by itself, else lists.
 
     With a first stage, which has candidates to find and to order, every family is given lists.
     """
-    from e2rank_eval.rerankers.pairs import PairReranker
-
     if isinstance(reranker, PairReranker) and first_stage is None:
         return MtebPairReranker(reranker, meta)
     return MtebListReranker(reranker, meta, first_stage=first_stage, depth=depth)
 
 
-def _impartial(query_id: str, document_id: str) -> bytes:
-    """A sort key that knows nothing of relevance."""
-    return hashlib.sha256(f"{query_id}\n{document_id}".encode()).digest()
-
-
 def _candidates(query: Query, documents: Sequence[Document]) -> CandidateList:
-    """Candidates in the given order; their scores only say that order."""
+    """Return candidates in the given order, which their scores express."""
     scored = (Candidate(one, float(len(documents) - rank)) for rank, one in enumerate(documents))
     return CandidateList(query.id, tuple(scored))

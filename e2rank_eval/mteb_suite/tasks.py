@@ -1,4 +1,4 @@
-"""Which tasks a benchmark or a list of names stands for: mteb's own, the suite's local ones, the user's."""
+"""The tasks that a benchmark or names stand for: mteb's own, the suite's local ones, the user's."""
 
 from __future__ import annotations
 
@@ -11,17 +11,27 @@ from pathlib import Path
 import mteb
 from mteb.abstasks import AbsTask
 from mteb.benchmarks.benchmark import Benchmark
+from mteb.benchmarks.get_benchmark import _build_registry as mteb_benchmarks
 from mteb.get_tasks import _TASKS_REGISTRY as MTEB_TASKS
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.mteb_suite.local_tasks import local_task, local_tasks
+from e2rank_eval.mteb_suite.local_tasks import local_task, local_task_class, local_tasks
 
 LOCAL = "local"
 """The benchmark of all of the suite's own tasks."""
 
 
+def register_tasks() -> None:
+    """Make the local tasks, and the benchmark of them all, known to mteb's own functions."""
+    for name in local_tasks():
+        MTEB_TASKS.setdefault(name, local_task_class(name))
+    tasks = [mteb.get_task(name) for name in local_tasks()]
+    about = "Tasks of e2rank-eval that need no hub"
+    mteb_benchmarks().setdefault(LOCAL, Benchmark(name=LOCAL, tasks=tasks, description=about))
+
+
 def wanted_tasks(benchmark: str | None, names: Sequence[str]) -> dict[str, str]:
-    """The types of the tasks asked for, by name, in order; no data is loaded.
+    """Return the types of the tasks asked for, by name, in order; no data is loaded.
 
     With ``benchmark`` and no names these are all of its tasks; with both, those named, which must
     belong to it, be local or be the user's: ``package.module:Class``, a class of mteb's kind.
@@ -29,26 +39,27 @@ def wanted_tasks(benchmark: str | None, names: Sequence[str]) -> dict[str, str]:
     Raises
     ------
     InputError
-        For an unknown benchmark or task, which says what is near, or a class that is none of a task.
+        For an unknown benchmark or task, which names the nearest, or a class that is not a task.
     """
     if benchmark is None and not names:
         raise InputError("neither a benchmark nor a task", hint='name one: --benchmark "MTEB(eng, v2)"')
-    local = {name: str(entry.type) for name, entry in local_tasks().items()}
-    known = local | _types_of(benchmark)
-    own = {place: _own_class(place).metadata for place in names if ":" in place}
-    known |= {metadata.name: metadata.type for metadata in own.values()}
-    names = [own[name].name if name in own else name for name in names]
+    register_tasks()
+    own = {place: _own_class(place) for place in names if ":" in place}
+    names = [own[name].metadata.name if name in own else name for name in names]
+    members = list(MTEB_TASKS.values()) if benchmark is None else _benchmark(benchmark).tasks
+    known = {task.metadata.name: task.metadata.type for task in [*members, *own.values()]}
+    selectable = known | {name: task.type for name, task in local_tasks().items()}
     for name in names:
-        if name not in known:
-            near = get_close_matches(name, known, n=3)
-            meant = f"did you mean {' or '.join(near)}?" if near else "mteb.get_tasks() lists mteb's"
+        if name not in selectable:
+            near = get_close_matches(name, selectable, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "mteb.get_tasks() lists mteb's"
             where = f"benchmark {benchmark!r} has" if benchmark is not None else "there is"
-            raise InputError(f"{where} no task {name!r}", hint=meant)
-    return {name: known[name] for name in names or _types_of(benchmark)}
+            raise InputError(f"{where} no task {name!r}", hint=hint)
+    return {name: selectable[name] for name in names or known}
 
 
 def load_task(name: str, benchmark: str | None, cache: Path) -> AbsTask:
-    """One task, with the splits and subsets that ``benchmark`` gives it; a new object with its seed.
+    """Return one task, with the splits and subsets that ``benchmark`` gives it; a new object with its seed.
 
     Raises
     ------
@@ -57,15 +68,14 @@ def load_task(name: str, benchmark: str | None, cache: Path) -> AbsTask:
     """
     if name in local_tasks():
         return local_task(name, cache)
-    tasks = () if benchmark is None or benchmark == LOCAL else _benchmark(benchmark).tasks
-    for task in tasks:
+    for task in () if benchmark is None else _benchmark(benchmark).tasks:
         if task.metadata.name == name:
             return deepcopy(task)  # mteb shares these objects, which keep their data and their random state
     return mteb.get_task(name)
 
 
 def _own_class(place: str) -> type[AbsTask]:
-    """The class at ``package.module:Class``, which mteb knows by its task's name from now on."""
+    """Return the class at ``package.module:Class``, which mteb knows by its task's name from now on."""
     module, _, name = place.partition(":")
     try:
         found = getattr(import_module(module), name)
@@ -75,26 +85,19 @@ def _own_class(place: str) -> type[AbsTask]:
             hint="fix its spelling, install its package, or put its folder on PYTHONPATH",
         ) from error
     if not (isinstance(found, type) and issubclass(found, AbsTask)):
-        raise InputError(f"{place!r} is no task", hint="name a class that inherits from one of mteb.abstasks")
+        raise InputError(
+            f"{place!r} is not a task", hint="name a class that inherits from one of mteb.abstasks"
+        )
     known_as = found.metadata.name
-    if known_as in local_tasks() or MTEB_TASKS.setdefault(known_as, found) is not found:
+    if MTEB_TASKS.setdefault(known_as, found) is not found:
         raise InputError(f"{place!r}: there is another task {known_as!r}", hint="rename yours")
     return found
-
-
-def _types_of(benchmark: str | None) -> dict[str, str]:
-    """Types by name: of the tasks of a benchmark, or of every task of mteb."""
-    if benchmark == LOCAL:
-        return {name: entry.type for name, entry in local_tasks().items()}
-    tasks = MTEB_TASKS.values() if benchmark is None else _benchmark(benchmark).tasks
-    return {task.metadata.name: task.metadata.type for task in tasks}
 
 
 def _benchmark(name: str) -> Benchmark:
     try:
         return mteb.get_benchmark(name)
     except KeyError as error:
-        known = [one.name for one in mteb.get_benchmarks()]
-        near = get_close_matches(name, [*known, LOCAL], n=3)
-        meant = f"did you mean {' or '.join(near)}?" if near else "mteb.get_benchmarks() lists them"
-        raise InputError(f"no benchmark {name!r}", hint=meant) from error
+        near = get_close_matches(name, [one.name for one in mteb.get_benchmarks()] + [LOCAL], n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "mteb.get_benchmarks() lists them"
+        raise InputError(f"no benchmark {name!r}", hint=hint) from error

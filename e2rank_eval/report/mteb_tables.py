@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from e2rank_eval.mteb_suite.published import published_scores
-from e2rank_eval.mteb_suite.summary import summarise
+from e2rank_eval.mteb_suite.summary import published_scores, summarise
 from e2rank_eval.paper import published as paper
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.table import Cell, Column, Table

@@ -18,8 +18,8 @@ from e2rank_eval.records import Dataset
 RUN = """
 import json, sys
 from pathlib import Path
-from e2rank_eval.mteb_suite.loading import load_mteb_encoder
-from e2rank_eval.mteb_suite.result_files import ResultFiles
+from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
+from e2rank_eval.mteb_suite.running import ResultFiles
 from e2rank_eval.mteb_suite.running import run_tasks
 from e2rank_eval.mteb_suite.tasks import load_task, wanted_tasks
 from mteb import ResultCache
@@ -32,7 +32,7 @@ records = run_tasks(
 )
 read = ResultCache(out).load_results().model_results[0].task_results
 print(json.dumps({
-    "records": [record.row() for record in records],
+    "records": [record.model_dump() for record in records],
     "read": {one.task_name: one.get_score() for one in read},
     "types": {one.task_name: one.task_type for one in read},
 }))

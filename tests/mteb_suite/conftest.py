@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from e2rank_eval.mteb_suite.encoder import MtebEncoder
-from e2rank_eval.mteb_suite.loading import load_mteb_encoder
+from e2rank_eval.mteb_suite.encoder import MtebEncoder, load_mteb_encoder
 
 
 @pytest.fixture(scope="session")

@@ -23,8 +23,7 @@ from e2rank_eval.mteb_suite.instructions import (
 )
 from e2rank_eval.mteb_suite.local_tasks import local_task
 from e2rank_eval.mteb_suite.registration import register_models
-from e2rank_eval.mteb_suite.result_files import ResultFiles
-from e2rank_eval.mteb_suite.running import run_tasks
+from e2rank_eval.mteb_suite.running import ResultFiles, run_tasks
 
 QUERY, DOCUMENT = PromptType.query, PromptType.document
 
@@ -56,7 +55,7 @@ def test_an_own_file_goes_before_mteb_by_task_and_by_side(tmp_path: Path) -> Non
     assert instruction(metadata["SciFact"], QUERY, own) == "Refute."
     assert instruction(metadata["SciFact"], DOCUMENT, own) == "Read."
     path.write_text("STS13: Compare.\nSTS14: [1]\n")
-    with pytest.raises(InputError, match=r"own.yaml:2: the instruction of 'STS14' is no text"):
+    with pytest.raises(InputError, match=r"own.yaml:2: the instruction of 'STS14' is not text"):
         read_instructions(path)
 
 

@@ -15,7 +15,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.models.loading import Models
 from e2rank_eval.mteb_suite.local_tasks import local_task
-from e2rank_eval.mteb_suite.model_meta import reranker_meta
+from e2rank_eval.mteb_suite.registration import reranker_meta
 from e2rank_eval.mteb_suite.rerankers import MtebListReranker, MtebPairReranker, mteb_reranker
 from e2rank_eval.records import Dataset
 from e2rank_eval.rerankers.base import RerankContext
@@ -98,7 +98,7 @@ def test_a_task_converted_by_mteb_is_reranked_from_its_predictions(
     models: Models, own_cache: Path, lee_dataset: Dataset, tmp_path: Path
 ) -> None:
     """The first stage's order stays under identity, and E2Rank changes it."""
-    from e2rank_eval.mteb_suite.loading import load_mteb_encoder
+    from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
 
     encoder = load_mteb_encoder("all-minilm-l6-v2", own_cache, threads=1)
     first = _main_score(encoder, local_task("LeeRetrieval", own_cache), prediction_folder=tmp_path)

@@ -22,8 +22,7 @@ from e2rank_eval.mteb_suite.encoder import MtebEncoder
 from e2rank_eval.mteb_suite.execution import refuse_missing
 from e2rank_eval.mteb_suite.local_tasks import local_task, local_tasks
 from e2rank_eval.mteb_suite.registration import register
-from e2rank_eval.mteb_suite.result_files import ResultFiles
-from e2rank_eval.mteb_suite.running import run_tasks
+from e2rank_eval.mteb_suite.running import ResultFiles, run_tasks
 from e2rank_eval.mteb_suite.tasks import load_task, wanted_tasks
 from e2rank_eval.store.results import MtebTask
 
@@ -114,7 +113,7 @@ def test_a_torn_result_is_reported_and_made_again(
     path = _result(tmp_path)
     path.write_bytes(path.read_bytes()[:100])
     assert run().score == first.score
-    assert "no whole result" in capsys.readouterr().err
+    assert "not a complete result" in capsys.readouterr().err
     assert json.loads(path.read_text())["task_name"] == "LeeRetrieval"
 
 
@@ -200,7 +199,7 @@ def test_a_task_of_the_users_own_package_is_named_by_its_place(
     for place, told in (
         ("greeting_tasks:Missing", "cannot be imported"),
         ("greeting_tusks:Greetings", "No module named 'greeting_tusks'"),
-        ("pathlib:Path", "'pathlib:Path' is no task"),
+        ("pathlib:Path", "'pathlib:Path' is not a task"),
         ("greeting_tasks:STS13", "there is another task 'STS13'; rename yours"),
     ):
         with pytest.raises(InputError, match=told):

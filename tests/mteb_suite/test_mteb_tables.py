@@ -11,8 +11,7 @@ import pytest
 import yaml
 
 from e2rank_eval.config import parse_configuration
-from e2rank_eval.mteb_suite.published import published_scores
-from e2rank_eval.mteb_suite.summary import summarise
+from e2rank_eval.mteb_suite.summary import published_scores, summarise
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.render import to_csv, to_markdown
 from e2rank_eval.report.tables import build_table

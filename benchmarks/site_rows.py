@@ -20,10 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from report.chromium import Browser, browser_path
 
-from e2rank_eval.report.page import Page
-from e2rank_eval.report.render_html import to_html
-from e2rank_eval.report.render_paged import PAGED_SCRIPTS, to_paged
-from e2rank_eval.report.rendering import Renderer
+from e2rank_eval.report.html import PAGED_SCRIPTS, Page, Renderer, to_html, to_paged
 from e2rank_eval.report.table import Cell, Column, Table
 
 READY = {

@@ -53,12 +53,16 @@ def _listing(what: str, config: Path) -> list[dict[str, Any]]:
 
         return [{"family": name, "what it does": text} for name, text in families().items()]
     if what == "tables":
-        from e2rank_eval.report.index import figure_ids, table_ids
+        from e2rank_eval.report.figures import FIGURES
+        from e2rank_eval.report.tables import TABLES
 
         configuration, _ = open_configuration(config)
         return [
             {"kind": kind, "id": identifier}
-            for kind, ids in (("table", table_ids(configuration)), ("figure", figure_ids(configuration)))
+            for kind, ids in (
+                ("table", TABLES.shown(configuration)),
+                ("figure", FIGURES.shown(configuration)),
+            )
             for identifier in ids
         ]
     raise InputError(f"nothing to list under {what!r}", hint="list datasets, models, rerankers or tables")

@@ -26,7 +26,7 @@ def table(
 
     Example: e2rank-eval table 1 --config config/paper.yaml
     """
-    from e2rank_eval.report.tables import table_ids, write_table
+    from e2rank_eval.report.tables import TABLES, write_table
     from e2rank_eval.store import layout as places
     from e2rank_eval.store.files import write_text
 
@@ -35,9 +35,9 @@ def table(
     pinned = layout.path(places.CONFIG)
     if not pinned.exists():
         write_text(pinned, config.read_text(encoding="utf-8"))
-    for identifier in names or table_ids(configuration):
+    for identifier in names or TABLES.shown(configuration):
         written = write_table(
-            layout, configuration, known(identifier, table_ids(configuration), "table", config)
+            layout, configuration, known(identifier, TABLES.shown(configuration), "table", config)
         )
         if identifier in configuration.artefacts and names:
             typer.echo(next(path for path in written if path.suffix == ".md").read_text("utf-8"))
@@ -61,12 +61,12 @@ def figure(
 
     Example: e2rank-eval figure 2 --config config/paper.yaml
     """
-    from e2rank_eval.report.figures import figure_ids, write_figure
+    from e2rank_eval.report.figures import FIGURES, write_figure
 
     names, config = _of_the_paper("figure", ids or [], config)
     configuration, layout = open_configuration(config)
-    for identifier in names or figure_ids(configuration):
-        write_figure(layout, configuration, known(identifier, figure_ids(configuration), "figure", config))
+    for identifier in names or FIGURES.shown(configuration):
+        write_figure(layout, configuration, known(identifier, FIGURES.shown(configuration), "figure", config))
 
 
 @app.command()

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import FigureArtefact, parse_configuration, with_chosen
+from e2rank_eval.config import parse_configuration, with_chosen
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.files import Files, Key, RunKey
 from e2rank_eval.graph.trainings import Trainings
 from e2rank_eval.models.registry import registered_model, registered_models
-from e2rank_eval.paper.grid import LatencySource, TaskSource, entry_of, sources
-from e2rank_eval.report.index import Shown, figures, tables
+from e2rank_eval.paper.grid import TaskSource, sources
+from e2rank_eval.report.figures import FIGURES
+from e2rank_eval.report.outputs import Shown
+from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store import layout as places
 
 TABLE_SUFFIXES = ("csv", "md", "tex", "html")
@@ -40,9 +42,9 @@ class Graph(Files):
         super().__init__(parse_configuration(values, self._origin), values)
         configuration = self.configuration
         self.trainings = Trainings(self)
-        self.tables, self.figures = tables(configuration), figures(configuration)
-        shown = [*self.tables.values(), *self.figures.values()]
-        keys = [key for one in dict.fromkeys(shown) for key in self._runs(one)]
+        self.tables, self.figures = TABLES.shown(configuration), FIGURES.shown(configuration)
+        shown: list[Shown[Any]] = [*self.tables.values(), *self.figures.values()]
+        keys = [key for one in shown for key in self._runs(one)]
         self.rerankings = self._in_order(((stage, reranker), dataset) for dataset, stage, reranker in keys)
         self.retrievals = self._in_order((stage, dataset) for dataset, stage, _ in keys)
         self.timings = [(name, r) for name, one in configuration.latency.items() for r in one.rerankers]
@@ -78,83 +80,45 @@ class Graph(Files):
         except InputError as error:
             raise InputError(error.problem, path=self._origin, hint=error.hint) from error
 
-    def _runs(self, shown: Shown) -> list[RunKey]:
+    def _runs(self, shown: Shown[Any]) -> list[RunKey]:
         """The runs that a table or figure shows, in any way."""
-        if shown.section == "artefacts":
-            found = sources(self.configuration, shown.name, self._origin)
+        section = shown.kind.section
+        if section == "artefacts":
+            found = sources(self.configuration, shown.entry, self._origin)
             runs = [one.key for one in found if not isinstance(one, TaskSource) and one.dataset]
             return list(dict.fromkeys(runs))
-        entry = getattr(self.configuration, shown.section)[shown.name]
-        if shown.section == "mteb":
+        entry = getattr(self.configuration, section)[shown.entry]
+        if section == "mteb":
             return []
-        datasets = [entry.dataset] if shown.section == "latency" else entry.datasets
+        datasets = [entry.dataset] if section == "latency" else entry.datasets
         return [(dataset, entry.first_stage, one) for one in entry.systems for dataset in datasets]
 
-    def inputs(self, shown: Shown) -> list[str]:
+    def inputs(self, shown: Shown[Any]) -> list[str]:
         """Return the files that a table or figure is made of, and no other."""
-        section, name, form = shown
-        if section == "artefacts":
-            artefact = self.configuration.artefacts[name]
-            if not isinstance(artefact, FigureArtefact) or form == "bars":
-                return self._cells(name)
-            if artefact.section:
-                return self.inputs(Shown(artefact.section, str(artefact.of), form))
-            # An analysis of candidates, rankings and judgements query by query.
-            files = self._files(shown, places.CANDIDATES, places.RUN, places.STATISTICS, places.METRICS)
-            return [*files, *self._datasets(shown)]
-        if section == "mteb":
-            return [self.path(places.MTEB_RECORD, entry=e, system=s) for e, s in self.mteb_jobs if e == name]
-        if section == "comparisons":
-            compared = self.path(places.COMPARISON, comparison=name)
-            return [compared, *self._files(shown, places.METRICS, places.STATISTICS)]
-        if section == "sweeps":
-            return self._files(shown, places.METRICS)
-        if form == "frontier":
-            timed = self._files(shown, places.LATENCY, places.METRICS, places.CANDIDATES)
-            return [*timed, *self._datasets(shown)]
-        return self._files(shown, places.LATENCY)
-
-    def _files(self, shown: Shown, *patterns: str) -> list[str]:
-        found = [self._run_file(pattern, key) for pattern in patterns for key in self._runs(shown)]
-        return list(dict.fromkeys(found))
-
-    def _datasets(self, shown: Shown) -> list[str]:
-        return self.dataset_files(dict.fromkeys(dataset for dataset, _, _ in self._runs(shown)))
+        return [f"{self.root}/{path}" for path in shown.inputs(self.configuration)]
 
     def _run_file(self, pattern: str, key: RunKey) -> str:
         dataset, first_stage, reranker = key
         return self.path(pattern, dataset=dataset, first_stage=first_stage, reranker=reranker)
 
-    def _cells(self, name: str) -> list[str]:
-        """The results behind a table of the paper, or behind bars of one of its columns."""
-        found = []
-        for source in sources(self.configuration, name):
-            if isinstance(source, TaskSource):
-                if entry := entry_of(self.configuration, source):
-                    found.append(self.path(places.MTEB_RECORD, entry=entry, system=source.model))
-            elif isinstance(source, LatencySource):
-                found.append(self._run_file(places.LATENCY, source.key))
-            elif source.dataset:
-                found.append(self._run_file(places.METRICS, source.key))
-            else:
-                found.append(self.path(places.PUBLISHED_RUN, run=str(source.published_run)))
-        return list(dict.fromkeys(found))
-
-    def shown_settings(self, shown: Shown) -> dict[str, Any]:
+    def shown_settings(self, shown: Shown[Any]) -> dict[str, Any]:
         """Return what decides a table or figure besides its inputs: its entry, its systems' settings."""
         keys = self._runs(shown)
         systems = [
             *(self.configuration.first_stages[stage] for stage in dict.fromkeys(key[1] for key in keys)),
             *(self.configuration.rerankers[name] for name in dict.fromkeys(key[2] for key in keys)),
         ]
+        entry = getattr(self.configuration, shown.kind.section)[shown.entry]
         return {
-            "entry": getattr(self.configuration, shown.section)[shown.name].model_dump(mode="json"),
+            "entry": entry.model_dump(mode="json"),
             "systems": [one.model_dump(mode="json") for one in systems],
             "seed": self.configuration.seed,
         }
 
     def compared_metrics(self, comparison: str) -> list[str]:
-        return self._files(Shown("comparisons", comparison, ""), places.METRICS)
+        one = self.configuration.comparisons[comparison]
+        keys = [(dataset, one.first_stage, name) for name in one.systems for dataset in one.datasets]
+        return [self._run_file(places.METRICS, key) for key in keys]
 
     def latency_file(self, entry: str, reranker: str) -> str:
         timed = self.configuration.latency[entry]
@@ -178,5 +142,5 @@ class Graph(Files):
     def artefact_files(self, name: str) -> list[str]:
         """Return every form of a table of the paper, or of a figure, of the section ``artefacts``."""
         shows = ("artefacts", name)
-        found = self.table_files(one for one, shown in self.tables.items() if shown[:2] == shows)
-        return found + self.figure_files(one for one, shown in self.figures.items() if shown[:2] == shows)
+        own = [one for one, shown in self.tables.items() if (shown.kind.section, shown.entry) == shows]
+        return self.table_files(own) + self.figure_files({name} & self.figures.keys())

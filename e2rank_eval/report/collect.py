@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +11,8 @@ from e2rank_eval.config import Configuration, read_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.paper.grid import TaskSource, sources
-from e2rank_eval.report.excerpts import Excerpt, read_excerpts
+from e2rank_eval.report.names import HEADLINE
+from e2rank_eval.report.outputs import RunKey
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_queries
 from e2rank_eval.store.files import read_json, read_jsonl
@@ -33,11 +34,11 @@ from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
 Kind = TypeVar("Kind", bound=Record)
 Value = TypeVar("Value")
 
-HEADLINE = "nDCG@10"
-"""The measure of the paper's tables, of every figure and of the page's per-query lists."""
+Excerpt = tuple[str, str]
+"""(title, beginning of the text)."""
 
-RunKey = tuple[str, str, str]
-"""(data set, first stage, reranker): what names one run."""
+_LONGEST = 400
+"""Characters of a document's text that pages show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class Results:
         rows = [row for stage in stages for row in self.candidates(dataset, stage).values()]
         wanted = {document for row in rows for document in row.document_ids}
         path = self.layout.path(places.CORPUS, dataset=dataset)
-        return self._once(path, lambda corpus: read_excerpts(corpus, wanted))
+        return self._once(path, lambda corpus: _read_excerpts(corpus, wanted))
 
     def manifest(self, artefact: Path) -> Manifest:
         """How ``artefact`` was made."""
@@ -210,3 +211,13 @@ def _read_rankings(path: Path) -> dict[str, list[str]]:
 def _read_candidate_rows(path: Path) -> dict[str, CandidateRow]:
     rows = (row for _, row in read_jsonl(path))
     return {row["query_id"]: CandidateRow(row["document_ids"], row["scores"]) for row in rows}
+
+
+def _read_excerpts(corpus: Path, wanted: Set[str]) -> dict[str, Excerpt]:
+    """Return excerpts by id of the ``wanted`` documents; the corpus is streamed, never held in memory."""
+    rows = (row for _, row in read_jsonl(corpus))
+    return {row["_id"]: (row.get("title", ""), _begin(row["text"])) for row in rows if row["_id"] in wanted}
+
+
+def _begin(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST].rstrip() + "…"

@@ -9,7 +9,7 @@ from itertools import product
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
-from e2rank_eval.report.figure_style import INK, MUTED
+from e2rank_eval.report.drawing import INK, MUTED
 
 _DISTANCES = (7.0, 14.0, 24.0, 38.0, 56.0)
 _DIRECTIONS = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, -1))

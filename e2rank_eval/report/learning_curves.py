@@ -1,80 +1,87 @@
-"""Learning curves of training runs: loss, and nDCG@10 on development lists, by update."""
+"""Learning curves of training runs: loss, and nDCG@10 on development lists, by optimizer step."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from matplotlib.axes import Axes
+from typing import TYPE_CHECKING
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.report.figure_style import MUTED, Drawing, forms, new_figure, panel_title, style
+from e2rank_eval.report.drawing import MUTED, PALETTE, Drawing, forms, new_figure, panel_title, style
 from e2rank_eval.store.files import read_jsonl, write_bytes
 from e2rank_eval.training.checkpoints import LOG
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9", MUTED)
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLOURS = (*PALETTE, MUTED)
 _DASHES = ("-", "--", ":", "-.")
 _SMOOTHED = 20
-"""Updates in the running mean of the loss: of few training lists each, single ones hide the trend."""
+"""Steps in the running mean of the loss: each is of a few lists, so that single ones hide the trend."""
 
 _NOT_CURVES = {"step", "group", "gradient_norm", "learning_rate", "residual"}
+
+Points = list[tuple[int, float]]
+"""(step, value after it)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """What one run's log says: values by measure, at the updates after which they were taken."""
+    """What one run's log holds: points by measure, for the groups ``train`` and ``development``."""
 
     name: str
-    training: Mapping[str, tuple[tuple[int, float], ...]]
-    development: Mapping[str, tuple[tuple[int, float], ...]]
+    train: Mapping[str, Points]
+    development: Mapping[str, Points]
 
 
 def read_curves(folder: Path) -> Curves:
-    """The curves of the run in ``folder``, from its ``log.jsonl``.
+    """Read the curves of the run in ``folder`` from its ``log.jsonl``.
 
     Raises
     ------
     InputError
-        When there is no log, or it holds no update.
+        When there is no log, or it holds no step.
     """
     path = folder / LOG
     if not path.is_file():
         raise InputError("no log of a training run", path=path, hint="name folders that `train` wrote")
-    groups: dict[str, dict[str, list[tuple[int, float]]]] = {"train": {}, "development": {}}
+    groups: dict[str, dict[str, Points]] = {"train": {}, "development": {}}
     for number, row in read_jsonl(path):
-        group = groups.get(str(row.get("group")))
-        if group is None or not isinstance(row.get("step"), int):
-            raise InputError("no line of a training log", path=path, line=number)
+        if row.get("group") not in groups or not isinstance(row.get("step"), int):
+            raise InputError("not a line of a training log", path=path, line=number)
         for measure in sorted(row.keys() - _NOT_CURVES):
-            group.setdefault(measure, []).append((row["step"], float(row[measure])))
+            groups[row["group"]].setdefault(measure, []).append((row["step"], float(row[measure])))
     if not groups["train"]:
-        raise InputError("the log holds no update", path=path, hint="train for at least one")
-    training, development = (
-        {measure: tuple(points) for measure, points in groups[group].items()} for group in groups
-    )
-    return Curves(folder.resolve().name, training, development)
+        raise InputError("the log holds no step", path=path, hint="train for at least one")
+    return Curves(folder.resolve().name, **groups)
 
 
 def draw_curves(runs: Sequence[Curves]) -> Drawing:
-    """One panel of the loss (a running mean), and one of nDCG@10 where a run was watched."""
-    watched = [run for run in runs if "score" in run.development]
-    figure = new_figure(7.2, 3.3 if not watched else 5.6, "Learning curves")
+    """Draw one panel of the loss (a running mean), and one of nDCG@10 where a run was watched."""
+    watched = any("score" in run.development for run in runs)
+    figure = new_figure(7.2, 5.6 if watched else 3.3, "Learning curves")
     panels = figure.subplots(2 if watched else 1, 1, squeeze=False, sharex=True)[:, 0]
-    panel_title(panels[0], "training loss", f"running mean of {_SMOOTHED} updates")
+    panel_title(panels[0], "training loss", f"running mean of {_SMOOTHED} steps")
     for number, run in enumerate(runs):
-        steps, losses = zip(*run.training["loss"], strict=True)
+        steps, losses = zip(*run.train["loss"], strict=True)
         _line(panels[0], number, run.name, steps, running_mean(losses, _SMOOTHED))
         if "score" in run.development:
             steps, scores = zip(*run.development["score"], strict=True)
             _line(panels[1], number, run.name, steps, [100 * one for one in scores], marker="o")
     if watched:
         panel_title(panels[1], "development nDCG@10 × 100")
-    panels[-1].set_xlabel("update")
+    panels[-1].set_xlabel("step")
     panels[0].legend(frameon=False, fontsize=8, loc="upper right")
-    columns = ("run", "group", "measure", "update", "value")
-    return Drawing("learning-curves", "Learning curves", _in_words(runs), figure, columns, tuple(_rows(runs)))
+    rows = tuple(
+        (run.name, group, measure, step, value)
+        for run in runs
+        for group, curves in (("train", run.train), ("development", run.development))
+        for measure, points in curves.items()
+        for step, value in points
+    )
+    columns = ("run", "group", "measure", "step", "value")
+    return Drawing("learning-curves", "Learning curves", figure, columns, rows)
 
 
 def write_curves(folders: Sequence[Path], output: Path) -> list[Path]:
@@ -89,18 +96,16 @@ def write_curves(folders: Sequence[Path], output: Path) -> list[Path]:
         raise InputError(f"two runs are called {twice!r}", hint="rename one's folder, or draw them apart")
     with style():
         contents = forms(draw_curves(runs))
-    paths = [output.with_name(f"{output.name}.{suffix}") for suffix in contents]
-    for path, content in zip(paths, contents.values(), strict=True):
+    paths = {output.with_name(f"{output.name}.{suffix}"): content for suffix, content in contents.items()}
+    for path, content in paths.items():
         write_bytes(path, content)
-    return paths
+    return list(paths)
 
 
 def running_mean(values: Sequence[float], width: int) -> list[float]:
-    """The mean of each value and those before it, ``width`` at most."""
-    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(0, ends - width)
-    return [float(one) for one in (sums[ends] - sums[starts]) / (ends - starts)]
+    """Return the mean of each value and those before it, ``width`` at most."""
+    windows = (values[max(0, end - width) : end] for end in range(1, len(values) + 1))
+    return [sum(window) / len(window) for window in windows]
 
 
 def _line(
@@ -109,26 +114,3 @@ def _line(
     colour = _COLOURS[number % len(_COLOURS)]
     dashes = _DASHES[number // len(_COLOURS) % len(_DASHES)]
     axes.plot(steps, values, color=colour, linestyle=dashes, marker=marker, markersize=3, lw=1.4, label=name)
-
-
-def _rows(runs: Sequence[Curves]) -> list[tuple[str | float | int, ...]]:
-    return [
-        (run.name, group, measure, step, value)
-        for run in runs
-        for group, curves in (("train", run.training), ("development", run.development))
-        for measure, points in curves.items()
-        for step, value in points
-    ]
-
-
-def _in_words(runs: Sequence[Curves]) -> str:
-    said = []
-    for run in runs:
-        losses = [loss for _, loss in run.training["loss"]]
-        smooth = running_mean(losses, _SMOOTHED)
-        text = f"{run.name}: loss {smooth[0]:.3g} at first, {smooth[-1]:.3g} at last"
-        if "score" in run.development:
-            step, best = max(run.development["score"], key=lambda point: point[1])
-            text += f"; best nDCG@10 {100 * best:.1f} after {step} updates"
-        said.append(text)
-    return "; ".join(said)

@@ -10,7 +10,8 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.significance import bootstrap_interval
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.paper.grid import GridCell, LatencySource, RunSource, Source, TaskSource, entry_of
-from e2rank_eval.report.collect import HEADLINE, Results
+from e2rank_eval.report.collect import Results
+from e2rank_eval.report.names import HEADLINE
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.results import Interval, Metrics
 

@@ -1,9 +1,14 @@
-"""How systems and collections are called wherever a reader meets them."""
+"""How systems are called wherever a reader meets them, and where their pages are in the site."""
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from e2rank_eval.config import Configuration, E2RankSettings, FeedbackSettings
 from e2rank_eval.models.registry import registered_model
+
+HEADLINE = "nDCG@10"
+"""The measure of the paper's tables, of every figure and of the site's per-query lists."""
 
 UNTRAINED = "untrained"
 """The mark of a model that is used for what it was never trained for."""
@@ -13,18 +18,22 @@ UNTRAINED_NOTE = (
     "that was never trained to embed."
 )
 
+QUERIES_A_PAGE = 100
+"""How many queries share a page that shows them one at a time; bounds the data that the page holds."""
+
 
 def label(configuration: Configuration, reranker: str) -> str:
-    """The reranker's configured label, or its name."""
+    """Return the reranker's configured label, or its name."""
     return configuration.rerankers[reranker].label or reranker
 
 
 def first_stage_label(configuration: Configuration, first_stage: str) -> str:
+    """Return the first stage's configured label, or its name."""
     return configuration.first_stages[first_stage].label or first_stage
 
 
 def is_untrained(configuration: Configuration, reranker: str) -> bool:
-    """Whether a model embeds here what it was never trained to: a listwise prompt, or texts at all."""
+    """Return whether a model embeds what it was never trained to: a listwise prompt, or texts at all."""
     settings = configuration.rerankers[reranker]
     if not isinstance(settings, E2RankSettings | FeedbackSettings):
         return False
@@ -35,6 +44,36 @@ def is_untrained(configuration: Configuration, reranker: str) -> bool:
 
 
 def full_name(configuration: Configuration, reranker: str) -> str:
-    """The label, followed by "untrained" where that is so."""
+    """Return the label, followed by "untrained" where that is so."""
     mark = f", {UNTRAINED}" if is_untrained(configuration, reranker) else ""
     return label(configuration, reranker) + mark
+
+
+def run_page(run: tuple[str, str, str]) -> str:
+    """Return the page of a run (data set, first stage, reranker), below the site's root."""
+    return f"runs/{'/'.join(run)}.html"
+
+
+def comparison_page(name: str) -> str:
+    """Return the page of a comparison."""
+    return f"comparisons/{name}.html"
+
+
+def dataset_page(name: str) -> str:
+    """Return the page of a data set."""
+    return f"datasets/{name}.html"
+
+
+def query_page(run: tuple[str, str, str], position: int) -> str:
+    """Return the page that holds the run's query at ``position`` in its metrics, from 0."""
+    return f"queries/{'/'.join(run)}/{position // QUERIES_A_PAGE + 1}.html"
+
+
+def query_address(run: tuple[str, str, str], position: int, query: str) -> str:
+    """Return the page of a query with the fragment that names it there."""
+    return f"{query_page(run, position)}#{quote(query, safe='')}"
+
+
+def to_root(page: str) -> str:
+    """Return the way from ``page`` back to the site's root, with a final slash; empty for a page there."""
+    return "../" * page.count("/")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
-
-from e2rank_eval.report.collect import RunKey
+from typing import Literal, cast
 
 Kind = Literal[
     "text", "score", "difference", "milliseconds", "rate", "count", "megabytes", "ratio", "p", "number"
@@ -27,33 +25,23 @@ class Mark:
     letter: str
     above: bool
 
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Where a number comes from: a run, a comparison by name, or another page by its place below the root.
-
-    ``part`` is the fragment within that page, already percent-encoded.
-    """
-
-    run: RunKey | None = None
-    comparison: str | None = None
-    page: str = ""
-    part: str = ""
+    def __str__(self) -> str:
+        return f"{'↑' if self.above else '↓'}{self.letter}"
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """``value`` in the unit of its column's kind; None is a value that could not be had.
+    """``value`` in the unit of its column's kind; None is a value that is not known.
 
-    ``tags`` are words that must stand wherever the name does (untrained); ``letter`` marks a baseline.
-    ``heat``, from -1 to 1, tints the cell in HTML: how high it lies, or how far below (negative) or above.
+    ``tags`` are words that must accompany the name (untrained); ``letter`` marks a baseline. ``link`` is a
+    page, with a fragment if any, below the site's root. ``heat``, from -1 to 1, tints the cell in HTML.
     """
 
     value: str | float | None
     interval: tuple[float, float] | None = None
     marks: tuple[Mark, ...] = ()
     rank: Literal["best", "second"] | None = None
-    link: Link | None = None
+    link: str = ""
     tags: tuple[str, ...] = ()
     letter: str = ""
     heat: float | None = None
@@ -67,9 +55,23 @@ class Column:
     """
 
     heading: str
-    kind: Kind
+    kind: Kind = "text"
     queries: int | None = None
     ranked: bool = False
+
+    @property
+    def title(self) -> str:
+        """``lee (n = 50)``: a mean's column says how many queries it is over."""
+        return self.heading if self.queries is None else f"{self.heading} (n = {self.queries})"
+
+    @property
+    def decimals(self) -> int:
+        """How many digits a number of the column shows after its point; 0 for texts."""
+        return _DECIMALS.get(self.kind, 0)
+
+
+Heading = Column | tuple[str, str] | str
+"""A column, its heading and kind, or the heading of a column of texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,45 @@ class Table:
         if self.groups and len(self.groups) != len(self.rows):
             raise ValueError(f"table {self.id!r}: not one group for every row")
 
+    @classmethod
+    def of(
+        cls,
+        identifier: str,
+        title: str,
+        columns: Iterable[Heading],
+        rows: Iterable[Sequence[Cell | str | float | None]],
+        notes: Iterable[str] = (),
+        groups: Iterable[str] = (),
+    ) -> Table:
+        """Return a table of plain values: a heading alone is a column of texts, a value alone a cell."""
+        return cls(
+            identifier,
+            title,
+            tuple(map(_column, columns)),
+            tuple(tuple(one if isinstance(one, Cell) else Cell(one) for one in row) for row in rows),
+            tuple(notes),
+            tuple(groups),
+        )
+
+    def starts_group(self, index: int) -> bool:
+        """Return whether row ``index`` is the first of a group other than the first group."""
+        return bool(self.groups) and index > 0 and self.groups[index] != self.groups[index - 1]
+
+
+def _column(heading: Heading) -> Column:
+    if isinstance(heading, Column):
+        return heading
+    return Column(heading) if isinstance(heading, str) else Column(heading[0], cast(Kind, heading[1]))
+
+
+def percent(mean: float, interval: tuple[float, float] | None = None, *, link: str = "") -> Cell:
+    """Return a cell of a measure from 0 to 1, as tables print it: x 100."""
+    low_high = None if interval is None else (100 * interval[0], 100 * interval[1])
+    return Cell(100 * mean, low_high, link=link)
+
 
 def number(value: float, kind: Kind) -> str:
-    """A number as every form of a table prints it.
+    """Return a number as every form of a table prints it.
 
     >>> number(43.216, "score"), number(0.5, "difference"), number(1234.5, "count"), number(3e-5, "p")
     ('43.22', '+0.50', '1,234', '< 0.0001')
@@ -106,21 +144,16 @@ def number(value: float, kind: Kind) -> str:
     return f"{rounded:{'+' if kind == 'difference' else ''},.{_DECIMALS[kind]}f}"
 
 
-def decimals(kind: Kind) -> int:
-    """How many digits a number of this kind shows after its point; 0 for texts."""
-    return _DECIMALS.get(kind, 0)
-
-
 def text_of(cell: Cell, kind: Kind) -> str:
-    """The cell's value alone, without interval, marks and tags."""
+    """Return the cell's value alone, without interval, marks and tags."""
     if cell.value is None:
         return MISSING
     return cell.value if isinstance(cell.value, str) else number(cell.value, kind)
 
 
-def heading_of(column: Column) -> str:
-    """``lee (n = 50)``: a mean's column says how many queries it is over."""
-    return column.heading if column.queries is None else f"{column.heading} (n = {column.queries})"
+def interval_of(cell: Cell, kind: Kind) -> str:
+    """Return the cell's interval as ``[low, high]``; empty where it has none."""
+    return f"[{', '.join(number(end, kind) for end in cell.interval)}]" if cell.interval else ""
 
 
 def ranked(table: Table) -> Table:
@@ -128,24 +161,17 @@ def ranked(table: Table) -> Table:
     rows = [list(row) for row in table.rows]
     groups = table.groups or ("",) * len(rows)
     for group in dict.fromkeys(groups):
-        members = [index for index, name in enumerate(groups) if name == group]
+        members = [row for row, name in zip(rows, groups, strict=True) if name == group]
         for position, column in enumerate(table.columns):
             if column.ranked:
-                _rank(rows, members, position)
-    return replace(table, rows=tuple(tuple(row) for row in rows))
+                _rank(members, position)
+    return replace(table, rows=tuple(map(tuple, rows)))
 
 
-def _rank(rows: list[list[Cell]], members: Sequence[int], position: int) -> None:
-    printed = {
-        index: round(float(value), 2)
-        for index in members
-        if (value := rows[index][position].value) is not None
-    }
-    levels = sorted(set(printed.values()), reverse=True)
-    if len(levels) < 2:
-        return
-    for index, value in printed.items():
-        rank: Literal["best", "second"] | None = (
-            "best" if value == levels[0] else "second" if value == levels[1] else None
-        )
-        rows[index][position] = replace(rows[index][position], rank=rank)
+def _rank(rows: Sequence[list[Cell]], position: int) -> None:
+    printed = [(row, round(float(value), 2)) for row in rows if (value := row[position].value) is not None]
+    levels = sorted({value for _, value in printed}, reverse=True)
+    if len(levels) > 1:
+        for row, value in printed:
+            if value in levels[:2]:
+                row[position] = replace(row[position], rank="best" if value == levels[0] else "second")

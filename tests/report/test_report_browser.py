@@ -12,9 +12,7 @@ from report.chromium import Browser, browser_path
 from report.results_tree import INJECTION, SECRET
 
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.page import Page
-from e2rank_eval.report.render_paged import PAGED_SCRIPTS, to_paged
-from e2rank_eval.report.rendering import Renderer
+from e2rank_eval.report.html import PAGED_SCRIPTS, Page, Renderer, to_paged
 from e2rank_eval.report.table import Cell, Column, Table
 
 RUN = ("code", "bm25", "e2rank")

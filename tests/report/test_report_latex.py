@@ -12,7 +12,7 @@ import pytest
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.render import to_latex
 from e2rank_eval.report.table import Cell, Column, Mark, Table
-from e2rank_eval.report.tables import build_table, table_ids
+from e2rank_eval.report.tables import TABLES, build_table
 
 HOSTILE = r"50 % of $x_1$ & #1 {y} ~ ^ \end{table} \input{/etc/passwd} <a> -- ``q'' é × ↑ – [z]"
 
@@ -38,7 +38,7 @@ def _compile(folder: Path, tables: list[str]) -> str:
 
 
 def test_every_table_compiles_and_none_is_wider_than_its_column(stored: Results, tmp_path: Path) -> None:
-    ids = table_ids(stored.configuration)
+    ids = TABLES.shown(stored.configuration)
     log = _compile(tmp_path, [to_latex(build_table(stored, identifier)) for identifier in ids])
     assert "Overfull" not in log
     pages = re.search(r"Output written on paper\.pdf \((\d+) page", log)

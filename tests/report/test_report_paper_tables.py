@@ -14,7 +14,7 @@ from e2rank_eval.paper.reproduction import write_run_metrics
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figures import write_figure
 from e2rank_eval.report.paper_cells import JudgedCell, judged_cells
-from e2rank_eval.report.paper_tables import cells_table, paper_table
+from e2rank_eval.report.tables.paper import cells_table, paper_table
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import Layout

@@ -15,9 +15,9 @@ from report.results_tree import INJECTION, SECRET
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results, open_results
-from e2rank_eval.report.embedded import extract
-from e2rank_eval.report.paper_pages import mteb_pages, paper_pages
+from e2rank_eval.report.html import extract
 from e2rank_eval.report.site import navigation, write_site
+from e2rank_eval.report.site_pages import mteb_page, paper_page
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import canonical_json
 from e2rank_eval.store.layout import Layout
@@ -70,7 +70,7 @@ def test_the_papers_tables_and_mteb_stand_on_pages_of_their_own(site: Path) -> N
 def test_a_site_without_them_has_no_such_pages(stored: Results) -> None:
     configuration = stored.configuration.model_copy(update={"artefacts": {}, "mteb": {}})
     bare = Results(stored.layout, configuration)
-    assert [*paper_pages(bare), *mteb_pages(bare)] == []
+    assert [*paper_page(bare), *mteb_page(bare)] == []
     names = [name for _, name in navigation(configuration)]
     assert names == ["Overview", "Matrix", "Leaderboard", "Audit of the paper"]
 

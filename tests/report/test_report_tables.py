@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.table import Cell, Column, Mark, Table, ranked, text_of
-from e2rank_eval.report.tables import build_table, table_ids, write_table
+from e2rank_eval.report.tables import TABLES, build_table, write_table
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import Layout
@@ -46,7 +46,7 @@ def test_no_mean_is_printed_without_its_number_of_queries(stored: Results) -> No
         queries["code"],
         sum(queries.values()),
     ]
-    for identifier in table_ids(stored.configuration):
+    for identifier in TABLES.shown(stored.configuration):
         table = build_table(stored, identifier)
         of_tasks = identifier.startswith("mteb-")  # mteb's own scores, whose means say of how many tasks
         if of_tasks or {column.heading for column in table.columns} & {"queries", "samples"}:
@@ -80,7 +80,7 @@ def test_too_few_queries_are_told_instead_of_tested(copied_layout: Layout) -> No
     write_json(path, stored)
     results = open_results(copied_layout.root)
     table = build_table(results, "one-base-model")
-    assert "No test on code-8: fewer than 6 queries." in table.notes
+    assert "No test on code-8: too few queries." in table.notes
     assert not any(cell.marks for row in table.rows for cell in row)
     assert not any("randomisation" in note for note in table.notes)
     assert {text_of(row[6], "p") for row in build_table(results, "one-base-model-tests").rows} == {"–"}
@@ -104,7 +104,7 @@ def test_repairs_failures_and_unanswered_queries_are_never_hidden(copied_layout:
     name = "RankGPT-style (SmolLM2-135M) on code-8"
     assert f"{name}: malformed output repaired for 8 of 8 queries (missing 144)." in notes
     assert f"{name}: 1 queries failed and kept first-stage order." in notes
-    assert f"{name}: 2 queries unanswered, each 0." in notes
+    assert f"{name}: 2 queries missing from the run, each 0." in notes
 
 
 def test_percentiles_need_their_samples_and_a_note_says_so(stored: Results) -> None:
@@ -119,7 +119,7 @@ def test_percentiles_need_their_samples_and_a_note_says_so(stored: Results) -> N
 def test_times_are_the_samples_and_speed_is_against_the_slowest(stored: Results) -> None:
     table = build_table(stored, "latency-one-base-model")
     headings = [column.heading for column in table.columns]
-    p50, ratio = headings.index("p50 ms"), headings.index("times as fast")
+    p50, ratio = headings.index("p50 ms"), headings.index("speed-up")
     slowest = table.rows[-1]
     seconds = stored.latency(("code-8", "bm25-20", "rankgpt")).modes["online"].seconds["total"]
     assert slowest[p50].value == pytest.approx(1000 * statistics.median(seconds))

@@ -180,7 +180,7 @@ def test_a_selection_shortens_comparisons_sweeps_and_timings() -> None:
         ("mteb-lee", {"mteb"}),
         ("frontier-minilm", {"latency", "metrics", "candidates", "datasets"}),
         ("growth-minilm", {"latency"}),
-        ("wins-embedded", {"comparisons", "metrics", "statistics"}),
+        ("wins-embedded", {"metrics"}),
         ("sweep-prompt-documents", {"metrics"}),
     ],
 )

@@ -30,6 +30,7 @@ rule table:
     params:
         config=GRAPH.config,
         shown=lambda wildcards: GRAPH.shown_settings(GRAPH.tables[wildcards.table]),
+        caption=lambda wildcards: GRAPH.tables[wildcards.table].kind.caption,
     shell:
         "e2rank-eval table {wildcards.table} --config {params.config} 2>&1 | tee {log}"
 
@@ -62,6 +63,7 @@ rule figure:
     params:
         config=GRAPH.config,
         shown=lambda wildcards: GRAPH.shown_settings(GRAPH.figures[wildcards.figure]),
+        caption=lambda wildcards: GRAPH.figures[wildcards.figure].kind.caption,
     shell:
         "e2rank-eval figure {wildcards.figure} --config {params.config} 2>&1 | tee {log}"
 

@@ -51,7 +51,7 @@ NOTES = (
 def ablation_table(results: Results) -> Table:
     """A row for each variant, then for each row of table 6 that has none of ours."""
     comparison = results.comparison("ablation")
-    columns = [Column("variant", "text")]
+    columns = [Column("variant")]
     columns += [Column(name, "score", ranked=True) for name in comparison.datasets]
     columns += [
         Column("mean", "score", ranked=True), Column("difference", "difference"), Column("p after Holm", "p"),

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-from scipy import stats
+from e2rank_eval.config import Configuration
+from e2rank_eval.report.drawing import MARKERS, PAPER, Drawing, colour, new_figure, panel_title, time_axis
+from e2rank_eval.report.figures import FIGURES
+from e2rank_eval.report.latencies import latency_files, measured_name
+from e2rank_eval.report.outputs import Output
 
-from e2rank_eval.report.collect import Results
-from e2rank_eval.report.figure_style import PAPER, Drawing, colour, new_figure, panel_title
-from e2rank_eval.report.frontier import time_text, time_ticks
-from e2rank_eval.report.latency_tables import measured_name
-from e2rank_eval.store.results import CostPoint
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-_MARKERS = "os^Dv"
+    from e2rank_eval.report.collect import Results
+    from e2rank_eval.store.results import CostPoint
 
 _AXIS_LABELS = {
     "candidates": "candidates (log scale)",
@@ -40,27 +40,29 @@ class _Curve:
     reranker: str
     mode: str
     name: str
-    colour: str
     points: tuple[CostPoint, ...]
     growth: Growth | None
 
     @property
     def fit(self) -> str:
-        """What the legend and the description say of the growth."""
-        if self.growth is None:
-            return "too few points to fit"
+        """What the legend says of the growth."""
         one = self.growth
+        if one is None:
+            return "too few points to fit"
         if self.axis == "candidates":
             return f"∝ n^{one.slope:.2f} [{one.low:.2f}, {one.high:.2f}]"
         return f"{1000 * one.slope:.1f} ms a document [{1000 * one.low:.1f}, {1000 * one.high:.1f}]"
 
 
 def fit_growth(axis: str, values: Sequence[float], seconds: Sequence[float]) -> Growth | None:
-    """Least squares over all samples: of logarithms along ``candidates``, else a straight line.
+    """Fit least squares over all samples: of logarithms along ``candidates``, else a straight line.
 
     The interval is Student's, from the samples' spread about the line. None below three different values:
     a line through two points says nothing of its own fit.
     """
+    import numpy as np
+    from scipy import stats
+
     if len(set(values)) < 3:
         return None
     x, y = np.array(values, dtype=float), np.array(seconds, dtype=float)
@@ -71,22 +73,24 @@ def fit_growth(axis: str, values: Sequence[float], seconds: Sequence[float]) -> 
     return Growth(float(line.slope), float(line.slope) - half, float(line.slope) + half)
 
 
+def _ids(configuration: Configuration) -> dict[str, str]:
+    swept = (name for name, one in configuration.latency.items() if one.sweep and one.sweep.depths)
+    return {f"growth-{name}": name for name in swept}
+
+
 def draw_growth(results: Results, name: str) -> Drawing:
-    """The figure of latency entry ``name``: a panel per swept depth, a curve per system and mode."""
-    entry = results.configuration.latency[name]
-    assert entry.sweep is not None
-    curves = _curves(results, name)
-    axes_names = [axis for axis in entry.sweep.depths if any(curve.axis == axis for curve in curves)]
-    title = f"Time per query by depth on {entry.dataset}"
-    most = max((sum(curve.axis == axis for curve in curves) for axis in axes_names), default=1)
-    figure = new_figure(7.2, 0.6 + len(axes_names) * (2.9 + 0.17 * most), title)
-    grid = figure.subplots(max(1, len(axes_names)), 1, squeeze=False)
-    for panel, axis in zip(grid.flat, axes_names, strict=False):
-        _draw(panel, axis, [curve for curve in curves if curve.axis == axis])
+    """Draw latency entry ``name``: a panel per swept depth, a curve per system and mode."""
+    curves = list(_curves(results, name))
+    panels = list(dict.fromkeys(curve.axis for curve in curves))
+    title = f"Time per query by depth on {results.configuration.latency[name].dataset}"
+    most = max((sum(curve.axis == axis for curve in curves) for axis in panels), default=1)
+    figure = new_figure(7.2, 0.6 + len(panels) * (2.9 + 0.17 * most), title)
+    grid = figure.subplots(max(1, len(panels)), 1, squeeze=False)
+    for axes, axis in zip(grid.flat, panels, strict=False):
+        _draw(results, axes, axis, [curve for curve in curves if curve.axis == axis])
     return Drawing(
         id=f"growth-{name}",
         title=title,
-        description=_describe(curves),
         figure=figure,
         columns=(
             "axis", "value", "reranker", "documents", "samples", "p50_seconds", "slope", "low", "high",
@@ -101,49 +105,42 @@ def _row(curve: _Curve, point: CostPoint) -> tuple[str | float | int, ...]:
     return (curve.axis, point.value, curve.reranker, curve.mode, len(point.seconds), median, *fit)
 
 
-def _curves(results: Results, name: str) -> list[_Curve]:
+def _curves(results: Results, name: str) -> Iterator[_Curve]:
+    """Yield what was measured, by depth, then by system and mode."""
     entry = results.configuration.latency[name]
-    depths = entry.sweep.depths if entry.sweep else {}
-    found = []
-    for reranker in entry.rerankers:
-        key = (entry.dataset, entry.first_stage, reranker)
-        points = results.latency(key).sweep
-        for axis in depths:
+    assert entry.sweep is not None
+    for axis in entry.sweep.depths:
+        for reranker in entry.rerankers:
+            key = (entry.dataset, entry.first_stage, reranker)
+            points = [point for point in results.latency(key).sweep if point.axis == axis]
             for mode in dict.fromkeys(point.mode for point in points):
-                own = tuple(point for point in points if (point.axis, point.mode) == (axis, mode))
-                if not own:
-                    continue
-                samples = [(point.value, seconds) for point in own for seconds in point.seconds]
-                growth = fit_growth(axis, [value for value, _ in samples], [spent for _, spent in samples])
-                shade = colour(results.configuration.rerankers[reranker])
-                found.append(
-                    _Curve(axis, reranker, mode, measured_name(results, key, mode), shade, own, growth)
-                )
-    return found
+                own = tuple(point for point in points if point.mode == mode)
+                values = [point.value for point in own for _ in point.seconds]
+                growth = fit_growth(axis, values, [seconds for point in own for seconds in point.seconds])
+                yield _Curve(axis, reranker, mode, measured_name(results, key, mode), own, growth)
 
 
-def _draw(axes: Axes, axis: str, curves: Sequence[_Curve]) -> None:
+def _draw(results: Results, axes: Axes, axis: str, curves: Sequence[_Curve]) -> None:
     order = list(dict.fromkeys(curve.reranker for curve in curves))
     medians = [statistics.median(point.seconds) for curve in curves for point in curve.points]
     values = sorted({point.value for curve in curves for point in curve.points})
-    axes.set_yscale("log")
     low, high = min(medians) / 1.6, max(medians) * 1.6
+    axes.set_yscale("log")
     axes.set_ylim(low, high)
-    axes.yaxis.set_major_locator(FixedLocator(time_ticks(low, high)))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda seconds, _: time_text(seconds)))
+    time_axis(axes.yaxis, low, high)
     if axis == "candidates":
         axes.set_xscale("log")
         axes.minorticks_off()
     axes.set_xticks(values, [str(value) for value in values])
     for curve in curves:
+        shade = colour(results.configuration.rerankers[curve.reranker])
         axes.plot(
             [point.value for point in curve.points],
             [statistics.median(point.seconds) for point in curve.points],
-            marker=_MARKERS[order.index(curve.reranker) % len(_MARKERS)],
+            marker=MARKERS[order.index(curve.reranker) % len(MARKERS)],
             ls="-" if curve.mode == "online" else (0, (4, 2)),
-            color=curve.colour,
-            mfc=curve.colour if curve.mode == "online" else PAPER,
+            color=shade,
+            mfc=shade if curve.mode == "online" else PAPER,
             ms=5,
             lw=1.4,
             label=f"{curve.name}: {curve.fit}",
@@ -154,9 +151,15 @@ def _draw(axes: Axes, axis: str, curves: Sequence[_Curve]) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8, frameon=False)
 
 
-def _describe(curves: Sequence[_Curve]) -> str:
-    parts = [f"{curve.name} by {curve.axis.replace('_', ' ')}: {curve.fit}" for curve in curves]
-    return (
-        "Median time per query by depth; in brackets the 95 % interval of the fitted growth, n being the "
-        f"number of candidates. {'; '.join(parts)}."
-    )
+FIGURES.add(
+    "growth",
+    Output(
+        "latency",
+        _ids,
+        latency_files,
+        draw_growth,
+        "Median time per query by depth. Filled: documents encoded online; hollow: vectors stored. Along "
+        "candidates (n) a power is fitted, along prompt documents a straight line; in brackets the 95 % "
+        "interval.",
+    ),
+)

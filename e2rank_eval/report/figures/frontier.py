@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-from matplotlib.transforms import Bbox
+from e2rank_eval.config import Configuration
+from e2rank_eval.report.drawing import MUTED, PAPER, Drawing, colour, new_figure, time_axis
+from e2rank_eval.report.figures import FIGURES, declared
+from e2rank_eval.report.latencies import latency_files, measurements
+from e2rank_eval.report.names import HEADLINE, first_stage_label, full_name
+from e2rank_eval.report.outputs import Output, first_stage_files, run_files
+from e2rank_eval.store import layout as places
 
-from e2rank_eval.report.collect import HEADLINE, Results
-from e2rank_eval.report.figure_style import MUTED, PAPER, Drawing, colour, new_figure
-from e2rank_eval.report.label_placement import Label, place_labels
-from e2rank_eval.report.latency_tables import measurements
-from e2rank_eval.report.names import first_stage_label, full_name
-from e2rank_eval.store.results import Interval
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
+
+    from e2rank_eval.report.collect import Results
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class _System:
     name: str
     colour: str
     quality: float
-    interval: Interval
+    interval: tuple[float, float]
     queries: int
     modes: dict[str, float]
 
@@ -35,8 +39,22 @@ class _System:
         return self.modes.get("online", min(self.modes.values()))
 
 
+def _ids(configuration: Configuration) -> dict[str, str]:
+    own = {f"frontier-{name}": name for name in configuration.latency}
+    return own | {name: str(one.of) for name, one in declared(configuration, "frontier").items()}
+
+
+def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
+    entry = configuration.latency[name]
+    yield from latency_files(configuration, name)
+    yield from run_files(places.METRICS, [entry.dataset], entry.first_stage, entry.rerankers)
+    yield from first_stage_files([entry.dataset], entry.first_stage)
+
+
 def draw_frontier(results: Results, name: str) -> Drawing:
-    """The figure of latency entry ``name``; filled: documents encoded online, hollow: vectors stored."""
+    """Draw latency entry ``name``; filled: documents encoded online, hollow: vectors stored."""
+    from e2rank_eval.report.label_placement import Label, place_labels
+
     entry = results.configuration.latency[name]
     systems = _systems(results, name)
     values = list(results.first_stage(entry.dataset, entry.first_stage).values())
@@ -55,14 +73,12 @@ def draw_frontier(results: Results, name: str) -> Drawing:
                       ha="right", va="bottom", fontsize=8, color=MUTED)  # fmt: skip
     figure.draw_without_rendering()
     labels = [Label(system.name, system.online, system.quality) for system in systems]
-    left = axes.get_xlim()[0]
-    placed = _obstacles(axes, systems, reference)
-    place_labels(axes, [*labels, Label(f"{stage} as it is", left, reference)], placed)
+    labels.append(Label(f"{stage}, no reranking", axes.get_xlim()[0], reference))
+    place_labels(axes, labels, _obstacles(axes, systems, reference))
     figure.set_layout_engine("none")
     return Drawing(
         id=f"frontier-{name}",
         title=title,
-        description=_describe(systems, reference, stage),
         figure=figure,
         columns=("reranker", "label", "documents", "p50_seconds", "queries", "ndcg10", "low", "high"),
         rows=tuple(
@@ -74,11 +90,11 @@ def draw_frontier(results: Results, name: str) -> Drawing:
 
 
 def _systems(results: Results, name: str) -> list[_System]:
-    modes: dict[tuple[str, str, str], dict[str, float]] = {}
+    medians: dict[tuple[str, str, str], dict[str, float]] = {}
     for key, mode_name, mode in measurements(results, name):
-        modes.setdefault(key, {})[mode_name] = mode.median
+        medians.setdefault(key, {})[mode_name] = mode.median
     found = []
-    for key, medians in modes.items():
+    for key, modes in medians.items():
         metrics = results.metrics(key)
         low, high = metrics.interval[HEADLINE]
         found.append(
@@ -89,7 +105,7 @@ def _systems(results: Results, name: str) -> list[_System]:
                 quality=100 * metrics.mean[HEADLINE],
                 interval=(100 * low, 100 * high),
                 queries=metrics.queries.qrels,
-                modes=medians,
+                modes=modes,
             )
         )
     return found
@@ -102,39 +118,12 @@ def _set_axes(axes: Axes, systems: Sequence[_System], reference: float) -> None:
     low, high = min(low, middle / 4), max(high, middle * 4)
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(FixedLocator(time_ticks(low, high)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: time_text(seconds)))
+    time_axis(axes.xaxis, low, high)
     ends = [reference, *(end for system in systems for end in system.interval)]
     margin = max(1.0, 0.08 * (max(ends) - min(ends)))
     axes.set_ylim(min(ends) - margin, max(ends) + margin)
     axes.set_xlabel("median time per query (log scale), faster to the left")
     axes.set_ylabel(f"{HEADLINE} × 100, 95 % interval")
-
-
-def time_ticks(low: float, high: float) -> list[float]:
-    """Round times between ``low`` and ``high`` seconds: 1, 2, 5 of each decade, or 1 where these are many.
-
-    >>> time_ticks(0.4, 12)
-    [0.5, 1.0, 2.0, 5.0, 10.0]
-    """
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [float(f"{step}e{decade}") for decade in decades for step in (1, 2, 5)]
-    within = [tick for tick in ticks if low <= tick <= high]
-    return within if len(within) <= 9 else [tick for tick in within if f"{tick:e}".startswith("1")]
-
-
-def time_text(seconds: float) -> str:
-    """
-    >>> time_text(0.02), time_text(1.0), time_text(0.0005)
-    ('20 ms', '1 s', '0.5 ms')
-    """
-    return f"{seconds:g} s" if seconds >= 1 else f"{1000 * seconds:g} ms"
-
-
-def mark_id(reranker: str, mode: str) -> str:
-    """The id of a system's mark in the SVG, so that a page can make it live."""
-    return f"mark-{reranker}-{mode}"
 
 
 def _draw(axes: Axes, system: _System) -> None:
@@ -144,12 +133,12 @@ def _draw(axes: Axes, system: _System) -> None:
     axes.vlines(system.online, *system.interval, color=system.colour, lw=1.4, alpha=0.55, zorder=2)
     for mode, seconds in system.modes.items():
         face = system.colour if mode == "online" else PAPER
-        axes.plot([seconds], [system.quality], "o", ms=7, mec=system.colour, mfc=face, mew=1.5, zorder=3,
-                  gid=mark_id(system.reranker, mode))  # fmt: skip
+        axes.plot([seconds], [system.quality], "o", ms=7, mec=system.colour, mfc=face, mew=1.5, zorder=3)
 
 
 def _obstacles(axes: Axes, systems: Sequence[_System], reference: float) -> list[Bbox]:
-    """Boxes, in display coordinates, of markers, intervals, the lines between modes and the reference."""
+    """Return boxes, in display coordinates, of what no label may cover: marks, intervals, the reference."""
+    from matplotlib.transforms import Bbox
 
     def box(x0: float, y0: float, x1: float, y1: float, pad: float) -> Bbox:
         return Bbox(axes.transData.transform([(x0, y0), (x1, y1)])).padded(pad)
@@ -164,12 +153,14 @@ def _obstacles(axes: Axes, systems: Sequence[_System], reference: float) -> list
     return found
 
 
-def _describe(systems: Sequence[_System], reference: float, stage: str) -> str:
-    parts = [
-        f"{s.name}: {s.quality:.1f} at "
-        + " and ".join(f"{time_text(float(f'{t:.3g}'))} ({m})" for m, t in s.modes.items())
-        for s in systems
-    ]
-    return (
-        f"{HEADLINE} × 100 and median time per query. {'; '.join(parts)}. {stage} as it is: {reference:.1f}."
-    )
+FIGURES.add(
+    "frontier",
+    Output(
+        "latency",
+        _ids,
+        _inputs,
+        draw_frontier,
+        "Up is better, left is faster. Filled: documents encoded online; hollow: document vectors stored. "
+        "Bars are the 95 % interval of nDCG@10; the dashed line is the first stage, no reranking.",
+    ),
+)

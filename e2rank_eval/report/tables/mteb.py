@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
+from e2rank_eval.config import Configuration
 from e2rank_eval.mteb_suite.summary import published_scores, summarise
 from e2rank_eval.paper import published as paper
-from e2rank_eval.report.collect import Results
+from e2rank_eval.report.outputs import Output
 from e2rank_eval.report.table import Cell, Column, Table
-from e2rank_eval.store.results import MtebRecord, TaskMean
+from e2rank_eval.report.tables import TABLES
+from e2rank_eval.store import layout as places
+
+if TYPE_CHECKING:
+    from e2rank_eval.report.collect import Results
+    from e2rank_eval.store.results import MtebRecord, TaskMean
 
 _SOURCE = "Published rows: embeddings-benchmark/results at f4cc6c8b, one for each revision of a model."
 _PARTIAL = "A mean over a part of the tasks says of how many; it is not comparable with a whole one."
@@ -93,12 +101,6 @@ def mteb_costs_table(results: Results, entry: str) -> Table:
     return Table(f"mteb-{entry}-costs", title, columns, tuple(rows), (note,))
 
 
-MTEB_TABLES: dict[str, Callable[[Results, str], Table]] = {
-    "": mteb_table, "tasks": mteb_tasks_table, "costs": mteb_costs_table,
-}  # fmt: skip
-"""Builders by what follows ``mteb-<entry>-`` in a table's id."""
-
-
 def _records(results: Results, entry: str) -> list[MtebRecord]:
     return [results.mteb(entry, system) for system in results.configuration.mteb[entry].systems]
 
@@ -171,3 +173,31 @@ def _missing(records: Sequence[MtebRecord]) -> list[str]:
         for one in records
         if one.missing
     ]
+
+
+def _ids(part: str, configuration: Configuration) -> dict[str, str]:
+    return {f"mteb-{name}{part}": name for name in configuration.mteb}
+
+
+def _inputs(configuration: Configuration, name: str) -> list[str]:
+    systems = configuration.mteb[name].systems
+    return [places.MTEB_RECORD.format(entry=name, system=system) for system in systems]
+
+
+_KINDS: dict[str, tuple[Callable[[Results, str], Table], str]] = {
+    "": (
+        mteb_table,
+        "Means of mteb's main scores × 100 by type of task, over tasks and over types; the paper's and "
+        "published ones beside them where they are of the same tasks.",
+    ),
+    "-tasks": (
+        mteb_tasks_table,
+        "mteb's main score × 100 of every task, and the paper's beside it where it has the task.",
+    ),
+    "-costs": (
+        mteb_costs_table,
+        "What each of mteb's tasks took: seconds, texts, tokens read and tokens that went through the model.",
+    ),
+}
+for _part, (_build, _caption) in _KINDS.items():
+    TABLES.add(f"mteb{_part}", Output("mteb", partial(_ids, _part), _inputs, _build, _caption))

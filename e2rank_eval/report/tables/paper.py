@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
-from e2rank_eval.paper.grid import Grid, grid
-from e2rank_eval.report.collect import Results
+from e2rank_eval.config import Configuration, TableArtefact
+from e2rank_eval.paper.grid import Grid, LatencySource, TaskSource, entry_of, grid, sources
+from e2rank_eval.report.outputs import Output
 from e2rank_eval.report.paper_cells import JudgedCell, judged_cells, tally
-from e2rank_eval.report.quality_tables import SIGNIFICANT
-from e2rank_eval.report.table import Cell, Column, Kind, Mark, Table
+from e2rank_eval.report.table import Cell, Column, Mark, Table
+from e2rank_eval.report.tables import TABLES
+from e2rank_eval.report.tables.comparison import SIGNIFICANT
 from e2rank_eval.store import layout as places
+
+if TYPE_CHECKING:
+    from e2rank_eval.report.collect import Results
 
 _SECONDS = "seconds per query"
 """The unit of tables of latency; every other is x 100."""
@@ -25,33 +32,25 @@ def paper_table(results: Results, name: str) -> Table:
         for row in _rows(system, own):
             rows.append(row)
             groups.append(system)
-    columns = [Column("system", "text"), Column("value", "text")]
+    columns = [Column("system"), Column("value")]
     columns += [Column(column, "score", _queries(cells, column)) for column in found.columns]
-    columns.append(Column("verdicts", "text"))
-    return Table(
-        name, _title(found), tuple(columns), tuple(rows), _notes(results, found, cells), tuple(groups)
-    )
+    columns.append(Column("verdicts"))
+    return Table.of(name, _title(found), columns, rows, _notes(results, found, cells), groups)
 
 
 def cells_table(results: Results, name: str) -> Table:
     """Return every cell of the table as a row, with its test, its verdict and the command that makes it."""
     found = grid(results.configuration, name)
     cells = judged_cells(results, found)
-    kinds: list[tuple[str, Kind]] = [
-        ("system", "text"), ("column", "text"), ("ours", "score"), ("published", "score"),
-        ("difference", "difference"), ("queries", "count"), ("interval holds published", "text"),
-        ("against baseline", "difference"), ("detectable", "score"),
-        ("p after Holm", "p"), ("verdict", "text"), ("command", "text"),
-    ]  # fmt: skip
-    rows = tuple(_full_row(cell) for cell in cells)
-    return Table(
-        f"{name}-cells",
-        f"{_title(found)}: every cell",
-        tuple(Column(heading, kind) for heading, kind in kinds),
-        rows,
-        _notes(results, found, cells),
-        tuple(cell.grid.system for cell in cells),
-    )
+    columns = (
+        "system", "column", ("ours", "score"), ("published", "score"), ("difference", "difference"),
+        ("queries", "count"), "interval holds published", ("against baseline", "difference"),
+        ("detectable", "score"), ("p after Holm", "p"), "verdict", "command",
+    )  # fmt: skip
+    rows = map(_full_row, cells)
+    groups = [cell.grid.system for cell in cells]
+    title = f"{_title(found)}: every cell"
+    return Table.of(f"{name}-cells", title, columns, rows, _notes(results, found, cells), groups)
 
 
 def _title(found: Grid) -> str:
@@ -79,23 +78,17 @@ def _ours(cell: JudgedCell) -> Cell:
     return Cell(cell.ours.value, cell.ours.interval, marks)
 
 
-def _full_row(cell: JudgedCell) -> tuple[Cell, ...]:
-    ours = cell.ours
-    inside = {True: "yes", False: "no", None: None}[cell.inside]
+def _full_row(cell: JudgedCell) -> tuple[Cell | str | float | None, ...]:
+    ours, test = cell.ours, cell.test
     return (
-        Cell(cell.grid.system),
-        Cell(cell.grid.column),
-        Cell(ours.value, ours.interval) if ours else Cell(None),
-        Cell(cell.published),
-        Cell(cell.difference),
-        Cell(ours.queries if ours else None),
-        Cell(inside),
-        Cell(cell.test.difference if cell.test else None),
-        Cell(cell.test.detectable if cell.test else None),
-        Cell(cell.test.p_holm if cell.test else None),
-        Cell(cell.verdict),
-        Cell("; ".join(cell.commands)),
-    )
+        cell.grid.system, cell.grid.column,
+        Cell(ours.value, ours.interval) if ours else None,
+        cell.published, cell.difference,
+        ours.queries if ours else None,
+        {True: "yes", False: "no", None: None}[cell.inside],
+        *((test.difference, test.detectable, test.p_holm) if test else (None, None, None)),
+        cell.verdict, "; ".join(cell.commands),
+    )  # fmt: skip
 
 
 def _queries(cells: Sequence[JudgedCell], column: str) -> int | None:
@@ -133,3 +126,35 @@ def _is_run(cells: Sequence[JudgedCell], system: str) -> bool:
 
 def _tests(count: int) -> str:
     return "1 test" if count == 1 else f"{count} tests"
+
+
+def result_files(configuration: Configuration, name: str) -> Iterator[str]:
+    """Yield the stored results behind a table of the paper, or behind bars of one of its columns."""
+    for source in sources(configuration, name):
+        if isinstance(source, TaskSource):
+            if entry := entry_of(configuration, source):
+                yield places.MTEB_RECORD.format(entry=entry, system=source.model)
+        elif source.dataset:
+            pattern = places.LATENCY if isinstance(source, LatencySource) else places.METRICS
+            yield pattern.format(**dict(zip(("dataset", "first_stage", "reranker"), source.key, strict=True)))
+        elif not isinstance(source, LatencySource):
+            yield places.PUBLISHED_RUN.format(run=source.published_run)
+
+
+def _ids(part: str, configuration: Configuration) -> dict[str, str]:
+    artefacts = configuration.artefacts.items()
+    return {f"{name}{part}": name for name, one in artefacts if isinstance(one, TableArtefact)}
+
+
+_KINDS: dict[str, tuple[Callable[[Results, str], Table], str]] = {
+    "": (
+        paper_table,
+        "A table of the paper: each value of ours under the published one, their difference and a verdict.",
+    ),
+    "-cells": (
+        cells_table,
+        "Every cell of a table of the paper, with its test, its verdict and the command that makes it.",
+    ),
+}
+for _part, (_build, _caption) in _KINDS.items():
+    TABLES.add(f"paper{_part}", Output("artefacts", partial(_ids, _part), result_files, _build, _caption))

@@ -1,0 +1,152 @@
+"""A figure with its data, and one look for all: colours for the colour-blind, repeatable bytes.
+
+matplotlib is imported when something is drawn: the workflow reads the figures' ids without it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+from e2rank_eval.config import RerankerSettings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+INK, MUTED, RULE, PAPER = "#1b1f24", "#5c6570", "#d4d8dd", "#ffffff"
+"""Text, secondary text, grid lines and ground; the site swaps them for its own in the dark."""
+
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#7f8790")
+"""From the palette of Okabe and Ito, which stays apart under the common colour deficiencies."""
+
+GAIN, LOSS = PALETTE[:2]
+
+MARKERS = "osD^vP"
+
+_BY_FAMILY = {
+    "e2rank": "#0072b2", "query-only": "#7f8790", "feedback": "#009e73", "listwise": "#d55e00",
+    "pointwise-llm": "#cc79a7", "cross-encoder": "#b58900",
+}  # fmt: skip
+
+_RC: Any = {
+    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9,
+    "text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "e2rank-eval",
+    "text.color": INK, "axes.labelcolor": MUTED, "xtick.color": MUTED, "ytick.color": MUTED,
+    "axes.edgecolor": RULE, "axes.linewidth": 0.8, "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "axes.grid.axis": "y", "axes.axisbelow": True,
+    "grid.color": RULE, "grid.linewidth": 0.6,
+    "xtick.major.size": 3, "ytick.major.size": 0, "xtick.major.width": 0.8,
+    "figure.facecolor": PAPER, "axes.facecolor": "none", "savefig.facecolor": PAPER,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure, with the data that it shows: ``rows[i][j]`` belongs to ``columns[j]``."""
+
+    id: str
+    title: str
+    figure: Figure
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | float | int, ...], ...]
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Apply the settings under which a figure must be both drawn and saved."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(_RC):
+        yield
+
+
+def new_figure(width: float, height: float, title: str) -> Figure:
+    """Return an empty figure of ``width`` by ``height`` inches with its title at the upper left."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06, wspace=0.03, hspace=0.05)
+    figure = Figure(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(figure)
+    figure.suptitle(fill(title, int(9 * width)), x=0.012, ha="left", fontsize=11, fontweight="bold")
+    return figure
+
+
+def colour(settings: RerankerSettings) -> str:
+    """Return a system's colour by its family; E2Rank without its listwise prompt has one of its own."""
+    if getattr(settings, "prompt", None) == "query-only":
+        return _BY_FAMILY["query-only"]
+    return _BY_FAMILY.get(settings.family, MUTED)
+
+
+def panel_title(axes: Axes, text: str, remark: str = "") -> None:
+    """Put a heading above a panel's left edge, with a quieter remark in the line below."""
+    axes.annotate(remark, (0, 1), xytext=(0, 4), xycoords="axes fraction", textcoords="offset points",
+                  fontsize=8, color=MUTED, va="bottom")  # fmt: skip
+    axes.set_title(text, loc="left", fontsize=9, pad=18 if remark else 6)
+
+
+def time_axis(axis: Axis, low: float, high: float) -> None:
+    """Label a logarithmic axis from ``low`` to ``high`` seconds with round times."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    axis.set_major_locator(FixedLocator(time_ticks(low, high)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda seconds, _: time_text(seconds)))
+
+
+def time_ticks(low: float, high: float) -> list[float]:
+    """Return round times between ``low`` and ``high`` seconds: 1, 2, 5 of each decade, or 1 alone.
+
+    >>> time_ticks(0.4, 12)
+    [0.5, 1.0, 2.0, 5.0, 10.0]
+    """
+    ticks = [float(f"{step}e{decade}") for decade in range(-6, 7) for step in (1, 2, 5)]
+    within = [tick for tick in ticks if low <= tick <= high]
+    return within if len(within) <= 9 else [tick for tick in within if f"{tick:e}".startswith("1")]
+
+
+def time_text(seconds: float) -> str:
+    """Return a time in the unit that a reader expects.
+
+    >>> time_text(0.02), time_text(1.0), time_text(0.0005)
+    ('20 ms', '1 s', '0.5 ms')
+    """
+    return f"{seconds:g} s" if seconds >= 1 else f"{1000 * seconds:g} ms"
+
+
+def forms(drawing: Drawing) -> dict[str, bytes]:
+    """Return the figure's data and the figure, by file ending: csv, svg, png; call it under :func:`style`."""
+    return {
+        "csv": csv_text(drawing.columns, drawing.rows).encode(),
+        "svg": image_bytes(drawing, "svg"),
+        "png": image_bytes(drawing, "png"),
+    }
+
+
+def image_bytes(drawing: Drawing, form: str) -> bytes:
+    """Return the figure as ``svg`` or ``png``; no date and no version enters the bytes."""
+    options: dict[str, dict[str, Any]] = {
+        "svg": {"metadata": {"Date": None, "Creator": None, "Title": drawing.title}},
+        "png": {"metadata": {"Software": None}, "dpi": 200},
+    }
+    buffer = io.BytesIO()
+    drawing.figure.savefig(buffer, format=form, **options[form])
+    return buffer.getvalue()
+
+
+def csv_text(columns: Sequence[str], rows: Sequence[Sequence[str | float | int]]) -> str:
+    """Return the figure's data; floats to 6 digits after the point."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([f"{value:.6f}" if isinstance(value, float) else value for value in row] for row in rows)
+    return buffer.getvalue()

@@ -1,0 +1,59 @@
+"""One column of a table of the paper as bars: our values with their intervals (the paper's figure 1b)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from e2rank_eval.report.drawing import GAIN, MUTED, Drawing, new_figure, panel_title
+from e2rank_eval.report.figures import FIGURES, declared, declared_figure
+from e2rank_eval.report.names import HEADLINE
+from e2rank_eval.report.outputs import Output
+from e2rank_eval.report.tables.paper import result_files
+
+if TYPE_CHECKING:
+    from e2rank_eval.report.collect import Results
+
+
+def draw_bars(results: Results, name: str) -> Drawing:
+    """Draw the declared figure ``name``; a system that is not run has no bar, and says so."""
+    from e2rank_eval.paper.grid import grid
+    from e2rank_eval.report.paper_cells import judged_cells
+
+    one = declared_figure(results.configuration, name)
+    table = grid(results.configuration, str(one.of))
+    only = replace(table, cells=tuple(cell for cell in table.cells if cell.column == one.column))
+    cells = [cell for cell in judged_cells(results, only) if cell.grid.system in table.settings.systems]
+    title = one.title or f"{one.column}: {table.meaning.title}"
+    figure = new_figure(7.2, 1.2 + 0.45 * len(cells), title)
+    axes = figure.subplots()
+    rows: list[tuple[str | float | int, ...]] = []
+    for place, cell in enumerate(cells):
+        ours = cell.ours
+        if ours is None:
+            axes.annotate("not run", (0, place), xytext=(4, 0), textcoords="offset points", va="center",
+                          color=MUTED, fontsize=8)  # fmt: skip
+            rows.append((cell.grid.system, cell.grid.column, "", "", "", ""))
+            continue
+        low, high = ours.interval or (ours.value, ours.value)
+        ends = [[ours.value - low], [high - ours.value]]
+        axes.barh(place, ours.value, xerr=ends, color=GAIN, height=0.6, ecolor=MUTED)
+        interval = ours.interval or ("", "")
+        rows.append((cell.grid.system, cell.grid.column, ours.queries or "", ours.value, *interval))
+    axes.set_yticks(range(len(cells)), [cell.grid.system for cell in cells])
+    axes.invert_yaxis()
+    axes.set_xlabel(f"{HEADLINE} × 100, 95 % interval")
+    panel_title(axes, "our values; the paper publishes no values of its figure")
+    return Drawing(name, title, figure, ("system", "column", "queries", "value", "low", "high"), tuple(rows))
+
+
+FIGURES.add(
+    "bars",
+    Output(
+        "artefacts",
+        lambda configuration: {name: name for name in declared(configuration, "bars")},
+        result_files,
+        draw_bars,
+        "Our values with their 95 % intervals. The paper publishes no values of this figure.",
+    ),
+)

@@ -1,0 +1,80 @@
+"""Mean similarity by rank, listwise against query-only (the paper's figure 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from e2rank_eval.config import Configuration
+from e2rank_eval.errors import InputError
+from e2rank_eval.report.drawing import Drawing, colour, new_figure, panel_title
+from e2rank_eval.report.figures import FIGURES, declared, declared_figure
+from e2rank_eval.report.names import full_name
+from e2rank_eval.report.outputs import Output, RunKey, run_files
+from e2rank_eval.store import layout as places
+
+if TYPE_CHECKING:
+    from e2rank_eval.report.collect import Results
+
+
+def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
+    one = declared_figure(configuration, name)
+    yield from run_files(places.STATISTICS, one.datasets, str(one.first_stage), one.rerankers)
+
+
+def draw_similarity(results: Results, name: str) -> Drawing:
+    """Draw the declared figure ``name``.
+
+    Raises
+    ------
+    InputError
+        When a run has no statistics, or its reranker gives no scores.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    one = declared_figure(results.configuration, name)
+    figure = new_figure(max(5.0, 3.6 * len(one.datasets)), 3.6, one.title)
+    grid = figure.subplots(1, len(one.datasets), squeeze=False)
+    rows: list[tuple[str | float | int, ...]] = []
+    for axes, dataset in zip(grid[0], one.datasets, strict=True):
+        for reranker in one.rerankers:
+            queries, means = _similarities(results, (dataset, str(one.first_stage), reranker))
+            rows += [(dataset, reranker, queries, rank, value) for rank, value in enumerate(means, start=1)]
+            shade = colour(results.configuration.rerankers[reranker])
+            axes.plot(range(1, len(means) + 1), means, color=shade, lw=1.6,
+                      label=full_name(results.configuration, reranker))  # fmt: skip
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.set_xlabel("rank")
+        panel_title(axes, f"{dataset} ({queries} queries)")
+    grid[0, 0].set_ylabel("mean cosine similarity")
+    grid[0, 0].legend(frameon=False, fontsize=8)
+    names = ("dataset", "reranker", "queries", "rank", "similarity")
+    return Drawing(name, one.title, figure, names, tuple(rows))
+
+
+def _similarities(results: Results, key: RunKey) -> tuple[int, list[float]]:
+    """Return the number of queries, and the mean over them of the score at each rank."""
+    import numpy as np
+
+    scored = [row["scores"] for row in results.statistics(key).values() if row["scores"]]
+    if not scored:
+        raise InputError(
+            "no scores to draw", path=results.path(places.STATISTICS, key),
+            hint="name rerankers that score every candidate",
+        )  # fmt: skip
+    # Ranks that only some queries have would mix sets of queries along one curve.
+    depth = min(len(scores) for scores in scored)
+    ordered = np.array([sorted(scores, reverse=True)[:depth] for scores in scored])
+    return len(scored), [float(value) for value in ordered.mean(axis=0)]
+
+
+FIGURES.add(
+    "similarity",
+    Output(
+        "artefacts",
+        lambda configuration: {name: name for name in declared(configuration, "similarity")},
+        _inputs,
+        draw_similarity,
+        "Mean similarity of query and document by rank. The paper publishes no values of this figure.",
+    ),
+)

@@ -1,0 +1,180 @@
+"""HTML of tables, figures and pages: templates lay out, and only a page's own scripts may run."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from e2rank_eval import __version__
+from e2rank_eval.errors import InputError
+from e2rank_eval.report.drawing import INK, MUTED, PAPER, RULE
+from e2rank_eval.report.names import to_root
+from e2rank_eval.report.table import Cell, Column, Table, interval_of, text_of
+from e2rank_eval.store.files import canonical_json
+
+_STYLES = ("site.css", "parts.css")
+_COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", PAPER: "var(--paper)"}
+
+PAGED_SCRIPTS = ("embedded.js", "paged.js")
+"""The scripts of a page with a table of :func:`to_paged`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``place`` is below the site's root; ``scripts`` are files of static/ that run after site.js."""
+
+    template: str
+    place: str
+    context: Mapping[str, Any]
+    scripts: tuple[str, ...] = ()
+
+
+@cache
+def _templates() -> Environment:
+    found = Environment(
+        loader=PackageLoader("e2rank_eval.report"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    found.globals |= {"version": __version__, "style": Markup("".join(map(_static, _STYLES)))}
+    return found
+
+
+class Renderer:
+    """Renders the pages of one site, each leading to ``navigation``'s; ``local_only`` marks every one."""
+
+    def __init__(
+        self, profile: str, navigation: Sequence[tuple[str, str]] = (), *, local_only: bool = False
+    ) -> None:
+        self._site = {"profile": profile, "navigation": navigation, "local_only": local_only}
+
+    def render(self, page: Page) -> str:
+        """Return the page with its style, scripts and data inside: it needs no other file."""
+        root = to_root(page.place)
+        scripts = [_static(name) for name in ("site.js", *page.scripts)]
+        # Only these very scripts may run and nothing may load: a second barrier behind the escaping.
+        hashes = " ".join(f"'sha256-{_base64(hashlib.sha256(one.encode()).digest())}'" for one in scripts)
+
+        def table(found: Table, caption: str | None = None) -> Markup:
+            return to_html(found, root=root, caption=caption)
+
+        return _templates().get_template(page.template).render(
+            {**self._site, **page.context}, root=root, place=page.place, table=table,
+            scripts=[Markup(one) for one in scripts],
+            policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src {hashes}",
+        )  # fmt: skip
+
+
+def to_html(table: Table, *, root: str = "../site/", caption: str | None = None) -> Markup:
+    """Return ``<div class="table" id=...>`` with a captioned table whose every number links to what made it.
+
+    ``data-value`` holds what a cell is sorted by. ``caption`` replaces the title where a heading above the
+    table says it. ``root`` leads to the site's root, with a final slash.
+    """
+    # All cells of a column keep space for the most marks that one has, so that digits align.
+    marks = [max((len(row[p].marks) for row in table.rows), default=0) for p in range(len(table.columns))]
+    template = _templates().get_template("table.html")
+    return Markup(
+        template.render(
+            table=table, caption=caption or table.title, root=root, marks=marks, text=_text, ends=_ends
+        )
+    )
+
+
+def _text(cell: Cell, column: Column) -> str:
+    return _typeset(text_of(cell, column.kind), column)
+
+
+def _ends(cell: Cell, column: Column) -> str:
+    return _typeset(interval_of(cell, column.kind), column)
+
+
+def _typeset(text: str, column: Column) -> str:
+    """Return the text with a minus sign where the other forms keep the hyphen that programs read."""
+    return text if column.kind == "text" else text.replace("-", "−")
+
+
+def to_paged(table: Table, *, root: str) -> Markup:
+    """Return a table of any length as embedded data, which a script sorts, filters and shows page by page.
+
+    Only the first cell of a row may carry a link; intervals, marks and tags are not shown.
+    """
+    columns = [
+        {"heading": one.heading}
+        | ({} if one.kind == "text" else {"decimals": one.decimals, "signed": one.kind == "difference"})
+        for one in table.columns
+    ]
+    rows = [
+        [round(cell.value, 10) if isinstance(cell.value, float) else cell.value for cell in row]
+        for row in table.rows
+    ]
+    links = [root + row[0].link if row[0].link else None for row in table.rows]
+    data = embed(f"{table.id}-data", {"columns": columns, "rows": rows, "links": links})
+    return Markup(_templates().get_template("paged.html").render(table=table, data=data))
+
+
+def embed(identifier: str, value: Any) -> Markup:
+    """Return a data block that static/embedded.js reads back by its id; a browser never runs it.
+
+    A page opened from disk can fetch nothing, so it holds its data. Base64 has no ``<``: whatever a
+    collection's texts contain, they cannot end the block.
+    """
+    content = _base64(gzip.compress(canonical_json(value).encode(), 6, mtime=0))
+    return Markup('<script type="application/gzip" id="{}">{}</script>').format(identifier, content)
+
+
+def extract(page: str, identifier: str) -> Any:
+    """Return what :func:`embed` put into a page; None where there is no such block."""
+    pattern = r'<script type="application/gzip" id="{}">([A-Za-z0-9+/=]*)</script>'
+    found = re.search(pattern.format(re.escape(identifier)), page)
+    return None if found is None else json.loads(gzip.decompress(base64.b64decode(found[1])))
+
+
+def inline_svg(path: Path, identifier: str, title: str) -> Markup:
+    """Return the ``<svg>`` element of the file that `e2rank-eval figure` wrote, as a part of a page.
+
+    Ids get ``identifier`` before them, so that two figures of one page cannot refer to each other; ink,
+    grid and ground become the page's, so that a figure is as readable in the dark.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or holds no SVG.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError("no such file", path=path, hint="run the step that makes it first") from error
+    match = re.search(r"<svg\b[^>]*>(.*)</svg>", text, re.DOTALL)
+    box = re.search(r'viewBox="([\d. ]+)"', text)
+    if match is None or box is None:
+        raise InputError("the file holds no SVG", path=path, hint="draw the figure again")
+    body = re.sub(r"<(metadata|title|style)\b.*?</\1>\s*", "", match[1], flags=re.DOTALL)
+    body = re.sub(r'\bid="', f'id="{identifier}-', body)
+    body = re.sub(r'(xlink:href="#|url\(#)', rf"\1{identifier}-", body).replace("xlink:href", "href")
+    body = body.replace("font-family: 'DejaVu Sans', sans-serif", "font-family: var(--sans)")
+    for colour, variable in _COLOURS.items():
+        body = body.replace(colour, variable)
+    return Markup(
+        f'<svg viewBox="{box[1]}" role="img" aria-label="{escape(title)}" xmlns="http://www.w3.org/2000/svg">'
+        f"{body}</svg>"
+    )
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _static(name: str) -> str:
+    return (resources.files("e2rank_eval.report") / "static" / name).read_text(encoding="utf-8")

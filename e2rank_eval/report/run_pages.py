@@ -1,0 +1,270 @@
+"""The pages of one run: what it scored and took and how it was made, and its queries one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from e2rank_eval.config import E2RankSettings
+from e2rank_eval.report.collect import Results
+from e2rank_eval.report.html import PAGED_SCRIPTS, Page, embed, to_paged
+from e2rank_eval.report.latencies import MODE_LABELS, conditions
+from e2rank_eval.report.names import (
+    HEADLINE,
+    QUERIES_A_PAGE,
+    first_stage_label,
+    full_name,
+    is_untrained,
+    label,
+    query_address,
+    query_page,
+    run_page,
+    to_root,
+)
+from e2rank_eval.report.outputs import RunKey
+from e2rank_eval.report.table import Cell, Column, Table, number, percent
+from e2rank_eval.report.tables.comparison import repairs
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import canonical_json
+from e2rank_eval.store.results import Latency, Metrics
+
+_EFFORT = ("calls", "prompt_tokens", "document_tokens", "output_tokens", "prompt_documents",
+           "truncated_documents")  # fmt: skip
+
+_TEXTS_TO = 20
+"""Documents down to this rank, before or after, appear with their texts, and so do all relevant ones."""
+
+
+def run_pages(results: Results) -> Iterator[Page]:
+    """Yield the page of every run, and as many pages as its queries fill, a hundred to a page."""
+    for key in results.run_keys():
+        yield _run_page(results, key)
+        queries = list(results.metrics(key).per_query[HEADLINE])
+        for start in range(0, len(queries), QUERIES_A_PAGE):
+            yield _queries_page(results, key, queries, start)
+
+
+def _names(results: Results, key: RunKey) -> dict[str, Any]:
+    return {
+        "key": key,
+        "name": label(results.configuration, key[2]),
+        "untrained": is_untrained(results.configuration, key[2]),
+        "first_stage": first_stage_label(results.configuration, key[1]),
+        "dataset": results.dataset(key[0]),
+    }
+
+
+def _run_page(results: Results, key: RunKey) -> Page:
+    metrics, place = results.metrics(key), run_page(key)
+    before = results.first_stage(key[0], key[1])
+    start, value = sum(before.values()) / len(before), metrics.mean[HEADLINE]
+    timed = key in results.timed_keys()
+    steps = {"rerank": places.RUN, "evaluate": places.METRICS} | (
+        {"latency": places.LATENCY} if timed else {}
+    )
+    context = _names(results, key) | {
+        "score": number(100 * value, "score"),
+        "interval": interval_text(metrics.interval[HEADLINE]),
+        "before": number(100 * start, "score"),
+        "change": signed(100 * (value - start)),
+        "measures": _measures(metrics),
+        "effort": _effort(results, key),
+        "repaired": repairs(results, key),
+        "counts": {
+            "queries judged": metrics.queries.qrels,
+            "queries ranked": metrics.queries.run,
+            "queries missing from the run, each counting 0": len(metrics.queries.unanswered),
+            "failed, in first-stage order": len(metrics.failed),
+            "tied documents": metrics.ties,
+        },
+        "latency": _latency(results.latency(key)) if timed else None,
+        "queries": to_paged(queries_table(results, key), root=to_root(place)),
+        "provenance": [provenance(results, step, results.path(p, key)) for step, p in steps.items()],
+    }
+    return Page("run.html", place, context, PAGED_SCRIPTS)
+
+
+def interval_text(interval: tuple[float, float]) -> str:
+    """Return ``40.10 to 45.20``: the ends of a measure's interval x 100."""
+    return " to ".join(number(100 * end, "score") for end in interval)
+
+
+def signed(difference: float) -> str:
+    """Return a difference as tables of pages print it, with a minus rather than a hyphen."""
+    return number(difference, "difference").replace("-", "−")
+
+
+def provenance(results: Results, step: str, path: Path) -> dict[str, Any]:
+    """Return how one file was made: the step, its command, and the facts of its manifest by name."""
+    manifest = results.manifest(path)
+    facts = {
+        "file": path.relative_to(results.layout.root).as_posix(),
+        "sha256": manifest.sha256,
+        "started": manifest.started,
+        "duration": f"{manifest.seconds:.1f} s",
+        "machine": ", ".join(f"{name}: {value}" for name, value in manifest.hardware.items()),
+        "settings": canonical_json(manifest.settings),
+        "versions": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
+    }
+    inputs = {f"input {name}": digest for name, digest in manifest.inputs.items()}
+    return {"step": step, "command": manifest.command, "facts": facts | inputs}
+
+
+def _measures(metrics: Metrics) -> Table:
+    rows = [(m, percent(metrics.mean[m], metrics.interval[m])) for m in metrics.measures]
+    columns = (Column("measure"), Column("mean × 100", "score", metrics.queries.qrels))
+    return Table.of("measures", "Measures", columns, rows, ["In brackets the bootstrap 95 % interval."])
+
+
+def _effort(results: Results, key: RunKey) -> Table:
+    """Return calls, tokens and truncated documents of a run, in total and per query."""
+    statistics = list(results.statistics(key).values())
+    totals = {name.replace("_", " "): sum(trace[name] for trace in statistics) for name in _EFFORT}
+    rows = [(name, total, total / max(1, len(statistics))) for name, total in totals.items()]
+    columns = ("effort", ("total", "count"), ("per query", "number"))
+    return Table.of("effort", "What ranking took", columns, rows)
+
+
+def _latency(latency: Latency) -> Table:
+    """Return percentiles of every phase and of the total, in both modes."""
+    rows, notes = [], conditions([latency])
+    for name, mode in latency.modes.items():
+        for phase in [*(p for p in mode.percentiles if p != "total"), "total"]:
+            times = [mode.percentiles[phase][p] for p in ("p50", "p90", "p99")]
+            cells = [None if seconds is None else 1000 * seconds for seconds in times]
+            rows.append((phase, MODE_LABELS[name], mode.samples, *cells))
+        agreed = "the last three agreed" if mode.warm_up_agreed else "the last three did not agree"
+        notes.append(f"Warm-up: {mode.warm_up} runs, {agreed} within 10 %.")
+    percentiles = (Column(f"{p} ms", "milliseconds") for p in ("p50", "p90", "p99"))
+    columns = (Column("phase"), Column("document vectors"), Column("samples", "count"), *percentiles)
+    return Table.of("latency", "Latency by phase", columns, rows, dict.fromkeys(notes))
+
+
+def queries_table(results: Results, key: RunKey) -> Table:
+    """Return one run's queries: nDCG@10 of the candidates as retrieved and as reranked, and remarks."""
+    metrics, texts, statistics = results.metrics(key), results.query_texts(key[0]), results.statistics(key)
+    before = results.first_stage(key[0], key[1])
+    others = [measure for measure in metrics.measures if measure != HEADLINE]
+    rows = []
+    for position, (query, value) in enumerate(metrics.per_query[HEADLINE].items()):
+        values = (before[query], value, value - before[query], *(metrics.per_query[m][query] for m in others))
+        rows.append(
+            (
+                Cell(query, link=query_address(key, position, query)),
+                *([texts.get(query)] if texts else []),
+                *(100 * one for one in values),
+                remark(metrics, statistics.get(query, {}), query),
+            )
+        )
+    columns: list[tuple[str, str] | str] = [
+        "query", *(["text"] if texts else []), ("first stage", "score"), ("reranked", "score"),
+        ("change", "difference"), *((measure, "score") for measure in others), "remark",
+    ]  # fmt: skip
+    notes = [f"First stage, reranked and change: {HEADLINE} × 100."]
+    if not texts:
+        notes.append("The texts of this collection may not be shown, so queries appear by their ids.")
+    return Table.of("queries", "Query by query", columns, rows, notes)
+
+
+def remark(metrics: Metrics, trace: Mapping[str, Any], query: str) -> str:
+    """Return what happened to a query that a reader of its scores should know; empty where nothing did."""
+    truncated = trace.get("truncated_documents", 0)
+    remarks = {
+        "missing from the run, counts as 0": query in metrics.queries.unanswered,
+        "failed, kept first-stage order": query in metrics.failed,
+        "output repaired": any(trace.get("repairs", {}).values()),
+        f"{truncated} documents truncated": truncated,
+    }
+    return "; ".join(text for text, holds in remarks.items() if holds)
+
+
+def _queries_page(results: Results, key: RunKey, queries: Sequence[str], start: int) -> Page:
+    """Return the page of the queries from ``start``: its data, of which a script shows one at a time."""
+    place, end = query_page(key, start), min(start + QUERIES_A_PAGE, len(queries))
+    root = to_root(place)
+    records = [query_record(results, key, query) for query in queries[start:end]]
+
+    def address(position: int) -> str | None:
+        inside = 0 <= position < len(queries)
+        return root + query_address(key, position, queries[position]) if inside else None
+
+    data = {
+        "queries": records,
+        "texts": _texts(records, results.excerpts(key[0])),
+        "shows_text": results.shows_text(key[0]),
+        "enriched": isinstance(results.configuration.rerankers[key[2]], E2RankSettings),
+        "others": [
+            {
+                "name": full_name(results.configuration, other[2]),
+                "first_stage": first_stage_label(results.configuration, other[1]),
+                "page": root + query_page(other, start),
+                "here": other == key,
+                "values": [_percent(results.metrics(other).per_query[HEADLINE][r["id"]]) for r in records],
+            }
+            for other in results.run_keys()
+            if other[0] == key[0]
+        ],
+        "previous": address(start - 1),
+        "next": address(end),
+    }
+    context = _names(results, key) | {
+        "shows_text": results.shows_text(key[0]),
+        "run_page": root + run_page(key),
+        "first": start + 1,
+        "last": end,
+        "count": len(queries),
+        "data": embed("query-data", data),
+    }
+    return Page("queries.html", place, context, ("embedded.js", "query.js"))
+
+
+def query_record(results: Results, key: RunKey, query: str) -> dict[str, Any]:
+    """Return everything stored of one query of a run, ready for JSON.
+
+    ``documents``, ``first_scores``, ``model_scores`` and ``grades`` are in first-stage order
+    (``grades`` None where unjudged); ``order[r]`` is the first-stage position at rank r + 1, empty
+    where the run lacks the query; ``missed`` counts relevant documents that are not candidates. Texts
+    and prompt are None where the collection is closed.
+    """
+    dataset, first_stage, _ = key
+    metrics, trace = results.metrics(key), results.statistics(key).get(query, {})
+    row = results.candidates(dataset, first_stage).get(query)
+    documents = row.document_ids if row else []
+    positions = {document: position for position, document in enumerate(documents)}
+    grades = results.qrels(dataset).get(query, {})
+    return {
+        "id": query,
+        "text": results.query_texts(dataset).get(query),
+        "before": _percent(results.first_stage(dataset, first_stage)[query]),
+        "after": _percent(metrics.per_query[HEADLINE][query]),
+        "measures": {name: _percent(values[query]) for name, values in metrics.per_query.items()},
+        "documents": documents,
+        "first_scores": row.scores if row else [],
+        "model_scores": trace.get("scores"),
+        "grades": [grades.get(document) for document in documents],
+        "missed": sum(grade > 0 and document not in positions for document, grade in grades.items()),
+        "order": [positions[d] for d in results.rankings(key).get(query, []) if d in positions],
+        "prompt": trace.get("prompt") if results.shows_text(dataset) else None,
+        "effort": {name.replace("_", " "): trace[name] for name in _EFFORT if name in trace},
+        "repairs": {kind: count for kind, count in trace.get("repairs", {}).items() if count},
+        "remark": remark(metrics, trace, query),
+    }
+
+
+def _texts(
+    records: Iterable[Mapping[str, Any]], excerpts: Mapping[str, tuple[str, str]]
+) -> dict[str, tuple[str, str]]:
+    """Return (title, beginning) by id of every document that the records show with its text."""
+    wanted = set()
+    for record in records:
+        positions = {*range(_TEXTS_TO), *islice(record["order"], _TEXTS_TO)}
+        positions |= {position for position, grade in enumerate(record["grades"]) if (grade or 0) > 0}
+        wanted |= {document for position, document in enumerate(record["documents"]) if position in positions}
+    return {document: excerpts[document] for document in sorted(wanted) if document in excerpts}
+
+
+def _percent(value: float) -> float:
+    # Far below what is shown: a value rounded twice could differ from the tables' in its last digit.
+    return round(100 * value, 10)

@@ -1,0 +1,163 @@
+"""The pages of the site besides those of runs: overview, comparisons, the paper, mteb, collections, lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from markupsafe import Markup
+
+from e2rank_eval.config import FigureArtefact, TableArtefact
+from e2rank_eval.paper.audit import KINDS, audit
+from e2rank_eval.report.collect import Results
+from e2rank_eval.report.figures import FIGURES
+from e2rank_eval.report.html import Page, inline_svg
+from e2rank_eval.report.latencies import conditions
+from e2rank_eval.report.leaderboard import FOLDER, leaderboard_table
+from e2rank_eval.report.names import comparison_page, dataset_page, full_name, is_untrained, label
+from e2rank_eval.report.run_pages import interval_text, provenance, signed
+from e2rank_eval.report.site_tables import (
+    change_matrix,
+    dataset_tables,
+    datasets_table,
+    runs_table,
+    score_matrix,
+    systems_table,
+)
+from e2rank_eval.report.table import Table, number
+from e2rank_eval.report.tables import build_table
+from e2rank_eval.report.tables.comparison import significant
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.results import MACRO
+
+Drawn = dict[str, tuple[Markup, str]]
+"""Figures as parts of a page, each with its caption, by id."""
+
+
+def overview_page(results: Results) -> Iterator[Page]:
+    """Yield the overview: the best of each comparison, then every table and figure, then what ran."""
+    configuration = results.configuration
+    tables = [f"latency-{name}{part}" for name in configuration.latency for part in ("", "-phases", "-cost")]
+    used = dict.fromkeys(key[2] for key in results.run_keys())
+    context = {
+        "configuration": configuration,
+        "findings": [_finding(results, name) for name in configuration.comparisons],
+        "untrained": [label(configuration, one) for one in used if is_untrained(configuration, one)],
+        "devices": conditions(results.latency(key) for key in results.timed_keys()),
+        "tables": {name: build_table(results, name) for name in [*configuration.comparisons, *tables]},
+        "figures": _figures(results, declared=False),
+        "datasets": datasets_table(results),
+        "systems": systems_table(results),
+        "runs": runs_table(results),
+    }
+    yield Page("index.html", "index.html", context)
+
+
+def _finding(results: Results, name: str) -> dict[str, str]:
+    """Return the best system by the last column, and how it differs from the first baseline."""
+    comparison = results.comparison(name)
+    dataset, baseline = comparison.systems[-1].dataset, comparison.baselines[0]
+    best = max((row for row in comparison.systems if row.dataset == dataset), key=lambda row: row.mean)
+    where = f"{len(comparison.datasets)} collections" if dataset == MACRO else dataset
+    asked = (dataset, best.reranker, baseline)
+    tests = [one for one in comparison.tests if (one.dataset, one.reranker, one.baseline) == asked]
+    verdict = "It is the baseline itself: no system is above it."
+    for test in tests:
+        significance = "too few queries to test"
+        if test.p_holm is not None:
+            p = number(test.p_holm, "p")
+            words = "significant" if significant(test) else "not significant"
+            significance = f"{words} (p {p if p.startswith('<') else f'= {p}'} after Holm)"
+        verdict = (
+            f"Against {label(results.configuration, baseline)}: {signed(100 * test.difference)} points, "
+            f"{significance}; {test.wins} queries better, {test.ties} equal, {test.losses} worse."
+        )
+    return {
+        "name": name,
+        "title": comparison.title,
+        "best": full_name(results.configuration, best.reranker),
+        "score": number(100 * best.mean, "score"),
+        "interval": interval_text(best.interval),
+        "where": f"{where}, {best.queries} queries",
+        "verdict": verdict,
+    }
+
+
+def _figures(results: Results, *, declared: bool) -> Drawn:
+    """Return the figures that the configuration declares by name, or all others."""
+    configuration = results.configuration
+    found = {}
+    for identifier, shown in FIGURES.shown(configuration).items():
+        if (identifier in configuration.artefacts) is declared:
+            path = results.layout.path(places.FIGURE, figure=identifier, suffix="svg")
+            drawn = inline_svg(path, identifier, identifier.replace("-", " "))
+            found[identifier] = drawn, shown.kind.caption
+    return found
+
+
+def comparison_pages(results: Results) -> Iterator[Page]:
+    """Yield a page for every comparison, with all of its tests."""
+    for name in results.configuration.comparisons:
+        path = results.layout.path(places.COMPARISON, comparison=name)
+        context = {
+            "comparison": results.comparison(name),
+            "tables": [build_table(results, f"{name}{part}") for part in ("", "-measures", "-tests")],
+            "provenance": [provenance(results, "compare", path)],
+        }
+        yield Page("comparison.html", comparison_page(name), context)
+
+
+def paper_page(results: Results) -> Iterator[Page]:
+    """Yield the tables of the paper as far as they ran, then the declared figures; nothing without any."""
+    artefacts = results.configuration.artefacts
+    if artefacts:
+        tables = [name for name, one in artefacts.items() if isinstance(one, TableArtefact)]
+        titles = {name: one.title for name, one in artefacts.items() if isinstance(one, FigureArtefact)}
+        context = {
+            "tables": {name: build_table(results, name) for name in tables},
+            "figures": _figures(results, declared=True),
+            "titles": titles,
+        }
+        yield Page("paper.html", "paper.html", context)
+
+
+def mteb_page(results: Results) -> Iterator[Page]:
+    """Yield the means, the scores by task and what they took of every mteb entry; nothing without any."""
+    if entries := results.configuration.mteb:
+        parts = ("", "-tasks", "-costs")
+        tables = {one: [build_table(results, f"mteb-{one}{part}") for part in parts] for one in entries}
+        yield Page("mteb.html", "mteb.html", {"entries": entries, "tables": tables})
+
+
+def dataset_pages(results: Results) -> Iterator[Page]:
+    """Yield a page for every collection that a run is on."""
+    for name in results.datasets():
+        found = results.dataset(name)
+        context = {"name": name, "found": found, "tables": dataset_tables(found)}
+        yield Page("dataset.html", dataset_page(name), context)
+
+
+def list_pages(results: Results) -> Iterator[Page]:
+    """Yield the matrix, the leaderboard, and the audit of the paper's printed numbers."""
+    scores, changes = score_matrix(results), change_matrix(results)
+    captions = ("Means over all judged queries", "Reranked minus first stage")
+    datasets = [column.heading for column in scores.columns[2:]]
+    tables = list(zip((scores, changes), captions, strict=True))
+    yield Page("matrix.html", "matrix.html", {"tables": tables, "datasets": datasets}, ("filter.js",))
+    yield Page("leaderboard.html", "leaderboard.html", {"one": leaderboard_table(results), "folder": FOLDER})
+    audits = list(_audit_tables())
+    count = sum(len(one.rows) for one in audits)
+    yield Page("audit.html", "audit.html", {"tables": audits, "count": count})
+
+
+def _audit_tables() -> Iterator[Table]:
+    findings = audit()
+    columns = ("finding", "tables", "system", "column", "printed", "recomputed")
+    for kind, heading in KINDS.items():
+        rows = [
+            [one.wording, ", ".join(one.tables), one.system, one.column, one.printed, one.recomputed]
+            for one in findings
+            if one.kind == kind
+        ]
+        if rows:
+            known = [[text or None for text in row] for row in rows]
+            yield Table.of(f"audit-{kind}", heading, columns, known)

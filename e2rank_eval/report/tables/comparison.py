@@ -1,0 +1,256 @@
+"""Tables of one comparison: nDCG@10 with its significance, further measures, and the tests themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from string import ascii_lowercase
+from typing import TYPE_CHECKING
+
+from e2rank_eval.config import Configuration
+from e2rank_eval.report.latencies import system_cell
+from e2rank_eval.report.names import (
+    UNTRAINED_NOTE,
+    comparison_page,
+    first_stage_label,
+    full_name,
+    is_untrained,
+    run_page,
+)
+from e2rank_eval.report.outputs import Output, RunKey, run_files
+from e2rank_eval.report.table import Cell, Column, Kind, Mark, Table, percent, ranked
+from e2rank_eval.report.tables import TABLES
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.results import MACRO
+
+if TYPE_CHECKING:
+    from e2rank_eval.report.collect import Results
+    from e2rank_eval.store.results import Comparison, TestRow
+
+SIGNIFICANT = 0.05
+"""The level below which a p value after Holm's correction is significant."""
+
+_INTERVAL = "In brackets the bootstrap 95 % interval of the mean over queries."
+_BEST = "Bold: best of the column; underlined: second best."
+
+_TESTS: tuple[tuple[str, Kind], ...] = (
+    ("data set", "text"), ("system", "text"), ("against", "text"), ("queries", "count"),
+    ("difference × 100", "difference"), ("effect size", "difference"), ("p randomisation", "p"),
+    ("p after Holm", "p"), ("p t-test", "p"), ("wins", "count"), ("ties", "count"), ("losses", "count"),
+    ("detectable × 100", "score"),
+)  # fmt: skip
+
+
+def quality_table(results: Results, name: str) -> Table:
+    """Return systems by data sets: nDCG@10 x 100, its 95 % interval, marks against each baseline."""
+    comparison = results.comparison(name)
+    queries = {row.dataset: row.queries for row in comparison.systems}
+    columns = [Column("system")]
+    columns += [Column(_collections(comparison, d), "score", n, ranked=True) for d, n in queries.items()]
+    rows = [
+        (_lettered(results, comparison, reranker), *_scores(name, comparison, reranker))
+        for reranker in comparison.rerankers
+    ]
+    title = f"{comparison.title}: {comparison.measure} × 100"
+    return ranked(Table.of(name, title, columns, rows, _quality_notes(results, comparison)))
+
+
+def measures_table(results: Results, name: str) -> Table:
+    """Return every other measure of the same runs, by data set and system."""
+    comparison = results.comparison(name)
+    keys = list(_keys(comparison))
+    measures = [measure for measure in results.metrics(keys[0]).measures if measure != comparison.measure]
+    columns = [Column("data set"), Column("system"), Column("queries", "count")]
+    # The share that carries a judgement says something of the judgements: no value of it is the best.
+    columns += [Column(m, "score", ranked=not m.startswith("Judged")) for m in measures]
+    rows: list[tuple[Cell | str | int, ...]] = []
+    for key in keys:
+        metrics = results.metrics(key)
+        cells = [percent(metrics.mean[m], metrics.interval[m], link=run_page(key)) for m in measures]
+        rows.append((key[0], system_cell(results, key[2]), metrics.queries.qrels, *cells))
+    title = f"{comparison.title}: further measures × 100"
+    notes = (_candidates(results, comparison), _INTERVAL, _BEST)
+    return ranked(Table.of(f"{name}-measures", title, columns, rows, notes, [key[0] for key in keys]))
+
+
+def tests_table(results: Results, name: str) -> Table:
+    """Return every paired test of the comparison."""
+    comparison = results.comparison(name)
+    rows: list[tuple[Cell | str | float | None, ...]] = [
+        (
+            _collections(comparison, test.dataset),
+            system_cell(results, test.reranker),
+            system_cell(results, test.baseline),
+            test.queries,
+            100 * test.difference,
+            *(test.effect_size, test.p_randomisation, test.p_holm, test.p_t),
+            *(test.wins, test.ties, test.losses),
+            None if test.detectable is None else 100 * test.detectable,
+        )
+        for test in comparison.tests
+    ]
+    notes = [
+        f"Difference of {comparison.measure}, system minus baseline. Effect size: the mean difference in "
+        "standard deviations of the differences.",
+        f"Paired two-sided randomisation test with {comparison.permutations:,} permutations (all sign "
+        f"patterns where these are fewer), Holm's correction over {_tested(comparison)} tests; beside it "
+        "the paired t-test, uncorrected.",
+        "Detectable: the minimum detectable difference, which a paired t-test at 0.05 finds four times in "
+        "five on queries as many and as varied as these (Sakai 2018).",
+        *_too_few(comparison),
+    ]
+    groups = [test.dataset for test in comparison.tests]
+    return Table.of(f"{name}-tests", f"{comparison.title}: paired tests", _TESTS, rows, notes, groups)
+
+
+def _keys(comparison: Comparison) -> Iterator[RunKey]:
+    for dataset in comparison.datasets:
+        for reranker in comparison.rerankers:
+            yield dataset, comparison.first_stage, reranker
+
+
+def _collections(comparison: Comparison, dataset: str) -> str:
+    return f"macro-average of {len(comparison.datasets)} collections" if dataset == MACRO else dataset
+
+
+def _lettered(results: Results, comparison: Comparison, reranker: str) -> Cell:
+    cell = system_cell(results, reranker)
+    if reranker not in comparison.baselines:
+        return cell
+    return Cell(cell.value, tags=cell.tags, letter=ascii_lowercase[comparison.baselines.index(reranker)])
+
+
+def _scores(name: str, comparison: Comparison, reranker: str) -> Iterator[Cell]:
+    for row in comparison.systems:
+        if row.reranker == reranker:
+            page = run_page((row.dataset, comparison.first_stage, reranker))
+            link = comparison_page(name) if row.dataset == MACRO else page
+            low, high = row.interval
+            marks = _marks(comparison, row.dataset, reranker)
+            yield Cell(100 * row.mean, (100 * low, 100 * high), marks, link=link)
+
+
+def _marks(comparison: Comparison, dataset: str, reranker: str) -> tuple[Mark, ...]:
+    found = [
+        Mark(ascii_lowercase[comparison.baselines.index(test.baseline)], test.difference > 0)
+        for test in comparison.tests
+        if test.dataset == dataset and test.reranker == reranker and significant(test)
+    ]
+    return tuple(sorted(found, key=lambda mark: mark.letter))
+
+
+def significant(test: TestRow) -> bool:
+    """Return whether a test is significant after Holm's correction."""
+    return test.p_holm is not None and test.p_holm < SIGNIFICANT
+
+
+def _candidates(results: Results, comparison: Comparison) -> str:
+    stage = comparison.first_stage
+    depth = results.configuration.depth_of(stage)
+    return (
+        f"Candidates: {first_stage_label(results.configuration, stage)}, {depth} per query. "
+        "n: queries with judgements; all of them count."
+    )
+
+
+def _quality_notes(results: Results, comparison: Comparison) -> Iterator[str]:
+    yield _candidates(results, comparison)
+    yield f"{_INTERVAL} {_BEST}"
+    if _tested(comparison):
+        letters = ", ".join(
+            f"{letter}: {full_name(results.configuration, baseline)}"
+            for letter, baseline in zip(ascii_lowercase, comparison.baselines, strict=False)
+        )
+        yield (
+            f"↑ or ↓ and a letter: significantly above or below that baseline ({letters}); paired two-sided "
+            f"randomisation test, {comparison.permutations:,} permutations, Holm's correction over "
+            f"{_tested(comparison)} tests, p < {SIGNIFICANT}."
+        )
+    yield from _too_few(comparison)
+    if any(is_untrained(results.configuration, reranker) for reranker in comparison.rerankers):
+        yield UNTRAINED_NOTE
+    for reranker in comparison.rerankers:
+        for dataset in comparison.datasets:
+            name = f"{full_name(results.configuration, reranker)} on {dataset}"
+            for shortcoming in _shortcomings(results, (dataset, comparison.first_stage, reranker)):
+                yield f"{name}: {shortcoming}."
+    if comparison.note:
+        yield comparison.note
+
+
+def _tested(comparison: Comparison) -> int:
+    return sum(test.p_holm is not None for test in comparison.tests)
+
+
+def _too_few(comparison: Comparison) -> list[str]:
+    names = dict.fromkeys(test.dataset for test in comparison.tests if test.p_holm is None)
+    return [f"No test on {name}: too few queries." for name in names]
+
+
+def _shortcomings(results: Results, key: RunKey) -> Iterator[str]:
+    """Yield what a reader must know of a run: repaired outputs, charges, failed and missing queries."""
+    if repaired := repairs(results, key):
+        yield repaired
+    prices = [row["price"] for row in results.statistics(key).values() if "price" in row]
+    if prices:
+        total, currency = math.fsum(price["amount"] for price in prices), prices[0]["currency"]
+        yield f"{total / len(prices):.4g} {currency} per query, {total:.4g} {currency} in all"
+    metrics = results.metrics(key)
+    if metrics.failed:
+        yield f"{len(metrics.failed)} queries failed and kept first-stage order"
+    if metrics.queries.unanswered:
+        yield f"{len(metrics.queries.unanswered)} queries missing from the run, each 0"
+
+
+def repairs(results: Results, key: RunKey) -> str:
+    """Return ``malformed output repaired for 8 of 8 queries (missing 61)``; empty where none was."""
+    rows = list(results.statistics(key).values())
+    kinds: dict[str, int] = {}
+    for row in rows:
+        for kind, count in row["repairs"].items():
+            kinds[kind] = kinds.get(kind, 0) + count
+    if not any(kinds.values()):
+        return ""
+    queries = sum(any(row["repairs"].values()) for row in rows)
+    counts = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in sorted(kinds.items()) if count)
+    return f"malformed output repaired for {queries} of {len(rows)} queries ({counts})"
+
+
+def _ids(part: str, configuration: Configuration) -> dict[str, str]:
+    return {f"{name}{part}": name for name in configuration.comparisons}
+
+
+def _inputs(patterns: tuple[str, ...], configuration: Configuration, name: str) -> Iterable[str]:
+    one = configuration.comparisons[name]
+    yield places.COMPARISON.format(comparison=name)
+    for pattern in patterns:
+        yield from run_files(pattern, one.datasets, one.first_stage, one.rerankers)
+
+
+_KINDS: dict[str, tuple[Callable[[Results, str], Table], tuple[str, ...], str]] = {
+    "": (
+        quality_table,
+        (places.METRICS, places.STATISTICS),
+        "nDCG@10 × 100: means over all judged queries, with bootstrap 95 % intervals. An arrow and a letter "
+        "mark a significant difference from that baseline, by a paired randomisation test after Holm's "
+        "correction.",
+    ),
+    "-measures": (
+        measures_table,
+        (places.METRICS,),
+        "Further measures × 100 of the same runs, over all judged queries. Judged@10 is the share of the "
+        "first ten documents that carry a judgement: where it is low, the other measures are less certain.",
+    ),
+    "-tests": (
+        tests_table,
+        (),
+        "Every paired test of the comparison: difference, effect size, p before and after Holm's correction, "
+        "and how many queries gain, stay and lose.",
+    ),
+}
+for _part, (_build, _patterns, _caption) in _KINDS.items():
+    TABLES.add(
+        f"comparison{_part}",
+        Output("comparisons", partial(_ids, _part), partial(_inputs, _patterns), _build, _caption),
+    )

@@ -1,0 +1,77 @@
+"""Tables and figures: their ids, what each declares to read and reads, their captions."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from e2rank_eval.config import Configuration, parse_configuration
+from e2rank_eval.errors import InputError
+from e2rank_eval.report.collect import Results
+from e2rank_eval.report.figures import FIGURES, build_figure
+from e2rank_eval.report.tables import TABLES, build_table
+
+
+def test_every_output_reads_exactly_the_files_that_it_declares(stored: Results) -> None:
+    configuration = stored.configuration
+    for outputs, build in ((TABLES, build_table), (FIGURES, build_figure)):
+        for identifier, shown in outputs.shown(configuration).items():
+            fresh = Results(stored.layout, configuration)
+            assert build(fresh, identifier).id == identifier  # type: ignore[operator]
+            read = {path.relative_to(stored.layout.root).as_posix() for path in fresh.files_read}
+            assert read == set(shown.inputs(configuration)), identifier
+
+
+def test_asking_for_one_quality_table_times_nothing(stored: Results) -> None:
+    found = TABLES.shown(stored.configuration)["embedded"].inputs(stored.configuration)
+    assert found[0] == "comparisons/embedded.json"
+    assert not any(path.startswith(("latency/", "mteb/")) for path in found)
+
+
+def test_every_kind_has_a_caption_of_its_own() -> None:
+    assert all(output.caption for output in FIGURES.values())
+    assert len({output.caption for output in TABLES.values()}) == len(TABLES)
+
+
+def test_an_unknown_id_is_refused_with_those_known(stored: Results) -> None:
+    with pytest.raises(InputError, match=r"no table named 'embeded'.*known: embedded, "):
+        build_table(stored, "embeded")
+    with pytest.raises(InputError, match=r"no figure named 'wins-'"):
+        build_figure(stored, "wins-")
+
+
+def _configuration(comparisons: list[str], latency: list[str]) -> Configuration:
+    compared = {"title": "t", "datasets": ["d"], "first_stage": "s", "rerankers": ["r"], "baselines": ["r"]}
+    timed = {"dataset": "d", "first_stage": "s", "rerankers": ["r"]}
+    values = {
+        "profile": "p",
+        "datasets": {"d": {}},
+        "first_stages": {"s": {"retriever": "bm25"}},
+        "rerankers": {"r": {"family": "identity"}},
+        "comparisons": dict.fromkeys(comparisons, compared),
+        "latency": dict.fromkeys(latency[:1], timed),
+    }
+    return parse_configuration(values, "test.yaml")
+
+
+@pytest.mark.parametrize("names", [["a", "a-tests"], ["latency-x"]])
+def test_two_tables_of_one_name_are_refused(names: list[str]) -> None:
+    with pytest.raises(InputError, match="two tables would be called"):
+        TABLES.shown(_configuration(names, ["x"]))
+
+
+def test_a_single_system_has_no_wins_to_draw() -> None:
+    assert FIGURES.shown(_configuration(["alone"], [])) == {}
+
+
+@pytest.mark.slow
+def test_asking_for_ids_loads_neither_plots_nor_models() -> None:
+    code = (
+        "import sys; from e2rank_eval.report.tables import TABLES;"
+        "from e2rank_eval.report.figures import FIGURES;"
+        "list(TABLES), list(FIGURES); print({'matplotlib', 'scipy', 'torch'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -19,7 +19,7 @@ from e2rank_eval.mteb_suite.encoder import Usage
 from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranking
 from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.rerankers.pairs import PairReranker
-from e2rank_eval.retrieval.dense import Dense
+from e2rank_eval.retrieval.first_stages.dense import Dense
 from e2rank_eval.store.files import sha256_json
 
 _BATCH = 16

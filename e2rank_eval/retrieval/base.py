@@ -1,22 +1,26 @@
-"""The retriever protocol, and exact selection of the best with ties in corpus order."""
+"""What a first stage is, the registry of them, and the candidate lists that a retriever's hits become."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e2rank_eval.models.truncation import cut_words
-from e2rank_eval.records import Document, Query
-
-TEXTS_AT_ONCE = 8192
-"""How many texts of a corpus are held while they are encoded."""
+from e2rank_eval.config import Configuration, FirstStageSettings
+from e2rank_eval.models.loading import ModelProvider
+from e2rank_eval.records import CandidateIds, Dataset, Query
+from e2rank_eval.registry import Registry
 
 Scores = NDArray[Any]
+
+Found = tuple[list[CandidateIds], dict[str, Any]]
+"""The lists of every query of a data set, and what the manifest says of where they are from."""
+
+Finder = Callable[[Dataset], Found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,13 @@ class Retriever(Protocol):
     """Searches one corpus, whose documents it knows by position."""
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """For each query its best ``min(depth, corpus size)`` documents; equal scores in corpus order."""
+        """Return for each query its best ``min(depth, corpus size)`` documents, equal scores in corpus order."""
         ...
 
 
 def best(scores: Scores, depth: int) -> NDArray[np.intp]:
-    """Positions of the ``depth`` highest of ``scores`` [n], highest first, equal ones in order of position.
+    """Return positions of the ``depth`` highest of ``scores`` [n], highest first, equal ones in order of
+    position.
 
     >>> best(np.array([1.0, 3.0, 1.0, 3.0]), 3).tolist()
     [1, 3, 0]
@@ -49,8 +54,57 @@ def best(scores: Scores, depth: int) -> NDArray[np.intp]:
     return contenders[np.argsort(-scores[contenders], kind="stable")][:depth]
 
 
-def texts_in_blocks(corpus: Iterable[Document], size: int = TEXTS_AT_ONCE) -> Iterator[list[str]]:
-    """The texts of ``corpus``, cut to what an encoder may be given, ``size`` at a time in order."""
-    texts = (cut_words(document.contents) for document in corpus)
+def best_hits(scores: Scores, depth: int) -> Hits:
+    """Return the ``depth`` documents of highest ``scores`` [corpus size], chosen as :func:`best` does."""
+    positions = best(scores, depth)
+    return Hits(tuple(positions.tolist()), tuple(scores[positions].tolist()))
+
+
+def in_blocks(texts: Iterable[str], size: int = 8192) -> Iterator[list[str]]:
+    """Yield ``texts`` in lists of ``size``, so that a corpus need not be held while it is encoded."""
+    texts = iter(texts)
     while block := list(islice(texts, size)):
         yield block
+
+
+def candidates(retriever: Retriever, dataset: Dataset, depth: int) -> list[CandidateIds]:
+    """Return for every query of ``dataset`` its first ``depth`` documents that are not excluded for it.
+
+    BRIGHT's ``excluded_ids`` and ArguAna's own queries must not take places of the list, so the
+    retriever is asked for as many more. ``retriever`` searches ``dataset.corpus`` in its order.
+    """
+    identifiers = tuple(dataset.corpus)
+    queries = list(dataset.queries.values())
+    excluded = [dataset.exclusions.get(query.id, frozenset()) & dataset.corpus.keys() for query in queries]
+    found = retriever.search(queries, [depth + len(ids) for ids in excluded])
+    lists = []
+    for query, hits, ids in zip(queries, found, excluded, strict=True):
+        scored = zip((identifiers[at] for at in hits.positions), hits.scores, strict=True)
+        kept = [(identifier, score) for identifier, score in scored if identifier not in ids][:depth]
+        lists.append(CandidateIds(query.id, tuple(i for i, _ in kept), tuple(score for _, score in kept)))
+    return lists
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a first stage is built with; ``depth`` is the number of candidates to keep for a query."""
+
+    configuration: Configuration
+    models: ModelProvider
+    depth: int
+
+    def finder(self, name: str) -> Finder:
+        """Build the first stage ``name`` of the configuration."""
+        settings = self.configuration.first_stages[name]
+        depth = self.configuration.depth_of(name)
+        return FIRST_STAGES[settings.retriever](settings, replace(self, depth=depth))
+
+    def searching(self, build: Callable[[Dataset], Retriever]) -> Finder:
+        """Return the finder that searches every data set with a retriever of its own."""
+        return lambda dataset: (candidates(build(dataset), dataset, self.depth), {})
+
+
+FIRST_STAGES: Registry[Callable[[FirstStageSettings, Context], Finder]] = Registry(
+    "first stage", "e2rank_eval.retrieval.first_stages", "e2rank_eval.first_stages"
+)
+"""Builders by what a configuration names ``retriever``."""

@@ -25,7 +25,8 @@ class Splade:
     """Weights of vocabulary entries: the maximum over positions of ``log(1 + relu(logit))``.
 
     Formal et al., SPLADE v2, arXiv 2109.10086, equations 1 and 6; special tokens take part, as in
-    the authors' training. One model encodes queries and documents.
+    the authors' training. One model encodes queries and documents. sentence-transformers' SparseEncoder
+    gives these vectors to 2e-5, but they then depend on the batch, and so does the memory.
 
     Raises
     ------

@@ -70,7 +70,7 @@ def test_two_stages_inside_mteb_rank_as_our_own_pipeline_does(
 ) -> None:
     """Rocchio on the 20 best by cosine: once through mteb, once through rank_many and trec_eval."""
     from e2rank_eval.records import Candidate, CandidateList
-    from e2rank_eval.retrieval.dense import Dense
+    from e2rank_eval.retrieval.first_stages.dense import Dense
 
     settings = FeedbackSettings(family="feedback", model="all-minilm-l6-v2", documents=3)
     encoder = models.encoder("all-minilm-l6-v2")

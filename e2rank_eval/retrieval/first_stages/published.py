@@ -1,16 +1,17 @@
-"""Candidate lists that E2Rank's authors published, as a first stage: fetched, checked against the corpus."""
+"""The candidate lists that E2Rank's authors published: fetched, and checked against the corpus."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from e2rank_eval.config import FirstStageSettings
 from e2rank_eval.datasets.sources.fetch import Fetched, fetch
 from e2rank_eval.datasets.sources.kinds import HubSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import CandidateIds, Dataset
+from e2rank_eval.retrieval.base import FIRST_STAGES, Context, Finder, Found
 from e2rank_eval.store.files import read_jsonl
 
 REPOSITORY = "liuqi6777/retrieval_results"
@@ -26,17 +27,8 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """Where the lists of one data set lie on this machine, and the commit that they are of."""
-
-    path: Path
-    revision: str | None
-    sha256: str
-
-
-def fetch_lists(lists: str, dataset: str, cache: Path, *, revision: str | None = None) -> Published:
-    """Fetch ``<lists>/<name>_top100.jsonl`` of :data:`REPOSITORY` into ``cache/candidates``.
+def fetch_lists(lists: str, dataset: str, cache: Path, *, revision: str | None = None) -> Fetched:
+    """Fetch ``<lists>/<name>_top100.jsonl`` of :data:`REPOSITORY`, its only file, into ``cache/candidates``.
 
     Raises
     ------
@@ -47,21 +39,20 @@ def fetch_lists(lists: str, dataset: str, cache: Path, *, revision: str | None =
     source = HubSource(
         kind="hub", repository=REPOSITORY, repository_type="dataset", revision=revision, files=[file]
     )
-    found: Fetched = fetch(f"{dataset} {lists}", [source], cache / "candidates" / lists / dataset, {})
-    return Published(found.path / file, found.revision, found.files[file])
+    return fetch(f"{dataset} {lists}", [source], cache / "candidates" / lists / dataset, {})
 
 
 def read_lists(path: Path, dataset: Dataset, depth: int) -> list[CandidateIds]:
-    """The first ``depth`` hits of every query of ``dataset`` that are not excluded for it, in file order.
+    """Read the first ``depth`` hits of every query of ``dataset`` that are not excluded for it, in file order.
 
     A line is ``{"query": text, "hits": [{"qid", "docid", "rank", "score", "content"}, ...]}``. Lines of
-    other queries are passed over; the corpus's text counts, not ``content``.
+    other queries are skipped; the corpus's text counts, not ``content``.
 
     Raises
     ------
     InputError
         Naming file and line: another layout, a document that the corpus lacks or that repeats, a
-        query twice or not at all, ranks that do not rise.
+        query twice or not at all, ranks that do not ascend.
     """
     found: dict[str, CandidateIds] = {}
     for number, row in read_jsonl(path):
@@ -87,7 +78,7 @@ def read_lists(path: Path, dataset: Dataset, depth: int) -> list[CandidateIds]:
 
 
 def _hits(row: Mapping[str, Any], path: Path, number: int) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
-    """The query's id, which stands in each hit, and its hits; nothing where there is no hit."""
+    """Yield the query's id, which each hit repeats, and its hits; nothing where there is no hit."""
     hits = row.get("hits")
     keys = {"qid", "docid", "rank", "score"}
     if not isinstance(hits, list) or not all(isinstance(hit, dict) and keys <= hit.keys() for hit in hits):
@@ -95,7 +86,9 @@ def _hits(row: Mapping[str, Any], path: Path, number: int) -> Iterator[tuple[str
     ranks, documents = [hit["rank"] for hit in hits], {str(hit["docid"]) for hit in hits}
     if len({str(hit["qid"]) for hit in hits}) > 1 or ranks != sorted(ranks) or len(documents) < len(hits):
         raise InputError(
-            "hits of several queries, a repeated document, or ranks that do not rise", path=path, line=number
+            "hits of several queries, a repeated document, or ranks that do not ascend",
+            path=path,
+            line=number,
         )
     if hits:
         yield str(hits[0]["qid"]), hits
@@ -108,3 +101,18 @@ def _known(identifier: str, corpus: Collection[str], path: Path, number: int) ->
             hint="use the variant of the data set that these lists are of",
         )  # fmt: skip
     return identifier
+
+
+def build(settings: FirstStageSettings, context: Context) -> Finder:
+    def find(dataset: Dataset) -> Found:
+        name = context.configuration.registry_id(dataset.id) or dataset.id
+        lists, cache = str(settings.lists), context.configuration.cache
+        found = fetch_lists(lists, name, cache, revision=settings.revision)
+        ((file, sha256),) = found.files.items()
+        origin = {"revision": found.revision, "sha256": sha256}
+        return read_lists(found.path / file, dataset, context.depth), origin
+
+    return find
+
+
+FIRST_STAGES.add("published", build)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from e2rank_eval.config import FirstStageSettings
 from e2rank_eval.models.encoders.base import Encoder, Vectors
+from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Document, Query
-from e2rank_eval.retrieval.base import Hits, best, texts_in_blocks
+from e2rank_eval.retrieval.base import (
+    FIRST_STAGES,
+    Context,
+    Finder,
+    Hits,
+    Scores,
+    best,
+    best_hits,
+    in_blocks,
+)
 
 FAISS_FROM = 200_000
 """Corpus size from which FAISS searches: its heaps then cost less than whole rows of scores."""
@@ -36,42 +47,40 @@ class Dense:
         self._encoder = encoder
         self._vectors = np.empty((len(corpus), encoder.dimension), dtype=np.float32)
         start = 0
-        for texts in texts_in_blocks(corpus):
+        for texts in in_blocks(cut_words(document.contents) for document in corpus):
             self._vectors[start : start + len(texts)] = encoder.encode(texts, "document").vectors
             start += len(texts)
-        self._index: faiss.IndexFlatIP | None = None
+        self._index: Any = None
         if len(corpus) >= faiss_from:
+            import faiss
+
             self._index = faiss.IndexFlatIP(encoder.dimension)
             self._index.add(self._vectors)
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """For each query its best ``min(depth, corpus size)`` documents; equal scores in corpus order."""
+        """Return for each query its best ``min(depth, corpus size)`` documents, equal scores in corpus order."""
         hits: list[Hits] = []
         vectors = self._encoder.encode([query.text for query in queries], "query").vectors
         for start in range(0, len(queries), _QUERY_BLOCK):
             block = vectors[start : start + _QUERY_BLOCK]
             deep = [min(depth, len(self._vectors)) for depth in depths[start : start + _QUERY_BLOCK]]
-            proposed = self._by_matrix(block, deep) if self._index is None else self._by_faiss(block, deep)
+            if self._index is None:
+                proposed = [*map(self._near_the_best, block @ self._vectors.T, deep)]
+            else:
+                proposed = [*map(self._by_faiss, block, deep)]
             hits += [self._rescored(*one) for one in zip(block, proposed, deep, strict=True)]
         return hits
 
-    def _by_matrix(self, queries: Vectors, depths: Sequence[int]) -> list[NDArray[np.intp]]:
-        proposed = []
-        for scores, depth in zip(queries @ self._vectors.T, depths, strict=True):
-            worst = scores[best(scores, depth)[-1]] if depth else np.inf
-            proposed.append(np.flatnonzero(scores >= worst - _SLACK))
-        return proposed
+    @staticmethod
+    def _near_the_best(scores: Scores, depth: int) -> NDArray[np.intp]:
+        worst = scores[best(scores, depth)[-1]] if depth else np.inf
+        return np.flatnonzero(scores >= worst - _SLACK)
 
-    def _by_faiss(self, queries: Vectors, depths: Sequence[int]) -> list[NDArray[np.intp]]:
-        assert self._index is not None
-        return [self._by_faiss_one(query[None], depth) for query, depth in zip(queries, depths, strict=True)]
-
-    def _by_faiss_one(self, query: Vectors, depth: int) -> NDArray[np.intp]:
-        """Ask for more until what comes last lies clearly below rank ``depth``, so that no tie is cut."""
-        assert self._index is not None
+    def _by_faiss(self, query: Vectors, depth: int) -> NDArray[np.intp]:
+        """Ask for more until what comes last is clearly below rank ``depth``, so that no tie is cut."""
         wanted = min(depth + 16, len(self._vectors))
         while True:
-            scores, positions = self._index.search(query, wanted)
+            scores, positions = self._index.search(query[None], wanted)
             whole = wanted == len(self._vectors)
             if depth == 0 or whole or scores[0, -1] < scores[0, depth - 1] - _SLACK:
                 return np.sort(positions[0])
@@ -80,5 +89,13 @@ class Dense:
     def _rescored(self, query: Vectors, positions: NDArray[np.intp], depth: int) -> Hits:
         products = self._vectors[positions].astype(np.float64) * query.astype(np.float64)
         scores = np.round(products.sum(axis=1), _DECIMALS) + 0.0  # no -0.0
-        order = best(scores, depth)
-        return Hits(tuple(positions[order].tolist()), tuple(scores[order].tolist()))
+        hits = best_hits(scores, depth)
+        return Hits(tuple(positions[list(hits.positions)].tolist()), hits.scores)
+
+
+def build(settings: FirstStageSettings, context: Context) -> Finder:
+    encoder = context.models.encoder(str(settings.model))
+    return context.searching(lambda dataset: Dense(dataset.corpus.values(), encoder))
+
+
+FIRST_STAGES.add("dense", build)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
+from e2rank_eval.config import FirstStageSettings
 from e2rank_eval.records import Dataset, Document, Query
-from e2rank_eval.retrieval.base import Hits
-from e2rank_eval.retrieval.quantised_bm25 import QuantisedBM25
+from e2rank_eval.retrieval.base import FIRST_STAGES, Context, Finder, Hits
+from e2rank_eval.retrieval.first_stages.bm25 import QuantisedBM25
+from e2rank_eval.retrieval.lucene import AnalyserName
 from e2rank_eval.store.corpus import selected
 
 _COMMON = 0.1
@@ -39,7 +40,7 @@ class RM3:
         *,
         k1: float = 0.9,
         b: float = 0.4,
-        analyser: Literal["lucene", "simple"] = "simple",
+        analyser: AnalyserName = "simple",
         documents: int = 10,
         terms: int = 10,
         original_weight: float = 0.5,
@@ -53,7 +54,7 @@ class RM3:
         self._original_weight = original_weight
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """For each query its best ``min(depth, corpus size)`` documents; equal scores in corpus order."""
+        """Return for each query its best ``min(depth, corpus size)`` documents, equal scores in corpus order."""
         return [
             self._index.search_weighted(model, depth)
             for model, depth in zip(self.expanded(queries), depths, strict=True)
@@ -108,3 +109,20 @@ def _heaviest(weights: Mapping[str, float], size: int) -> Mapping[str, float]:
 def _scaled(weights: Mapping[str, float]) -> Model:
     total = sum(weights.values())
     return {term: weight / total for term, weight in weights.items()} if total else {}
+
+
+def build(settings: FirstStageSettings, context: Context) -> Finder:
+    return context.searching(
+        lambda dataset: RM3(
+            dataset,
+            k1=settings.k1,
+            b=settings.b,
+            analyser=settings.analyser,
+            documents=settings.feedback_documents,
+            terms=settings.feedback_terms,
+            original_weight=settings.original_weight,
+        )
+    )
+
+
+FIRST_STAGES.add("rm3", build)

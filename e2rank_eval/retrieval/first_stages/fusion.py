@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from e2rank_eval.records import CandidateIds
+from e2rank_eval.config import FirstStageSettings
+from e2rank_eval.records import CandidateIds, Dataset
+from e2rank_eval.retrieval.base import FIRST_STAGES, Context, Finder, Found
 
 K = 60
 """Cormack, Clarke and Buettcher, Reciprocal rank fusion outperforms Condorcet, SIGIR 2009, section 2."""
 
 
 def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int, *, k: int = K) -> CandidateIds:
-    """The first ``depth`` documents by the sum of ``1 / (k + rank)`` over the lists of one query.
+    """Return the first ``depth`` documents by the sum of ``1 / (k + rank)`` over the lists of one query.
 
     Ranks begin at 1. A candidate of score 0 is one that a lexical first stage did not match but
     filled its list with: it has no rank. Equal sums are in the order of ``corpus``, its ids.
@@ -35,3 +37,17 @@ def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int, *, k:
     places = {identifier: place for place, identifier in enumerate(corpus) if identifier in scores}
     ranked = sorted(scores, key=lambda identifier: (-scores[identifier], places[identifier]))[:depth]
     return CandidateIds(query_ids.pop(), tuple(ranked), tuple(scores[identifier] for identifier in ranked))
+
+
+def build(settings: FirstStageSettings, context: Context) -> Finder:
+    """Cut each part's list to that first stage's own depth, its exclusions gone, before it is fused."""
+    parts = [context.finder(name) for name in settings.of]
+
+    def find(dataset: Dataset) -> Found:
+        by_query = zip(*(part(dataset)[0] for part in parts), strict=True)
+        return [fuse(lists, dataset.corpus, context.depth) for lists in by_query], {}
+
+    return find
+
+
+FIRST_STAGES.add("fusion", build)

@@ -1,0 +1,156 @@
+"""BM25 over one corpus: Lucene's variant, "flat" title and text in one field."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2rank_eval.config import FirstStageSettings
+from e2rank_eval.records import Document, Query
+from e2rank_eval.retrieval.base import FIRST_STAGES, Context, Finder, Hits, best_hits
+from e2rank_eval.retrieval.lucene import ANALYSERS, AnalyserName, quantised
+
+_BLOCK = 1 << 24
+"""Postings weighed at once, which bounds the memory of intermediate values."""
+
+
+class BM25:
+    """bm25s with method "lucene" (exact document lengths, where Lucene rounds them to a byte).
+
+    The score of document d is the sum over the query's terms, repeated ones repeatedly, of
+    ``log(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 * (1 - b + b * |d| / mean |d|))``, N and
+    the mean taken over documents that have a term, as Lucene does. A document that shares no term
+    with the query scores 0. Such documents, in corpus order, follow the matching ones where fewer
+    than ``depth`` match: every system then reranks lists of one length. The corpus is read once and none
+    of its texts is kept, 4 bytes a term until the index stands.
+    """
+
+    def __init__(
+        self,
+        corpus: Iterable[Document],
+        *,
+        k1: float = 0.9,
+        b: float = 0.4,
+        analyser: AnalyserName = "simple",
+    ) -> None:
+        import bm25s
+        from bm25s.tokenization import Tokenized
+
+        self._terms = ANALYSERS[analyser]
+        self._index = bm25s.BM25(method="lucene", k1=k1, b=b)
+        self._size = 0
+        self._vocabulary: dict[str, int] = {}
+        self._filled: list[int] = []
+        documents = []
+        for document in corpus:
+            terms = self._terms(document.contents)
+            if terms:
+                self._filled.append(self._size)
+                numbers = (self._vocabulary.setdefault(term, len(self._vocabulary)) for term in terms)
+                documents.append(array("i", numbers))
+            self._size += 1
+        if documents:
+            self._index.index(Tokenized(documents, self._vocabulary), show_progress=False)
+
+    def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
+        """Return for each query its best ``min(depth, corpus size)`` documents, equal scores in corpus order."""
+        return [
+            best_hits(self._scores(query.text), depth) for query, depth in zip(queries, depths, strict=True)
+        ]
+
+    def _scores(self, text: str) -> NDArray[np.float32]:
+        terms = [term for term in self._terms(text) if term in self._vocabulary]
+        scores = np.zeros(self._size, dtype=np.float32)
+        if terms:
+            scores[self._filled] = self._index.get_scores(terms)
+        return scores
+
+
+class QuantisedBM25:
+    """Lucene's BM25Similarity without its constant factor k1 + 1, as since Lucene 8: Anserini's own scores.
+
+    As :class:`BM25`, but |d| (never the mean) is rounded down to what one byte can tell. bm25s takes no
+    lengths from outside, hence an inverted index of our own; it reads the corpus once and keeps none of
+    the texts, 8 bytes a posting.
+    """
+
+    def __init__(
+        self,
+        corpus: Iterable[Document],
+        *,
+        k1: float = 0.9,
+        b: float = 0.4,
+        analyser: AnalyserName = "lucene",
+    ) -> None:
+        from scipy.sparse import csr_matrix
+
+        self.terms = ANALYSERS[analyser]
+        self._vocabulary: dict[str, int] = {}
+        terms, counts, starts, lengths = array("i"), array("f"), array("q", [0]), array("d")
+        for document in corpus:
+            found = Counter(
+                self._vocabulary.setdefault(term, len(self._vocabulary))
+                for term in self.terms(document.contents)
+            )
+            terms.extend(found)
+            counts.extend(found.values())
+            starts.append(len(terms))
+            lengths.append(found.total())
+        self._size = len(lengths)
+        by_term = csr_matrix(
+            (np.asarray(counts, np.float32), np.asarray(terms, np.int32), np.asarray(starts)),
+            shape=(self._size, max(1, len(self._vocabulary))),
+        ).tocsc()
+        self._starts, self._documents, self._weights = by_term.indptr, by_term.indices, by_term.data
+        self._weigh(np.asarray(lengths), k1, b)
+
+    def _weigh(self, lengths: NDArray[np.float64], k1: float, b: float) -> None:
+        """Turn term frequencies into weights, in place."""
+        filled = int(np.count_nonzero(lengths))
+        mean = lengths.sum() / max(1, filled) or 1.0
+        norms = (k1 * (1 - b + b * quantised(lengths) / mean)).astype(np.float32)
+        frequencies = np.diff(self._starts)
+        idf = np.log1p((filled - frequencies + 0.5) / (frequencies + 0.5)).astype(np.float32)
+        for start in range(0, len(self._weights), _BLOCK):
+            values = self._weights[start : start + _BLOCK]
+            terms = np.searchsorted(self._starts, np.arange(start, start + len(values)), side="right") - 1
+            values /= values + norms[self._documents[start : start + _BLOCK]]
+            values *= idf[terms]
+
+    def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
+        """Return for each query its best ``min(depth, corpus size)`` documents, equal scores in corpus order."""
+        asked = (Counter(self.terms(query.text)) for query in queries)
+        return [self.search_weighted(terms, depth) for terms, depth in zip(asked, depths, strict=True)]
+
+    def search_weighted(self, query: Mapping[str, float], depth: int) -> Hits:
+        """Return the best ``min(depth, corpus size)`` documents for terms, each scored ``weight`` times."""
+        scores = np.zeros(self._size, dtype=np.float32)
+        for term, weight in query.items():
+            part = self._postings(term)
+            scores[self._documents[part]] += np.float32(weight) * self._weights[part]
+        return best_hits(scores, depth)
+
+    def document_frequency(self, term: str) -> int:
+        """Return how many documents hold ``term``."""
+        part = self._postings(term)
+        return int(part.stop - part.start)
+
+    def _postings(self, term: str) -> slice:
+        number = self._vocabulary.get(term)
+        return slice(0, 0) if number is None else slice(self._starts[number], self._starts[number + 1])
+
+
+def build(settings: FirstStageSettings, context: Context) -> Finder:
+    index = QuantisedBM25 if settings.quantised_lengths else BM25
+    return context.searching(
+        lambda dataset: index(
+            dataset.corpus.values(), k1=settings.k1, b=settings.b, analyser=settings.analyser
+        )
+    )
+
+
+FIRST_STAGES.add("bm25", build)

@@ -27,9 +27,8 @@ from pathlib import Path
 import numpy as np
 
 from e2rank_eval.records import Document, Query
-from e2rank_eval.retrieval.analysis import STOP_WORDS
-from e2rank_eval.retrieval.bm25 import BM25
-from e2rank_eval.retrieval.quantised_bm25 import QuantisedBM25
+from e2rank_eval.retrieval.first_stages.bm25 import BM25, QuantisedBM25
+from e2rank_eval.retrieval.lucene import STOP_WORDS
 from e2rank_eval.store.collections import read_corpus
 from e2rank_eval.store.files import write_jsonl
 

@@ -35,7 +35,7 @@ class Retriever(Protocol):
     """Searches one corpus, whose documents it knows by position."""
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """Return for each query its best ``min(depth, corpus size)`` documents, equal scores in corpus order."""
+        """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
         ...
 
 

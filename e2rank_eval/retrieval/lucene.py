@@ -1,11 +1,11 @@
-"""Lucene's English analysis and document lengths: words, stems, stop words, and the lengths that fit a byte."""
+"""Lucene's English analysis: words, stop words and stems; and its document lengths, which fit a byte."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import regex
@@ -95,7 +95,7 @@ _POSSESSIVES = tuple(apostrophe + s for apostrophe in "'\u2019\uff07" for s in "
 _SIMPLE_WORD = re.compile(r"\w\w+")
 """Words of two characters or more, which drops what the apostrophe of a possessive leaves behind."""
 
-_PORTER = Stemmer.Stemmer("porter")
+_PORTER: Any = Stemmer.Stemmer("porter")
 
 _DEPARTS = re.compile(r"(.+)(bl|log)(?:[iy](?:ed|ing)?s?|ies)")
 """Words that the first step of Porter's algorithm leaves with the ending -bli or -logi."""
@@ -131,7 +131,7 @@ ANALYSERS: dict[AnalyserName, Analyser] = {"lucene": lucene_terms, "simple": sim
 
 
 def _lower(word: str) -> str:
-    """Lower-case each character by itself as Java does: no sigma is final, and the dotted capital I is an i."""
+    """Lower-case each character as Java does: no sigma is final, and the dotted capital I is an i."""
     if word.isascii():
         return word.lower()
     return "".join("i" if character == "\u0130" else character.lower() for character in word)
@@ -150,16 +150,15 @@ def stem(word: str) -> str:
     """
     if len(word) <= 2:
         return word
-    departs = _DEPARTS.fullmatch(word)
+    departs, doubled = _DEPARTS.fullmatch(word), _DOUBLED.fullmatch(word)
     if departs is not None and "vc" in _shape(departs[1]):
         # No later step changes -log, and none before the third changes -ble.
-        return departs[1] + "log" if departs[2] == "log" else _PORTER.stemWord(departs[1] + "ble")
-    doubled = _DOUBLED.fullmatch(word)
-    if doubled is not None:
-        shape = _shape(doubled[1] + doubled[2])
-        if "v" in shape and shape.endswith("c"):
-            return _PORTER.stemWord(doubled[1])
-    return _PORTER.stemWord(word)
+        if departs[2] == "log":
+            return departs[1] + "log"
+        word = departs[1] + "ble"
+    elif doubled is not None and re.fullmatch(".*v.*c", _shape(doubled[1] + doubled[2])):
+        word = doubled[1]
+    return str(_PORTER.stemWord(word))
 
 
 def _shape(text: str) -> str:

@@ -88,9 +88,8 @@ def encode_part(
         encoder = models.encoder(model)
         mine = (one for number, one in enumerate(corpus.values()) if part.has(number // _PIECE))
         blocks = in_blocks(cut_words(document.contents) for document in mine)
-        done[encoder.document_fingerprint] = sum(
-            len(encoder.encode(texts, "document").vectors) for texts in blocks
-        )
+        vectors = (encoder.encode(texts, "document").vectors for texts in blocks)
+        done[encoder.document_fingerprint] = sum(map(len, vectors))
     names = {"dataset": dataset, "first_stage": first_stage}
     numbers = {"part": str(part.number), "parts": str(part.of)}
     write_receipt(layout.path(places.ENCODE_PART, **names, **numbers), part, {"documents": done})

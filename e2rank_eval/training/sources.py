@@ -16,8 +16,8 @@ from e2rank_eval.config import BlendSettings, DocstringSettings, PinnedPackage, 
 from e2rank_eval.datasets import beir_folder
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset, Document, Query
-from e2rank_eval.retrieval.bm25 import BM25
-from e2rank_eval.retrieval.candidates import candidates
+from e2rank_eval.retrieval.base import candidates
+from e2rank_eval.retrieval.first_stages.bm25 import BM25
 from e2rank_eval.training.lists import TrainingList
 
 _SUMMARY_WORDS = range(4, 61)

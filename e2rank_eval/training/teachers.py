@@ -24,7 +24,6 @@ from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.progress import track
 from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
 from e2rank_eval.rerankers.base import Reranker
-from e2rank_eval.retrieval.sparse import SparseEncoder
 from e2rank_eval.retrieval.splade import Splade
 from e2rank_eval.store.files import write_json
 from e2rank_eval.training.lists import TrainingList, dense_ranks, read_lists, write_lists
@@ -73,7 +72,7 @@ class BlendedTeacher:
     query's documents, so that their scales do not matter.
     """
 
-    def __init__(self, encoder: Encoder, sparse: SparseEncoder, settings: BlendSettings) -> None:
+    def __init__(self, encoder: Encoder, sparse: Splade, settings: BlendSettings) -> None:
         self._encoder = encoder
         self._sparse = sparse
         self._settings = settings

@@ -11,9 +11,9 @@ from e2rank_eval.config import parse_configuration
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Dataset
-from e2rank_eval.retrieval.bm25 import BM25
-from e2rank_eval.retrieval.candidates import candidates
-from e2rank_eval.retrieval.published import REPOSITORY, fetch_lists, read_lists
+from e2rank_eval.retrieval.base import candidates
+from e2rank_eval.retrieval.first_stages.bm25 import BM25
+from e2rank_eval.retrieval.first_stages.published import REPOSITORY, fetch_lists, read_lists
 from e2rank_eval.retrieval.retrieve import retrieve
 from e2rank_eval.store.collections import read_candidates, write_dataset
 from e2rank_eval.store.layout import Layout
@@ -99,7 +99,7 @@ def test_a_list_that_was_not_published_is_named(hub_server, tmp_path):
         (lambda rows: rows[1]["hits"][3].update(docid="elsewhere"), "'elsewhere' is not in the corpus"),
         (lambda rows: rows[1]["hits"][3].update(docid=rows[1]["hits"][0]["docid"]), "repeated document"),
         (lambda rows: rows[1]["hits"][3].update(qid="another"), "several queries"),
-        (lambda rows: rows[1]["hits"].reverse(), "ranks that do not rise"),
+        (lambda rows: rows[1]["hits"].reverse(), "ranks that do not ascend"),
         (lambda rows: rows.append(rows[0]), "appears twice"),
         (lambda rows: rows.pop(), "no candidates for 1 of"),
     ],

@@ -12,12 +12,9 @@ from hypothesis import strategies as st
 from retrieval_reference import bm25_scores, ndcg_at_10
 
 from e2rank_eval.records import Dataset, Document, Query
-from e2rank_eval.retrieval import small_float
-from e2rank_eval.retrieval.analysis import LuceneEnglish
-from e2rank_eval.retrieval.base import best
-from e2rank_eval.retrieval.bm25 import BM25
-from e2rank_eval.retrieval.candidates import candidates
-from e2rank_eval.retrieval.quantised_bm25 import QuantisedBM25
+from e2rank_eval.retrieval.base import best, candidates
+from e2rank_eval.retrieval.first_stages.bm25 import BM25, QuantisedBM25
+from e2rank_eval.retrieval.lucene import lucene_terms, quantised
 from e2rank_eval.store.collections import read_corpus, read_queries
 from e2rank_eval.store.trec import read_qrels
 
@@ -35,16 +32,15 @@ TEXT = st.lists(st.sampled_from(WORDS), max_size=70).map(" ".join)
     st.booleans(),
 )
 def test_scores_and_order_follow_the_formula(
-    texts: list[str], query: str, k1: float, b: float, depth: int, quantised: bool
+    texts: list[str], query: str, k1: float, b: float, depth: int, in_bytes: bool
 ) -> None:
     corpus = [Document(str(number), text) for number, text in enumerate(texts)]
-    index = (QuantisedBM25 if quantised else BM25)(corpus, k1=k1, b=b, analyser="lucene")
+    index = (QuantisedBM25 if in_bytes else BM25)(corpus, k1=k1, b=b, analyser="lucene")
     (hits,) = index.search([Query("q", query)], [depth])
-    analyser = LuceneEnglish()
-    length = (lambda n: small_float.decode(small_float.encode(n))) if quantised else (lambda n: n)
-    terms = [analyser.terms(text) for text in texts]
+    terms = [lucene_terms(text) for text in texts]
     if any(terms):
-        expected = np.array(bm25_scores(terms, analyser.terms(query), k1, b, length))
+        length = rounded if in_bytes else (lambda n: n)
+        expected = np.array(bm25_scores(terms, lucene_terms(query), k1, b, length))
     else:
         expected = np.zeros(len(texts))
     assert len(hits.positions) == len(set(hits.positions)) == min(depth, len(texts))
@@ -73,24 +69,23 @@ def test_the_title_counts_and_stop_words_do_not() -> None:
     assert hits.scores[1] == 0.0
 
 
-def test_lengths_keep_four_bits_in_one_byte() -> None:
-    """Facts of Lucene's SmallFloat and its test: 24 free values, the largest integer is byte 255."""
-    assert [small_float.decode(byte) for byte in range(256)] == sorted(map(small_float.decode, range(256)))
-    assert all(small_float.encode(small_float.decode(byte)) == byte for byte in range(256))
-    assert small_float.encode(2**31 - 1) == 255
-    assert [small_float.decode(byte) for byte in range(40, 58)] == [
-        40, 42, 44, 46, 48, 50, 52, 54, 56, 60, 64, 68, 72, 76, 80, 84, 88, 96,
-    ]  # fmt: skip
-    with pytest.raises(ValueError, match="31 bits"):
-        small_float.encode(-1)
+def rounded(length: int) -> int:
+    """Lucene's SmallFloat, from its definition: 24 free values, then 4 significant bits of the rest."""
+    rest = length - 24
+    shift = max(0, rest.bit_length() - 4)
+    return length if rest < 0 else 24 + (rest >> shift << shift)
 
 
 @given(st.integers(0, 2**31 - 1))
-def test_a_length_is_rounded_down_to_the_next_byte(length: int) -> None:
-    byte = small_float.encode(length)
-    assert small_float.decode(byte) <= length
-    assert byte == 255 or small_float.decode(byte + 1) > length
-    assert small_float.quantised(np.array([float(length)])).tolist() == [small_float.decode(byte)]
+def test_a_length_is_rounded_down_to_one_that_a_byte_can_tell(length: int) -> None:
+    assert quantised(np.array([float(length)])).tolist() == [rounded(length)]
+
+
+def test_lengths_keep_four_bits_in_one_byte() -> None:
+    kept = {int(one) for one in quantised(np.arange(100.0))}
+    assert sorted(kept) == [
+        *range(41), 42, 44, 46, 48, 50, 52, 54, 56, 60, 64, 68, 72, 76, 80, 84, 88, 96,
+    ]  # fmt: skip
 
 
 Analyser = Literal["lucene", "simple"]

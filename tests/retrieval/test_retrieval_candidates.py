@@ -14,8 +14,8 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder
 from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Dataset, Document, Query
-from e2rank_eval.retrieval.bm25 import BM25
-from e2rank_eval.retrieval.candidates import candidates
+from e2rank_eval.retrieval.base import candidates
+from e2rank_eval.retrieval.first_stages.bm25 import BM25
 from e2rank_eval.retrieval.retrieve import retrieve
 from e2rank_eval.store.collections import read_candidates, write_dataset
 from e2rank_eval.store.layout import Layout

@@ -15,8 +15,8 @@ from e2rank_eval.models.encoders.base import Encoded, Kind
 from e2rank_eval.models.encoders.load import load_encoder
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Dataset, Document, ListwiseInput, Query
-from e2rank_eval.retrieval.candidates import candidates
-from e2rank_eval.retrieval.dense import Dense
+from e2rank_eval.retrieval.base import candidates
+from e2rank_eval.retrieval.first_stages.dense import Dense
 
 
 class SeededVectors:

@@ -14,7 +14,7 @@ from e2rank_eval.config import parse_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import Models
 from e2rank_eval.records import CandidateIds, Dataset
-from e2rank_eval.retrieval.fusion import fuse
+from e2rank_eval.retrieval.first_stages.fusion import fuse
 from e2rank_eval.retrieval.retrieve import retrieve
 from e2rank_eval.store.collections import read_candidate_ids, write_dataset
 from e2rank_eval.store.layout import Layout

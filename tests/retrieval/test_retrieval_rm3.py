@@ -10,11 +10,11 @@ from retrieval_reference import bm25_scores
 
 from e2rank_eval.config import parse_configuration
 from e2rank_eval.records import Dataset, Document, Query
-from e2rank_eval.retrieval.candidates import candidates
-from e2rank_eval.retrieval.quantised_bm25 import QuantisedBM25
+from e2rank_eval.retrieval.base import candidates
+from e2rank_eval.retrieval.first_stages.bm25 import QuantisedBM25
+from e2rank_eval.retrieval.first_stages.rm3 import RM3
+from e2rank_eval.retrieval.lucene import quantised
 from e2rank_eval.retrieval.retrieve import retrieve
-from e2rank_eval.retrieval.rm3 import RM3
-from e2rank_eval.retrieval.small_float import quantised
 from e2rank_eval.store.collections import read_candidate_ids, write_dataset
 from e2rank_eval.store.layout import Layout
 

@@ -15,8 +15,8 @@ from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Dataset, Document, Query
-from e2rank_eval.retrieval.candidates import candidates
-from e2rank_eval.retrieval.sparse import Sparse
+from e2rank_eval.retrieval.base import candidates
+from e2rank_eval.retrieval.first_stages.sparse import Sparse
 from e2rank_eval.retrieval.splade import Splade
 
 NAME = "splade-tiny-msmarco"
@@ -63,6 +63,7 @@ def test_expansion_is_sensible(splade: Splade) -> None:
     assert {"capital", "china", "chinese"} <= set(likeliest)
 
 
+@pytest.mark.slow
 def test_lee_mark(splade: Splade, lee_dataset: Dataset) -> None:
     lists = candidates(Sparse(tuple(lee_dataset.corpus.values()), splade), lee_dataset, 100)
     found = {one.query_id: one.document_ids for one in lists}

@@ -57,7 +57,7 @@ class BM25:
             self._index.index(Tokenized(documents, self._vocabulary), show_progress=False)
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """Return for each query its best ``min(depth, corpus size)`` documents, equal scores in corpus order."""
+        """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
         return [
             best_hits(self._scores(query.text), depth) for query, depth in zip(queries, depths, strict=True)
         ]
@@ -122,7 +122,7 @@ class QuantisedBM25:
             values *= idf[terms]
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """Return for each query its best ``min(depth, corpus size)`` documents, equal scores in corpus order."""
+        """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
         asked = (Counter(self.terms(query.text)) for query in queries)
         return [self.search_weighted(terms, depth) for terms, depth in zip(asked, depths, strict=True)]
 

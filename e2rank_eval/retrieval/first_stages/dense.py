@@ -58,7 +58,7 @@ class Dense:
             self._index.add(self._vectors)
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """Return for each query its best ``min(depth, corpus size)`` documents, equal scores in corpus order."""
+        """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
         hits: list[Hits] = []
         vectors = self._encoder.encode([query.text for query in queries], "query").vectors
         for start in range(0, len(queries), _QUERY_BLOCK):

@@ -43,7 +43,7 @@ def fetch_lists(lists: str, dataset: str, cache: Path, *, revision: str | None =
 
 
 def read_lists(path: Path, dataset: Dataset, depth: int) -> list[CandidateIds]:
-    """Read the first ``depth`` hits of every query of ``dataset`` that are not excluded for it, in file order.
+    """Read the first ``depth`` hits of every query of ``dataset`` that are not excluded for it.
 
     A line is ``{"query": text, "hits": [{"qid", "docid", "rank", "score", "content"}, ...]}``. Lines of
     other queries are skipped; the corpus's text counts, not ``content``.

@@ -54,7 +54,7 @@ class RM3:
         self._original_weight = original_weight
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """Return for each query its best ``min(depth, corpus size)`` documents, equal scores in corpus order."""
+        """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
         return [
             self._index.search_weighted(model, depth)
             for model, depth in zip(self.expanded(queries), depths, strict=True)

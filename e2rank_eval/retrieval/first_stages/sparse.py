@@ -35,7 +35,7 @@ class Sparse:
         self._documents = vstack(blocks, format="csr")
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """Return for each query its best ``min(depth, corpus size)`` documents, equal scores in corpus order."""
+        """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
         vectors = self._encoder.encode([query.text for query in queries], "query")
         return [self._search_one(vector, depth) for vector, depth in zip(vectors, depths, strict=True)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,6 +47,23 @@ def known(name: str, names: Any, what: str, config: Path) -> str:
     if name not in names:
         raise InputError(f"no {what} named {name!r}", path=config, hint=f"known: {', '.join(names)}")
     return name
+
+
+def require_gpu(models: Iterable[str]) -> None:
+    """Raise :class:`UnavailableError` where one of these registry models needs a GPU and there is none.
+
+    ``E2RANK_CPU=1`` lets them run on the CPU, at minutes a query.
+    """
+    from e2rank_eval.errors import UnavailableError
+    from e2rank_eval.models.registry import registered_model
+
+    for entry in map(registered_model, models):
+        if entry.needs_gpu and os.environ.get("E2RANK_CPU") != "1":
+            import torch
+
+            if not torch.cuda.is_available():
+                problem = f"{entry.title} ({entry.parameters} parameters) needs a GPU and none is here"
+                raise UnavailableError(f"{problem}; E2RANK_CPU=1 runs it on the CPU, at minutes a query")
 
 
 def print_json(value: Any) -> None:

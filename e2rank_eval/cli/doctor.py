@@ -17,14 +17,11 @@ from e2rank_eval.datasets.sources import hub
 from e2rank_eval.datasets.sources.fetch import described, offline
 from e2rank_eval.datasets.sources.kinds import HubSource, IrDatasetsSource, LocalSource, Source, UrlSource
 from e2rank_eval.graph import Graph
-from e2rank_eval.graph.plan import parameters
 from e2rank_eval.models.registry import registered_model
 
 Finding = dict[str, Any]
 
 _NEEDED = ("torch", "transformers", "bm25s", "pytrec_eval-terrier", "ir_measures", "snakemake", "matplotlib")
-_SLOW_ON_A_CPU = 5e8
-"""Parameters from which a model takes minutes for a query of a hundred candidates on a CPU."""
 
 
 def examine(config: Path) -> list[Finding]:
@@ -39,8 +36,8 @@ def examine(config: Path) -> list[Finding]:
     """
     graph = Graph(load_mapping(config), [str(config)])
     models = sorted(
-        {model for stage in graph.retrievals for model in graph.models("first_stages", stage)}
-        | {model for _, name in graph.rerankings for model in graph.models("rerankers", name)}
+        {model for stage in graph.retrievals for model in graph.configuration.models("first_stages", stage)}
+        | {model for _, name in graph.rerankings for model in graph.configuration.models("rerankers", name)}
         | {model for job in graph.mteb_jobs for model in graph.configuration.mteb_models(*job)}
     )
     used = dict.fromkeys(dataset for datasets in graph.retrievals.values() for dataset in datasets)
@@ -81,8 +78,7 @@ def _gpu(models: Sequence[str]) -> Iterator[Finding]:
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         yield _finding("GPU", "yes", f"{names}; {cores}")
         return
-    large = [name for name in models if parameters(registered_model(name)) >= _SLOW_ON_A_CPU]
-    large = [name for name in large if registered_model(name).server is None]
+    large = [name for name in models if registered_model(name).needs_gpu]
     wanted = f"needed for {', '.join(large)}" if large else "not needed here"
     yield _finding(
         "GPU", "no" if large else "note", f"none seen by torch {torch.__version__}; {wanted}; {cores}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configuration
+from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configuration, require_gpu
 
 if TYPE_CHECKING:
     from e2rank_eval.config import Configuration
@@ -91,6 +91,7 @@ def retrieve(
     configuration, layout = open_configuration(config)
     known(first_stage, configuration.first_stages, "first stage", config)
     names, share = _chosen(datasets, part, configuration, config)
+    require_gpu(configuration.models("first_stages", first_stage))
     models = Models(configuration.cache, threads=configuration.threads)
     if share is None:
         with _locked(configuration, "retrieve", first_stage):
@@ -121,6 +122,7 @@ def rerank(
     known(reranker, configuration.rerankers, "reranker", config)
     known(first_stage, configuration.first_stages, "first stage", config)
     names, share = _chosen(datasets, part, configuration, config)
+    require_gpu(configuration.models("rerankers", reranker))
     models = Models(configuration.cache, threads=configuration.threads)
     if share is None:
         with _locked(configuration, "rerank", first_stage, reranker):

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from e2rank_eval.cli.common import DEMO, ConfigOption, JsonOption, app, known, open_configuration, print_json
+from e2rank_eval.cli.common import (
+    DEMO,
+    ConfigOption,
+    JsonOption,
+    app,
+    known,
+    open_configuration,
+    print_json,
+    require_gpu,
+)
 
 SEED = 13
 
@@ -136,6 +145,7 @@ def latency(
         known(
             reranker, configuration.latency[entry].rerankers, f"reranker in latency entry {entry!r}", config
         )
+        require_gpu(configuration.models("rerankers", reranker))
         run(configuration, entry, reranker, layout, refuse_busy=refuse_busy, allow_cached=allow_cached)
 
 

@@ -176,6 +176,16 @@ class Configuration(Strict):
             for stage, _, name in rows
         )
 
+    def parts(self, section: str, name: str) -> list[Strict]:
+        """Return the settings of a first stage or reranker, then those of the first stages that it fuses."""
+        systems: Mapping[str, Strict] = getattr(self, section)
+        return [systems[name], *(systems[other] for other in getattr(systems[name], "of", []))]
+
+    def models(self, section: str, name: str) -> list[str]:
+        """Return the registry names of the models that a first stage or reranker uses."""
+        parts = self.parts(section, name)
+        return sorted({model for one in parts if (model := getattr(one, "model", None))})
+
     def mteb_models(self, entry: str, system: str) -> list[str]:
         """Registry names of the models that a system of an mteb entry uses."""
         suite = self.mteb[entry]

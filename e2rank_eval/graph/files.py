@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from e2rank_eval.config import Configuration, Strict
+from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.beir_folder import find
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
@@ -96,38 +96,30 @@ class Files:
 
     def model_records(self, section: str, name: str) -> list[str]:
         """Return the records of the models that a first stage or reranker uses; empty where it needs none."""
-        return [self.path(places.MODEL, model=model) for model in self.models(section, name)]
+        return [self.path(places.MODEL, model=model) for model in self.configuration.models(section, name)]
 
     def settings(self, section: str, name: str) -> dict[str, Any]:
         """Return what decides a job's bytes: settings, its models' registry entries, what all jobs share."""
         return {
             "settings": [
-                one.model_dump(mode="json", exclude={"label"}) for one in self._parts(section, name)
+                one.model_dump(mode="json", exclude={"label"})
+                for one in self.configuration.parts(section, name)
             ],
             "shared": self.configuration.model_dump(include={"seed", "threads", "depth", "shard_queries"}),
-            "entries": _entries(self.models(section, name)),
+            "entries": _entries(self.configuration.models(section, name)),
         }
-
-    def models(self, section: str, name: str) -> list[str]:
-        """Return the registry names of the models that a first stage or reranker uses."""
-        parts = self._parts(section, name)
-        return sorted({model for one in parts if (model := getattr(one, "model", None))})
-
-    def _parts(self, section: str, name: str) -> list[Strict]:
-        """A system's settings, followed by those of the first stages that it fuses."""
-        systems: Mapping[str, Strict] = getattr(self.configuration, section)
-        return [systems[name], *(systems[other] for other in getattr(systems[name], "of", []))]
 
     def gpus(self, section: str, name: str) -> int:
         """Return how many GPUs a job of a first stage or reranker asks for: none without a model."""
-        return self.configuration.gpus if self.models(section, name) else 0
+        return self.configuration.gpus if self.configuration.models(section, name) else 0
 
     def encode_parts(self, retrievals: Retrievals) -> list[str]:
         """Return the receipts of the jobs that encode these corpora; none where one job does it all."""
         dense = {
             stage: datasets
             for stage, datasets in retrievals.items()
-            if "dense" in {getattr(one, "retriever", "") for one in self._parts("first_stages", stage)}
+            if "dense"
+            in {getattr(one, "retriever", "") for one in self.configuration.parts("first_stages", stage)}
         }
         return self._spread([
             self.path(places.ENCODE_PART, dataset=dataset, first_stage=stage)

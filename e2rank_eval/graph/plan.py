@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -13,9 +12,8 @@ import yaml
 from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.planning import size_of
 from e2rank_eval.datasets.registry import registered_dataset
-from e2rank_eval.errors import InputError
 from e2rank_eval.graph.files import RunKey
-from e2rank_eval.models.registry import ModelEntry, registered_model
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.paper.grid import TaskSource, sources
 from e2rank_eval.planning.costs import CHARACTERS_PER_TOKEN, TOKENS_PER_WORD, Lengths, Tokens, flops, tokens
 from e2rank_eval.store import layout as places
@@ -23,7 +21,6 @@ from e2rank_eval.store.files import read_json
 from e2rank_eval.store.layout import Layout
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-_SCALE = {"K": 1e3, "M": 1e6, "B": 1e9}
 
 
 class Device(NamedTuple):
@@ -66,22 +63,6 @@ def plan(
     }
 
 
-def parameters(entry: ModelEntry) -> float:
-    """Return the number that an entry states: 22,700,000 for ``22.7M``.
-
-    Raises
-    ------
-    InputError
-        When the entry states it otherwise.
-    """
-    match = re.fullmatch(r"([0-9.]+)([KMB])", entry.parameters)
-    if match is None:
-        raise InputError(
-            f"{entry.title}: parameters {entry.parameters!r} is not a size", hint="write 0.6B or 22.7M"
-        )
-    return float(match[1]) * _SCALE[match[2]]
-
-
 class _Plan:
     def __init__(self, configuration: Configuration, layout: Layout, device: Device) -> None:
         self._configuration = configuration
@@ -111,7 +92,7 @@ class _Plan:
     ) -> dict[str, Any] | None:
         if model is None:
             return None
-        operations = None if used is None else flops(parameters(registered_model(model)), Tokens(used))
+        operations = None if used is None else flops(registered_model(model).parameter_count, Tokens(used))
         rate = self._device.tflops * 1e12 * self._device.utilisation
         _, queries, lengths = self._size(dataset)
         return {
@@ -155,7 +136,7 @@ def _disk(configuration: Configuration, keys: Iterable[RunKey]) -> dict[str, Any
     ids = {name: configuration.registry_id(name) for name in dict.fromkeys(key[0] for key in keys)}
     sizes = {name: size_of(registered_dataset(one).sources[0]) for name, one in ids.items() if one}
     return {
-        "weight_bytes": sum(parameters(entry) * _BYTES[entry.dtype] for entry in weights),
+        "weight_bytes": sum(entry.parameter_count * _BYTES[entry.dtype] for entry in weights),
         "dataset_bytes": sum(size or 0 for size in sizes.values()),
         "unsized": [name for name, size in sizes.items() if size is None],
     }

@@ -60,8 +60,9 @@ class Graph(Files):
 
     def _check_registries(self) -> None:
         """Models and data sets of what runs must be registered; others may wait for their training."""
-        models = [model for stage in self.retrievals for model in self.models("first_stages", stage)]
-        models += [model for _, name in self.rerankings for model in self.models("rerankers", name)]
+        configuration = self.configuration
+        models = [model for stage in self.retrievals for model in configuration.models("first_stages", stage)]
+        models += [model for _, name in self.rerankings for model in configuration.models("rerankers", name)]
         models += [m for job in self.mteb_jobs for m in self.configuration.mteb_models(*job)]
         trained = {run: self.trainings.entry(path, run) for path, run in self.trainings.runs}
         defined = [*self.configuration.first_stages.values(), *self.configuration.rerankers.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 from e2rank_eval.config import Name, Strict
 from e2rank_eval.config.registry_files import entry_named, read_entries
 from e2rank_eval.datasets.sources.kinds import Sha256, Source
+from e2rank_eval.errors import InputError
 
 _PACKAGED = Path(__file__).with_name("models.yaml")
 
@@ -82,6 +84,26 @@ class ModelEntry(Strict):
     plain_model: Name | None = Field(
         None, description="model that embeds documents and plain queries, if not this one; encoders only"
     )
+
+    @property
+    def parameter_count(self) -> float:
+        """The number that ``parameters`` states: 22,700,000 for ``22.7M``.
+
+        Raises
+        ------
+        InputError
+            When the entry states it otherwise.
+        """
+        match = re.fullmatch(r"([0-9.]+)([KMB]?)", self.parameters)
+        if match is None:
+            problem = f"{self.title}: parameters {self.parameters!r} is not a size"
+            raise InputError(problem, hint="write 0.6B or 22.7M")
+        return float(match[1]) * {"": 1, "K": 1e3, "M": 1e6, "B": 1e9}[match[2]]
+
+    @property
+    def needs_gpu(self) -> bool:
+        """Whether it takes minutes for a query of a hundred candidates on a CPU."""
+        return self.server is None and self.parameter_count >= 5e8
 
     @model_validator(mode="after")
     def _served_or_fetched(self) -> ModelEntry:

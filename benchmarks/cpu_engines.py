@@ -26,8 +26,8 @@ from support.texts import docstrings
 from support.turns import medians
 
 from e2rank_eval.datasets.registered import load_registered
-from e2rank_eval.models.encoders.load import load_encoder
 from e2rank_eval.models.fetching import fetch_model
+from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.registry import registered_model
 
 
@@ -132,7 +132,7 @@ def main() -> None:
 
     def with_model(change: Callable[[Any], Any]) -> Any:
         encoder: Any = load_encoder(folder, registered_model(MODEL), file_hashes={})
-        encoder.states.model = change(encoder.states.model)
+        encoder.backbone.model = change(encoder.backbone.model)
         return encoder
 
     engines = {
@@ -140,7 +140,7 @@ def main() -> None:
         "torch bfloat16": with_model(lambda model: model.to(torch.bfloat16)),
         "torch int8": with_model(quantised),
     }
-    plain = with_model(lambda model: model).states.model
+    plain = with_model(lambda model: model).backbone.model
     for package, make in (("onnxruntime", onnx_models), ("openvino", openvino_models)):
         if importlib.util.find_spec(package) is None:
             print(f"{package} is not installed and left out")

@@ -26,10 +26,9 @@ from support.turns import medians
 
 from e2rank_eval.config import E2RankSettings, ListwiseSettings
 from e2rank_eval.models.checkpoints import loadable_folder
-from e2rank_eval.models.encoders.load import load_encoder
 from e2rank_eval.models.fetching import fetch_model
-from e2rank_eval.models.language_models.base import Generation, Message
-from e2rank_eval.models.language_models.load import load_language_model
+from e2rank_eval.models.language_models import Generation, Message
+from e2rank_eval.models.loading import load_encoder, load_language_model
 from e2rank_eval.models.registry import ModelEntry, registered_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.e2rank import E2RankReranker

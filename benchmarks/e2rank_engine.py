@@ -24,13 +24,13 @@ from transformers import AutoModel, AutoTokenizer
 
 from e2rank_eval.config import E2RankSettings
 from e2rank_eval.models.checkpoints import loadable_folder
-from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.encoders.prompts import render_listwise
 from e2rank_eval.models.fetching import fetch_model
+from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.e2rank import E2RankReranker
-from e2rank_eval.rerankers.prompts.e2rank import render_listwise
 
 PROMPT_DOCUMENTS = 20
 QUERY = Query("q", "how to wait for several tasks at once")

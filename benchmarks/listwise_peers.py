@@ -39,8 +39,8 @@ from support.turns import medians
 
 from e2rank_eval.config import ListwiseSettings
 from e2rank_eval.models.fetching import fetch_model
-from e2rank_eval.models.language_models.base import Generation
-from e2rank_eval.models.language_models.load import load_language_model
+from e2rank_eval.models.language_models import Generation
+from e2rank_eval.models.loading import load_language_model
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranking
 from e2rank_eval.rerankers.decoding import Written

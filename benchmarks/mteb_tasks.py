@@ -28,7 +28,7 @@ from mteb.abstasks import AbsTask, AbsTaskSTS
 from mteb.abstasks.task_metadata import TaskMetadata
 
 from e2rank_eval.datasets.registered import own_folder
-from e2rank_eval.models.encoders.states import TransformerStates
+from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
 from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
 from e2rank_eval.mteb_suite.local_tasks import local_task
@@ -110,10 +110,10 @@ def timed(model: Any, task: str, cache: Path) -> tuple[float, float]:
     return time.perf_counter() - start, 100 * float(result.task_results[0].get_score())
 
 
-def states_of(adapter: Any) -> TransformerStates:
+def backbone_of(adapter: Any) -> TransformersBackbone:
     """The engine at the bottom of an adapter: below the vector cache and the meter."""
-    states: TransformerStates = adapter._metered._encoder.states
-    return states
+    backbone: TransformersBackbone = adapter._metered._encoder.backbone
+    return backbone
 
 
 def main() -> None:
@@ -143,7 +143,7 @@ def compare(task: str, peer: Any, theirs: Counter, arguments: argparse.Namespace
             for name in ("models", "downloads"):
                 (Path(folder) / name).symlink_to((arguments.cache / name).resolve())
             ours = load_mteb_encoder(MODEL, Path(folder), threads=arguments.threads)
-            mine = Counter(states_of(ours).model)
+            mine = Counter(backbone_of(ours).model)
             theirs.padded = theirs.real = 0
             runs: dict[str, Callable[[], tuple[float, float]]] = {
                 "ours": lambda ours=ours: timed(ours, task, arguments.cache),

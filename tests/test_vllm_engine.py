@@ -13,17 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from e2rank_eval.models.encoders.vllm_states import POOLING, pooled
+from e2rank_eval.models.vllm_engine import engine_arguments
 from tiny_chat_models import entry, write_chat_model
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.models.encoders.load import load_encoder
-from e2rank_eval.models.encoders.states import TransformerStates
-from e2rank_eval.models.encoders.tokenised import TokenSequence
-from e2rank_eval.models.encoders.vllm_states import POOLING, pooled
-from e2rank_eval.models.language_models.load import load_language_model
-from e2rank_eval.models.language_models.vllm_model import VllmModel
-from e2rank_eval.models.vllm_engine import engine_arguments
+from e2rank_eval.models.encoders.backbone import TokenSequence
+from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
+from e2rank_eval.models.engines.vllm import VllmModel
+from e2rank_eval.models.loading import load_encoder, load_language_model
 
 CHATS = [[{"role": "user", "content": text}] for text in ("Beijing", "gravity is a force", "say yes or no")]
 
@@ -88,7 +87,7 @@ def test_vectors_are_the_last_tokens_states_at_unit_length(folder: Path) -> None
     sequences = [TokenSequence(tuple(row), len(row) - 1, len(row)) for row in rows]
     engine, parameters = StandIn(folder), object()
     found = pooled(engine, parameters, sequences, 48)
-    states = TransformerStates(folder, window=512, dtype="float32", causal=True)
+    states = TransformersBackbone(folder, window=512, dtype="float32", causal=True)
     np.testing.assert_allclose(found, states.vectors(sequences, stable=False), atol=1e-6)
     assert engine.asked == [([{"prompt_token_ids": list(row)} for row in rows], parameters)]
     assert pooled(engine, parameters, [], 48).shape == (0, 48)

@@ -1,41 +1,82 @@
-"""Model folders made loadable, a GGUF file dequantised to safetensors once; the dtype that a device runs."""
+"""Checkpoints: safe loading of their weights, a GGUF file dequantised once, the dtype that a device runs."""
 
 from __future__ import annotations
 
 import errno
 import shutil
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.progress import say
-from e2rank_eval.store.files import read_json, sha256_file, write_json
+from e2rank_eval.store.files import sha256_file, sha256_json
 from e2rank_eval.store.locks import exclusive
 
 CPU_DTYPE = "float32"
-"""What every model runs in on a CPU, whatever its registry entry says.
+"""The type that every model runs in on a CPU, whatever its registry entry says.
 
 Half precision pays only where the CPU multiplies it in hardware (AMX, AVX-512 BF16), is several times
 slower elsewhere, and would make results depend on the type of CPU.
 """
 
-_FOLDER = "dequantised"
-_RECORD = "dequantised.json"
+
+def device() -> str:
+    """Return what models run on here: ``cuda`` where there is a GPU, else ``cpu``."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def dtype_on(device: str, wanted: str = "auto") -> str:
-    """What a model is loaded in: ``wanted`` on a GPU (auto: as its file has it), float32 on a CPU."""
+    """Return the type to load a model in: ``wanted`` on a GPU (auto: its file's), float32 on a CPU."""
     return CPU_DTYPE if device == "cpu" else wanted
 
 
+def load_weights(auto: Any, folder: Path, dtype: str, *, optional: str = " ") -> Any:
+    """Load a model with the ``from_pretrained`` of ``auto``, from safetensors in ``folder`` alone.
+
+    No code of the checkpoint runs. Weights whose names begin with ``optional`` may be missing.
+
+    Raises
+    ------
+    InputError
+        When it cannot be loaded, or weights are missing, which would be random.
+    """
+    from transformers.utils import logging
+
+    transformers_logging: Any = logging
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # an unused head is no news; missing weights are checked below
+    transformers_logging.disable_progress_bar()
+    try:
+        model, report = auto.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot be loaded by {auto.__name__} ({error})", path=folder, hint="fetch it again"
+        ) from error
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        transformers_logging.enable_progress_bar()
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith(optional))
+    if missing:
+        raise InputError(
+            f"{len(missing)} weights are missing and would be random: {', '.join(missing[:5])}",
+            path=folder, hint="fetch the model again, or name the right kind in the model registry",
+        )  # fmt: skip
+    return model
+
+
 def loadable_folder(folder: Path, format: str) -> Path:
-    """The folder that ``from_pretrained`` can load: ``folder`` itself, or its dequantised copy.
+    """Return the folder that ``from_pretrained`` can load: ``folder`` itself, or its dequantised copy.
 
     ``format`` is that of the model registry. A GGUF file is converted to float32 safetensors in
-    ``folder/dequantised/`` under a file lock and renamed into place, so that several processes
-    convert once and a killed one leaves nothing half-written. The copy carries the hashes of the
-    GGUF file and of its own files; where any of them differs it is made again.
+    ``folder/dequantised-<key>/`` under a file lock and renamed into place, so that several processes
+    convert once and a killed one leaves nothing half-written. The key is a hash of the file's content and
+    of what reads it: another of either makes another copy.
 
     Raises
     ------
@@ -49,17 +90,17 @@ def loadable_folder(folder: Path, format: str) -> Path:
             raise InputError("no config.json", path=folder, hint="fetch the model again")
         return folder
     source = gguf_file(folder)
-    expected = _origin(source)
-    target = folder / _FOLDER
-    if not _is_whole(target, expected):
-        with exclusive(folder / f".{_FOLDER}.lock", what=f"dequantising {source.name}", wait=600.0):
-            if not _is_whole(target, expected):
-                _dequantise(source, target, expected)
+    key = sha256_json({"file": sha256_file(source), "transformers": version("transformers")})
+    target = folder / f"dequantised-{key[:16]}"
+    if not target.is_dir():
+        with exclusive(folder / ".dequantised.lock", what=f"dequantising {source.name}", wait=600.0):
+            if not target.is_dir():
+                _dequantise(source, target)
     return target
 
 
 def gguf_file(folder: Path) -> Path:
-    """The one GGUF file of ``folder``; raises InputError where there is none, or several."""
+    """Return the one GGUF file of ``folder``; raises InputError where there is none, or several."""
     found = sorted(folder.glob("*.gguf"))
     if len(found) != 1:
         raise InputError(
@@ -70,39 +111,13 @@ def gguf_file(folder: Path) -> Path:
     return found[0]
 
 
-def _origin(source: Path) -> dict[str, str]:
-    """What decides the dequantised weights: the file's content and the code that reads it."""
-    import transformers
-
-    return {"sha256": sha256_file(source), "transformers": transformers.__version__}
-
-
-def _is_whole(target: Path, origin: dict[str, str]) -> bool:
-    if not (target / _RECORD).is_file():
-        return False
-    try:
-        record = read_json(target / _RECORD)
-    except InputError as error:
-        say(f"{error.path}: {error.problem}; taken as absent")
-        return False
-    return bool(record == {"origin": origin, "files": _hashes(target)})
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    return {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.name != _RECORD}
-
-
-def _dequantise(source: Path, target: Path, origin: dict[str, str]) -> None:
+def _dequantise(source: Path, target: Path) -> None:
     say(f"dequantising {source.name} once (about 20 s for 135M parameters)")
-    temporary = Path(tempfile.mkdtemp(dir=source.parent, prefix=f".{_FOLDER}.", suffix=".part"))
+    temporary = Path(tempfile.mkdtemp(dir=source.parent, prefix=".dequantised.", suffix=".part"))
     try:
-        model, tokenizer = _read_gguf(source)
-        model.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
-        write_json(temporary / _RECORD, {"origin": origin, "files": _hashes(temporary)})
+        for part in _read_gguf(source):
+            part.save_pretrained(temporary)
         temporary.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
         temporary.rename(target)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

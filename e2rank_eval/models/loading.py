@@ -1,29 +1,116 @@
-"""Models by registry name, fetched and loaded once per process."""
+"""Models by registry name or from a folder: encoders and language models, loaded once per process."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from e2rank_eval.datasets.sources.fetch import Fetched
-from e2rank_eval.models.encoders.base import Encoder
+from e2rank_eval.errors import InputError
+from e2rank_eval.models.checkpoints import loadable_folder
+from e2rank_eval.models.encoders.base import Encoder, FrozenDocuments
+from e2rank_eval.models.encoders.bidirectional import BidirectionalEncoder, read_pooling
+from e2rank_eval.models.encoders.cache import CachedEncoder
+from e2rank_eval.models.encoders.decoder import DecoderEncoder
+from e2rank_eval.models.engines import BACKBONES, LANGUAGE_MODELS
 from e2rank_eval.models.fetching import fetch_model
-from e2rank_eval.models.language_models.base import LanguageModel
-from e2rank_eval.models.registry import registered_model
+from e2rank_eval.models.language_models import LanguageModel
+from e2rank_eval.models.registry import ModelEntry, registered_model
+
+
+def load_encoder(
+    folder: Path,
+    entry: ModelEntry,
+    *,
+    file_hashes: Mapping[str, str],
+    prompt: str = "eval",
+    document_tokens: int | None = None,
+) -> BidirectionalEncoder | DecoderEncoder:
+    """Load the model in ``folder``; ``file_hashes`` (its files' SHA-256) go into the fingerprints.
+
+    ``prompt`` is the listwise variant of a decoder (a bidirectional encoder has one form of its own);
+    ``document_tokens`` replaces the registry's limit. A bidirectional encoder's own ``max_seq_length``
+    bounds the registry's limits, but not one that is asked for here.
+
+    Raises
+    ------
+    InputError
+        When the entry is not an encoder, or its folder, limits, engine or prompt variant cannot be honoured.
+    UnavailableError
+        When its engine is not installed, or there is no GPU for it.
+    """
+    origin: dict[str, object] = {"files": dict(file_hashes)}
+    if entry.kind == "decoder":
+        return DecoderEncoder(
+            BACKBONES[entry.engine](loadable_folder(folder, entry.format), entry),
+            name=entry.title,
+            document_tokens=document_tokens or entry.document_tokens,
+            query_tokens=entry.query_tokens,
+            end_of_text=entry.end_of_text,
+            instruction=entry.query_instruction,
+            prompt=prompt,
+            origin=origin,
+        )
+    if entry.kind != "encoder":
+        raise InputError(
+            f"{entry.title} is a {entry.kind}, not an encoder", hint="name an encoder or a decoder"
+        )
+    if prompt != "eval":
+        raise InputError(
+            f"{entry.title} reads no prompt {prompt!r}: an encoder has one listwise form of its own",
+            hint="remove prompt",
+        )
+    pooling = read_pooling(folder)
+    longest = pooling.longest or entry.window
+    return BidirectionalEncoder(
+        BACKBONES[entry.engine](loadable_folder(pooling.transformer, entry.format), entry),
+        pooling,
+        name=entry.title,
+        document_tokens=document_tokens or min(entry.document_tokens, longest),
+        query_tokens=min(entry.query_tokens, longest),
+        instruction=entry.query_instruction,
+        origin=origin,
+    )
+
+
+def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping[str, str]) -> LanguageModel:
+    """Load the causal language model in ``folder`` on the engine that its entry names.
+
+    It runs on a GPU where there is one, in the entry's dtype; on a CPU always in float32. Where the
+    entry names a server, nothing is loaded and the server is asked instead. ``file_hashes`` (file name ->
+    SHA-256) make the fingerprint, with everything else that decides an output. The window is the
+    entry's, or the positions that the model was built for if fewer.
+
+    Raises
+    ------
+    InputError
+        When the model is not a decoder, cannot be loaded from safetensors, lacks weights (such as the
+        output layer of an embedding model), or has no chat template.
+    UnavailableError
+        When the entry names a server whose key is not in the environment, or an engine that is not here.
+    """
+    if entry.kind != "decoder":
+        raise InputError(
+            f"{entry.title} is of kind {entry.kind!r} and generates no text",
+            hint="name a model of kind decoder",
+        )
+    engine = "openai-http" if entry.server is not None else entry.engine
+    return LANGUAGE_MODELS[engine](folder, entry, file_hashes)
 
 
 class ModelProvider(Protocol):
-    """What first stages and rerankers are given to load models from."""
+    """Loads models for first stages and rerankers."""
 
     def encoder(self, name: str, *, prompt: str = "eval", document_tokens: int | None = None) -> Encoder:
-        """The encoder ``name`` with a listwise prompt variant and a limit on documents."""
+        """Return the encoder ``name`` with a listwise prompt variant and a limit on documents."""
         ...
 
     def language_model(self, name: str) -> LanguageModel: ...
 
     def path(self, name: str) -> Path:
-        """The local folder of a model's files, for families with a loader of their own."""
+        """Return the local folder of a model's files, for families with a loader of their own."""
         ...
 
 
@@ -44,19 +131,15 @@ class Models:
 
     @property
     def keeps_vectors(self) -> bool:
-        """Whether a document met before, in this process or an earlier one, costs nothing."""
+        """Whether a document seen before, in this process or an earlier one, costs nothing."""
         return self._vector_cache
 
     def encoder(self, name: str, *, prompt: str = "eval", document_tokens: int | None = None) -> Encoder:
         key = (name, prompt, document_tokens)
         if key not in self._encoders:
-            from e2rank_eval.models.encoders.cache import CachedEncoder
-            from e2rank_eval.models.encoders.load import load_encoder
-            from e2rank_eval.models.encoders.plain_texts import PlainTexts
-
             fetched = self._fetched(name)
             start = time.perf_counter()
-            encoder = load_encoder(
+            encoder: Encoder = load_encoder(
                 fetched.path,
                 registered_model(name),
                 file_hashes=fetched.files,
@@ -66,7 +149,7 @@ class Models:
             self.load_seconds += time.perf_counter() - start
             plain = registered_model(name).plain_model
             if plain is not None:
-                encoder = PlainTexts(encoder, self.encoder(plain, document_tokens=document_tokens))
+                encoder = FrozenDocuments(encoder, self.encoder(plain, document_tokens=document_tokens))
             elif self._vector_cache:
                 encoder = CachedEncoder(encoder, self._cache / "vectors")
             self._encoders[key] = encoder
@@ -74,8 +157,6 @@ class Models:
 
     def language_model(self, name: str) -> LanguageModel:
         if name not in self._language_models:
-            from e2rank_eval.models.language_models.load import load_language_model
-
             fetched = self._fetched(name)
             start = time.perf_counter()
             self._language_models[name] = load_language_model(

@@ -15,8 +15,8 @@ from mteb.types import PromptType
 
 from e2rank_eval.config import line_of, load_mapping
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.prompts import query_input
 from e2rank_eval.models.registry import ModelEntry
-from e2rank_eval.rerankers.prompts.e2rank import query_input
 
 Instructions = Mapping[str, str | None]
 """Instruction by task, task and side (``SciFact-query``) or type; None: the text alone."""

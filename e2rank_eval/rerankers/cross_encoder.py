@@ -11,9 +11,9 @@ from transformers import AutoConfig
 
 from e2rank_eval.config import CrossEncoderSettings
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.batching import Batch, plan_groups, run_in_batches
 from e2rank_eval.models.checkpoints import dtype_on
-from e2rank_eval.models.language_models.memory import run_in_batches
-from e2rank_eval.models.language_models.tokenisation import truncate
+from e2rank_eval.models.truncation import cut_tokens
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
 from e2rank_eval.store.files import sha256_file, sha256_json
@@ -53,13 +53,14 @@ class CrossEncoderReranker(PairReranker):
         return min(self._document_tokens, room)
 
     def _truncate(self, text: str, tokens: int) -> str:
-        return truncate(self._model.tokenizer, text, tokens)
+        return cut_tokens(self._model.tokenizer, text, tokens)
 
     def _score(self, pairs: Sequence[Pair]) -> list[PairScore]:
         lengths = self._lengths(pairs)
         scores = [0.0] * len(pairs)
 
-        def run(group: list[int]) -> None:
+        def run(batch: Batch) -> None:
+            group = batch.positions
             found = self._model.predict(
                 [pairs[position] for position in group],
                 batch_size=len(group),
@@ -69,7 +70,7 @@ class CrossEncoderReranker(PairReranker):
             for position, score in zip(group, found.tolist(), strict=True):
                 scores[position] = score
 
-        run_in_batches(lengths, _TOKEN_BUDGET[self._model.device.type], run)
+        run_in_batches(lengths, plan_groups, run, tokens=_TOKEN_BUDGET[self._model.device.type])
         return [PairScore(score, length) for score, length in zip(scores, lengths, strict=True)]
 
     def _lengths(self, pairs: Sequence[Pair]) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.language_models.base import Generation, LanguageModel, Message
+from e2rank_eval.models.language_models import Generation, LanguageModel, Message
 from e2rank_eval.rerankers.parsing import parse_permutation
 from e2rank_eval.rerankers.prompts.first import LETTERS, first_messages
 from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from e2rank_eval.config import ListwiseSettings
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.language_models.base import LanguageModel, Message
+from e2rank_eval.models.language_models import LanguageModel, Message
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.records import CandidateList, Query, QueryStats

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
-from e2rank_eval.models.language_models.base import LanguageModel
+from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Document, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.strategies import Strategy, run_together

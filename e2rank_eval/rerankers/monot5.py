@@ -11,9 +11,9 @@ from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
 
 from e2rank_eval.config import MonoT5Settings
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.batching import Batch, plan_groups, run_in_batches
 from e2rank_eval.models.checkpoints import dtype_on
-from e2rank_eval.models.language_models.memory import run_in_batches
-from e2rank_eval.models.language_models.tokenisation import truncate
+from e2rank_eval.models.truncation import cut_tokens
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.cross_encoder import file_hashes
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
@@ -63,14 +63,15 @@ class MonoT5Reranker(PairReranker):
         return min(self._document_tokens, _WINDOW - len(self._ids((query, ""))) - _JOINT)
 
     def _truncate(self, text: str, tokens: int) -> str:
-        return truncate(self._tokenizer, text, tokens)
+        return cut_tokens(self._tokenizer, text, tokens)
 
     @torch.inference_mode()
     def _score(self, pairs: Sequence[Pair]) -> list[PairScore]:
         rows = [self._ids(pair) for pair in pairs]
         scores = [0.0] * len(rows)
 
-        def run(group: list[int]) -> None:
+        def run(batch: Batch) -> None:
+            group = batch.positions
             inputs = self._padded([rows[position] for position in group])
             start = torch.full((len(group), 1), self._model.config.decoder_start_token_id)
             logits = self._model(**inputs, decoder_input_ids=start.to(self._model.device)).logits[:, 0]
@@ -78,7 +79,9 @@ class MonoT5Reranker(PairReranker):
             for position, score in zip(group, differences, strict=True):
                 scores[position] = score
 
-        run_in_batches([len(row) for row in rows], _TOKEN_BUDGET[self._model.device.type], run)
+        run_in_batches(
+            [len(row) for row in rows], plan_groups, run, tokens=_TOKEN_BUDGET[self._model.device.type]
+        )
         return [PairScore(score, len(row)) for score, row in zip(scores, rows, strict=True)]
 
     def _ids(self, pair: Pair) -> list[int]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from e2rank_eval.config import PairwiseSettings
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.language_models.base import LanguageModel
+from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Query, QueryStats
 from e2rank_eval.rerankers.base import RerankContext

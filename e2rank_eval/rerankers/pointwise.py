@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from e2rank_eval.config import PointwiseSettings
-from e2rank_eval.models.language_models.base import LanguageModel
+from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
 from e2rank_eval.rerankers.prompts.pointwise import CHOICES, RERANK_INSTRUCTION, pointwise_messages

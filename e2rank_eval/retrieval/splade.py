@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,8 +14,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.encoders.batching import STABLE_TOKENS, Batch
-from e2rank_eval.models.encoders.memory import run_in_batches
+from e2rank_eval.models.batching import STABLE_TOKENS, Batch, plan_batches, run_in_batches
 from e2rank_eval.models.registry import ModelEntry
 
 _BATCH_TOKENS = 2048
@@ -58,13 +58,8 @@ class Splade:
             for row, position in enumerate(batch.positions):
                 rows[position] = weights[row]
 
-        run_in_batches(
-            [len(one) for one in ids],
-            self._window,
-            run,
-            batch_tokens=_BATCH_TOKENS,
-            least_tokens=STABLE_TOKENS,
-        )
+        plan = partial(plan_batches, window=self._window, least_tokens=STABLE_TOKENS)
+        run_in_batches([len(one) for one in ids], plan, run, tokens=_BATCH_TOKENS)
         return vstack(rows, format="csr")
 
     @torch.inference_mode()

@@ -13,8 +13,8 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from e2rank_eval.config import CrossEncoderRun, ListwiseRun
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.encoders.batching import BATCH_TOKENS, Batch, plan_batches
-from e2rank_eval.models.language_models.tokenisation import ChatTokenizer
+from e2rank_eval.models.batching import BATCH_TOKENS, Batch, plan_batches
+from e2rank_eval.models.language_models import ChatTokenizer
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
 from e2rank_eval.training.lists import TrainingList
@@ -101,7 +101,7 @@ class PairObjective:
         return [{name: encoded[name][row] for name in encoded} for row in range(len(queries))]
 
     def _batches(self, rows: Sequence[dict[str, list[int]]], tokens: int) -> list[Batch]:
-        return plan_batches([len(row["input_ids"]) for row in rows], self._window, batch_tokens=tokens)
+        return plan_batches([len(row["input_ids"]) for row in rows], tokens, window=self._window)
 
     def _scores(self, run: Any, batch: Batch, rows: Sequence[dict[str, list[int]]]) -> Tensor:
         chosen = [rows[position] for position in batch.positions]

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from e2rank_eval.config import LoraSettings, RunBase
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.models.encoders.batching import Batch
+from e2rank_eval.models.batching import Batch
 from e2rank_eval.store.trec import Run
 from e2rank_eval.training.lists import TrainingList
 

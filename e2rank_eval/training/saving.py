@@ -16,7 +16,7 @@ from torch import Tensor
 from e2rank_eval.config import CrossEncoderRun, ListwiseRun, RunBase, Stage1Run, Stage2Run, TrainingFile
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder
-from e2rank_eval.models.encoders.pooling import read_pooling
+from e2rank_eval.models.encoders.bidirectional import read_pooling
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.store.files import atomic_path, sha256_file, write_text
 from e2rank_eval.training.checkpoints import Progress

@@ -21,14 +21,14 @@ from torch.nn import functional
 from e2rank_eval.config import InfoNCESettings, PromptSettings, Stage1Run, Stage2Run
 from e2rank_eval.datasets.sources.fetch import Fetched
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.batching import BATCH_TOKENS, Batch, plan_batches
+from e2rank_eval.models.encoders.backbone import TokenSequence
 from e2rank_eval.models.encoders.base import Encoder, Vectors
-from e2rank_eval.models.encoders.batching import BATCH_TOKENS, Batch, plan_batches
+from e2rank_eval.models.encoders.bidirectional import BidirectionalEncoder
 from e2rank_eval.models.encoders.cache import CachedEncoder
 from e2rank_eval.models.encoders.decoder import DecoderEncoder
-from e2rank_eval.models.encoders.load import load_encoder
-from e2rank_eval.models.encoders.pooled import PooledEncoder
-from e2rank_eval.models.encoders.states import TransformerStates
-from e2rank_eval.models.encoders.tokenised import TokenSequence
+from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
+from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.records import ListwiseInput
 from e2rank_eval.training.lists import TrainingList
@@ -76,7 +76,7 @@ def load_vector_objective(
         prompt=_prompt_settings(settings).variant if base.kind == "decoder" else "eval",
         document_tokens=min(settings.document_tokens, window),
     )
-    if not isinstance(trained, PooledEncoder | DecoderEncoder):
+    if not isinstance(trained, BidirectionalEncoder | DecoderEncoder):
         raise InputError(f"{name} cannot be trained", hint="train its base model")
     return VectorObjective(trained, settings, plain)
 
@@ -113,11 +113,11 @@ class VectorObjective:
 
     def __init__(
         self,
-        encoder: PooledEncoder | DecoderEncoder,
+        encoder: BidirectionalEncoder | DecoderEncoder,
         settings: Stage1Run | Stage2Run,
         plain: Encoder | None = None,
     ) -> None:
-        if not isinstance(encoder.states, TransformerStates):
+        if not isinstance(encoder.backbone, TransformersBackbone):
             raise InputError(f"{encoder.name} cannot be trained on it", hint="set engine: transformers")
         self._encoder = encoder
         self._settings = settings
@@ -130,10 +130,10 @@ class VectorObjective:
         self._direction = stage2.direction if stage2 else None
         self._residual = stage2.residual if stage2 else None
         self._roles = self._needed_roles()
-        self._states = encoder.states
-        self.module: Any = prepare_module(self._states.model, settings)
-        self._states.model = self.module
-        self.tokenizer: Any = self._states.tokenizer
+        self._backbone = encoder.backbone
+        self.module: Any = prepare_module(self._backbone.model, settings)
+        self._backbone.model = self.module
+        self.tokenizer: Any = self._backbone.tokenizer
 
     def _needed_roles(self) -> list[str]:
         """Return what is encoded with gradients; a frozen model gives the other vectors."""
@@ -207,12 +207,12 @@ class VectorObjective:
         return _Inputs(lists, sequences, list(places), columns, prompted)
 
     def _batches(self, inputs: _Inputs, tokens: int) -> list[Batch]:
-        return plan_batches([len(one.ids) for one in inputs.flat], self._states.window, batch_tokens=tokens)
+        return plan_batches([len(one.ids) for one in inputs.flat], tokens, window=self._backbone.window)
 
     def _vectors(self, run: Any, batch: Batch, inputs: _Inputs) -> Tensor:
         flat = inputs.flat
         chosen = [flat[position] for position in batch.positions]
-        return functional.normalize(self._states.means(batch, chosen, model=run), dim=-1)
+        return functional.normalize(self._backbone.means(batch, chosen, model=run), dim=-1)
 
     def _by_role(self, inputs: _Inputs, vectors: Tensor) -> dict[str, Tensor]:
         """Return vectors by role [n, d]; those of the frozen model where it makes them; residual added."""

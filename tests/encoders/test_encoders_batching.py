@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2rank_eval.models.encoders.batching import padded_length, plan_batches
+from e2rank_eval.models.batching import padded_length, plan_batches
 
 LENGTHS = st.lists(st.integers(1, 500), max_size=60)
 

@@ -12,7 +12,7 @@ from small_checkpoints import TEXTS, decoder_entry, write_decoder
 
 from e2rank_eval.models.encoders.base import Encoded, Encoder, Kind
 from e2rank_eval.models.encoders.cache import CachedEncoder
-from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.records import ListwiseInput
 
 HASHES = {"model.safetensors": "0" * 64}

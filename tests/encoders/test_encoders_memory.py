@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from e2rank_eval.models.encoders.memory import run_in_batches, run_in_packs
 from hypothesis import given
 from hypothesis import strategies as st
 from small_checkpoints import TEXTS, decoder_entry, encoder_entry, write_bert, write_decoder
 
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.models.encoders.batching import STABLE_TOKENS, Batch, padded_length
-from e2rank_eval.models.encoders.load import load_encoder
-from e2rank_eval.models.encoders.memory import run_in_batches, run_in_packs
-from e2rank_eval.models.encoders.packing import Pack
+from e2rank_eval.models.batching import STABLE_TOKENS, Batch, padded_length
+from e2rank_eval.models.engines.packing import Pack
+from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.records import ListwiseInput
 
 WINDOW = 500

@@ -16,10 +16,10 @@ from small_checkpoints import write_bert, write_decoder
 from transformers import AutoConfig, AutoModel, Qwen3Model, RobertaConfig, RobertaModel
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.encoders.batching import plan_batches
-from e2rank_eval.models.encoders.packing import STEP, can_pack, plan_packs
-from e2rank_eval.models.encoders.states import TransformerStates
-from e2rank_eval.models.encoders.tokenised import TokenSequence
+from e2rank_eval.models.batching import plan_batches
+from e2rank_eval.models.encoders.backbone import TokenSequence
+from e2rank_eval.models.engines.packing import STEP, can_pack, plan_packs
+from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
 
 LONGROPE = {
     "rope_type": "longrope", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 64,
@@ -62,8 +62,8 @@ def alone(folder: Path, given: list[TokenSequence]) -> np.ndarray:
     return torch.nn.functional.normalize(torch.stack(means)).numpy()
 
 
-def states_of(folder: Path, *, causal: bool) -> TransformerStates:
-    return TransformerStates(folder, window=128, dtype="auto", causal=causal)
+def states_of(folder: Path, *, causal: bool) -> TransformersBackbone:
+    return TransformersBackbone(folder, window=128, dtype="auto", causal=causal)
 
 
 @pytest.mark.parametrize("architecture", ["bert", "llama", "qwen3"])

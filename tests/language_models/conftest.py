@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from chat_server import ChatServer, served
 
-from e2rank_eval.models.language_models.http_model import HttpModel
+from e2rank_eval.models.engines.openai_http import HttpModel
 
 
 @pytest.fixture

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from e2rank_eval.models.language_models.batching import batches
 from hypothesis import given
 from hypothesis import strategies as st
-
-from e2rank_eval.models.language_models.batching import batches
 
 
 @given(st.lists(st.integers(1, 500)), st.integers(1, 2000))

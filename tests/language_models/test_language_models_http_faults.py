@@ -28,7 +28,7 @@ from chat_server import (
 from tiny_chat_models import entry
 
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.models.language_models.http_model import HttpModel
+from e2rank_eval.models.engines.openai_http import HttpModel
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"

@@ -15,11 +15,10 @@ from tiny_chat_models import entry
 
 from e2rank_eval.config import ListwiseSettings, PointwiseSettings
 from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.models.engines.openai_http import HttpModel
 from e2rank_eval.models.fetching import fetch_model
-from e2rank_eval.models.language_models.base import Generation
-from e2rank_eval.models.language_models.http_model import HttpModel
-from e2rank_eval.models.language_models.load import load_language_model
-from e2rank_eval.models.loading import Models
+from e2rank_eval.models.language_models import Generation
+from e2rank_eval.models.loading import Models, load_language_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.listwise import ListwiseReranker
 from e2rank_eval.rerankers.pointwise import PointwiseReranker

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.language_models.base import LanguageModel
-from e2rank_eval.models.language_models.load import load_language_model
+from e2rank_eval.models.language_models import LanguageModel
+from e2rank_eval.models.loading import load_language_model
 from e2rank_eval.models.registry import registered_model
 
 CHATS = [

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tiny_chat_models import entry, write_chat_model
 
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.models.language_models.load import load_language_model
-from e2rank_eval.models.language_models.memory import run_in_batches
-from e2rank_eval.models.language_models.transformers_model import TransformersModel
+from e2rank_eval.models.batching import run_in_batches
+from e2rank_eval.models.engines.transformers_text import TransformersModel
+from e2rank_eval.models.loading import load_language_model
 
 CHATS = [[{"role": "user", "content": "The capital of China " * (i % 4 + 1)}] for i in range(9)]
 

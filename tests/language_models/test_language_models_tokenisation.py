@@ -12,7 +12,7 @@ from tiny_chat_models import write_chat_model
 from transformers import AutoTokenizer
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.language_models.tokenisation import ChatTokenizer, truncate
+from e2rank_eval.models.language_models import ChatTokenizer, truncate
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from tiny_chat_models import entry, write_chat_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.language_models.base import LanguageModel
-from e2rank_eval.models.language_models.load import load_language_model
-from e2rank_eval.models.language_models.transformers_model import TransformersModel
+from e2rank_eval.models.engines.transformers_text import TransformersModel
+from e2rank_eval.models.language_models import LanguageModel
+from e2rank_eval.models.loading import load_language_model
 
 
 def chat(text: str) -> list[dict[str, str]]:

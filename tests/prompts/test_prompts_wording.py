@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.rerankers.prompts.e2rank import LISTWISE_INSTRUCTION, VARIANTS, query_input, render_listwise
+from e2rank_eval.models.encoders.prompts import LISTWISE_INSTRUCTION, VARIANTS, query_input, render_listwise
 from e2rank_eval.rerankers.prompts.pointwise import yes_no_messages
 from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
 from e2rank_eval.rerankers.prompts.templates import templates

@@ -19,7 +19,7 @@ from transformers import AutoModel, AutoTokenizer
 from e2rank_eval.config import E2RankSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder
-from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.registry import ModelEntry, registered_model
 from e2rank_eval.records import CandidateList, Query, Ranking
 from e2rank_eval.rerankers.e2rank import E2RankReranker

@@ -14,9 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from e2rank_eval.config import PointwiseSettings
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.language_models.base import LanguageModel
-from e2rank_eval.models.language_models.load import load_language_model
-from e2rank_eval.models.language_models.tokenisation import ChatTokenizer
+from e2rank_eval.models.language_models import ChatTokenizer, LanguageModel
+from e2rank_eval.models.loading import load_language_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pointwise import PointwiseReranker, QueryLikelihoodReranker

@@ -8,7 +8,7 @@ from textwrap import indent
 import pytest
 
 from e2rank_eval.config import ListwiseSettings
-from e2rank_eval.models.language_models.http_model import HttpModel
+from e2rank_eval.models.engines.openai_http import HttpModel
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.rerankers.execution import _priced
 

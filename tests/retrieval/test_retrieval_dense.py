@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from retrieval_reference import ndcg_at_10
 
 from e2rank_eval.models.encoders.base import Encoded, Kind
-from e2rank_eval.models.encoders.load import load_encoder
+from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Dataset, Document, ListwiseInput, Query
 from e2rank_eval.retrieval.base import candidates

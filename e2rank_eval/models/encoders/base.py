@@ -9,7 +9,9 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from e2rank_eval.errors import InputError
 from e2rank_eval.records import ListwiseInput
+from e2rank_eval.store.files import sha256_json
 
 Kind = Literal["document", "query"]
 Vectors = NDArray[np.float32]
@@ -54,3 +56,31 @@ class Encoder(Protocol):
     def synchronise(self) -> None:
         """Wait for the device; does nothing on a CPU."""
         ...
+
+
+class FrozenDocuments:
+    """Encodes listwise inputs with one encoder, documents and plain queries with another.
+
+    What E2Rank's training with frozen documents needs: an index of ``plain`` serves as it is, and its
+    stored vectors are shared, since ``document_fingerprint`` is that of ``plain``.
+
+    Raises
+    ------
+    InputError
+        When their vectors have different lengths.
+    """
+
+    def __init__(self, listwise: Encoder, plain: Encoder) -> None:
+        if listwise.dimension != plain.dimension:
+            raise InputError(
+                f"{listwise.name} has vectors of {listwise.dimension} numbers, {plain.name} of "
+                f"{plain.dimension}",
+                hint="name the model that it was trained from in plain_model",
+            )
+        self.name = listwise.name
+        self.fingerprint = sha256_json({"listwise": listwise.fingerprint, "plain": plain.fingerprint})
+        self.document_fingerprint = plain.document_fingerprint
+        self.dimension = plain.dimension
+        self.encode = plain.encode
+        self.encode_listwise = listwise.encode_listwise
+        self.synchronise = listwise.synchronise

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from e2rank_eval.models.encoders.base import Encoded, Encoder, Kind, Vectors
+from e2rank_eval.models.encoders.base import Encoded, Encoder, Kind
 from e2rank_eval.progress import say, track
-from e2rank_eval.records import ListwiseInput
 from e2rank_eval.store.files import write_bytes
 
 _LEAST_TEXTS, _MOST_TEXTS = 16, 512
@@ -25,19 +24,16 @@ _LONG_WORK = 256
 """Texts from which on progress is shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    vector: NDArray[np.float32]
-    tokens: int
-    truncated: int
+_Row = tuple[NDArray[np.float32], int, int]
+"""A document's vector, its tokens, and 1 where it was cut, else 0."""
 
 
 class CachedEncoder:
     """An encoder whose document vectors are stored below ``folder/<document fingerprint>/``.
 
-    A block is a file of vectors, exact to the bit, named by the hash of its content; it is renamed into
-    place whole and never changed, so any number of processes may read and write. A damaged block is
-    reported, removed and its texts are encoded again. Queries and listwise prompts pass through.
+    A block is a file of vectors, exact to the bit, named by the hash of its content; it is written
+    atomically and never changed, so any number of processes may read and write. A corrupt block is
+    logged, removed and its texts are encoded again. Queries and listwise prompts pass through.
     """
 
     def __init__(self, encoder: Encoder, folder: Path) -> None:
@@ -45,13 +41,15 @@ class CachedEncoder:
         self.fingerprint = encoder.fingerprint
         self.document_fingerprint = encoder.document_fingerprint
         self.dimension = encoder.dimension
+        self.encode_listwise = encoder.encode_listwise
+        self.synchronise = encoder.synchronise
         self._encoder = encoder
         self._folder = folder / encoder.document_fingerprint[:32]
         self._rows: dict[bytes, _Row] = {}
         self._read: set[str] = set()
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
-        """As the encoder itself would, bit for bit; only unseen document texts cost anything."""
+        """Encode as the encoder itself would, bit for bit; only unseen documents cost anything."""
         if kind != "document":
             return self._encoder.encode(texts, kind)
         keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
@@ -59,17 +57,11 @@ class CachedEncoder:
             self._read_blocks()
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._rows}
         self._encode_missing(missing)
-        rows = [self._rows[key] for key in keys]
-        vectors = np.empty((len(rows), self.dimension), dtype=np.float32)
-        for position, row in enumerate(rows):
-            vectors[position] = row.vector
-        return Encoded(vectors, tuple(row.tokens for row in rows), tuple(row.truncated for row in rows))
-
-    def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:
-        return self._encoder.encode_listwise(inputs)
-
-    def synchronise(self) -> None:
-        self._encoder.synchronise()
+        vectors = np.empty((len(keys), self.dimension), dtype=np.float32)
+        for position, key in enumerate(keys):
+            vectors[position] = self._rows[key][0]
+        _, tokens, truncated = zip(*(self._rows[key] for key in keys), strict=True) if keys else ((), (), ())
+        return Encoded(vectors, tokens, truncated)
 
     def _encode_missing(self, missing: dict[bytes, str]) -> None:
         work = self._encoded_in_blocks(list(missing), list(missing.values()))
@@ -89,13 +81,10 @@ class CachedEncoder:
             yield from block
             start += size
             seconds = time.monotonic() - began
-            size = (
-                min(_MOST_TEXTS, 2 * size)
-                if seconds < 5
-                else max(_LEAST_TEXTS, size // 2)
-                if seconds > 20
-                else size
-            )
+            if seconds < 5:
+                size = min(_MOST_TEXTS, 2 * size)
+            elif seconds > 20:
+                size = max(_LEAST_TEXTS, size // 2)
 
     def _store(self, keys: Sequence[bytes], encoded: Encoded) -> None:
         content = save_tensors(
@@ -112,16 +101,16 @@ class CachedEncoder:
         self._keep(keys, encoded.vectors, encoded.tokens, encoded.truncated)
 
     def _read_blocks(self) -> None:
-        """Take in the blocks that are new since the last look, from this process or another."""
+        """Read the blocks that are new since the last look, of this process or another."""
         for path in sorted(self._folder.glob("*.safetensors")):
             if path.name in self._read:
                 continue
             try:
                 content = path.read_bytes()
-            except FileNotFoundError:  # another process found it damaged
+            except FileNotFoundError:  # another process found it corrupt
                 continue
             if hashlib.sha256(content).hexdigest() != path.stem:
-                say(f"{path}: damaged; its documents are encoded again")
+                say(f"{path}: corrupt; its documents are encoded again")
                 path.unlink(missing_ok=True)
                 continue
             block = load_tensors(content)
@@ -133,8 +122,5 @@ class CachedEncoder:
             )
             self._read.add(path.name)
 
-    def _keep(
-        self, keys: Sequence[bytes], vectors: Vectors, tokens: Sequence[int], truncated: Sequence[int]
-    ) -> None:
-        for row in zip(keys, vectors, tokens, truncated, strict=True):
-            self._rows[row[0]] = _Row(*row[1:])
+    def _keep(self, keys: Sequence[bytes], *columns: Iterable[Any]) -> None:
+        self._rows |= zip(keys, zip(*columns, strict=True), strict=True)

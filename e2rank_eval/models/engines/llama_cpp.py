@@ -1,9 +1,9 @@
-"""A GGUF chat model run by llama.cpp in this process, through xllamacpp."""
+"""llama.cpp as the engine of text: a GGUF chat model in this process, through xllamacpp."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,17 @@ from typing import Any
 import numpy as np
 
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.models.language_models.base import Generation, Likelihood, Message, NextToken
-from e2rank_eval.models.language_models.local import LocalModel
+from e2rank_eval.models.checkpoints import gguf_file
+from e2rank_eval.models.engines import LANGUAGE_MODELS
+from e2rank_eval.models.language_models import (
+    Generation,
+    Identity,
+    Likelihood,
+    LocalModel,
+    Message,
+    NextToken,
+)
+from e2rank_eval.models.registry import ModelEntry
 
 _PACKAGE = "xllamacpp"
 
@@ -31,22 +40,10 @@ class LlamaCppModel(LocalModel):
         When xllamacpp is not installed.
     """
 
-    def __init__(
-        self,
-        file: Path,
-        tokenizer: Any,
-        *,
-        name: str,
-        fingerprint: str,
-        window: int,
-        document_tokens: int,
-        threads: int,
-    ) -> None:
-        super().__init__(
-            tokenizer, name=name, fingerprint=fingerprint, window=window, document_tokens=document_tokens
-        )
+    def __init__(self, file: Path, tokenizer: Any, identity: Identity, *, threads: int) -> None:
+        super().__init__(tokenizer, identity)
         self._vocabulary = len(tokenizer)
-        self._server = _server(file, window, threads)
+        self._server = _server(file, identity.window, threads)
 
     def generate(
         self, chats: Sequence[Sequence[Message]], *, max_new_tokens: int, min_new_tokens: int = 0
@@ -69,12 +66,12 @@ class LlamaCppModel(LocalModel):
         return [_generation(self._ask(prompt, limits)) for prompt in prompts]
 
     def next_token(self, chats: Sequence[Sequence[Message]], choices: Sequence[str]) -> NextToken:
-        """Log-probabilities, which are logits but for a constant of each prompt, of the choices.
+        """Return log-probabilities of the choices, which are logits but for a constant of each prompt.
 
         Raises
         ------
         InputError
-            As :meth:`TransformersModel.next_token`.
+            When two choices begin with the same token, one has none, or a prompt exceeds the window.
         """
         columns = self._first_tokens(choices)
         prompts = self._prompts(chats, reserve=1)
@@ -93,14 +90,11 @@ class LlamaCppModel(LocalModel):
         chats: Sequence[Sequence[Message]],  # noqa: ARG002 - of the protocol
         continuations: Sequence[str],  # noqa: ARG002
     ) -> list[Likelihood]:
-        """Raises InputError: its server tells no probabilities of a text that the model did not write."""
+        """Raise InputError: its server gives no probabilities of a text that the model did not generate."""
         raise InputError(
             f"llama.cpp cannot tell how likely a given text is to {self.name!r}",
             hint="set engine: transformers, or name another prompt than query-likelihood",
         )
-
-    def synchronise(self) -> None:
-        """Every call waits for its answer."""
 
     def _ask(self, prompt: Sequence[int], limits: dict[str, Any]) -> dict[str, Any]:
         request = {"prompt": list(prompt), "temperature": 0.0, "cache_prompt": False, **limits}
@@ -108,16 +102,6 @@ class LlamaCppModel(LocalModel):
         if "error" in answer:
             raise InputError(f"llama.cpp refused a prompt of {self.name!r}: {answer['error'].get('message')}")
         return answer
-
-
-def engine_version() -> str:
-    """Version of xllamacpp, which brings its own llama.cpp; raises UnavailableError where it is missing."""
-    try:
-        return metadata.version(_PACKAGE)
-    except metadata.PackageNotFoundError as error:
-        raise UnavailableError(
-            "engine llama.cpp is not here; pip install 'e2rank-eval[llamacpp]' or set engine: transformers"
-        ) from error
 
 
 def _server(file: Path, window: int, threads: int) -> Any:
@@ -145,3 +129,26 @@ def _generation(answer: dict[str, Any]) -> Generation:
         usage["completion_tokens"],
         finished=choice["finish_reason"] == "stop",
     )
+
+
+def _load(folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> LlamaCppModel:
+    import torch
+    from transformers import AutoTokenizer
+
+    try:
+        version = metadata.version(_PACKAGE)  # it brings its own llama.cpp
+    except metadata.PackageNotFoundError as error:
+        raise UnavailableError(
+            "engine llama.cpp is not installed; pip install 'e2rank-eval[llamacpp]' or set engine: "
+            "transformers"
+        ) from error
+    file = gguf_file(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file.name, local_files_only=True)
+    engine = f"{_PACKAGE} {version}"
+    identity = Identity.of(
+        folder, entry, file_hashes, engine=engine, window=entry.window, dtype="as in the file"
+    )
+    return LlamaCppModel(file, tokenizer, identity, threads=torch.get_num_threads())
+
+
+LANGUAGE_MODELS.add("llama.cpp", _load)

@@ -1,10 +1,9 @@
-"""Sequences of any length in one row, without padding, each attending to itself alone (on a CPU)."""
+"""Padding-free (packed) sequences on a CPU: one row, in which each sequence attends to itself alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import groupby
 from threading import RLock
 from typing import Any
@@ -12,31 +11,22 @@ from typing import Any
 import torch
 from transformers import AttentionInterface
 
+from e2rank_eval.models.batching import STEP, Batch
+
 PACK_TOKENS = 2048
 """Tokens of one row (a longer sequence runs alone): 4,096 leave the caches, 1,024 gained nothing."""
 
-STEP = 16
-"""A row whose vectors must be stable is filled up to a multiple of this, so that few shapes occur."""
-
 ARCHITECTURES = frozenset({"bert", "llama", "qwen3"})
-"""Those that were held against one sequence at a time; every other is padded."""
+"""Those that were compared with one sequence at a time; every other is padded."""
 
 ROTATIONS = frozenset({"default", "linear", "dynamic", "yarn", "llama3"})
-"""Of rotary positions, those whose angles do not depend on the other sequences (``longrope``'s do)."""
+"""Rotary positions whose angles do not depend on the other sequences (``longrope``'s do)."""
 
 _ATTENTION = "within_sequences"
 
 
-@dataclass(frozen=True, slots=True)
-class Pack:
-    """Sequences ``positions`` of the input, one after the other, then so many filler tokens."""
-
-    positions: tuple[int, ...]
-    filler: int
-
-
 def can_pack(model: Any) -> bool:
-    """Whether each sequence of a row gets the states from ``model`` that it gets alone, at less cost.
+    """Return whether each sequence of a row gets the states from ``model`` that it gets alone, at less cost.
 
     On a GPU each sequence's attention would be a kernel of its own, which costs more than padding.
     """
@@ -53,36 +43,33 @@ def can_pack(model: Any) -> bool:
     )
 
 
-def plan_packs(lengths: Sequence[int], *, tokens: int = PACK_TOKENS, least_tokens: int = 0) -> list[Pack]:
-    """Packs of at most ``tokens`` that cover every sequence once, the longest first.
+def plan_packs(lengths: Sequence[int], tokens: int = PACK_TOKENS, *, least_tokens: int = 0) -> list[Batch]:
+    """Plan rows of at most ``tokens`` that cover every sequence once, the longest first.
 
-    With ``least_tokens`` each is filled up to that, and to a multiple of :data:`STEP`.
+    With ``least_tokens`` each is filled up to that, and to a multiple of :data:`STEP`, so that few shapes
+    occur.
 
-    >>> plan_packs([10, 40, 12], tokens=60, least_tokens=32)
-    [Pack(positions=(1, 2), filler=12), Pack(positions=(0,), filler=22)]
+    >>> [(pack.positions, pack.filler) for pack in plan_packs([10, 40, 12], tokens=60, least_tokens=32)]
+    [((1, 2), 12), ((0,), 22)]
     """
-    packs: list[Pack] = []
-    taken: list[int] = []
-    room = tokens
-
-    def close() -> None:
-        used = sum(lengths[position] for position in taken)
-        filled = -(-max(used, least_tokens) // STEP) * STEP if least_tokens else used
-        packs.append(Pack(tuple(taken), filled - used))
-
+    rows: list[list[int]] = []
+    left = 0
     for position in sorted(range(len(lengths)), key=lambda one: -lengths[one]):
-        if taken and lengths[position] > room:
-            close()
-            taken, room = [], tokens
-        taken.append(position)
-        room -= lengths[position]
-    if taken:
-        close()
+        if not rows or lengths[position] > left:
+            rows.append([])
+            left = tokens
+        rows[-1].append(position)
+        left -= lengths[position]
+    packs = []
+    for row in rows:
+        used = sum(lengths[position] for position in row)
+        filled = -(-max(used, least_tokens) // STEP) * STEP if least_tokens else used
+        packs.append(Batch(tuple(row), filled, filled - used, filled))
     return packs
 
 
 def packed_inputs(rows: Sequence[tuple[int, ...]], filler: int, *, padding: int) -> dict[str, Any]:
-    """What a model attending :func:`within_sequences` is called with for token ids ``rows``.
+    """Return the arguments of a model that attends :func:`within_sequences`, for token ids ``rows``.
 
     Ids and positions are int64 [1, tokens]; ``runs`` are (count, length) of sequences of one length that
     follow one another, and cover all tokens.
@@ -101,7 +88,7 @@ _CHANGING = RLock()
 
 @contextmanager
 def within_sequences(model: Any) -> Iterator[None]:
-    """While open, ``model`` takes :func:`packed_inputs`, and no others; one thread at a time.
+    """Make ``model`` take :func:`packed_inputs`, and no others, within the block; one thread at a time.
 
     It changes the configuration of ``model``, which a module that shares it sees too.
     """
@@ -125,7 +112,7 @@ def _attend(
     scaling: float,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention [1, tokens, heads, d] of query [1, heads, tokens, d], by runs of sequences of one length."""
+    """Return attention [1, tokens, heads, d] of query [1, heads, tokens, d], by runs of equal lengths."""
     found = query.new_empty(query.shape[2], query.shape[1], value.shape[3])
     start = 0
     for count, length in runs:

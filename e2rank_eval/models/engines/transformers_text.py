@@ -1,19 +1,31 @@
-"""A chat model run by transformers: greedy text, logits and likelihoods, batched under a token budget."""
+"""transformers as the engine of text: greedy answers, logits and likelihoods, batched by tokens."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from e2rank_eval.models.language_models.base import Generation, Likelihood, Message, NextToken
-from e2rank_eval.models.language_models.local import LocalModel
-from e2rank_eval.models.language_models.memory import run_in_batches
+from e2rank_eval.models.batching import Batch, plan_groups, run_in_batches
+from e2rank_eval.models.checkpoints import device, dtype_on, load_weights, loadable_folder
+from e2rank_eval.models.engines import LANGUAGE_MODELS
+from e2rank_eval.models.language_models import (
+    Generation,
+    Identity,
+    Likelihood,
+    LocalModel,
+    Message,
+    NextToken,
+)
+from e2rank_eval.models.registry import ModelEntry
+
+_TOKEN_BUDGET = {"cpu": 8192, "cuda": 131_072}
 
 
 class TransformersModel(LocalModel):
@@ -29,20 +41,8 @@ class TransformersModel(LocalModel):
         When the tokenizer has no chat template.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        tokenizer: Any,
-        *,
-        name: str,
-        fingerprint: str,
-        window: int,
-        document_tokens: int,
-        token_budget: int = 8192,
-    ) -> None:
-        super().__init__(
-            tokenizer, name=name, fingerprint=fingerprint, window=window, document_tokens=document_tokens
-        )
+    def __init__(self, model: Any, tokenizer: Any, identity: Identity, *, token_budget: int = 8192) -> None:
+        super().__init__(tokenizer, identity)
         self._model = model.eval()
         self._token_budget = token_budget
         self._end_ids = sorted(self._tokens.end_ids | _end_ids(model.generation_config))
@@ -70,18 +70,21 @@ class TransformersModel(LocalModel):
         )
         generations: dict[int, Generation] = {}
 
-        def run(group: list[int]) -> None:
+        def run(batch: Batch) -> None:
+            group = list(batch.positions)
             inputs = self._padded([prompts[position] for position in group])
             rows = self._model.generate(**inputs, generation_config=settings)
             for position, row in zip(group, rows[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
                 generations[position] = self._generation(row, len(prompts[position]))
 
-        run_in_batches([len(prompt) + max_new_tokens for prompt in prompts], self._token_budget, run)
+        run_in_batches(
+            [len(prompt) + max_new_tokens for prompt in prompts], plan_groups, run, tokens=self._token_budget
+        )
         return [generations[position] for position in range(len(prompts))]
 
     @torch.inference_mode()
     def next_token(self, chats: Sequence[Sequence[Message]], choices: Sequence[str]) -> NextToken:
-        """Logits of the first token of each choice as the next token after each chat.
+        """Return logits of the first token of each choice as the next token after each chat.
 
         Raises
         ------
@@ -92,18 +95,19 @@ class TransformersModel(LocalModel):
         prompts = self._prompts(chats, reserve=1)
         logits: NDArray[np.float32] = np.empty((len(prompts), len(columns)), dtype=np.float32)
 
-        def run(group: list[int]) -> None:
+        def run(batch: Batch) -> None:
+            group = list(batch.positions)
             last = self._last_logits([prompts[position] for position in group], 1)[:, -1]
             logits[group] = last[:, columns].float().cpu().numpy()
 
-        run_in_batches([len(prompt) for prompt in prompts], self._token_budget, run)
+        run_in_batches([len(prompt) for prompt in prompts], plan_groups, run, tokens=self._token_budget)
         return NextToken(logits, tuple(len(prompt) for prompt in prompts))
 
     @torch.inference_mode()
     def likelihood(
         self, chats: Sequence[Sequence[Message]], continuations: Sequence[str]
     ) -> list[Likelihood]:
-        """Mean log-probability of the tokens of each continuation as the answer to its chat.
+        """Return the mean log-probability of the tokens of each continuation as the answer to its chat.
 
         Raises
         ------
@@ -116,7 +120,8 @@ class TransformersModel(LocalModel):
         rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
         means: dict[int, float] = {}
 
-        def run(group: list[int]) -> None:
+        def run(batch: Batch) -> None:
+            group = list(batch.positions)
             # The logits before a token predict it, hence one position more than the answer has.
             logits = self._last_logits([rows[position] for position in group], longest + 1)
             for position, row in zip(group, logits, strict=True):
@@ -125,7 +130,7 @@ class TransformersModel(LocalModel):
                 wanted = torch.tensor(answer, device=scores.device)
                 means[position] = float(scores.gather(-1, wanted[:, None]).mean())
 
-        run_in_batches([len(row) for row in rows], self._token_budget, run)
+        run_in_batches([len(row) for row in rows], plan_groups, run, tokens=self._token_budget)
         return [Likelihood(means[position], len(row)) for position, row in enumerate(rows)]
 
     def synchronise(self) -> None:
@@ -133,7 +138,7 @@ class TransformersModel(LocalModel):
             torch.cuda.synchronize(self._model.device)
 
     def _last_logits(self, rows: Sequence[Sequence[int]], kept: int) -> Any:
-        """Logits [rows, ``kept`` or more, vocabulary] of the last positions."""
+        """Return logits [rows, ``kept`` or more, vocabulary] of the last positions."""
         inputs = self._padded(rows)
         if "position_ids" in self._parameters:
             inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
@@ -142,7 +147,7 @@ class TransformersModel(LocalModel):
         return self._model(**inputs, use_cache=False).logits
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> dict[str, Any]:
-        """``input_ids`` and ``attention_mask`` [rows, longest], padded on the left."""
+        """Return ``input_ids`` and ``attention_mask`` [rows, longest], padded on the left."""
         longest = max(len(row) for row in rows)
         pad = self._tokens.pad_id
         ids = [[pad] * (longest - len(row)) + list(row) for row in rows]
@@ -169,3 +174,17 @@ def _end_ids(settings: Any) -> set[int]:
     if ids is None:
         return set()
     return {int(one) for one in (ids if isinstance(ids, Sequence) else [ids])}
+
+
+def _load(folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> TransformersModel:
+    source = loadable_folder(folder, entry.format)
+    place = device()
+    dtype = dtype_on(place, entry.dtype)
+    model = load_weights(AutoModelForCausalLM, source, dtype)
+    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+    window = min(entry.window, getattr(model.config, "max_position_embeddings", entry.window))
+    identity = Identity.of(folder, entry, file_hashes, engine="transformers", window=window, dtype=dtype)
+    return TransformersModel(model.to(place), tokenizer, identity, token_budget=_TOKEN_BUDGET[place])
+
+
+LANGUAGE_MODELS.add("transformers", _load)

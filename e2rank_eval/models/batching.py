@@ -1,0 +1,145 @@
+"""Batches under a token budget, which is halved where the device's memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from e2rank_eval.errors import UnavailableError
+from e2rank_eval.progress import say
+
+STEP = 16
+"""Padded lengths are multiples of this: few distinct shapes, at most 15 wasted positions a sequence."""
+
+BATCH_TOKENS = 4096
+"""Padded tokens a batch holds at most (a longer sequence runs alone); more gained nothing on a CPU."""
+
+STABLE_TOKENS = 256
+"""Least padded tokens of a batch whose rows must not depend on the other rows.
+
+Matrix libraries choose their kernel by the shape of the product, and kernels differ in the last bits.
+Measured with oneDNN on AVX-512 with 1, 2, 4 and 8 threads: from 208 rows on the choice is constant.
+"""
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""Messages of allocators: of CUDA, and of CPUs by platform."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sequences ``positions`` of the input, longest first, that run together as ``tokens`` tokens.
+
+    Padded, they are rows of ``length`` tokens with ``filler`` rows below them; packed, one row of
+    ``length`` tokens that ends in ``filler`` tokens.
+    """
+
+    positions: tuple[int, ...]
+    length: int
+    filler: int
+    tokens: int
+
+
+Plan = Callable[[Sequence[int], int], list[Batch]]
+"""Return batches of at most so many tokens that cover sequences of the given lengths once, longest first."""
+
+
+def padded_length(tokens: int, window: int) -> int:
+    """Return ``tokens`` rounded up to a multiple of :data:`STEP`, at most ``window``."""
+    return min(-(-tokens // STEP) * STEP, window)
+
+
+def plan_batches(
+    lengths: Sequence[int],
+    tokens: int = BATCH_TOKENS,
+    *,
+    window: int,
+    least_tokens: int = 0,
+    full: bool = False,
+) -> list[Batch]:
+    """Plan batches of sequences of one padded length.
+
+    What a sequence is computed with then changes neither its padding nor, with ``least_tokens`` =
+    :data:`STABLE_TOKENS`, the kernels that run. ``full`` fills every batch up to ``tokens``.
+
+    >>> plan_batches([10, 40, 12], window=512)[1]
+    Batch(positions=(0, 2), length=16, filler=0, tokens=32)
+    """
+    buckets: dict[int, list[int]] = {}
+    for position, length in enumerate(lengths):
+        buckets.setdefault(padded_length(length, window), []).append(position)
+    batches = []
+    for length in sorted(buckets, reverse=True):
+        rows = max(1, tokens // length)
+        least_rows = -(-max(least_tokens, tokens if full else 0) // length)
+        for start in range(0, len(buckets[length]), rows):
+            positions = tuple(buckets[length][start : start + rows])
+            filled = max(least_rows, len(positions))
+            batches.append(Batch(positions, length, filled - len(positions), filled * length))
+    return batches
+
+
+def plan_groups(lengths: Sequence[int], tokens: int) -> list[Batch]:
+    """Plan batches of neighbours in length, padded to the longest of them.
+
+    Equal lengths keep their order, so the same lengths always give the same groups.
+
+    >>> [batch.positions for batch in plan_groups([3, 9, 4, 8], 16)]
+    [(1,), (3, 2), (0,)]
+    """
+    groups: list[list[int]] = []
+    for position in sorted(range(len(lengths)), key=lambda one: -lengths[one]):
+        if groups and (len(groups[-1]) + 1) * lengths[groups[-1][0]] <= tokens:
+            groups[-1].append(position)
+        else:
+            groups.append([position])
+    return [Batch(tuple(one), lengths[one[0]], 0, len(one) * lengths[one[0]]) for one in groups]
+
+
+def run_in_batches(lengths: Sequence[int], plan: Plan, run: Callable[[Batch], None], *, tokens: int) -> None:
+    """Call ``run`` with batches as ``plan`` forms them under a budget of ``tokens``, the longest first.
+
+    Where a batch runs out of memory, it and all that follow are planned anew under half of what it
+    took, which is logged; ``run`` is then called again with some of its positions.
+
+    Raises
+    ------
+    UnavailableError
+        When the smallest batch that ``plan`` forms of the longest sequence does not fit.
+    """
+
+    def planned(left: Sequence[int], budget: int) -> list[Batch]:
+        batches = plan([lengths[position] for position in left], budget)
+        return [replace(one, positions=tuple(left[place] for place in one.positions)) for one in batches]
+
+    waiting = planned(range(len(lengths)), tokens)
+    while waiting:
+        batch = waiting[0]
+        if _fits(run, batch):
+            waiting = waiting[1:]
+            continue
+        least = plan([lengths[batch.positions[0]]], 1)[0].tokens
+        if batch.tokens <= least:
+            raise UnavailableError(
+                f"{batch.tokens} tokens do not fit the memory; lower document_tokens or the window, or use "
+                "a device with more memory"
+            )
+        budget = max(least, batch.tokens // 2)
+        say(f"out of memory with {batch.tokens} tokens in a batch; continuing with up to {budget}")
+        waiting = planned([position for one in waiting for position in one.positions], budget)
+
+
+def _fits(run: Callable[[Batch], None], batch: Batch) -> bool:
+    try:
+        run(batch)
+        return True
+    except torch.OutOfMemoryError:
+        pass
+    except RuntimeError as error:
+        if not any(message in str(error) for message in _OUT_OF_MEMORY):
+            raise
+    # Only now has the traceback let go of the tensors that filled the memory.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return False

@@ -1,0 +1,177 @@
+"""Encoders on a transformer's body: texts become token sequences within limits, and an engine's vectors."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.base import Encoded, Kind, Vectors
+from e2rank_eval.models.timing import TOKENISATION, part
+from e2rank_eval.records import ListwiseInput
+from e2rank_eval.store.files import sha256_json
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSequence:
+    """Token ids as the model reads them; the states at ``start`` to ``stop`` (exclusive) are averaged."""
+
+    ids: tuple[int, ...]
+    start: int
+    stop: int
+
+
+class Backbone(ABC):
+    """A transformer's body run by some engine, and its tokenizer.
+
+    ``version`` names the engine in fingerprints; empty for transformers, whose vectors are the reference.
+    """
+
+    version = ""
+
+    def __init__(self, tokenizer: Any, *, window: int, dimension: int, dtype: str) -> None:
+        self.tokenizer = tokenizer
+        self.window = window
+        self.dimension = dimension
+        self.dtype = dtype
+
+    @abstractmethod
+    def vectors(self, sequences: Sequence[TokenSequence], *, stable: bool) -> Vectors:
+        """Return unit vectors float32 [n, d] in the order of the input.
+
+        ``stable`` asks that no vector depends on the other sequences; an engine may be unable to promise it.
+        """
+
+    @abstractmethod
+    def synchronise(self) -> None:
+        """Wait for the device."""
+
+    @part(TOKENISATION)
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return each text's tokens without special ones, uncut."""
+        if not texts:
+            return []
+        found = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)
+        ids: list[list[int]] = found["input_ids"]
+        return ids
+
+    def special_ids(self) -> tuple[list[int], list[int]]:
+        """Return what the tokenizer by itself puts before and after a text, such as [CLS] and [SEP]."""
+        plain = self.tokenizer("a", add_special_tokens=False)["input_ids"]
+        whole = self.tokenizer("a")["input_ids"]
+        for start in range(len(whole) - len(plain) + 1):
+            if whole[start : start + len(plain)] == plain:
+                return whole[:start], whole[start + len(plain) :]
+        raise InputError("its special tokens change the text's own", path=self.tokenizer.name_or_path)
+
+
+class BackboneEncoder(ABC):
+    """An encoder that turns texts and listwise inputs into sequences of one :class:`Backbone`.
+
+    ``before`` and ``after`` are the special tokens around a text; ``document_tokens`` and ``query_tokens``
+    include them. ``documents`` and ``queries`` are what else decides a document's and a query's vector.
+
+    Raises
+    ------
+    InputError
+        When a limit leaves no tokens for text or exceeds the window.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        name: str,
+        before: Sequence[int],
+        after: Sequence[int],
+        document_tokens: int,
+        query_tokens: int,
+        documents: Mapping[str, object],
+        queries: Mapping[str, object],
+    ) -> None:
+        self.name = name
+        self.dimension = backbone.dimension
+        self.backbone = backbone
+        self._before, self._after = list(before), list(after)
+        specials = len(self._before) + len(self._after)
+        for what, limit in (("document_tokens", document_tokens), ("query_tokens", query_tokens)):
+            if not specials < limit <= backbone.window:
+                raise InputError(
+                    f"{what} {limit} is out of range for {name}",
+                    hint=f"choose {specials + 1} to {backbone.window}",
+                )
+        self._limits = {"document": document_tokens - specials, "query": query_tokens - specials}
+        engine = {"engine": backbone.version} if backbone.version else {}
+        own = {"dtype": backbone.dtype, "document_tokens": document_tokens, **engine}
+        self.document_fingerprint = sha256_json({**documents, **own})
+        self.fingerprint = sha256_json(
+            {
+                "documents": self.document_fingerprint,
+                "query_tokens": query_tokens,
+                "window": backbone.window,
+                **queries,
+            }
+        )
+
+    @abstractmethod
+    def _token_ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
+        """Return the tokens of each text, with its instruction, uncut and without special tokens."""
+
+    @abstractmethod
+    def _sequence(self, ids: Sequence[int]) -> TokenSequence:
+        """Return which states of a text's tokens are its vector."""
+
+    @abstractmethod
+    def _listwise(self, given: ListwiseInput) -> tuple[TokenSequence, int, str]:
+        """Return a listwise input as tokens, the number of its texts that were cut, and the prompt read."""
+
+    def listwise_input(self, given: ListwiseInput) -> tuple[TokenSequence, int]:
+        """Return a listwise input as tokens, and the number of its texts that were cut."""
+        return self._listwise(given)[:2]
+
+    def plain_inputs(self, texts: Sequence[str], kind: Kind) -> list[tuple[TokenSequence, int]]:
+        """Return each text as tokens, and 1 where its limit cut it, else 0."""
+        limit = self._limits[kind]
+        return [
+            (self._sequence([*self._before, *content[:limit], *self._after]), int(len(content) > limit))
+            for content in self._token_ids(texts, kind)
+        ]
+
+    def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
+        """Encode each text by itself, cut at the limit of its kind."""
+        rows = self.plain_inputs(texts, kind)
+        sequences = [sequence for sequence, _ in rows]
+        return Encoded(
+            self.backbone.vectors(sequences, stable=kind == "document"),
+            tokens=tuple(len(sequence.ids) for sequence in sequences),
+            truncated=tuple(cut for _, cut in rows),
+        )
+
+    def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:
+        """Encode each query among its documents; a cut query counts in ``truncated`` like a cut document."""
+        rows = [self._listwise(one) for one in inputs]
+        sequences = [sequence for sequence, *_ in rows]
+        return Encoded(
+            self.backbone.vectors(sequences, stable=False),
+            tokens=tuple(len(sequence.ids) for sequence in sequences),
+            truncated=tuple(cut for _, cut, _ in rows),
+            prompts=tuple(prompt for *_, prompt in rows),
+        )
+
+    def synchronise(self) -> None:
+        self.backbone.synchronise()
+
+
+def unit_rows(rows: Vectors) -> Vectors:
+    """Return the rows at length 1; raises InputError where one is zero or not finite."""
+    exact = rows.astype(np.float64)
+    lengths = np.sqrt((exact * exact).sum(axis=1, keepdims=True))
+    if not (np.isfinite(lengths).all() and (lengths > 0).all()):
+        raise InputError(
+            "the model gave a vector that is not finite, or zero", hint="check its weights and dtype"
+        )
+    return np.asarray(exact / lengths, dtype=np.float32)

@@ -1,0 +1,21 @@
+"""Engines that run models, each one module that registers what it offers: vectors, text, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from e2rank_eval.models.encoders.backbone import Backbone
+from e2rank_eval.models.language_models import LanguageModel
+from e2rank_eval.models.registry import ModelEntry
+from e2rank_eval.registry import Registry
+
+BACKBONES: Registry[Callable[[Path, ModelEntry], Backbone]] = Registry(
+    "engine for vectors", __name__, group="e2rank_eval.backbones"
+)
+"""By ``engine`` of a registry entry: load the body of the model in a folder."""
+
+LANGUAGE_MODELS: Registry[Callable[[Path, ModelEntry, Mapping[str, str]], LanguageModel]] = Registry(
+    "engine for text", __name__, group="e2rank_eval.language_models"
+)
+"""By ``engine`` of a registry entry: load the model in a folder, whose files have these SHA-256 hashes."""

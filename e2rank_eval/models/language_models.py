@@ -1,0 +1,268 @@
+"""Language models: chat messages in, greedy text or next-token logits out; what local engines share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.models.registry import ModelEntry
+from e2rank_eval.models.timing import TOKENISATION, part
+from e2rank_eval.models.truncation import cut_tokens
+from e2rank_eval.store.files import sha256_json
+
+Message = Mapping[str, str]
+"""One chat message: ``{"role": "system" | "user" | "assistant", "content": text}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One greedy continuation. ``finished`` is false when ``max_new_tokens`` cut it off."""
+
+    text: str
+    prompt_tokens: int
+    output_tokens: int
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NextToken:
+    """``logits`` float32 [n prompts, k choices] of the choices' first tokens, and each prompt's tokens."""
+
+    logits: NDArray[np.float32]
+    prompt_tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """``log_probability``: natural logarithm, mean over the text's tokens; ``tokens`` of prompt and text."""
+
+    log_probability: float
+    tokens: int
+
+
+class LanguageModel(Protocol):
+    """A chat model on any engine.
+
+    ``window`` is the number of tokens that prompt and output may take together; documents are cut to
+    ``document_tokens`` unless a configuration says otherwise; ``fingerprint`` names everything that
+    decides an output.
+    """
+
+    name: str
+    fingerprint: str
+    window: int
+    document_tokens: int
+
+    def generate(
+        self, chats: Sequence[Sequence[Message]], *, max_new_tokens: int, min_new_tokens: int = 0
+    ) -> list[Generation]:
+        """Continue each chat greedily (no sampling), thinking disabled where the template knows it.
+
+        ``min_new_tokens`` keeps the model from ending earlier, for measurements of equal length.
+
+        Raises
+        ------
+        InputError
+            When a prompt and ``max_new_tokens`` exceed the window.
+        """
+        ...
+
+    def next_token(self, chats: Sequence[Sequence[Message]], choices: Sequence[str]) -> NextToken:
+        """Return logits of the first token of each choice as the next token after each chat.
+
+        Raises
+        ------
+        InputError
+            When two choices begin with the same token.
+        """
+        ...
+
+    def likelihood(
+        self, chats: Sequence[Sequence[Message]], continuations: Sequence[str]
+    ) -> list[Likelihood]:
+        """Return how likely each continuation is as the answer to its chat.
+
+        Raises
+        ------
+        InputError
+            When a continuation has no token, or the engine cannot tell.
+        """
+        ...
+
+    def count_tokens(self, text: str) -> int: ...
+
+    def count_prompt_tokens(self, chat: Sequence[Message]) -> int:
+        """Count the tokens of the whole prompt: template, contents and generation prompt."""
+        ...
+
+    def truncate(self, text: str, tokens: int) -> str:
+        """Return the longest prefix of ``text`` of at most ``tokens`` tokens."""
+        ...
+
+    def synchronise(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a loaded model is, for :class:`LocalModel`."""
+
+    name: str
+    fingerprint: str
+    window: int
+    document_tokens: int
+
+    @classmethod
+    def of(
+        cls,
+        folder: Path,
+        entry: ModelEntry,
+        file_hashes: Mapping[str, str],
+        *,
+        engine: str,
+        window: int,
+        dtype: str,
+    ) -> Identity:
+        """Identify the model of ``entry`` in ``folder`` by what decides its outputs."""
+        deciding = {"engine": engine, "window": window, "dtype": dtype, "files": dict(file_hashes)}
+        return cls(folder.name, sha256_json(deciding), window, entry.document_tokens)
+
+
+class LocalModel:
+    """The part of :class:`LanguageModel` that needs no engine.
+
+    Prompts are made into token ids here, by the model's Hugging Face tokenizer and chat template, so
+    that every engine reads the very same tokens.
+
+    Raises
+    ------
+    InputError
+        When the tokenizer has no chat template.
+    """
+
+    def __init__(self, tokenizer: Any, identity: Identity) -> None:
+        self.name = identity.name
+        self.fingerprint = identity.fingerprint
+        self.window = identity.window
+        self.document_tokens = identity.document_tokens
+        self._tokens = ChatTokenizer(tokenizer, name=identity.name)
+
+    def count_tokens(self, text: str) -> int:
+        return len(self._tokens.ids(text))
+
+    def count_prompt_tokens(self, chat: Sequence[Message]) -> int:
+        return len(self._tokens.chat_ids(chat))
+
+    def truncate(self, text: str, tokens: int) -> str:
+        return self._tokens.truncate(text, tokens)
+
+    def synchronise(self) -> None:
+        """Do nothing, unless an engine overrides it: every call waits for its answers."""
+
+    def _prompts(self, chats: Sequence[Sequence[Message]], *, reserve: int) -> list[list[int]]:
+        """Return each chat's token ids; raises InputError where one and ``reserve`` exceed the window."""
+        prompts = [self._tokens.chat_ids(chat) for chat in chats]
+        longest = max((len(prompt) for prompt in prompts), default=0)
+        if longest + reserve > self.window:
+            raise InputError(
+                f"a prompt of {longest} tokens and {reserve} of output exceed the {self.window} "
+                f"that {self.name!r} can read",
+                hint="lower document_tokens or the number of documents in the prompt",
+            )
+        return prompts
+
+    def _answers(self, continuations: Sequence[str]) -> list[list[int]]:
+        """Return each continuation's token ids; raises InputError where one has none."""
+        answers = [self._tokens.ids(text) for text in continuations]
+        if not all(answers):
+            raise InputError("a text without any token has no likelihood", hint="remove it")
+        return answers
+
+    def _first_tokens(self, choices: Sequence[str]) -> list[int]:
+        """Return the first token of each choice; raises InputError where one has none, or two share it."""
+        ids = [self._tokens.ids(choice) for choice in choices]
+        empty = next((choice for choice, tokens in zip(choices, ids, strict=True) if not tokens), None)
+        if empty is not None:
+            raise InputError(f"choice {empty!r} has no token", hint="name a word")
+        first = [tokens[0] for tokens in ids]
+        if len(set(first)) < len(first):
+            raise InputError(
+                f"two of the choices {list(choices)} begin with the same token of {self.name!r}, "
+                "so their logits are one",
+                hint="choose words that begin differently",
+            )
+        return first
+
+
+class ChatTokenizer:
+    """Chats and texts as tokens of a Hugging Face tokenizer, and back.
+
+    Raises
+    ------
+    InputError
+        When the tokenizer has no chat template, or no offsets of its tokens in a text.
+    """
+
+    def __init__(self, tokenizer: Any, *, name: str) -> None:
+        if not tokenizer.chat_template:
+            raise InputError(
+                f"model {name!r} has no chat template",
+                hint="name an instruction-tuned model, or add chat_template.jinja to its folder",
+            )
+        if not tokenizer.is_fast:
+            raise InputError(f"model {name!r} has no tokenizer.json", hint="add it to the model's folder")
+        self._tokenizer = tokenizer
+        self._controls = [one.content for one in tokenizer.added_tokens_decoder.values() if one.special]
+
+    @property
+    def end_ids(self) -> set[int]:
+        return set() if self._tokenizer.eos_token_id is None else {int(self._tokenizer.eos_token_id)}
+
+    @property
+    def pad_id(self) -> int:
+        """A token to fill rows with; always masked, so any will do where the tokenizer names none."""
+        return int(self._tokenizer.pad_token_id or 0)
+
+    def chat_ids(self, chat: Sequence[Message]) -> list[int]:
+        """Return the whole prompt: template, generation prompt, thinking disabled where there is any."""
+        messages = [{**message, "content": self._as_text(message["content"])} for message in chat]
+        prompt = self._tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        return self._ids(prompt, controls=True)
+
+    def ids(self, text: str) -> list[int]:
+        """Return the tokens of a plain text, none of them a control token whatever it quotes."""
+        return self._ids(text, controls=False)
+
+    @part(TOKENISATION)
+    def _ids(self, text: str, *, controls: bool) -> list[int]:
+        found: list[int] = self._tokenizer(
+            text, add_special_tokens=False, split_special_tokens=not controls, verbose=False
+        )["input_ids"]
+        return found
+
+    def text(self, ids: Sequence[int]) -> str:
+        decoded: str = self._tokenizer.decode(
+            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return decoded
+
+    def truncate(self, text: str, tokens: int) -> str:
+        """Return the start of ``text`` of at most ``tokens`` tokens."""
+        return cut_tokens(self._tokenizer, text, tokens)
+
+    def _as_text(self, content: str) -> str:
+        """Return ``content`` with every control token broken by a space.
+
+        A document that quotes ``<|im_end|>``, or holds the HTML tag ``<s>``, would otherwise end its
+        turn in the middle of the prompt.
+        """
+        for control in self._controls:
+            content = content.replace(control, f"{control[:1]} {control[1:]}")
+        return content

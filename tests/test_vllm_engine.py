@@ -13,15 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from e2rank_eval.models.encoders.vllm_states import POOLING, pooled
-from e2rank_eval.models.vllm_engine import engine_arguments
 from tiny_chat_models import entry, write_chat_model
 from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
 from e2rank_eval.errors import UnavailableError
 from e2rank_eval.models.encoders.backbone import TokenSequence
 from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
-from e2rank_eval.models.engines.vllm import VllmModel
+from e2rank_eval.models.engines.vllm import POOLING, VllmBackbone, VllmModel, engine_arguments
+from e2rank_eval.models.language_models import Identity
 from e2rank_eval.models.loading import load_encoder, load_language_model
 
 CHATS = [[{"role": "user", "content": text}] for text in ("Beijing", "gravity is a force", "say yes or no")]
@@ -77,7 +76,7 @@ def model(folder: Path) -> tuple[VllmModel, StandIn]:
     engine = StandIn(folder)
     adapter = VllmModel(
         engine, lambda **given: SimpleNamespace(**given), AutoTokenizer.from_pretrained(folder),
-        name="tiny", fingerprint="f", window=4096, document_tokens=64,
+        Identity(name="tiny", fingerprint="f", window=4096, document_tokens=64),
     )  # fmt: skip
     return adapter, engine
 
@@ -86,11 +85,12 @@ def test_vectors_are_the_last_tokens_states_at_unit_length(folder: Path) -> None
     rows: list[Sequence[int]] = [[5, 6, 7], [9], [11, 12, 13, 14]]
     sequences = [TokenSequence(tuple(row), len(row) - 1, len(row)) for row in rows]
     engine, parameters = StandIn(folder), object()
-    found = pooled(engine, parameters, sequences, 48)
-    states = TransformersBackbone(folder, window=512, dtype="float32", causal=True)
-    np.testing.assert_allclose(found, states.vectors(sequences, stable=False), atol=1e-6)
+    backbone = VllmBackbone(engine, parameters, None, window=512, dimension=48, dtype="float32")
+    found = backbone.vectors(sequences, stable=True)
+    plain = TransformersBackbone(folder, window=512, dtype="float32", causal=True)
+    np.testing.assert_allclose(found, plain.vectors(sequences, stable=False), atol=1e-6)
     assert engine.asked == [([{"prompt_token_ids": list(row)} for row in rows], parameters)]
-    assert pooled(engine, parameters, [], 48).shape == (0, 48)
+    assert backbone.vectors([], stable=False).shape == (0, 48)
     assert POOLING == {"pooling_type": "LAST"}
 
 

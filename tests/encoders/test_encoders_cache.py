@@ -109,7 +109,7 @@ def empty(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [cut_off, flip_a_bit, empty])
-def test_a_damaged_block_is_encoded_again(
+def test_a_corrupt_block_is_encoded_again(
     encoder: Encoder, tmp_path: Path, damage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     CachedEncoder(encoder, tmp_path).encode(TEXTS, "document")
@@ -117,7 +117,7 @@ def test_a_damaged_block_is_encoded_again(
     whole = block.read_bytes()
     block.write_bytes(damage(whole))
     assert_same(CachedEncoder(encoder, tmp_path).encode(TEXTS, "document"), encoder.encode(TEXTS, "document"))
-    assert f"{block}: damaged" in capsys.readouterr().err
+    assert f"{block}: corrupt" in capsys.readouterr().err
     assert block.read_bytes() == whole
 
 

@@ -12,7 +12,8 @@ from tiny_chat_models import write_chat_model
 from transformers import AutoTokenizer
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.language_models import ChatTokenizer, truncate
+from e2rank_eval.models.language_models import ChatTokenizer
+from e2rank_eval.models.truncation import cut_tokens
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @given(text=st.text(max_size=60), limit=st.integers(0, 40))
 def test_a_cut_text_is_a_start_within_the_limit(tokenizer: Any, text: str, limit: int) -> None:
-    cut = truncate(tokenizer, text, limit)
+    cut = cut_tokens(tokenizer, text, limit)
     assert text.startswith(cut)
     tokens = len(tokenizer(cut, add_special_tokens=False)["input_ids"])
     assert tokens <= limit
@@ -34,18 +35,18 @@ def test_a_cut_keeps_all_tokens_it_may(tokenizer: Any) -> None:
     text = "The capital of China is Beijing. Gravity is a force."
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     for limit in range(1, len(ids)):
-        assert truncate(tokenizer, text, limit) == tokenizer.decode(ids[:limit])
+        assert cut_tokens(tokenizer, text, limit) == tokenizer.decode(ids[:limit])
 
 
 def test_a_character_of_several_tokens_is_kept_whole_or_left_out(tokenizer: Any) -> None:
     assert len(tokenizer("𝔸", add_special_tokens=False)["input_ids"]) == 4
-    assert truncate(tokenizer, "a𝔸", 3) == "a"
-    assert truncate(tokenizer, "a𝔸", 5) == "a𝔸"
+    assert cut_tokens(tokenizer, "a𝔸", 3) == "a"
+    assert cut_tokens(tokenizer, "a𝔸", 5) == "a𝔸"
 
 
 def test_wordpiece_is_cut_without_changing_case_or_spaces(minilm_path: Path) -> None:
     real = AutoTokenizer.from_pretrained(minilm_path)
-    assert truncate(real, "The  Capital\nof China", 3) == "The  Capital\nof"
+    assert cut_tokens(real, "The  Capital\nof China", 3) == "The  Capital\nof"
 
 
 def test_prompt_is_the_template_around_the_content(tokenizer: Any) -> None:

@@ -8,7 +8,7 @@ from textwrap import indent
 import pytest
 
 from e2rank_eval.config import ListwiseSettings
-from e2rank_eval.models.engines.openai_http import HttpModel
+from e2rank_eval.models.loading import load_language_model
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.rerankers.execution import _priced
 
@@ -47,7 +47,9 @@ def test_a_trace_has_the_price_that_its_server_states(overlay: None) -> None:
 
 
 def test_a_price_changes_no_finished_work(overlay: None) -> None:
-    one, other = (HttpModel("m", registered_model(name)) for name in ("priced", "free"))
+    one, other = (
+        load_language_model(Path("m"), registered_model(name), file_hashes={}) for name in ("priced", "free")
+    )
     assert one.fingerprint == other.fingerprint
     one.close()
     other.close()

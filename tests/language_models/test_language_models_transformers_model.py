@@ -158,7 +158,7 @@ def test_a_folder_without_weights_is_refused(folder: Path, tmp_path: Path) -> No
 
 
 def test_an_encoder_writes_no_text(folder: Path) -> None:
-    with pytest.raises(InputError, match="of kind .encoder. and generates no text"):
+    with pytest.raises(InputError, match="of kind 'encoder' and generates no text"):
         load(folder, kind="encoder")
 
 

@@ -47,9 +47,6 @@ def test_a_trace_has_the_price_that_its_server_states(overlay: None) -> None:
 
 
 def test_a_price_changes_no_finished_work(overlay: None) -> None:
-    one, other = (
-        load_language_model(Path("m"), registered_model(name), file_hashes={}) for name in ("priced", "free")
-    )
+    models = [registered_model(name) for name in ("priced", "free")]
+    one, other = (load_language_model(Path("m"), model, file_hashes={}) for model in models)
     assert one.fingerprint == other.fingerprint
-    one.close()
-    other.close()

@@ -146,19 +146,3 @@ def print_estimate(title: str, found: Mapping[str, Any]) -> None:
 
 def _scaled(value: float | None, scale: float) -> float | None:
     return None if value is None else value / scale
-
-
-def print_published(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print BM25 beside its published value: what was run first, then what would have to be."""
-    columns = ("name", "first_stage", "queries", "published", "ours", "difference", "verdict")
-    run = [row for row in rows if row["ours"] is not None]
-    print_table(
-        "BM25, nDCG@10 x 100",
-        [{c: row[c] for c in columns} | {"what differs": "; ".join(row["reasons"])} for row in run],
-    )
-    needed = [
-        {"data set": row["name"] or row["dataset"], "published": row["published"], "needs": row["needs"]}
-        for row in rows
-        if row["ours"] is None
-    ]
-    print_table(f"{len(needed)} not run", needed)

@@ -94,32 +94,6 @@ def compare(
         print_comparison(result)
 
 
-@app.command(name="compare-published")
-def compare_published(
-    config: ConfigOption = DEMO,
-    json: JsonOption = False,
-    output: Annotated[Path | None, typer.Option("--output", help="Also write JSON here.")] = None,
-) -> None:
-    """Set our BM25 on every data set that was retrieved beside its published nDCG@10, and say what differs.
-
-    Example: e2rank-eval compare-published --config config/demo.yaml
-    """
-    from e2rank_eval.paper.bm25_comparison import compare_published as run
-    from e2rank_eval.paper.bm25_comparison import published_rows, write_published
-
-    started = time.time()
-    configuration, layout = open_configuration(config)
-    rows = run(configuration, layout, config)
-    if output is not None:
-        write_published(output, rows, config, started=started)
-    if json:
-        print_json(published_rows(rows))
-    elif output is None:
-        from e2rank_eval.cli.printing import print_published
-
-        print_published(published_rows(rows))
-
-
 @app.command()
 def latency(
     entry: Annotated[str, typer.Argument(help="A latency entry of the configuration.")],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -14,23 +14,6 @@ from e2rank_eval.datasets.sources.kinds import Source
 _PACKAGED = Path(__file__).with_name("datasets.yaml")
 
 Instruction = Annotated[str, Field(min_length=1)]
-
-
-class BM25Setup(Strict):
-    """How a published BM25 run was made, as far as its source tells."""
-
-    analyser: Literal["lucene", "simple"]
-    quantised_lengths: bool
-    k1: float = 0.9
-    b: float = 0.4
-    formula: str | None = Field(None, description="what it computes, where that is not Lucene's BM25")
-
-
-class AnseriniBM25(Strict):
-    """nDCG@10 x 100 of Anserini's regressions, beir-v1.0.0-<data set>-flat and -multifield."""
-
-    flat: float = Field(description="title and text in one field, as here")
-    multifield: float = Field(description="title and text searched as two fields")
 
 
 class DatasetFields(Strict):
@@ -62,10 +45,6 @@ class DatasetFields(Strict):
     citation: str = ""
     published_bm25: float | None = Field(None, description="nDCG@10 x 100")
     published_bm25_source: str | None = None
-    published_bm25_setup: BM25Setup | None = Field(None, description="null: its source does not tell")
-    anserini_bm25: AnseriniBM25 | None = Field(
-        None, description="castorini/anserini docs/regressions; null: no such regression"
-    )
 
 
 class DatasetVariant(Strict):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from e2rank_eval.config import Configuration
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.table import Cell, Column, Mark, Table, ranked, text_of
 from e2rank_eval.report.tables import TABLES, build_table, write_table
@@ -154,6 +155,18 @@ def test_best_values_are_found_within_each_collection(stored: Results) -> None:
         assert max(cells, key=lambda cell: float(cell.value or 0)).rank == "best"
     judged = [column.heading for column in table.columns].index("Judged@10")
     assert {row[judged].rank for row in table.rows} == {None}
+
+
+def test_bm25_has_its_published_value_beside_it(stored: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Configuration, "registry_id", lambda _, dataset: "dl19" if dataset == "news" else None
+    )
+    table = build_table(stored, "embedded-measures")
+    assert [column.heading for column in table.columns][-2:] == ["published nDCG@10", "difference"]
+    found = {(row[0].value, row[1].value): [cell.value for cell in row[-2:]] for row in table.rows}
+    mean = 100 * stored.metrics(("news", "bm25", "first-stage")).mean["nDCG@10"]
+    with_value = {key: values for key, values in found.items() if values != [None, None]}
+    assert list(with_value.values()) == [[50.58, pytest.approx(mean - 50.58)]]
 
 
 def test_a_table_is_written_in_four_forms_of_repeatable_bytes(copied_layout: Layout) -> None:

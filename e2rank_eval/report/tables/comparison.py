@@ -9,6 +9,7 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
+from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.report.latencies import system_cell
 from e2rank_eval.report.names import (
     UNTRAINED_NOTE,
@@ -57,18 +58,30 @@ def quality_table(results: Results, name: str) -> Table:
 
 
 def measures_table(results: Results, name: str) -> Table:
-    """Return every other measure of the same runs, by data set and system."""
+    """Return every other measure of the same runs, by data set and system, and BM25's published value."""
     comparison = results.comparison(name)
     keys = list(_keys(comparison))
     measures = [measure for measure in results.metrics(keys[0]).measures if measure != comparison.measure]
     columns = [Column("data set"), Column("system"), Column("queries", "count")]
     # The share that carries a judgement says something of the judgements: no value of it is the best.
     columns += [Column(m, "score", ranked=not m.startswith("Judged")) for m in measures]
-    rows: list[tuple[Cell | str | int, ...]] = []
+    published = {key: _published_bm25(results.configuration, key) for key in keys}
+    if any(published.values()):
+        columns += [Column(f"published {comparison.measure}", "score"), Column("difference", "difference")]
+    rows: list[tuple[Cell | str | float | None, ...]] = []
     for key in keys:
         metrics = results.metrics(key)
         cells = [percent(metrics.mean[m], metrics.interval[m], link=run_page(key)) for m in measures]
-        rows.append((key[0], system_cell(results, key[2]), metrics.queries.qrels, *cells))
+        row: list[Cell | str | float | None] = [
+            key[0],
+            system_cell(results, key[2]),
+            metrics.queries.qrels,
+            *cells,
+        ]
+        if any(published.values()):
+            theirs = published[key]
+            row += [theirs, None if theirs is None else 100 * metrics.mean[comparison.measure] - theirs]
+        rows.append(tuple(row))
     title = f"{comparison.title}: further measures × 100"
     notes = (_candidates(results, comparison), _INTERVAL, _BEST)
     return ranked(Table.of(f"{name}-measures", title, columns, rows, notes, [key[0] for key in keys]))
@@ -108,6 +121,19 @@ def _keys(comparison: Comparison) -> Iterator[RunKey]:
     for dataset in comparison.datasets:
         for reranker in comparison.rerankers:
             yield dataset, comparison.first_stage, reranker
+
+
+def _published_bm25(configuration: Configuration, key: RunKey) -> float | None:
+    """Return the published nDCG@10 x 100 of a whole registered data set, for BM25 without a reranker."""
+    dataset, first_stage, reranker = key
+    if (
+        configuration.rerankers[reranker].family != "identity"
+        or configuration.first_stages[first_stage].retriever != "bm25"
+        or configuration.datasets[dataset].slice_of is not None
+    ):
+        return None
+    identifier = configuration.registry_id(dataset)
+    return None if identifier is None else registered_dataset(identifier).published_bm25
 
 
 def _collections(comparison: Comparison, dataset: str) -> str:

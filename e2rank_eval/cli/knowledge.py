@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -138,18 +137,9 @@ def reproduce(
             typer.echo(reproduction.reproduction_markdown(cells))
 
 
-class SchemaOf(Enum):
-    """The kinds of YAML files that a schema describes."""
-
-    CONFIG = "config"
-    DATASETS = "datasets"
-    MODELS = "models"
-    TRAINING = "training"
-
-
 @app.command()
 def schema(
-    of: Annotated[SchemaOf, typer.Argument(help="Which YAML file to describe.")] = SchemaOf.CONFIG,
+    of: Annotated[str, typer.Argument(help="config, datasets, models or training.")] = "config",
 ) -> None:
     """Print the JSON Schema (2020-12) of a YAML file, for an editor's completion.
 
@@ -158,19 +148,21 @@ def schema(
     print_json(json_schema(of))
 
 
-def json_schema(of: SchemaOf) -> dict[str, Any]:
-    """Return the JSON Schema of one kind of YAML file."""
+def json_schema(of: str) -> dict[str, Any]:
+    """Return the JSON Schema of one kind of YAML file, generated from the types that check it."""
     from pydantic import TypeAdapter
 
     from e2rank_eval.config import Configuration, TrainingFile
     from e2rank_eval.datasets.registry import DatasetEntry
     from e2rank_eval.models.registry import ModelEntry
 
-    types: dict[SchemaOf, Any] = {
-        SchemaOf.CONFIG: Configuration,
-        SchemaOf.DATASETS: dict[str, DatasetEntry],
-        SchemaOf.MODELS: dict[str, ModelEntry],
-        SchemaOf.TRAINING: TrainingFile,
+    types: dict[str, Any] = {
+        "config": Configuration,
+        "datasets": dict[str, DatasetEntry],
+        "models": dict[str, ModelEntry],
+        "training": TrainingFile,
     }
+    if of not in types:
+        raise InputError(f"no schema of {of!r}", hint=f"known: {', '.join(types)}")
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return dialect | TypeAdapter(types[of]).json_schema()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from e2rank_eval.cli.knowledge import SchemaOf, json_schema
+from e2rank_eval.cli.knowledge import json_schema
 from e2rank_eval.config import parse_configuration, read_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.registry import registered_model, registered_models
@@ -188,7 +188,7 @@ def test_two_latency_entries_may_not_time_the_same_thing() -> None:
 def test_the_json_schema_accepts_the_demo_and_refuses_an_unknown_key() -> None:
     import jsonschema
 
-    schema = json_schema(SchemaOf.CONFIG)
+    schema = json_schema("config")
     demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(demo)
     with pytest.raises(jsonschema.ValidationError, match="dpeth"):

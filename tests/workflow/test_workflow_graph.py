@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 from workflow_project import Project, small_configuration
 
 from e2rank_eval.store.files import read_json
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_stage_is_there_and_the_page_too(built: Project) -> None:
@@ -56,8 +59,7 @@ def test_changing_one_reranker_reruns_that_one_only(built: Project) -> None:
     planned = built.snakemake("--dry-run", "runs")
     built.configure(small_configuration())
     assert planned.returncode == 0, planned.stderr
-    rules = set(re.findall(r"^(?:local)?rule (\w\S*):", planned.stdout + planned.stderr, re.MULTILINE))
-    assert rules == {"rerank-bm25-e2rank", "runs"}
+    assert _rules(planned) == {"rerank-bm25-e2rank", "runs"}
 
 
 def test_changing_a_label_draws_the_report_anew_and_ranks_nothing(built: Project) -> None:
@@ -67,8 +69,7 @@ def test_changing_a_label_draws_the_report_anew_and_ranks_nothing(built: Project
     planned = built.snakemake("--dry-run")
     built.configure(small_configuration())
     assert planned.returncode == 0, planned.stderr
-    rules = set(re.findall(r"^(?:local)?rule (\w\S*):", planned.stdout + planned.stderr, re.MULTILINE))
-    assert rules == {"table", "figure", "site", "all"}
+    assert _rules(planned) == {"table", "figure", "site", "all"}
 
 
 def test_a_data_set_that_is_added_reuses_the_finished_shards(built: Project, tmp_path: Path) -> None:
@@ -86,65 +87,53 @@ def test_a_data_set_that_is_added_reuses_the_finished_shards(built: Project, tmp
     assert manifest["shards_reused"] == 3
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"dpeth": 3}, "unknown key 'dpeth'"),
-        ({"rerankers": {"e2rank": {"family": "e2rank", "model": "bert-huge"}}}, "unknown model 'bert-huge'"),
-        ({"datasets": {"lee-12": {"slice_of": "leee", "queries": 12}}}, "unknown name 'leee'"),
-        ({"datasets": {"lee-12": {"id": "nope"}}}, "mine.yaml: unknown data set 'nope'"),
-    ],
-)
-def test_a_mistake_in_the_configuration_is_one_line(
-    tmp_path: Path, change: dict[str, object], told: str
-) -> None:
+def test_a_mistake_in_the_configuration_is_one_line(tmp_path: Path) -> None:
     configuration = small_configuration()
-    for key, value in change.items():
-        if isinstance(value, dict):
-            configuration[key].update(value)
-        else:
-            configuration[key] = value
+    configuration["datasets"]["lee-12"] = {"id": "nope"}
     failed = Project.create(tmp_path / "p", configuration).snakemake("--dry-run")
     assert failed.returncode == 1
-    assert told in failed.stdout + failed.stderr
+    assert "error: mine.yaml: unknown data set 'nope'" in failed.stdout + failed.stderr
     assert not (tmp_path / "p" / "results").exists()
 
 
-def _folder(tmp_path: Path, second: str) -> Path:
-    """A data set of one query and two documents in BEIR layout; ``second`` is its second corpus line."""
+def test_lists_on_the_command_line_select_what_is_run(tmp_path: Path, built: Project) -> None:
+    project = built.copied(tmp_path / "chosen")
+    wider = small_configuration() | {"systems": {"plain": ["bm25/first-stage"], "ours": ["*/e2rank"]}}
+    wider["datasets"]["lee-5"] = {"slice_of": "lee", "queries": 5, "run": False}
+    wider["comparisons"]["main"]["datasets"].append("lee-5")
+    project.configure(wider)
+    chosen = ("metrics", "--config", "systems=[plain]", "datasets=lee-5")
+    planned = project.snakemake(*chosen, "--dry-run")
+    done = project.snakemake(*chosen)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in (project.results / "metrics" / "lee-5" / "bm25").glob("*.json")][:1]
+    assert not (project.results / "metrics" / "lee-5" / "bm25" / "e2rank.json").exists()
+    assert _rules(done) == _rules(planned) != set(), "a dry run shows what a run does"
+
+
+def _rules(done: subprocess.CompletedProcess[str]) -> set[str]:
+    return set(re.findall(r"^(?:local)?rule (\w\S*):", done.stdout + done.stderr, re.MULTILINE))
+
+
+def test_a_folder_is_read_again_when_it_changes_and_a_broken_line_is_named(tmp_path: Path) -> None:
+    """Snakemake prints what e2rank-eval said, and does not try again what fails for good."""
     folder = tmp_path / "data"
     (folder / "qrels").mkdir(parents=True)
-    (folder / "corpus.jsonl").write_text(f'{{"_id": "d1", "text": "one"}}\n{second}\n')
+    (folder / "corpus.jsonl").write_text('{"_id": "d1", "text": "one"}\n{"_id": "d2", "text": "two"}\n')
     (folder / "queries.jsonl").write_text('{"_id": "q1", "text": "one?"}\n')
     (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n")
-    return folder
-
-
-def _with_folder(tmp_path: Path, folder: Path) -> Project:
     configuration = small_configuration()
     configuration["datasets"]["lee-12"] = {"path": str(folder)}
-    return Project.create(tmp_path / "p", configuration)
-
-
-def test_a_verb_that_fails_shows_its_one_line_and_is_not_tried_again(tmp_path: Path) -> None:
-    """A folder with a broken line: Snakemake exits 1 and prints what e2rank-eval said."""
-    folder = _folder(tmp_path, second='{"_id": "d1", "text": "two"}')
-    project = _with_folder(tmp_path, folder)
-    failed = project.snakemake("results/small/datasets/lee-12/qrels.tsv")
-    said = failed.stdout + failed.stderr
-    assert failed.returncode == 1
-    assert f"error: {folder}/corpus.jsonl:2: id 'd1' is used twice" in said
-    assert "Trying to restart job" not in said
-    assert not (project.results / "datasets" / "lee-12").exists()
-
-
-def test_an_edited_folder_is_read_again(tmp_path: Path) -> None:
-    folder = _folder(tmp_path, second='{"_id": "d2", "text": "two"}')
-    project = _with_folder(tmp_path, folder)
+    project = Project.create(tmp_path / "p", configuration)
     target = "results/small/candidates/lee-12/bm25.jsonl"
     assert project.snakemake(target).returncode == 0
-    assert "Nothing to be done" in project.snakemake(target).stderr
-    with (folder / "corpus.jsonl").open("a") as corpus:
-        corpus.write('{"_id": "d3", "text": "one and one"}\n')
-    assert project.snakemake(target).returncode == 0
-    assert '"d3"' in (project.folder / target).read_text()
+    for line, code in (('{"_id": "d3", "text": "one and one"}\n', 0), ('{"_id": "d1", "text": "two"}\n', 1)):
+        with (folder / "corpus.jsonl").open("a") as corpus:
+            corpus.write(line)
+        done = project.snakemake(target)
+        assert done.returncode == code, done.stderr
+        if code == 0:
+            assert '"d3"' in (project.folder / target).read_text()
+    said = done.stdout + done.stderr
+    assert f"error: {folder}/corpus.jsonl:4: id 'd1' is used twice" in said
+    assert "Trying to restart job" not in said

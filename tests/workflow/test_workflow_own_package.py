@@ -13,6 +13,8 @@ from workflow_project import ROOT, Project, small_configuration
 
 from e2rank_eval.store.collections import read_corpus
 
+pytestmark = pytest.mark.slow
+
 
 def shown(language: str, first_line: str) -> str:
     """The block of CONTRIBUTING.md that begins with ``first_line``."""

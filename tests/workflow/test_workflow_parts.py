@@ -60,6 +60,7 @@ def test_gpus_are_asked_for_by_jobs_with_a_model() -> None:
     assert (graph.gpus("rerankers", "e2rank"), graph.gpus("rerankers", "first-stage")) == (2, 0)
 
 
+@pytest.mark.slow
 def test_spread_over_jobs_in_another_folder_the_bytes_are_the_same(tmp_path: Path, built: Project) -> None:
     """Of the dense candidates nothing is reranked: each job that loads a model costs seconds."""
     configuration = dense_configuration()

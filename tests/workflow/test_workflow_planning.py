@@ -60,10 +60,20 @@ def test_a_label_decides_no_bytes() -> None:
     )
 
 
-def test_an_unknown_model_names_the_configuration_and_what_may_be_meant() -> None:
-    told = r"mine\.yaml: unknown model 'all-minilm'; did you mean all-minilm-l6-v2"
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"rerankers": {"e2rank": {"family": "e2rank", "model": "all-minilm"}}},
+            r"mine\.yaml: unknown model 'all-minilm'; did you mean all-minilm-l6-v2",
+        ),
+        ({"datasets": {"lee-12": {"slice_of": "leee", "queries": 12}}}, "unknown name 'leee'"),
+        ({"datasets": {"lee-12": {"id": "nope"}}}, "mine.yaml: unknown data set 'nope'"),
+    ],
+)
+def test_a_mistake_names_the_configuration_and_what_may_be_meant(change: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
-        _graph(rerankers={"e2rank": {"family": "e2rank", "model": "all-minilm"}})
+        _graph(**change)
 
 
 def test_runs_of_a_training_file_depend_on_lists_base_and_the_run_they_follow(tmp_path: Path) -> None:

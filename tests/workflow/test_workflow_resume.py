@@ -13,6 +13,8 @@ from workflow_project import Project
 
 STAGES = ("datasets", "candidates", "runs", "statistics", "metrics", "comparisons")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def undisturbed(built: Project) -> dict[str, str]:

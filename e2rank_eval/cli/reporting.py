@@ -27,14 +27,9 @@ def table(
     Example: e2rank-eval table 1 --config config/paper.yaml
     """
     from e2rank_eval.report.tables import TABLES, write_table
-    from e2rank_eval.store import layout as places
-    from e2rank_eval.store.files import write_text
 
     names, config = _of_the_paper("table", ids or [], config)
     configuration, layout = open_configuration(config)
-    pinned = layout.path(places.CONFIG)
-    if not pinned.exists():
-        write_text(pinned, config.read_text(encoding="utf-8"))
     for identifier in names or TABLES.shown(configuration):
         written = write_table(
             layout, configuration, known(identifier, TABLES.shown(configuration), "table", config)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from e2rank_eval.config.artefacts import ArtefactSettings
 from e2rank_eval.config.measurements import (
@@ -101,6 +101,12 @@ class Configuration(Strict):
     artefacts: dict[Name, ArtefactSettings] = Field(
         default_factory=dict, description="tables of the paper, and figures beyond those of other sections"
     )
+    _origin: str = PrivateAttr("")
+
+    @property
+    def origin(self) -> str:
+        """The file that it was read from, for the commands that a reader copies."""
+        return self._origin
 
     @model_validator(mode="before")
     @classmethod

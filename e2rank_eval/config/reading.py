@@ -36,7 +36,9 @@ def parse_configuration(values: dict[str, Any], path: Path | str) -> Configurati
     InputError
         Naming the file, the line where ``path`` is one file, the key and what is wrong with it.
     """
-    return selected(_parsed(Configuration, values, path))
+    configuration = _parsed(Configuration, values, path)
+    configuration._origin = str(path)
+    return selected(configuration)
 
 
 def with_chosen(values: dict[str, Any], paths: Sequence[Path]) -> dict[str, Any]:

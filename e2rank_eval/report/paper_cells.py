@@ -73,7 +73,7 @@ def _judged(
 def _command(results: Results, source: Source) -> str:
     """What a reader copies to make a result."""
     layout = results.layout
-    config = str(layout.path(places.CONFIG))
+    config = results.configuration.origin
     if isinstance(source, TaskSource):
         entry = entry_of(results.configuration, source)
         if entry is None:

@@ -65,6 +65,7 @@ def _rows(system: str, cells: Sequence[JudgedCell]) -> list[tuple[Cell, ...]]:
     rows = [(name, Cell("published"), *published, Cell("") if runs else verdicts)]
     if runs:
         rows.append((name, Cell("ours"), *(_ours(cell) for cell in cells), verdicts))
+    if any(cell.ours for cell in cells):
         rows.append((name, Cell("difference"), *(Cell(cell.difference) for cell in cells), Cell("")))
     return rows
 
@@ -113,8 +114,8 @@ def _notes(results: Results, found: Grid, cells: Sequence[JudgedCell]) -> tuple[
             f"p < {SIGNIFICANT}."
         )
     if any(cell.grid.sources and cell.ours is None for cell in cells):
-        config = results.layout.path(places.CONFIG)
-        notes.append(f"–: not stored yet; `snakemake {found.id} --configfile {config}` makes it.")
+        command = f"snakemake {found.id} --configfile {results.configuration.origin}"
+        notes.append(f"–: not stored yet; `{command}` makes what `datasets` and `systems` select.")
     if alone := [system for system in found.systems if not _is_run(cells, system)]:
         notes.append(f"Published values only: {', '.join(alone)}.")
     return (*notes, *((found.settings.note,) if found.settings.note else ()))

@@ -41,8 +41,7 @@ def evaluate(
 
     Example: e2rank-eval evaluate bm25.run.gz qrels.txt --measure nDCG@10 --measure R@100
     """
-    from e2rank_eval.evaluation.effectiveness import DEFAULT_MEASURES
-    from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
+    from e2rank_eval.evaluation.effectiveness import DEFAULT_MEASURES, evaluate_files, write_metrics
     from e2rank_eval.store.results import as_json
 
     started = time.time()

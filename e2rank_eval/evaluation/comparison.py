@@ -12,8 +12,7 @@ from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import significance
 from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.evaluation.measures import parse_measure
-from e2rank_eval.evaluation.power import smallest_difference
+from e2rank_eval.evaluation.measures import parse_measures
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
@@ -70,7 +69,7 @@ def compare(
     for every pair of reranker and baseline; both have rows over all collections where there are
     several. p values are None below six queries.
     ``detectable`` is the smallest difference that a test on so many queries could be expected to find
-    (``power.smallest_difference``), of one collection at a time.
+    (:func:`significance.minimum_detectable_difference`), of one collection at a time.
 
     Raises
     ------
@@ -151,7 +150,9 @@ def _test(
         p_t=significance.paired_t_p(differences) if tested else None,
         p_holm=p,
         effect_size=significance.effect_size(differences),
-        detectable=smallest_difference(differences[0]) if tested and len(differences) == 1 else None,
+        detectable=significance.minimum_detectable_difference(differences[0])
+        if tested and len(differences) == 1
+        else None,
         wins=wins,
         ties=ties,
         losses=losses,
@@ -221,7 +222,7 @@ def compare_files(
     InputError
         For a malformed file, an unknown measure, or two runs of the same file name.
     """
-    measure = parse_measure(measure).name
+    (measure,) = parse_measures([measure])
     dataset, qrels = _stem(qrels_path), read_qrels(qrels_path)
     values: dict[tuple[str, str], PerQuery] = {}
     for path in runs:

@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import math
+import shlex
 import subprocess
-from collections import defaultdict
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import ir_measures
 import numpy as np
-import pytrec_eval
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.evaluation.measures import Measure, parse_measures
-from e2rank_eval.store.trec import Qrels, Run
+from e2rank_eval.evaluation.measures import parse_measures
+from e2rank_eval.evaluation.significance import bootstrap_interval
+from e2rank_eval.store.manifests import write_manifest
+from e2rank_eval.store.results import Metrics, QueryCounts, write_record
+from e2rank_eval.store.statistics import read_statistics
+from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
 
 DEFAULT_MEASURES = ("nDCG@10", "RR@10", "R@100", "Judged@10")
 
-Scores = dict[str, dict[str, float]]
-"""``scores[query_id][document_id]``."""
-
-Values = dict[str, dict[str, float]]
-"""``values[measure][query_id]``."""
+RunNames = tuple[str, str, str]
+"""Data set, first stage and reranker of a run; empty strings for a run from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effectiveness:
     """``per_query[measure][query_id]`` for every query of the judgements, values from 0 to 1.
 
-    ``unanswered`` are the judged queries for which the run ranks nothing: they count as 0.
-    ``ignored`` counts the run's queries without judgements; ``ties`` the documents whose score
-    equals another's of the same query in trec_eval's single precision.
+    ``unanswered`` are the judged queries missing from the run: they count as 0. ``ignored`` counts the
+    run's queries without judgements; ``ties`` the documents whose score equals another's of the same
+    query in trec_eval's single precision.
     """
 
     per_query: Mapping[str, Mapping[str, float]]
@@ -47,13 +49,10 @@ class Effectiveness:
 
 
 def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES) -> Effectiveness:
-    """Evaluate ``run`` on every query of ``qrels``.
+    """Evaluate ``run`` on every query of ``qrels`` with ir_measures, whose nDCG, AP, R and P are trec_eval's.
 
-    nDCG, AP, RR, R and P are trec_eval's own values (pytrec_eval-terrier); RR@k is trec_eval's
-    recip_rank where the first relevant document stands at rank k or above, else 0; Judged@k is the
-    share of the first k documents (or of all, where fewer) that are judged; any other measure is
-    ir_measures'. Ties are broken as in trec_eval, by document id in descending order, for every
-    measure alike. A judged query that the run lacks counts as 0.
+    Ties are broken as in trec_eval, by document id in descending order, for every measure alike. A judged
+    query that the run lacks counts as 0.
 
     Raises
     ------
@@ -61,19 +60,24 @@ def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES)
         For an unknown measure, or one that cannot be computed on these judgements.
     """
     parsed = parse_measures(measures)
-    ranked: Scores = {}
+    ranked: dict[str, dict[str, float]] = {}
     ties = 0
     for query_id in qrels:
         if run.scores.get(query_id):
             ranked[query_id], tied = break_ties(run.scores[query_id])
             ties += tied
-    # trec_eval's code never returns from a query without a grade of 0 or more, which counts 0 anyway.
-    scorable = {q: grades for q, grades in qrels.items() if max(grades.values(), default=-1) >= 0}
-    values = _trec_eval_values(ranked, scorable, parsed)
-    values |= {m.name: _judged(ranked, qrels, m.cutoff) for m in parsed if m.parsed.NAME == "Judged"}
-    values |= _other_values(ranked, scorable, [m for m in parsed if m.name not in values])
+    # trec_eval's code never returns from a query without a grade of 0 or more.
+    judged = {
+        q: grades if max(grades.values()) >= 0 else dict.fromkeys(grades, 0) for q, grades in qrels.items()
+    }
+    values = {name: dict.fromkeys(qrels, 0.0) for name in parsed}
+    try:
+        for metric in ir_measures.iter_calc(list(parsed.values()), judged, ranked):
+            values[str(metric.measure)][metric.query_id] = float(metric.value)
+    except (ValueError, RuntimeError, TypeError, subprocess.CalledProcessError) as error:
+        raise InputError(f"{', '.join(values)}: ir_measures cannot compute this here ({error})") from error
     return Effectiveness(
-        per_query={m.name: {q: values[m.name].get(q, 0.0) for q in qrels} for m in parsed},
+        per_query=values,
         run_queries=len(run.scores),
         unanswered=tuple(query_id for query_id in qrels if query_id not in ranked),
         ignored=sum(query_id not in qrels for query_id in run.scores),
@@ -82,7 +86,7 @@ def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES)
 
 
 def break_ties(scores: dict[str, float]) -> tuple[dict[str, float], int]:
-    """Scores in which no two documents tie, ranked as trec_eval ranks them; and how many tied.
+    """Return scores in which no two documents tie, ranked as trec_eval ranks them, and how many tied.
 
     trec_eval holds scores in single precision and puts the greater document id first among equals.
 
@@ -98,42 +102,84 @@ def break_ties(scores: dict[str, float]) -> tuple[dict[str, float], int]:
     return {document: float(len(order) - rank) for rank, (_, document) in enumerate(order)}, ties
 
 
-def _trec_eval_values(ranked: Scores, qrels: Qrels, measures: Sequence[Measure]) -> Values:
-    by_level: dict[int, list[tuple[Measure, str]]] = defaultdict(list)
-    for measure in measures:
-        if measure.trec_eval is not None:
-            by_level[measure.level].append((measure, measure.trec_eval))
-    values: Values = {}
-    for level, together in by_level.items():
-        names = {name for _, name in together}
-        rows = pytrec_eval.RelevanceEvaluator(qrels, names, relevance_level=level).evaluate(ranked)
-        for measure, name in together:
-            found = {query_id: row[name] for query_id, row in rows.items()}
-            values[measure.name] = _cut(found, measure) if measure.parsed.NAME == "RR" else found
-    return values
+def metrics_record(
+    found: Effectiveness, *, names: RunNames, failed: Sequence[str] = (), seed: int
+) -> Metrics:
+    """Return the record to store, with the bootstrap 95 % interval of each mean over queries (taken in the
+    order of their ids)."""
+    dataset, first_stage, reranker = names
+    return Metrics(
+        dataset=dataset,
+        first_stage=first_stage,
+        reranker=reranker,
+        measures=tuple(found.per_query),
+        queries=QueryCounts(
+            qrels=len(next(iter(found.per_query.values()))),
+            run=found.run_queries,
+            ignored=found.ignored,
+            unanswered=found.unanswered,
+        ),
+        ties=found.ties,
+        failed=tuple(failed),
+        seed=seed,
+        mean=found.mean,
+        interval={
+            name: bootstrap_interval([[values[q] for q in sorted(values)]], seed=seed)
+            for name, values in found.per_query.items()
+        },
+        per_query={name: dict(values) for name, values in found.per_query.items()},
+    )
 
 
-def _cut(reciprocal_ranks: Mapping[str, float], measure: Measure) -> dict[str, float]:
-    """trec_eval's recip_rank knows no cut-off: a first relevant document below it counts as none."""
-    cutoff = measure.cutoff or math.inf
-    return {q: v if v > 0 and round(1 / v) <= cutoff else 0.0 for q, v in reciprocal_ranks.items()}
+def evaluate_files(
+    run_path: Path,
+    qrels_path: Path,
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    *,
+    statistics: Path | None = None,
+    names: RunNames = ("", "", ""),
+    seed: int,
+) -> Metrics:
+    """Evaluate a run file; its failed queries are those that by ``statistics`` kept their first-stage order.
+
+    Raises
+    ------
+    InputError
+        For a malformed file, an unknown measure, or a run none of whose queries is judged.
+    """
+    parse_measures(measures)
+    run, qrels = read_run(run_path), read_qrels(qrels_path)
+    if not run.scores.keys() & qrels.keys():
+        raise InputError(
+            f"none of its {len(run.scores)} queries is judged in {qrels_path}", path=run_path,
+            hint="give the judgements that belong to this run",
+        )  # fmt: skip
+    rows = {} if statistics is None else read_statistics(statistics)
+    failed = [query for query, row in rows.items() if row.get("kept_first_stage") is not None]
+    return metrics_record(evaluate(run, qrels, measures), names=names, failed=failed, seed=seed)
 
 
-def _judged(ranked: Scores, qrels: Qrels, cutoff: int | None) -> dict[str, float]:
-    values = {}
-    for query_id, scores in ranked.items():
-        top = sorted(scores, key=scores.__getitem__, reverse=True)[:cutoff]
-        values[query_id] = sum(document in qrels[query_id] for document in top) / len(top)
-    return values
+def write_metrics(
+    path: Path, metrics: Metrics, *, inputs: Sequence[Path], started: float | None = None
+) -> None:
+    """Write the metrics of a run and their manifest.
 
-
-def _other_values(ranked: Scores, qrels: Qrels, measures: Sequence[Measure]) -> Values:
-    values: Values = {measure.name: {} for measure in measures}
-    if not measures or not qrels:
-        return values
-    try:
-        for metric in ir_measures.iter_calc([m.parsed for m in measures], qrels, ranked):
-            values[str(metric.measure)][metric.query_id] = float(metric.value)
-    except (ValueError, RuntimeError, TypeError, subprocess.CalledProcessError) as error:
-        raise InputError(f"{', '.join(values)}: ir_measures cannot compute this here ({error})") from error
-    return values
+    ``inputs`` are the run, the judgements and, where given, the statistics, in this order; ``started``
+    is the ``time.time()`` at which the command started.
+    """
+    write_record(path, metrics)
+    command = ["e2rank-eval", "evaluate", *map(str, inputs[:2])]
+    options = [("statistics", str(one)) for one in inputs[2:]]
+    options += [("measure", measure) for measure in metrics.measures]
+    names = {"dataset": metrics.dataset, "first-stage": metrics.first_stage, "reranker": metrics.reranker}
+    options += [(option, name) for option, name in names.items() if name]
+    options += [("seed", str(metrics.seed)), ("output", str(path))]
+    for option, value in options:
+        command += [f"--{option}", value]
+    write_manifest(
+        path,
+        command=shlex.join(command),
+        settings={"measures": list(metrics.measures), "seed": metrics.seed},
+        inputs=inputs,
+        started=time.time() if started is None else started,
+    )

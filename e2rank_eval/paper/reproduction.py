@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.evaluation.scoring import metrics_record
+from e2rank_eval.evaluation.effectiveness import evaluate, metrics_record
 from e2rank_eval.paper import published
 from e2rank_eval.paper.quantities import Quantity, Row, Tables
 from e2rank_eval.paper.runs import load_judgements, load_run, registry, run_entry

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from e2rank_eval.evaluation import significance
 from e2rank_eval.evaluation.comparison import FEWEST_QUERIES
-from e2rank_eval.evaluation.power import smallest_difference
+from e2rank_eval.evaluation.significance import minimum_detectable_difference
 from e2rank_eval.paper.grid import Grid, Source
 from e2rank_eval.report.measured import Measured
 
@@ -51,7 +51,7 @@ def paired_tests(grid: Grid, ours: Mapping[Place, Measured | None], *, seed: int
         hypothesis: Test(
             difference=significance.mean(differences),
             p=p,
-            detectable=smallest_difference(differences[0]) if len(differences) == 1 else None,
+            detectable=minimum_detectable_difference(differences[0]) if len(differences) == 1 else None,
             p_holm=p_holm,
             hypotheses=len(samples),
         )

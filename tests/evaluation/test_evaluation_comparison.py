@@ -12,8 +12,7 @@ import scipy.stats
 from e2rank_eval.config import Configuration, parse_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.comparison import MACRO, Plan, compare, compare_files, write_comparison
-from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
+from e2rank_eval.evaluation.effectiveness import evaluate, evaluate_files, write_metrics
 from e2rank_eval.store.layout import COMPARISON, METRICS, Layout
 from e2rank_eval.store.trec import read_qrels, read_run, write_qrels, write_run
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.evaluation.measures import parse_measure, parse_measures
+from e2rank_eval.evaluation.measures import parse_measures
 from e2rank_eval.store.trec import Run, read_qrels, read_run
 
 PUBLISHED = [
@@ -231,7 +231,7 @@ def test_cut_offs_of_one_measure_do_not_mix() -> None:
     ],
 )
 def test_a_wrong_measure_is_refused_by_name(name: str, told: str) -> None:
-    with pytest.raises(InputError, match=r"nDCG@10|whole number|choose another") as caught:
+    with pytest.raises(InputError, match=r"nDCG@10|choose another") as caught:
         parse_measures(["AP", name])
     assert told in str(caught.value)
 
@@ -242,14 +242,14 @@ def test_a_measure_that_cannot_be_computed_here_is_named() -> None:
 
 
 def test_other_names_of_a_measure_lead_to_one() -> None:
-    assert parse_measure("MRR@10").name == parse_measure("RR(rel=1)@10").name == "RR@10"
-    assert [m.name for m in parse_measures(["RR@10", "MRR@10", "NDCG@10"])] == ["RR@10", "nDCG@10"]
+    assert list(parse_measures(["MRR@10"])) == list(parse_measures(["RR(rel=1)@10"])) == ["RR@10"]
+    assert list(parse_measures(["RR@10", "MRR@10", "NDCG@10"])) == ["RR@10", "nDCG@10"]
 
 
 def test_scoring_loads_no_slow_package() -> None:
-    code = "import sys, e2rank_eval.evaluation.scoring; print(*sys.modules)"
+    code = "import sys, e2rank_eval.evaluation.effectiveness; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert "pytrec_eval" in loaded
+    assert "ir_measures" in loaded
     assert {"scipy", "torch", "pandas", "transformers"}.isdisjoint(loaded)

@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from e2rank_eval.evaluation.comparison import compare_files
-from e2rank_eval.evaluation.power import smallest_difference
+from e2rank_eval.evaluation.significance import minimum_detectable_difference
 from e2rank_eval.store.trec import read_qrels, read_run
 
 
@@ -19,7 +19,7 @@ def test_a_difference_of_that_size_is_found_as_often_as_promised(n: int) -> None
     deviation = 0.2
     sample = rng.normal(0, 1, n)
     sample = deviation * (sample - sample.mean()) / sample.std(ddof=1)
-    found = smallest_difference(sample.tolist())
+    found = minimum_detectable_difference(sample.tolist())
     assert found is not None
     drawn = rng.normal(found, deviation, (4000, n))
     p = scipy.stats.ttest_1samp(drawn, 0.0, axis=1).pvalue
@@ -29,15 +29,18 @@ def test_a_difference_of_that_size_is_found_as_often_as_promised(n: int) -> None
 
 def test_more_queries_show_smaller_differences() -> None:
     values = np.random.default_rng(1).normal(0, 0.2, 400)
-    few, many = smallest_difference(values[:50].tolist()), smallest_difference(values.tolist())
+    few, many = (
+        minimum_detectable_difference(values[:50].tolist()),
+        minimum_detectable_difference(values.tolist()),
+    )
     assert few is not None
     assert many is not None
     assert many < few
 
 
 def test_without_a_variance_nothing_is_said() -> None:
-    assert smallest_difference([0.1]) is None
-    assert smallest_difference([0.1, 0.1, 0.1]) is None
+    assert minimum_detectable_difference([0.1]) is None
+    assert minimum_detectable_difference([0.1, 0.1, 0.1]) is None
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
+from e2rank_eval.evaluation.effectiveness import evaluate_files, write_metrics
 from e2rank_eval.records import QueryStats
 from e2rank_eval.store.results import QueryCounts
 from e2rank_eval.store.statistics import stats_row, write_statistics

@@ -13,8 +13,8 @@ import yaml
 from e2rank_eval.config import Configuration, CostSweepSettings, parse_configuration
 from e2rank_eval.datasets.fetch import fetch_dataset
 from e2rank_eval.evaluation.comparison import write_comparison
+from e2rank_eval.evaluation.effectiveness import evaluate_files, write_metrics
 from e2rank_eval.evaluation.samples import Sample, settled, summarise
-from e2rank_eval.evaluation.scoring import evaluate_files, write_metrics
 from e2rank_eval.records import Candidate, CandidateList, Dataset, QueryStats, Ranking
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, write_candidates

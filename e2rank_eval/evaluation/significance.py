@@ -63,7 +63,7 @@ def bootstrap_interval(
 
 
 def randomisation_p(differences: Strata, *, seed: int, permutations: int = PERMUTATIONS) -> float:
-    """Return the two-sided p of the paired randomisation test: the sign of each query's difference is arbitrary.
+    """Return the two-sided p of the paired randomisation test, in which every sign is arbitrary.
 
     Under the null hypothesis the two systems' values of a query could be exchanged (Fisher). All
     2^n sign patterns of the n non-zero differences are tried where these are at most
@@ -145,7 +145,7 @@ def _squared_errors(arrays: Sequence[Floats]) -> Floats | None:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down correction over those p values that are there, in the order given.
+    """Return Holm's step-down correction over the p values that are not None, in the order given.
 
     >>> holm([0.01, None, 0.04, 0.03])
     [0.03, None, 0.06, 0.06]
@@ -160,7 +160,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def wins_ties_losses(differences: Strata) -> tuple[int, int, int]:
-    """How many queries gain, stay as they are (to within rounding), and lose."""
+    """Return how many queries gain, stay as they are (to within rounding), and lose."""
     values = np.concatenate(_arrays(differences))
     wins, losses = int((values > _RELATIVE_ZERO).sum()), int((values < -_RELATIVE_ZERO).sum())
     return wins, len(values) - wins - losses, losses

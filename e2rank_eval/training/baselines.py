@@ -18,13 +18,13 @@ from e2rank_eval.models.language_models import ChatTokenizer
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
 from e2rank_eval.training.lists import TrainingList
-from e2rank_eval.training.losses import ranknet
 from e2rank_eval.training.objectives import (
+    Objective,
     Terms,
     development_scores,
     differentiate,
     in_order,
-    padded,
+    list_ranknet,
     prepare_module,
 )
 
@@ -37,7 +37,7 @@ def _load(kind: Any, folder: Path, **options: Any) -> tuple[Any, Any]:
     return model, AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-class PairObjective:
+class PairObjective(Objective):
     """Trains a cross-encoder, one score for query and document together, by RankNet over a list's scores.
 
     The head is new where the base model has none: drawn by the run's seed. Only documents are cut.
@@ -51,37 +51,29 @@ class PairObjective:
         self._window = min(settings.window or positions, positions)
         self.tokenizer.model_max_length = self._window
 
-    def prepare(self, lists: Sequence[TrainingList]) -> None:
-        """Nothing can be done ahead."""
-
     def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
         """Add the gradients of this batch's RankNet loss."""
         rows = self._rows(lists)
-        cached = self._settings.gradient_cache
-        batches = self._batches(rows, cached or BATCH_TOKENS)
-        settings = self._settings.ranknet
+        cached, settings = self._settings.gradient_cache, self._settings.ranknet
+        value = differentiate(
+            lambda run, batch: self._scores(run, batch, rows),
+            lambda scores: settings.weight * list_ranknet(scores, lists, settings.temperature),
+            self._batches(rows, cached or BATCH_TOKENS),
+            accelerator,
+            run,
+            seed=seed,
+            cached=cached is not None,
+        )
+        return {"loss": value}
 
-        def forward(number: int) -> Tensor:
-            torch.manual_seed(seed + 1 + number)  # dropout: the same however often a batch runs
-            return self._scores(run, batches[number], rows)
-
-        def loss(outputs: Tensor) -> Tensor:
-            return settings.weight * ranknet(*padded(outputs, lists), temperature=settings.temperature)
-
-        value = differentiate(forward, loss, batches, accelerator, run, cached=cached is not None)
-        return {"loss": float(value)}
-
-    @torch.no_grad()
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
         """Return nDCG@10 and pairs in order."""
-        self.module.eval()
         found = []
         for item in lists:
             rows = self._rows([item])
             batches = self._batches(rows, BATCH_TOKENS)
             outputs = [self._scores(self.module, batch, rows) for batch in batches]
             found.append(in_order(outputs, batches).double().cpu().numpy())
-        self.module.train()
         return development_scores(lists, found)
 
     def _rows(self, lists: Sequence[TrainingList]) -> list[dict[str, list[int]]]:
@@ -112,7 +104,7 @@ class PairObjective:
         return logits[:, 0].float()
 
 
-class AnswerObjective:
+class AnswerObjective(Objective):
     """Trains a language model to generate the teacher's ranking, ``[2] > [1] > ...``, for RankGPT's prompt.
 
     The loss is the cross-entropy of the answer's tokens alone. The answer ends with the tokenizer's end
@@ -134,9 +126,6 @@ class AnswerObjective:
         if not self._tokens.end_ids:
             raise InputError("the tokenizer names no end token", hint="set eos_token in its configuration")
 
-    def prepare(self, lists: Sequence[TrainingList]) -> None:
-        """Nothing can be done ahead."""
-
     def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
         """Add the gradients of the mean over the batch's answer tokens, list by list."""
         rows = [self._row(item) for item in lists]
@@ -150,13 +139,10 @@ class AnswerObjective:
             total += float(loss.detach())
         return {"loss": total}
 
-    @torch.no_grad()
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
         """Return ``score``, minus the mean loss of an answer token."""
-        self.module.eval()
         rows = [self._row(item) for item in lists]
         total = sum(float(self._loss(self.module, *row)) for row in rows)
-        self.module.train()
         return {"score": -total / sum(len(answer) for _, answer in rows)}
 
     def _loss(self, run: Any, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:

@@ -98,10 +98,10 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 class Log:
-    """``folder/log.jsonl`` and ``folder/tensorboard/``, cut back to ``step`` and continued from there.
+    """``folder/log.jsonl``, cut back to ``step`` and continued from there.
 
-    The JSON lines hold no time and no rate, so that an interrupted run leaves the same file as
-    an uninterrupted one. TensorBoard is written where it is installed.
+    Its lines hold no time and no rate, so that an interrupted run leaves the same file as an uninterrupted
+    one.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -109,24 +109,13 @@ class Log:
         kept = [row for _, row in read_jsonl(path) if row["step"] <= step] if path.exists() else []
         write_jsonl(path, kept)
         self._file: TextIO = path.open("a", encoding="utf-8")
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            self._board = None
-        else:
-            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def write(self, step: int, values: Mapping[str, float], *, group: str = "train") -> None:
         """Add ``values`` of ``group`` (train, development) after ``step`` steps, to 6 significant digits."""
         rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
         self._file.write(canonical_json({"step": step, "group": group} | rounded) + "\n")
         self._file.flush()
-        if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(f"{group}/{name}", value, step)
 
     def close(self) -> None:
-        """Close both files."""
+        """Close the file."""
         self._file.close()
-        if self._board is not None:
-            self._board.close()

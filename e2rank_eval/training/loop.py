@@ -9,6 +9,7 @@ cache; each would have to be overridden.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from e2rank_eval.training.checkpoints import Checkpoints, Log, Progress
 from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.objectives import Objective, Terms, learned
 from e2rank_eval.training.schedule import Schedule
+
+_BEST = Path("checkpoints", "best.safetensors")
 
 
 def learning_rate(settings: OptimiserSettings, step: int, steps: int) -> float:
@@ -39,63 +42,56 @@ def learning_rate(settings: OptimiserSettings, step: int, steps: int) -> float:
     return settings.learning_rate * (steps - step) / (steps - warm)
 
 
+@dataclass(slots=True)
 class Loop:
-    """Trains ``objective`` on ``schedule``, keeping everything below ``folder``; see :meth:`run`.
+    """Trains ``objective`` on ``schedule``, its log and best weights below ``folder``; see :meth:`run`.
 
     :attr:`wrapped` is the objective's module as the accelerator runs it.
     """
 
-    def __init__(
-        self,
-        objective: Objective,
-        schedule: Schedule,
-        settings: RunBase,
-        folder: Path,
-        identity: dict[str, Any],
-        *,
-        accelerator: Any,
-        development: Sequence[TrainingList] = (),
-    ) -> None:
-        self._objective = objective
-        self._schedule = schedule
-        self._settings = settings
-        self._folder = folder
-        self._accelerator = accelerator
-        self._development = development
-        self._best = folder / "checkpoints" / "best.safetensors"
-        self._checkpoints = Checkpoints(folder / "checkpoints", identity, settings.keep_checkpoints)
+    objective: Objective
+    schedule: Schedule
+    settings: RunBase
+    folder: Path
+    checkpoints: Checkpoints
+    accelerator: Any
+    development: Sequence[TrainingList] = ()
+    wrapped: Any = field(init=False)
+    _optimiser: Any = field(init=False)
+
+    def __post_init__(self) -> None:
         optimiser = torch.optim.AdamW(
-            list(learned(objective.module).values()),
-            lr=settings.optimiser.learning_rate,
-            weight_decay=settings.optimiser.weight_decay,
+            list(learned(self.objective.module).values()),
+            lr=self.settings.optimiser.learning_rate,
+            weight_decay=self.settings.optimiser.weight_decay,
         )
-        self.wrapped, self._optimiser = accelerator.prepare(objective.module, optimiser)
+        self.wrapped, self._optimiser = self.accelerator.prepare(self.objective.module, optimiser)
 
     def run(self) -> Progress:
         """Train to the end, from the newest checkpoint where there is one.
 
         With development lists the module ends with the weights that did best on them; else with the last.
         """
-        progress = self._checkpoints.restore(self._accelerator)
+        progress = self.checkpoints.restore(self.accelerator)
         if progress.step:
-            say(f"resuming after step {progress.step} of {self._schedule.steps}")
-        log = Log(self._folder, progress.step) if self._accelerator.is_main_process else None
+            say(f"resuming after step {progress.step} of {self.schedule.steps}")
+        log = Log(self.folder, progress.step) if self.accelerator.is_main_process else None
         try:
             if progress.step == 0:
                 self._evaluate(progress, log)
-            remaining = range(progress.step, self._schedule.steps)
-            for step in track(remaining, description=f"training {self._settings.title}"):
+            remaining = range(progress.step, self.schedule.steps)
+            for step in track(remaining, description=f"training {self.settings.title}"):
                 if progress.stopped:
                     break
                 self._advance(step, progress, log)
         finally:
             if log is not None:
                 log.close()
-        self._accelerator.wait_for_everyone()
+        self.accelerator.wait_for_everyone()
         if progress.best_score is not None:
-            best = load_file(self._best)
+            best = load_file(self.folder / _BEST)
             with torch.no_grad():
-                for name, one in learned(self._objective.module).items():
+                for name, one in learned(self.objective.module).items():
                     one.copy_(best[name].to(one.device))
         return progress
 
@@ -105,48 +101,51 @@ class Loop:
         progress.step = step + 1
         if log is not None:
             log.write(progress.step, terms)
-        watched = self._settings.development
-        last = progress.step == self._schedule.steps
+        watched = self.settings.development
+        last = progress.step == self.schedule.steps
         if watched is not None and (last or progress.step % watched.every == 0):
             self._evaluate(progress, log)
-        if last or progress.stopped or progress.step % self._settings.checkpoint_every == 0:
-            self._checkpoints.save(self._accelerator, progress)
+        if last or progress.stopped or progress.step % self.settings.checkpoint_every == 0:
+            self.checkpoints.save(self.accelerator, progress)
 
     def _step(self, step: int) -> Terms:
-        rate = learning_rate(self._settings.optimiser, step, self._schedule.steps)
+        rate = learning_rate(self.settings.optimiser, step, self.schedule.steps)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
-        world, rank = self._accelerator.num_processes, self._accelerator.process_index
-        own = list(enumerate(self._schedule.step(step)))[rank::world]
-        limit = self._settings.optimiser.clip_norm
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        own = list(enumerate(self.schedule.step(step)))[rank::world]
+        limit = self.settings.optimiser.clip_norm
         sums: dict[str, float] = {}
         norm: Terms = {}
         for number, lists in own:
-            with self._accelerator.accumulate(self.wrapped):
-                seed = _seed(self._settings.seed, step, number)
-                terms = self._objective.backward(self.wrapped, lists, self._accelerator, seed=seed)
+            with self.accelerator.accumulate(self.wrapped):
+                seed = _seed(self.settings.seed, step, number)
+                terms = self.objective.backward(self.wrapped, lists, self.accelerator, seed=seed)
                 for name, value in terms.items():
                     sums[name] = sums.get(name, 0.0) + value / len(own)
-                if self._accelerator.sync_gradients and limit is not None:
-                    found = self._accelerator.clip_grad_norm_(self.wrapped.parameters(), limit)
+                if self.accelerator.sync_gradients and limit is not None:
+                    found = self.accelerator.clip_grad_norm_(self.wrapped.parameters(), limit)
                     norm = {} if found is None else {"gradient_norm": float(found)}
                 self._optimiser.step()
                 self._optimiser.zero_grad()
         return sums | norm | {"learning_rate": rate}
 
     def _evaluate(self, progress: Progress, log: Log | None) -> None:
-        watched = self._settings.development
+        watched = self.settings.development
         if watched is None:
             return
-        found = self._objective.evaluate(self._development)
+        self.objective.module.eval()
+        with torch.no_grad():
+            found = self.objective.evaluate(self.development)
+        self.objective.module.train()
         if log is not None:
             log.write(progress.step, found, group="development")
         if progress.best_score is None or found["score"] > progress.best_score:
             progress.best_score, progress.best_step = found["score"], progress.step
             progress.evaluations_since_best = 0
-            if self._accelerator.is_main_process:
-                trained = learned(self._objective.module).items()
-                with atomic_path(self._best) as path:
+            if self.accelerator.is_main_process:
+                trained = learned(self.objective.module).items()
+                with atomic_path(self.folder / _BEST) as path:
                     save_file({name: one.detach().cpu().contiguous() for name, one in trained}, path)
             return
         progress.evaluations_since_best += 1

@@ -1,11 +1,12 @@
-"""What all objectives share: protocol, trainable module, gradients in batches, development scores."""
+"""What all objectives share: interface, trainable module, gradients in batches, development scores."""
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +20,13 @@ from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.models.batching import Batch
 from e2rank_eval.store.trec import Run
 from e2rank_eval.training.lists import TrainingList
+from e2rank_eval.training.losses import ranknet
 
 Terms = dict[str, float]
 """Named values of one batch, ``loss`` among them."""
 
 
-class Objective(Protocol):
+class Objective(ABC):
     """A model in training: its module and tokenizer, the loss of a batch, its value on development lists.
 
     ``module`` is what is wrapped, run and saved; its parameters with ``requires_grad`` are trained.
@@ -33,20 +35,22 @@ class Objective(Protocol):
     module: Any
     tokenizer: Any
 
-    def prepare(self, lists: Sequence[TrainingList]) -> None:
+    def prepare(self, lists: Sequence[TrainingList]) -> None:  # noqa: B027 - most have nothing to do
         """Do the work that needs no training (vectors of frozen documents) ahead."""
-        ...
 
+    @abstractmethod
     def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
         """Add the gradients of the mean loss of ``lists``, computed through ``run``.
 
         ``run`` is :attr:`module` as the accelerator wrapped it; ``seed`` decides everything drawn.
         """
-        ...
 
+    @abstractmethod
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
-        """Return ``score`` (higher is better) and further values of interest, without gradients."""
-        ...
+        """Return ``score`` (higher is better) and further values of interest.
+
+        The loop has switched the module to evaluation, and gradients off.
+        """
 
 
 def prepare_module(module: Any, settings: RunBase, *, unused: Sequence[str] = ("pooler.",)) -> Any:
@@ -99,36 +103,41 @@ def learned(module: Any) -> dict[str, Tensor]:
 
 
 def differentiate(
-    forward: Callable[[int], Tensor],
+    forward: Callable[[Any, Batch], Tensor],
     loss: Callable[[Tensor], Tensor],
     batches: Sequence[Batch],
     accelerator: Any,
     run: Any,
     *,
+    seed: int,
     cached: bool,
-) -> Tensor:
+) -> float:
     """Add the gradients of ``loss`` of the outputs of all batches, in input order; returns its value.
 
-    ``forward(i)`` computes batch i with the random numbers that belong to it. With ``cached`` as in
-    GradCache (arXiv 2101.06983): the outputs without graphs, the loss's gradients by them, then each batch
-    again with its graph, to which those gradients are handed on. Memory holds one batch's graph; the price
-    is one more forward pass. Devices are synchronised with the last batch only. Parameters in the loss
-    itself get no gradients then.
+    ``forward(run, batch)`` computes one batch; its random numbers (dropout) are the same however often it
+    runs. With ``cached`` as in GradCache (arXiv 2101.06983): the outputs without graphs, the loss's gradients
+    by them, then each batch again with its graph, to which those gradients are handed on. Memory holds one
+    batch's graph; the price is one more forward pass. Devices are synchronised with the last batch only.
     """
+
+    def output(number: int) -> Tensor:
+        torch.manual_seed(seed + 1 + number)
+        return forward(run, batches[number])
+
     if not cached:
-        value = loss(in_order([forward(number) for number in range(len(batches))], batches))
+        value = loss(in_order([output(number) for number in range(len(batches))], batches))
         accelerator.backward(value)
-        return value.detach()
+        return float(value.detach())
     with torch.no_grad():
-        leaves = [forward(number) for number in range(len(batches))]
+        leaves = [output(number) for number in range(len(batches))]
     for leaf in leaves:
         leaf.requires_grad_()
     value = loss(in_order(leaves, batches))
     # The accelerator divides what it is given by the number of batches of a step: once, in the end.
     for number, gradient in enumerate(torch.autograd.grad(value, leaves)):
         with nullcontext() if number == len(batches) - 1 else accelerator.no_sync(run):
-            accelerator.backward((forward(number) * gradient).sum())
-    return value.detach()
+            accelerator.backward((output(number) * gradient).sum())
+    return float(value.detach())
 
 
 def in_order(outputs: Sequence[Tensor], batches: Sequence[Batch]) -> Tensor:
@@ -138,11 +147,12 @@ def in_order(outputs: Sequence[Tensor], batches: Sequence[Batch]) -> Tensor:
     return torch.cat(list(outputs)).index_select(0, order)
 
 
-def padded(scores: Tensor, lists: Sequence[TrainingList]) -> tuple[Tensor, Tensor]:
-    """Return scores [documents of all lists] as [lists, longest list], and their ranks; 0 is padding."""
+def list_ranknet(scores: Tensor, lists: Sequence[TrainingList], temperature: float) -> Tensor:
+    """Return RankNet's loss of ``scores`` [documents of all lists] against the lists' ranks."""
     rows = scores.split([len(item.documents) for item in lists])  # type: ignore[no-untyped-call]
     ranks = [torch.tensor(item.ranks, device=scores.device) for item in lists]
-    return pad_sequence(rows, batch_first=True), pad_sequence(ranks, batch_first=True)
+    padded = pad_sequence(rows, batch_first=True), pad_sequence(ranks, batch_first=True)
+    return ranknet(*padded, temperature=temperature)
 
 
 def development_scores(lists: Sequence[TrainingList], scores: Sequence[NDArray[np.floating]]) -> Terms:

@@ -7,7 +7,7 @@ reranker of the suite.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +27,9 @@ from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.retrieval.splade import Splade
 from e2rank_eval.store.files import write_json
 from e2rank_eval.training.lists import TrainingList, dense_ranks, read_lists, write_lists
+
+Rows = Sequence[Sequence[int]]
+"""For each list, the rows of its documents among the distinct ones."""
 
 _DECIMALS = 6
 _TOGETHER = 16
@@ -56,10 +59,10 @@ class OracleTeacher:
                 f"query {unknown.query[:60]!r} has no known positive", hint='give its line "positives": [1]'
             )
         queries = self._encoder.encode([item.query for item in lists], "query").vectors
-        texts = _Texts(lists)
-        vectors = self._encoder.encode(texts.distinct, "document").vectors
+        rows = _distinct(lists)
+        vectors = self._encoder.encode(list(rows), "document").vectors
         return [
-            oracle_scores(query, vectors[texts.rows(item)], item.labelled, self._weight)
+            oracle_scores(query, vectors[[rows[t] for t in item.documents]], item.labelled, self._weight)
             for item, query in zip(lists, queries, strict=True)
         ]
 
@@ -79,15 +82,15 @@ class BlendedTeacher:
 
     def scores(self, lists: Sequence[TrainingList]) -> list[list[float]]:
         """Return a score of each document of each list; positives are not looked at."""
-        texts = _Texts(lists)
-        weight = self._settings.weight
-        both = zip(self._dense_scores(lists, texts), self._sparse_scores(lists, texts), strict=True)
+        rows, weight = _distinct(lists), self._settings.weight
+        own = [[rows[text] for text in item.documents] for item in lists]
+        both = zip(self._dense(lists, list(rows), own), self._sparse_dot(lists, list(rows), own), strict=True)
         return [
             np.round(standardised(dense) + weight * standardised(sparse), _DECIMALS).tolist()
             for dense, sparse in both
         ]
 
-    def _dense_scores(self, lists: Sequence[TrainingList], texts: _Texts) -> list[NDArray[np.float64]]:
+    def _dense(self, lists: Sequence[TrainingList], texts: list[str], own: Rows) -> list[NDArray[np.float64]]:
         first = self._settings.documents
         queries = self._encoder.encode([item.query for item in lists], "query").vectors
         prompts = [
@@ -95,19 +98,18 @@ class BlendedTeacher:
             for item in lists
         ]
         enriched = queries.astype(np.float64) + self._encoder.encode_listwise(prompts).vectors
-        vectors = self._encoder.encode(texts.distinct, "document").vectors
-        return [
-            vectors[texts.rows(item)].astype(np.float64) @ row
-            for item, row in zip(lists, enriched, strict=True)
-        ]
+        vectors = self._encoder.encode(texts, "document").vectors
+        return [vectors[rows].astype(np.float64) @ row for rows, row in zip(own, enriched, strict=True)]
 
-    def _sparse_scores(self, lists: Sequence[TrainingList], texts: _Texts) -> list[NDArray[np.float64]]:
+    def _sparse_dot(
+        self, lists: Sequence[TrainingList], texts: list[str], own: Rows
+    ) -> list[NDArray[np.float64]]:
         queries = self._sparse.encode([item.query for item in lists], "query")
-        documents = self._sparse.encode(texts.distinct, "document")
+        documents = self._sparse.encode(texts, "document")
         found = []
-        for item, query in zip(track(lists, description="ranking lists"), queries, strict=True):
-            rows = documents[texts.rows(item)].astype(np.float64)
-            found.append(np.asarray((rows @ query.astype(np.float64).T).todense())[:, 0])
+        for rows, query in zip(track(own, description="ranking lists"), queries, strict=True):
+            products = documents[rows].astype(np.float64) @ query.astype(np.float64).T
+            found.append(np.asarray(products.todense())[:, 0])
         return found
 
 
@@ -119,15 +121,9 @@ def load_teacher(models: ModelProvider, encoder: str, blend: BlendSettings | Non
     return BlendedTeacher(models.encoder(encoder), sparse, blend)
 
 
-class _Texts:
-    """The distinct documents of all lists, which share many, and the rows of each list's own."""
-
-    def __init__(self, lists: Sequence[TrainingList]) -> None:
-        self.distinct = list(dict.fromkeys(text for item in lists for text in item.documents))
-        self._at = {text: row for row, text in enumerate(self.distinct)}
-
-    def rows(self, item: TrainingList) -> list[int]:
-        return [self._at[text] for text in item.documents]
+def _distinct(lists: Sequence[TrainingList]) -> dict[str, int]:
+    """Return the distinct documents of all lists, which share many, and the row of each."""
+    return {text: row for row, text in enumerate(dict.fromkeys(t for item in lists for t in item.documents))}
 
 
 def oracle_scores(
@@ -152,36 +148,27 @@ def rank_lists(lists: Sequence[TrainingList], teacher: Teacher) -> list[Training
     return [replace(item, ranks=own) for item, own in zip(lists, ranks, strict=True)]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Labels:
-    """The lists that a teacher ranked, and those that it could not.
-
-    ``malformed`` counts the dropped lists, whose ranking had to be repaired, by the kinds of repair; one
-    list may have several. ``right`` of ``known`` lists with known positives have one of them first (the
-    paper's figure 5).
-    """
+    """The lists that a teacher ranked, and the repairs of each ranking that was malformed and dropped."""
 
     lists: list[TrainingList] = field(default_factory=list)
-    dropped: int = 0
-    malformed: Counter[str] = field(default_factory=Counter)
-    known: int = 0
-    right: int = 0
-
-    def add(self, item: TrainingList, order: Sequence[int]) -> None:
-        """Keep ``item`` in the teacher's ``order`` of its documents, best first."""
-        self.lists.append(replace(item, ranks=tuple((np.argsort(order) + 1).tolist())))
-        if item.labelled:
-            self.known += 1
-            self.right += order[0] in item.labelled
+    malformed: list[Mapping[str, int]] = field(default_factory=list)
 
     def summary(self) -> dict[str, object]:
-        """Return the counts, as they are stored beside the lists."""
+        """Return the counts that are stored beside the lists.
+
+        One dropped list may have several kinds of repair. ``accuracy`` is the share of lists with known
+        positives that have one of them first (the paper's figure 5).
+        """
+        right = [item.best in item.labelled for item in self.lists if item.labelled]
+        kinds = Counter(kind for repairs in self.malformed for kind in repairs)
         return {
             "labelled": len(self.lists),
-            "dropped": self.dropped,
-            "malformed": dict(sorted(self.malformed.items())),
-            "known_positives": self.known,
-            "accuracy": self.right / self.known if self.known else None,
+            "dropped": len(self.malformed),
+            "malformed": dict(sorted(kinds.items())),
+            "known_positives": len(right),
+            "accuracy": sum(right) / len(right) if right else None,
         }
 
 
@@ -194,19 +181,20 @@ def label_with_reranker(lists: Sequence[TrainingList], teacher: Reranker) -> Lab
         candidates = [_candidates(str(number), item) for number, item in enumerate(group)]
         for item, ranking in zip(group, teacher.rank_many(queries, candidates), strict=True):
             if ranking.stats.repairs:
-                labels.dropped += 1
-                labels.malformed.update(set(ranking.stats.repairs))
+                labels.malformed.append(ranking.stats.repairs)
             else:
-                labels.add(item, ranking.order)
+                labels.lists.append(_ordered(item, ranking.order))
     return labels
 
 
 def label_with_teacher(lists: Sequence[TrainingList], teacher: Teacher) -> Labels:
     """Label ``lists`` in the order of a teacher's scores; ties keep first-stage order."""
-    labels = Labels()
-    for item, scores in zip(lists, teacher.scores(lists), strict=True):
-        labels.add(item, np.argsort(-np.array(scores), kind="stable").tolist())
-    return labels
+    both = zip(lists, teacher.scores(lists), strict=True)
+    return Labels([_ordered(item, np.argsort(-np.array(own), kind="stable")) for item, own in both])
+
+
+def _ordered(item: TrainingList, order: Sequence[int] | NDArray[np.intp]) -> TrainingList:
+    return replace(item, ranks=tuple((np.argsort(order) + 1).tolist()))
 
 
 def _candidates(query_id: str, item: TrainingList) -> CandidateList:

@@ -14,6 +14,7 @@ from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.fetching import fetch_entry
 from e2rank_eval.models.registry import ModelEntry, read_models, registered_model
 from e2rank_eval.store.files import sha256_file, sha256_json, write_text
+from e2rank_eval.training.checkpoints import Checkpoints
 from e2rank_eval.training.lists import read_lists
 from e2rank_eval.training.loop import Loop
 from e2rank_eval.training.objectives import Objective
@@ -58,9 +59,8 @@ def train(file: TrainingFile, name: str) -> Path:
     objective = load_objective(settings, base_name, base, fetched, file.cache)
     development = read_lists(settings.development.path) if settings.development else []
     objective.prepare([*schedule.lists, *development])
-    loop = Loop(
-        objective, schedule, settings, folder, identity, accelerator=accelerator, development=development
-    )
+    checkpoints = Checkpoints(folder / "checkpoints", identity, settings.keep_checkpoints)
+    loop = Loop(objective, schedule, settings, folder, checkpoints, accelerator, development)
     progress = loop.run()
     state = accelerator.get_state_dict(loop.wrapped) if settings.deepspeed else None
     if accelerator.is_main_process:

@@ -32,19 +32,14 @@ from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.records import ListwiseInput
 from e2rank_eval.training.lists import TrainingList
-from e2rank_eval.training.losses import (
-    cosine_distance,
-    feedback_direction,
-    info_nce,
-    oracle_direction,
-    ranknet,
-)
+from e2rank_eval.training.losses import cosine_distance, feedback_direction, info_nce, oracle_direction
 from e2rank_eval.training.objectives import (
+    Objective,
     Terms,
     development_scores,
     differentiate,
     in_order,
-    padded,
+    list_ranknet,
     prepare_module,
 )
 
@@ -104,7 +99,7 @@ class _Inputs:
         return [sequence for role in self.sequences.values() for sequence in role]
 
 
-class VectorObjective:
+class VectorObjective(Objective):
     """Stage I (InfoNCE) or Stage II (InfoNCE + lambda x RankNet) of the paper.
 
     ``plain`` is the model that training starts from, whose vectors documents and plain queries keep
@@ -156,29 +151,29 @@ class VectorObjective:
         """Add the gradients of this batch; the terms are its unweighted losses and their weighted sum."""
         inputs = self._inputs(lists, draw_prompts(self._prompt, lists, random.Random(seed)))
         cached = self._settings.gradient_cache
-        batches = self._batches(inputs, cached or BATCH_TOKENS)
         terms: dict[str, Tensor] = {}
-
-        def forward(number: int) -> Tensor:
-            torch.manual_seed(seed + 1 + number)  # dropout: the same however often a batch runs
-            return self._vectors(run, batches[number], inputs)
 
         def loss(vectors: Tensor) -> Tensor:
             terms.update(self._losses(inputs, vectors))
             return terms["loss"]
 
-        differentiate(forward, loss, batches, accelerator, run, cached=cached is not None)
+        differentiate(
+            lambda run, batch: self._vectors(run, batch, inputs),
+            loss,
+            self._batches(inputs, cached or BATCH_TOKENS),
+            accelerator,
+            run,
+            seed=seed,
+            cached=cached is not None,
+        )
         return {name: float(value.detach()) for name, value in terms.items()}
 
-    @torch.no_grad()
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
         """Return nDCG@10 and pairs in order; each prompt holds as many documents as training may list."""
         most = self._prompt.documents and (self._prompt.documents[1],) * 2
         settings = self._prompt.model_copy(update={"leave_out": 0.0, "documents": most})
         prompts = draw_prompts(settings, lists, random.Random(0))
-        self.module.eval()
         found = [self._scores(item, prompt) for item, prompt in zip(lists, prompts, strict=True)]
-        self.module.train()
         return development_scores(lists, found)
 
     def _scores(self, item: TrainingList, prompt: ListwiseInput) -> NDArray[np.float64]:
@@ -237,8 +232,7 @@ class VectorObjective:
         if self._rank is not None:
             products = by_role[self._rank.vector] @ by_role["document"].T
             own = torch.cat([row[place] for row, place in zip(products, inputs.columns, strict=True)])
-            scores, ranks = padded(own, inputs.lists)
-            term = ranknet(scores, ranks, temperature=self._rank.temperature)
+            term = list_ranknet(own, inputs.lists, self._rank.temperature)
             weighted.append(("ranknet", self._rank.weight, term))
         weighted += self._directions(by_role, inputs)
         total = vectors.new_zeros(())
@@ -270,16 +264,15 @@ def draw_prompts(
     With probability ``leave_out`` the positives are not listed, so that the model must also find
     documents that it has not read; a list that has nothing else keeps them.
     """
-    return [_drawn_prompt(settings, item, draw) for item in lists]
-
-
-def _drawn_prompt(settings: PromptSettings, item: TrainingList, draw: random.Random) -> ListwiseInput:
-    listed = list(range(len(item.documents)))
-    if draw.random() < settings.leave_out:
-        listed = [position for position in listed if position not in item.positives] or listed
-    if settings.documents is not None:
-        listed = listed[: draw.randint(*settings.documents)]
-    return ListwiseInput(item.query, tuple(item.documents[position] for position in listed))
+    prompts = []
+    for item in lists:
+        listed = list(range(len(item.documents)))
+        if draw.random() < settings.leave_out:
+            listed = [position for position in listed if position not in item.positives] or listed
+        if settings.documents is not None:
+            listed = listed[: draw.randint(*settings.documents)]
+        prompts.append(ListwiseInput(item.query, tuple(item.documents[position] for position in listed)))
+    return prompts
 
 
 def _contrast(by_role: dict[str, Tensor], inputs: _Inputs, settings: InfoNCESettings) -> Tensor:

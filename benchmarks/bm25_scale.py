@@ -1,7 +1,7 @@
 """BM25 over synthetic passages as many as asked for: seconds and peak memory, and what MS MARCO's would take.
 
-With --stored N the passages lie in a file as fetched data sets do, and the verbs' two ways through it are
-set side by side: streamed, as they read it, and held in memory.
+With --stored N the passages are in a file as fetched data sets are, and the commands' two ways through it are
+compared: streamed, as they read it, and held in memory.
 
 Passages have 56 words in the mean, as MS MARCO's (log-normal); 29 in 100 are stop words, which leaves 40
 terms to index, and the others follow Zipf's law over three million. They are made while they are indexed,

@@ -143,7 +143,7 @@ def main() -> None:
     plain = with_model(lambda model: model).backbone.model
     for package, make in (("onnxruntime", onnx_models), ("openvino", openvino_models)):
         if importlib.util.find_spec(package) is None:
-            print(f"{package} is not installed and left out")
+            print(f"{package} is not installed: skipped")
             continue
         for name, model in make(plain, arguments.threads).items():
             engines[name] = with_model(lambda _, model=model: model)

@@ -5,9 +5,9 @@ Usage: python benchmarks/e2rank_against_rankgpt.py [--rounds 3] [--threads 2] [-
 
 100 candidates of 128 tokens, window 20, step 10, and exactly 90 generated tokens per window. On a CPU the
 model is SmolLM2-135M. On a GPU it is of Qwen3-0.6B's shape with random weights (the work is the same), and
-the ratios stand beside the paper's 7.3 online and 35 stored (table 12 and 13: one A100, TREC-COVID).
-Beside each ratio stands the one that the token counts allow: prompts and documents at the pace of reading,
-generated tokens at the pace of writing, both measured in the same run on RankGPT's own window.
+the ratios are printed beside the paper's 7.3 online and 35 stored (table 12 and 13: one A100, TREC-COVID).
+Beside each ratio is the upper bound from token counts: prompts and documents at the prefill throughput,
+generated tokens at the decode throughput, both measured in the same run on RankGPT's own window.
 A short try: --candidates 30 --tokens 32 --rounds 1.
 """
 

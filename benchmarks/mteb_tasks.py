@@ -4,7 +4,7 @@ Usage: python benchmarks/mteb_tasks.py [--rounds 3] [--tasks LeeRetrieval] [--th
 
 The model is all-MiniLM-L6-v2, both without stored vectors. Both take turns within a round, so that a busy
 machine slows both alike; printed are medians over rounds, their ratio (above 1: this suite is faster), the
-tokens that went through either model, padding included and left out, and both scores. Unless tasks are
+tokens that went through either model, with and without padding, and both scores. Unless tasks are
 named, they are an STS task, whose texts hardly repeat; a classification of news; and LeeRetrieval, whose
 queries are its documents, so that this suite reads half of the tokens. Three rounds take about a quarter of
 an hour.

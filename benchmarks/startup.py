@@ -1,4 +1,4 @@
-"""Start-up of the command line: `e2rank-eval --help` against importing the libraries that its verbs need."""
+"""Start-up of the command line: `e2rank-eval --help` against importing the libraries that its commands need."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def track(iterable: Iterable[Item], *, description: str, total: int | None = Non
     """Yield from ``iterable``, reporting to standard error how far the work has come.
 
     ``total`` is taken from the iterable's length where it has one. Work that ends within the first
-    interval prints one line at its end when standard error is no terminal.
+    interval prints one line at its end when standard error is not a terminal.
     """
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)

@@ -112,7 +112,7 @@ class Ranking:
     Raises
     ------
     ValueError
-        When ``order`` is no permutation of ``range(len(candidates))``.
+        When ``order`` is not a permutation of ``range(len(candidates))``.
     """
 
     candidates: CandidateList
@@ -122,7 +122,7 @@ class Ranking:
 
     def __post_init__(self) -> None:
         if sorted(self.order) != list(range(len(self.candidates))):
-            raise ValueError(f"ranking of query {self.query_id!r} is no permutation of its candidates")
+            raise ValueError(f"ranking of query {self.query_id!r} is not a permutation of its candidates")
 
     @property
     def query_id(self) -> str:
@@ -147,7 +147,7 @@ class ListwiseInput:
 class Dataset:
     """A test collection: corpus and queries by id, graded judgements, exclusions.
 
-    ``corpus`` may lie on disk (:class:`e2rank_eval.store.corpus.StreamedCorpus`): go through its
+    ``corpus`` may be stored on disk (:class:`e2rank_eval.store.corpus.StreamedCorpus`): go through its
     ``values()``, in which the documents pass one by one.
 
     ``qrels[query_id][document_id]`` is the grade; ``exclusions[query_id]`` are documents that

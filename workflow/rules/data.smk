@@ -32,7 +32,7 @@ rule fetch:
         "e2rank-eval fetch {wildcards.dataset} --config {params.config} 2>&1 | tee {log}"
 
 
-# What lies on this machine or is made here fails for good: no second attempt mends a malformed line.
+# What is on this machine or made here fails for good: a second attempt does not fix a malformed line.
 use rule fetch as prepare with:
     wildcard_constraints:
         dataset="|".join(d for d in CONFIG.datasets if d not in GRAPH.downloaded())

@@ -36,11 +36,11 @@ NOTES = (
     "is named. Difference and p: the mean of the three collections against the full recipe; two-sided "
     "randomisation test stratified by collection, 100,000 permutations; Holm's correction over every test of "
     "the comparison.",
-    "Training: config/train/ablation.yaml, 120 updates each. The full recipe is models/e2rank-minilm. The "
+    "Training: config/train/ablation.yaml, 120 steps each. The full recipe is models/e2rank-minilm. The "
     "setting and the losses' weights were chosen for the full recipe, not for each variant.",
     "Table 6: E2Rank-0.6B's mean over BEIR and its difference from the full model there. Model, data and "
     "collections differ, so no more than the signs of the differences can be compared.",
-    "w/o Stage I has no row of ours: MiniLM stands for Stage I, and training without it would need an "
+    "w/o Stage I has no row of ours: MiniLM takes the place of Stage I, and training without it would need an "
     "encoder pretrained on plain text alone. w/o Listwise in Stage II was not run: documents and plain "
     "queries are frozen here, so that nothing would be left to train.",
     "InfoNCE alone, documents frozen, is the loss of ANCE-PRF (arXiv 2108.13454); base model, data and the "

@@ -1,4 +1,4 @@
-"""Start-up of the command line: `e2rank-eval --help` against importing the libraries that its commands need."""
+"""Start-up of the command line: `e2rank-eval --help` against importing what its commands import."""
 
 from __future__ import annotations
 

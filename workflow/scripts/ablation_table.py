@@ -40,8 +40,8 @@ NOTES = (
     "setting and the losses' weights were chosen for the full recipe, not for each variant.",
     "Table 6: E2Rank-0.6B's mean over BEIR and its difference from the full model there. Model, data and "
     "collections differ, so no more than the signs of the differences can be compared.",
-    "w/o Stage I has no row of ours: MiniLM takes the place of Stage I, and training without it would need an "
-    "encoder pretrained on plain text alone. w/o Listwise in Stage II was not run: documents and plain "
+    "w/o Stage I has no row of ours: MiniLM takes the place of Stage I, and training without it would need "
+    "an encoder pretrained on plain text alone. w/o Listwise in Stage II was not run: documents and plain "
     "queries are frozen here, so that nothing would be left to train.",
     "InfoNCE alone, documents frozen, is the loss of ANCE-PRF (arXiv 2108.13454); base model, data and the "
     "residual are the small recipe's.",

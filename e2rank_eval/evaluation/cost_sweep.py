@@ -6,19 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, islice
 from typing import Literal
 
-import numpy as np
-
 from e2rank_eval.config import CostSweepSettings, E2RankSettings, RerankerSettings
-from e2rank_eval.errors import InputError, QueryError
+from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import machine
-from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.evaluation.samples import Work, mean_tokens, modes_of, time_call
 from e2rank_eval.progress import track
-from e2rank_eval.records import CandidateList, Query, Ranking
+from e2rank_eval.records import CandidateList
 from e2rank_eval.rerankers.base import Reranker
-from e2rank_eval.store.results import CostPoint, ModeName
+from e2rank_eval.store.results import CostPoint
 
 Axis = Literal["candidates", "prompt_documents", "batch"]
-Work = tuple[Query, CandidateList]
 Build = Callable[[RerankerSettings], Reranker]
 
 
@@ -27,10 +24,8 @@ def measure_sweep(
 ) -> list[CostPoint]:
     """Time every point of ``sweep``.
 
-    ``seconds`` are those of one call: one query, or as many as the batch has; tokens are means per
-    query. ``build`` makes the reranker anew for every mode, as what is prepared stays prepared; models
-    must stay loaded in between. Axis ``prompt_documents`` exists for E2Rank with a listwise prompt
-    only, mode ``stored`` for rerankers that store documents.
+    ``build`` makes the reranker anew for every point, as documents encoded ahead stay encoded; models
+    must stay loaded in between. Axis ``prompt_documents`` exists for E2Rank with a listwise prompt only.
 
     Raises
     ------
@@ -40,24 +35,37 @@ def measure_sweep(
         When a query cannot be ranked.
     """
     found = []
-    stores = bool(getattr(build(reranker), "stores_documents", False))
-    modes: tuple[ModeName, ...] = ("online", "stored")
-    for mode in modes:
-        if not (mode in sweep.document_vectors if stores else mode == "online"):
-            continue
+    for mode in modes_of(build(reranker), sweep.document_vectors):
         points = list(_points(reranker, work, sweep))
         for axis, value, settings, calls in track(points, description=f"sweep {name}, {mode}"):
+            if not calls or not calls[0]:
+                raise InputError("no query has a candidate to time", hint="retrieve candidates first")
             model = build(settings)
             if mode == "stored":
                 model.prepare([document for call in calls for _, one in call for document in one.documents])
-            found.append(_timed(model, calls, sweep.warm_up, (axis, value, mode)))
+            for _ in range(sweep.warm_up):
+                time_call(model, calls[0])
+            machine.reset_peak_memory()
+            samples = [time_call(model, call) for call in calls]
+            seconds = tuple(sample.seconds["total"] for sample in samples)
+            found.append(
+                CostPoint(
+                    axis=axis,
+                    value=value,
+                    mode=mode,
+                    seconds=seconds,
+                    queries_per_second=sum(map(len, calls)) / sum(seconds),
+                    peak_memory_bytes=machine.peak_memory_bytes(),
+                    **mean_tokens(samples),
+                )
+            )
     return found
 
 
 def _points(
     reranker: RerankerSettings, work: Sequence[Work], sweep: CostSweepSettings
 ) -> Iterator[tuple[Axis, int, RerankerSettings, list[list[Work]]]]:
-    """(axis, value, the reranker's settings there, calls of one query or more) of every point."""
+    """Yield axis, value, the reranker's settings there and calls of one query or more, for every point."""
     filled = [pair for pair in work if len(pair[1])]
     for depth in sweep.candidates:
         deep = [
@@ -81,7 +89,7 @@ def _points(
 
 
 def _with_prompt_documents(reranker: E2RankSettings, count: int) -> E2RankSettings:
-    """The settings with so many prompt documents, a sliding step being no longer than they are."""
+    """Return the settings with so many prompt documents, and a sliding step no longer than they are."""
     if not count:
         return E2RankSettings(
             family="e2rank",
@@ -91,44 +99,3 @@ def _with_prompt_documents(reranker: E2RankSettings, count: int) -> E2RankSettin
         )
     step = None if reranker.step is None or count < 2 else min(reranker.step, count)
     return reranker.model_copy(update={"prompt_documents": count, "step": step})
-
-
-def _timed(
-    model: Reranker, calls: Sequence[Sequence[Work]], warm_up: int, point: tuple[Axis, int, ModeName]
-) -> CostPoint:
-    axis, value, mode = point
-    if not calls or not calls[0]:
-        raise InputError("no query has a candidate to time", hint="retrieve candidates first")
-    for _ in range(warm_up):
-        _call(model, calls[0])
-    machine.reset_peak_memory()
-    seconds, rankings = [], list[Ranking]()
-    for call in calls:
-        spent, ranked = _call(model, call)
-        seconds.append(spent)
-        rankings += ranked
-    statistics = [ranking.stats for ranking in rankings]
-    return CostPoint(
-        axis=axis,
-        value=value,
-        mode=mode,
-        seconds=tuple(seconds),
-        queries_per_second=len(rankings) / sum(seconds),
-        prompt_tokens=float(np.mean([stats.prompt_tokens for stats in statistics])),
-        document_tokens=float(np.mean([stats.document_tokens for stats in statistics])),
-        output_tokens=float(np.mean([stats.output_tokens for stats in statistics])),
-        peak_memory_bytes=machine.peak_memory_bytes(),
-    )
-
-
-def _call(model: Reranker, call: Sequence[Work]) -> tuple[float, list[Ranking]]:
-    clock = PhaseClock(machine.synchroniser())
-    queries, lists = [query for query, _ in call], [one for _, one in call]
-    try:
-        with clock.phase("total"):
-            rankings = (
-                [model.rank(queries[0], lists[0])] if len(call) == 1 else model.rank_many(queries, lists)
-            )
-    except Exception as error:
-        raise QueryError(queries[0].id, error) from error
-    return clock.seconds["total"], rankings

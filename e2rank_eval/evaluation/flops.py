@@ -1,4 +1,4 @@
-"""Floating-point operations of a query, from the model's configuration, and the rate that a device can do."""
+"""Floating-point operations of a query, from the model's configuration; the rate that a device reaches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from e2rank_eval.config import RerankerSettings
+from e2rank_eval.models.checkpoints import loadable_folder
+from e2rank_eval.models.loading import Models
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import QueryStats
 
 
@@ -24,10 +28,10 @@ class TransformerShape:
     attention_width: int
 
     def forward(self, tokens: float, sequences: float) -> float:
-        """Operations of reading ``tokens`` in so many sequences: 2 per weight and token, 4 per unit of
-        attention width, token and position of its sequence (arXiv 2204.02311, appendix B, forward third).
+        """Return the operations of reading ``tokens`` in so many sequences.
 
-        Sequences are taken to be of one length; of different lengths, attention takes more.
+        2 per weight and token, 4 per unit of attention width, token and position of its sequence
+        (arXiv 2204.02311, appendix B, forward third). Sequences are taken to be of one length; of different lengths, attention takes more.
         """
         if not tokens:
             return 0.0
@@ -35,8 +39,10 @@ class TransformerShape:
         return tokens * (2.0 * self.matmul_parameters + 4.0 * self.attention_width * length)
 
     def generate(self, prompt_tokens: float, output_tokens: float, calls: float) -> float:
-        """Operations of writing ``output_tokens`` after ``calls`` prompts, each token by itself with its
-        keys and values kept: as above, and 2 per weight of the output layer."""
+        """Return the operations of generating ``output_tokens`` after ``calls`` prompts.
+
+        Each token by itself with its keys and values kept: as above, and 2 per weight of the output layer.
+        """
         if not output_tokens:
             return 0.0
         context = (prompt_tokens + output_tokens / 2) / calls
@@ -45,7 +51,7 @@ class TransformerShape:
 
 
 def read_shape(folder: Path) -> TransformerShape | None:
-    """The shape that ``folder/config.json`` describes, counted on a model without any storage.
+    """Return the shape that ``folder/config.json`` describes, counted on a model without any storage.
 
     None for what the formula does not fit: encoder-decoders, mixtures of experts.
     """
@@ -72,7 +78,7 @@ def read_shape(folder: Path) -> TransformerShape | None:
 
 
 def query_flops(shape: TransformerShape, stats: QueryStats, candidates: int) -> float:
-    """An estimate of what ranking one query took: documents by themselves, prompts, and output.
+    """Estimate what ranking one query took: documents by themselves, prompts, and output.
 
     A query's prompts are taken to be of one length, and so are its documents.
     """
@@ -86,8 +92,10 @@ def query_flops(shape: TransformerShape, stats: QueryStats, candidates: int) -> 
 def matmul_rate(
     rows: int, inner: int, columns: int, *, dtype: str = "float32", seconds: float = 0.5
 ) -> float:
-    """Operations per second of [rows, inner] x [inner, columns] on the device that models run on: the best
-    of what fits into ``seconds``, three products at least."""
+    """Measure the operations per second of [rows, inner] x [inner, columns] on the device of the models.
+
+    The best of what fits into ``seconds`` counts, three products at least.
+    """
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -105,3 +113,38 @@ def matmul_rate(
             best = min(best, time.perf_counter() - start) if done else best
             done += 1
     return 2.0 * rows * inner * columns / best
+
+
+_IN_PROCESS = ("sentence-transformers", "transformers", "gguf")
+"""Formats that transformers can run here: without a prefix cache between calls, and not compiled."""
+
+_ROWS = 2048
+"""Of the square product whose rate stands for the device's; larger ones are no faster on a CPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs a timed reranker; ``shape`` and ``matmul_rate`` (operations per second) may be unknown."""
+
+    shape: TransformerShape | None = None
+    matmul_rate: float | None = None
+    in_process: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """Return the fields of the record; None is what only the user's own code or server knows."""
+        known = False if self.in_process else None
+        return {"matmul_rate": self.matmul_rate, "prefix_cache": known, "compiled": known}
+
+
+def engine_of(settings: RerankerSettings, models: Models) -> Engine:
+    """Return the engine of a reranker; its device's rate is measured now, in the model's own dtype."""
+    name = getattr(settings, "model", None)
+    if name is None:
+        return Engine()
+    entry = registered_model(name)
+    if entry.engine != "transformers" or entry.format not in _IN_PROCESS:
+        return Engine()
+    folder = loadable_folder(models.path(name), entry.format)
+    shape = read_shape(folder)
+    rate = matmul_rate(_ROWS, _ROWS, _ROWS, dtype=entry.dtype) if shape else None
+    return Engine(shape, rate, in_process=True)

@@ -12,12 +12,11 @@ from e2rank_eval.config import Configuration, LatencySettings
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.evaluation import machine
 from e2rank_eval.evaluation.cost_sweep import measure_sweep
-from e2rank_eval.evaluation.engine import Engine, engine_of
-from e2rank_eval.evaluation.flops import query_flops
-from e2rank_eval.evaluation.samples import Sample, settled, summarise, time_query
+from e2rank_eval.evaluation.flops import Engine, engine_of, query_flops
+from e2rank_eval.evaluation.samples import Sample, Work, modes_of, settled, summarise, time_call
 from e2rank_eval.models.loading import Models
 from e2rank_eval.progress import track
-from e2rank_eval.records import CandidateList, Document, Query
+from e2rank_eval.records import Document
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.store import layout as places
@@ -28,24 +27,21 @@ from e2rank_eval.store.results import Latency, Mode, ModeName, write_record
 
 CACHED = "document vectors may come from the cache, so that encoding them is not fully counted"
 
-Work = tuple[Query, CandidateList]
 
+def warm_up(model: Reranker, work: Work, most: int) -> list[float]:
+    """Return totals of untimed runs of one query until three in a row agree within 10 %, ``most`` at most.
 
-def warm_up(reranker: Reranker, work: Work, most: int) -> list[float]:
-    """Totals of untimed runs of one query until three in a row agree within 10 %, ``most`` at most.
-
-    One and the same query, since only runs of equal work can be told to agree.
+    One and the same query, since only runs of equal work can agree.
     """
     totals: list[float] = []
     while len(totals) < most and not settled(totals):
-        totals.append(time_query(reranker, *work).seconds["total"])
+        totals.append(time_call(model, [work]).seconds["total"])
     return totals
 
 
 def measure_latency(
-    reranker_factory: Callable[[], Reranker],
-    queries: Sequence[Query],
-    candidate_lists: Sequence[CandidateList],
+    build: Callable[[], Reranker],
+    work: Sequence[Work],
     settings: LatencySettings,
     *,
     reranker: str,
@@ -53,14 +49,13 @@ def measure_latency(
     seed: int,
     engine: Engine | None = None,
 ) -> Latency:
-    """Time ``settings.samples`` queries (all, where there are fewer) one by one and describe the times.
+    """Time ``settings.samples`` queries of ``work`` (all, where there are fewer) one by one.
 
-    ``reranker_factory`` loads the model, which is timed apart; what it builds must hold no cache of
-    its own. In mode ``online`` all work is timed. Mode ``stored`` has the documents encoded ahead by
-    ``prepare`` and times the rest; it exists where the reranker has a true attribute
-    ``stores_documents``. No query is timed twice in a mode. The warm-up query is one that is not
-    timed; where there is no other, a label says so. With ``engine``, each mode has an estimate of the
-    floating-point operations of a query too, and the share of the device's rate that they reach.
+    ``build`` loads the model, which is timed apart; what it builds must hold no cache of its own. In mode
+    ``online`` all work is timed. Mode ``stored`` has the documents encoded ahead and times the rest. No
+    query is timed twice in a mode. The warm-up query is one that is not timed; where there is no other,
+    a label says so. With ``engine``, each mode has an estimate of the floating-point operations of a
+    query too, and the share of the device's rate that they reach.
 
     Raises
     ------
@@ -69,7 +64,7 @@ def measure_latency(
     QueryError
         When a query cannot be ranked.
     """
-    work = [pair for pair in zip(queries, candidate_lists, strict=True) if len(pair[1])]
+    work = [pair for pair in work if len(pair[1])]
     if not work:
         raise InputError(
             f"no query of {settings.dataset!r} has a candidate to time", hint="retrieve candidates first"
@@ -77,24 +72,22 @@ def measure_latency(
     timed, spare = work[: settings.samples], work[settings.samples :]
     rehearsal = spare[0] if spare else timed[-1]
     start = time.perf_counter()
-    model = reranker_factory()
+    model = build()
     load_seconds = time.perf_counter() - start
-    stores = bool(getattr(model, "stores_documents", False))
-    found: dict[ModeName, Mode] = {}
-    # Online goes first: what is prepared stays prepared.
-    modes: tuple[ModeName, ...] = ("online", "stored")
-    for mode in modes:
-        if mode in settings.document_vectors if stores else mode == "online":
-            prepared = _prepare(model, [*timed, rehearsal]) if mode == "stored" else {}
-            machine.reset_peak_memory()
-            name = f"{reranker}, {mode}"
-            times = _mode(model, timed, rehearsal, settings, name, seed, engine)
-            found[mode] = Mode.model_validate(times | prepared)
+    modes: dict[ModeName, Mode] = {}
+    for mode in modes_of(model, settings.document_vectors):
+        found: dict[str, Any] = _prepare(model, [*timed, rehearsal]) if mode == "stored" else {}
+        machine.reset_peak_memory()
+        totals = warm_up(model, rehearsal, settings.warm_up)
+        samples = [time_call(model, [one]) for one in track(timed, description=f"time {reranker}, {mode}")]
+        found |= summarise(samples, seed=seed) | _operations(samples, engine or Engine())
+        found |= {"warm_up": len(totals), "warm_up_agreed": settled(totals)}
+        modes[mode] = Mode(**found, peak_memory_bytes=machine.peak_memory_bytes())
     return Latency(
         dataset=settings.dataset,
         first_stage=settings.first_stage,
         reranker=reranker,
-        modes=found,
+        modes=modes,
         load_seconds=load_seconds,
         device=machine.device_name(),
         threads=threads,
@@ -110,40 +103,14 @@ def _prepare(model: Reranker, work: Sequence[Work]) -> dict[str, Any]:
     return {"prepare_seconds": time.perf_counter() - start, "prepared_documents": len(documents)}
 
 
-def _mode(
-    model: Reranker,
-    timed: Sequence[Work],
-    rehearsal: Work,
-    settings: LatencySettings,
-    name: str,
-    seed: int,
-    engine: Engine | None,
-) -> dict[str, Any]:
-    totals = warm_up(model, rehearsal, settings.warm_up)
-    samples = [time_query(model, *pair) for pair in track(timed, description=f"time {name}")]
-    return (
-        summarise(samples, seed=seed)
-        | _operations(samples, engine)
-        | {
-            "warm_up": len(totals),
-            "warm_up_agreed": settled(totals),
-            "peak_memory_bytes": machine.peak_memory_bytes(),
-        }
-    )
-
-
-def _operations(samples: Sequence[Sample], engine: Engine | None) -> dict[str, Any]:
-    """Mean estimated operations of a query, and their rate as a share of the device's."""
-    if engine is None or engine.shape is None or engine.matmul_rate is None:
+def _operations(samples: Sequence[Sample], engine: Engine) -> dict[str, Any]:
+    """Return the mean estimated operations of a query, and their rate as a share of the device's."""
+    if engine.shape is None or engine.matmul_rate is None:
         return {"flops": None, "peak_share": None}
-    operations = [
-        query_flops(engine.shape, sample.ranking.stats, len(sample.ranking.candidates)) for sample in samples
-    ]
+    rankings = [ranking for sample in samples for ranking in sample.rankings]
+    operations = sum(query_flops(engine.shape, one.stats, len(one.candidates)) for one in rankings)
     seconds = sum(sample.seconds["total"] for sample in samples)
-    return {
-        "flops": sum(operations) / len(operations),
-        "peak_share": sum(operations) / seconds / engine.matmul_rate,
-    }
+    return {"flops": operations / len(rankings), "peak_share": operations / seconds / engine.matmul_rate}
 
 
 def latency(
@@ -170,7 +137,8 @@ def latency(
     settings = configuration.latency[entry]
     names = {"dataset": settings.dataset, "first_stage": settings.first_stage}
     candidates_path = layout.path(places.CANDIDATES, **names)
-    queries, lists = _work(layout, settings.dataset, candidates_path)
+    dataset = read_dataset(layout.path(places.CORPUS, dataset=settings.dataset).parent, settings.dataset)
+    work = list(zip(*read_queries_with_candidates(candidates_path, dataset), strict=True))
     models = models or Models(configuration.cache, threads=configuration.threads, vector_cache=allow_cached)
     if models.keeps_vectors and not allow_cached:
         raise UnavailableError(f"{CACHED}; pass --allow-cached to have this measured and labelled")
@@ -179,13 +147,16 @@ def latency(
     chosen = configuration.rerankers[reranker]
     with machine.alone():
         started = time.time()
-        before = _refuse_or_label(refuse_busy)
+        before = machine.busy_label(machine.load_now(), machine.usable_cores())
+        if before is not None and refuse_busy:
+            raise UnavailableError(
+                f"{before}; wait until it is idle, or omit --refuse-busy to have this labelled"
+            )
         meter = machine.LoadMeter()
         engine = engine_of(chosen, models)
         result = measure_latency(
             lambda: build_reranker(chosen, context),
-            queries,
-            lists,
+            work,
             settings,
             reranker=reranker,
             threads=configuration.threads,
@@ -195,7 +166,6 @@ def latency(
         # Building the model again below would count as loading; it is in memory by now.
         loading = models.load_seconds - loaded
         if settings.sweep is not None:
-            work = list(zip(queries, lists, strict=True))
             points = measure_sweep(
                 lambda one: build_reranker(one, context), chosen, work, settings.sweep, name=reranker
             )
@@ -221,17 +191,3 @@ def latency(
         started=started,
     )
     return artefact
-
-
-def _work(layout: Layout, name: str, candidates_path: Path) -> tuple[list[Query], list[CandidateList]]:
-    dataset = read_dataset(layout.root / "datasets" / name, name)
-    return read_queries_with_candidates(candidates_path, dataset)
-
-
-def _refuse_or_label(refuse_busy: bool) -> str | None:
-    label = machine.busy_label(machine.load_now(), machine.usable_cores())
-    if label is not None and refuse_busy:
-        raise UnavailableError(
-            f"{label}; wait until it is idle, or leave --refuse-busy out to have this labelled"
-        )
-    return label

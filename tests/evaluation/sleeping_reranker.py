@@ -61,6 +61,10 @@ def lists_of(dataset: Dataset) -> list[CandidateList]:
     return [CandidateList(query_id, candidates) for query_id in dataset.queries]
 
 
+def work_of(dataset: Dataset) -> list[tuple[Query, CandidateList]]:
+    return list(zip(dataset.queries.values(), lists_of(dataset), strict=True))
+
+
 def settings(**changes: Any) -> LatencySettings:
     values = {"dataset": "toy", "first_stage": "bm25", "rerankers": ["sleep"], "samples": 4, "warm_up": 5}
     return LatencySettings(**(values | changes))
@@ -69,6 +73,6 @@ def settings(**changes: Any) -> LatencySettings:
 def measure(model: SleepingReranker, queries: int = 6, **changes: Any) -> Latency:
     dataset = collection(queries)
     return latency.measure_latency(
-        lambda: model, list(dataset.queries.values()), lists_of(dataset), settings(**changes),
+        lambda: model, work_of(dataset), settings(**changes),
         reranker="sleep", threads=1, seed=13,
     )  # fmt: skip

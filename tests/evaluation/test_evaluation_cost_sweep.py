@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sleeping_reranker import SleepingReranker, collection, lists_of
+from sleeping_reranker import SleepingReranker, collection, work_of
 
 from e2rank_eval.config import Configuration, CostSweepSettings, E2RankSettings
 from e2rank_eval.errors import InputError
@@ -29,7 +29,7 @@ def test_a_sweep_times_every_point_on_as_many_candidates_and_queries(
     model.rank = lambda query, candidates: rank_many([query], [candidates])[0]  # type: ignore[method-assign]
     model.rank_many = rank_many  # type: ignore[method-assign]
     dataset = collection(3)
-    work = list(zip(dataset.queries.values(), lists_of(dataset), strict=True))
+    work = work_of(dataset)
     sweep = CostSweepSettings(candidates=[1, 3], prompt_documents=[0], batch=[2], samples=2, warm_up=1)
     custom = stored[0].rerankers["sleep"]
     rows = cost_sweep.measure_sweep(lambda _: model, custom, work, sweep, name="sleep")
@@ -45,7 +45,7 @@ def test_a_sweep_times_every_point_on_as_many_candidates_and_queries(
 
 def test_a_sweep_deeper_than_any_list_is_refused(stored: tuple[Configuration, Layout]) -> None:
     dataset = collection(2)
-    work = list(zip(dataset.queries.values(), lists_of(dataset), strict=True))
+    work = work_of(dataset)
     custom = stored[0].rerankers["sleep"]
     with pytest.raises(InputError, match=r"no query has 4 candidates.*lower it to 3"):
         cost_sweep.measure_sweep(
@@ -55,7 +55,7 @@ def test_a_sweep_deeper_than_any_list_is_refused(stored: tuple[Configuration, La
 
 def test_e2rank_is_swept_over_prompt_documents_with_none_as_the_plain_query() -> None:
     dataset = collection(2)
-    work = list(zip(dataset.queries.values(), lists_of(dataset), strict=True))
+    work = work_of(dataset)
     built: list[tuple[str, int]] = []
 
     def build_one(settings: Any) -> SleepingReranker:
@@ -73,7 +73,7 @@ def test_e2rank_is_swept_over_prompt_documents_with_none_as_the_plain_query() ->
 
 @pytest.mark.parametrize(("changes", "problem"), [
     ({}, "needs candidates, prompt_documents or batch"),
-    ({"candidates": [10, 5]}, "in rising order"),
+    ({"candidates": [10, 5]}, "in ascending order"),
     ({"batch": [2, 2]}, "each point once"),
     ({"candidates": [0]}, "greater than or equal to 1"),
 ])  # fmt: skip

@@ -9,7 +9,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel, Qwen3Config, T5Config
 
+from e2rank_eval.config import IdentitySettings, ListwiseSettings
+from e2rank_eval.evaluation import flops
 from e2rank_eval.evaluation.flops import TransformerShape, matmul_rate, query_flops, read_shape
+from e2rank_eval.models.loading import Models
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import QueryStats
 
 QWEN3 = Qwen3Config(
@@ -61,3 +65,17 @@ def test_the_rate_of_a_product_is_one_that_a_machine_can_have() -> None:
 def test_twice_as_many_equal_sequences_take_twice_as_much(tokens: int, ratio: float) -> None:
     shape = TransformerShape(100, 50, 3)
     assert shape.forward(2 * tokens, 2) == ratio * shape.forward(tokens, 1)
+
+
+def test_an_engine_of_its_own_leaves_cache_and_compilation_unknown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    served = registered_model("smollm2-135m-instruct-q4").model_copy(update={"engine": "llama.cpp"})
+    monkeypatch.setattr(flops, "registered_model", {"smollm2-135m-instruct-q4": served}.__getitem__)
+    settings = ListwiseSettings(family="listwise", model="smollm2-135m-instruct-q4")
+    found = flops.engine_of(settings, Models(tmp_path, threads=1))
+    assert found.record() == {"matmul_rate": None, "prefix_cache": None, "compiled": None}
+
+
+def test_a_reranker_without_a_model_has_no_engine(tmp_path: Path) -> None:
+    assert flops.engine_of(IdentitySettings(family="identity"), Models(tmp_path, threads=1)) == flops.Engine()

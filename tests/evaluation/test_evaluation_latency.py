@@ -8,13 +8,12 @@ import time
 from typing import Any
 
 import pytest
-from sleeping_reranker import ENCODE, PROMPT, SleepingReranker, collection, lists_of, measure, settings
+from sleeping_reranker import ENCODE, PROMPT, SleepingReranker, collection, measure, settings, work_of
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError, QueryError, UnavailableError
 from e2rank_eval.evaluation import latency, machine, samples
-from e2rank_eval.evaluation.engine import Engine
-from e2rank_eval.evaluation.flops import TransformerShape
+from e2rank_eval.evaluation.flops import Engine, TransformerShape
 from e2rank_eval.models.loading import Models
 from e2rank_eval.models.timing import TOKENISATION, part
 from e2rank_eval.records import CandidateList, Query, Ranking
@@ -111,8 +110,7 @@ def test_queries_without_candidates_are_not_timed() -> None:
     with pytest.raises(InputError, match="no query of 'toy' has a candidate"):
         latency.measure_latency(
             SleepingReranker,
-            list(dataset.queries.values()),
-            lists,
+            list(zip(dataset.queries.values(), lists, strict=True)),
             settings(),
             reranker="sleep",
             threads=1,
@@ -204,7 +202,7 @@ def test_operations_are_set_against_the_rate_of_the_device() -> None:
     dataset = collection(6)
     engine = Engine(TransformerShape(1000, 10, 0), matmul_rate=1e6, in_process=True)
     found = latency.measure_latency(
-        SleepingReranker, list(dataset.queries.values()), lists_of(dataset), settings(),
+        SleepingReranker, work_of(dataset), settings(),
         reranker="sleep", threads=1, seed=13, engine=engine,
     ).modes["online"]  # fmt: skip
     # 10 prompt tokens, 7 of documents and 1 written, which goes through the output layer too.

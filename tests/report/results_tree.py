@@ -314,7 +314,7 @@ def _mode(dataset: Dataset, lists: Sequence[CandidateList], reranker: str, mode:
             if mode == "online":
                 phases["documents"] = total - listwise - 0.0004
             total = sum(phases.values())
-        samples.append(Sample(_ranking(dataset, candidates, reranker), phases | {"total": total}))
+        samples.append(Sample([_ranking(dataset, candidates, reranker)], phases | {"total": total}))
     warm_up = [1.3, 1.02, 1.0, 1.01] if reranker != "rankgpt" else [14.0, 12.0]
     return summarise(samples, seed=13) | {
         "warm_up": len(warm_up),

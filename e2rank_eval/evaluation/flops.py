@@ -31,7 +31,8 @@ class TransformerShape:
         """Return the operations of reading ``tokens`` in so many sequences.
 
         2 per weight and token, 4 per unit of attention width, token and position of its sequence
-        (arXiv 2204.02311, appendix B, forward third). Sequences are taken to be of one length; of different lengths, attention takes more.
+        (arXiv 2204.02311, appendix B, forward third).
+        Sequences are taken to be of one length; of different lengths, attention takes more.
         """
         if not tokens:
             return 0.0

@@ -47,7 +47,7 @@ check: $(STAMP) ## formatting, types, layers, workflow lint
 	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
-	$(BIN)/python -m e2rank_eval.report.notebooks check notebooks
+	$(BIN)/python workflow/scripts/notebooks.py check notebooks
 
 bench: $(STAMP) ## side-by-side measurements, each printing ratios
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
@@ -55,10 +55,10 @@ bench: $(STAMP) ## side-by-side measurements, each printing ratios
 notebooks: $(STAMP) ## execute the notebooks on the demo's results
 	@test -e results/demo/config.yaml || { echo "results/demo is missing; run make demo first"; exit 1; }
 	@mkdir -p results/demo/notebooks
-	$(BIN)/python -m e2rank_eval.report.notebooks run notebooks results/demo/notebooks
+	$(BIN)/python workflow/scripts/notebooks.py run notebooks results/demo/notebooks
 
 notebooks-strip: $(STAMP) ## take outputs out of the notebooks, as they are committed
-	$(BIN)/python -m e2rank_eval.report.notebooks strip notebooks
+	$(BIN)/python workflow/scripts/notebooks.py strip notebooks
 
 clean: ## remove results and the workflow's state; downloads and finished shards stay in cache/
 	rm -rf results/demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Set
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
 from e2rank_eval.config import Configuration, read_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.paper.grid import TaskSource, sources
 from e2rank_eval.report.names import HEADLINE
 from e2rank_eval.report.outputs import RunKey
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_queries
-from e2rank_eval.store.files import read_json, read_jsonl
+from e2rank_eval.store.files import read_jsonl
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import manifest_path
 from e2rank_eval.store.results import (
@@ -92,10 +92,6 @@ class Results:
     def mteb(self, entry: str, system: str) -> MtebRecord:
         return self._record(self.layout.path(places.MTEB_RECORD, entry=entry, system=system), MtebRecord)
 
-    def mteb_result(self, path: Path) -> Any:
-        """A result file of mteb's own, as it has it."""
-        return self._once(path, read_json)
-
     def statistics(self, run: RunKey) -> dict[str, dict[str, Any]]:
         """Return the statistics rows by query id."""
         path = self.path(places.STATISTICS, run)
@@ -160,15 +156,16 @@ class Results:
 
     def run_keys(self) -> list[RunKey]:
         """Return every run that is shown, in the configuration's order; of the paper's those stored."""
+        configuration = self.configuration
         found: dict[RunKey, None] = {}
-        for section, name, first_stage, rerankers in self.configuration.uses():
-            entry = getattr(self.configuration, section)[name]
+        for section, name, first_stage, rerankers in configuration.uses():
+            entry = getattr(configuration, section)[name]
             datasets = [entry.dataset] if section == "latency" else entry.datasets
             found |= dict.fromkeys((d, first_stage, r) for d in datasets for r in rerankers)
-        for name in self.configuration.artefacts:
-            shown = (one for one in sources(self.configuration, name) if not isinstance(one, TaskSource))
-            keys = (one.key for one in shown if one.dataset)
-            found |= dict.fromkeys(key for key in keys if self.path(places.METRICS, key).exists())
+        if configuration.artefacts:
+            names = product(configuration.datasets, configuration.first_stages, configuration.rerankers)
+            selected = (key for key in names if configuration.selects(key[1], key[2]))
+            found |= dict.fromkeys(key for key in selected if self.path(places.METRICS, key).exists())
         return list(found)
 
     def datasets(self) -> list[str]:

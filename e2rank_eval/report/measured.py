@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from e2rank_eval.datasets.sources.kinds import HubSource
-from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.significance import bootstrap_interval
-from e2rank_eval.models.registry import registered_model
 from e2rank_eval.paper.grid import GridCell, LatencySource, RunSource, Source, TaskSource, entry_of
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.names import HEADLINE
@@ -19,7 +16,7 @@ _PERCENT = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SourceValue:
     """One source's value in the table's unit; ``per_query`` is None where none is stored."""
 
     value: float
@@ -65,12 +62,12 @@ class Measurements:
         low, high = bootstrap_interval(ordered, seed=self._results.configuration.seed)
         return Measured(value, (low, high), strata)
 
-    def part(self, source: Source) -> Part | None:
+    def part(self, source: Source) -> SourceValue | None:
         if isinstance(source, RunSource):
             return self._run(source)
         return self._latency(source) if isinstance(source, LatencySource) else self._task(source)
 
-    def _run(self, source: RunSource) -> Part | None:
+    def _run(self, source: RunSource) -> SourceValue | None:
         if source.dataset and self._results.path(places.METRICS, source.key).exists():
             return _quality(self._results.metrics(source.key))
         if source.published_run is not None:
@@ -79,64 +76,33 @@ class Measurements:
                 return _quality(self._results.published_run(source.published_run))
         return None
 
-    def _latency(self, source: LatencySource) -> Part | None:
+    def _latency(self, source: LatencySource) -> SourceValue | None:
         if not self._results.path(places.LATENCY, source.key).exists():
             return None
         modes = self._results.latency(source.key).modes
         mode = modes.get("online") or next(iter(modes.values()))
         seconds = mode.seconds
         if source.phase == "total":
-            return Part(mode.mean, mode.interval)
+            return SourceValue(mode.mean, mode.interval)
         documents = _mean(seconds.get("documents", ()))
-        return Part(documents if source.phase == "documents" else mode.mean - documents)
+        return SourceValue(documents if source.phase == "documents" else mode.mean - documents)
 
-    def _task(self, source: TaskSource) -> Part | None:
-        """A task's main score: as the record of its mteb entry has it, else as mteb's own result file has."""
-        configuration, layout = self._results.configuration, self._results.layout
-        entry = entry_of(configuration, source)
-        if entry is None or not layout.path(places.MTEB_RECORD, entry=entry, system=source.model).exists():
-            return self._result_file(source)
+    def _task(self, source: TaskSource) -> SourceValue | None:
+        """A task's main score, as the record of its mteb entry has it."""
+        entry = entry_of(self._results.configuration, source)
+        if entry is None:
+            return None
+        if not self._results.layout.path(places.MTEB_RECORD, entry=entry, system=source.model).exists():
+            return None
         scores = {one.task: one.score for one in self._results.mteb(entry, source.model).tasks}
         score = scores.get(source.task)
-        return None if score is None else Part(score)
-
-    def _result_file(self, source: TaskSource) -> Part | None:
-        """The mean of the main scores of a task's splits and subsets."""
-        folder = self._results.layout.path(places.MTEB) / "results"
-        names = {source.model, *_repositories(source.model)}
-        paths = sorted(
-            path
-            for path in folder.glob(f"*/*/{source.task}.json")
-            if path.parent.parent.name.split("__")[-1] in names or path.parent.parent.name in names
-        )
-        if not paths:
-            return None
-        if len(paths) > 1:
-            raise InputError(
-                f"results of {source.task} for {len(paths)} revisions of {source.model}", path=paths[1],
-                hint="keep the folder of one revision",
-            )  # fmt: skip
-        try:
-            splits = self._results.mteb_result(paths[0])["scores"]
-            scores = [float(row["main_score"]) for rows in splits.values() for row in rows]
-            return Part(_PERCENT * sum(scores) / len(scores))
-        except (KeyError, TypeError, AttributeError, ValueError, ZeroDivisionError) as error:
-            raise InputError(
-                f"no result file of mteb ({type(error).__name__}: {error})", path=paths[0],
-                hint="evaluate the task again",
-            ) from error  # fmt: skip
+        return None if score is None else SourceValue(score)
 
 
-def _quality(metrics: Metrics) -> Part:
+def _quality(metrics: Metrics) -> SourceValue:
     low, high = metrics.interval[HEADLINE]
     values = {query: _PERCENT * value for query, value in metrics.per_query[HEADLINE].items()}
-    return Part(_PERCENT * metrics.mean[HEADLINE], (_PERCENT * low, _PERCENT * high), values)
-
-
-def _repositories(model: str) -> list[str]:
-    """Folder names that mteb gives a model by its hub repository."""
-    sources = registered_model(model).sources
-    return [one.repository.replace("/", "__") for one in sources if isinstance(one, HubSource)]
+    return SourceValue(_PERCENT * metrics.mean[HEADLINE], (_PERCENT * low, _PERCENT * high), values)
 
 
 def _mean(values: Sequence[float]) -> float:

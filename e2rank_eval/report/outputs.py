@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.registry import Registry
@@ -55,6 +56,39 @@ class Shown(Generic[T]):
 class Outputs(Registry[Output[T]]):
     """All kinds of tables, or all kinds of figures, by name."""
 
+    def register(
+        self,
+        name: str,
+        section: str,
+        pattern: str,
+        inputs: Callable[[Configuration, str], Iterable[str]],
+        *,
+        among: Callable[[Any], bool] = lambda entry: True,  # noqa: ARG005 - every entry
+    ) -> Callable[[Callable[[Results, str], T]], Callable[[Results, str], T]]:
+        """Register the decorated builder as the kind ``name``, for every entry of ``section``.
+
+        The first paragraph of its docstring is the caption.
+
+        ``pattern`` makes the id of the entry's name; entries that ``among`` refuses have none. A figure that
+        the configuration declares as of this kind, with ``of`` an entry, has its own name as its id.
+        """
+
+        def ids(configuration: Configuration) -> dict[str, str]:
+            entries = getattr(configuration, section).items()
+            own = {pattern.format(entry): entry for entry, one in entries if among(one)}
+            if section == "artefacts":
+                return own
+            declared = configuration.artefacts.items()
+            return own | {n: str(getattr(one, "of", "")) for n, one in declared if _is_of(one, name)}
+
+        def decorate(build: Callable[[Results, str], T]) -> Callable[[Results, str], T]:
+            documented = inspect.getdoc(getattr(build, "func", build)) or ""
+            caption = " ".join(documented.partition("\n\n")[0].split())
+            self.add(name, Output(section, ids, inputs, build, caption))
+            return build
+
+        return decorate
+
     def shown(self, configuration: Configuration) -> dict[str, Shown[T]]:
         """Return everything that the configuration asks for, by id.
 
@@ -85,6 +119,10 @@ class Outputs(Registry[Output[T]]):
             raise InputError(f"no {self.kind} named {identifier!r}", hint=f"known: {', '.join(known)}")
         shown = known[identifier]
         return replace(shown.kind.build(results, shown.entry), id=identifier)
+
+
+def _is_of(artefact: Any, kind: str) -> bool:
+    return getattr(artefact, "figure", None) == kind
 
 
 def run_files(

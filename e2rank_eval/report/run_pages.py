@@ -10,7 +10,6 @@ from typing import Any
 from e2rank_eval.config import E2RankSettings
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.html import PAGED_SCRIPTS, Page, embed, to_paged
-from e2rank_eval.report.latencies import MODE_LABELS, conditions
 from e2rank_eval.report.names import (
     HEADLINE,
     QUERIES_A_PAGE,
@@ -28,7 +27,7 @@ from e2rank_eval.report.table import Cell, Column, Table, number, percent
 from e2rank_eval.report.tables.comparison import repairs
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import canonical_json
-from e2rank_eval.store.results import Latency, Metrics
+from e2rank_eval.store.results import Metrics
 
 _EFFORT = ("calls", "prompt_tokens", "document_tokens", "output_tokens", "prompt_documents",
            "truncated_documents")  # fmt: skip
@@ -79,7 +78,6 @@ def _run_page(results: Results, key: RunKey) -> Page:
             "failed, in first-stage order": len(metrics.failed),
             "tied documents": metrics.ties,
         },
-        "latency": _latency(results.latency(key)) if timed else None,
         "queries": to_paged(queries_table(results, key), root=to_root(place)),
         "provenance": [provenance(results, step, results.path(p, key)) for step, p in steps.items()],
     }
@@ -125,21 +123,6 @@ def _effort(results: Results, key: RunKey) -> Table:
     rows = [(name, total, total / max(1, len(statistics))) for name, total in totals.items()]
     columns = ("effort", ("total", "count"), ("per query", "number"))
     return Table.of("effort", "What ranking took", columns, rows)
-
-
-def _latency(latency: Latency) -> Table:
-    """Return percentiles of every phase and of the total, in both modes."""
-    rows, notes = [], conditions([latency])
-    for name, mode in latency.modes.items():
-        for phase in [*(p for p in mode.percentiles if p != "total"), "total"]:
-            times = [mode.percentiles[phase][p] for p in ("p50", "p90", "p99")]
-            cells = [None if seconds is None else 1000 * seconds for seconds in times]
-            rows.append((phase, MODE_LABELS[name], mode.samples, *cells))
-        agreed = "the last three agreed" if mode.warm_up_agreed else "the last three did not agree"
-        notes.append(f"Warm-up: {mode.warm_up} runs, {agreed} within 10 %.")
-    percentiles = (Column(f"{p} ms", "milliseconds") for p in ("p50", "p90", "p99"))
-    columns = (Column("phase"), Column("document vectors"), Column("samples", "count"), *percentiles)
-    return Table.of("latency", "Latency by phase", columns, rows, dict.fromkeys(notes))
 
 
 def queries_table(results: Results, key: RunKey) -> Table:

@@ -95,7 +95,6 @@ def navigation(configuration: Configuration) -> list[tuple[str, str]]:
         ("index.html", "Overview"): True,
         ("paper.html", "The paper's tables"): bool(configuration.artefacts),
         ("mteb.html", "MTEB"): bool(configuration.mteb),
-        ("matrix.html", "Matrix"): True,
         ("leaderboard.html", "Leaderboard"): True,
         ("audit.html", "Audit of the paper"): True,
     }

@@ -15,14 +15,7 @@ from e2rank_eval.report.latencies import conditions
 from e2rank_eval.report.leaderboard import FOLDER, leaderboard_table
 from e2rank_eval.report.names import comparison_page, dataset_page, full_name, is_untrained, label
 from e2rank_eval.report.run_pages import interval_text, provenance, signed
-from e2rank_eval.report.site_tables import (
-    change_matrix,
-    dataset_tables,
-    datasets_table,
-    runs_table,
-    score_matrix,
-    systems_table,
-)
+from e2rank_eval.report.site_tables import dataset_tables, datasets_table, systems_table
 from e2rank_eval.report.table import Table, number
 from e2rank_eval.report.tables import build_table
 from e2rank_eval.report.tables.comparison import significant
@@ -47,7 +40,6 @@ def overview_page(results: Results) -> Iterator[Page]:
         "figures": _figures(results, declared=False),
         "datasets": datasets_table(results),
         "systems": systems_table(results),
-        "runs": runs_table(results),
     }
     yield Page("index.html", "index.html", context)
 
@@ -137,12 +129,7 @@ def dataset_pages(results: Results) -> Iterator[Page]:
 
 
 def list_pages(results: Results) -> Iterator[Page]:
-    """Yield the matrix, the leaderboard, and the audit of the paper's printed numbers."""
-    scores, changes = score_matrix(results), change_matrix(results)
-    captions = ("Means over all judged queries", "Reranked minus first stage")
-    datasets = [column.heading for column in scores.columns[2:]]
-    tables = list(zip((scores, changes), captions, strict=True))
-    yield Page("matrix.html", "matrix.html", {"tables": tables, "datasets": datasets}, ("filter.js",))
+    """Yield the leaderboard, and the audit of the paper's printed numbers."""
     yield Page("leaderboard.html", "leaderboard.html", {"one": leaderboard_table(results), "folder": FOLDER})
     audits = list(_audit_tables())
     count = sum(len(one.rows) for one in audits)

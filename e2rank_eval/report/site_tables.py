@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from e2rank_eval.config import RerankerSettings
@@ -12,15 +9,11 @@ from e2rank_eval.models.registry import registered_model
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.latencies import system_cell
 from e2rank_eval.report.names import (
-    HEADLINE,
     UNTRAINED_NOTE,
     dataset_page,
-    first_stage_label,
     is_untrained,
-    run_page,
 )
-from e2rank_eval.report.outputs import RunKey
-from e2rank_eval.report.table import Cell, Column, Kind, Table, percent, ranked
+from e2rank_eval.report.table import Cell, Kind, Table
 from e2rank_eval.store.results import DatasetDescription
 
 _INTERVAL = "In brackets the bootstrap 95 % interval."
@@ -65,10 +58,7 @@ def dataset_tables(found: DatasetDescription) -> list[Table]:
         "judgements per query": counted.judgements_per_query,
     }
     lengths = [(what, one.min, one.median, one.mean, one.max) for what, one in spreads.items()]
-    grades = [
-        (grade, count, Cell(100 * count / found.judgements, heat=count / found.judgements))
-        for grade, count in counted.grades.items()
-    ]
+    grades = [(grade, n, 100 * n / found.judgements) for grade, n in counted.grades.items()]
     ends: tuple[tuple[str, Kind], ...] = (
         ("least", "count"), ("median", "number"), ("mean", "number"), ("greatest", "count"),
     )  # fmt: skip
@@ -100,81 +90,3 @@ def _differing(settings: RerankerSettings) -> str:
     values: dict[str, Any] = settings.model_dump(mode="json", exclude_defaults=True)
     shown = {k: v for k, v in values.items() if k not in ("family", "label", "model")}
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shown.items())
-
-
-def runs_table(results: Results) -> Table:
-    """Return every run of the configuration, linked to its page."""
-    rows = []
-    for key in results.run_keys():
-        metrics = results.metrics(key)
-        score = percent(metrics.mean[HEADLINE], metrics.interval[HEADLINE], link=run_page(key))
-        stage = first_stage_label(results.configuration, key[1])
-        name = Cell(key[2], link=run_page(key))
-        rows.append((key[0], stage, system_cell(results, key[2]), metrics.queries.qrels, score, name))
-    columns = (
-        "data set", "first stage", "system", ("queries", "count"), (f"{HEADLINE} × 100", "score"), "run",
-    )  # fmt: skip
-    return Table.of("runs", "Every run", columns, rows, groups=[key[0] for key in results.run_keys()])
-
-
-def score_matrix(results: Results) -> Table:
-    """Return nDCG@10 x 100 by system and collection, tinted from a column's lowest value to its highest."""
-
-    def value(key: RunKey) -> Cell:
-        metrics = results.metrics(key)
-        return percent(metrics.mean[HEADLINE], metrics.interval[HEADLINE], link=run_page(key))
-
-    def share(one: float, values: list[float]) -> float:
-        low, high = min(values), max(values)
-        return (one - low) / (high - low) if high > low else 0.0
-
-    notes = (
-        f"{_INTERVAL} The tint goes from a column's lowest value to its highest. "
-        "Bold: best on the same candidates; underlined: second best.",
-    )
-    return ranked(_matrix(results, "matrix", f"{HEADLINE} × 100", "score", value, share, notes))
-
-
-def change_matrix(results: Results) -> Table:
-    """Return the change of nDCG@10 x 100 against the candidates as the first stage ordered them."""
-
-    def value(key: RunKey) -> Cell:
-        before = results.first_stage(key[0], key[1])
-        change = results.metrics(key).mean[HEADLINE] - math.fsum(before.values()) / len(before)
-        # Two sums of the same values may differ by rounding, which would print as -0.00.
-        return percent(round(change, 12) + 0.0, link=run_page(key))
-
-    def share(one: float, values: list[float]) -> float:
-        largest = max(map(abs, values))
-        return one / largest if largest else 0.0
-
-    title = f"Change of {HEADLINE} × 100 by reranking"
-    notes = ("Against the same candidates in the first stage's order. Tests are with the comparisons.",)
-    return _matrix(results, "matrix-change", title, "difference", value, share, notes)
-
-
-def _matrix(
-    results: Results, identifier: str, title: str, kind: Kind, value: Callable[[RunKey], Cell],
-    share: Callable[[float, list[float]], float], notes: tuple[str, ...],
-) -> Table:  # fmt: skip
-    """Return systems by collections; ``share`` is a cell's heat among the values of its column."""
-    configuration, runs = results.configuration, results.run_keys()
-    datasets = list(dict.fromkeys(key[0] for key in runs))
-    pairs = dict.fromkeys((stage, reranker) for _, stage, reranker in runs)
-    systems = sorted(pairs, key=lambda pair: list(configuration.first_stages).index(pair[0]))
-    cells = {key: value(key) for key in runs}
-    columns = [Column("system"), Column("first stage")]
-    for dataset in datasets:
-        own = [key for key in runs if key[0] == dataset]
-        values = [float(cells[key].value or 0) for key in own]
-        cells |= {k: replace(cells[k], heat=share(v, values)) for k, v in zip(own, values, strict=True)}
-        columns.append(Column(dataset, kind, results.metrics(own[0]).queries.qrels, ranked=kind == "score"))
-    rows = [
-        (
-            system_cell(results, reranker),
-            first_stage_label(configuration, stage),
-            *(cells.get((dataset, stage, reranker)) for dataset in datasets),
-        )
-        for stage, reranker in systems
-    ]
-    return Table.of(identifier, title, columns, rows, notes, [stage for stage, _ in systems])

@@ -34,7 +34,7 @@ class Cell:
     """``value`` in the unit of its column's kind; None is a value that is not known.
 
     ``tags`` are words that must accompany the name (untrained); ``letter`` marks a baseline. ``link`` is a
-    page, with a fragment if any, below the site's root. ``heat``, from -1 to 1, tints the cell in HTML.
+    page, with a fragment if any, below the site's root.
     """
 
     value: str | float | None
@@ -44,7 +44,6 @@ class Cell:
     link: str = ""
     tags: tuple[str, ...] = ()
     letter: str = ""
-    heat: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,66 +92,13 @@ def test_missing_values_come_last_whatever_the_order(page: Browser, site: Path) 
 
 
 def test_clicking_a_heading_sorts_and_a_third_click_restores(page: Browser, site: Path) -> None:
-    page.open((site / "matrix.html").as_uri())
-    original = _column(page, "matrix", 2)
-    known = sorted(float(value) for value in original if value)
-    rest = [""] * (len(original) - len(known))
-    button = "table[data-table=matrix] th:nth-child(3) button"
-    for expected in ([*map(repr, reversed(known)), *rest], [*map(repr, known), *rest], original):
+    page.open((site / "leaderboard.html").as_uri())
+    original = _column(page, "leaderboard", 4)
+    known = sorted(map(float, original))
+    button = "table[data-table=leaderboard] th:nth-child(5) button"
+    for expected in ([*map(repr, reversed(known))], [*map(repr, known)], original):
         page.click(button)
-        assert _column(page, "matrix", 2) == expected
-
-
-def test_the_matrix_is_filtered_by_words_and_by_collection(page: Browser, site: Path) -> None:
-    page.open((site / "matrix.html").as_uri())
-    shown = (
-        "[...document.querySelector('table[data-table=matrix]').tBodies[0].rows]"
-        ".filter((row) => row.offsetParent).map((row) => row.cells[0].textContent)"
-    )
-    everything = page.value(shown)
-    page.type("#filter-words", "RANKGPT top")
-    assert page.value(shown) == ["RankGPT-style (SmolLM2-135M)"]
-    assert page.value("document.getElementById('status').textContent") == f"1 of {len(everything)} systems"
-    headings = (
-        "[...document.querySelector('table[data-table=matrix-change]').tHead.rows[0].cells]"
-        ".filter((cell) => cell.offsetParent).map((cell) => cell.querySelector('.heading').textContent)"
-    )
-    assert page.value(headings) == ["system", "first stage", "news", "code", "code-8"]
-    page.click("input[value=news]")
-    assert page.value(headings) == ["system", "first stage", "code", "code-8"]
-
-
-def test_heat_follows_the_values_of_a_column(page: Browser, site: Path) -> None:
-    page.open((site / "matrix.html").as_uri())
-    cells = page.value(
-        "[...document.querySelectorAll('table[data-table=matrix] tbody td:nth-child(3)')]"
-        ".filter((cell) => cell.dataset.value)"
-        ".map((cell) => [Number(cell.dataset.value), Number(cell.style.getPropertyValue('--heat'))])"
-    )
-    heats = [heat for _, heat in sorted(cells)]
-    assert heats == sorted(heats)
-    assert (heats[0], heats[-1]) == (0, 1)
-
-
-def test_a_mark_of_the_frontier_tells_by_mouse_and_by_keyboard(
-    page: Browser, site: Path, stored: Results
-) -> None:
-    page.open((site / "index.html").as_uri())
-    marks = page.value(
-        "[...document.querySelectorAll('#figure-frontier-minilm a.point')].map((a) => a.dataset.lines)"
-    )
-    assert len(marks) == 3 * 2
-    tip = "document.querySelector('#figure-frontier-minilm .tip')"
-    page.value("document.querySelector('#figure-frontier-minilm a.point').focus()")
-    assert page.value(f"{tip}.innerText.trim().split(/\\n+/)") == marks[0].split("\n")
-    quality = 100 * stored.metrics(("code", "bm25", "query-only")).mean["nDCG@10"]
-    assert f"{quality:.2f}" in marks[0]
-    page.press("Escape")
-    assert page.value(f"{tip}.hidden") is True
-    page.press("Tab")
-    assert page.value(f"{tip}.innerText.includes({json.dumps(marks[1].splitlines()[0])})")
-    page.press("Enter")
-    page.until("location.href.endsWith('runs/code/bm25/query-only.html#latency')")
+        assert _column(page, "leaderboard", 4) == expected
 
 
 def test_a_query_shows_its_candidates_before_and_after(page: Browser, site: Path, stored: Results) -> None:
@@ -206,7 +153,7 @@ def test_a_closed_collection_shows_ids_and_scores_alone(page: Browser, site: Pat
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize(
-    "place", ["index.html", "matrix.html", "audit.html", "runs/code/bm25/e2rank.html", QUERIES]
+    "place", ["index.html", "leaderboard.html", "audit.html", "runs/code/bm25/e2rank.html", QUERIES]
 )
 def test_no_page_is_wider_than_its_screen(page: Browser, site: Path, place: str, width: int) -> None:
     page.screen(width, 900)

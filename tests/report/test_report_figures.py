@@ -9,7 +9,6 @@ import random
 import re
 import xml.etree.ElementTree as ElementTree
 
-import numpy as np
 import pytest
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -18,7 +17,6 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.drawing import csv_text, image_bytes, new_figure, style
 from e2rank_eval.report.figures import FIGURES, build_figure, write_figure
-from e2rank_eval.report.figures.growth import fit_growth
 from e2rank_eval.report.html import inline_svg
 from e2rank_eval.report.label_placement import Label, place_labels
 from e2rank_eval.store import layout as places
@@ -85,32 +83,17 @@ def test_the_sweep_runs_along_the_number_of_prompt_documents(stored: Results) ->
         assert float(row["low"]) < float(row["ndcg10"]) < float(row["high"])
 
 
-def test_growth_is_fitted_along_every_depth(stored: Results) -> None:
+def test_growth_is_the_median_along_every_depth(stored: Results) -> None:
     rows = _data(stored, "growth-one-base-model")
     candidates = [row for row in rows if row["axis"] == "candidates"]
     curves = [("e2rank", "online"), ("e2rank", "stored"), ("e2rank-smollm2", "online"),
               ("e2rank-smollm2", "stored"), ("rankgpt", "online")]  # fmt: skip
     assert [(row["reranker"], row["documents"]) for row in candidates[::3]] == curves
     assert [int(row["value"]) for row in candidates[:3]] == [5, 10, 20]
-    assert all(float(row["slope"]) == pytest.approx(1.5, abs=1e-5) for row in candidates)
+    times = [float(row["p50_seconds"]) for row in candidates[:3]]
+    assert times == pytest.approx([times[2] / 8, times[2] / 8**0.5, times[2]], rel=1e-4)
     prompt = [row for row in rows if row["axis"] == "prompt_documents"]
     assert {row["reranker"] for row in prompt} == {"e2rank", "e2rank-smollm2"}
-    assert all(float(row["slope"]) == pytest.approx(0.01, abs=1e-5) for row in prompt)
-
-
-def test_the_interval_of_a_growth_holds_the_truth_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(5)
-    values = np.repeat([5, 10, 20, 40], 3)
-    held = 0
-    for _ in range(400):
-        growth = fit_growth("candidates", values, 0.1 * values**0.8 * np.exp(rng.normal(0, 0.1, len(values))))
-        assert growth is not None
-        held += growth.low <= 0.8 <= growth.high
-    assert 0.91 < held / 400 < 0.985
-
-
-def test_two_points_have_no_fitted_growth() -> None:
-    assert fit_growth("candidates", [5, 5, 10, 10], [1.0, 1.1, 2.0, 2.2]) is None
 
 
 def test_figures_say_untrained_where_a_system_is(stored: Results) -> None:
@@ -120,7 +103,7 @@ def test_figures_say_untrained_where_a_system_is(stored: Results) -> None:
         assert "untrained" in text, identifier
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(5))
 def test_labels_cover_neither_each_other_nor_the_points(seed: int) -> None:
     rng = random.Random(seed)
     with style():

@@ -106,18 +106,8 @@ def test_every_table_is_drawn_with_nothing_stored(tmp_path: Path) -> None:
             assert len(cells_table(results, name).rows) == len(grid(results.configuration, name).cells)
 
 
-def test_mteb_scores_are_read_from_its_own_result_files(tmp_path: Path) -> None:
+def test_mteb_scores_are_read_from_the_record_of_their_job(tmp_path: Path) -> None:
     results = _results(tmp_path)
-    folder = tmp_path / places.MTEB / "results" / "Alibaba-NLP__E2Rank-0.6B" / "main"
-    write_json(
-        folder / "SummEval.json", {"task_name": "SummEval", "scores": {"test": [{"main_score": 0.309}]}}
-    )
-    cell = _cell(results, "table4", "E2Rank-0.6B", "summarization")
-    assert cell.ours is not None
-    assert cell.ours.value == pytest.approx(30.9)
-    assert cell.verdict == "reproduced"
-    assert _cell(results, "table4", "E2Rank-8B", "summarization").ours is None
-    # The record of the graph's job, where there is one, takes precedence over files of any revision.
     task = dict.fromkeys(("seconds", "texts", "tokens", "truncated", "forward_tokens", "failure"))
     record = {"system": "e2rank-0.6b", "name": "E2Rank-0.6B", "revision": "main", "missing": []}
     mean = {"value": 31.5, "scored": 1, "wanted": 1}
@@ -129,15 +119,7 @@ def test_mteb_scores_are_read_from_its_own_result_files(tmp_path: Path) -> None:
     assert recorded.ours is not None
     assert (recorded.ours.value, recorded.verdict) == (31.5, "differs")
     assert str(path) in recorded.commands[0]
-
-
-def test_results_of_two_revisions_are_an_error_and_not_a_choice(tmp_path: Path) -> None:
-    results = _results(tmp_path)
-    for revision in ("main", "v2"):
-        folder = tmp_path / places.MTEB / "results" / "Alibaba-NLP__E2Rank-0.6B" / revision
-        write_json(folder / "SummEval.json", {"scores": {"test": [{"main_score": 0.3}]}})
-    with pytest.raises(InputError, match=r"2 revisions of e2rank-0\.6b"):
-        _cell(results, "table4", "E2Rank-0.6B", "summarization")
+    assert _cell(results, "table4", "E2Rank-8B", "summarization").ours is None
 
 
 def test_bars_are_drawn_with_nothing_run(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from e2rank_eval.config import Configuration, FigureArtefact
 from e2rank_eval.report.collect import Results
@@ -17,10 +19,9 @@ from e2rank_eval.store.manifests import write_manifest
 FIGURES: Outputs[Drawing] = Outputs("figure", "e2rank_eval.report.figures")
 
 
-def declared(configuration: Configuration, kind: str) -> dict[str, FigureArtefact]:
-    """Return the figures of a kind that the configuration declares under names of their own."""
-    artefacts = configuration.artefacts.items()
-    return {name: one for name, one in artefacts if isinstance(one, FigureArtefact) and one.figure == kind}
+def of_kind(kind: str) -> Callable[[Any], bool]:
+    """Return whether an entry of the section ``artefacts`` declares a figure of that kind."""
+    return lambda entry: getattr(entry, "figure", None) == kind
 
 
 def declared_figure(configuration: Configuration, name: str) -> FigureArtefact:

@@ -6,17 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from e2rank_eval.report.drawing import GAIN, MUTED, Drawing, new_figure, panel_title
-from e2rank_eval.report.figures import FIGURES, declared, declared_figure
+from e2rank_eval.report.figures import FIGURES, declared_figure, of_kind
 from e2rank_eval.report.names import HEADLINE
-from e2rank_eval.report.outputs import Output
 from e2rank_eval.report.tables.paper import result_files
 
 if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
 
 
+@FIGURES.register("bars", "artefacts", "{}", result_files, among=of_kind("bars"))
 def draw_bars(results: Results, name: str) -> Drawing:
-    """Draw the declared figure ``name``; a system that is not run has no bar, and says so."""
+    """Our values with their 95 % intervals. The paper publishes no values of this figure."""
     from e2rank_eval.paper.grid import grid
     from e2rank_eval.report.paper_cells import judged_cells
 
@@ -45,15 +45,3 @@ def draw_bars(results: Results, name: str) -> Drawing:
     axes.set_xlabel(f"{HEADLINE} × 100, 95 % interval")
     panel_title(axes, "our values; the paper publishes no values of its figure")
     return Drawing(name, title, figure, ("system", "column", "queries", "value", "low", "high"), tuple(rows))
-
-
-FIGURES.add(
-    "bars",
-    Output(
-        "artefacts",
-        lambda configuration: {name: name for name in declared(configuration, "bars")},
-        result_files,
-        draw_bars,
-        "Our values with their 95 % intervals. The paper publishes no values of this figure.",
-    ),
-)

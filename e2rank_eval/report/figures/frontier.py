@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.report.drawing import MUTED, PAPER, Drawing, colour, new_figure, time_axis
-from e2rank_eval.report.figures import FIGURES, declared
+from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.latencies import latency_files, measurements
 from e2rank_eval.report.names import HEADLINE, first_stage_label, full_name
-from e2rank_eval.report.outputs import Output, first_stage_files, run_files
+from e2rank_eval.report.outputs import first_stage_files, run_files
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
@@ -39,11 +39,6 @@ class _System:
         return self.modes.get("online", min(self.modes.values()))
 
 
-def _ids(configuration: Configuration) -> dict[str, str]:
-    own = {f"frontier-{name}": name for name in configuration.latency}
-    return own | {name: str(one.of) for name, one in declared(configuration, "frontier").items()}
-
-
 def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
     entry = configuration.latency[name]
     yield from latency_files(configuration, name)
@@ -51,8 +46,11 @@ def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
     yield from first_stage_files([entry.dataset], entry.first_stage)
 
 
+@FIGURES.register("frontier", "latency", "frontier-{}", _inputs)
 def draw_frontier(results: Results, name: str) -> Drawing:
-    """Draw latency entry ``name``; filled: documents encoded online, hollow: vectors stored."""
+    """Up is better, left is faster. Filled: documents encoded online; hollow: document vectors stored. Bars
+    are the 95 % interval of nDCG@10; the dashed line is the first stage, no reranking.
+    """
     from e2rank_eval.report.label_placement import Label, place_labels
 
     entry = results.configuration.latency[name]
@@ -151,16 +149,3 @@ def _obstacles(axes: Axes, systems: Sequence[_System], reference: float) -> list
         found.append(box(system.online, system.interval[0], system.online, system.interval[1], 2))
         found += [box(seconds, system.quality, seconds, system.quality, 6) for seconds in times]
     return found
-
-
-FIGURES.add(
-    "frontier",
-    Output(
-        "latency",
-        _ids,
-        _inputs,
-        draw_frontier,
-        "Up is better, left is faster. Filled: documents encoded online; hollow: document vectors stored. "
-        "Bars are the 95 % interval of nDCG@10; the dashed line is the first stage, no reranking.",
-    ),
-)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from e2rank_eval.config import Configuration, E2RankSettings, FeedbackSettings, FigureArtefact
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import MARKERS, MUTED, PALETTE, Drawing, new_figure, panel_title
-from e2rank_eval.report.figures import FIGURES, declared, declared_figure
+from e2rank_eval.report.figures import FIGURES, declared_figure, of_kind
 from e2rank_eval.report.names import HEADLINE, full_name, label
-from e2rank_eval.report.outputs import Output, RunKey, first_stage_files, run_files
+from e2rank_eval.report.outputs import RunKey, first_stage_files, run_files
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
 
 
 def draw_gains(results: Results, name: str, split: Callable[..., Groups], remark: str) -> Drawing:
-    """Draw the declared figure ``name``: one panel per collection, one mark with its interval per group."""
+    """Mean change of nDCG@10 × 100 with its 95 % interval. An analysis beyond the paper."""
     one = declared_figure(results.configuration, name)
     size = prompt_size(results.configuration, one)
     found = list(_gains(results, one, split, size))
@@ -209,10 +209,6 @@ def _draw(axes: Axes, found: Sequence[Gain], names: Mapping[str, str], groups: S
         axes.set_xticks(range(len(groups)), [f"{group}\nn = {counts.get(group, 0)}" for group in groups])
 
 
-def _declared(kind: str, configuration: Configuration) -> dict[str, str]:
-    return {name: name for name in declared(configuration, kind)}
-
-
 for _kind, _split, _remark in (
     ("position", by_position, "documents by first-stage position: first {size} and the rest, which add up"),
     ("difficulty", by_difficulty,
@@ -220,13 +216,6 @@ for _kind, _split, _remark in (
     ("relevant", by_relevant, "queries by relevant documents (grade 1 or more) among the first {size}"),
     ("sensitivity", all_queries, "all queries"),
 ):  # fmt: skip
-    FIGURES.add(
-        _kind,
-        Output(
-            "artefacts",
-            partial(_declared, _kind),
-            _inputs,
-            partial(draw_gains, split=_split, remark=_remark),
-            "Mean change of nDCG@10 × 100 with its 95 % interval. An analysis beyond the paper.",
-        ),
+    FIGURES.register(_kind, "artefacts", "{}", _inputs, among=of_kind(_kind))(
+        partial(draw_gains, split=_split, remark=_remark)
     )

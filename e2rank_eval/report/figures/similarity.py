@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import Drawing, colour, new_figure, panel_title
-from e2rank_eval.report.figures import FIGURES, declared, declared_figure
+from e2rank_eval.report.figures import FIGURES, declared_figure, of_kind
 from e2rank_eval.report.names import full_name
-from e2rank_eval.report.outputs import Output, RunKey, run_files
+from e2rank_eval.report.outputs import RunKey, run_files
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
     yield from run_files(places.STATISTICS, one.datasets, str(one.first_stage), one.rerankers)
 
 
+@FIGURES.register("similarity", "artefacts", "{}", _inputs, among=of_kind("similarity"))
 def draw_similarity(results: Results, name: str) -> Drawing:
-    """Draw the declared figure ``name``.
+    """Mean similarity of query and document by rank. The paper publishes no values of this figure.
 
     Raises
     ------
@@ -66,15 +67,3 @@ def _similarities(results: Results, key: RunKey) -> tuple[int, list[float]]:
     depth = min(len(scores) for scores in scored)
     ordered = np.array([sorted(scores, reverse=True)[:depth] for scores in scored])
     return len(scored), [float(value) for value in ordered.mean(axis=0)]
-
-
-FIGURES.add(
-    "similarity",
-    Output(
-        "artefacts",
-        lambda configuration: {name: name for name in declared(configuration, "similarity")},
-        _inputs,
-        draw_similarity,
-        "Mean similarity of query and document by rank. The paper publishes no values of this figure.",
-    ),
-)

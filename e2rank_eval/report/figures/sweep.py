@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.report.drawing import GAIN, INK, Drawing, new_figure, panel_title
-from e2rank_eval.report.figures import FIGURES, declared
+from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import HEADLINE, UNTRAINED, is_untrained
-from e2rank_eval.report.outputs import Output, run_files
+from e2rank_eval.report.outputs import run_files
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
@@ -25,18 +25,16 @@ _Point = tuple[str, int, str, int, float, float, float]
 """Data set, documents, reranker, queries, nDCG@10 x 100 and the ends of its interval."""
 
 
-def _ids(configuration: Configuration) -> dict[str, str]:
-    own = {f"sweep-{name}": name for name in configuration.sweeps}
-    return own | {name: str(one.of) for name, one in declared(configuration, "sweep").items()}
-
-
 def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
     one = configuration.sweeps[name]
     yield from run_files(places.METRICS, one.datasets, one.first_stage, one.points.values())
 
 
+@FIGURES.register("sweep", "sweeps", "sweep-{}", _inputs)
 def draw_sweep(results: Results, name: str) -> Drawing:
-    """Draw sweep ``name``; 0 prompt documents is the plain query."""
+    """Mean nDCG@10 × 100 by the number of candidates in the listwise prompt; 0 is the plain query. Bars are
+    95 % intervals.
+    """
     sweep = results.configuration.sweeps[name]
     untrained = any(is_untrained(results.configuration, reranker) for reranker in sweep.points.values())
     remark = f"listwise prompt on an {UNTRAINED} backbone" if untrained else ""
@@ -90,16 +88,3 @@ def _draw(axes: Axes, points: Sequence[_Point]) -> None:
     axes.set_xticks(numbers, [str(number) for number in numbers])
     axes.minorticks_off()
     axes.set_xlabel("documents in the prompt")
-
-
-FIGURES.add(
-    "sweep",
-    Output(
-        "sweeps",
-        _ids,
-        _inputs,
-        draw_sweep,
-        "Mean nDCG@10 × 100 by the number of candidates in the listwise prompt; 0 is the plain query. "
-        "Bars are 95 % intervals.",
-    ),
-)

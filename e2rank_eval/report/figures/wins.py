@@ -10,7 +10,7 @@ from e2rank_eval.config import Configuration
 from e2rank_eval.report.drawing import GAIN, LOSS, MUTED, Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import HEADLINE, full_name, label
-from e2rank_eval.report.outputs import Output, run_files
+from e2rank_eval.report.outputs import run_files
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
@@ -23,18 +23,16 @@ _EQUAL = 1e-10
 """Points of nDCG@10 x 100 below which a difference is rounding."""
 
 
-def _ids(configuration: Configuration) -> dict[str, str]:
-    compared = (name for name, one in configuration.comparisons.items() if len(one.rerankers) > 1)
-    return {f"wins-{name}": name for name in compared}
-
-
 def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
     one = configuration.comparisons[name]
     yield from run_files(places.METRICS, one.datasets, one.first_stage, one.rerankers)
 
 
+@FIGURES.register("wins", "comparisons", "wins-{}", _inputs, among=lambda entry: len(entry.rerankers) > 1)
 def draw_wins(results: Results, name: str) -> Drawing:
-    """Draw comparison ``name``: a bar per query, greatest gain first."""
+    """Each bar is one query: its change in nDCG@10 × 100 against the first baseline, greatest gain first.
+    Blue bars gain, orange bars lose.
+    """
     comparison = results.configuration.comparisons[name]
     baseline = comparison.baselines[0]
     systems = [reranker for reranker in comparison.rerankers if reranker != baseline]
@@ -87,16 +85,3 @@ def _draw(axes: Axes, values: Sequence[float], limits: tuple[float, float]) -> N
     axes.set_xlim(-1, len(values))
     axes.set_xticks([])
     axes.spines[["bottom", "left"]].set_visible(False)
-
-
-FIGURES.add(
-    "wins",
-    Output(
-        "comparisons",
-        _ids,
-        _inputs,
-        draw_wins,
-        "Each bar is one query: its change in nDCG@10 × 100 against the first baseline, greatest gain first. "
-        "Blue bars gain, orange bars lose.",
-    ),
-)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from e2rank_eval.report.names import (
     is_untrained,
     run_page,
 )
-from e2rank_eval.report.outputs import Output, RunKey, run_files
+from e2rank_eval.report.outputs import RunKey, run_files
 from e2rank_eval.report.table import Cell, Column, Kind, Mark, Table, percent, ranked
 from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store import layout as places
@@ -43,8 +43,18 @@ _TESTS: tuple[tuple[str, Kind], ...] = (
 )  # fmt: skip
 
 
+def _inputs(patterns: tuple[str, ...], configuration: Configuration, name: str) -> Iterable[str]:
+    one = configuration.comparisons[name]
+    yield places.COMPARISON.format(comparison=name)
+    for pattern in patterns:
+        yield from run_files(pattern, one.datasets, one.first_stage, one.rerankers)
+
+
+@TABLES.register("comparison", "comparisons", "{}", partial(_inputs, (places.METRICS, places.STATISTICS)))
 def quality_table(results: Results, name: str) -> Table:
-    """Return systems by data sets: nDCG@10 x 100, its 95 % interval, marks against each baseline."""
+    """nDCG@10 × 100: means over all judged queries, with bootstrap 95 % intervals. An arrow and a letter mark
+    a significant difference from that baseline, by a paired randomisation test after Holm's correction.
+    """
     comparison = results.comparison(name)
     queries = {row.dataset: row.queries for row in comparison.systems}
     columns = [Column("system")]
@@ -57,8 +67,12 @@ def quality_table(results: Results, name: str) -> Table:
     return ranked(Table.of(name, title, columns, rows, _quality_notes(results, comparison)))
 
 
+@TABLES.register("comparison-measures", "comparisons", "{}-measures", partial(_inputs, (places.METRICS,)))
 def measures_table(results: Results, name: str) -> Table:
-    """Return every other measure of the same runs, by data set and system, and BM25's published value."""
+    """Further measures × 100 of the same runs, over all judged queries. Judged@10 is the share of the first
+    ten documents that carry a judgement: where it is low, the other measures are less certain. BM25's
+    published value and the difference are beside ours where there is one.
+    """
     comparison = results.comparison(name)
     keys = list(_keys(comparison))
     measures = [measure for measure in results.metrics(keys[0]).measures if measure != comparison.measure]
@@ -68,27 +82,24 @@ def measures_table(results: Results, name: str) -> Table:
     published = {key: _published_bm25(results.configuration, key) for key in keys}
     if any(published.values()):
         columns += [Column(f"published {comparison.measure}", "score"), Column("difference", "difference")]
-    rows: list[tuple[Cell | str | float | None, ...]] = []
+    rows: list[list[Cell | str | float | None]] = []
     for key in keys:
-        metrics = results.metrics(key)
-        cells = [percent(metrics.mean[m], metrics.interval[m], link=run_page(key)) for m in measures]
-        row: list[Cell | str | float | None] = [
-            key[0],
-            system_cell(results, key[2]),
-            metrics.queries.qrels,
-            *cells,
-        ]
+        metrics, theirs = results.metrics(key), published[key]
+        rows.append([key[0], system_cell(results, key[2]), metrics.queries.qrels])
+        rows[-1] += [percent(metrics.mean[m], metrics.interval[m], link=run_page(key)) for m in measures]
         if any(published.values()):
-            theirs = published[key]
-            row += [theirs, None if theirs is None else 100 * metrics.mean[comparison.measure] - theirs]
-        rows.append(tuple(row))
+            ours = 100 * metrics.mean[comparison.measure]
+            rows[-1] += [theirs, None if theirs is None else ours - theirs]
     title = f"{comparison.title}: further measures × 100"
     notes = (_candidates(results, comparison), _INTERVAL, _BEST)
     return ranked(Table.of(f"{name}-measures", title, columns, rows, notes, [key[0] for key in keys]))
 
 
+@TABLES.register("comparison-tests", "comparisons", "{}-tests", partial(_inputs, ()))
 def tests_table(results: Results, name: str) -> Table:
-    """Return every paired test of the comparison."""
+    """Every paired test of the comparison: difference, effect size, p before and after Holm's correction, and
+    how many queries gain, stay and lose.
+    """
     comparison = results.comparison(name)
     rows: list[tuple[Cell | str | float | None, ...]] = [
         (
@@ -241,42 +252,3 @@ def repairs(results: Results, key: RunKey) -> str:
     queries = sum(any(row["repairs"].values()) for row in rows)
     counts = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in sorted(kinds.items()) if count)
     return f"malformed output repaired for {queries} of {len(rows)} queries ({counts})"
-
-
-def _ids(part: str, configuration: Configuration) -> dict[str, str]:
-    return {f"{name}{part}": name for name in configuration.comparisons}
-
-
-def _inputs(patterns: tuple[str, ...], configuration: Configuration, name: str) -> Iterable[str]:
-    one = configuration.comparisons[name]
-    yield places.COMPARISON.format(comparison=name)
-    for pattern in patterns:
-        yield from run_files(pattern, one.datasets, one.first_stage, one.rerankers)
-
-
-_KINDS: dict[str, tuple[Callable[[Results, str], Table], tuple[str, ...], str]] = {
-    "": (
-        quality_table,
-        (places.METRICS, places.STATISTICS),
-        "nDCG@10 × 100: means over all judged queries, with bootstrap 95 % intervals. An arrow and a letter "
-        "mark a significant difference from that baseline, by a paired randomisation test after Holm's "
-        "correction.",
-    ),
-    "-measures": (
-        measures_table,
-        (places.METRICS,),
-        "Further measures × 100 of the same runs, over all judged queries. Judged@10 is the share of the "
-        "first ten documents that carry a judgement: where it is low, the other measures are less certain.",
-    ),
-    "-tests": (
-        tests_table,
-        (),
-        "Every paired test of the comparison: difference, effect size, p before and after Holm's correction, "
-        "and how many queries gain, stay and lose.",
-    ),
-}
-for _part, (_build, _patterns, _caption) in _KINDS.items():
-    TABLES.add(
-        f"comparison{_part}",
-        Output("comparisons", partial(_ids, _part), partial(_inputs, _patterns), _build, _caption),
-    )

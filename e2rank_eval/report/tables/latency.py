@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import Configuration
 from e2rank_eval.models.registry import prices_of
 from e2rank_eval.report.latencies import (
     conditions,
@@ -19,7 +16,7 @@ from e2rank_eval.report.latencies import (
     system_cell,
 )
 from e2rank_eval.report.names import first_stage_label, run_page
-from e2rank_eval.report.outputs import Output, RunKey
+from e2rank_eval.report.outputs import RunKey
 from e2rank_eval.report.table import Cell, Column, Kind, Table
 from e2rank_eval.report.tables import TABLES
 
@@ -51,14 +48,17 @@ _COST_NOTES = (
 _PRICE = "Price: by the prices per million tokens that the model's entry states, no discount for cached ones."
 
 
+@TABLES.register("latency", "latency", "latency-{}", latency_files)
 def latency_table(results: Results, name: str) -> Table:
-    """Return percentiles, mean with interval, rate, tokens, memory and speed-up of every system and mode."""
+    """Milliseconds per query, one query at a time, alone on the machine, after a warm-up. E2Rank and its kin
+    appear twice: with the documents encoded online, and with stored document vectors.
+    """
     measured = list(measurements(results, name))
     slowest_key, slowest_mode, slowest = max(measured, key=lambda one: one[2].median)
     rows = []
     for key, mode_name, mode in measured:
         low, high = mode.interval
-        mean = Cell(1000 * mode.mean, (1000 * low, 1000 * high), link=f"{run_page(key)}#latency")
+        mean = Cell(1000 * mode.mean, (1000 * low, 1000 * high), link=run_page(key))
         percentiles = [_milliseconds(mode.percentiles["total"][p], key) for p in ("p50", "p90", "p99")]
         tokens = (mode.prompt_tokens, mode.document_tokens, mode.output_tokens)
         rates = (mode.queries_per_second, slowest.median / mode.median)
@@ -74,8 +74,9 @@ def latency_table(results: Results, name: str) -> Table:
     return Table.of(f"latency-{name}", _title(results, name), (*_SYSTEM, *_TIMES), rows, notes)
 
 
+@TABLES.register("latency-phases", "latency", "latency-{}-phases", latency_files)
 def phases_table(results: Results, name: str) -> Table:
-    """Return the median of every phase, as the paper splits its times into documents and the rest."""
+    """Median milliseconds per query by phase: encoding documents, embedding the prompt, scoring."""
     measured = list(measurements(results, name))
     phases = list(dict.fromkeys(p for _, _, mode in measured for p in mode.percentiles if p != "total"))
     rows = [
@@ -95,8 +96,12 @@ def phases_table(results: Results, name: str) -> Table:
     return Table.of(f"latency-{name}-phases", f"{_title(results, name)}, by phase", columns, rows, notes)
 
 
+@TABLES.register("latency-cost", "latency", "latency-{}-cost", latency_files)
 def cost_table(results: Results, name: str) -> Table:
-    """Return operations, the device's share, the tokenizer's, the best batch and the price, where known."""
+    """What a query costs: estimated floating-point operations and their share of the device's measured rate,
+    the tokenizer's share of the time, queries per second one at a time and in the best batch, and the price
+    where a server charges one.
+    """
     rows, priced = [], False
     for key, mode_name, mode in measurements(results, name):
         prices = prices_of(getattr(results.configuration.rerankers[key[2]], "model", None))
@@ -130,7 +135,7 @@ def _system(results: Results, key: RunKey, mode_name: str, mode: Mode) -> tuple[
 
 
 def _milliseconds(seconds: float | None, key: RunKey) -> Cell:
-    return Cell(_scaled(seconds, 1000), link=f"{run_page(key)}#latency")
+    return Cell(_scaled(seconds, 1000), link=run_page(key))
 
 
 def _scaled(value: float | None, factor: float) -> float | None:
@@ -142,28 +147,3 @@ def _best_batch(latency: Latency, mode: str) -> tuple[int | None, float | None]:
     points = [point for point in latency.sweep if point.axis == "batch" and point.mode == mode]
     best = max(points, key=lambda point: point.queries_per_second, default=None)
     return (best.value, best.queries_per_second) if best else (None, None)
-
-
-def _ids(part: str, configuration: Configuration) -> dict[str, str]:
-    return {f"latency-{name}{part}": name for name in configuration.latency}
-
-
-_KINDS: dict[str, tuple[Callable[[Results, str], Table], str]] = {
-    "": (
-        latency_table,
-        "Milliseconds per query, one query at a time, alone on the machine, after a warm-up. E2Rank and its "
-        "kin appear twice: with the documents encoded online, and with stored document vectors.",
-    ),
-    "-phases": (
-        phases_table,
-        "Median milliseconds per query by phase: encoding documents, embedding the prompt, scoring.",
-    ),
-    "-cost": (
-        cost_table,
-        "What a query costs: estimated floating-point operations and their share of the device's measured "
-        "rate, the tokenizer's share of the time, queries per second one at a time and in the best batch, "
-        "and the price where a server charges one.",
-    ),
-}
-for _part, (_build, _caption) in _KINDS.items():
-    TABLES.add(f"latency{_part}", Output("latency", partial(_ids, _part), latency_files, _build, _caption))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.mteb_suite.summary import published_scores, summarise
 from e2rank_eval.paper import published as paper
-from e2rank_eval.report.outputs import Output
 from e2rank_eval.report.table import Cell, Column, Table
 from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store import layout as places
@@ -32,8 +30,16 @@ class _Row:
     tags: tuple[str, ...] = ()
 
 
+def _inputs(configuration: Configuration, name: str) -> list[str]:
+    systems = configuration.mteb[name].systems
+    return [places.MTEB_RECORD.format(entry=name, system=system) for system in systems]
+
+
+@TABLES.register("mteb", "mteb", "mteb-{}", _inputs)
 def mteb_table(results: Results, entry: str) -> Table:
-    """Means by type, over tasks and over types: ours first, then the paper's, then published models'."""
+    """Means of mteb's main scores × 100 by type of task, over tasks and over types; the paper's and published
+    ones beside them where they are of the same tasks.
+    """
     records = _records(results, entry)
     wanted = _wanted(records)
     kinds = sorted(set(wanted.values()))
@@ -64,8 +70,9 @@ def mteb_table(results: Results, entry: str) -> Table:
     return Table(f"mteb-{entry}", _title(results, entry), columns, tuple(rows), notes)
 
 
+@TABLES.register("mteb-tasks", "mteb", "mteb-{}-tasks", _inputs)
 def mteb_tasks_table(results: Results, entry: str) -> Table:
-    """A row for each task, a column for each system: ours, and the paper's beside them."""
+    """mteb's main score × 100 of every task, and the paper's beside it where it has the task."""
     records = _records(results, entry)
     wanted = _wanted(records)
     shown = [*_ours(records), *_paper_by_task(results, entry)]
@@ -81,8 +88,9 @@ def mteb_tasks_table(results: Results, entry: str) -> Table:
     return Table(f"mteb-{entry}-tasks", f"{_title(results, entry)}: by task", columns, tuple(rows), notes)
 
 
+@TABLES.register("mteb-costs", "mteb", "mteb-{}-costs", _inputs)
 def mteb_costs_table(results: Results, entry: str) -> Table:
-    """What every task took: seconds, texts, tokens read and tokens that went through the model."""
+    """What each of mteb's tasks took: seconds, texts, tokens read and tokens that went through the model."""
     rows = [
         (
             Cell(record.system), Cell(task.task),
@@ -173,31 +181,3 @@ def _missing(records: Sequence[MtebRecord]) -> list[str]:
         for one in records
         if one.missing
     ]
-
-
-def _ids(part: str, configuration: Configuration) -> dict[str, str]:
-    return {f"mteb-{name}{part}": name for name in configuration.mteb}
-
-
-def _inputs(configuration: Configuration, name: str) -> list[str]:
-    systems = configuration.mteb[name].systems
-    return [places.MTEB_RECORD.format(entry=name, system=system) for system in systems]
-
-
-_KINDS: dict[str, tuple[Callable[[Results, str], Table], str]] = {
-    "": (
-        mteb_table,
-        "Means of mteb's main scores × 100 by type of task, over tasks and over types; the paper's and "
-        "published ones beside them where they are of the same tasks.",
-    ),
-    "-tasks": (
-        mteb_tasks_table,
-        "mteb's main score × 100 of every task, and the paper's beside it where it has the task.",
-    ),
-    "-costs": (
-        mteb_costs_table,
-        "What each of mteb's tasks took: seconds, texts, tokens read and tokens that went through the model.",
-    ),
-}
-for _part, (_build, _caption) in _KINDS.items():
-    TABLES.add(f"mteb{_part}", Output("mteb", partial(_ids, _part), _inputs, _build, _caption))

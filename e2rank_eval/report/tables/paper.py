@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration, TableArtefact
 from e2rank_eval.paper.grid import Grid, LatencySource, TaskSource, entry_of, grid, sources
-from e2rank_eval.report.outputs import Output
 from e2rank_eval.report.paper_cells import JudgedCell, judged_cells, tally
 from e2rank_eval.report.table import Cell, Column, Mark, Table
 from e2rank_eval.report.tables import TABLES
@@ -22,8 +20,28 @@ _SECONDS = "seconds per query"
 """The unit of tables of latency; every other is x 100."""
 
 
+def result_files(configuration: Configuration, name: str) -> Iterator[str]:
+    """Yield the stored results behind a table of the paper, or behind bars of one of its columns."""
+    for source in sources(configuration, name):
+        if isinstance(source, TaskSource):
+            if entry := entry_of(configuration, source):
+                yield places.MTEB_RECORD.format(entry=entry, system=source.model)
+        elif source.dataset:
+            pattern = places.LATENCY if isinstance(source, LatencySource) else places.METRICS
+            yield pattern.format(**dict(zip(("dataset", "first_stage", "reranker"), source.key, strict=True)))
+        elif not isinstance(source, LatencySource):
+            yield places.PUBLISHED_RUN.format(run=source.published_run)
+
+
+@TABLES.register(
+    "paper",
+    "artefacts",
+    "{}",
+    result_files,
+    among=lambda entry: isinstance(entry, TableArtefact),
+)
 def paper_table(results: Results, name: str) -> Table:
-    """Return the table as printed: each system's published row; where it is run, ours and the difference."""
+    """A table of the paper: each value of ours under the published one, their difference and a verdict."""
     found = grid(results.configuration, name)
     cells = judged_cells(results, found)
     rows, groups = [], []
@@ -38,8 +56,15 @@ def paper_table(results: Results, name: str) -> Table:
     return Table.of(name, _title(found), columns, rows, _notes(results, found, cells), groups)
 
 
+@TABLES.register(
+    "paper-cells",
+    "artefacts",
+    "{}-cells",
+    result_files,
+    among=lambda entry: isinstance(entry, TableArtefact),
+)
 def cells_table(results: Results, name: str) -> Table:
-    """Return every cell of the table as a row, with its test, its verdict and the command that makes it."""
+    """Every cell of a table of the paper, with its test, its verdict and the command that makes it."""
     found = grid(results.configuration, name)
     cells = judged_cells(results, found)
     columns = (
@@ -127,35 +152,3 @@ def _is_run(cells: Sequence[JudgedCell], system: str) -> bool:
 
 def _tests(count: int) -> str:
     return "1 test" if count == 1 else f"{count} tests"
-
-
-def result_files(configuration: Configuration, name: str) -> Iterator[str]:
-    """Yield the stored results behind a table of the paper, or behind bars of one of its columns."""
-    for source in sources(configuration, name):
-        if isinstance(source, TaskSource):
-            if entry := entry_of(configuration, source):
-                yield places.MTEB_RECORD.format(entry=entry, system=source.model)
-        elif source.dataset:
-            pattern = places.LATENCY if isinstance(source, LatencySource) else places.METRICS
-            yield pattern.format(**dict(zip(("dataset", "first_stage", "reranker"), source.key, strict=True)))
-        elif not isinstance(source, LatencySource):
-            yield places.PUBLISHED_RUN.format(run=source.published_run)
-
-
-def _ids(part: str, configuration: Configuration) -> dict[str, str]:
-    artefacts = configuration.artefacts.items()
-    return {f"{name}{part}": name for name, one in artefacts if isinstance(one, TableArtefact)}
-
-
-_KINDS: dict[str, tuple[Callable[[Results, str], Table], str]] = {
-    "": (
-        paper_table,
-        "A table of the paper: each value of ours under the published one, their difference and a verdict.",
-    ),
-    "-cells": (
-        cells_table,
-        "Every cell of a table of the paper, with its test, its verdict and the command that makes it.",
-    ),
-}
-for _part, (_build, _caption) in _KINDS.items():
-    TABLES.add(f"paper{_part}", Output("artefacts", partial(_ids, _part), result_files, _build, _caption))

@@ -7,6 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from e2rank_eval.registry import Registry
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 """A name that is also a file name: letters, digits, dot, underscore, hyphen."""
 
@@ -34,10 +36,16 @@ def refuse_idle(settings: Strict, chooser: str, chosen: str, takers: Mapping[str
             )
 
 
+FIRST_STAGES: Registry[Any] = Registry(
+    "first stage", "e2rank_eval.retrieval.first_stages", "e2rank_eval.first_stages"
+)
+"""Builders by what a configuration names ``retriever``; e2rank_eval.retrieval.base has their type."""
+
+
 class FirstStageSettings(Strict):
     """How candidates are retrieved."""
 
-    retriever: Literal["bm25", "rm3", "dense", "sparse", "fusion", "published"]
+    retriever: str = Field(description="a module of retrieval/first_stages, such as bm25")
     model: Name | None = Field(None, description="registry model, dense and sparse only")
     of: list[Name] = Field([], description="fusion only: two or more other first stages of this file")
     lists: Name | None = Field(
@@ -64,6 +72,12 @@ class FirstStageSettings(Strict):
     )
     feedback_terms: int = Field(10, ge=1, le=1000, description="rm3 only: terms of the relevance model")
     original_weight: float = Field(0.5, ge=0, le=1, description="rm3 only: of the query as it was asked")
+
+    @model_validator(mode="after")
+    def _retriever_is_known(self) -> FirstStageSettings:
+        if self.retriever not in FIRST_STAGES:
+            raise ValueError(f"unknown retriever {self.retriever!r}; known: {', '.join(FIRST_STAGES)}")
+        return self
 
     @model_validator(mode="after")
     def _model_iff_vectors(self) -> FirstStageSettings:

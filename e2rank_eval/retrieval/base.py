@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2rank_eval.config import Configuration, FirstStageSettings
+from e2rank_eval.config.systems import FIRST_STAGES as FIRST_STAGES  # to register with
 from e2rank_eval.models.loading import ModelProvider
 from e2rank_eval.records import CandidateIds, Dataset, Query
-from e2rank_eval.registry import Registry
 
 Scores = NDArray[Any]
 
@@ -94,17 +94,15 @@ class Context:
     depth: int
 
     def finder(self, name: str) -> Finder:
-        """Build the first stage ``name`` of the configuration."""
+        """Build the first stage ``name`` of the configuration.
+
+        ``FIRST_STAGES[retriever](settings, context)`` is the finder of a first stage with these settings.
+        """
         settings = self.configuration.first_stages[name]
         depth = self.configuration.depth_of(name)
-        return FIRST_STAGES[settings.retriever](settings, replace(self, depth=depth))
+        build: Callable[[FirstStageSettings, Context], Finder] = FIRST_STAGES[settings.retriever]
+        return build(settings, replace(self, depth=depth))
 
     def searching(self, build: Callable[[Dataset], Retriever]) -> Finder:
         """Return the finder that searches every data set with a retriever of its own."""
         return lambda dataset: (candidates(build(dataset), dataset, self.depth), {})
-
-
-FIRST_STAGES: Registry[Callable[[FirstStageSettings, Context], Finder]] = Registry(
-    "first stage", "e2rank_eval.retrieval.first_stages", "e2rank_eval.first_stages"
-)
-"""Builders by what a configuration names ``retriever``."""

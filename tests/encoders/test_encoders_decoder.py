@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from small_checkpoints import TEXTS, decoder_entry, write_decoder
 from transformers import AutoModel, AutoTokenizer
@@ -91,7 +91,6 @@ def alone(encoder: Encoder) -> np.ndarray:
     return np.stack([encoder.encode([text], "document").vectors[0] for text in TEXTS])
 
 
-@settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, len(TEXTS) - 1), max_size=30))
 def test_a_document_vector_is_the_same_to_the_bit_in_any_company(
     encoder: Encoder, alone: np.ndarray, chosen: list[int]

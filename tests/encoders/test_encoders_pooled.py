@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from small_checkpoints import TEXTS, encoder_entry, write_bert
 from transformers import AutoModel, AutoTokenizer
@@ -77,7 +77,6 @@ def alone(small: Encoder) -> np.ndarray:
     return np.stack([small.encode([text], "document").vectors[0] for text in TEXTS])
 
 
-@settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, len(TEXTS) - 1), max_size=30))
 def test_a_document_vector_is_the_same_to_the_bit_whatever_it_is_batched_with(
     small: Encoder, alone: np.ndarray, chosen: list[int]

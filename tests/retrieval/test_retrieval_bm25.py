@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from retrieval_reference import bm25_scores, ndcg_at_10
 
@@ -22,7 +22,6 @@ WORDS = ["wing", "wings", "heat", "shield", "the", "flow", "flows", "is", "mach"
 TEXT = st.lists(st.sampled_from(WORDS), max_size=70).map(" ".join)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(TEXT, min_size=1, max_size=12),
     TEXT,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from retrieval_reference import ndcg_at_10
 
@@ -47,7 +47,6 @@ def sorted_by_definition(corpus: list[int], query: int, depth: int) -> list[tupl
     return [(position, scores[position]) for position in order]
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.integers(0, 30), min_size=1, max_size=90),
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 100)), min_size=1, max_size=5),

@@ -1,0 +1,82 @@
+"""What CONTRIBUTING.md says to add works as written, and what it names is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2rank_eval.config import parse_configuration
+from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.registry import Registry
+from e2rank_eval.report.collect import Results
+from e2rank_eval.report.tables import TABLES
+from e2rank_eval.retrieval.base import FIRST_STAGES, Context
+from e2rank_eval.store.layout import Layout
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+FILES = {
+    match[1]: match[0].partition("\n")[2]
+    for match in re.finditer(r"(?<=```python\n)# (e2rank_eval/\S+\.py)\n.*?(?=```)", TEXT, re.DOTALL)
+}
+"""Path of a new file -> its text."""
+
+
+@pytest.fixture
+def add() -> Iterator[Any]:
+    """Execute the text of a new file; what it registered is removed afterwards."""
+    added: list[tuple[Registry[Any], str]] = []
+
+    def run(registry: Registry[Any], folder: str) -> str:
+        (path,) = (path for path in FILES if path.startswith(f"e2rank_eval/{folder}/"))
+        assert (ROOT / path).parent.is_dir()
+        assert not (ROOT / path).exists()
+        before = set(registry)
+        exec(compile(FILES[path], path, "exec"), {"__name__": "added"})
+        (name,) = set(registry) - before
+        added.append((registry, name))
+        return name
+
+    yield run
+    for registry, name in added:
+        registry._things.pop(name)
+
+
+def test_every_named_path_is_there() -> None:
+    named = re.findall(r"`((?:e2rank_eval|config|tests|benchmarks)/[\w./-]+)`", TEXT)
+    made = {"config/models.yaml"}
+    assert [name for name in named if name not in made and not (ROOT / name).exists()] == []
+
+
+def test_a_first_stage_by_its_text(add: Any) -> None:
+    name = add(FIRST_STAGES, "retrieval/first_stages")
+    values = {
+        "profile": "mine",
+        "datasets": {"mine": {"path": "mine"}},
+        "first_stages": {name: {"retriever": name, "depth": 2}},
+        "rerankers": {"first-stage": {"family": "identity"}},
+    }
+    configuration = parse_configuration(values, "mine.yaml")
+    dataset = Dataset("mine", {i: Document(i, i) for i in "abc"}, {"q": Query("q", "a")}, {"q": {"a": 1}})
+    lists, _ = Context(configuration, None, depth=2).finder(name)(dataset)  # type: ignore[arg-type]
+    assert lists[0].document_ids == ("c", "b")
+
+
+def test_a_table_by_its_text(add: Any, tmp_path: Path) -> None:
+    name = add(TABLES, "report/tables")
+    values = {
+        "profile": "mine",
+        "datasets": {"mine": {"path": "mine"}},
+        "first_stages": {"bm25": {"retriever": "bm25"}},
+        "rerankers": {"first-stage": {"family": "identity"}},
+    }
+    configuration = parse_configuration(values, "mine.yaml")
+    (path,) = TABLES.shown(configuration)[name].inputs(configuration)
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text("q1\t0\td1\t1\nq2\t0\td1\t1\n")
+    table = TABLES.build(Results(Layout(tmp_path), configuration), name)
+    assert [[cell.value for cell in row] for row in table.rows] == [["mine", 2]]

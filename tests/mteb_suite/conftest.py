@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from e2rank_eval.mteb_suite import local_data
 from e2rank_eval.mteb_suite.encoder import MtebEncoder, load_mteb_encoder
+from e2rank_eval.mteb_suite.local_tasks import local_task
+from e2rank_eval.records import Dataset
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +27,25 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path, fetch
 @pytest.fixture
 def minilm(own_cache: Path) -> Callable[[], MtebEncoder]:
     return lambda: load_mteb_encoder("all-minilm-l6-v2", own_cache, threads=1)
+
+
+@pytest.fixture(scope="session")
+def short_lee(lee_dataset: Dataset) -> Dataset:
+    """The Lee texts, queries and documents alike, cut to their first twelve words."""
+
+    def cut(texts: Any) -> dict[str, Any]:
+        return {i: replace(one, text=" ".join(one.text.split()[:12])) for i, one in texts.items()}
+
+    return replace(lee_dataset, corpus=cut(lee_dataset.corpus), queries=cut(lee_dataset.queries))
+
+
+@pytest.fixture
+def short_task(own_cache: Path, short_lee: Dataset) -> Callable[[], Any]:
+    """LeeRetrieval on the cut texts; a new object every time."""
+
+    def load() -> Any:
+        task: Any = local_task("LeeRetrieval", own_cache)
+        task._data = local_data.collection(short_lee, judged_only=False)
+        return task
+
+    return load

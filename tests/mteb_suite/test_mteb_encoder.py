@@ -94,6 +94,7 @@ def peer(minilm_path: Path) -> Any:
     return SentenceTransformerEncoderWrapper(SentenceTransformer(str(minilm_path), device="cpu"))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*ill-defined")
 def test_every_kind_of_text_task_scores_as_with_mtebs_own_wrapper(
     minilm: Callable[[], MtebEncoder], peer: Any, tmp_path: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from e2rank_eval.config import E2RankSettings, FeedbackSettings, IdentitySetting
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.models.loading import Models
-from e2rank_eval.mteb_suite.local_tasks import local_task
+from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
 from e2rank_eval.mteb_suite.registration import reranker_meta
 from e2rank_eval.mteb_suite.rerankers import MtebListReranker, MtebPairReranker, mteb_reranker
-from e2rank_eval.records import Dataset
+from e2rank_eval.records import Candidate, CandidateList, Dataset
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
@@ -66,10 +67,9 @@ def _main_score(adapter: Any, task: Any, **options: Any) -> float:
 
 
 def test_two_stages_inside_mteb_rank_as_our_own_pipeline_does(
-    models: Models, own_cache: Path, lee_dataset: Dataset
+    models: Models, short_lee: Dataset, short_task: Callable[[], Any]
 ) -> None:
     """Rocchio on the 20 best by cosine: once through mteb, once through rank_many and trec_eval."""
-    from e2rank_eval.records import Candidate, CandidateList
     from e2rank_eval.retrieval.first_stages.dense import Dense
 
     settings = FeedbackSettings(family="feedback", model="all-minilm-l6-v2", documents=3)
@@ -77,10 +77,10 @@ def test_two_stages_inside_mteb_rank_as_our_own_pipeline_does(
     adapter = _adapter(settings, models, first_stage=encoder, depth=20)
     assert isinstance(adapter, SearchProtocol)
     assert not isinstance(adapter, EncoderProtocol)
-    through_mteb = _main_score(adapter, local_task("LeeRetrieval", own_cache))
+    through_mteb = _main_score(adapter, short_task())
 
     reranker = build_reranker(settings, RerankContext(models=models))
-    queries, corpus = list(lee_dataset.queries.values()), list(lee_dataset.corpus.values())
+    queries, corpus = list(short_lee.queries.values()), list(short_lee.corpus.values())
     hits = Dense(corpus, encoder).search(queries, [len(corpus)] * len(queries))
     run = {}
     for query, found in zip(queries, hits, strict=True):
@@ -89,20 +89,18 @@ def test_two_stages_inside_mteb_rank_as_our_own_pipeline_does(
         head = CandidateList(query.id, ranked.candidates[:20])
         order = [*reranker.rank(query, head).document_ids, *ranked.document_ids[20:]]
         run[query.id] = {d: -float(rank) for rank, d in enumerate(order) if d != query.id}
-    ours = evaluate(Run(run), lee_dataset.qrels, ["nDCG@10"]).mean["nDCG@10"]
+    ours = evaluate(Run(run), short_lee.qrels, ["nDCG@10"]).mean["nDCG@10"]
     assert through_mteb == pytest.approx(ours, abs=1e-4)
     assert adapter.take_usage().texts == 50 * 20
 
 
 def test_a_task_converted_by_mteb_is_reranked_from_its_predictions(
-    models: Models, own_cache: Path, lee_dataset: Dataset, tmp_path: Path
+    models: Models, own_cache: Path, short_task: Callable[[], Any], tmp_path: Path
 ) -> None:
     """The first stage's order stays under identity, and E2Rank changes it."""
-    from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
-
     encoder = load_mteb_encoder("all-minilm-l6-v2", own_cache, threads=1)
-    first = _main_score(encoder, local_task("LeeRetrieval", own_cache), prediction_folder=tmp_path)
-    converted = local_task("LeeRetrieval", own_cache).convert_to_reranking(tmp_path, top_k=50)
+    first = _main_score(encoder, short_task(), prediction_folder=tmp_path)
+    converted = short_task().convert_to_reranking(tmp_path, top_k=50)
     kept = _main_score(_adapter(IdentitySettings(family="identity"), models), converted)
     assert kept == pytest.approx(first, abs=1e-5)
     e2rank = E2RankSettings(family="e2rank", model="all-minilm-l6-v2", prompt_documents=3)
@@ -135,23 +133,25 @@ def test_without_candidates_or_a_first_stage_the_fix_is_told() -> None:
         adapter.search(Rows.from_list([{"id": "q", "text": "x"}]), task_metadata=task, top_k=10)
 
 
-def test_pairs_are_scored_through_mteb_as_one_by_one(own_cache: Path, lee_dataset: Dataset) -> None:
+def test_pairs_are_scored_through_mteb_as_one_by_one(
+    short_lee: Dataset, short_task: Callable[[], Any]
+) -> None:
     reranker = SharedWords()
     adapter = mteb_reranker(reranker, reranker_meta("words", "0" * 40), first_stage=None, depth=100)
     assert isinstance(adapter, MtebPairReranker)
     assert isinstance(adapter, CrossEncoderProtocol)
-    task = local_task("LeeRetrieval", own_cache)
+    task = short_task()
     task.load_data()
-    ids = list(lee_dataset.corpus)
-    task.dataset["default"]["test"]["top_ranked"] = dict.fromkeys(lee_dataset.queries, ids)
+    ids = list(short_lee.corpus)
+    task.dataset["default"]["test"]["top_ranked"] = dict.fromkeys(short_lee.queries, ids)
     through_mteb = _main_score(adapter, task)
     run = {
         query.id: {
             d: reranker._one((query.text, document.text)).score
-            for d, document in lee_dataset.corpus.items()
+            for d, document in short_lee.corpus.items()
             if d != query.id
         }
-        for query in lee_dataset.queries.values()
+        for query in short_lee.queries.values()
     }
-    ours = evaluate(Run(run), lee_dataset.qrels, ["nDCG@10"]).mean["nDCG@10"]
+    ours = evaluate(Run(run), short_lee.qrels, ["nDCG@10"]).mean["nDCG@10"]
     assert through_mteb == pytest.approx(ours, abs=2e-3)  # ties fall either way

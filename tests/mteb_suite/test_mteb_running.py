@@ -15,6 +15,7 @@ from typing import Any
 import mteb
 import pytest
 from mteb.benchmarks.benchmark import Benchmark
+from tiny_tasks import Greetings
 
 from e2rank_eval.config import MtebSettings
 from e2rank_eval.errors import InputError, UnavailableError
@@ -28,51 +29,48 @@ from e2rank_eval.store.results import MtebTask
 
 ROOT = Path(__file__).parents[2]
 LEE = {"LeeRetrieval": "Retrieval"}
+Run = Callable[..., MtebTask]
 
 
 @pytest.fixture
-def run(
-    minilm: Callable[[], MtebEncoder], own_cache: Path, lee_dataset: object, tmp_path: Path
-) -> Callable[..., MtebTask]:
-    """Runs LeeRetrieval into one folder, with a model loaded afresh."""
+def run(minilm: Callable[[], MtebEncoder], tmp_path: Path) -> Run:
+    """Runs a tiny task into one folder, with a model loaded afresh."""
 
-    def once(model: MtebEncoder | None = None) -> MtebTask:
-        files = ResultFiles(tmp_path / "mteb")
-        (record,) = run_tasks(model or minilm(), LEE, lambda name: local_task(name, own_cache), files)
+    def once(model: MtebEncoder | None = None, load: Any = Greetings) -> MtebTask:
+        wanted = {load().metadata.name: load().metadata.type}
+        (record,) = run_tasks(model or minilm(), wanted, lambda _: load(), ResultFiles(tmp_path / "mteb"))
+        assert record.failure is None
         return record
 
     return once
 
 
 def _result(folder: Path) -> Path:
-    (path,) = (folder / "mteb" / "results").rglob("LeeRetrieval.json")
+    (path,) = (folder / "mteb" / "results").rglob("[A-Z]*.json")
     return path
 
 
-def test_a_finished_task_is_kept_and_mteb_reads_it(run: Callable[..., MtebTask], tmp_path: Path) -> None:
+def test_a_finished_task_is_kept_and_mteb_reads_it(run: Run, tmp_path: Path) -> None:
     first = run()
     path = _result(tmp_path)
-    assert path.parts[-3:-1] == (
+    assert path.parts[-3:] == (
         "sentence-transformers__all-MiniLM-L6-v2", "8b3219a92973c328a8e22fadcfa821b5dc75636a",
+        "Greetings.json",
     )  # fmt: skip
     written = path.read_bytes()
     assert run() == first
     assert path.read_bytes() == written
-    results = mteb.ResultCache(tmp_path / "mteb").load_results()
-    (model,) = results.model_results
+    (model,) = mteb.ResultCache(tmp_path / "mteb").load_results().model_results
     assert model.model_name == "sentence-transformers/all-MiniLM-L6-v2"
-    assert [one.task_name for one in model.task_results] == ["LeeRetrieval"]
+    assert [one.task_name for one in model.task_results] == ["Greetings"]
     assert 100 * model.task_results[0].get_score() == pytest.approx(first.score, abs=1e-3)
-    table = results.to_dataframe()
-    assert table.loc[table["task_name"] == "LeeRetrieval"].iloc[0, -1] * 100 == pytest.approx(
-        first.score, abs=1e-3
-    )
 
 
+@pytest.mark.slow
 def test_mteb_tabulates_results_of_registered_tasks_and_models(
-    run: Callable[..., MtebTask], tmp_path: Path
+    run: Run, short_task: Callable[[], Any], tmp_path: Path
 ) -> None:
-    first = run()
+    first = run(load=short_task)
     known = _result(tmp_path).parent
     stranger = known.parents[1] / "e2rank-eval__mine" / "1"
     shutil.copytree(known, stranger)
@@ -82,9 +80,9 @@ def test_mteb_tabulates_results_of_registered_tasks_and_models(
     register(tmp_path / "mteb")
     stored = mteb.ResultCache(tmp_path / "mteb")
 
-    whole = stored.load_results(tasks="local")
-    assert {one.task_type for model in whole for one in model.task_results} == {"Retrieval"}
-    table = whole.get_benchmark_result().set_index("Model")
+    local = stored.load_results(tasks="local")
+    assert {one.task_type for model in local for one in model.task_results} == {"Retrieval"}
+    table = local.get_benchmark_result().set_index("Model")
     assert set(table.index) == {"sentence-transformers/all-MiniLM-L6-v2", "e2rank-eval/mine"}
     assert table["Retrieval"].notna().all()
 
@@ -93,37 +91,42 @@ def test_mteb_tabulates_results_of_registered_tasks_and_models(
     assert [100 * mean for mean in table["Mean (Task)"]] == pytest.approx([first.score] * 2, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_mteb_runs_a_registered_task_by_its_name(
-    run: Callable[..., MtebTask], minilm: Callable[[], MtebEncoder], fetch_cache: Path,
+    minilm: Callable[[], MtebEncoder], lee_dataset: object, own_cache: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     register()
     assert {task.metadata.name for task in mteb.get_benchmark("local").tasks} == set(local_tasks())
-    monkeypatch.chdir(fetch_cache.parent)
-    task = mteb.get_task("LeeRetrieval")
-    (result,) = mteb.evaluate(minilm(), task, cache=None, co2_tracker=False).task_results
-    assert 100 * result.get_score() == pytest.approx(run().score, abs=1e-3)
-    assert result.dataset_revision == local_task("LeeRetrieval", fetch_cache).metadata.revision
+    (tmp_path / "cache").symlink_to(own_cache)
+    monkeypatch.chdir(tmp_path)
+    (result,) = mteb.evaluate(
+        minilm(), mteb.get_task("LeeRetrieval"), cache=None, co2_tracker=False
+    ).task_results
+    (ours,) = run_tasks(minilm(), LEE, lambda name: local_task(name, own_cache), ResultFiles(tmp_path))
+    assert 100 * result.get_score() == pytest.approx(ours.score, abs=1e-3)
+    assert result.dataset_revision == local_task("LeeRetrieval", own_cache).metadata.revision
 
 
-def test_a_torn_result_is_reported_and_made_again(
-    run: Callable[..., MtebTask], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_truncated_result_is_reported_and_made_again(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = run()
     path = _result(tmp_path)
     path.write_bytes(path.read_bytes()[:100])
     assert run().score == first.score
     assert "not a complete result" in capsys.readouterr().err
-    assert json.loads(path.read_text())["task_name"] == "LeeRetrieval"
+    assert json.loads(path.read_text())["task_name"] == "Greetings"
 
 
 def test_a_result_of_other_inputs_is_made_again(
-    run: Callable[..., MtebTask], minilm: Callable[[], MtebEncoder], tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    run: Run, minilm: Callable[[], MtebEncoder], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = run()
     path = _result(tmp_path)
-    path.write_text(path.read_text().replace(f"{first.score / 100:.5f}", "0.11111"))
+    stored = json.loads(path.read_text())
+    stored["scores"]["test"][0]["main_score"] = 0.11111
+    path.write_text(json.dumps(stored))
     other = minilm()
     other._encoder.document_fingerprint = "another limit"
     assert run(other).score == first.score
@@ -131,12 +134,16 @@ def test_a_result_of_other_inputs_is_made_again(
 
 
 def test_a_failing_task_is_named_and_the_others_are_run(
-    minilm: Callable[[], MtebEncoder], own_cache: Path, lee_dataset: object, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    minilm: Callable[[], MtebEncoder], own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("E2RANK_DATA", raising=False)
-    wanted = {"STS13Local": "STS", **LEE}
-    records = run_tasks(minilm(), wanted, lambda name: local_task(name, own_cache), ResultFiles(tmp_path))
+    wanted = {"STS13Local": "STS", "Greetings": "STS"}
+    records = run_tasks(
+        minilm(),
+        wanted,
+        lambda name: Greetings() if name == "Greetings" else local_task(name, own_cache),
+        ResultFiles(tmp_path),
+    )
     assert [record.score is not None for record in records] == [False, True]
     assert records[0].failure == "set E2RANK_DATA to a folder that holds sts/"
     with pytest.raises(UnavailableError, match=r"1 of 2 tasks have no score: STS13Local: set E2RANK_DATA"):
@@ -148,6 +155,7 @@ def test_benchmarks_and_tasks_by_name() -> None:
     assert len(wanted_tasks("MTEB(eng, v2)", [])) == 41
     assert list(wanted_tasks("BRIGHT", [])) == ["BrightRetrieval"]
     assert len(wanted_tasks("BEIR", [])) == 15
+    assert list(wanted_tasks("local", [])) == list(local_tasks())
     assert wanted_tasks("MTEB(eng, v2)", ["STS13", "LeeRetrieval"]) == {"STS13": "STS", **LEE}
     with pytest.raises(InputError, match=r"benchmark 'MTEB\(eng, v2\)' has no task 'STS16'"):
         wanted_tasks("MTEB(eng, v2)", ["STS16"])
@@ -155,55 +163,33 @@ def test_benchmarks_and_tasks_by_name() -> None:
         wanted_tasks("MTEB(eng v2)", [])
 
 
-OWN_TASK = """
-from datasets import Dataset, DatasetDict
-from mteb.abstasks import AbsTaskSTS
-from mteb.abstasks.task_metadata import TaskMetadata
-
-class Greetings(AbsTaskSTS):
-    metadata = TaskMetadata(
-        name="Greetings", description="Four pairs", type="STS", category="t2t",
-        dataset={"path": "mine/greetings", "revision": "1"}, eval_splits=["test"], eval_langs=["eng-Latn"],
-        main_score="cosine_spearman", modalities=["text"],
-    )
-
-    def load_data(self, **kwargs):
-        columns = {
-            "sentence1": ["hello", "a cat", "red", "two"],
-            "sentence2": ["good day", "a kitten", "a truck", "fog"],
-            "score": [5.0, 4.0, 1.0, 0.0],
-        }
-        self.dataset = DatasetDict({"test": Dataset.from_dict(columns)})
-        self.data_loaded = True
-
-class STS13(Greetings):
-    metadata = Greetings.metadata.model_copy(update={"name": "STS13"})
-"""
-
-
 def test_a_task_of_the_users_own_package_is_named_by_its_place(
-    minilm: Callable[[], MtebEncoder], own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    minilm: Callable[[], MtebEncoder], own_cache: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "greeting_tasks.py").write_text(OWN_TASK)
-    monkeypatch.syspath_prepend(tmp_path)
-    assert wanted_tasks("MTEB(eng, v2)", ["greeting_tasks:Greetings", "STS13"]) == {
+    assert wanted_tasks("MTEB(eng, v2)", ["tiny_tasks:Greetings", "STS13"]) == {
         "Greetings": "STS", "STS13": "STS",
     }  # fmt: skip
-    wanted = wanted_tasks(None, ["greeting_tasks:Greetings"])
+    wanted = wanted_tasks(None, ["tiny_tasks:Greetings"])
     files = ResultFiles(tmp_path / "mteb")
     for benchmark in (None, "MTEB(eng, v2)"):
         (record,) = run_tasks(
             minilm(), wanted, lambda name, of=benchmark: load_task(name, of, own_cache), files
         )
         assert (record.task, record.failure, record.texts) == ("Greetings", None, 8)
-    for place, told in (
-        ("greeting_tasks:Missing", "cannot be imported"),
-        ("greeting_tusks:Greetings", "No module named 'greeting_tusks'"),
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("tiny_tasks:Missing", "cannot be imported"),
+        ("tiny_tusks:Greetings", "No module named 'tiny_tusks'"),
         ("pathlib:Path", "'pathlib:Path' is not a task"),
-        ("greeting_tasks:STS13", "there is another task 'STS13'; rename yours"),
-    ):
-        with pytest.raises(InputError, match=told):
-            wanted_tasks(None, [place])
+        ("tiny_tasks:STS13", "there is another task 'STS13'; rename yours"),
+    ],
+)
+def test_a_wrong_place_of_a_task_is_named(place: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        wanted_tasks(None, [place])
 
 
 @pytest.mark.parametrize(
@@ -220,7 +206,7 @@ def test_an_entry_that_asks_for_nothing_is_refused(fields: dict[str, Any], told:
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_where_it_was(
+def test_a_killed_run_resumes(
     own_cache: Path, lee_dataset: object, minilm: Callable[[], MtebEncoder], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

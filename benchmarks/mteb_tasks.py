@@ -3,7 +3,7 @@
 Usage: python benchmarks/mteb_tasks.py [--rounds 3] [--tasks LeeRetrieval] [--threads 1] [--cache cache]
 
 The model is all-MiniLM-L6-v2, both without stored vectors. Both take turns within a round, so that a busy
-machine slows both alike; printed are medians over rounds, their ratio (above 1: this suite is faster), the
+machine slows both alike; printed are medians over rounds, the speed-up of this suite over the other, the
 tokens that went through either model, with and without padding, and both scores. Unless tasks are
 named, they are an STS task, whose texts hardly repeat; a classification of news; and LeeRetrieval, whose
 queries are its documents, so that this suite reads half of the tokens. Three rounds take about a quarter of
@@ -154,7 +154,7 @@ def compare(task: str, peer: Any, theirs: Counter, arguments: argparse.Namespace
                 times[name].append(seconds)
     own, other = (statistics.median(times[name]) for name in ("ours", "theirs"))
     print(
-        f"{task}: ours {own:.2f} s, mteb with sentence-transformers {other:.2f} s, ratio {other / own:.2f}; "
+        f"{task}: ours {own:.2f} s, mteb with sentence-transformers {other:.2f} s, speed-up {other / own:.2f}; "
         f"tokens {ours.take_usage().forward_tokens} against {theirs.real}, padded {mine.padded} against "
         f"{theirs.padded}; scores {scores['ours']:.2f} and {scores['theirs']:.2f}"
     )

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +11,7 @@ from typing import Any
 import mteb
 import pytest
 from mteb.benchmarks.benchmark import Benchmark
-from tiny_tasks import Greetings
+from tiny_tasks import STS13, Greetings
 
 from e2rank_eval.config import MtebSettings
 from e2rank_eval.errors import InputError, UnavailableError
@@ -27,7 +23,6 @@ from e2rank_eval.mteb_suite.running import ResultFiles, run_tasks
 from e2rank_eval.mteb_suite.tasks import load_task, wanted_tasks
 from e2rank_eval.store.results import MtebTask
 
-ROOT = Path(__file__).parents[2]
 LEE = {"LeeRetrieval": "Retrieval"}
 Run = Callable[..., MtebTask]
 
@@ -205,74 +200,23 @@ def test_an_entry_that_asks_for_nothing_is_refused(fields: dict[str, Any], told:
         MtebSettings(title="t", **fields)
 
 
-@pytest.mark.slow
-def test_a_killed_run_resumes(
-    own_cache: Path, lee_dataset: object, minilm: Callable[[], MtebEncoder], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    """Killed while a second task is under way: the first is kept, and the end is that of a whole run."""
-    (tmp_path / "cache").mkdir()
-    for name in ("models", "downloads"):
-        (tmp_path / "cache" / name).symlink_to(own_cache / name)
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "demo.yaml").write_text((ROOT / "config" / "demo.yaml").read_text())
-    (tmp_path / "data").mkdir()
-    _write_pairs(tmp_path / "data" / "sts" / "2013", lee_dataset)
-    command = [
-        *(sys.executable, "-m", "e2rank_eval", "mteb", "all-minilm-l6-v2", "--json"),
-        *("--tasks", "LeeRetrieval,STS13Local"),
-    ]
-    monkeypatch.setenv("E2RANK_DATA", str(tmp_path / "data"))
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    killed = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
-    assert killed.stderr is not None
-    for line in killed.stderr:
-        if "LeeRetrieval:" in line:
-            break
-    vectors = tmp_path / "cache" / "vectors"
-    stored = len(list(vectors.rglob("*.safetensors")))
-    while len(list(vectors.rglob("*.safetensors"))) <= stored and killed.poll() is None:
-        time.sleep(0.01)
-    killed.kill()
-    killed.communicate()
-    results = tmp_path / "results" / "demo" / "mteb" / "results"
-    assert {path.stem for path in results.rglob("*.json")} == {"LeeRetrieval", "model_meta"}
-    kept = next(results.rglob("LeeRetrieval.json")).read_bytes()
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    resumed = json.loads(done.stdout)
-    lee, sts = resumed["tasks"]
-    assert lee["forward_tokens"] > 0
-    # Every text occurs REPEATS times; what was stored before the kill is not read again.
-    assert 0 < sts["forward_tokens"] < sts["tokens"] / REPEATS
-    assert resumed["missing"] == []
-    assert next(results.rglob("LeeRetrieval.json")).read_bytes() == kept
+def test_an_interrupted_run_resumes_at_the_task_that_it_had_reached(
+    minilm: Callable[[], MtebEncoder], tmp_path: Path
+) -> None:
+    def interrupted(name: str) -> Any:
+        if name == "STS13":
+            raise KeyboardInterrupt
+        return Greetings()
 
-    undisturbed = ResultFiles(tmp_path / "undisturbed")
-    wanted = {"LeeRetrieval": "Retrieval", "STS13Local": "STS"}
-    run_tasks(minilm(), wanted, lambda name: local_task(name, own_cache), undisturbed)
-    assert _lasting(results) == _lasting(tmp_path / "undisturbed" / "results")
-
-
-def _lasting(results: Path) -> dict[str, Any]:
-    """What result files say, dates and seconds left out."""
-    passing = ("date", "evaluation_time", "evaluation_phases")
-    read = {path.relative_to(results): json.loads(path.read_text()) for path in results.rglob("*.json")}
-    return {
-        str(path): {key: value for key, value in content.items() if key not in passing}
-        for path, content in read.items()
-    }
-
-
-REPEATS = 5
-
-
-def _write_pairs(folder: Path, lee: Any) -> None:
-    """STS 2013's files with real words: pairs of pieces of the Lee texts, scored by where they stand."""
-    words = " ".join(document.text for document in lee.corpus.values()).split()
-    pieces = dict.fromkeys(" ".join(words[start : start + 3]) for start in range(0, len(words) - 3, 3))
-    texts = list(pieces)[: 3000 // REPEATS] * REPEATS
-    folder.mkdir(parents=True)
-    lines = [f"{n % 6}\t{texts[2 * n]}\t{texts[2 * n + 1]}\n" for n in range(1500)]
-    for name, rows in (("FNWN", lines[:189]), ("OnWN", lines[189:750]), ("headlines", lines[750:])):
-        (folder / f"{name}.tsv").write_text("".join(rows))
+    wanted, files = {"Greetings": "STS", "STS13": "STS"}, ResultFiles(tmp_path / "mteb")
+    with pytest.raises(KeyboardInterrupt):
+        run_tasks(minilm(), wanted, interrupted, files)
+    path = _result(tmp_path)
+    kept = path.read_bytes()
+    model = minilm()
+    first, second = run_tasks(
+        model, wanted, lambda name: {"Greetings": Greetings, "STS13": STS13}[name](), files
+    )
+    assert path.read_bytes() == kept
+    assert (first.failure, second.failure, first.texts, second.texts) == (None, None, 8, 8)
+    assert second.forward_tokens == 0  # the same texts, whose vectors the first run stored

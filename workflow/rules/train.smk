@@ -25,7 +25,7 @@ for path, made_from in GRAPH.trainings.lists.items():
 
 
 # Training: one job per run of the configuration's training files, named train_stage1-<run> and so on. A
-# job that was killed goes on from its newest checkpoint, which no rule declares and none deletes.
+# killed job resumes from its newest checkpoint, which no rule declares and none deletes.
 for (path, run), (_, settings) in GRAPH.trainings.runs.items():
 
     rule:

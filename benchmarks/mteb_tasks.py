@@ -154,7 +154,7 @@ def compare(task: str, peer: Any, theirs: Counter, arguments: argparse.Namespace
                 times[name].append(seconds)
     own, other = (statistics.median(times[name]) for name in ("ours", "theirs"))
     print(
-        f"{task}: ours {own:.2f} s, mteb with sentence-transformers {other:.2f} s, speed-up {other / own:.2f}; "
+        f"{task}: ours {own:.2f} s, sentence-transformers {other:.2f} s, speed-up {other / own:.2f}; "
         f"tokens {ours.take_usage().forward_tokens} against {theirs.real}, padded {mine.padded} against "
         f"{theirs.padded}; scores {scores['ours']:.2f} and {scores['theirs']:.2f}"
     )

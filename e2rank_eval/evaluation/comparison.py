@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
@@ -46,11 +47,11 @@ class Plan:
     note: str = ""
 
     def pairs(self) -> list[tuple[str, str]]:
-        """(reranker, baseline), no pair of systems twice."""
+        """Return (reranker, baseline), no pair of systems twice."""
         found: list[tuple[str, str]] = []
         for position, baseline in enumerate(self.baselines):
-            passed = self.baselines[: position + 1]
-            found += [(reranker, baseline) for reranker in self.rerankers if reranker not in passed]
+            earlier = self.baselines[: position + 1]
+            found += [(reranker, baseline) for reranker in self.rerankers if reranker not in earlier]
         return found
 
 
@@ -64,12 +65,9 @@ def compare(
 ) -> Comparison:
     """Compare ``values[dataset, reranker][query_id]``.
 
-    ``systems`` has a mean with a bootstrap 95 % interval for every data set and reranker, ``tests``
-    a paired randomisation test (whose p Holm corrects over all of ``tests``) and a paired t-test
-    for every pair of reranker and baseline; both have rows over all collections where there are
-    several. p values are None below six queries.
-    ``detectable`` is the smallest difference that a test on so many queries could be expected to find
-    (:func:`significance.minimum_detectable_difference`), of one collection at a time.
+    Every data set and reranker has a mean with a bootstrap 95 % interval, every pair of reranker and
+    baseline a paired randomisation test (whose p Holm corrects over all tests) and a paired t-test; both
+    have rows over all collections where there are several. p values are None below six queries.
 
     Raises
     ------
@@ -83,20 +81,17 @@ def compare(
     systems, tests = [], []
     for name, datasets in groups:
         strata = {r: [aligned[dataset][r] for dataset in datasets] for r in plan.rerankers}
-        systems += [
-            SystemRow(
-                dataset=name,
-                reranker=r,
-                queries=sum(map(len, strata[r])),
-                mean=significance.mean(strata[r]),
-                interval=significance.bootstrap_interval(strata[r], seed=seed),
-            )
-            for r in plan.rerankers
-        ]
-        tests += [
-            _test((name, reranker, baseline), strata[reranker], strata[baseline], seed, permutations)
-            for reranker, baseline in plan.pairs()
-        ]
+        for reranker, rows in strata.items():
+            interval = significance.bootstrap_interval(rows, seed=seed)
+            counts = {"queries": sum(map(len, rows)), "mean": significance.mean(rows), "interval": interval}
+            systems.append(SystemRow(dataset=name, reranker=reranker, **counts))
+        for reranker, baseline in plan.pairs():
+            differences = [
+                [our - their for our, their in zip(*pair, strict=True)]
+                for pair in zip(strata[reranker], strata[baseline], strict=True)
+            ]
+            found = _tested(differences, seed, permutations)
+            tests.append(TestRow(dataset=name, reranker=reranker, baseline=baseline, **found))
     corrected = significance.holm([test.p_randomisation for test in tests])
     return Comparison(
         title=plan.title,
@@ -116,7 +111,7 @@ def compare(
 def _aligned(
     dataset: str, rerankers: Sequence[str], values: Mapping[tuple[str, str], PerQuery]
 ) -> dict[str, list[float]]:
-    """Each reranker's values in one order of the queries."""
+    """Return each reranker's values in one order of the queries."""
     queries = sorted(values[dataset, rerankers[0]])
     for reranker in rerankers:
         if values[dataset, reranker].keys() != set(queries):
@@ -127,95 +122,66 @@ def _aligned(
     return {reranker: [values[dataset, reranker][q] for q in queries] for reranker in rerankers}
 
 
-def _test(
-    names: tuple[str, str, str], ours: significance.Strata, theirs: significance.Strata, seed: int,
-    permutations: int,
-) -> TestRow:  # fmt: skip
-    """The test of one pair, before Holm's correction over all; ``names``: data set, reranker, baseline."""
-    dataset, reranker, baseline = names
-    differences = [
-        [a - b for a, b in zip(our, their, strict=True)] for our, their in zip(ours, theirs, strict=True)
-    ]
+def _tested(differences: significance.Strata, seed: int, permutations: int) -> dict[str, Any]:
+    """Return the fields of one test, before Holm's correction over all of them."""
     queries = sum(map(len, differences))
-    tested = queries >= FEWEST_QUERIES
+    found: dict[str, Any] = dict.fromkeys(("p_randomisation", "p_t", "p_holm", "detectable"))
+    if queries >= FEWEST_QUERIES:
+        found["p_randomisation"] = significance.randomisation_p(
+            differences, seed=seed, permutations=permutations
+        )
+        found["p_t"] = significance.paired_t_p(differences)
+        if len(differences) == 1:
+            found["detectable"] = significance.minimum_detectable_difference(differences[0])
     wins, ties, losses = significance.wins_ties_losses(differences)
-    p = significance.randomisation_p(differences, seed=seed, permutations=permutations) if tested else None
-    return TestRow(
-        dataset=dataset,
-        reranker=reranker,
-        baseline=baseline,
-        queries=queries,
-        difference=significance.mean(differences),
-        p_randomisation=p,
-        p_t=significance.paired_t_p(differences) if tested else None,
-        p_holm=p,
-        effect_size=significance.effect_size(differences),
-        detectable=significance.minimum_detectable_difference(differences[0])
-        if tested and len(differences) == 1
-        else None,
-        wins=wins,
-        ties=ties,
-        losses=losses,
-    )
+    found |= {"queries": queries, "wins": wins, "ties": ties, "losses": losses}
+    found |= {"difference": significance.mean(differences)}
+    return found | {"effect_size": significance.effect_size(differences)}
 
 
-def compare_metrics(
-    plan: Plan, paths: Mapping[tuple[str, str], Path], *, seed: int, measure: str = "nDCG@10"
-) -> Comparison:
-    """:func:`compare` on metrics files by (dataset, reranker).
+def write_comparison(configuration: Configuration, name: str, layout: Layout) -> Path:
+    """Compare the stored metrics that comparison ``name`` of the configuration asks for; return the file.
 
     Raises
     ------
     InputError
-        When a file is missing or lacks ``measure``, or queries differ.
-    """
-    values = {}
-    for key, path in paths.items():
-        per_query = read_record(path, Metrics).per_query
-        if measure not in per_query:
-            raise InputError(f"no values of {measure}", path=path, hint=f"evaluate the run with {measure}")
-        values[key] = per_query[measure]
-    return compare(plan, values, seed=seed, measure=measure)
-
-
-def write_comparison(configuration: Configuration, name: str, layout: Layout) -> Path:
-    """Compare the stored metrics that comparison ``name`` of the configuration asks for.
-
-    Returns the path written; raises :class:`InputError` as :func:`compare_metrics` does.
+        When a file is missing or lacks nDCG@10, or queries differ.
     """
     started = time.time()
     settings = configuration.comparisons[name]
     plan = Plan(
-        title=settings.title,
-        datasets=settings.datasets,
-        rerankers=settings.rerankers,
-        baselines=settings.baselines,
-        first_stage=settings.first_stage,
-        note=settings.note,
+        settings.title,
+        settings.datasets,
+        settings.rerankers,
+        settings.baselines,
+        settings.first_stage,
+        settings.note,
     )
-    paths = {
-        (dataset, reranker): layout.path(
-            places.METRICS, dataset=dataset, first_stage=settings.first_stage, reranker=reranker
-        )
-        for dataset in settings.datasets
-        for reranker in settings.rerankers
-    }
-    artefact = layout.path(places.COMPARISON, comparison=name)
-    write_record(artefact, compare_metrics(plan, paths, seed=configuration.seed))
+    paths, values = [], {}
+    for dataset in plan.datasets:
+        for reranker in plan.rerankers:
+            path = layout.run_path(places.METRICS, (dataset, plan.first_stage, reranker))
+            per_query = read_record(path, Metrics).per_query
+            if "nDCG@10" not in per_query:
+                raise InputError("no values of nDCG@10", path=path, hint="evaluate the run with nDCG@10")
+            values[dataset, reranker] = per_query["nDCG@10"]
+            paths.append(path)
+    output = layout.path(places.COMPARISON, comparison=name)
+    write_record(output, compare(plan, values, seed=configuration.seed))
     write_manifest(
-        artefact,
+        output,
         command=shlex.join(["e2rank-eval", "compare", name, "--config", str(layout.path(places.CONFIG))]),
         settings=settings.model_dump(mode="json") | {"seed": configuration.seed},
-        inputs=list(paths.values()),
+        inputs=paths,
         started=started,
     )
-    return artefact
+    return output
 
 
 def compare_files(
     qrels_path: Path, runs: Sequence[Path], measure: str = "nDCG@10", *, seed: int
 ) -> Comparison:
-    """:func:`compare` on TREC runs from anywhere: the first is the baseline, each is named by its file.
+    """Compare TREC runs from anywhere: the first is the baseline, each is named by its file.
 
     Raises
     ------
@@ -235,7 +201,7 @@ def compare_files(
 
 
 def _stem(path: Path) -> str:
-    """``runs/dl19.bm25.txt.gz`` -> ``dl19.bm25``: the usual endings of runs and judgements go."""
+    """Return ``dl19.bm25`` of ``runs/dl19.bm25.txt.gz``: the usual endings of runs and judgements go."""
     name = path.name
     for suffix in (".gz", ".txt", ".run", ".trec", ".tsv"):
         name = name.removesuffix(suffix)

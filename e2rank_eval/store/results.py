@@ -16,7 +16,7 @@ Interval = tuple[float, float]
 ModeName = Literal["online", "stored"]
 """Whether document vectors are computed while the clock runs, or encoded ahead of it."""
 
-MACRO = "mean over collections"
+MACRO = "macro-average"
 """What the rows over all collections of a comparison carry in place of a data set's name."""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ from e2rank_eval.report.collect import Results
 from e2rank_eval.report.latencies import system_cell
 from e2rank_eval.report.names import HEADLINE, first_stage_label, is_untrained, label, run_page
 from e2rank_eval.report.outputs import RunKey
+from e2rank_eval.report.render import to_csv
 from e2rank_eval.report.table import Cell, Column, Table, percent, ranked
 from e2rank_eval.store.files import sha256_json
 
@@ -57,40 +56,22 @@ def leaderboard_files(results: Results) -> Iterator[tuple[str, str]]:
 
 def leaderboard_csv(results: Results) -> str:
     """Return one line per run: what it is of, then each measure x 100 with both ends of its interval."""
-    keys = best_first(results)
+    keys, configuration = best_first(results), results.configuration
     measures = list(dict.fromkeys(name for key in keys for name in results.metrics(key).measures))
-    facts = [_facts(results, key) for key in keys]
-    ends = [f"{name}{end}" for name in measures for end in ("", " low", " high")]
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [*(facts[0] if facts else ["dataset"]), *ends], lineterminator="\n")
-    writer.writeheader()
-    for key, row in zip(keys, facts, strict=True):
-        metrics = results.metrics(key)
-        for name in metrics.measures:
-            low, high = metrics.interval[name]
-            for end, value in (("", metrics.mean[name]), (" low", low), (" high", high)):
-                row[f"{name}{end}"] = round(100 * value, 4)
-        writer.writerow(row)
-    return buffer.getvalue()
-
-
-def _facts(results: Results, key: RunKey) -> dict[str, Any]:
-    configuration, queries = results.configuration, results.metrics(key).queries
-    dataset, first_stage, reranker = key
-    settings = configuration.rerankers[reranker]
-    return {
-        "dataset": dataset,
-        "dataset_id": results.dataset(dataset).id,
-        "first_stage": first_stage,
-        "depth": configuration.depth_of(first_stage),
-        "reranker": reranker,
-        "label": label(configuration, reranker),
-        "family": settings.family,
-        "model": getattr(settings, "model", None),
-        "untrained": is_untrained(configuration, reranker),
-        "queries": queries.qrels,
-        "unanswered": len(queries.unanswered),
-    }
+    rows: list[list[Cell | str | float | None]] = []
+    for key in keys:
+        metrics, settings = results.metrics(key), configuration.rerankers[key[2]]
+        rows.append([key[0], results.dataset(key[0]).id, key[1], configuration.depth_of(key[1]), key[2]])
+        rows[-1] += [label(configuration, key[2]), settings.family, getattr(settings, "model", None)]
+        rows[-1] += [str(is_untrained(configuration, key[2])), metrics.queries.qrels]
+        rows[-1].append(len(metrics.queries.unanswered))
+        scores = {name: percent(value, metrics.interval[name]) for name, value in metrics.mean.items()}
+        rows[-1] += [scores.get(name) for name in measures]
+    columns = (
+        "dataset", "dataset_id", "first_stage", ("depth", "count"), "reranker", "label", "family", "model",
+        "untrained", ("queries", "count"), ("unanswered", "count"), *((name, "score") for name in measures),
+    )  # fmt: skip
+    return to_csv(Table.of("leaderboard", "Leaderboard", columns, rows))
 
 
 def mteb_place(results: Results, key: RunKey) -> str:

@@ -45,24 +45,13 @@ def overview_page(results: Results) -> Iterator[Page]:
 
 
 def _finding(results: Results, name: str) -> dict[str, str]:
-    """Return the best system by the last column, and how it differs from the first baseline."""
+    """Return the best system of a comparison by its last column, and the test against the first baseline."""
     comparison = results.comparison(name)
     dataset, baseline = comparison.systems[-1].dataset, comparison.baselines[0]
     best = max((row for row in comparison.systems if row.dataset == dataset), key=lambda row: row.mean)
     where = f"{len(comparison.datasets)} collections" if dataset == MACRO else dataset
     asked = (dataset, best.reranker, baseline)
     tests = [one for one in comparison.tests if (one.dataset, one.reranker, one.baseline) == asked]
-    verdict = "It is the baseline itself: no system is above it."
-    for test in tests:
-        significance = "too few queries to test"
-        if test.p_holm is not None:
-            p = number(test.p_holm, "p")
-            words = "significant" if significant(test) else "not significant"
-            significance = f"{words} (p {p if p.startswith('<') else f'= {p}'} after Holm)"
-        verdict = (
-            f"Against {label(results.configuration, baseline)}: {signed(100 * test.difference)} points, "
-            f"{significance}; {test.wins} queries better, {test.ties} equal, {test.losses} worse."
-        )
     return {
         "name": name,
         "title": comparison.title,
@@ -70,7 +59,11 @@ def _finding(results: Results, name: str) -> dict[str, str]:
         "score": number(100 * best.mean, "score"),
         "interval": interval_text(best.interval),
         "where": f"{where}, {best.queries} queries",
-        "verdict": verdict,
+        "verdict": " ".join(
+            f"{signed(100 * test.difference)} points against {label(results.configuration, baseline)}, "
+            f"{'' if significant(test) else 'not '}significant after Holm's correction."
+            for test in tests
+        ),
     }
 
 

@@ -15,6 +15,8 @@ from e2rank_eval.report.collect import Results
 from e2rank_eval.report.html import PAGED_SCRIPTS, Page, Renderer, to_paged
 from e2rank_eval.report.table import Cell, Column, Table
 
+pytestmark = pytest.mark.slow
+
 RUN = ("code", "bm25", "e2rank")
 _LINKS = """[...document.querySelectorAll("a[href]")]
   .map((link) => new URL(link.href.baseVal ?? link.href, location).href)"""

@@ -39,6 +39,7 @@ def test_a_long_title_stays_within_its_figure(width: float) -> None:
         assert drawn.get_window_extent().x1 <= figure.bbox.x1
 
 
+@pytest.mark.slow
 def test_every_figure_is_written_in_three_forms_of_repeatable_bytes(copied_layout: Layout) -> None:
     configuration = open_results(copied_layout.root).configuration
     for identifier in FIGURES.shown(configuration):

@@ -37,6 +37,7 @@ def _compile(folder: Path, tables: list[str]) -> str:
     return (folder / "paper.log").read_text(encoding="utf-8", errors="replace")
 
 
+@pytest.mark.slow
 def test_every_table_compiles_and_none_is_wider_than_its_column(stored: Results, tmp_path: Path) -> None:
     ids = TABLES.shown(stored.configuration)
     log = _compile(tmp_path, [to_latex(build_table(stored, identifier)) for identifier in ids])
@@ -46,6 +47,7 @@ def test_every_table_compiles_and_none_is_wider_than_its_column(stored: Results,
     assert int(pages[1]) == len(ids)
 
 
+@pytest.mark.slow
 def test_hostile_texts_compile_too(tmp_path: Path) -> None:
     best = Cell(70.1, (68.0, -72.5), (Mark("a", True), Mark("b", False)), rank="best", letter="c")
     columns = (Column(f"system {HOSTILE}", "text"), Column("lee", "score", 50))

@@ -20,8 +20,8 @@ def test_the_csv_has_every_run_best_first_with_its_stored_means(stored: Results)
     for key, row in zip(keys, rows, strict=True):
         metrics = stored.metrics(key)
         for name, value in metrics.mean.items():
-            assert float(row[name]) == pytest.approx(100 * value, abs=1e-4)
-        assert float(row["R@100 low"]) == pytest.approx(100 * metrics.interval["R@100"][0], abs=1e-4)
+            assert float(row[name]) == pytest.approx(100 * value, abs=6e-3)
+        assert float(row["R@100 low"]) == pytest.approx(100 * metrics.interval["R@100"][0], abs=6e-3)
         assert int(row["queries"]) == metrics.queries.qrels
     assert {row["untrained"] for row in rows} == {"True", "False"}
     for dataset in ("news", "code", "code-8"):
@@ -29,6 +29,7 @@ def test_the_csv_has_every_run_best_first_with_its_stored_means(stored: Results)
         assert values == sorted(values, reverse=True)
 
 
+@pytest.mark.slow
 def test_mteb_reads_every_file_and_finds_the_score(site: Path, stored: Results) -> None:
     from mteb.results import TaskResult
 

@@ -134,6 +134,7 @@ def test_texts_of_closed_collections_appear_nowhere(site: Path) -> None:
             assert "[1] ..." not in content, place
 
 
+@pytest.mark.slow
 def test_a_local_copy_shows_closed_texts_apart_and_says_so_on_every_page(
     site: Path, copied_layout: Layout
 ) -> None:
@@ -179,6 +180,7 @@ def test_untrained_stands_on_the_page_of_each_such_run_and_on_no_other(site: Pat
         assert ("never trained for E2Rank" in page) is expected, name
 
 
+@pytest.mark.slow
 def test_writing_again_gives_the_same_bytes_and_leaves_no_page_of_old(
     site: Path, copied_layout: Layout
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from e2rank_eval.config import Configuration
 from e2rank_eval.mteb_suite.summary import published_scores, summarise
 from e2rank_eval.paper import published as paper
-from e2rank_eval.report.table import Cell, Column, Table
+from e2rank_eval.report.table import Cell, Table
 from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store import layout as places
 
@@ -43,31 +43,26 @@ def mteb_table(results: Results, entry: str) -> Table:
     records = _records(results, entry)
     wanted = _wanted(records)
     kinds = sorted(set(wanted.values()))
-    rows = []
+    rows: list[tuple[Cell | str | float | None, ...]] = []
     for one in [*_ours(records), *_paper_by_task(results, entry), *_published(wanted)]:
         summary = summarise(wanted, one.scores)
         means = [summary.by_type[kind] for kind in kinds]
-        scored = Cell(f"{summary.tasks.scored} of {len(wanted)}")
-        rows.append((_name(one), *map(_mean, [*means, summary.tasks, summary.types]), scored))
-    rows += [
-        (
-            Cell(name, tags=("paper",)),
-            *(Cell(means.get(column)) for column in [*map(_column, kinds), "avg"]),
-            Cell(None),
-            Cell(None),
-        )
-        for name, means in _paper_by_type(results, entry).items()
-    ]
+        cells = map(_mean, [*means, summary.tasks, summary.types])
+        scored = f"{summary.tasks.scored} of {len(wanted)}"
+        rows.append((Cell(one.name, tags=one.tags), *cells, scored))
+    for name, means in _paper_by_type(results, entry).items():
+        printed = [means.get(column) for column in [*map(_column, kinds), "avg"]]
+        rows.append((Cell(name, tags=("paper",)), *printed, None, None))
     counts = [sum(kind == one for one in wanted.values()) for kind in kinds]
     columns = (
-        Column("system", "text"),
-        *(Column(f"{kind} ({count})", "score") for kind, count in zip(kinds, counts, strict=True)),
-        Column(f"mean over tasks ({len(wanted)})", "score"),
-        Column(f"mean over types ({len(kinds)})", "score"),
-        Column("tasks scored", "text"),
+        "system",
+        *((f"{kind} ({count})", "score") for kind, count in zip(kinds, counts, strict=True)),
+        (f"mean over tasks ({len(wanted)})", "score"),
+        (f"mean over types ({len(kinds)})", "score"),
+        "tasks scored",
     )
     notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(records), _SOURCE)
-    return Table(f"mteb-{entry}", _title(results, entry), columns, tuple(rows), notes)
+    return Table.of(f"mteb-{entry}", _title(results, entry), columns, rows, notes)
 
 
 @TABLES.register("mteb-tasks", "mteb", "mteb-{}-tasks", _inputs)
@@ -76,37 +71,30 @@ def mteb_tasks_table(results: Results, entry: str) -> Table:
     records = _records(results, entry)
     wanted = _wanted(records)
     shown = [*_ours(records), *_paper_by_task(results, entry)]
-    rows = [
-        (Cell(task), Cell(kind), *(Cell(one.scores.get(task)) for one in shown))
-        for task, kind in wanted.items()
+    rows: list[tuple[Cell | str | float | None, ...]] = [
+        (task, kind, *(one.scores.get(task) for one in shown)) for task, kind in wanted.items()
     ]
     means = [_mean(summarise(wanted, one.scores).tasks) for one in shown]
-    rows.append((Cell("mean over tasks"), Cell(None), *means))
-    headings = [Column(" ".join((one.name, *(f"({tag})" for tag in one.tags))), "score") for one in shown]
-    columns = (Column("task", "text"), Column("type", "text"), *headings)
+    rows.append(("mean over tasks", None, *means))
+    headings = [(" ".join((one.name, *(f"({tag})" for tag in one.tags))), "score") for one in shown]
     notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(records))
-    return Table(f"mteb-{entry}-tasks", f"{_title(results, entry)}: by task", columns, tuple(rows), notes)
+    title = f"{_title(results, entry)}: by task"
+    return Table.of(f"mteb-{entry}-tasks", title, ("task", "type", *headings), rows, notes)
 
 
 @TABLES.register("mteb-costs", "mteb", "mteb-{}-costs", _inputs)
 def mteb_costs_table(results: Results, entry: str) -> Table:
     """What each of mteb's tasks took: seconds, texts, tokens read and tokens that went through the model."""
     rows = [
-        (
-            Cell(record.system), Cell(task.task),
-            *map(Cell, (task.seconds, task.texts, task.tokens, task.forward_tokens, task.truncated)),
-        )
-        for record in _records(results, entry)
-        for task in record.tasks
-    ]  # fmt: skip
-    columns = (
-        *(Column(heading, "text") for heading in ("system", "task")),
-        Column("seconds", "number"),
-        *(Column(heading, "count") for heading in ("texts", "tokens", "tokens computed", "truncated")),
-    )
+        (one.system, task.task, task.seconds, task.texts, task.tokens, task.forward_tokens, task.truncated)
+        for one in _records(results, entry)
+        for task in one.tasks
+    ]
+    counts = ((heading, "count") for heading in ("texts", "tokens", "tokens computed", "truncated"))
     note = "Tokens computed: without texts that repeat, and without vectors that an earlier task stored."
     title = f"{_title(results, entry)}: what it took"
-    return Table(f"mteb-{entry}-costs", title, columns, tuple(rows), (note,))
+    columns = ("system", "task", ("seconds", "number"), *counts)
+    return Table.of(f"mteb-{entry}-costs", title, columns, rows, [note])
 
 
 def _records(results: Results, entry: str) -> list[MtebRecord]:
@@ -164,10 +152,6 @@ def _column(kind: str) -> str:
     ('pair-classification', 'sts')
     """
     return "pair-classification" if kind == "PairClassification" else kind.lower()
-
-
-def _name(row: _Row) -> Cell:
-    return Cell(row.name, tags=row.tags)
 
 
 def _mean(mean: TaskMean) -> Cell:

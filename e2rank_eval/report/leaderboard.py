@@ -13,7 +13,7 @@ from e2rank_eval.report.latencies import system_cell
 from e2rank_eval.report.names import HEADLINE, first_stage_label, is_untrained, label, run_page
 from e2rank_eval.report.outputs import RunKey
 from e2rank_eval.report.render import to_csv
-from e2rank_eval.report.table import Cell, Column, Table, percent, ranked
+from e2rank_eval.report.table import Cell, Column, Heading, Table, percent, ranked
 from e2rank_eval.store.files import sha256_json
 
 FOLDER = "downloads/leaderboard"
@@ -67,7 +67,7 @@ def leaderboard_csv(results: Results) -> str:
         rows[-1].append(len(metrics.queries.unanswered))
         scores = {name: percent(value, metrics.interval[name]) for name, value in metrics.mean.items()}
         rows[-1] += [scores.get(name) for name in measures]
-    columns = (
+    columns: tuple[Heading, ...] = (
         "dataset", "dataset_id", "first_stage", ("depth", "count"), "reranker", "label", "family", "model",
         "untrained", ("queries", "count"), ("unanswered", "count"), *((name, "score") for name in measures),
     )  # fmt: skip

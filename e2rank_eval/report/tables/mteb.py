@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from e2rank_eval.config import Configuration
 from e2rank_eval.mteb_suite.summary import published_scores, summarise
 from e2rank_eval.paper import published as paper
-from e2rank_eval.report.table import Cell, Table
+from e2rank_eval.report.table import Cell, Heading, Table
 from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store import layout as places
 
@@ -50,11 +50,11 @@ def mteb_table(results: Results, entry: str) -> Table:
         cells = map(_mean, [*means, summary.tasks, summary.types])
         scored = f"{summary.tasks.scored} of {len(wanted)}"
         rows.append((Cell(one.name, tags=one.tags), *cells, scored))
-    for name, means in _paper_by_type(results, entry).items():
-        printed = [means.get(column) for column in [*map(_column, kinds), "avg"]]
+    for name, values in _paper_by_type(results, entry).items():
+        printed = [values.get(column) for column in [*map(_column, kinds), "avg"]]
         rows.append((Cell(name, tags=("paper",)), *printed, None, None))
     counts = [sum(kind == one for one in wanted.values()) for kind in kinds]
-    columns = (
+    columns: tuple[Heading, ...] = (
         "system",
         *((f"{kind} ({count})", "score") for kind, count in zip(kinds, counts, strict=True)),
         (f"mean over tasks ({len(wanted)})", "score"),
@@ -79,7 +79,8 @@ def mteb_tasks_table(results: Results, entry: str) -> Table:
     headings = [(" ".join((one.name, *(f"({tag})" for tag in one.tags))), "score") for one in shown]
     notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(records))
     title = f"{_title(results, entry)}: by task"
-    return Table.of(f"mteb-{entry}-tasks", title, ("task", "type", *headings), rows, notes)
+    columns: tuple[Heading, ...] = ("task", "type", *headings)
+    return Table.of(f"mteb-{entry}-tasks", title, columns, rows, notes)
 
 
 @TABLES.register("mteb-costs", "mteb", "mteb-{}-costs", _inputs)
@@ -93,7 +94,7 @@ def mteb_costs_table(results: Results, entry: str) -> Table:
     counts = ((heading, "count") for heading in ("texts", "tokens", "tokens computed", "truncated"))
     note = "Tokens computed: without texts that repeat, and without vectors that an earlier task stored."
     title = f"{_title(results, entry)}: what it took"
-    columns = ("system", "task", ("seconds", "number"), *counts)
+    columns: tuple[Heading, ...] = ("system", "task", ("seconds", "number"), *counts)
     return Table.of(f"mteb-{entry}-costs", title, columns, rows, [note])
 
 

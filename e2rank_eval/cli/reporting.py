@@ -34,7 +34,7 @@ def table(
         written = write_table(
             layout, configuration, known(identifier, TABLES.shown(configuration), "table", config)
         )
-        if identifier in configuration.artefacts and names:
+        if identifier in configuration.tables and names:
             typer.echo(next(path for path in written if path.suffix == ".md").read_text("utf-8"))
 
 
@@ -102,9 +102,10 @@ def plan(
     from e2rank_eval.graph.plan import plan as estimate
 
     configuration, layout = open_configuration(config)
-    names = list(configuration.artefacts) if ids == ["paper"] else ids
+    shown = [*configuration.tables, *configuration.figures]
+    names = shown if ids == ["paper"] else ids
     for name in names:
-        known(name, configuration.artefacts, "table or figure", config)
+        known(name, shown, "table or figure", config)
     found = estimate(configuration, names, layout, Device(tflops, utilisation))
     if json:
         common.print_json(found)

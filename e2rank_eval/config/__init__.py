@@ -1,12 +1,5 @@
 """The experiment configuration (config/*.yaml): its fields, their ranges, and how it is read."""
 
-from e2rank_eval.config.artefacts import (
-    ArtefactSettings,
-    ColumnSettings,
-    FigureArtefact,
-    RowSettings,
-    TableArtefact,
-)
 from e2rank_eval.config.experiment import Configuration, DatasetSettings, SystemSettings
 from e2rank_eval.config.measurements import (
     ComparisonSettings,
@@ -14,6 +7,12 @@ from e2rank_eval.config.measurements import (
     LatencySettings,
     MtebSettings,
     SweepSettings,
+)
+from e2rank_eval.config.paper import (
+    ColumnSettings,
+    PaperFigure,
+    PaperTable,
+    RowSettings,
 )
 from e2rank_eval.config.reading import (
     parse_configuration,
@@ -61,7 +60,6 @@ from e2rank_eval.config.training_lists import (
 from e2rank_eval.config.yaml_files import line_of, load_mapping
 
 __all__ = [
-    "ArtefactSettings",
     "BlendSettings",
     "ColumnSettings",
     "ComparisonSettings",
@@ -74,7 +72,6 @@ __all__ = [
     "DocstringSettings",
     "E2RankSettings",
     "FeedbackSettings",
-    "FigureArtefact",
     "FirstStageSettings",
     "IdentitySettings",
     "InfoNCESettings",
@@ -87,6 +84,8 @@ __all__ = [
     "Name",
     "OptimiserSettings",
     "PairwiseSettings",
+    "PaperFigure",
+    "PaperTable",
     "PinnedPackage",
     "PointwiseSettings",
     "PromptSettings",
@@ -99,7 +98,6 @@ __all__ = [
     "Strict",
     "SweepSettings",
     "SystemSettings",
-    "TableArtefact",
     "TrainingFile",
     "TrainingRun",
     "line_of",

@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from e2rank_eval.config.artefacts import ArtefactSettings
 from e2rank_eval.config.measurements import (
     ComparisonSettings,
     LatencySettings,
@@ -18,6 +17,7 @@ from e2rank_eval.config.measurements import (
     SweepSettings,
     known,
 )
+from e2rank_eval.config.paper import PaperFigure, PaperTable
 from e2rank_eval.config.systems import FirstStageSettings, Name, RerankerSettings, Strict
 
 _NOT_RUN = (
@@ -98,8 +98,9 @@ class Configuration(Strict):
     sweeps: dict[Name, SweepSettings] = Field(default_factory=dict)
     training: list[Path] = Field([], description="training files whose runs the target training makes")
     mteb: dict[Name, MtebSettings] = Field(default_factory=dict)
-    artefacts: dict[Name, ArtefactSettings] = Field(
-        default_factory=dict, description="tables of the paper, and figures beyond those of other sections"
+    tables: dict[Name, PaperTable] = Field(default_factory=dict, description="tables of the paper")
+    figures: dict[Name, PaperFigure] = Field(
+        default_factory=dict, description="figures of the paper, and of further analyses"
     )
     _origin: str = PrivateAttr("")
 
@@ -148,9 +149,16 @@ class Configuration(Strict):
         for section, name, first_stage, rerankers in self.uses():
             known(f"{section}.{name}.first_stage", [first_stage], self.first_stages)
             known(f"{section}.{name}", rerankers, self.rerankers)
-        for name, artefact in self.artefacts.items():
-            for section, found in artefact.names().items():
-                known(f"artefacts.{name}", found, getattr(self, section))
+        shown: dict[str, Mapping[str, PaperTable | PaperFigure]] = {
+            "tables": self.tables,
+            "figures": self.figures,
+        }
+        for kind, outputs in shown.items():
+            for name, output in outputs.items():
+                for section, found in output.names().items():
+                    known(f"{kind}.{name}", found, getattr(self, section))
+        if both := self.tables.keys() & self.figures.keys():
+            raise ValueError(f"figures.{min(both)}: a table has this name")
         self._timings_resolve()
         return self
 

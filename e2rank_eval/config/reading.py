@@ -9,7 +9,6 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from e2rank_eval.config.artefacts import FigureArtefact, TableArtefact
 from e2rank_eval.config.experiment import Configuration, choose
 from e2rank_eval.config.selection import selected
 from e2rank_eval.config.systems import Strict
@@ -93,7 +92,7 @@ def _explain(error: Any) -> tuple[list[str | int], str]:
     place = [part for part in error["loc"] if part not in _NO_KEYS]
     kind, context = error["type"], error.get("ctx", {})
     tag = _TAGS.get(str(place[0])) if place else None
-    if (tag is not None or place[:1] == ["artefacts"]) and len(place) > 2:
+    if tag is not None and len(place) > 2:
         del place[2]  # pydantic names the kind that it checked against; the file has no such level
     if kind.startswith("union_tag"):
         place.append(str(tag))
@@ -136,9 +135,6 @@ def _fields(place: tuple[str | int, ...], file: type[Strict]) -> list[str]:
     """The known keys beside an unknown one at ``place``, pydantic's location of it."""
     if len(place) == 1:
         return list(file.model_fields)
-    if place[0] == "artefacts":
-        kinds: dict[str, type[Strict]] = {"table": TableArtefact, "figure": FigureArtefact}
-        return list(kinds[str(place[2])].model_fields)
     section, tagged = str(place[0]), place[0] in _TAGS
     entry = _members(section, file)[str(place[2])] if tagged else _settings_in(file, section)
     for part in place[3 if tagged else 2 : -1]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from e2rank_eval.config.artefacts import ArtefactSettings, FigureArtefact
 from e2rank_eval.config.experiment import Configuration
+from e2rank_eval.config.paper import PaperFigure
 
 
 def selected(configuration: Configuration) -> Configuration:
@@ -33,10 +33,8 @@ class _Selection:
                 ("sweeps", self._sweeps()), ("mteb", self._mteb()),
             )
         }  # fmt: skip
-        sections["artefacts"] = {
-            name: kept
-            for name, one in self._whole.artefacts.items()
-            if (kept := self._figure(one, sections) if isinstance(one, FigureArtefact) else one)
+        sections["figures"] = {
+            name: kept for name, one in self._whole.figures.items() if (kept := self._figure(one, sections))
         }
         return self._whole.model_copy(update=sections)
 
@@ -78,9 +76,9 @@ class _Selection:
             if any(kept.values()):
                 yield name, one.model_copy(update=kept)
 
-    def _figure(self, figure: FigureArtefact, sections: dict[str, dict[str, Any]]) -> ArtefactSettings | None:
+    def _figure(self, figure: PaperFigure, sections: dict[str, dict[str, Any]]) -> PaperFigure | None:
         if figure.section:
-            return figure if figure.of in sections.get(figure.section, self._whole.artefacts) else None
+            return figure if figure.of in sections.get(figure.section, self._whole.tables) else None
         stage = str(figure.first_stage)
         kept = {
             "datasets": self._datasets(figure.datasets),

@@ -84,12 +84,12 @@ class Graph(Files):
     def _runs(self, shown: Shown[Any]) -> list[RunKey]:
         """The runs that a table or figure shows, in any way."""
         section = shown.kind.section
-        if section == "artefacts":
+        if section in ("tables", "figures"):
             found = sources(self.configuration, shown.entry, self._origin)
             runs = [one.key for one in found if not isinstance(one, TaskSource) and one.dataset]
             return list(dict.fromkeys(runs))
-        entry = getattr(self.configuration, section)[shown.entry]
-        if section == "mteb":
+        entry = getattr(self.configuration, section).get(shown.entry)
+        if not hasattr(entry, "first_stage") or section == "mteb":
             return []
         datasets = [entry.dataset] if section == "latency" else entry.datasets
         return [(dataset, entry.first_stage, one) for one in entry.systems for dataset in datasets]
@@ -109,9 +109,9 @@ class Graph(Files):
             *(self.configuration.first_stages[stage] for stage in dict.fromkeys(key[1] for key in keys)),
             *(self.configuration.rerankers[name] for name in dict.fromkeys(key[2] for key in keys)),
         ]
-        entry = getattr(self.configuration, shown.kind.section)[shown.entry]
+        entry = getattr(self.configuration, shown.kind.section).get(shown.entry)
         return {
-            "entry": entry.model_dump(mode="json"),
+            "entry": entry and entry.model_dump(mode="json"),
             "systems": [one.model_dump(mode="json") for one in systems],
             "seed": self.configuration.seed,
         }
@@ -140,8 +140,8 @@ class Graph(Files):
     def figure_files(self, ids: Iterable[str]) -> list[str]:
         return [self.path(places.FIGURE, figure=one, suffix=s) for one in ids for s in FIGURE_SUFFIXES]
 
-    def artefact_files(self, name: str) -> list[str]:
-        """Return every form of a table of the paper, or of a figure, of the section ``artefacts``."""
-        shows = ("artefacts", name)
+    def named_files(self, name: str) -> list[str]:
+        """Return every form of a table or figure that the configuration names."""
+        shows = ("tables", name)
         own = [one for one, shown in self.tables.items() if (shown.kind.section, shown.entry) == shows]
         return self.table_files(own) + self.figure_files({name} & self.figures.keys())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from e2rank_eval.config import Configuration, FigureArtefact, RowSettings, TableArtefact, line_of
+from e2rank_eval.config import Configuration, PaperFigure, PaperTable, RowSettings, line_of
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published, runs
 from e2rank_eval.paper.published import PublishedCell
@@ -78,7 +78,7 @@ class Grid:
     """A table of the paper; ``cells`` are row by row in print order."""
 
     id: str
-    settings: TableArtefact
+    settings: PaperTable
     meaning: TableStructure
     columns: tuple[str, ...]
     systems: tuple[str, ...]
@@ -97,16 +97,15 @@ def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
     InputError
         When the paper has no such table, or the table no such row or column.
     """
-    settings = configuration.artefacts[name]
-    assert isinstance(settings, TableArtefact)
+    settings = configuration.tables[name]
     printed = published.table(settings.table)
     columns = tuple(dict.fromkeys(cell.column for cell in printed))
     systems = tuple(dict.fromkeys(cell.system for cell in printed))
     for row in [*settings.systems, *([settings.baseline] if settings.baseline else [])]:
         if row not in systems:
             raise InputError(
-                f"artefacts.{name}: table {settings.table} has no row {row!r}",
-                path=origin or None, line=line_of(origin, ["artefacts", name, "systems", row]),
+                f"tables.{name}: table {settings.table} has no row {row!r}",
+                path=origin or None, line=line_of(origin, ["tables", name, "systems", row]),
                 hint=f"known: {', '.join(systems)}",
             )  # fmt: skip
     resolver = _Resolver(configuration, settings)
@@ -115,18 +114,17 @@ def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
 
 
 def sources(configuration: Configuration, name: str, origin: str = "") -> list[Source]:
-    """Return every result that a table or figure of the section ``artefacts`` shows, each once.
+    """Return every result that a table or figure of these sections shows, each once.
 
     Raises as :func:`grid` does.
     """
-    artefact = configuration.artefacts[name]
-    if isinstance(artefact, TableArtefact):
+    if name in configuration.tables:
         cells = grid(configuration, name, origin).cells
         return list(dict.fromkeys(source for cell in cells for source in cell.sources))
-    return list(_drawn(configuration, artefact))
+    return list(_drawn(configuration, configuration.figures[name]))
 
 
-def _drawn(configuration: Configuration, figure: FigureArtefact) -> Iterator[Source]:
+def _drawn(configuration: Configuration, figure: PaperFigure) -> Iterator[Source]:
     if figure.figure == "bars":
         cells = grid(configuration, str(figure.of)).cells
         yield from dict.fromkeys(one for c in cells if c.column == figure.column for one in c.sources)
@@ -183,7 +181,7 @@ def _tables() -> Tables:
 class _Resolver:
     """Finds the sources of a table's cells."""
 
-    def __init__(self, configuration: Configuration, settings: TableArtefact) -> None:
+    def __init__(self, configuration: Configuration, settings: PaperTable) -> None:
         self._configuration = configuration
         self._settings = settings
         self._averages = structure().tables[settings.table].averages

@@ -162,7 +162,7 @@ class Results:
             entry = getattr(configuration, section)[name]
             datasets = [entry.dataset] if section == "latency" else entry.datasets
             found |= dict.fromkeys((d, first_stage, r) for d in datasets for r in rerankers)
-        if configuration.artefacts:
+        if configuration.tables or configuration.figures:
             names = product(configuration.datasets, configuration.first_stages, configuration.rerankers)
             selected = (key for key in names if configuration.selects(key[1], key[2]))
             found |= dict.fromkeys(key for key in selected if self.path(places.METRICS, key).exists())

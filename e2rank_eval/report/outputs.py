@@ -76,9 +76,9 @@ class Outputs(Registry[Output[T]]):
         def ids(configuration: Configuration) -> dict[str, str]:
             entries = getattr(configuration, section).items()
             own = {pattern.format(entry): entry for entry, one in entries if among(one)}
-            if section == "artefacts":
+            if section in ("tables", "figures"):
                 return own
-            declared = configuration.artefacts.items()
+            declared = configuration.figures.items()
             return own | {n: str(getattr(one, "of", "")) for n, one in declared if _is_of(one, name)}
 
         def decorate(build: Callable[[Results, str], T]) -> Callable[[Results, str], T]:

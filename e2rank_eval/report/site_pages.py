@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from e2rank_eval.config import FigureArtefact, TableArtefact
 from e2rank_eval.paper.audit import KINDS, audit
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figures import FIGURES
@@ -72,7 +71,7 @@ def _figures(results: Results, *, declared: bool) -> Drawn:
     configuration = results.configuration
     found = {}
     for identifier, shown in FIGURES.shown(configuration).items():
-        if (identifier in configuration.artefacts) is declared:
+        if (identifier in configuration.figures) is declared:
             path = results.layout.path(places.FIGURE, figure=identifier, suffix="svg")
             drawn = inline_svg(path, identifier, identifier.replace("-", " "))
             found[identifier] = drawn, shown.kind.caption
@@ -93,14 +92,12 @@ def comparison_pages(results: Results) -> Iterator[Page]:
 
 def paper_page(results: Results) -> Iterator[Page]:
     """Yield the tables of the paper as far as they ran, then the declared figures; nothing without any."""
-    artefacts = results.configuration.artefacts
-    if artefacts:
-        tables = [name for name, one in artefacts.items() if isinstance(one, TableArtefact)]
-        titles = {name: one.title for name, one in artefacts.items() if isinstance(one, FigureArtefact)}
+    configuration = results.configuration
+    if configuration.tables or configuration.figures:
         context = {
-            "tables": {name: build_table(results, name) for name in tables},
+            "tables": {name: build_table(results, name) for name in configuration.tables},
             "figures": _figures(results, declared=True),
-            "titles": titles,
+            "titles": {name: one.title for name, one in configuration.figures.items()},
         }
         yield Page("paper.html", "paper.html", context)
 

@@ -9,7 +9,6 @@ import yaml
 
 from e2rank_eval.config import (
     Configuration,
-    TableArtefact,
     parse_configuration,
     read_configuration,
 )
@@ -32,10 +31,10 @@ def _sources(configuration: Configuration, name: str, system: str, column: str) 
 
 
 def test_every_table_and_every_figure_of_the_paper_is_declared_once(paper: Configuration) -> None:
-    tables = [one.table for one in paper.artefacts.values() if isinstance(one, TableArtefact)]
+    tables = [one.table for one in paper.tables.values()]
     assert sorted(tables) == sorted({cell.table for cell in published.cells()})
-    assert all(f"table{one}" in paper.artefacts for one in tables)
-    assert {"figure1b", "figure1c", "figure2", "figure3"} <= paper.artefacts.keys()
+    assert all(f"table{one}" in paper.tables for one in tables)
+    assert {"figure1b", "figure1c", "figure2", "figure3"} <= paper.figures.keys()
 
 
 def test_an_average_is_made_of_its_parts_even_where_the_table_does_not_print_them(
@@ -91,14 +90,17 @@ def test_the_tasks_are_those_of_mteb() -> None:
 
 def test_a_table_is_a_few_lines() -> None:
     values = yaml.safe_load((CONFIG / "paper.yaml").read_text(encoding="utf-8"))
-    values["artefacts"] = {
-        "mine": {
-            "table": "1",
-            "first_stage": "bm25",
-            "columns": {"dl19": "dl19"},
-            "systems": {"BM25": "first-stage"},
-        }
-    }
+    values["figures"], values["tables"] = (
+        {},
+        {
+            "mine": {
+                "table": "1",
+                "first_stage": "bm25",
+                "columns": {"dl19": "dl19"},
+                "systems": {"BM25": "first-stage"},
+            }
+        },
+    )
     found = grid(parse_configuration(values, "mine.yaml"), "mine")
     ran = [c.column for c in found.cells for s in c.sources if isinstance(s, RunSource) and s.dataset]
     assert ran == ["dl19"]

@@ -92,13 +92,14 @@ sweeps:
     points: {0: query-only, 1: e2rank-1, 3: e2rank-3, 10: e2rank, 20: e2rank-20}
 mteb:
   local: {title: Local tasks, tasks: [LeeRetrieval, ReutersR8Classification], models: [all-minilm-l6-v2]}
-artefacts:
+tables:
   table1:
     table: "1"
     first_stage: bm25
     baseline: BM25
     columns: {dl19: news, dl20: code}
     systems: {BM25: first-stage, E2Rank-0.6B: e2rank}
+figures:
   gain-by-difficulty:
     figure: difficulty
     title: Gain by how hard the query is

@@ -97,13 +97,12 @@ def test_a_corrupt_result_is_an_error_and_not_a_gap(public_runs: Path, tmp_path:
 
 def test_every_table_is_drawn_with_nothing_stored(tmp_path: Path) -> None:
     results = _results(tmp_path)
-    for name in results.configuration.artefacts:
-        if name.startswith("table"):
-            table = paper_table(results, name)
-            assert table.rows, name
-            stored = f"`snakemake {name} --configfile"
-            assert any(stored in note for note in table.notes) == (name != "table13"), name
-            assert len(cells_table(results, name).rows) == len(grid(results.configuration, name).cells)
+    for name in results.configuration.tables:
+        table = paper_table(results, name)
+        assert table.rows, name
+        stored = f"`snakemake {name} --configfile"
+        assert any(stored in note for note in table.notes) == (name != "table13"), name
+        assert len(cells_table(results, name).rows) == len(grid(results.configuration, name).cells)
 
 
 def test_mteb_scores_are_read_from_the_record_of_their_job(tmp_path: Path) -> None:

@@ -21,10 +21,10 @@ QUERIES = [f"q{number}" for number in range(30)]
 def _grid(rerankers: dict[str, str]) -> Grid:
     """Table 1 with two collections behind all of its columns, and other rerankers behind some of its rows."""
     values: dict[str, Any] = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
-    table = values["artefacts"]["table1"]
+    table = values["tables"]["table1"]
     columns = {name: "nfcorpus" if name == "dl20" else "scifact" for name in table["columns"]}
     systems = {name: rerankers.get(name, given) for name, given in table["systems"].items()}
-    values["artefacts"] = {"table1": table | {"columns": columns, "systems": systems}}
+    values["tables"], values["figures"] = {"table1": table | {"columns": columns, "systems": systems}}, {}
     return grid(parse_configuration(values, "mine.yaml"), "table1")
 
 

@@ -68,7 +68,7 @@ def test_the_papers_tables_and_mteb_stand_on_pages_of_their_own(site: Path) -> N
 
 
 def test_a_site_without_them_has_no_such_pages(stored: Results) -> None:
-    configuration = stored.configuration.model_copy(update={"artefacts": {}, "mteb": {}})
+    configuration = stored.configuration.model_copy(update={"tables": {}, "figures": {}, "mteb": {}})
     bare = Results(stored.layout, configuration)
     assert [*paper_page(bare), *mteb_page(bare)] == []
     names = [name for _, name in navigation(configuration)]

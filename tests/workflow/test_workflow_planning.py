@@ -139,7 +139,7 @@ def test_lists_select_rows_and_columns_of_the_papers_tables() -> None:
         ("bm25", "first-stage"), ("bm25", "e2rank-0.6b"), ("e2rank-0.6b", "first-stage"),
         ("e2rank-0.6b", "e2rank-0.6b"), ("qwen3-embedding", "e2rank-0.6b"),
     }  # fmt: skip
-    assert {"figure1c", "figure2"}.isdisjoint(graph.configuration.artefacts)
+    assert {"figure1c", "figure2"}.isdisjoint(graph.configuration.figures)
 
 
 def test_what_needs_a_signature_or_a_training_is_opt_in() -> None:

@@ -22,19 +22,19 @@ rule published_run:
         "e2rank-eval reproduce {wildcards.run} --metrics {output.metrics} --cache {params.cache} 2>&1 | tee {log}"
 
 
-for artefact in CONFIG.artefacts:
+for named in [*CONFIG.tables, *CONFIG.figures]:
 
     rule:
         name:
-            artefact
+            named
         input:
-            GRAPH.artefact_files(artefact),
+            GRAPH.named_files(named),
 
 
 rule paper:
     input:
         [
             file
-            for artefact in CONFIG.artefacts
-            for file in GRAPH.artefact_files(artefact)
+            for named in [*CONFIG.tables, *CONFIG.figures]
+            for file in GRAPH.named_files(named)
         ],

@@ -39,7 +39,9 @@ for (first_stage, reranker), names in GRAPH.rerankings.items():
             parts=GRAPH.rerank_parts({(first_stage, reranker): names}),
         output:
             runs=GRAPH.run_files(places.RUN, {(first_stage, reranker): names}),
-            statistics=GRAPH.run_files(places.STATISTICS, {(first_stage, reranker): names}),
+            statistics=GRAPH.run_files(
+                places.STATISTICS, {(first_stage, reranker): names}
+            ),
         log:
             f"{GRAPH.root}/logs/rerank/{first_stage}/{reranker}.log",
         benchmark:

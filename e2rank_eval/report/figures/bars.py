@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
 
 
-@FIGURES.register("bars", "artefacts", "{}", result_files, among=of_kind("bars"))
+@FIGURES.register("bars", "figures", "{}", result_files, among=of_kind("bars"))
 def draw_bars(results: Results, name: str) -> Drawing:
     """Our values with their 95 % intervals. The paper publishes no values of this figure."""
     from e2rank_eval.paper.grid import grid

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import Configuration, E2RankSettings, FeedbackSettings, FigureArtefact
+from e2rank_eval.config import Configuration, E2RankSettings, FeedbackSettings, PaperFigure
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import MARKERS, MUTED, PALETTE, Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES, declared_figure, of_kind
@@ -131,9 +131,7 @@ class Gain:
     high: float
 
 
-def _gains(
-    results: Results, figure: FigureArtefact, split: Callable[..., Groups], size: int
-) -> Iterator[Gain]:
+def _gains(results: Results, figure: PaperFigure, split: Callable[..., Groups], size: int) -> Iterator[Gain]:
     from e2rank_eval.evaluation.significance import bootstrap_interval, mean
 
     stage = str(figure.first_stage)
@@ -147,7 +145,7 @@ def _gains(
                     yield Gain(dataset, reranker, group, len(changes), mean([changes]), *interval)
 
 
-def prompt_size(configuration: Configuration, figure: FigureArtefact) -> int:
+def prompt_size(configuration: Configuration, figure: PaperFigure) -> int:
     """Return the most documents that a system of the figure reads with the query; 20 where none does."""
     sizes = []
     for reranker in figure.systems:
@@ -216,6 +214,6 @@ for _kind, _split, _remark in (
     ("relevant", by_relevant, "queries by relevant documents (grade 1 or more) among the first {size}"),
     ("sensitivity", all_queries, "all queries"),
 ):  # fmt: skip
-    FIGURES.register(_kind, "artefacts", "{}", _inputs, among=of_kind(_kind))(
+    FIGURES.register(_kind, "figures", "{}", _inputs, among=of_kind(_kind))(
         partial(draw_gains, split=_split, remark=_remark)
     )

@@ -22,7 +22,7 @@ def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
     yield from run_files(places.STATISTICS, one.datasets, str(one.first_stage), one.rerankers)
 
 
-@FIGURES.register("similarity", "artefacts", "{}", _inputs, among=of_kind("similarity"))
+@FIGURES.register("similarity", "figures", "{}", _inputs, among=of_kind("similarity"))
 def draw_similarity(results: Results, name: str) -> Drawing:
     """Mean similarity of query and document by rank. The paper publishes no values of this figure.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import Configuration, TableArtefact
+from e2rank_eval.config import Configuration
 from e2rank_eval.paper.grid import Grid, LatencySource, TaskSource, entry_of, grid, sources
 from e2rank_eval.report.paper_cells import JudgedCell, judged_cells, tally
 from e2rank_eval.report.table import Cell, Column, Mark, Table
@@ -35,10 +35,9 @@ def result_files(configuration: Configuration, name: str) -> Iterator[str]:
 
 @TABLES.register(
     "paper",
-    "artefacts",
+    "tables",
     "{}",
     result_files,
-    among=lambda entry: isinstance(entry, TableArtefact),
 )
 def paper_table(results: Results, name: str) -> Table:
     """A table of the paper: each value of ours under the published one, their difference and a verdict."""
@@ -58,10 +57,9 @@ def paper_table(results: Results, name: str) -> Table:
 
 @TABLES.register(
     "paper-cells",
-    "artefacts",
+    "tables",
     "{}-cells",
     result_files,
-    among=lambda entry: isinstance(entry, TableArtefact),
 )
 def cells_table(results: Results, name: str) -> Table:
     """Every cell of a table of the paper, with its test, its verdict and the command that makes it."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
 from e2rank_eval.config.systems import Name, Strict
 
@@ -38,7 +38,7 @@ class RowSettings(Strict):
     )
 
 
-class TableArtefact(Strict):
+class PaperTable(Strict):
     """A table of the paper: published columns and rows, and what they are called here.
 
     Rows that are not named show their published values only. A column that the paper does not print is a
@@ -81,14 +81,14 @@ class TableArtefact(Strict):
         }
 
 
-class FigureArtefact(Strict):
+class PaperFigure(Strict):
     """A figure of stored results. ``figure`` names the kind; the paper publishes no values of its figures."""
 
     figure: Literal[
         "frontier", "sweep", "bars", "similarity", "position", "difficulty", "relevant", "sensitivity"
     ]
     title: str = ""
-    of: Name | None = Field(None, description="a latency entry (frontier), sweep, or table artefact (bars)")
+    of: Name | None = Field(None, description="a latency entry (frontier), sweep, or table (bars)")
     column: str | None = Field(None, description="bars: which column of the table")
     datasets: list[Name] = Field([])
     first_stage: Name | None = None
@@ -96,7 +96,7 @@ class FigureArtefact(Strict):
     against: Name | None = Field(None, description="the reranker that all others are compared with")
 
     @model_validator(mode="after")
-    def _keys_of_its_kind(self) -> FigureArtefact:
+    def _keys_of_its_kind(self) -> PaperFigure:
         if self.figure in ("frontier", "sweep", "bars"):
             if self.of is None or (self.figure == "bars") != (self.column is not None):
                 raise ValueError("frontier and sweep need of; bars need of and column")
@@ -109,7 +109,7 @@ class FigureArtefact(Strict):
     @property
     def section(self) -> str:
         """The section of the configuration that ``of`` names an entry of; empty for other kinds."""
-        return {"frontier": "latency", "sweep": "sweeps", "bars": "artefacts"}.get(self.figure, "")
+        return {"frontier": "latency", "sweep": "sweeps", "bars": "tables"}.get(self.figure, "")
 
     @property
     def systems(self) -> list[str]:
@@ -122,13 +122,3 @@ class FigureArtefact(Strict):
             return {self.section: [str(self.of)]}
         stages = [self.first_stage] if self.first_stage else []
         return {"datasets": self.datasets, "first_stages": stages, "rerankers": self.systems}
-
-
-def _kind(value: Any) -> str:
-    figure = "figure" in value if isinstance(value, dict) else isinstance(value, FigureArtefact)
-    return "figure" if figure else "table"
-
-
-ArtefactSettings = Annotated[
-    Annotated[TableArtefact, Tag("table")] | Annotated[FigureArtefact, Tag("figure")], Discriminator(_kind)
-]

@@ -27,7 +27,7 @@ from datasets import DatasetDict, disable_progress_bars
 from mteb.abstasks import AbsTask, AbsTaskSTS
 from mteb.abstasks.task_metadata import TaskMetadata
 
-from e2rank_eval.datasets.registered import own_folder
+from e2rank_eval.datasets.loading import own_folder
 from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
 from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.mteb_suite.encoder import load_mteb_encoder

@@ -68,7 +68,7 @@ def lee_dataset() -> Dataset:
     """The 50 Lee texts as a test collection."""
 
     def fetch() -> Dataset:
-        from e2rank_eval.datasets.registered import load_registered
+        from e2rank_eval.datasets.loading import load_registered
 
         return load_registered("lee", CACHE, seed=13).dataset
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.config import load_mapping
-from e2rank_eval.datasets.planning import plan
+from e2rank_eval.datasets.loading import plan
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.datasets.sources import hub
-from e2rank_eval.datasets.sources.fetch import described, offline
+from e2rank_eval.datasets.sources.fetch import offline
 from e2rank_eval.datasets.sources.kinds import HubSource, IrDatasetsSource, LocalSource, Source, UrlSource
 from e2rank_eval.graph import Graph
 from e2rank_eval.models.registry import registered_model
@@ -136,10 +136,10 @@ def _resolved(question: str, sources: Sequence[Source]) -> Finding:
     """An entry resolves when one of its sources answers; the first that does is named."""
     for source in sources:
         if isinstance(source, IrDatasetsSource):
-            return _finding(question, "note", f"not probed: {described(source)}")
+            return _finding(question, "note", f"not probed: {source.label}")
         if _within_reach(source):
-            return _finding(question, "yes", described(source))
-    return _finding(question, "no", f"out of reach: {'; '.join(map(described, sources))}")
+            return _finding(question, "yes", source.label)
+    return _finding(question, "no", f"out of reach: {'; '.join(one.label for one in sources)}")
 
 
 def _within_reach(source: Source) -> bool:

@@ -65,7 +65,7 @@ def fetch(
 
 def _show_plan(configuration: Configuration, names: Sequence[str]) -> None:
     from e2rank_eval.cli.printing import print_plan
-    from e2rank_eval.datasets.planning import plan
+    from e2rank_eval.datasets.loading import plan
 
     settings = [(name, configuration.datasets[name]) for name in names]
     registered = [one.id or name for name, one in settings if one.path is None and one.slice_of is None]

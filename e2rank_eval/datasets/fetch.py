@@ -1,4 +1,4 @@
-"""The verb fetch: one data set of a configuration, loaded, checked and written in the common layout."""
+"""The command fetch: one data set of a configuration, loaded, checked and written in the common layout."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.config import Configuration, DatasetSettings
-from e2rank_eval.datasets import beir_folder, slices
-from e2rank_eval.datasets.collection import Collection
-from e2rank_eval.datasets.registered import load_registered
-from e2rank_eval.datasets.statistics import statistics
-from e2rank_eval.datasets.validation import findings
+from e2rank_eval.datasets import slices
+from e2rank_eval.datasets.checks import findings, statistics
+from e2rank_eval.datasets.loaders import beir
+from e2rank_eval.datasets.loading import Collection, load_registered
 from e2rank_eval.errors import InputError
 from e2rank_eval.progress import say
 from e2rank_eval.store.collections import read_dataset, write_dataset
@@ -20,13 +19,14 @@ from e2rank_eval.store.files import read_json, sha256_file, write_json
 from e2rank_eval.store.layout import CORPUS, DATASET_MANIFEST, EXCLUSIONS, QRELS, QUERIES, Layout
 from e2rank_eval.store.locks import exclusive
 from e2rank_eval.store.manifests import write_manifest
+from e2rank_eval.store.results import as_json
 
 
 def fetch_dataset(name: str, configuration: Configuration, layout: Layout) -> None:
     """Write corpus, queries, qrels, exclusions and manifest.json of ``name`` to ``datasets/<name>/``.
 
     The five files hold neither time nor path, so a second fetch writes the same bytes; what is
-    volatile stands in the manifest beside manifest.json. A slice is cut from the stored files of
+    volatile is in the manifest beside manifest.json. A slice is cut from the stored files of
     the data set it names, which are fetched first where they are missing.
 
     Raises
@@ -74,8 +74,8 @@ def _load(name: str, settings: DatasetSettings, configuration: Configuration, la
 
 
 def _load_folder(name: str, folder: Path, split: str) -> Collection:
-    files = beir_folder.find(folder, split)
-    dataset, left_out = beir_folder.load(files, name)
+    files = beir.find(folder, split)
+    dataset, skipped = beir.load(files, name)
     return Collection(
         dataset=dataset,
         title=name,
@@ -86,7 +86,7 @@ def _load_folder(name: str, folder: Path, split: str) -> Collection:
             "files": {path.relative_to(folder).as_posix(): sha256_file(path) for path in files.files},
         },
         inputs=files.files,
-        left_out=left_out,
+        skipped=skipped,
     )
 
 
@@ -126,9 +126,9 @@ def _write(folder: Path, collection: Collection) -> dict[str, Any]:
             "licence": collection.licence,
             "show_text": collection.show_text,
             "source": dict(collection.source),
-            "left_out": dict(collection.left_out),
+            "left_out": dict(collection.skipped),
             "findings": findings(dataset),
-            "statistics": statistics(dataset),
+            "statistics": as_json(statistics(dataset)),
             "sha256": {path.name: sha256_file(path) for path in sorted(part.iterdir())},
         }
         write_json(part / Path(DATASET_MANIFEST).name, described)

@@ -21,7 +21,7 @@ class DatasetFields(Strict):
 
     title: str
     description: str
-    loader: str = Field(description="name in e2rank_eval.datasets.registered that reads the fetched files")
+    loader: str = Field(description="module of e2rank_eval.datasets.loaders that reads the files")
     sources: list[Source] = Field(
         min_length=1, description="tried in this order; each gives the whole data set"
     )

@@ -1,10 +1,30 @@
-"""Slices: a few queries of a data set, sampled with a seed, against its whole corpus."""
+"""Seeded samples, and slices: a few sampled queries of a data set against its whole corpus."""
 
 from __future__ import annotations
 
-from e2rank_eval.datasets.sampling import sample
+import hashlib
+from collections.abc import Iterable
+
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset
+
+
+def sample(identifiers: Iterable[str], number: int, *, seed: int, purpose: str) -> list[str]:
+    """Return ``number`` of the identifiers, in the order given: those whose seeded SHA-256 is smallest.
+
+    Neither their order nor a generator's version decides which. A larger sample of the same seed and
+    purpose holds every smaller one. All identifiers are returned where there are no more than ``number``.
+
+    >>> sample("abcdef", 3, seed=13, purpose="example")
+    ['b', 'd', 'e']
+    """
+    given = list(identifiers)
+
+    def draw(identifier: str) -> bytes:
+        return hashlib.sha256(f"{purpose}\n{seed}\n{identifier}".encode()).digest()
+
+    kept = set(sorted(given, key=draw)[:number])
+    return [identifier for identifier in given if identifier in kept]
 
 
 def cut(dataset: Dataset, queries: int, *, seed: int) -> Dataset:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.datasets.beir_folder import find
+from e2rank_eval.datasets.loaders.beir import find
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.registry import registered_model

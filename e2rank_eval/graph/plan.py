@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import yaml
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.datasets.planning import size_of
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.graph.files import RunKey
 from e2rank_eval.models.registry import registered_model
@@ -134,7 +133,7 @@ def _disk(configuration: Configuration, keys: Iterable[RunKey]) -> dict[str, Any
     models |= {configuration.first_stages[stage].model for _, stage, _ in keys}
     weights = [registered_model(name) for name in sorted(name for name in models if name)]
     ids = {name: configuration.registry_id(name) for name in dict.fromkeys(key[0] for key in keys)}
-    sizes = {name: size_of(registered_dataset(one).sources[0]) for name, one in ids.items() if one}
+    sizes = {name: registered_dataset(one).sources[0].size for name, one in ids.items() if one}
     return {
         "weight_bytes": sum(entry.parameter_count * _BYTES[entry.dtype] for entry in weights),
         "dataset_bytes": sum(size or 0 for size in sizes.values()),

@@ -14,8 +14,8 @@ from mteb.abstasks.task_metadata import TaskMetadata
 from pydantic import Field
 
 from e2rank_eval.config import Strict
-from e2rank_eval.datasets import beir_folder
-from e2rank_eval.datasets.registered import load_registered, own_folder
+from e2rank_eval.datasets.loaders import beir
+from e2rank_eval.datasets.loading import load_registered, own_folder
 from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.datasets.sources.kinds import PackageSource
 from e2rank_eval.errors import InputError, UnavailableError
@@ -161,8 +161,8 @@ def _read(name: str, entry: TaskEntry, cache: Path) -> tuple[Any, str]:
         return data, sha256_json(dict(found.source))[:40]
     folder = _folder(name, entry.data, cache)
     if not entry.files:
-        files = beir_folder.find(folder, "test")
-        dataset, _ = beir_folder.load(files, name)
+        files = beir.find(folder, "test")
+        dataset, _ = beir.load(files, name)
         return local_data.collection(dataset, judged_only=judged_only), _revision(files.files, entry)
     paths = [folder / file for file in entry.files]
     for path in paths:

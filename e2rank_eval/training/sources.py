@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from e2rank_eval.config import BlendSettings, DocstringSettings, PinnedPackage, read_docstring_settings
-from e2rank_eval.datasets import beir_folder
+from e2rank_eval.datasets.loaders import beir
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.retrieval.base import candidates
@@ -43,7 +43,7 @@ def read_collection(source: Path, split: str) -> tuple[Dataset, BlendSettings | 
         When a package is not installed.
     """
     if source.is_dir():
-        return beir_folder.load(beir_folder.find(source, split), source.resolve().name)[0], None
+        return beir.load(beir.find(source, split), source.resolve().name)[0], None
     settings = read_docstring_settings(source)
     return docstring_collection(settings), settings.teacher
 

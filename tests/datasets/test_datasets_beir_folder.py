@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from e2rank_eval.datasets import beir_folder
+from e2rank_eval.datasets.loaders import beir
 from e2rank_eval.errors import InputError
 
 CORPUS = [{"_id": "d1", "title": "One", "text": "first"}, {"_id": "d2", "text": "second"}]
@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 
 def _load(folder, split="test"):
-    return beir_folder.load(beir_folder.find(folder, split), "toy")
+    return beir.load(beir.find(folder, split), "toy")
 
 
 def test_reads_a_folder(folder):
@@ -119,7 +119,7 @@ def test_a_missing_file_is_named(name, folder):
 
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(InputError, match="no such folder; fix the data set's path"):
-        beir_folder.find(tmp_path / "nowhere", "test")
+        beir.find(tmp_path / "nowhere", "test")
 
 
 def test_cranfield_keeps_its_225_queries(shared_data):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2rank_eval.datasets import lee
+from e2rank_eval.datasets.loaders import lee
 from e2rank_eval.errors import InputError
 
 
@@ -94,9 +94,9 @@ def test_the_upper_triangle_decides_both_directions(tmp_path):
     [
         ([["1", "0.5"]], "similarities0-1.txt: 1 rows for 2 texts"),
         ([["1", "0.5"], ["0"]], "similarities0-1.txt:2: 1 columns for 2 texts"),
-        ([["1", "half"], ["0", "1"]], "similarities0-1.txt:1: similarity 'half' is no number"),
-        ([["1", "3.5"], ["0", "1"]], "similarities0-1.txt:1: similarity '3.5' is no number"),
-        ([["1", "nan"], ["0", "1"]], "similarities0-1.txt:1: similarity 'nan' is no number"),
+        ([["1", "half"], ["0", "1"]], "similarities0-1.txt:1: similarity 'half' is not a number"),
+        ([["1", "3.5"], ["0", "1"]], "similarities0-1.txt:1: similarity '3.5' is not a number"),
+        ([["1", "nan"], ["0", "1"]], "similarities0-1.txt:1: similarity 'nan' is not a number"),
     ],
 )
 def test_malformed_similarities_are_named(rows, message, tmp_path):

@@ -10,8 +10,8 @@ from collections import Counter
 
 import pytest
 
-from e2rank_eval.datasets import pydoc
-from e2rank_eval.datasets.python_functions import Function, functions
+from e2rank_eval.datasets.loaders import pydoc
+from e2rank_eval.datasets.loaders.pydoc import Function, functions
 from e2rank_eval.errors import UnavailableError
 
 

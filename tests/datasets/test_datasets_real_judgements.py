@@ -11,9 +11,9 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from e2rank_eval.datasets import beir_folder, bright, trec_dl
+from e2rank_eval.datasets.loaders import beir, bright, trec_dl
+from e2rank_eval.datasets.loaders.trec_dl import read_pairs
 from e2rank_eval.datasets.registry import registered_dataset, registered_datasets
-from e2rank_eval.datasets.trec_dl import read_pairs
 from e2rank_eval.store.files import read_lines
 from e2rank_eval.store.trec import read_qrels, read_run
 
@@ -72,7 +72,7 @@ def test_beir(name, trec, tmp_path):
     (tmp_path / "queries.jsonl").write_text("\n".join(rows) + "\n")
     lines = read_lines(_either(trec / "qrels" / f"qrels.beir-v1.0.0-{name}.test.txt"))
     (tmp_path / "qrels.tsv").write_text("".join(f"{line}\n" for _, line in lines))
-    dataset, _ = beir_folder.load(beir_folder.find(tmp_path, "test"), name)
+    dataset, _ = beir.load(beir.find(tmp_path, "test"), name)
     entry = registered_dataset(name)
     assert (len(dataset.queries), _count(dataset.qrels)) == BEIR[name]
     assert entry.queries == BEIR[name][0]

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2rank_eval.datasets.sampling import sample
-from e2rank_eval.datasets.slices import cut
+from e2rank_eval.datasets.slices import cut, sample
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset, Document, Query
 

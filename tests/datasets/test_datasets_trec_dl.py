@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2rank_eval.datasets import trec_dl
+from e2rank_eval.datasets.loaders import trec_dl
 from e2rank_eval.errors import InputError
 
 texts = st.text(st.characters(exclude_characters="\n\r", codec="utf-8"), max_size=30)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from e2rank_eval.datasets.checks import check_counts, findings, statistics
 from e2rank_eval.datasets.registry import registered_dataset
-from e2rank_eval.datasets.statistics import statistics
-from e2rank_eval.datasets.validation import check_counts, findings
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.store.results import as_json
 
 ODD = Dataset(
     id="odd",
@@ -40,7 +40,7 @@ def test_oddities_are_counted():
 
 
 def test_statistics_describe_lengths_and_grades():
-    assert statistics(ODD) == {
+    assert as_json(statistics(ODD)) == {
         "words_per_document": {"min": 0, "median": 2, "mean": 1.8, "max": 3},
         "words_per_query": {"min": 1, "median": 2, "mean": 2.0, "max": 3},
         "tokens_per_document": {"min": 0, "median": 2, "mean": 1.8, "max": 3},
@@ -54,8 +54,8 @@ def test_tokens_are_words_and_every_mark_by_itself():
     texts = ("E2Rank's k1=0.9, (b=0.4)!", "naïve 数据")
     corpus = {str(n): Document(str(n), text) for n, text in enumerate(texts)}
     found = statistics(Dataset("d", corpus, {"q": Query("q", "why?")}, {"q": {"0": 1}}))
-    assert found["tokens_per_document"] == {"min": 2, "median": 9.5, "mean": 9.5, "max": 17}
-    assert found["tokens_per_query"]["max"] == 2
+    assert found.tokens_per_document.model_dump() == {"min": 2, "median": 9.5, "mean": 9.5, "max": 17}
+    assert found.tokens_per_query.max == 2
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_counts_other_than_the_registry_s_are_an_error(what, expected, number):
 
 
 def test_cranfield_s_empty_documents_are_found(shared_data):
-    from e2rank_eval.datasets import beir_folder
+    from e2rank_eval.datasets.loaders import beir
 
-    dataset, _ = beir_folder.load(beir_folder.find(shared_data / "cranfield", "test"), "cranfield")
+    dataset, _ = beir.load(beir.find(shared_data / "cranfield", "test"), "cranfield")
     assert findings(dataset)["empty documents"] == 2

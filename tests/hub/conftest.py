@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
+import inspect
 import json
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,25 +20,26 @@ import yaml
 from file_server import FileServer
 from hub_server import Hub
 
-from e2rank_eval.datasets import beir_folder, pydoc
+from e2rank_eval.datasets.loaders import pydoc
 from e2rank_eval.datasets.sources import download, hub, ir_datasets_export
-from e2rank_eval.records import Dataset, Document
-
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+from e2rank_eval.records import Dataset, Document, Query
 
 
 @pytest.fixture(scope="session")
 def texts() -> Dataset:
-    """A small collection of real text: part of Cranfield, or of Python's library where that is not here."""
-    if SHARED.is_dir():
-        whole, _ = beir_folder.load(beir_folder.find(SHARED / "cranfield", "test"), "cranfield")
-    else:
-        whole = pydoc.load(seed=13, documents=300, queries=30)
+    """A small collection of real text: documented functions of four modules of Python's own library."""
+    modules = [inspect, argparse, ast, statistics]
+    found = pydoc.distinct(f for m in modules for f in pydoc.functions(inspect.getsource(m), m.__name__))
+    whole = Dataset(
+        id="texts",
+        corpus={i: Document(i, f.code, f.description) for i, f in found.items()},
+        queries={f"{i}?": Query(f"{i}?", f.description) for i, f in found.items()},
+        qrels={f"{i}?": {i: 1} for i in found},
+    )
     queries = list(whole.queries)[:12]
-    judged = {d for q in queries for d in whole.qrels[q]}
     return Dataset(
         id="texts",
-        corpus={i: d for n, (i, d) in enumerate(whole.corpus.items()) if i in judged or n % 7 == 0},
+        corpus=whole.corpus,
         queries={q: whole.queries[q] for q in queries},
         qrels={q: whole.qrels[q] for q in queries},
     )

@@ -11,10 +11,12 @@ import pytest
 from file_server import Fault
 from published import entry
 
-from e2rank_eval.datasets.registered import load_registered
+from e2rank_eval.datasets.loading import load_registered
 from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.datasets.sources.kinds import IrDatasetsSource
 from e2rank_eval.store.collections import read_dataset
+
+pytestmark = pytest.mark.slow
 
 
 def _plain(dataset):

@@ -11,10 +11,9 @@ import pytest
 from published import entry
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.datasets import bright
 from e2rank_eval.datasets.fetch import fetch_dataset
-from e2rank_eval.datasets.planning import plan
-from e2rank_eval.datasets.registered import load_registered
+from e2rank_eval.datasets.loaders import bright
+from e2rank_eval.datasets.loading import load_registered, plan
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Document, Query
@@ -50,7 +49,7 @@ def test_trec_deep_learning_from_the_files_of_ms_marco(server, texts, register, 
     collection = load_registered("dl19", tmp_path / "cache", seed=1)
     assert collection.dataset.qrels == texts.qrels
     assert list(collection.dataset.queries) == list(texts.queries)
-    assert collection.left_out == {"queries without judgements": 1}
+    assert collection.skipped == {"queries without judgements": 1}
     for i, document in collection.dataset.corpus.items():
         assert document.text == " ".join(texts.corpus[i].contents.split())
     assert server.gets("/collectionandqueries.tar.gz")[0]["X-Ms-Version".title()] == "2019-12-12"
@@ -208,12 +207,12 @@ def _columns(**changed):
             {},
             "'a' is both relevant to and excluded for",
         ),
-        ({f"examples/{PARQUET}": b"<html>"}, {}, f"{PARQUET}: no parquet file"),
+        ({f"examples/{PARQUET}": b"<html>"}, {}, f"{PARQUET}: not a parquet file"),
         ({f"examples/{PARQUET}": published.parquet_file({"id": ["1"]})}, {}, "no field '"),
         (
             {f"documents/{PARQUET}": published.parquet_file({"id": ["a", "a"], "content": ["x", "y"]})},
             {},
-            "documents/biology: document 'a' stands there with two texts",
+            "documents/biology: document 'a' has two texts",
         ),
         ({}, {"queries": "gpt4_reason"}, r"no gpt4_reason/biology-\*\.parquet"),
         ({f"gpt4_reason/{PARQUET}": _columns(id=["2"])}, {"queries": "gpt4_reason"}, "no text for query '1'"),
@@ -255,7 +254,7 @@ def test_whole_pages_have_their_own_judgements_and_repeats_are_dropped(tmp_path)
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("1 0 a one", "qrels.txt:2: no judgement"),
+        ("1 0 a one", "qrels.txt:2: not a judgement"),
         ("2 0 a 1", "of a query of this split"),
         ("1 a 1", "qrels.txt:2"),
     ],

@@ -15,6 +15,8 @@ from published import lines
 
 from e2rank_eval.records import Dataset
 
+pytestmark = pytest.mark.slow
+
 RUN = """
 import json, sys
 from pathlib import Path

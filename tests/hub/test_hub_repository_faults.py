@@ -109,9 +109,7 @@ def test_a_log_in_page_in_place_of_json_is_told(hub_server, files, waited, tmp_p
     hub_server.publish("datasets", "people/texts", files)
     api = "/api/datasets/people/texts/revision/main"
     hub_server.server.faults[api] = [Fault("html")] * 99
-    with pytest.raises(
-        UnavailableError, match="answered no JSON but perhaps a log-in page; check HF_ENDPOINT"
-    ):
+    with pytest.raises(UnavailableError, match=r"JSON.*perhaps a log-in page, check HF_ENDPOINT"):
         fetch("texts", [_source()], tmp_path / "texts", {})
     hub_server.server.faults[api].clear()
     assert _whole(fetch("texts", [_source()], tmp_path / "texts", {}), files)
@@ -135,7 +133,7 @@ def test_without_the_hub_its_cache_serves(hub_server, files, waited, tmp_path, m
     assert _whole(again, files)
     assert again.revision == commit
     assert len(hub_server.server.requests) == asked
-    with pytest.raises(UnavailableError, match="the hub's cache lacks it"):
+    with pytest.raises(UnavailableError, match="its cache lacks it"):
         fetch("other", [_source(revision="1" * 40)], tmp_path / "other", {})
 
 

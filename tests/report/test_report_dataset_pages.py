@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from e2rank_eval.datasets.statistics import statistics
+from e2rank_eval.datasets.checks import statistics
 from e2rank_eval.records import Dataset
 from e2rank_eval.report.collect import open_results
 from e2rank_eval.report.site_tables import dataset_tables

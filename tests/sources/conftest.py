@@ -40,4 +40,5 @@ def hub_server(
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub-cache")))
     hub.answers.cache_clear()
+    monkeypatch.setattr(hub, "BACK_OFF", (0.0,))
     return Hub(loopback)

@@ -23,7 +23,7 @@ def extract(archive: Path, members: Mapping[str, str], folder: Path) -> None:
     Raises
     ------
     InputError
-        When the archive is cut off, lacks a declared member, or holds a name that leaves its
+        When the archive is truncated, lacks a declared member, or holds a name that leaves its
         folder; when a declared member is a link.
     """
     missing = set(members)
@@ -45,7 +45,7 @@ def extract(archive: Path, members: Mapping[str, str], folder: Path) -> None:
             missing.discard(member)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(
-            f"not a whole archive ({error})", path=archive.name, hint="fetch it again"
+            f"not a complete archive ({error})", path=archive.name, hint="fetch it again"
         ) from error
     except (RuntimeError, NotImplementedError) as error:
         # How zipfile says that a member is encrypted, or compressed in a way of its own.
@@ -59,7 +59,7 @@ def _declared(name: str, members: Mapping[str, str]) -> str | None:
 
 
 def _files(archive: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
-    """Names and contents of everything but folders; ``None`` stands for what is no regular file."""
+    """Names and contents of everything but folders; ``None`` stands for what is not a regular file."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as zipped:
             for member in zipped.infolist():

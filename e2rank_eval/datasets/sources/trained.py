@@ -16,7 +16,7 @@ _WHOLE = "weights"
 def take(source: TrainedSource, folder: Path) -> None:
     """Make ``folder`` a model that loads by itself.
 
-    Without a base, the files below ``weights/`` are copied. With one, its files (which lie beside
+    Without a base, the files below ``weights/`` are copied. With one, its files (which are beside
     ``folder``, under its name) are copied and the tensors in ``weights.safetensors`` replace those of
     the same names, in the base's precision.
 

@@ -1,12 +1,20 @@
-"""Checks of a loaded data set: against the registry's counts, and for what can bend its numbers."""
+"""Checks of a loaded data set: the registry's counts, what can bend its numbers, and its statistics."""
 
 from __future__ import annotations
 
 import hashlib
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from statistics import fmean, median
 
 from e2rank_eval.datasets.registry import DatasetEntry
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset
+from e2rank_eval.store.results import Spread, Statistics
+
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 def check_counts(dataset: Dataset, entry: DatasetEntry) -> None:
@@ -31,7 +39,7 @@ def check_counts(dataset: Dataset, entry: DatasetEntry) -> None:
 
 
 def findings(dataset: Dataset) -> dict[str, int]:
-    """Counts of what does not stop an evaluation but can bend its numbers; a count of 0 is stated too.
+    """Return counts of what does not stop an evaluation but can bend its numbers; a count of 0 is stated too.
 
     ``empty documents`` can only be found by chance; ``documents with a repeated text`` are those
     beyond the first of each text; ``judged documents not in the corpus`` count in the ideal ranking
@@ -68,6 +76,38 @@ def findings(dataset: Dataset) -> dict[str, int]:
     }
 
 
+def statistics(dataset: Dataset) -> Statistics:
+    """Return words and tokens per document and query, judgements per query, number of each grade.
+
+    Words are split at white space. Tokens are runs of letters and digits, and every other mark by
+    itself: the pieces that a subword tokeniser starts from, and so fewer than any model counts.
+    """
+    grades = Counter(grade for judged in dataset.qrels.values() for grade in judged.values())
+    document_words, document_tokens = _lengths(document.contents for document in dataset.corpus.values())
+    query_words, query_tokens = _lengths(query.text for query in dataset.queries.values())
+    return Statistics(
+        words_per_document=_spread(document_words),
+        words_per_query=_spread(query_words),
+        tokens_per_document=_spread(document_tokens),
+        tokens_per_query=_spread(query_tokens),
+        judgements_per_query=_spread([len(judged) for judged in dataset.qrels.values()]),
+        grades={str(grade): grades[grade] for grade in sorted(grades)},
+    )
+
+
+def _lengths(texts: Iterable[str]) -> tuple[Sequence[int], Sequence[int]]:
+    """Words and tokens of each text, of which none is kept."""
+    words, tokens = array("q"), array("q")
+    for text in texts:
+        words.append(len(text.split()))
+        tokens.append(sum(1 for _ in _TOKEN.finditer(text)))
+    return words, tokens
+
+
+def _spread(values: Sequence[int]) -> Spread:
+    return Spread(min=min(values), median=median(values), mean=round(fmean(values), 2), max=max(values))
+
+
 def _digest(text: str) -> int:
-    """64 bits that stand for a text: millions of passages are compared without holding them twice."""
+    """Return 64 bits for a text: millions of passages are compared without holding them twice."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())

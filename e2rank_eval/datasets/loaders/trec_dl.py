@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from e2rank_eval.datasets.loaders import LOADERS, Loaded
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.store.corpus import StreamedCorpus
@@ -17,8 +18,8 @@ QUERIES = "queries-{year}.tsv.gz"
 QRELS = "qrels-{year}.txt"
 
 
-def load(folder: Path, name: str, *, year: int) -> tuple[Dataset, dict[str, int]]:
-    """One year's judged queries against the whole collection, and how many queries no one judged.
+def load(folder: Path, name: str, *, year: int) -> Loaded:
+    """Load one year's judged queries against the whole collection, and how many queries no one judged.
 
     The text is as distributed, faults of encoding included: so do Lucene and the paper see it.
 
@@ -48,7 +49,7 @@ def _passages(path: Path) -> Iterator[tuple[int, Document]]:
 
 
 def read_pairs(path: Path) -> dict[str, str]:
-    """Texts by id of a file with one ``id TAB text`` a line, plain or gzipped.
+    """Return the texts by id of a file with one ``id TAB text`` a line, plain or gzipped.
 
     Raises
     ------
@@ -73,3 +74,6 @@ def _pairs(path: Path) -> Iterator[tuple[int, str, str]]:
         if not tab or not identifier:
             raise InputError("no id and tab at its start", path=path, line=number, hint="fetch it again")
         yield number, identifier, text
+
+
+LOADERS.add("trec_dl", lambda request: load(request.folder, request.name, **request.options))

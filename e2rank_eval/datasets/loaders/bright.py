@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from e2rank_eval.datasets.loaders import LOADERS, Loaded, Request
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.store.files import read_lines
 
 _NOTHING = "N/A"
-"""What stands in place of ids where a query excludes none, or a split has no whole pages."""
+"""Written in place of ids where a query excludes none, or a split has no whole pages."""
 
 
 def load(
@@ -23,18 +24,18 @@ def load(
     documents: str = "documents",
     queries: str = "examples",
     qrels: Path | None = None,
-) -> tuple[Dataset, dict[str, int]]:
-    """The split with passages or whole pages, and with original or rewritten queries.
+) -> Loaded:
+    """Load the split with passages or whole pages, and with original or rewritten queries.
 
     ``documents`` and ``queries`` name configurations of the hub's repository. A rewritten query
-    stands in its configuration's field ``query``, as the benchmark's own run.py reads it. ``qrels``
-    is a file of judgements in TREC form that goes in place of the examples' gold ids; it may write
+    is in its configuration's field ``query``, as the benchmark's own run.py reads it. ``qrels``
+    is a file of judgements in TREC form that replaces the examples' gold ids; it may write
     white space in ids as an underscore.
 
     Raises
     ------
     InputError
-        When a file is missing or no parquet, lacks a field, repeats an id with another text, or
+        When a file is missing or not parquet, lacks a field, repeats an id with another text, or
         excludes a relevant document; when judgements or rewritten queries do not fit the examples.
     """
     gold = "gold_ids_long" if documents == "long_documents" else "gold_ids"
@@ -73,7 +74,7 @@ def _corpus(folder: Path, configuration: str, split: str) -> tuple[dict[str, Doc
         document = Document(str(row["id"]), row["content"] or "")
         if corpus.setdefault(document.id, document) != document:
             raise InputError(
-                f"document {document.id!r} stands there with two texts", path=f"{configuration}/{split}",
+                f"document {document.id!r} has two texts", path=f"{configuration}/{split}",
                 hint="fetch it again",
             )  # fmt: skip
         repeated += 1
@@ -112,20 +113,30 @@ def _rows(folder: Path, configuration: str, split: str, fields: list[str]) -> It
                 for batch in file.iter_batches(batch_size=1024, columns=fields):
                     yield from batch.to_pylist()
         except ArrowInvalid as error:
-            raise InputError(f"no parquet file ({error})", path=path, hint="fetch it again") from error
+            raise InputError(f"not a parquet file ({error})", path=path, hint="fetch it again") from error
 
 
 def _read_qrels(path: Path, corpus: Collection[str], queries: Collection[str]) -> dict[str, dict[str, int]]:
-    """Judgements with their ids taken as they stand: some of BRIGHT's own ids hold percent signs."""
+    """Read judgements, their ids taken as they are: some of BRIGHT's own ids hold percent signs."""
     underscored = {re.sub(r"\s", "_", i): i for i in corpus}
     qrels: dict[str, dict[str, int]] = {}
     for number, line in read_lines(path):
         fields = line.split()
         if len(fields) != 4 or fields[0] not in queries or not fields[3].lstrip("-").isdigit():
             raise InputError(
-                f"no judgement of a query of this split: {line[:60]!r}", path=path, line=number,
+                f"not a judgement of a query of this split: {line[:60]!r}", path=path, line=number,
                 hint="write: query iteration document grade",
             )  # fmt: skip
         document = fields[2] if fields[2] in corpus else underscored.get(fields[2], fields[2])
         qrels.setdefault(fields[0], {})[document] = int(fields[3])
     return qrels
+
+
+def _requested(request: Request) -> Loaded:
+    options = dict(request.options)
+    qrels = options.pop("qrels", None)
+    path = request.additions / qrels if qrels is not None and request.additions is not None else None
+    return load(request.folder, request.name, qrels=path, **options)
+
+
+LOADERS.add("bright", _requested)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from e2rank_eval.datasets.loaders import LOADERS
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset, Document, Query
 
@@ -12,7 +13,7 @@ TEXTS = "lee.cor"
 SIMILARITIES = "similarities0-1.txt"
 
 _TOLERANCE = 1e-9
-"""Means such as 0.7 are no exact binary fractions; half a grade must round up in spite of it."""
+"""Means such as 0.7 are not exact binary fractions; half a grade must round up in spite of it."""
 
 
 def load(folder: Path) -> Dataset:
@@ -22,7 +23,7 @@ def load(folder: Path) -> Dataset:
     ------
     InputError
         Naming file and line, when the two files are not of the same number of texts or a
-        similarity is no number from 0 to 1.
+        similarity is not a number from 0 to 1.
     """
     # Not splitlines: latin-1 has bytes that it takes for line ends.
     texts = [
@@ -43,7 +44,7 @@ def load(folder: Path) -> Dataset:
 
 
 def grade(similarity: float) -> int:
-    """The relevance grade 0 to 4 of a mean similarity: floor(5 s - 0.5), half a grade rounded up.
+    """Return the relevance grade, 0 to 4, of a mean similarity: floor(5 s - 0.5), half a grade rounded up.
 
     People judged pairs from 1 to 5, published divided by 5; this is their rounded mark less one.
 
@@ -63,7 +64,7 @@ def _read_similarities(path: Path, number: int) -> list[list[float]]:
             raise InputError(
                 f"{len(row)} columns for {number} texts", path=path, line=n, hint="fetch the data set again"
             )
-    # A pair is given once, above the diagonal; below it stand zeros.
+    # A pair is given once, above the diagonal; below it are zeros.
     return [[rows[min(i, j)][max(i, j)] for j in range(number)] for i in range(number)]
 
 
@@ -73,5 +74,8 @@ def _similarity(field: str, path: Path, line: int) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:
-        raise InputError(f"similarity {field!r} is no number from 0 to 1", path=path, line=line)
+        raise InputError(f"similarity {field!r} is not a number from 0 to 1", path=path, line=line)
     return value
+
+
+LOADERS.add("lee", lambda request: (load(request.folder), {}))

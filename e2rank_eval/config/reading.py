@@ -80,7 +80,7 @@ def _parsed(kind: type[Kind], values: dict[str, Any], path: Path | str) -> Kind:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        # Where a name or a mapping may stand, pydantic tries both: what is wrong in the mapping tells more.
+        # Where a name or a mapping is allowed, pydantic tries both: what is wrong in the mapping tells more.
         detailed = [one for one in error.errors() if one["loc"][-1:] != ("constrained-str",)]
         first = (detailed or error.errors())[0]
         place, problem = _explain(first)

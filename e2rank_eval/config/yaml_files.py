@@ -1,4 +1,4 @@
-"""YAML files that people write: read strictly, and the line on which a key stands."""
+"""YAML files that people write: read strictly, and the line of a key."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _NoRepeats(yaml.SafeLoader):
 
 
 def load_mapping(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; an empty file gives an empty one.
+    """Return the mapping in a YAML file; an empty file gives an empty one.
 
     Raises
     ------
@@ -64,10 +64,10 @@ def load_mapping(path: Path) -> dict[str, Any]:
 
 
 def line_of(path: Path | str, place: Sequence[str | int]) -> int | None:
-    """The line, from 1, of the innermost key of ``place`` that a YAML file has.
+    """Return the line, from 1, of the innermost key of ``place`` that a YAML file has.
 
-    Parts of ``place`` that the file lacks are passed over. None where no part is found, or ``path``
-    is no file.
+    Parts of ``place`` that the file lacks are skipped. None where no part is found, or ``path`` is not a
+    file.
     """
     if not Path(path).is_file():
         return None

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Slurm of one node on this machine, all of whose state lies in a folder of its own:
+# A Slurm of one node on this machine, all of whose state is in a folder of its own:
 #   one_node.sh start FOLDER    writes FOLDER/slurm.conf and starts munged, slurmctld and slurmd
 #   one_node.sh stop FOLDER     stops those three
 # Slurm's commands find it through the link /run/slurm/conf, their last resort: a variable such as
@@ -7,7 +7,7 @@
 # Needs root (slurmd starts processes as other users) and the packages munge, slurmctld and slurmd.
 set -euo pipefail
 
-verb=$1
+command=$1
 folder=$(realpath -m "$2")
 
 stop() {
@@ -82,4 +82,4 @@ CONF
     exit 1
 }
 
-"$verb"
+"$command"

@@ -98,7 +98,7 @@ def test_the_shipped_recipe_starts_from_pinned_packages() -> None:
     graph = Graph(small_configuration() | {"training": ["config/train/small.yaml"]}, ["mine.yaml"])
     lists = "cache/training-lists/docstrings.jsonl"
     assert graph.trainings.lists[lists] == ["config/training-lists/docstrings.yaml"]
-    # Settings that take their packages from another file depend on it too; the verb is given the first.
+    # Settings that take their packages from another file depend on it too; the command is given the first.
     blended = graph.trainings.lists["cache/training-lists/docstrings-blend.jsonl"]
     assert blended == ["config/training-lists/docstrings-blend.yaml", "config/training-lists/docstrings.yaml"]
     assert lists in graph.trainings.inputs("config/train/small.yaml", "e2rank-minilm")

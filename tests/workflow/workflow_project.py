@@ -65,7 +65,7 @@ class Project:
         return project
 
     def copied(self, folder: Path, *, upto: str | None = None) -> Project:
-        """The project as it stands, in another folder; with ``upto`` a stage, what comes of it is gone."""
+        """Copy the project into another folder; with ``upto`` a stage, without what comes after it."""
         shutil.copytree(self.folder, folder, symlinks=True)
         copy = Project(folder)
         if upto is not None:
@@ -103,7 +103,7 @@ class Project:
             )  # fmt: skip
 
     def hashes(self, *stages: str) -> dict[str, str]:
-        """SHA-256 of every artefact of these stages, manifests left out."""
+        """Return the SHA-256 of every output file of these stages, manifests excepted."""
         paths = (path for stage in stages for path in sorted((self.results / stage).rglob("*")))
         return {
             path.relative_to(self.results).as_posix(): sha256_file(path)

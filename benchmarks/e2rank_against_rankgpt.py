@@ -24,15 +24,14 @@ import torch
 from support.texts import docstrings
 from support.turns import medians
 
-from e2rank_eval.config import E2RankSettings, ListwiseSettings
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.language_models import Generation, Message
 from e2rank_eval.models.loading import load_encoder, load_language_model
 from e2rank_eval.models.registry import ModelEntry, registered_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
-from e2rank_eval.rerankers.e2rank import E2RankReranker
-from e2rank_eval.rerankers.listwise import ListwiseReranker
+from e2rank_eval.rerankers.families.e2rank import E2RankReranker, E2RankSettings
+from e2rank_eval.rerankers.families.listwise import ListwiseReranker, ListwiseSettings
 
 MODEL = "smollm2-135m-instruct-q4"
 WINDOW, STEP, WRITTEN = 20, 10, 90
@@ -87,7 +86,7 @@ def measure(folder: Path, entry: ModelEntry, given: argparse.Namespace) -> None:
     )
     settings = E2RankSettings(family="e2rank", model=MODEL, prompt_documents=WINDOW)
     online, stored = (E2RankReranker(load_encoder(folder, entry, file_hashes={}), settings) for _ in range(2))
-    stored.prepare(candidates.documents)
+    stored.encode_documents(candidates.documents)
     first_window = CandidateList("q", candidates.candidates[:WINDOW])
     chats: list[Any] = []
     listed = rankgpt.rank(QUERY, first_window).stats.prompt

@@ -22,7 +22,6 @@ from support.texts import docstrings
 from support.turns import medians
 from transformers import AutoModel, AutoTokenizer
 
-from e2rank_eval.config import E2RankSettings
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.prompts import render_listwise
 from e2rank_eval.models.fetching import fetch_model
@@ -30,7 +29,7 @@ from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
-from e2rank_eval.rerankers.e2rank import E2RankReranker
+from e2rank_eval.rerankers.families.e2rank import E2RankReranker, E2RankSettings
 
 PROMPT_DOCUMENTS = 20
 QUERY = Query("q", "how to wait for several tasks at once")
@@ -99,7 +98,7 @@ def main() -> None:
     obvious, single = (Obvious(loadable, str(entry.end_of_text), size) for size in (16, 1))
     texts = [cut_words(text.strip()) for text in docstrings(given.candidates)]
     candidates = candidates_of(texts)
-    stored.prepare(candidates.documents)
+    stored.encode_documents(candidates.documents)
 
     ranking = online.rank(QUERY, candidates)
     theirs = single.scores(QUERY.text, texts)

@@ -37,18 +37,16 @@ from support.judges import Counted, Order, as_answer, better, by_pairs, judges, 
 from support.texts import docstrings
 from support.turns import medians
 
-from e2rank_eval.config import ListwiseSettings
 from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.language_models import Generation
 from e2rank_eval.models.loading import load_language_model
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranking
-from e2rank_eval.rerankers.decoding import Written
-from e2rank_eval.rerankers.listwise import ListwiseReranker
+from e2rank_eval.rerankers.decoding import Generated
+from e2rank_eval.rerankers.families.listwise import ListwiseReranker, ListwiseSettings
 from e2rank_eval.rerankers.parsing import parse_permutation
 from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
-from e2rank_eval.rerankers.strategies import SlidingWindow, Strategy, run_strategy
-from e2rank_eval.rerankers.top_strategies import Bubble, Setwise
+from e2rank_eval.rerankers.strategies import Bubble, Setwise, SlidingWindow, Strategy, run_strategy
 
 MODEL = "smollm2-135m-instruct-q4"
 QUERIES = [
@@ -172,7 +170,7 @@ class Side:
             rankgpt_messages(self.queries[number].text, [self.texts[number][place] for place in window])
             for number, window in asked
         ]
-        limit = Written(self.model).output_limit(len(asked[0][1]))
+        limit = Generated(self.model).output_limit(len(asked[0][1]))
         found: list[Generation] = self.model.generate(chats, max_new_tokens=limit)
         return found
 

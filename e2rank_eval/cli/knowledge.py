@@ -48,9 +48,12 @@ def _listing(what: str, config: Path) -> list[dict[str, Any]]:
             for name, entry in registered_models().items()
         ]  # fmt: skip
     if what == "rerankers":
-        from e2rank_eval.rerankers.families import families
+        from e2rank_eval.config import FAMILIES
 
-        return [{"family": name, "what it does": text} for name, text in families().items()]
+        return [
+            {"family": name, "what it does": str(settings.__doc__).partition("\n")[0]}
+            for name, settings in FAMILIES.items()
+        ]
     if what == "tables":
         from e2rank_eval.report.figures import FIGURES
         from e2rank_eval.report.tables import TABLES

@@ -35,7 +35,6 @@ def label(
     from e2rank_eval.config import BlendSettings
     from e2rank_eval.models.loading import Models
     from e2rank_eval.rerankers.base import RerankContext
-    from e2rank_eval.rerankers.families import build_reranker
     from e2rank_eval.training import teachers
 
     if sum(one is not None for one in (teacher, oracle, blend)) != 1:
@@ -45,7 +44,7 @@ def label(
     given = teachers.read_unlabelled(lists)
     if teacher is not None:
         settings = configuration.rerankers[known(teacher, configuration.rerankers, "reranker", config)]
-        reranker = build_reranker(settings, RerankContext(models, configuration.seed))
+        reranker = settings.build(RerankContext(models, configuration.seed))
         labels = teachers.label_with_reranker(given, reranker)
     else:
         both = BlendSettings(sparse=SPARSE) if blend else None

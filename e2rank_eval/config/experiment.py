@@ -18,7 +18,7 @@ from e2rank_eval.config.measurements import (
     known,
 )
 from e2rank_eval.config.paper import PaperFigure, PaperTable
-from e2rank_eval.config.systems import FirstStageSettings, Name, RerankerSettings, Strict
+from e2rank_eval.config.systems import AnyReranker, FirstStageSettings, Name, Strict
 
 _NOT_RUN = (
     "false: opt-in, run only where {} is given as a list that names it; a table of the paper then shows the "
@@ -92,7 +92,7 @@ class Configuration(Strict):
         "of aliases, such as --config 'systems=[bm25,e2rank-0.6b]', runs these alone; a row is its own alias",
     )
     first_stages: dict[Name, FirstStageSettings] = Field(min_length=1)
-    rerankers: dict[Name, RerankerSettings] = Field(min_length=1)
+    rerankers: dict[Name, AnyReranker] = Field(min_length=1)
     comparisons: dict[Name, ComparisonSettings] = Field(default_factory=dict)
     latency: dict[Name, LatencySettings] = Field(default_factory=dict)
     sweeps: dict[Name, SweepSettings] = Field(default_factory=dict)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from e2rank_eval.config.experiment import Configuration, choose
 from e2rank_eval.config.selection import selected
-from e2rank_eval.config.systems import Strict
+from e2rank_eval.config.systems import FAMILIES, Strict
 from e2rank_eval.config.training import TrainingFile
 from e2rank_eval.config.yaml_files import line_of, load_mapping
 from e2rank_eval.errors import InputError
@@ -19,7 +19,7 @@ from e2rank_eval.errors import InputError
 _NO_KEYS = ("[key]", "constrained-str", "RowSettings", "ColumnSettings")
 """Parts of pydantic's locations that no file has."""
 
-_TAGS = {"rerankers": "family", "runs": "objective"}
+_TAGS = {"runs": "objective"}
 """Sections whose entries are of several kinds, and the key that says which."""
 
 Kind = TypeVar("Kind", bound=Strict)
@@ -84,7 +84,8 @@ def _parsed(kind: type[Kind], values: dict[str, Any], path: Path | str) -> Kind:
         detailed = [one for one in error.errors() if one["loc"][-1:] != ("constrained-str",)]
         first = (detailed or error.errors())[0]
         place, problem = _explain(first)
-        raise InputError(problem, path=path, line=line_of(path, place), hint=_fix(first, kind)) from error
+        hint = _fix(first, kind, values)
+        raise InputError(problem, path=path, line=line_of(path, place), hint=hint) from error
 
 
 def _explain(error: Any) -> tuple[list[str | int], str]:
@@ -111,10 +112,12 @@ def _explain(error: Any) -> tuple[list[str | int], str]:
     return place, f"{key}: {message}{shown}"
 
 
-def _fix(error: Any, file: type[Strict]) -> str:
+def _fix(error: Any, file: type[Strict], values: dict[str, Any]) -> str:
     kind, context = error["type"], error.get("ctx", {})
+    if "hint" in context:
+        return str(context["hint"])
     if kind == "extra_forbidden":
-        fields = _fields(error["loc"], file)
+        fields = _fields(error["loc"], file, values)
         close = get_close_matches(str(error["loc"][-1]), fields, n=1)
         return f"did you mean {close[0]!r}?" if close else f"remove it; known: {', '.join(fields)}"
     if kind == "union_tag_invalid":
@@ -131,10 +134,12 @@ def _fix(error: Any, file: type[Strict]) -> str:
     return f"give {_BOUNDS[bound]} {context[bound]}" if bound else "fix this key"
 
 
-def _fields(place: tuple[str | int, ...], file: type[Strict]) -> list[str]:
+def _fields(place: tuple[str | int, ...], file: type[Strict], values: dict[str, Any]) -> list[str]:
     """The known keys beside an unknown one at ``place``, pydantic's location of it."""
     if len(place) == 1:
         return list(file.model_fields)
+    if place[0] == "rerankers":
+        return list(FAMILIES[values["rerankers"][place[1]]["family"]].model_fields)
     section, tagged = str(place[0]), place[0] in _TAGS
     entry = _members(section, file)[str(place[2])] if tagged else _settings_in(file, section)
     for part in place[3 if tagged else 2 : -1]:

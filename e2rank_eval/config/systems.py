@@ -1,12 +1,24 @@
-"""Settings of the systems under test: first stages and reranker families."""
+"""Settings of the systems under test: first stages, and what every reranker family has."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from e2rank_eval.errors import InputError
 from e2rank_eval.registry import Registry
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -19,8 +31,8 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def refuse_idle(settings: Strict, chooser: str, chosen: str, takers: Mapping[str, tuple[str, ...]]) -> None:
-    """Refuse an option that was given but that the choice made makes idle, for nobody would notice.
+def refuse_unused(settings: Strict, chooser: str, chosen: str, takers: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse an option that was given but that the choice made leaves unused, for nobody would notice.
 
     ``takers`` names, for each such option, the values of ``chooser`` under which it decides something.
 
@@ -97,7 +109,7 @@ class FirstStageSettings(Strict):
             raise ValueError("published candidates need lists (bm25, reasonir), and only they take it")
         if self.revision is not None and self.lists is None:
             raise ValueError("only published candidates take a revision")
-        refuse_idle(self, "retriever", self.retriever, _RETRIEVER_OPTIONS)
+        refuse_unused(self, "retriever", self.retriever, _RETRIEVER_OPTIONS)
         return self
 
 
@@ -112,204 +124,105 @@ _RETRIEVER_OPTIONS = {
 }
 
 
-class RerankerBase(Strict):
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Mean tokens of a query and of a document, and where they are from.
+
+    ``measured`` on the stored collection, ``stated`` by a source, or ``assumed`` without one.
+    """
+
+    query: float
+    document: float
+    origin: Literal["measured", "stated", "assumed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """For one query: ``read`` in forward passes over whole inputs, ``generated`` one at a time."""
+
+    read: float
+    generated: float = 0.0
+
+
+class RerankerSettings(Strict, ABC):
+    """What the settings of every reranker family have, and what the suite asks of a family.
+
+    A family is a subclass in a module of its own, which adds it to :data:`FAMILIES`. The first line of
+    its docstring says what it does; ``colour`` is how figures draw it.
+    """
+
+    family: str
     label: str | None = Field(None, description="how tables name it")
     on_error: Literal["fail", "keep-first-stage"] = "fail"
 
-    _added: ClassVar[frozenset[str]] = frozenset()
-    """Fields younger than results that are kept: at their default they decide nothing anew."""
+    own_colour: ClassVar[str] = "#5c6570"
+    """From the palette of Okabe and Ito, which the colour-blind can tell apart; here a neutral grey."""
+
+    @property
+    def colour(self) -> str:
+        """How figures draw a reranker of these settings."""
+        return self.own_colour
+
+    @abstractmethod
+    def build(self, context: Any) -> Any:
+        """Return the reranker, its models loaded through ``context``.
+
+        See :class:`e2rank_eval.rerankers.base.Reranker` and ``RerankContext``; heavy imports belong in here.
+        """
+
+    @abstractmethod
+    def tokens(self, lengths: Lengths, depth: int) -> Tokens:
+        """Return an estimate for one query of ``depth`` candidates, documents encoded online."""
 
     def deciding(self) -> dict[str, Any]:
-        """What decides a ranking, for fingerprints: all but the label, what happens on errors, and
-        fields added later that stand at their default, so that finished shards keep their key."""
-        fields = type(self).model_fields
-        idle = {name for name in self._added if getattr(self, name) == fields[name].default}
-        return self.model_dump(mode="json", exclude={"label", "on_error"} | idle)
+        """Return what decides a ranking, for fingerprints: all but the label and what happens on errors."""
+        return self.model_dump(mode="json", exclude={"label", "on_error"})
 
 
-class IdentitySettings(RerankerBase):
-    family: Literal["identity"]
+class ModelSettings(RerankerSettings):
+    """Settings of a family that runs one model on documents cut to a number of tokens."""
 
-
-class E2RankSettings(RerankerBase):
-    """E2Rank: the listwise prompt embedded as one enriched query, cosine to every candidate."""
-
-    _added: ClassVar[frozenset[str]] = frozenset({"step", "passes", "shuffle_seed"})
-
-    family: Literal["e2rank"]
     model: Name
-    prompt: Literal["eval", "readme", "training", "query-only"] = "eval"
-    prompt_documents: int = Field(20, ge=1, le=1000, description="how many candidates stand in the prompt")
-    prompt_order: Literal["first-stage", "reversed", "shuffled", "query-only"] = Field(
-        "first-stage", description="of the documents in a prompt; query-only: by the plain query's cosine"
-    )
-    shuffle_seed: int | None = Field(None, ge=0, description="shuffled only; the global seed when absent")
-    combination: Literal["pure", "residual"] = Field(
-        "pure", description="listwise vector alone, or added to the query's"
-    )
-    weight: float = Field(1.0, gt=0, le=10, description="of the plain query vector, residual only")
-    step: int | None = Field(
-        None,
-        ge=1,
-        le=1000,
-        description="slide a window of prompt_documents up by so many; null: one prompt scores all",
-    )
-    passes: int = Field(1, ge=1, le=100, description="each further one begins with the order of the last")
     document_tokens: int | None = Field(None, ge=8, description="cut every document at so many tokens")
 
-    @model_validator(mode="after")
-    def _options_decide_something(self) -> E2RankSettings:
-        refuse_idle(self, "prompt", self.prompt, dict.fromkeys(_OF_A_LISTWISE_PROMPT, _LISTWISE_PROMPTS))
-        refuse_idle(self, "combination", self.combination, {"weight": ("residual",)})
-        refuse_idle(self, "prompt_order", self.prompt_order, {"shuffle_seed": ("shuffled",)})
-        if self.step is not None and self.prompt_documents < 2:
-            raise ValueError("a window of prompt_documents 1 compares nothing; give 2 or more, or no step")
-        if self.step is not None and self.step > self.prompt_documents:
-            raise ValueError(
-                f"step {self.step} exceeds the window of {self.prompt_documents} prompt_documents"
-            )
-        return self
+    def cut(self, document: float) -> float:
+        """Return how many tokens are read of a document of ``document`` tokens."""
+        return min(document, self.document_tokens) if self.document_tokens else document
 
 
-_LISTWISE_PROMPTS = ("eval", "readme", "training")
-_OF_A_LISTWISE_PROMPT = ("prompt_documents", "prompt_order", "combination", "weight", "step", "passes")
+FAMILIES: Registry[type[RerankerSettings]] = Registry(
+    "reranker family", "e2rank_eval.rerankers.families", "e2rank_eval.rerankers"
+)
+"""Settings by family: the suite's modules, and entry points of installed packages."""
 
 
-class FeedbackSettings(RerankerBase):
-    """Feedback on vectors: unit(query + weight * unit(mean of the first documents)), or that mean alone."""
+class _OfItsFamily:
+    """Validates a mapping with the settings that its ``family`` names."""
 
-    _added: ClassVar[frozenset[str]] = frozenset({"method", "temperature", "decay"})
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(_checked_by_family)
 
-    family: Literal["feedback"]
-    model: Name
-    method: Literal["rocchio", "softmax", "average"] = Field(
-        "rocchio",
-        description="softmax: documents near the query weigh more; average: the mean without the query",
-    )
-    documents: int = Field(3, ge=1, le=1000)
-    weight: float = Field(0.5, gt=0, le=100, description="of the documents' mean, where the query is added")
-    temperature: float = Field(0.1, gt=0, description="softmax only: of the similarity to the query")
-    decay: float = Field(
-        0.0, ge=0, description="softmax only: taken off the logit for each rank further down"
-    )
-    document_tokens: int | None = Field(None, ge=8)
-
-    @model_validator(mode="after")
-    def _each_option_decides_something(self) -> FeedbackSettings:
-        needed = {"weight": ("rocchio", "softmax"), "temperature": ("softmax",), "decay": ("softmax",)}
-        refuse_idle(self, "method", self.method, needed)
-        return self
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"oneOf": [handler(one.__pydantic_core_schema__) for one in FAMILIES.values()]}
 
 
-class ListwiseSettings(RerankerBase):
-    """An LLM says the order of windows of the candidates: RankGPT's sliding one unless told otherwise."""
-
-    _added: ClassVar[frozenset[str]] = frozenset({"strategy", "decoding", "top", "budget"})
-
-    family: Literal["listwise"]
-    model: Name
-    strategy: Literal["sliding-window", "full-list", "top-down", "tournament"] = Field(
-        "sliding-window", description="which windows are ranked; top-down and tournament order the top only"
-    )
-    decoding: Literal["generate", "first-token"] = Field(
-        "generate", description="the order as written, or by the logits of the answer's first token (FIRST)"
-    )
-    window: int = Field(20, ge=2, le=100, description="documents in one prompt; full-list takes them all")
-    step: int = Field(10, ge=1, le=100, description="sliding-window only")
-    top: int = Field(
-        10, ge=1, le=100, description="top-down: rank of the pivot; tournament: how many are drawn"
-    )
-    budget: int | None = Field(
-        None,
-        ge=1,
-        description="top-down: enough candidates above the pivot (20 in its paper); null: compare all",
-    )
-    document_tokens: int | None = Field(None, ge=8)
-
-    @model_validator(mode="after")
-    def _options_fit_the_strategy(self) -> ListwiseSettings:
-        if self.strategy == "sliding-window" and self.step > self.window:
-            raise ValueError(f"step {self.step} exceeds window {self.window}, which would skip documents")
-        if self.strategy == "top-down" and self.top > self.window:
-            raise ValueError(f"top {self.top} exceeds window {self.window}: no window has such a pivot")
-        if self.budget is not None and self.budget < self.top:
-            raise ValueError(f"budget {self.budget} is below top {self.top}")
-        if self.decoding == "first-token" and self.window > 26:
-            raise ValueError(f"window {self.window} exceeds the 26 letters that first-token decoding has")
-        refuse_idle(self, "strategy", self.strategy, _STRATEGY_OPTIONS)
-        return self
+def _checked_by_family(values: Any) -> RerankerSettings:
+    if isinstance(values, RerankerSettings):
+        return values
+    if not isinstance(values, dict):
+        raise ValueError("settings of a reranker are a mapping")
+    try:
+        settings = FAMILIES[values.get("family", "")]
+    except InputError as error:
+        missing = "family" not in values
+        kind, problem = ("missing", "Field required") if missing else ("unknown_family", error.problem)
+        hint = f"add it; known: {', '.join(sorted(FAMILIES))}" if missing else error.hint
+        details = PydanticCustomError(kind, "{problem}", {"problem": problem, "hint": hint})
+        raise ValidationError.from_exception_data(
+            "family", [{"type": details, "loc": ("family",), "input": None}]
+        ) from error
+    return settings.model_validate(values)
 
 
-_STRATEGY_OPTIONS = {
-    "window": ("sliding-window", "top-down", "tournament"),
-    "step": ("sliding-window",),
-    "top": ("top-down", "tournament"),
-    "budget": ("top-down",),
-}
-
-
-class PairwiseSettings(RerankerBase):
-    """Pairwise LLM: which of two neighbours is the better one, asked in both orders, in sliding passes."""
-
-    family: Literal["pairwise-llm"]
-    model: Name
-    passes: int = Field(10, ge=1, le=1000, description="each carries one document to the top")
-    document_tokens: int | None = Field(None, ge=8)
-
-
-class CrossEncoderSettings(RerankerBase):
-    family: Literal["cross-encoder"]
-    model: Name
-    document_tokens: int | None = Field(None, ge=8)
-
-
-class PointwiseSettings(RerankerBase):
-    """Pointwise LLM: logit of yes minus logit of no, or the likelihood of the query."""
-
-    _added: ClassVar[frozenset[str]] = frozenset({"prompt", "instruction"})
-
-    family: Literal["pointwise-llm"]
-    model: Name
-    prompt: Literal["yes-no", "qwen3-reranker", "query-likelihood"] = Field(
-        "yes-no", description="wordings: prompts/templates.yaml; query-likelihood scores the query's tokens"
-    )
-    instruction: str | None = Field(
-        None, min_length=1, description="task named by qwen3-reranker; null: its web search one"
-    )
-    document_tokens: int | None = Field(None, ge=8)
-
-    @model_validator(mode="after")
-    def _instruction_is_shown(self) -> PointwiseSettings:
-        if self.instruction is not None and self.prompt != "qwen3-reranker":
-            raise ValueError(f"the prompt {self.prompt} shows no instruction")
-        return self
-
-
-class MonoT5Settings(RerankerBase):
-    """monoT5: a T5 trained to say true or false of a query and one document."""
-
-    family: Literal["monot5"]
-    model: Name
-    document_tokens: int | None = Field(None, ge=8)
-
-
-class CustomSettings(RerankerBase):
-    """A user's own family: ``factory`` is ``package.module:callable`` or an entry point's name."""
-
-    family: Literal["custom"]
-    factory: str
-    options: dict[str, Any] = Field(default_factory=dict)
-
-
-RerankerSettings = Annotated[
-    IdentitySettings
-    | E2RankSettings
-    | FeedbackSettings
-    | ListwiseSettings
-    | PairwiseSettings
-    | CrossEncoderSettings
-    | PointwiseSettings
-    | MonoT5Settings
-    | CustomSettings,
-    Field(discriminator="family"),
-]
+AnyReranker = Annotated[RerankerSettings, _OfItsFamily()]
+"""A field of a configuration that holds the settings of any registered family."""

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, islice
 from typing import Literal
 
-from e2rank_eval.config import CostSweepSettings, E2RankSettings, RerankerSettings
+from e2rank_eval.config import CostSweepSettings, RerankerSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import machine
 from e2rank_eval.evaluation.samples import Work, mean_tokens, modes_of, time_call
 from e2rank_eval.progress import track
 from e2rank_eval.records import CandidateList
 from e2rank_eval.rerankers.base import Reranker
+from e2rank_eval.rerankers.families.e2rank import E2RankSettings
 from e2rank_eval.store.results import CostPoint
 
 Axis = Literal["candidates", "prompt_documents", "batch"]
@@ -42,7 +43,9 @@ def measure_sweep(
                 raise InputError("no query has a candidate to time", hint="retrieve candidates first")
             model = build(settings)
             if mode == "stored":
-                model.prepare([document for call in calls for _, one in call for document in one.documents])
+                model.encode_documents(
+                    [document for call in calls for _, one in call for document in one.documents]
+                )
             for _ in range(sweep.warm_up):
                 time_call(model, calls[0])
             machine.reset_peak_memory()

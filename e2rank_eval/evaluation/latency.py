@@ -18,7 +18,6 @@ from e2rank_eval.models.loading import Models
 from e2rank_eval.progress import track
 from e2rank_eval.records import Document
 from e2rank_eval.rerankers.base import RerankContext, Reranker
-from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, read_queries_with_candidates
 from e2rank_eval.store.layout import Layout
@@ -99,7 +98,7 @@ def measure_latency(
 def _prepare(model: Reranker, work: Sequence[Work]) -> dict[str, Any]:
     documents: dict[str, Document] = {d.id: d for _, candidates in work for d in candidates.documents}
     start = time.perf_counter()
-    model.prepare(list(documents.values()))
+    model.encode_documents(list(documents.values()))
     return {"prepare_seconds": time.perf_counter() - start, "prepared_documents": len(documents)}
 
 
@@ -155,7 +154,7 @@ def latency(
         meter = machine.LoadMeter()
         engine = engine_of(chosen, models)
         result = measure_latency(
-            lambda: build_reranker(chosen, context),
+            lambda: chosen.build(context),
             work,
             settings,
             reranker=reranker,
@@ -167,7 +166,7 @@ def latency(
         loading = models.load_seconds - loaded
         if settings.sweep is not None:
             points = measure_sweep(
-                lambda one: build_reranker(one, context), chosen, work, settings.sweep, name=reranker
+                lambda one: one.build(context), chosen, work, settings.sweep, name=reranker
             )
             result = result.model_copy(update={"sweep": tuple(points)})
         meanwhile = machine.busy_label(meter.others(), machine.usable_cores())

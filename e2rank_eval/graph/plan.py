@@ -9,17 +9,30 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from e2rank_eval.config import Configuration
+from e2rank_eval.config import Configuration, Lengths, Tokens
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.graph.files import RunKey
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.paper.grid import TaskSource, sources
-from e2rank_eval.planning.costs import CHARACTERS_PER_TOKEN, TOKENS_PER_WORD, Lengths, Tokens, flops, tokens
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json
 from e2rank_eval.store.layout import Layout
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+TOKENS_PER_WORD = 1.3
+"""English text in a subword vocabulary; rounded, and an assumption."""
+
+CHARACTERS_PER_TOKEN = 4.0
+"""The same where a source counts characters; rounded, and an assumption."""
+
+
+def flops(parameters: float, used: Tokens) -> float:
+    """Return 2 x parameters x tokens: a forward pass without attention (Kaplan et al., arXiv 2001.08361).
+
+    Kaplan et al. count no embeddings; ``parameters`` are all that a registry entry states, so more.
+    """
+    return 2 * parameters * (used.read + used.generated)
 
 
 class Device(NamedTuple):
@@ -81,8 +94,8 @@ class _Plan:
         dataset, first_stage, reranker = key
         settings = self._configuration.rerankers[reranker]
         _, queries, lengths = self._size(dataset)
-        one = tokens(settings, lengths, self._configuration.depth_of(first_stage))
-        total = None if queries is None else queries * (one.read + one.written)
+        one = settings.tokens(lengths, self._configuration.depth_of(first_stage))
+        total = None if queries is None else queries * (one.read + one.generated)
         model = getattr(settings, "model", None)
         return self._row("rerank", f"{first_stage} / {reranker}", dataset, total, model)
 

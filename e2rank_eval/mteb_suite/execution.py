@@ -19,7 +19,6 @@ from e2rank_eval.mteb_suite.running import MtebModel, ResultFiles, run_tasks
 from e2rank_eval.mteb_suite.summary import summarise
 from e2rank_eval.mteb_suite.tasks import load_task, wanted_tasks
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.families import build_reranker
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.locks import exclusive
@@ -112,7 +111,7 @@ def _adapter(configuration: Configuration, settings: MtebSettings, system: str) 
         )
     models = Models(cache, threads=threads, vector_cache=keep_vectors)
     context = RerankContext(models=models, seed=configuration.seed)
-    reranker = build_reranker(configuration.rerankers[system], context)
+    reranker = configuration.rerankers[system].build(context)
     first_stage = None if settings.first_stage is None else models.encoder(settings.first_stage)
     meta = reranker_meta(system, reranker.fingerprint)
     return mteb_reranker(reranker, meta, first_stage=first_stage, depth=settings.depth)

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from e2rank_eval.config import RerankerSettings
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
@@ -78,13 +76,6 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     FigureCanvasAgg(figure)
     figure.suptitle(fill(title, int(9 * width)), x=0.012, ha="left", fontsize=11, fontweight="bold")
     return figure
-
-
-def colour(settings: RerankerSettings) -> str:
-    """Return a system's colour by its family; E2Rank without its listwise prompt has one of its own."""
-    if getattr(settings, "prompt", None) == "query-only":
-        return _BY_FAMILY["query-only"]
-    return _BY_FAMILY.get(settings.family, MUTED)
 
 
 def panel_title(axes: Axes, text: str, remark: str = "") -> None:

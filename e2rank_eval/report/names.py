@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from e2rank_eval.config import Configuration, E2RankSettings, FeedbackSettings
+from e2rank_eval.config import Configuration
 from e2rank_eval.models.registry import registered_model
+from e2rank_eval.rerankers.families.e2rank import E2RankSettings
+from e2rank_eval.rerankers.families.feedback import FeedbackSettings
 
 HEADLINE = "nDCG@10"
 """The measure of the paper's tables, of every figure and of the site's per-query lists."""

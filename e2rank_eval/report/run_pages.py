@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import E2RankSettings
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.html import PAGED_SCRIPTS, Page, embed, to_paged
 from e2rank_eval.report.names import (
@@ -25,6 +24,7 @@ from e2rank_eval.report.names import (
 from e2rank_eval.report.outputs import RunKey
 from e2rank_eval.report.table import Cell, Column, Table, number, percent
 from e2rank_eval.report.tables.comparison import repairs
+from e2rank_eval.rerankers.families.e2rank import E2RankSettings
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import canonical_json
 from e2rank_eval.store.results import Metrics

@@ -1,12 +1,15 @@
-"""The reranker protocol and what every family is built from."""
+"""The reranker protocol, and what a family's settings build a reranker from."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import ModelProvider
+from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Document, Query, Ranking
 
 
@@ -19,15 +22,26 @@ class Reranker(Protocol):
 
     fingerprint: str
 
-    def rank(self, query: Query, candidates: CandidateList) -> Ranking: ...
-
+    @abstractmethod
     def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
-        """The same rankings as :meth:`rank` one by one, computed together where that is faster."""
+        """Rank several queries, computed together where that is faster, with the results of one by one.
+
+        ``seconds`` of each ranking is an even share of the time that all took.
+
+        Raises
+        ------
+        InputError
+            When a query or document cannot be read, or a score is not finite.
+        """
         ...
 
-    def prepare(self, documents: Sequence[Document]) -> None:
-        """Do the work that needs no query (encode documents) ahead; a no-op for most families."""
-        ...
+    def rank(self, query: Query, candidates: CandidateList) -> Ranking:
+        """Rank one query's candidates; ties keep first-stage order."""
+        return self.rank_many([query], [candidates])[0]
+
+    def encode_documents(self, documents: Sequence[Document]) -> None:  # noqa: ARG002
+        """Encode documents ahead; does nothing in families that need the query for all of their work."""
+        return
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +50,21 @@ class RerankContext:
 
     models: ModelProvider
     seed: int = 0
+
+
+def shares(clock: PhaseClock, queries: int) -> dict[str, float]:
+    """Return each of ``queries`` queries' even share of the clock's seconds, by phase."""
+    return {phase: spent / max(1, queries) for phase, spent in clock.seconds.items()}
+
+
+def query_too_long(query: Query, documents: str = "a document") -> InputError:
+    """Return the error for a query that fills the model's window."""
+    return InputError(
+        f"query {query.id!r} fills the model's window, without space for {documents}",
+        hint="shorten the query, or name a model with a larger window",
+    )
+
+
+def not_finite(what: str) -> InputError:
+    """Return the error for a score that is NaN or infinite; ``what`` names it."""
+    return InputError(f"{what} is not finite", hint="check the model's weights, or load it in float32")

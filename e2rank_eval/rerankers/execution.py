@@ -1,7 +1,9 @@
-"""The rerank verb: one reranker over the candidates of several data sets, shard by shard, resumable."""
+"""The rerank command: one reranker over the candidates of several data sets, shard by shard, resumable."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -16,10 +18,9 @@ from e2rank_eval.models.registry import prices_of
 from e2rank_eval.progress import say, track
 from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import RerankContext, Reranker
-from e2rank_eval.rerankers.families import build_reranker
-from e2rank_eval.rerankers.shards import ShardStore, shard_key
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, read_queries_with_candidates
+from e2rank_eval.store.files import sha256_json, write_json
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
 from e2rank_eval.store.parts import WHOLE, Part, write_receipt
@@ -45,20 +46,21 @@ def rerank(
         When a query cannot be ranked and the reranker's ``on_error`` is ``fail``.
     """
     settings = configuration.rerankers[reranker]
-    model = build_reranker(settings, RerankContext(models=models, seed=configuration.seed))
+    model = settings.build(RerankContext(models, configuration.seed))
+    command = ["e2rank-eval", "rerank", reranker, *datasets, "--first-stage", first_stage]
     for dataset in datasets:
         started = time.time()
         work = _Work(layout, dataset, first_stage)
         shards = list(_shards(model, configuration, reranker, work))
         rows = [row for shard in shards for row in shard.rows]
-        run = layout.path(places.RUN, dataset=dataset, first_stage=first_stage, reranker=reranker)
-        stats = layout.path(places.STATISTICS, dataset=dataset, first_stage=first_stage, reranker=reranker)
+        names = {"dataset": dataset, "first_stage": first_stage, "reranker": reranker}
+        run, statistics = layout.path(places.RUN, **names), layout.path(places.STATISTICS, **names)
         write_run(run, ((row["query_id"], row["ranking"]) for row in rows), tag=reranker)
-        write_statistics(stats, _priced(settings, [row["statistics"] for row in rows]))
-        for artefact in (run, stats):
+        write_statistics(statistics, _priced(settings, [row["statistics"] for row in rows]))
+        for written in (run, statistics):
             write_manifest(
-                artefact,
-                command=_command(reranker, first_stage, datasets, layout),
+                written,
+                command=shlex.join([*command, "--config", str(layout.path(places.CONFIG))]),
                 settings=settings.model_dump(mode="json") | {"seed": configuration.seed},
                 inputs=work.files,
                 started=started,
@@ -83,19 +85,12 @@ def rerank_part(
     A later :func:`rerank` finds them finished: whoever ranked a shard, its bytes are the same. Raises
     as that does.
     """
-    model = build_reranker(
-        configuration.rerankers[reranker], RerankContext(models=models, seed=configuration.seed)
-    )
+    model = configuration.rerankers[reranker].build(RerankContext(models, configuration.seed))
     work = _Work(layout, dataset, first_stage)
     keys = [shard.key for shard in _shards(model, configuration, reranker, work, part)]
-    receipt = layout.path(
-        places.RERANK_PART,
-        dataset=dataset,
-        first_stage=first_stage,
-        reranker=reranker,
-        part=str(part.number),
-        parts=str(part.of),
-    )
+    names = {"dataset": dataset, "first_stage": first_stage, "reranker": reranker}
+    numbers = {"part": str(part.number), "parts": str(part.of)}
+    receipt = layout.path(places.RERANK_PART, **names, **numbers)
     write_receipt(receipt, part, {"fingerprint": model.fingerprint, "shards": keys})
 
 
@@ -112,6 +107,8 @@ class _Work:
 
 @dataclass(frozen=True, slots=True)
 class _Shard:
+    """A few queries' rankings and statistics, under a key of all that decides them."""
+
     key: str
     rows: list[dict[str, Any]]
     reused: bool
@@ -120,39 +117,57 @@ class _Shard:
 def _shards(
     model: Reranker, configuration: Configuration, name: str, work: _Work, part: Part = WHOLE
 ) -> Iterator[_Shard]:
-    """The shards of ``part`` in order, ranked now or finished before."""
-    store, size = ShardStore(configuration.cache / "shards"), configuration.shard_queries
+    """Yield the shards of ``part`` in order, ranked now or finished before."""
+    folder, size = configuration.cache / "shards", configuration.shard_queries
     on_error = configuration.rerankers[name].on_error
     starts = [start for start in range(0, len(work.queries), size) if part.has(start // size)]
     for start in track(starts, description=f"rerank {work.name} with {name}, shards of {size}"):
         queries, lists = work.queries[start : start + size], work.lists[start : start + size]
         key = shard_key(model.fingerprint, on_error, queries, lists)
-        rows = store.read(key)
+        path = folder / key[:2] / f"{key}.json"
+        rows = read_shard(path)
         reused = rows is not None
         if rows is None:
             rows = [_row(ranking) for ranking in _rank(model, queries, lists, on_error)]
-            store.write(key, rows)
+            write_json(path, {"rows": rows, "sha256": sha256_json(rows)})
         yield _Shard(key, rows, reused)
 
 
-def _priced(settings: RerankerSettings, statistics: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The statistics with each query's price, where the model's server states one.
+def shard_key(
+    fingerprint: str, on_error: str, queries: Sequence[Query], lists: Sequence[CandidateList]
+) -> str:
+    """Return a hex SHA-256 over the reranker's fingerprint and the queries' and candidates' texts in order.
 
-    Not a part of the shards, so that a price may change and finished work stay.
+    Queries of one shard are ranked together, so they share one key: a change to any of them makes
+    the whole shard new.
     """
-    prices = prices_of(getattr(settings, "model", None))
-    if prices is None:
-        return statistics
-    return [
-        row
-        | {
-            "price": {
-                "amount": round(prices.of(row["prompt_tokens"], row["output_tokens"]), 9),
-                "currency": prices.currency,
-            }
+    return sha256_json(
+        {
+            "fingerprint": fingerprint,
+            "on_error": on_error,
+            "queries": [[query.id, query.text] for query in queries],
+            "candidates": [
+                [[d.id, hashlib.sha256(d.contents.encode()).hexdigest()] for d in one.documents]
+                for one in lists
+            ],
         }
-        for row in statistics
-    ]
+    )
+
+
+def read_shard(path: Path) -> list[dict[str, Any]] | None:
+    """Return the rows of a finished shard; None without one, or where it is corrupt, which is logged."""
+    try:
+        shard = json.loads(path.read_bytes())
+        rows: list[dict[str, Any]] = shard["rows"]
+        intact = shard["sha256"] == sha256_json(rows)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        intact = False
+    if not intact:
+        say(f"{path}: truncated or corrupt, redoing it")
+        return None
+    return rows
 
 
 def _row(ranking: Ranking) -> dict[str, Any]:
@@ -186,16 +201,21 @@ def _rank(
     return rankings
 
 
-def _command(reranker: str, first_stage: str, datasets: Sequence[str], layout: Layout) -> str:
-    config: Path = layout.path(places.CONFIG)
-    words = [
-        "e2rank-eval",
-        "rerank",
-        reranker,
-        *datasets,
-        "--first-stage",
-        first_stage,
-        "--config",
-        str(config),
+def _priced(settings: RerankerSettings, statistics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the statistics with each query's price, where the model's server states one.
+
+    Not a part of the shards, so that a price may change and finished work stay.
+    """
+    prices = prices_of(getattr(settings, "model", None))
+    if prices is None:
+        return statistics
+    return [
+        row
+        | {
+            "price": {
+                "amount": round(prices.of(row["prompt_tokens"], row["output_tokens"]), 9),
+                "currency": prices.currency,
+            }
+        }
+        for row in statistics
     ]
-    return shlex.join(words)

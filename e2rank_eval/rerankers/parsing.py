@@ -1,21 +1,20 @@
-"""Reads a permutation out of whatever a language model wrote, counting every repair by kind."""
+"""Reads a permutation out of whatever a language model generated, counting every repair by kind."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from e2rank_eval.rerankers.plain_answers import plain, without_labels, without_thinking
-
 REPAIRS = {
-    "thinking": "a <think> block was passed over",
-    "empty": "nothing was written",
+    "thinking": "a <think> block was skipped",
+    "empty": "nothing was generated",
     "cut_off": "the output ended at the token limit",
     "other_characters": "digits, brackets or arrows were not ASCII, or escaped, or among hidden signs",
-    "other_brackets": "identifiers stood in other brackets, or several in one pair",
-    "bare_numbers": "identifiers stood in no brackets",
+    "other_brackets": "identifiers were in other brackets, or several in one pair",
+    "bare_numbers": "identifiers were in no brackets",
     "prose": "there was text besides identifiers",
     "unreadable": "no identifier could be read",
     "out_of_range": "identifiers that no document has",
@@ -38,6 +37,15 @@ _BULLET = re.compile(r"^[ \t]*(?:[-*•]|[0-9]{1,3}[.)])[ \t]+", re.MULTILINE)
 _NUMBER = re.compile(r"[0-9]+")
 _DIGITS = "0123456789"
 _LONGEST_NUMBER = 9
+_TAG = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\u200b-\u200f\u2060\ufe0e\ufe0f\ufeff\u20e3]")
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
+_BRACKETS = dict(zip("〈〉《》「」『』〔〕⟨⟩", "()" * 6, strict=True))
+_ARROW = re.compile(r"(?:&gt;|[-=]{0,8}>|[→⇒⟶≻⪰≥»›])+")
+_ESCAPED = re.compile(r"\\{1,2}([\[\](){}])")
+_LABEL = re.compile(
+    r"(?<![^\W\d_])(?:passage|document|doc|text|id)\s*(?:[:#_-]\s*)?(?=[0-9])|#(?=[0-9])", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The numbers written as identifiers, the kind of repair that took, and the text besides them."""
+    """The numbers given as identifiers, the kind of repair that took, and the text besides them."""
 
     numbers: Sequence[str]
     repair: str | None
@@ -58,10 +66,10 @@ class _Reading:
 
 
 def parse_permutation(text: str, n: int, *, finished: bool = True) -> Parsed:
-    """The order that ``text`` gives to ``n`` documents numbered from 1; never fails, never invents.
+    """Return the order that ``text`` gives to ``n`` documents numbered from 1; never fails, never invents.
 
     In prose, a chain joined by ``>`` that names more than half of the documents is the ranking, whatever
-    is said around it. Else identifiers are read in the order of their mention: those in square brackets;
+    the text around it. Else identifiers are read in the order of their mention: those in square brackets;
     where there are none, in other brackets; where there are none either, bare numbers, provided that the
     text holds nothing else, chains them with ``>``, or lists more than half of the documents in a row.
     The first mention counts. ``finished`` is false where a token limit cut the text: a number at its
@@ -75,14 +83,14 @@ def parse_permutation(text: str, n: int, *, finished: bool = True) -> Parsed:
     repairs: Counter[str] = Counter()
     if n == 0:
         return Parsed((), {})
-    said = without_thinking(text)
-    answer = plain(said)
+    said = _without_thinking(text)
+    answer = _plain(said)
     repairs["thinking"] = int(said != text)
     repairs["cut_off"] = int(not finished)
     repairs["other_characters"] = int(answer != said)
     if not finished:
         answer = answer.rstrip(_DIGITS)
-    unlabelled = without_labels(answer)
+    unlabelled = _without_labels(answer)
     reading = _read(unlabelled, n)
     if reading.repair:
         repairs[reading.repair] = 1
@@ -127,7 +135,7 @@ def _read_bare(answer: str, n: int) -> _Reading:
 
 
 def _ranking(form: re.Pattern[str], answer: str, n: int) -> str | None:
-    """The chain or list that names most documents, the last of equals; None where none names over half."""
+    """Return the chain or list that names most documents, the last of equals; None below half of them."""
     chains = form.findall(answer)
     named = [_names(_NUMBER.findall(chain), n) for chain in chains]
     most = max(named, default=0)
@@ -138,12 +146,12 @@ def _ranking(form: re.Pattern[str], answer: str, n: int) -> str | None:
 
 
 def _names(numbers: Sequence[str], n: int) -> int:
-    """How many of ``n`` documents ``numbers`` name."""
+    """Return how many of ``n`` documents ``numbers`` name."""
     return len({int(one) for one in numbers if len(one) <= _LONGEST_NUMBER and 1 <= int(one) <= n})
 
 
 def _form(identifiers: str) -> str | None:
-    """The repair that it took to read them: none where each stands in square brackets of its own."""
+    """Return the repair that reading them took: none where each is in square brackets of its own."""
     if not _NUMBER.search(_SQUARE.sub("", identifiers)):
         return None
     return "bare_numbers" if _NUMBER.search(_SQUARE_LIST.sub("", identifiers)) else "other_brackets"
@@ -163,3 +171,51 @@ def _first_mentions(numbers: Sequence[str], n: int, repairs: Counter[str]) -> li
             seen.add(position)
             order.append(position)
     return order
+
+
+def _without_thinking(text: str) -> str:
+    """Return ``text`` without thinking blocks; what precedes a closing tag alone is thinking too.
+
+    A block ends at its first closing tag, for a model that thinks may mention tags; an open one never ends.
+
+    >>> _without_thinking("<think>[1]?</think>[2]")
+    '[2]'
+    """
+    kept = list[str]()
+    start, thinking = 0, False
+    for tag in _TAG.finditer(text):
+        if tag[1]:
+            kept = kept if thinking else []
+        elif not thinking:
+            kept.append(text[start : tag.start()])
+        start, thinking = tag.end(), not tag[1]
+    return "".join(kept if thinking else [*kept, text[start:]])
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` with digits of any script, full-width signs, arrows and escaped brackets in ASCII.
+
+    >>> _plain("［２］ → \\\\[1\\\\]")
+    '[2] > [1]'
+    """
+    visible = _INVISIBLE.sub("", text)
+    return _ESCAPED.sub(r"\1", _ARROW.sub(">", _FOREIGN.sub(_ascii, visible)))
+
+
+def _without_labels(text: str) -> str:
+    """Return ``text`` without words that only say that a number is a document's.
+
+    >>> _without_labels("[Passage 3] > Document 1")
+    '[3] > 1'
+    """
+    return _LABEL.sub("", text)
+
+
+def _ascii(found: re.Match[str]) -> str:
+    sign = found[0]
+    digit = unicodedata.decimal(sign, None)
+    if digit is not None:
+        return str(digit)
+    if "！" <= sign <= "～":
+        return chr(ord(sign) - ord("！") + ord("!"))
+    return _BRACKETS.get(sign, sign)

@@ -8,13 +8,11 @@ from typing import Protocol
 
 from e2rank_eval.errors import InputError
 
-REVISION = 2
-"""Of the orders that sliding windows give for one and the same judge: shards are keyed by it."""
-
 Steps = Generator[tuple[int, ...], Sequence[int], tuple[int, ...]]
 """Yields positions to be ranked, is sent a permutation of them, returns the order of all positions."""
 
 RankWindow = Callable[[Sequence[int]], Sequence[int]]
+RankWindows = Callable[[Sequence[tuple[int, tuple[int, ...]]]], Sequence[Sequence[int]]]
 
 
 class Strategy(Protocol):
@@ -29,15 +27,60 @@ class Strategy(Protocol):
         ...
 
     def calls(self, count: int) -> int:
-        """How many windows :meth:`run` asks for; at most, where that depends on the answers."""
+        """Return how many windows :meth:`run` asks for; at most, where that depends on the answers."""
         ...
+
+
+def run_strategy(strategy: Strategy, count: int, rank_window: RankWindow) -> tuple[int, ...]:
+    """Return the order of ``range(count)``, one window at a time; raises as :func:`run_together` does.
+
+    >>> run_strategy(SlidingWindow(size=2, step=1), 3, lambda window: sorted(window, reverse=True))
+    (2, 0, 1)
+    """
+    return run_together(strategy, [count], lambda windows: [rank_window(window) for _, window in windows])[0]
+
+
+def run_together(
+    strategy: Strategy, counts: Sequence[int], rank_windows: RankWindows
+) -> list[tuple[int, ...]]:
+    """Return the orders of several lists, ranked in lock-step.
+
+    ``rank_windows`` is given ``(list, positions)`` pairs, the next window of every list that still
+    has one, and returns a permutation of each one's positions.
+
+    Raises
+    ------
+    ValueError
+        When it returns anything else.
+    """
+    steps = [strategy.run(count) for count in counts]
+    pending: dict[int, tuple[int, ...]] = {}
+    orders: dict[int, tuple[int, ...]] = {}
+
+    def advance(number: int, ranked: Sequence[int] | None) -> None:
+        window = pending.pop(number, ())
+        if sorted(ranked or ()) != sorted(window):
+            raise ValueError(f"{ranked} is not a permutation of the window {list(window)}")
+        try:
+            # A generator is started by sending it None.
+            pending[number] = steps[number].send(ranked)  # type: ignore[arg-type]
+        except StopIteration as done:
+            orders[number] = done.value
+
+    for number in range(len(counts)):
+        advance(number, None)
+    while pending:
+        windows = sorted(pending.items())
+        for (number, _), ranked in zip(windows, rank_windows(windows), strict=True):
+            advance(number, ranked)
+    return [orders[number] for number in range(len(counts))]
 
 
 @dataclass(frozen=True, slots=True)
 class SlidingWindow:
     """RankGPT's strategy (arXiv 2304.09542): windows slide from the bottom of the list to its top.
 
-    The first window is the last ``size`` positions; each next one lies ``step`` places higher, so
+    The first window is the last ``size`` positions; each next one starts ``step`` positions higher, so
     that ``size - step`` documents are carried upwards. Where ``step`` does not divide the way up, the
     last window is what remains of it within the list, as in rank_llm and llm4ranking; no window of
     one document is asked for.
@@ -46,15 +89,14 @@ class SlidingWindow:
     ------
     InputError
         When ``size`` is below 2 (nothing to compare) or ``step`` is not in 1..size (an endless loop,
-        or documents passed over).
+        or documents skipped).
     """
 
     size: int
     step: int
 
     def __post_init__(self) -> None:
-        if self.size < 2:
-            raise InputError(f"window {self.size} compares nothing", hint="give a window of at least 2")
+        _at_least_two(self.size)
         if not 1 <= self.step <= self.size:
             raise InputError(
                 f"step {self.step} is not between 1 and the window {self.size}", hint="fix the step"
@@ -63,15 +105,14 @@ class SlidingWindow:
     def run(self, count: int) -> Steps:
         order = list(range(count))
         for start, end in self._windows(count):
-            window = tuple(order[start:end])
-            order[start:end] = checked((yield window), window)
+            order[start:end] = yield tuple(order[start:end])
         return tuple(order)
 
     def calls(self, count: int) -> int:
         return len(self._windows(count))
 
     def _windows(self, count: int) -> list[tuple[int, int]]:
-        """Start and end of each, the lowest first."""
+        """Return start and end of each window, the lowest first."""
         way_up = range(count, self.size, -self.step)
         ends = [*way_up, way_up[-1] - self.step if way_up else count]
         return [(max(0, end - self.size), end) for end in ends if end > 1]
@@ -79,14 +120,17 @@ class SlidingWindow:
 
 @dataclass(frozen=True, slots=True)
 class FullList:
-    """The whole list in one window, for models that read that much."""
+    """The whole list in one window, for models with a window that long; lists below ``least`` are not asked
+    about."""
+
+    least: int = 2
 
     def run(self, count: int) -> Steps:
         window = tuple(range(count))
-        return tuple(checked((yield window), window)) if count > 1 else window
+        return tuple((yield window)) if count >= self.least else window
 
     def calls(self, count: int) -> int:
-        return int(count > 1)
+        return int(count >= self.least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +146,6 @@ class Repeated:
             steps, answer = self.strategy.run(count), None
             while True:
                 try:
-                    # A generator is started by sending it None.
                     window = steps.send(answer)  # type: ignore[arg-type]
                 except StopIteration as done:
                     order = tuple(order[place] for place in done.value)
@@ -116,59 +159,171 @@ class Repeated:
         return self.passes * self.strategy.calls(count)
 
 
-def run_strategy(strategy: Strategy, count: int, rank_window: RankWindow) -> tuple[int, ...]:
-    """The order of ``range(count)``, one window at a time.
+@dataclass(frozen=True, slots=True)
+class TopDown:
+    """Top-down partitioning (TDPart, arXiv 2405.14589).
+
+    The first ``size`` documents are ranked and the one at rank ``top`` is the pivot. Every further
+    partition of ``size - 1`` documents is ranked together with the pivot; what comes before it joins
+    the candidates, what comes after it is done with. The candidates are then ordered in the same way,
+    until they fit one window or none beat the pivot. A perfect judge brings the best ``top`` documents
+    to the top.
+
+    ``budget`` is the paper's b: once so many candidates beat the pivot, the partitions that are left
+    are skipped and keep their order below it, which saves calls and gives up that promise. With
+    None, all partitions are ranked.
 
     Raises
     ------
-    ValueError
-        When ``rank_window`` returns no permutation of the positions it was given.
-
-    >>> run_strategy(SlidingWindow(size=2, step=1), 3, lambda window: sorted(window, reverse=True))
-    (2, 0, 1)
+    InputError
+        When ``size`` is below 2, ``top`` not in 1..size, or ``budget`` below ``top``.
     """
-    return run_together(
-        strategy, [count], lambda windows: [rank_window(positions) for _, positions in windows]
-    )[0]
+
+    size: int
+    top: int = 10
+    budget: int | None = None
+
+    def __post_init__(self) -> None:
+        _at_least_two(self.size)
+        if not 1 <= self.top <= self.size:
+            raise InputError(f"top {self.top} is not between 1 and the window {self.size}", hint="fix top")
+        if self.budget is not None and self.budget < self.top:
+            raise InputError(f"budget {self.budget} is below top {self.top}", hint="raise it or omit it")
+
+    def run(self, count: int) -> Steps:
+        pool, below = list(range(count)), list[int]()
+        while len(pool) > self.size:
+            ranked = [*(yield tuple(pool[: self.size]))]
+            pivot, worse, rest = ranked[self.top - 1], ranked[self.top :], pool[self.size :]
+            better = ranked[: self.top - 1]
+            while rest and not (self.budget is not None and len(better) >= self.budget):
+                window, rest = (pivot, *rest[: self.size - 1]), rest[self.size - 1 :]
+                ranked = [*(yield window)]
+                place = ranked.index(pivot)
+                better, worse = better + ranked[:place], worse + ranked[place + 1 :]
+            below = [pivot, *worse, *rest, *below]
+            pool = better
+            if len(better) < self.top:
+                return (*better, *below)
+        if len(pool) > 1:
+            pool = [*(yield tuple(pool))]
+        return (*pool, *below)
+
+    def calls(self, count: int) -> int:
+        """Return the most calls: a round over n documents takes 1 + ceil((n - size) / (size - 1)) windows.
+
+        It leaves n - 1 - (size - top) candidates or fewer for the next one, and ``budget - 1`` and a
+        partition where there is a budget. There is one round only where no document beats the pivot.
+        """
+        calls, pool = 0, count
+        while pool > self.size:
+            left = pool - 1 - (self.size - self.top)
+            rest = pool - self.size
+            if self.budget is not None:
+                left = min(left, self.budget - 1 + self.size - 1)
+            calls += 1 - -rest // (self.size - 1)
+            pool = left
+        return calls + int(pool > 1)
 
 
-def run_together(
-    strategy: Strategy,
-    counts: Sequence[int],
-    rank_windows: Callable[[Sequence[tuple[int, tuple[int, ...]]]], Sequence[Sequence[int]]],
-) -> list[tuple[int, ...]]:
-    """The orders of several lists, in lock-step.
+@dataclass(frozen=True, slots=True)
+class Setwise:
+    """Heap-sort by the best of a set (arXiv 2310.09497): ``size`` documents are a node and its children.
 
-    ``rank_windows`` is given ``(list, positions)`` pairs, the next window of every list that still
-    has one, and returns a permutation of each one's positions.
+    Only the first place of a ranked window counts. The ``top`` best are taken from the heap; all
+    others stay below them in their former order. A perfect judge brings the best ``top`` to the top.
+
+    Raises
+    ------
+    InputError
+        When ``size`` or ``top`` leaves nothing to do.
     """
-    lists = [_Progress(strategy.run(count)) for count in counts]
-    while pending := [(number, one.window) for number, one in enumerate(lists) if one.window]:
-        ranked = rank_windows(pending)
-        for (number, _), answer in zip(pending, ranked, strict=True):
-            lists[number].advance(answer)
-    return [one.order for one in lists]
+
+    size: int = 4
+    top: int = 10
+
+    def __post_init__(self) -> None:
+        _at_least_two(self.size)
+        if self.top < 1:
+            raise InputError(f"top {self.top} orders nothing", hint="give at least 1")
+
+    def run(self, count: int) -> Steps:
+        heap, best = list(range(count)), list[int]()
+        for root in self._inner(count):
+            yield from self._sift(heap, root)
+        while heap and len(best) < self.top:
+            best.append(heap[0])
+            last = heap.pop()
+            if heap:
+                heap[0] = last
+                if len(best) < self.top:
+                    yield from self._sift(heap, 0)
+        return (*best, *sorted(heap))
+
+    def calls(self, count: int) -> int:
+        """Return the height of every inner node, and of the root for each document after the first."""
+        built = sum(self._height(root, count) for root in self._inner(count))
+        return built + sum(self._height(0, count - taken) for taken in range(1, min(self.top, count)))
+
+    def _inner(self, count: int) -> range:
+        """Return the nodes with children, the lowest first."""
+        return range((count - 2) // (self.size - 1), -1, -1)
+
+    def _sift(self, heap: list[int], root: int) -> Steps:
+        """Let the document at ``root`` sink until it is the best of its node."""
+        while children := self._children(root, len(heap)):
+            nodes = (root, *children)
+            window = tuple(heap[node] for node in nodes)
+            best = nodes[window.index((yield window)[0])]
+            if best == root:
+                break
+            heap[root], heap[best] = heap[best], heap[root]
+            root = best
+        return ()
+
+    def _children(self, node: int, count: int) -> range:
+        first = node * (self.size - 1) + 1
+        return range(first, min(first + self.size - 1, count))
+
+    def _height(self, node: int, count: int) -> int:
+        height = 0
+        while children := self._children(node, count):
+            node, height = children[0], height + 1
+        return height
 
 
-class _Progress:
-    """How far one list has come: the window that waits to be ranked, or the order once none does."""
+@dataclass(frozen=True, slots=True)
+class Bubble:
+    """PRP-sliding (arXiv 2306.17563): each pass carries one document from the bottom up, pair by pair.
 
-    def __init__(self, steps: Steps) -> None:
-        self._steps = steps
-        self.window: tuple[int, ...] = ()
-        self.order: tuple[int, ...] = ()
-        self.advance(None)
+    A pass compares neighbours and ends below the documents that earlier passes have settled. A perfect
+    judge brings the best ``passes`` documents to the top.
 
-    def advance(self, ranked: Sequence[int] | None) -> None:
-        try:
-            # A generator is started by sending it None.
-            self.window = self._steps.send(ranked)  # type: ignore[arg-type]
-        except StopIteration as done:
-            self.window, self.order = (), done.value
+    Raises
+    ------
+    InputError
+        When there is no pass.
+    """
+
+    passes: int = 10
+
+    def __post_init__(self) -> None:
+        if self.passes < 1:
+            raise InputError(f"{self.passes} passes order nothing", hint="give at least 1")
+
+    def run(self, count: int) -> Steps:
+        order = list(range(count))
+        for settled in range(min(self.passes, count - 1)):
+            for upper in range(count - 2, settled - 1, -1):
+                order[upper : upper + 2] = yield (order[upper], order[upper + 1])
+        return tuple(order)
+
+    def calls(self, count: int) -> int:
+        """Return k (n - 1) - k (k - 1) / 2 for k passes, n - 1 at most."""
+        passes = max(0, min(self.passes, count - 1))
+        return passes * (count - 1) - passes * (passes - 1) // 2
 
 
-def checked(ranked: Sequence[int], window: Sequence[int]) -> Sequence[int]:
-    """``ranked``; raises ValueError where it is no permutation of ``window``."""
-    if sorted(ranked) != sorted(window):
-        raise ValueError(f"{list(ranked)} is no permutation of the window {list(window)}")
-    return ranked
+def _at_least_two(size: int) -> None:
+    if size < 2:
+        raise InputError(f"window {size} compares nothing", hint="give a window of at least 2")

@@ -1,8 +1,9 @@
-"""Ranking by dot product with one query vector: what the families that embed have in common."""
+"""Rerankers that score by dot product with one query vector: what the families that embed have in common."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import CandidateList, Document, Query, QueryStats, Ranking
+from e2rank_eval.rerankers.base import Reranker, shares
 
 Vector = NDArray[np.float64]
 
@@ -25,7 +27,7 @@ class EncodedCandidates:
     """One query's candidates in first-stage order, as texts cut to words and as unit vectors [n, d].
 
     ``cut[i]`` says whether the word limit or the encoder's cut text i; ``tokens`` counts what was
-    encoded for this query, each distinct text once and prepared ones not at all.
+    encoded for this query, each distinct text once and those encoded ahead not at all.
     """
 
     texts: tuple[str, ...]
@@ -34,29 +36,26 @@ class EncodedCandidates:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class QueryVector:
-    """What candidates are scored against: float64 [d] of unit length, and what making it took.
+@dataclass(slots=True)
+class Work:
+    """What ranking one query took so far, and at the end its ``order``.
 
-    ``listed`` are the positions of the candidates that went into it; ``prompt_cut`` counts the texts
-    that its prompt cut, or of several prompts the one that cut most.
+    ``listed`` are the positions of the candidates that went into its vectors; ``prompt_cut`` is the
+    number of texts that the prompt which cut most of them cut; ``prompt`` the prompt as sent, where
+    there is exactly one. ``scores`` are in first-stage order, where a single vector gave them all.
     """
 
-    vector: Vector
-    calls: int
-    prompt_tokens: int
+    calls: int = 0
+    prompt_tokens: int = 0
     listed: tuple[int, ...] = ()
     prompt_cut: int = 0
     prompt: str | None = None
+    order: tuple[int, ...] = ()
+    scores: tuple[float, ...] | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """One query's order, all candidates' scores where a single vector gave them, and what it took."""
-
-    work: QueryVector
-    order: tuple[int, ...]
-    scores: tuple[float, ...] | None
+    def rank(self, query: Vector, documents: Vectors) -> None:
+        """Order all candidates, unit vectors [n, d], by their product with ``query`` [d]."""
+        self.order, self.scores = order_by_score(query, documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,68 +65,52 @@ class _Stored:
     cut: bool
 
 
-class VectorReranker(ABC):
+class VectorReranker(Reranker):
     """Ranks all candidates of a query by the dot product of their vectors with one query vector.
 
     A family says only how that vector is made and used (:meth:`_score`). Every distinct text is
-    encoded once per call, and never again once :meth:`prepare` has seen it.
+    encoded once per call, and never again after :meth:`encode_documents`. A ranking's ``seconds`` has
+    ``documents``, ``prompt``, ``scoring`` and ``total``.
     """
 
-    fingerprint: str
     stores_documents = True
     """Latency is measured twice: documents encoded online, and their vectors stored."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self._prepared: dict[str, _Stored] = {}
+        self._stored: dict[str, _Stored] = {}
 
     @abstractmethod
     def _score(
         self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates], clock: PhaseClock
-    ) -> list[Scored]:
+    ) -> list[Work]:
         """Order the candidates of each query, at least one; the clock's phases are prompt and scoring."""
 
-    def prepare(self, documents: Sequence[Document]) -> None:
+    def encode_documents(self, documents: Sequence[Document]) -> None:
         """Encode documents ahead and keep their vectors in memory, as an existing index would."""
-        self._prepared |= self._encode(documents)
-
-    def rank(self, query: Query, candidates: CandidateList) -> Ranking:
-        """Rank one query's candidates; equal scores keep first-stage order.
-
-        ``seconds`` has ``documents``, ``prompt``, ``scoring`` and ``total``.
-
-        Raises
-        ------
-        InputError
-            When the encoder cannot encode an input; names the document if it is one.
-        """
-        return self.rank_many([query], [candidates])[0]
+        self._stored |= self._encode(documents)
 
     def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
-        """Rank several queries in common batches; each is given an even share of the seconds."""
-        pairs = list(zip(queries, candidates, strict=True))
-        filled = [(query, one) for query, one in pairs if len(one)]
-        rankings = iter(self._rank_filled([query for query, _ in filled], [one for _, one in filled]))
-        return [next(rankings) if len(one) else Ranking(one, (), QueryStats(scores=())) for _, one in pairs]
-
-    def _rank_filled(self, queries: Sequence[Query], lists: Sequence[CandidateList]) -> list[Ranking]:
+        """Rank several queries in common batches; an InputError names the document that caused it."""
+        asked = [(query, one) for query, one in zip(queries, candidates, strict=True) if len(one)]
         clock = PhaseClock(self._encoder.synchronise)
         with clock.phase("total"):
             with clock.phase("documents"):
-                encoded = self._encode_candidates(lists)
-            scored = self._score(queries, encoded, clock) if queries else []
-        seconds = {phase: spent / max(1, len(queries)) for phase, spent in clock.seconds.items()}
-        return [
-            Ranking(candidates, one.order, _stats(one, texts), seconds)
-            for candidates, texts, one in zip(lists, encoded, scored, strict=True)
-        ]
+                encoded = self._encode_candidates([one for _, one in asked])
+            work = self._score([query for query, _ in asked], encoded, clock) if asked else []
+        seconds = shares(clock, len(asked))
+        rankings = iter(
+            Ranking(one, done.order, _stats(done, texts), seconds)
+            for (_, one), texts, done in zip(asked, encoded, work, strict=True)
+        )
+        return [next(rankings) if len(one) else Ranking(one, (), QueryStats(scores=())) for one in candidates]
 
     def _encode(self, documents: Sequence[Document]) -> dict[str, _Stored]:
-        """What is not prepared yet among ``documents``, by the text that the encoder is given."""
+        """Encode what is not stored yet among ``documents``; by the text that the encoder is given."""
         fresh: dict[str, Document] = {}
         for document in documents:
             text = cut_words(document.contents)
-            if text not in self._prepared:
+            if text not in self._stored:
                 fresh.setdefault(text, document)
         if not fresh:
             return {}
@@ -149,43 +132,30 @@ class VectorReranker(ABC):
 
     def _encode_candidates(self, lists: Sequence[CandidateList]) -> list[EncodedCandidates]:
         fresh = self._encode([document for candidates in lists for document in candidates.documents])
-        return [self._look_up(candidates, fresh) for candidates in lists]
+        known = ChainMap(fresh, self._stored)
+        found = []
+        for candidates in lists:
+            contents = [document.contents for document in candidates.documents]
+            texts = tuple(cut_words(text) for text in contents)
+            cut = (
+                known[text].cut or len(text) < len(whole) for text, whole in zip(texts, contents, strict=True)
+            )
+            tokens = sum(fresh[text].tokens for text in set(texts) if text in fresh)
+            vectors = np.stack([known[text].vector for text in texts])
+            found.append(EncodedCandidates(texts, vectors, tuple(cut), tokens))
+        return found
 
-    def _look_up(self, candidates: CandidateList, fresh: Mapping[str, _Stored]) -> EncodedCandidates:
-        contents = [document.contents for document in candidates.documents]
-        texts = [cut_words(text) for text in contents]
-        stored = [fresh[text] if text in fresh else self._prepared[text] for text in texts]
-        return EncodedCandidates(
-            texts=tuple(texts),
-            vectors=np.stack([one.vector for one in stored]),
-            cut=tuple(
-                one.cut or len(text) < len(whole)
-                for one, text, whole in zip(stored, texts, contents, strict=True)
-            ),
-            tokens=sum(fresh[text].tokens for text in set(texts) if text in fresh),
-        )
-
-    def _plain_vectors(self, queries: Sequence[Query]) -> list[QueryVector]:
-        """Each query embedded by itself."""
+    def _plain_vectors(self, queries: Sequence[Query], work: Sequence[Work]) -> list[Vector]:
+        """Embed each query by itself, counted in its ``work``; unit vectors [d]."""
         encoded = self._encoder.encode([query.text for query in queries], "query")
-        return [
-            QueryVector(unit(vector), calls=1, prompt_tokens=tokens)
-            for vector, tokens in zip(encoded.vectors, encoded.tokens, strict=True)
-        ]
-
-
-def view(candidates: EncodedCandidates, positions: Sequence[int]) -> EncodedCandidates:
-    """The candidates at ``positions``, in that order; their tokens were counted with the whole list."""
-    return EncodedCandidates(
-        texts=tuple(candidates.texts[position] for position in positions),
-        vectors=candidates.vectors[list(positions)],
-        cut=tuple(candidates.cut[position] for position in positions),
-        tokens=0,
-    )
+        for one, tokens in zip(work, encoded.tokens, strict=True):
+            one.calls += 1
+            one.prompt_tokens += tokens
+        return [unit(vector) for vector in encoded.vectors]
 
 
 def unit(vector: NDArray[np.floating]) -> Vector:
-    """``vector`` at length 1, in float64.
+    """Return ``vector`` at length 1, in float64.
 
     Raises
     ------
@@ -200,10 +170,11 @@ def unit(vector: NDArray[np.floating]) -> Vector:
 
 
 def order_by_score(query: Vector, documents: Vectors) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Rows of ``documents`` [n, d] by falling dot product with ``query`` [d], and the products in row order.
+    """Return rows of ``documents`` [n, d] by descending dot product with ``query`` [d], and the products in
+    row order.
 
     Products are summed row by row in float64 and rounded to the 6 decimals that statistics store: equal
-    texts tie exactly wherever they stand, noise of the encoder's batching below that decides
+    texts tie exactly wherever they are, noise of the encoder's batching below that decides
     nothing, and the order can be recomputed from the statistics. Ties keep their order.
 
     Raises
@@ -215,22 +186,13 @@ def order_by_score(query: Vector, documents: Vectors) -> tuple[tuple[int, ...], 
     if not np.isfinite(scores).all():
         raise ValueError(f"the score of candidate {int(np.argmin(np.isfinite(scores))) + 1} is not finite")
     order = np.argsort(-scores, kind="stable")
-    return tuple(int(position) for position in order), tuple(float(score) for score in scores)
+    return tuple(order.tolist()), tuple(scores.tolist())
 
 
-def scored_by(work: Sequence[QueryVector], candidates: Sequence[EncodedCandidates]) -> list[Scored]:
-    """Every query's candidates ordered by its one vector."""
-    return [
-        Scored(one, *order_by_score(one.vector, texts.vectors))
-        for one, texts in zip(work, candidates, strict=True)
-    ]
-
-
-def _stats(scored: Scored, candidates: EncodedCandidates) -> QueryStats:
-    # A prompt never gives a document more room than it has by itself, so one cut by itself is cut there too.
-    # The maximum adds those that only the word limit cut, which the encoder cannot see; the minimum leaves
-    # out a cut query, which the encoder counts like a document.
-    work = scored.work
+def _stats(work: Work, candidates: EncodedCandidates) -> QueryStats:
+    # A prompt never gives a document more tokens than it has by itself, so one cut by itself is cut there
+    # too. The maximum adds those that only the word limit cut, which the encoder cannot see; the minimum
+    # excludes a cut query, which the encoder counts like a document.
     listed = set(work.listed)
     outside = sum(cut for position, cut in enumerate(candidates.cut) if position not in listed)
     inside = max(min(work.prompt_cut, len(listed)), sum(candidates.cut[position] for position in listed))
@@ -240,6 +202,6 @@ def _stats(scored: Scored, candidates: EncodedCandidates) -> QueryStats:
         document_tokens=candidates.tokens,
         prompt_documents=len(listed),
         truncated_documents=inside + outside,
-        scores=scored.scores,
+        scores=work.scores,
         prompt=work.prompt,
     )

@@ -65,11 +65,11 @@ def _broken(change: Any) -> dict[str, Any]:
         ),
         (
             lambda c: c["rerankers"]["e2rank"].update(family="e3rank"),
-            "rerankers.e2rank.family: unknown family 'e3rank'; known: identity, e2rank",
+            "rerankers.e2rank.family: unknown reranker family 'e3rank'; did you mean e2rank",
         ),
         (
             lambda c: c["rerankers"]["e2rank"].pop("family"),
-            "rerankers.e2rank.family is missing; add it; known: id",
+            "rerankers.e2rank.family is missing; add it; known: cross-encoder, ",
         ),
         (lambda c: c["comparisons"]["main"].pop("title"), ": comparisons.main.title is missing; add it"),
         (lambda c: c["comparisons"]["main"]["datasets"].append("lee"), "main.datasets: 'lee' is named twice"),

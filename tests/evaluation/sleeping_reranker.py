@@ -27,7 +27,7 @@ class SleepingReranker:
         self.ranked: list[str] = []
         self.prepared: set[str] = set()
 
-    def prepare(self, documents: Sequence[Document]) -> None:
+    def encode_documents(self, documents: Sequence[Document]) -> None:
         self.prepared |= {document.id for document in documents}
 
     def rank(self, query: Query, candidates: CandidateList) -> Ranking:

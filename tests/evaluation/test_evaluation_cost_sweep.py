@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sleeping_reranker import SleepingReranker, collection, work_of
 
-from e2rank_eval.config import Configuration, CostSweepSettings, E2RankSettings
+from e2rank_eval.config import Configuration, CostSweepSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import cost_sweep
 from e2rank_eval.records import CandidateList, Query, Ranking
+from e2rank_eval.rerankers.families.e2rank import E2RankSettings
 from e2rank_eval.store.layout import Layout
 
 

@@ -9,12 +9,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel, Qwen3Config, T5Config
 
-from e2rank_eval.config import IdentitySettings, ListwiseSettings
 from e2rank_eval.evaluation import flops
 from e2rank_eval.evaluation.flops import TransformerShape, matmul_rate, query_flops, read_shape
 from e2rank_eval.models.loading import Models
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import QueryStats
+from e2rank_eval.rerankers.families.identity import IdentitySettings
+from e2rank_eval.rerankers.families.listwise import ListwiseSettings
 
 QWEN3 = Qwen3Config(
     vocab_size=500, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,

@@ -11,7 +11,6 @@ import pytest
 from datasets import Dataset as Rows
 from mteb.models.models_protocols import CrossEncoderProtocol, EncoderProtocol, SearchProtocol
 
-from e2rank_eval.config import E2RankSettings, FeedbackSettings, IdentitySettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.models.loading import Models
@@ -20,7 +19,9 @@ from e2rank_eval.mteb_suite.registration import reranker_meta
 from e2rank_eval.mteb_suite.rerankers import MtebListReranker, MtebPairReranker, mteb_reranker
 from e2rank_eval.records import Candidate, CandidateList, Dataset
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.families import build_reranker
+from e2rank_eval.rerankers.families.e2rank import E2RankSettings
+from e2rank_eval.rerankers.families.feedback import FeedbackSettings
+from e2rank_eval.rerankers.families.identity import IdentitySettings
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
 from e2rank_eval.store.trec import Run
 
@@ -52,7 +53,7 @@ def models(own_cache: Path, minilm_path: Path) -> Models:
 
 
 def _adapter(settings: Any, models: Models, **options: Any) -> Any:
-    reranker = build_reranker(settings, RerankContext(models=models))
+    reranker = settings.build(RerankContext(models=models))
     return mteb_reranker(
         reranker,
         reranker_meta("mine", reranker.fingerprint),
@@ -79,7 +80,7 @@ def test_two_stages_inside_mteb_rank_as_our_own_pipeline_does(
     assert not isinstance(adapter, EncoderProtocol)
     through_mteb = _main_score(adapter, short_task())
 
-    reranker = build_reranker(settings, RerankContext(models=models))
+    reranker = settings.build(RerankContext(models=models))
     queries, corpus = list(short_lee.queries.values()), list(short_lee.corpus.values())
     hits = Dense(corpus, encoder).search(queries, [len(corpus)] * len(queries))
     run = {}
@@ -109,7 +110,7 @@ def test_a_task_converted_by_mteb_is_reranked_from_its_predictions(
 
 def test_the_stored_order_of_a_reranking_task_decides_nothing() -> None:
     """Its lists often begin with the relevant documents; a listwise model must not see that."""
-    reranker = build_reranker(IdentitySettings(family="identity"), RerankContext(models=None))  # type: ignore[arg-type]
+    reranker = IdentitySettings(family="identity").build(RerankContext(models=None))  # type: ignore[arg-type]
     adapter = MtebListReranker(reranker, reranker_meta("identity", reranker.fingerprint))
     corpus = Rows.from_list([{"id": f"d{n}", "text": f"text {n}"} for n in range(30)])
     queries = Rows.from_list([{"id": "q", "text": "which?"}])
@@ -126,7 +127,7 @@ def test_the_stored_order_of_a_reranking_task_decides_nothing() -> None:
 
 
 def test_without_candidates_or_a_first_stage_the_fix_is_told() -> None:
-    reranker = build_reranker(IdentitySettings(family="identity"), RerankContext(models=None))  # type: ignore[arg-type]
+    reranker = IdentitySettings(family="identity").build(RerankContext(models=None))  # type: ignore[arg-type]
     adapter = MtebListReranker(reranker, reranker_meta("identity", reranker.fingerprint))
     task = mteb.get_task("SciFact").metadata
     with pytest.raises(InputError, match="SciFact brings no candidates to rerank; name a first stage"):

@@ -8,19 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from e2rank_eval.config import (
-    CrossEncoderSettings,
-    E2RankSettings,
-    ListwiseSettings,
-    PairwiseSettings,
-    parse_configuration,
-    read_configuration,
-    with_chosen,
-)
+from e2rank_eval.config import Lengths, Tokens, parse_configuration, read_configuration, with_chosen
 from e2rank_eval.datasets.registry import registered_dataset, registered_datasets
-from e2rank_eval.graph.plan import Device, plan
+from e2rank_eval.graph.plan import Device, flops, plan
 from e2rank_eval.models.registry import registered_model, registered_models
-from e2rank_eval.planning.costs import Lengths, Tokens, flops, tokens
+from e2rank_eval.rerankers.families.cross_encoder import CrossEncoderSettings
+from e2rank_eval.rerankers.families.e2rank import E2RankSettings
+from e2rank_eval.rerankers.families.listwise import ListwiseSettings
+from e2rank_eval.rerankers.families.pairwise import PairwiseSettings
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import write_json
 from e2rank_eval.store.layout import Layout
@@ -32,25 +27,25 @@ MODEL = "e2rank-0.6b"
 
 
 def test_e2rank_reads_every_document_once_and_the_prompt_ones_twice() -> None:
-    whole = tokens(E2RankSettings(family="e2rank", model=MODEL), LENGTHS, 100)
+    whole = E2RankSettings(family="e2rank", model=MODEL).tokens(LENGTHS, 100)
     assert whole == Tokens(100 * 200 + 20 * 200 + 10)
-    plain = tokens(E2RankSettings(family="e2rank", model=MODEL, prompt="query-only"), LENGTHS, 100)
+    plain = E2RankSettings(family="e2rank", model=MODEL, prompt="query-only").tokens(LENGTHS, 100)
     assert plain == Tokens(100 * 200 + 10)
 
 
-def test_a_sliding_window_reads_most_documents_twice_and_writes_every_window() -> None:
-    used = tokens(ListwiseSettings(family="listwise", model=MODEL), LENGTHS, 100)
+def test_a_sliding_window_reads_most_documents_twice_and_generates_every_window() -> None:
+    used = ListwiseSettings(family="listwise", model=MODEL).tokens(LENGTHS, 100)
     assert used.read == 9 * (20 * 200 + 10)  # RankGPT: (100 - 20) / 10 + 1 windows
-    assert used.written == 9 * 20 * 4
-    fewer = tokens(ListwiseSettings(family="listwise", model=MODEL), LENGTHS, 10)
+    assert used.generated == 9 * 20 * 4
+    fewer = ListwiseSettings(family="listwise", model=MODEL).tokens(LENGTHS, 10)
     assert fewer.read == 10 * 200 + 10
 
 
 def test_pairs_are_read_one_by_one_and_cut_documents_count_as_cut() -> None:
-    used = tokens(CrossEncoderSettings(family="cross-encoder", model=MODEL, document_tokens=64), LENGTHS, 100)
+    used = CrossEncoderSettings(family="cross-encoder", model=MODEL, document_tokens=64).tokens(LENGTHS, 100)
     assert used == Tokens(100 * (64 + 10))
-    pairwise = tokens(PairwiseSettings(family="pairwise-llm", model=MODEL, passes=10), LENGTHS, 100)
-    assert pairwise.written == 10 * 99 * 2
+    pairwise = PairwiseSettings(family="pairwise-llm", model=MODEL, passes=10).tokens(LENGTHS, 100)
+    assert pairwise.generated == 2 * (99 + 98 + 97 + 96 + 95 + 94 + 93 + 92 + 91 + 90)
 
 
 def test_an_estimate_follows_from_registry_counts_and_lengths(tmp_path: Path) -> None:

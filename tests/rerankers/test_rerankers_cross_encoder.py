@@ -13,11 +13,14 @@ from safetensors.torch import load_file
 from tiny_chat_models import write_chat_model, write_cross_encoder
 from transformers import AutoModelForSequenceClassification
 
-from e2rank_eval.config import CrossEncoderSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.cross_encoder import CrossEncoderReranker, load_cross_encoder
+from e2rank_eval.rerankers.families.cross_encoder import (
+    CrossEncoderReranker,
+    CrossEncoderSettings,
+    load_cross_encoder,
+)
 
 QUERY = Query("q", "capital of China?")
 TEXTS = ["Gravity is a force.", "The capital of China is Beijing.", "Search query", "yes", "Rank [1] > [2]"]
@@ -46,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def reranker(folder: Path, **settings: Any) -> CrossEncoderReranker:
     chosen = CrossEncoderSettings(family="cross-encoder", model="x", **settings)
-    return CrossEncoderReranker.from_settings(chosen, RerankContext(models=OneModel(folder)))
+    return chosen.build(RerankContext(models=OneModel(folder)))
 
 
 def candidates(texts: Sequence[str], query_id: str = "q") -> CandidateList:

@@ -16,13 +16,12 @@ from tiny_decoders import END_OF_TEXT, write_llama, write_qwen3
 from toy_vectors import assert_ranked_by, candidate_list
 from transformers import AutoModel, AutoTokenizer
 
-from e2rank_eval.config import E2RankSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder
 from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.registry import ModelEntry, registered_model
 from e2rank_eval.records import CandidateList, Query, Ranking
-from e2rank_eval.rerankers.e2rank import E2RankReranker
+from e2rank_eval.rerankers.families.e2rank import E2RankReranker, E2RankSettings
 from e2rank_eval.store.files import sha256_file
 
 INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"
@@ -190,7 +189,7 @@ def test_documents_prepared_ahead_give_the_same_ranking(name: str, request: pyte
     pair: Pair = request.getfixturevalue(name)
     settings = E2RankSettings(family="e2rank", model=name)
     online, stored = (E2RankReranker(pair.load("eval"), settings) for _ in range(2))
-    stored.prepare([document for one in lists() for document in one.documents])
+    stored.encode_documents([document for one in lists() for document in one.documents])
     for query, candidates in zip(QUERIES, lists(), strict=True):
         expected = reference_scores(pair.reference, query, candidates, {})
         for model in (online, stored):

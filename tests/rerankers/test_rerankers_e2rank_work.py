@@ -17,12 +17,11 @@ from toy_vectors import (
     toy_e2rank,
 )
 
-from e2rank_eval.config import E2RankSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoded, Kind
 from e2rank_eval.records import Query
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.e2rank import E2RankReranker
+from e2rank_eval.rerankers.families.e2rank import E2RankSettings
 
 
 def test_prompt_lists_the_first_candidates_in_the_order_asked_for() -> None:
@@ -60,8 +59,8 @@ def test_prepared_documents_are_never_encoded_again() -> None:
     candidates = candidate_list("q", ["a", "b", "c"])
     model = toy_e2rank(encoder)
     online = model.rank(Query("q", "x"), candidates)
-    model.prepare(candidates.documents[:2])
-    model.prepare(candidates.documents)
+    model.encode_documents(candidates.documents[:2])
+    model.encode_documents(candidates.documents)
     encoder.calls.clear()
     stored = model.rank(Query("q", "x"), candidates)
     assert encoder.calls == [("listwise", ["x"])]
@@ -142,7 +141,7 @@ def test_the_document_that_cannot_be_encoded_is_named() -> None:
     with pytest.raises(InputError, match=r"document 'q-d2': .* not finite; check its weights"):
         model.rank(Query("q", "x"), candidates)
     with pytest.raises(InputError, match="document 'q-d2'"):
-        model.prepare(candidates.documents)
+        model.encode_documents(candidates.documents)
 
 
 def test_a_score_that_is_not_finite_is_no_ranking() -> None:
@@ -196,10 +195,8 @@ class Provider:
         raise AssertionError(name)
 
 
-def test_from_settings_asks_for_the_encoder_that_settings_describe() -> None:
+def test_building_asks_for_the_encoder_that_settings_describe() -> None:
     provider = Provider()
     for options in ({"prompt": "readme", "document_tokens": 64}, {"prompt": "query-only"}):
-        E2RankReranker.from_settings(
-            E2RankSettings(family="e2rank", model="m", **options), RerankContext(provider, seed=3)
-        )
+        E2RankSettings(family="e2rank", model="m", **options).build(RerankContext(provider, seed=3))
     assert provider.asked == [("m", "readme", 64), ("m", "eval", None)]

@@ -1,104 +1,158 @@
-"""Families are found by name, loaded only when asked for, and a user's own one is found or clearly not."""
+"""Families register themselves, cheaply; a new one is one file; a user's own one is found or clearly not."""
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from toy_vectors import candidate_list
 
-from e2rank_eval import config as configuration
-from e2rank_eval.config import CustomSettings, IdentitySettings
+from e2rank_eval.config import FAMILIES, Configuration, Lengths, parse_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Query
+from e2rank_eval.rerankers import families
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.families import FAMILIES, build_reranker, families
-from e2rank_eval.rerankers.identity import IdentityReranker
+from e2rank_eval.rerankers.families.custom import CustomSettings
+
+NEW_FAMILY = """
+from typing import Literal
+
+from e2rank_eval.config import FAMILIES, RerankerSettings, Tokens
+from e2rank_eval.records import QueryStats, Ranking
+from e2rank_eval.rerankers.base import Reranker
+
+
+class BackwardsSettings(RerankerSettings):
+    '''The first stage's order, backwards.'''
+
+    own_colour = "#123456"
+
+    family: Literal["backwards"]
+    depth: int = 3
+
+    def build(self, context):
+        return Backwards()
+
+    def tokens(self, lengths, depth):
+        return Tokens(depth * lengths.document)
+
+
+class Backwards(Reranker):
+    fingerprint = "backwards"
+
+    def rank_many(self, queries, candidates):
+        return [Ranking(one, tuple(reversed(range(len(one)))), QueryStats()) for one in candidates]
+
+
+FAMILIES.add("backwards", BackwardsSettings)
+"""
+
+CONFIGURATION: dict[str, Any] = {
+    "profile": "own",
+    "datasets": {"lee": {}},
+    "first_stages": {"bm25": {"retriever": "bm25"}},
+}
 
 
 def context() -> RerankContext:
     return RerankContext(models=None, seed=1)  # type: ignore[arg-type]
 
 
-def custom(factory: str, **options: Any) -> CustomSettings:
-    return CustomSettings(family="custom", factory=factory, options=options)
+def configured(settings: dict[str, Any]) -> Configuration:
+    return parse_configuration(CONFIGURATION | {"rerankers": {"mine": settings}}, "mine.yaml")
+
+
+@pytest.fixture
+def new_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The registry as a new process finds it; forgets afterwards what was added."""
+    monkeypatch.setattr(FAMILIES, "_things", dict(FAMILIES._all()))
+    monkeypatch.setattr(FAMILIES, "_imported", False)
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("offered_by", ["a file of the folder", "an entry point"])
+def test_a_new_family_is_one_file(
+    new_registry: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offered_by: str
+) -> None:
+    (tmp_path / "backwards.py").write_text(NEW_FAMILY)
+    if offered_by == "an entry point":
+        package = tmp_path / "own_reranker-1.0.dist-info"
+        package.mkdir()
+        (package / "METADATA").write_text("Name: own-reranker\nVersion: 1.0\n")
+        (package / "entry_points.txt").write_text("[e2rank_eval.rerankers]\nbackwards = backwards\n")
+        monkeypatch.syspath_prepend(tmp_path)
+    else:
+        monkeypatch.setattr(families, "__path__", [*families.__path__, str(tmp_path)])
+    configuration = configured({"family": "backwards", "depth": 4, "label": "Backwards"})
+    settings = configuration.rerankers["mine"]
+    assert configuration.model_dump()["rerankers"]["mine"]["depth"] == 4
+    assert settings.tokens(Lengths(10, 100, "assumed"), 20).read == 2000
+    assert settings.colour == "#123456"
+    ranking = settings.build(context()).rank(Query("q", "x"), candidate_list("q", ["a", "b", "c"]))
+    assert ranking.order == (2, 1, 0)
+    assert "backwards" in str(Configuration.model_json_schema())
+    with pytest.raises(InputError, match=r"unknown key 'rerankers\.mine\.dept'; did you mean 'depth'"):
+        configured({"family": "backwards", "dept": 4})
+
+
+def test_a_family_without_an_estimate_of_its_cost_cannot_be_used(
+    new_registry: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "backwards.py").write_text(NEW_FAMILY.replace("def tokens", "def other"))
+    monkeypatch.setattr(families, "__path__", [*families.__path__, str(tmp_path)])
+    with pytest.raises(TypeError, match=r"abstract method '?tokens"):
+        configured({"family": "backwards"})
+
+
+def test_families_are_cheap_to_register_and_say_what_they_do() -> None:
+    code = (
+        "import sys; from e2rank_eval.config import FAMILIES;"
+        "assert all(x.__doc__ for x in FAMILIES.values());"
+        "print([m for m in ('torch', 'transformers', 'sentence_transformers') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.fixture
 def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "own_reranker.py").write_text(
-        "from e2rank_eval.records import Ranking, QueryStats\n"
-        "class Backwards:\n"
-        "    fingerprint = 'backwards'\n"
-        "    def __init__(self, options, context):\n"
-        "        self.options, self.seed = options, context.seed\n"
-        "    def rank(self, query, candidates):\n"
-        "        return Ranking(candidates, tuple(reversed(range(len(candidates)))), QueryStats())\n"
-        "    def rank_many(self, queries, candidates):\n"
-        "        return [self.rank(q, c) for q, c in zip(queries, candidates)]\n"
-        "    def prepare(self, documents): pass\n"
+        "from e2rank_eval.rerankers.families.identity import IdentityReranker\n"
+        "class Mine(IdentityReranker):\n"
+        "    def __init__(self, options, context): self.given = options, context.seed\n"
         "def nothing(options, context): return None\n"
         "constant = 3\n"
     )
     (tmp_path / "broken_reranker.py").write_text("import a_package_that_is_missing\n")
-    package = tmp_path / "own_reranker-1.0.dist-info"
-    package.mkdir()
-    (package / "METADATA").write_text("Name: own-reranker\nVersion: 1.0\n")
-    (package / "entry_points.txt").write_text("[e2rank_eval.rerankers]\nbackwards = own_reranker:Backwards\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "own_reranker", raising=False)
 
 
-def test_every_family_of_the_configuration_has_its_place() -> None:
-    union, _ = get_args(configuration.RerankerSettings)
-    named = {get_args(one.model_fields["family"].annotation)[0] for one in get_args(union)}
-    assert set(FAMILIES) | {"custom"} == named
-    assert all(description for description in families().values())
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_place_is_a_class_that_builds_itself_from_settings(family: str) -> None:
-    module, _, name = FAMILIES[family].place.partition(":")
-    assert callable(getattr(importlib.import_module(module), name).from_settings)
-
-
-def test_builds_a_family_of_the_suite() -> None:
-    assert isinstance(build_reranker(IdentitySettings(family="identity"), context()), IdentityReranker)
-
-
-@pytest.mark.parametrize("factory", ["own_reranker:Backwards", "backwards"])
-def test_custom_family_by_place_or_entry_point(own_module: None, factory: str) -> None:
-    reranker = build_reranker(custom(factory, depth=3), context())
-    ranking = reranker.rank(Query("q", "x"), candidate_list("q", ["a", "b", "c"]))
-    assert ranking.order == (2, 1, 0)
-    assert (reranker.options, reranker.seed) == ({"depth": 3}, 1)  # type: ignore[attr-defined]
-    assert families()["custom: backwards"] == "entry point own_reranker:Backwards"
+def test_a_custom_factory_is_given_its_options_and_the_context(own_module: None) -> None:
+    settings = CustomSettings(family="custom", factory="own_reranker:Mine", options={"depth": 3})
+    assert settings.build(context()).given == ({"depth": 3}, 1)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
-        ("forwards", "no entry point 'forwards'.*installed: backwards"),
         ("no_such_module:build", "cannot be imported .*no_such_module.*PYTHONPATH"),
         ("broken_reranker:build", "cannot be imported .*a_package_that_is_missing"),
         ("own_reranker:Sideways", "cannot be imported .*Sideways"),
-        ("own_reranker:constant", "is no callable"),
-        ("own_reranker:nothing", "returned a NoneType without fingerprint, rank, rank_many, prepare"),
+        ("own_reranker:constant", "is not callable"),
+        (
+            "own_reranker:nothing",
+            "returned a NoneType without fingerprint, rank, rank_many, enc",
+        ),
     ],
 )
 def test_a_factory_that_will_not_do_is_named(own_module: None, factory: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        build_reranker(custom(factory), context())
-
-
-def test_listing_families_loads_none_of_them() -> None:
-    code = (
-        "import sys; from e2rank_eval.rerankers.families import families; families();"
-        "print([m for m in ('torch', 'transformers', 'e2rank_eval.rerankers.e2rank') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+        CustomSettings(family="custom", factory=factory).build(context())

@@ -16,9 +16,8 @@ from toy_vectors import (
     random_collection,
 )
 
-from e2rank_eval.config import FeedbackSettings
 from e2rank_eval.records import Query
-from e2rank_eval.rerankers.feedback import FeedbackReranker
+from e2rank_eval.rerankers.families.feedback import FeedbackReranker, FeedbackSettings
 
 
 def reranker(documents: int = 3, weight: float = 0.5, **options: object) -> FeedbackReranker:

@@ -6,7 +6,7 @@ import pytest
 from toy_vectors import candidate_list
 
 from e2rank_eval.records import Query
-from e2rank_eval.rerankers.identity import IdentityReranker
+from e2rank_eval.rerankers.families.identity import IdentityReranker
 
 
 @pytest.mark.parametrize("size", [0, 1, 50])

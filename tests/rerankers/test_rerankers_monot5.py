@@ -19,11 +19,10 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from e2rank_eval.config import MonoT5Settings
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.monot5 import MonoT5Reranker, load_monot5
+from e2rank_eval.rerankers.families.monot5 import MonoT5Reranker, MonoT5Settings, load_monot5
 
 QUERY = Query("q", "capital of China?")
 TEXTS = [
@@ -68,7 +67,7 @@ def reranker(folder: Path, **settings: Any) -> MonoT5Reranker:
             return folder
 
     context = RerankContext(models=OneModel())  # type: ignore[arg-type]
-    return MonoT5Reranker.from_settings(MonoT5Settings(family="monot5", model="x", **settings), context)
+    return MonoT5Settings(family="monot5", model="x", **settings).build(context)
 
 
 def candidates(texts: Sequence[str], query_id: str = "q") -> CandidateList:
@@ -133,7 +132,7 @@ def test_documents_are_cut_queries_are_not(folder: Path) -> None:
 def test_models_that_are_no_monot5_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a model of type 'llama', not t5"):
         reranker(write_chat_model(tmp_path / "chat"))
-    with pytest.raises(InputError, match="the tokenizer has no token ▁true and no ▁false"):
+    with pytest.raises(InputError, match="the tokenizer does not have the tokens ▁true and ▁false"):
         reranker(write_t5(tmp_path / "other", answers="oui non"))
     with pytest.raises(InputError, match="weights are missing and would be random"):
         reranker(write_t5(tmp_path / "headless", head=False))

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 from tiny_chat_models import entry, write_chat_model
 
-from e2rank_eval.config import PairwiseSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models import Generation, LanguageModel, Message, NextToken
 from e2rank_eval.models.loading import load_language_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
-from e2rank_eval.rerankers.pairwise import PairwiseReranker
+from e2rank_eval.rerankers.families.pairwise import PairwiseReranker, PairwiseSettings
 from e2rank_eval.rerankers.prompts.pairwise import pairwise_messages
 
 QUERY = Query("q", "which is largest?")

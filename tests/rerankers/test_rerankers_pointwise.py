@@ -12,13 +12,16 @@ from pydantic import ValidationError
 from tiny_chat_models import entry, write_chat_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from e2rank_eval.config import PointwiseSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models import ChatTokenizer, LanguageModel
 from e2rank_eval.models.loading import load_language_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.pointwise import PointwiseReranker, QueryLikelihoodReranker
+from e2rank_eval.rerankers.families.pointwise import (
+    PointwiseReranker,
+    PointwiseSettings,
+    QueryLikelihoodReranker,
+)
 from e2rank_eval.rerankers.prompts.pointwise import pointwise_messages, yes_no_messages
 
 QUERY = Query("q", "What is the capital of China?")
@@ -113,16 +116,6 @@ def test_smollm2_prefers_the_document_that_answers(smollm2_path: Path) -> None:
         assert len(set(ranking.stats.scores)) == 2
 
 
-def test_finished_shards_of_the_default_keep_their_key(folder: Path) -> None:
-    base = reranker(load(folder))
-    assert reranker(load(folder), prompt="yes-no").fingerprint == base.fingerprint
-    assert PointwiseSettings(family="pointwise-llm", model="x", label="a").deciding() == {
-        "family": "pointwise-llm",
-        "model": "x",
-        "document_tokens": None,
-    }
-
-
 def test_qwen3_reranker_reads_its_published_prompt(folder: Path) -> None:
     published = (
         "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the "
@@ -184,7 +177,7 @@ def test_the_configuration_chooses_what_is_scored(folder: Path, prompt: Any, fam
 
     settings = PointwiseSettings(family="pointwise-llm", model="x", prompt=prompt)
     context = RerankContext(models=Loaded())  # type: ignore[arg-type]
-    assert type(PointwiseReranker.from_settings(settings, context)) is family
+    assert type(settings.build(context)) is family
 
 
 def test_an_instruction_that_no_prompt_shows_is_refused() -> None:

@@ -7,10 +7,10 @@ from textwrap import indent
 
 import pytest
 
-from e2rank_eval.config import ListwiseSettings
 from e2rank_eval.models.loading import load_language_model
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.rerankers.execution import _priced
+from e2rank_eval.rerankers.families.listwise import ListwiseSettings
 
 ENTRY = """
 title: served

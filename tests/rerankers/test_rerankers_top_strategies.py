@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.rerankers.strategies import FullList, Strategy, run_strategy
-from e2rank_eval.rerankers.top_strategies import Bubble, Setwise, TopDown
+from e2rank_eval.rerankers.strategies import Bubble, FullList, Setwise, Strategy, TopDown, run_strategy
 
 sizes = st.integers(2, 25)
 top_downs = sizes.flatmap(

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from e2rank_eval.config import E2RankSettings
 from e2rank_eval.models.encoders.base import Encoded, Kind
 from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
-from e2rank_eval.rerankers.e2rank import E2RankReranker
+from e2rank_eval.rerankers.families.e2rank import E2RankReranker, E2RankSettings
 
 DIMENSION = 24
 DOCUMENT_WORDS = 12

@@ -14,19 +14,15 @@ import torch
 from safetensors.torch import load_file
 from toy_lists import toy_lists
 
-from e2rank_eval.config import (
-    CrossEncoderSettings,
-    E2RankSettings,
-    ListwiseSettings,
-    Stage2Run,
-    read_training,
-)
+from e2rank_eval.config import Stage2Run, read_training
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import Models
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.families import build_reranker
+from e2rank_eval.rerankers.families.cross_encoder import CrossEncoderSettings
+from e2rank_eval.rerankers.families.e2rank import E2RankSettings
+from e2rank_eval.rerankers.families.listwise import ListwiseSettings
 from e2rank_eval.training.checkpoints import LOG
 from e2rank_eval.training.lists import write_lists
 from e2rank_eval.training.train import load_base, load_objective, train
@@ -49,7 +45,7 @@ def _ranks_all(settings: Any) -> bool:
     item = toy_lists(1, seed=8)[0]
     documents = [Document(str(place), text) for place, text in enumerate(item.documents)]
     listed = CandidateList("q", tuple(Candidate(one, 1.0) for one in documents))
-    reranker = build_reranker(settings, RerankContext(Models(Path("cache"), threads=1)))
+    reranker = settings.build(RerankContext(Models(Path("cache"), threads=1)))
     return sorted(reranker.rank(Query("q", item.query), listed).document_ids) == ["0", "1", "2", "3"]
 
 

@@ -36,7 +36,7 @@ class LongestFirst:
 
     fingerprint = "longest-first"
 
-    def prepare(self, documents: Sequence[Document]) -> None:
+    def encode_documents(self, documents: Sequence[Document]) -> None:
         pass
 
     def rank(self, query: Query, candidates: CandidateList) -> Ranking:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.report.drawing import MUTED, PAPER, Drawing, colour, new_figure, time_axis
+from e2rank_eval.report.drawing import MUTED, PAPER, Drawing, new_figure, time_axis
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.latencies import latency_files, measurements
 from e2rank_eval.report.names import HEADLINE, first_stage_label, full_name
@@ -99,7 +99,7 @@ def _systems(results: Results, name: str) -> list[_System]:
             _System(
                 reranker=key[2],
                 name=full_name(results.configuration, key[2]),
-                colour=colour(results.configuration.rerankers[key[2]]),
+                colour=results.configuration.rerankers[key[2]].colour,
                 quality=100 * metrics.mean[HEADLINE],
                 interval=(100 * low, 100 * high),
                 queries=metrics.queries.qrels,

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import Configuration, E2RankSettings, FeedbackSettings, PaperFigure
+from e2rank_eval.config import Configuration, PaperFigure
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import MARKERS, MUTED, PALETTE, Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES, declared_figure, of_kind
 from e2rank_eval.report.names import HEADLINE, full_name, label
 from e2rank_eval.report.outputs import RunKey, first_stage_files, run_files
+from e2rank_eval.rerankers.families.e2rank import E2RankSettings
+from e2rank_eval.rerankers.families.feedback import FeedbackSettings
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:

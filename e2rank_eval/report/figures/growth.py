@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from e2rank_eval.report.drawing import MARKERS, PAPER, Drawing, colour, new_figure, panel_title, time_axis
+from e2rank_eval.report.drawing import MARKERS, PAPER, Drawing, new_figure, panel_title, time_axis
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.latencies import latencies, latency_files, measured_name
 
@@ -32,7 +32,7 @@ def draw_growth(results: Results, name: str) -> Drawing:
     rows: list[tuple[str | float | int, ...]] = []
     for axes, axis in zip(grid.flat, panels, strict=False):
         for number, (key, own) in enumerate(points.items()):
-            shade = colour(results.configuration.rerankers[key[2]])
+            shade = results.configuration.rerankers[key[2]].colour
             for mode in stored[key].modes:
                 curve = [point for point in own if (point.axis, point.mode) == (axis, mode)]
                 medians = [statistics.median(point.seconds) for point in curve]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
-from e2rank_eval.report.drawing import Drawing, colour, new_figure, panel_title
+from e2rank_eval.report.drawing import Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES, declared_figure, of_kind
 from e2rank_eval.report.names import full_name
 from e2rank_eval.report.outputs import RunKey, run_files
@@ -41,7 +41,7 @@ def draw_similarity(results: Results, name: str) -> Drawing:
         for reranker in one.rerankers:
             queries, means = _similarities(results, (dataset, str(one.first_stage), reranker))
             rows += [(dataset, reranker, queries, rank, value) for rank, value in enumerate(means, start=1)]
-            shade = colour(results.configuration.rerankers[reranker])
+            shade = results.configuration.rerankers[reranker].colour
             axes.plot(range(1, len(means) + 1), means, color=shade, lw=1.6,
                       label=full_name(results.configuration, reranker))  # fmt: skip
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -4,56 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
-from e2rank_eval.config import PairwiseSettings
-from e2rank_eval.errors import InputError
+from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.models.timing import PhaseClock
-from e2rank_eval.records import CandidateList, Query, QueryStats
-from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.lock_step import LockStepReranker
+from e2rank_eval.records import CandidateList, Query
+from e2rank_eval.rerankers.base import RerankContext, not_finite, query_too_long
+from e2rank_eval.rerankers.pairs import LOGIT_DECIMALS
 from e2rank_eval.rerankers.prompts.pairwise import CHOICES, pairwise_messages
-from e2rank_eval.rerankers.top_strategies import Bubble
+from e2rank_eval.rerankers.strategies import Bubble
+from e2rank_eval.rerankers.windows import Progress, WindowReranker
 from e2rank_eval.store.files import sha256_json
 
 _JOINT = 8
 """Tokens kept free for the output token and for words that the tokenizer splits anew where texts join."""
 
 
-_DECIMALS = 4
-"""Batches of other shapes move a float32 logit by some 1e-5, which must decide nothing."""
+class PairwiseSettings(ModelSettings):
+    """A language model says which of two neighbours is better, in passes from the bottom up."""
+
+    family: Literal["pairwise-llm"]
+    passes: int = Field(10, ge=1, le=1000, description="each carries one document to the top")
+
+    def build(self, context: RerankContext) -> PairwiseReranker:
+        return PairwiseReranker(context.models.language_model(self.model), self)
+
+    def tokens(self, lengths: Lengths, depth: int) -> Tokens:
+        asked = 2 * Bubble(self.passes).calls(depth)
+        return Tokens(asked * (2 * self.cut(lengths.document) + lengths.query), asked)
 
 
 @dataclass(slots=True)
-class _State:
-    """One query's work. ``leads[first, second]`` is the logit of A minus B with them in that order."""
+class _Progress(Progress):
+    """``leads[first, second]`` is the logit of A minus B with them in that order."""
 
-    query: str
-    texts: list[str]
-    truncated: int
     leads: dict[tuple[int, int], float] = field(default_factory=dict)
-    prompt_tokens: int = 0
 
     def order(self, pair: tuple[int, ...]) -> tuple[int, ...]:
-        """The pair swapped where both prompts prefer its second; a disagreement is a tie."""
+        """Swap the pair where both prompts prefer its second; a disagreement is a tie."""
         upper, lower = pair
         swap = self.leads[lower, upper] > 0 > self.leads[upper, lower]
         return (lower, upper) if swap else pair
 
-    def stats(self) -> QueryStats:
-        return QueryStats(
-            calls=len(self.leads),
-            prompt_tokens=self.prompt_tokens,
-            truncated_documents=self.truncated,
-        )
 
-
-class PairwiseReranker(LockStepReranker[_State]):
+class PairwiseReranker(WindowReranker[_Progress]):
     """Pairwise ranking prompting with sliding passes (PRP-sliding-K, arXiv 2306.17563).
 
-    A pair is asked about twice, each document standing first once, and counts as decided only where
+    A pair is asked about twice, each document being first once, and counts as decided only where
     the logits of both answers agree; otherwise it keeps its order. What was asked is remembered, so a
     pair that meets again in a later pass costs nothing. Each document is cut to ``document_tokens``,
     or the model's own limit, and to half of what the query leaves of the window. A ranking's
@@ -73,48 +74,43 @@ class PairwiseReranker(LockStepReranker[_State]):
             }
         )
 
-    @classmethod
-    def from_settings(cls, settings: PairwiseSettings, context: RerankContext) -> PairwiseReranker:
-        return cls(context.models.language_model(settings.model), settings)
-
-    def _begin(self, query: Query, candidates: CandidateList) -> _State:
+    def _begin(self, query: Query, candidates: CandidateList) -> _Progress:
         whole = [document.contents for document in candidates.documents]
         if len(whole) < 2:
-            return _State(query.text, whole, 0)
+            return _Progress(query, whole, set())
         taken = self._model.count_prompt_tokens(pairwise_messages(query.text, "", ""))
         limit = min(self._document_tokens, (self._model.window - taken - _JOINT) // 2)
         if limit < 1:
-            raise InputError(
-                f"query {query.id!r} fills the model's window and leaves no room for two documents",
-                hint="shorten the query, or name a model that reads more",
-            )
+            raise query_too_long(query, "two documents")
         texts = [self._model.truncate(text, limit) for text in whole]
-        return _State(query.text, texts, sum(a != b for a, b in zip(texts, whole, strict=True)))
+        return _Progress(query, texts, {i for i, text in enumerate(texts) if text != whole[i]})
 
     def _rank_windows(
-        self, windows: Sequence[tuple[_State, tuple[int, ...]]], clock: PhaseClock
+        self, windows: Sequence[tuple[_Progress, tuple[int, ...]]], clock: PhaseClock
     ) -> list[tuple[int, ...]]:
         with clock.phase("scoring"):
             asked = [
-                (state, sides)
-                for state, (upper, lower) in windows
+                (work, sides)
+                for work, (upper, lower) in windows
                 for sides in ((upper, lower), (lower, upper))
-                if sides not in state.leads
+                if sides not in work.leads
             ]
             if asked:
                 self._ask(asked)
-        return [state.order(pair) for state, pair in windows]
+        return [work.order(pair) for work, pair in windows]
 
-    def _ask(self, asked: Sequence[tuple[_State, tuple[int, int]]]) -> None:
+    def _ask(self, asked: Sequence[tuple[_Progress, tuple[int, int]]]) -> None:
         chats = [
-            pairwise_messages(state.query, state.texts[first], state.texts[second])
-            for state, (first, second) in asked
+            pairwise_messages(work.query.text, work.texts[first], work.texts[second])
+            for work, (first, second) in asked
         ]
         answer = self._model.next_token(chats, CHOICES)
         if not np.isfinite(answer.logits).all():
-            raise InputError(
-                "a logit of A or B is not finite", hint="check the model's weights, or load it in float32"
-            )
-        for (state, sides), (a, b), tokens in zip(asked, answer.logits, answer.prompt_tokens, strict=True):
-            state.leads[sides] = round(float(a - b), _DECIMALS)
-            state.prompt_tokens += tokens
+            raise not_finite("a logit of A or B")
+        for (work, sides), (a, b), tokens in zip(asked, answer.logits, answer.prompt_tokens, strict=True):
+            work.leads[sides] = round(float(a - b), LOGIT_DECIMALS)
+            work.calls += 1
+            work.prompt_tokens += tokens
+
+
+FAMILIES.add("pairwise-llm", PairwiseSettings)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
-from e2rank_eval.config import PointwiseSettings
+from pydantic import Field, model_validator
+
+from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
@@ -13,6 +16,33 @@ from e2rank_eval.store.files import sha256_json
 
 _JOINT = 8
 """Tokens kept free for the output token and for words that the tokenizer splits anew where texts join."""
+
+
+class PointwiseSettings(ModelSettings):
+    """A language model's logit of yes minus no for each candidate, or the query's likelihood."""
+
+    own_colour = "#cc79a7"
+
+    family: Literal["pointwise-llm"]
+    prompt: Literal["yes-no", "qwen3-reranker", "query-likelihood"] = Field(
+        "yes-no", description="query-likelihood scores the query's tokens"
+    )
+    instruction: str | None = Field(
+        None, min_length=1, description="task named by qwen3-reranker; null: its web search one"
+    )
+
+    @model_validator(mode="after")
+    def _instruction_is_shown(self) -> PointwiseSettings:
+        if self.instruction is not None and self.prompt != "qwen3-reranker":
+            raise ValueError(f"the prompt {self.prompt} shows no instruction")
+        return self
+
+    def build(self, context: RerankContext) -> PointwiseReranker:
+        family = QueryLikelihoodReranker if self.prompt == "query-likelihood" else PointwiseReranker
+        return family(context.models.language_model(self.model), self)
+
+    def tokens(self, lengths: Lengths, depth: int) -> Tokens:
+        return Tokens(depth * (self.cut(lengths.document) + lengths.query))
 
 
 class PointwiseReranker(PairReranker):
@@ -40,11 +70,6 @@ class PointwiseReranker(PairReranker):
             }
         )
 
-    @classmethod
-    def from_settings(cls, settings: PointwiseSettings, context: RerankContext) -> PointwiseReranker:
-        family = QueryLikelihoodReranker if settings.prompt == "query-likelihood" else PointwiseReranker
-        return family(context.models.language_model(settings.model), settings)
-
     def _chat(self, query: str, document: str) -> list[dict[str, str]]:
         return pointwise_messages(self._prompt, query, document, instruction=self._instruction)
 
@@ -56,8 +81,7 @@ class PointwiseReranker(PairReranker):
         return self._model.truncate(text, tokens)
 
     def _score(self, pairs: Sequence[Pair]) -> list[PairScore]:
-        chats = [self._chat(query, document) for query, document in pairs]
-        answer = self._model.next_token(chats, self.choices)
+        answer = self._model.next_token([self._chat(*pair) for pair in pairs], self.choices)
         differences = (answer.logits[:, 0] - answer.logits[:, 1]).tolist()
         return [
             PairScore(score, tokens) for score, tokens in zip(differences, answer.prompt_tokens, strict=True)
@@ -79,3 +103,6 @@ class QueryLikelihoodReranker(PointwiseReranker):
         chats = [self._chat(query, document) for query, document in pairs]
         found = self._model.likelihood(chats, [query for query, _ in pairs])
         return [PairScore(one.log_probability, one.tokens) for one in found]
+
+
+FAMILIES.add("pointwise-llm", PointwiseSettings)

@@ -1,1 +1,0 @@
-"""Tokens by reranker family, until each family states its own."""

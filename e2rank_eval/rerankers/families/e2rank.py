@@ -1,0 +1,211 @@
+"""E2Rank: the query embedded together with its first candidates, cosine to every candidate."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens, refuse_unused
+from e2rank_eval.models.encoders.base import Encoder
+from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.truncation import DOCUMENT_WORDS
+from e2rank_eval.records import ListwiseInput, Query
+from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.strategies import FullList, Repeated, SlidingWindow, Strategy, run_together
+from e2rank_eval.rerankers.vectors import (
+    EncodedCandidates,
+    Vector,
+    VectorReranker,
+    Work,
+    order_by_score,
+    unit,
+)
+from e2rank_eval.store.files import sha256_json
+
+_LISTWISE_PROMPTS = ("eval", "readme", "training")
+_OF_A_LISTWISE_PROMPT = ("prompt_documents", "prompt_order", "combination", "weight", "step", "passes")
+
+
+class E2RankSettings(ModelSettings):
+    """E2Rank: one listwise prompt embedded as the query, cosine to every candidate."""
+
+    own_colour = "#0072b2"
+
+    family: Literal["e2rank"]
+    prompt: Literal["eval", "readme", "training", "query-only"] = "eval"
+    prompt_documents: int = Field(20, ge=1, le=1000, description="how many candidates are in the prompt")
+    prompt_order: Literal["first-stage", "reversed", "shuffled", "query-only"] = Field(
+        "first-stage", description="of the documents in a prompt; query-only: by the plain query's cosine"
+    )
+    shuffle_seed: int | None = Field(None, ge=0, description="shuffled only; the global seed when absent")
+    combination: Literal["pure", "residual"] = Field(
+        "pure", description="listwise vector alone, or added to the query's"
+    )
+    weight: float = Field(1.0, gt=0, le=10, description="of the plain query vector, residual only")
+    step: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="slide a window of prompt_documents up by so many; null: one prompt scores all",
+    )
+    passes: int = Field(1, ge=1, le=100, description="each further one begins with the order of the last")
+
+    @model_validator(mode="after")
+    def _no_unused_option(self) -> E2RankSettings:
+        refuse_unused(self, "prompt", self.prompt, dict.fromkeys(_OF_A_LISTWISE_PROMPT, _LISTWISE_PROMPTS))
+        refuse_unused(self, "combination", self.combination, {"weight": ("residual",)})
+        refuse_unused(self, "prompt_order", self.prompt_order, {"shuffle_seed": ("shuffled",)})
+        if self.step is not None and self.prompt_documents < 2:
+            raise ValueError("a window of prompt_documents 1 compares nothing; give 2 or more, or no step")
+        if self.step is not None and self.step > self.prompt_documents:
+            raise ValueError(
+                f"step {self.step} exceeds the window of {self.prompt_documents} prompt_documents"
+            )
+        return self
+
+    @property
+    def colour(self) -> str:
+        """A grey of its own where no listwise prompt is used."""
+        return "#7f8790" if self.prompt == "query-only" else self.own_colour
+
+    @property
+    def strategy(self) -> Strategy:
+        """Which candidates are scored by the vector of one prompt: all, or a window."""
+        # A single candidate is scored too, where one prompt scores all.
+        once = FullList(least=1) if self.step is None else SlidingWindow(self.prompt_documents, self.step)
+        return Repeated(once, self.passes)
+
+    def build(self, context: RerankContext) -> E2RankReranker:
+        prompt = "eval" if self.prompt == "query-only" else self.prompt
+        encoder = context.models.encoder(self.model, prompt=prompt, document_tokens=self.document_tokens)
+        return E2RankReranker(encoder, self, seed=context.seed)
+
+    def tokens(self, lengths: Lengths, depth: int) -> Tokens:
+        document = self.cut(lengths.document)
+        listed = min(self.prompt_documents, depth) * self.strategy.calls(depth)
+        if self.prompt == "query-only":
+            listed = 0
+        return Tokens((depth + listed) * document + lengths.query)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One query with its candidates, the work done so far and, where a setting needs it, its plain vector."""
+
+    query: Query
+    candidates: EncodedCandidates
+    work: Work
+    plain: Vector | None
+
+
+_Window = tuple[_Asked, tuple[int, ...]]
+"""A query, and the positions of its candidates that are to be ordered."""
+
+
+class E2RankReranker(VectorReranker):
+    """The paper's reranker (section 3.2), on any encoder that embeds a listwise prompt.
+
+    The first ``prompt_documents`` candidates are listed in one prompt with the query; all candidates are
+    scored by the dot product of their plain document vectors with its vector, in one pass without a
+    sliding window. ``prompt: query-only`` scores with the plain query vector instead;
+    ``combination: residual`` with unit(weight * plain query vector + listwise vector).
+
+    Beyond the paper: with ``passes`` above 1 each further prompt lists the first documents of the last
+    pass. With ``step`` a window of ``prompt_documents`` slides up from the bottom as RankGPT's does, and
+    each window is ordered by the vector of its own prompt; such scores do not compare across windows,
+    so the statistics hold none.
+    """
+
+    def __init__(self, encoder: Encoder, settings: E2RankSettings, *, seed: int = 0) -> None:
+        super().__init__(encoder)
+        self._settings = settings
+        self._seed = seed if settings.shuffle_seed is None else settings.shuffle_seed
+        self.fingerprint = sha256_json(
+            {
+                "settings": settings.deciding(),
+                "encoder": encoder.fingerprint,
+                "document_words": DOCUMENT_WORDS,
+                "seed": self._seed if settings.prompt_order == "shuffled" else None,
+            }
+        )
+
+    def _score(
+        self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates], clock: PhaseClock
+    ) -> list[Work]:
+        settings, work = self._settings, [Work() for _ in queries]
+        plain: Sequence[Vector] = ()
+        if "query-only" in (settings.prompt, settings.prompt_order) or settings.combination == "residual":
+            with clock.phase("prompt"):
+                plain = self._plain_vectors(queries, work)
+        if settings.prompt == "query-only":
+            with clock.phase("scoring"):
+                for one, vector, texts in zip(work, plain, candidates, strict=True):
+                    one.rank(vector, texts.vectors)
+            return work
+        asked = [_Asked(*four) for four in zip_longest(queries, candidates, work, plain)]
+        orders = run_together(
+            settings.strategy,
+            [len(one.texts) for one in candidates],
+            lambda windows: self._rank_windows([(asked[i], window) for i, window in windows], clock),
+        )
+        for one, order in zip(work, orders, strict=True):
+            one.order = order
+        return work
+
+    def _rank_windows(self, windows: Sequence[_Window], clock: PhaseClock) -> list[list[int]]:
+        """Order each window's positions by the vector of one prompt."""
+        with clock.phase("prompt"):
+            vectors = self._listwise_vectors(windows)
+        ranked = []
+        with clock.phase("scoring"):
+            for (asked, window), vector in zip(windows, vectors, strict=True):
+                order, scores = order_by_score(vector, asked.candidates.vectors[list(window)])
+                if self._settings.step is None:  # the window is the whole list
+                    asked.work.scores = tuple(score for _, score in sorted(zip(window, scores, strict=True)))
+                ranked.append([window[place] for place in order])
+        return ranked
+
+    def _listwise_vectors(self, windows: Sequence[_Window]) -> list[Vector]:
+        """Embed one prompt for each window, counted in its query's work; unit vectors [d]."""
+        listed = [self._listed(asked, window) for asked, window in windows]
+        texts = [
+            tuple(asked.candidates.texts[position] for position in positions)
+            for (asked, _), positions in zip(windows, listed, strict=True)
+        ]
+        encoded = self._encoder.encode_listwise(
+            [ListwiseInput(asked.query.text, one) for (asked, _), one in zip(windows, texts, strict=True)]
+        )
+        vectors = []
+        for number, ((asked, _), positions) in enumerate(zip(windows, listed, strict=True)):
+            work, vector = asked.work, unit(encoded.vectors[number])
+            work.prompt = encoded.prompts[number] if encoded.prompts and not work.listed else None
+            work.calls += 1
+            work.prompt_tokens += encoded.tokens[number]
+            work.prompt_cut = max(work.prompt_cut, encoded.truncated[number])
+            work.listed = tuple(dict.fromkeys((*work.listed, *positions)))
+            if self._settings.combination == "residual" and asked.plain is not None:
+                vector = unit(self._settings.weight * asked.plain + vector)
+            vectors.append(vector)
+        return vectors
+
+    def _listed(self, asked: _Asked, window: Sequence[int]) -> list[int]:
+        """Return the first ``prompt_documents`` positions of ``window`` as the prompt lists them."""
+        listed = list(window[: self._settings.prompt_documents])
+        match self._settings.prompt_order:
+            case "reversed":
+                listed.reverse()
+            case "shuffled":
+                # Seeded by the query's id, so that a prompt does not depend on the queries ranked with it.
+                random.Random(f"{self._seed} {asked.query.id}").shuffle(listed)
+            case "query-only" if asked.plain is not None:
+                order, _ = order_by_score(asked.plain, asked.candidates.vectors[listed])
+                listed = [listed[place] for place in order]
+        return listed
+
+
+FAMILIES.add("e2rank", E2RankSettings)

@@ -1,0 +1,102 @@
+"""Feedback on vectors: Rocchio, or the plain average, of the first stage's first documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens, refuse_unused
+from e2rank_eval.models.encoders.base import Encoder
+from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.truncation import DOCUMENT_WORDS
+from e2rank_eval.records import Query
+from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.vectors import EncodedCandidates, Vector, VectorReranker, Work, unit
+from e2rank_eval.store.files import sha256_json
+
+
+class FeedbackSettings(ModelSettings):
+    """Rocchio: the query vector moved towards the mean of its first candidates; or that mean alone."""
+
+    own_colour = "#009e73"
+
+    family: Literal["feedback"]
+    method: Literal["rocchio", "softmax", "average"] = Field(
+        "rocchio",
+        description="softmax: documents near the query weigh more; average: the mean without the query",
+    )
+    documents: int = Field(3, ge=1, le=1000)
+    weight: float = Field(0.5, gt=0, le=100, description="of the documents' mean, where the query is added")
+    temperature: float = Field(0.1, gt=0, description="softmax only: of the similarity to the query")
+    decay: float = Field(
+        0.0, ge=0, description="softmax only: taken off the logit for each rank further down"
+    )
+
+    @model_validator(mode="after")
+    def _no_unused_option(self) -> FeedbackSettings:
+        needed = {"weight": ("rocchio", "softmax"), "temperature": ("softmax",), "decay": ("softmax",)}
+        refuse_unused(self, "method", self.method, needed)
+        return self
+
+    def build(self, context: RerankContext) -> FeedbackReranker:
+        return FeedbackReranker(
+            context.models.encoder(self.model, document_tokens=self.document_tokens), self
+        )
+
+    def tokens(self, lengths: Lengths, depth: int) -> Tokens:
+        return Tokens(depth * self.cut(lengths.document) + lengths.query)
+
+
+class FeedbackReranker(VectorReranker):
+    """Scores candidates with unit(q + weight * unit(mean of the first ``documents`` candidates' vectors)).
+
+    Rocchio (1971) without its negative term, in first-stage order: the classic method that tells how
+    much of E2Rank's gain is feedback as such. ``method: softmax`` weighs document i, counted from 0, with
+    softmax(q . d_i / temperature - decay * i) in that mean: what the vectors alone can say of relevance.
+    ``method: average`` leaves the query out, so that only the documents that the first stage proposes
+    are asked (the limit of Rocchio as its weight grows).
+    """
+
+    def __init__(self, encoder: Encoder, settings: FeedbackSettings) -> None:
+        super().__init__(encoder)
+        self._settings = settings
+        self.fingerprint = sha256_json(
+            {
+                "settings": settings.deciding(),
+                "encoder": encoder.fingerprint,
+                "document_words": DOCUMENT_WORDS,
+            }
+        )
+
+    def _score(
+        self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates], clock: PhaseClock
+    ) -> list[Work]:
+        first = [one.vectors[: self._settings.documents].astype(np.float64) for one in candidates]
+        work = [Work(listed=tuple(range(len(vectors)))) for vectors in first]
+        with clock.phase("prompt"):
+            if self._settings.method == "average":
+                vectors = [unit(documents.mean(axis=0)) for documents in first]
+            else:
+                plain = self._plain_vectors(queries, work)
+                vectors = [self._expanded(*pair) for pair in zip(plain, first, strict=True)]
+        with clock.phase("scoring"):
+            for one, vector, texts in zip(work, vectors, candidates, strict=True):
+                one.rank(vector, texts.vectors)
+        return work
+
+    def _expanded(self, query: Vector, documents: Vector) -> Vector:
+        """Return unit(query + weight * unit(their mean)) of unit vectors [d] and [n, d]."""
+        if self._settings.method == "softmax":
+            logits = documents @ query / self._settings.temperature
+            logits -= self._settings.decay * np.arange(len(documents))
+            # Up to a factor, which the unit length takes away.
+            mean = np.exp(logits - logits.max()) @ documents
+        else:
+            mean = documents.mean(axis=0)
+        return unit(query + self._settings.weight * unit(mean))
+
+
+FAMILIES.add("feedback", FeedbackSettings)

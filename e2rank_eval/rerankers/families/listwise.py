@@ -1,0 +1,171 @@
+"""Listwise reranking: a language model orders one window of documents after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens, refuse_unused
+from e2rank_eval.errors import InputError
+from e2rank_eval.models.language_models import LanguageModel, Message
+from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.truncation import share_budget
+from e2rank_eval.records import CandidateList, Query
+from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.decoding import Decoding, FirstToken, Generated
+from e2rank_eval.rerankers.strategies import FullList, Setwise, SlidingWindow, Strategy, TopDown
+from e2rank_eval.rerankers.windows import Progress, WindowReranker
+from e2rank_eval.store.files import sha256_json
+
+_ID_TOKENS = 4
+"""Tokens of one identifier such as ``[12] > `` in a generated ranking; an estimate."""
+
+
+class ListwiseSettings(ModelSettings):
+    """A language model orders windows of the candidates: RankGPT's sliding one by default."""
+
+    own_colour = "#d55e00"
+
+    family: Literal["listwise"]
+    strategy: Literal["sliding-window", "full-list", "top-down", "setwise"] = Field(
+        "sliding-window", description="which windows are ranked; top-down and setwise order the top only"
+    )
+    decoding: Literal["generate", "first-token"] = Field(
+        "generate", description="the order as generated, or by the logits of the first token (FIRST)"
+    )
+    window: int = Field(20, ge=2, le=100, description="documents in one prompt; full-list takes them all")
+    step: int = Field(10, ge=1, le=100, description="sliding-window only")
+    top: int = Field(10, ge=1, le=100, description="top-down: rank of the pivot; setwise: how many are drawn")
+    budget: int | None = Field(
+        None,
+        ge=1,
+        description="top-down: enough candidates above the pivot (20 in its paper); null: compare all",
+    )
+
+    @model_validator(mode="after")
+    def _options_fit_the_strategy(self) -> ListwiseSettings:
+        if self.strategy == "sliding-window" and self.step > self.window:
+            raise ValueError(f"step {self.step} exceeds window {self.window}, which would skip documents")
+        if self.strategy == "top-down" and self.top > self.window:
+            raise ValueError(f"top {self.top} exceeds window {self.window}: no window has such a pivot")
+        if self.budget is not None and self.budget < self.top:
+            raise ValueError(f"budget {self.budget} is below top {self.top}")
+        if self.decoding == "first-token" and self.window > 26:
+            raise ValueError(f"window {self.window} exceeds the 26 letters that first-token decoding has")
+        needed = {
+            "window": ("sliding-window", "top-down", "setwise"),
+            "step": ("sliding-window",),
+            "top": ("top-down", "setwise"),
+            "budget": ("top-down",),
+        }
+        refuse_unused(self, "strategy", self.strategy, needed)
+        return self
+
+    def windows(self) -> Strategy:
+        """Return the strategy that ``strategy`` names."""
+        match self.strategy:
+            case "full-list":
+                return FullList()
+            case "top-down":
+                return TopDown(self.window, self.top, self.budget)
+            case "setwise":
+                return Setwise(self.window, self.top)
+            case _:
+                return SlidingWindow(self.window, self.step)
+
+    def build(self, context: RerankContext) -> ListwiseReranker:
+        return ListwiseReranker(context.models.language_model(self.model), self)
+
+    def tokens(self, lengths: Lengths, depth: int) -> Tokens:
+        window = depth if self.strategy == "full-list" else min(self.window, depth)
+        calls = self.windows().calls(depth)
+        generated = 1 if self.decoding == "first-token" else window * _ID_TOKENS
+        return Tokens(calls * (window * self.cut(lengths.document) + lengths.query), calls * generated)
+
+
+class ListwiseReranker(WindowReranker[Progress]):
+    """Any chat model as a listwise reranker; by default the paper's RankQwen3 baseline.
+
+    ``strategy`` says which windows are ranked, ``decoding`` how the model is asked for the order of
+    one. Documents are cut to ``document_tokens`` (the model's own limit where the settings give none)
+    and, where a window's prompt would still exceed what the model reads, to a fair share of the
+    tokens that are left. A ranking's ``seconds`` has ``prompt`` (cutting documents, writing prompts),
+    ``generation``, ``parsing`` and ``total``.
+    """
+
+    def __init__(
+        self, model: LanguageModel, settings: ListwiseSettings, *, strategy: Strategy | None = None
+    ) -> None:
+        super().__init__(model, strategy or settings.windows())
+        first_token = settings.decoding == "first-token"
+        self._decoding: Decoding = FirstToken(model) if first_token else Generated(model)
+        self._document_tokens = settings.document_tokens or model.document_tokens
+        self.fingerprint = sha256_json(
+            {
+                "settings": settings.deciding(),
+                "strategy": repr(self._strategy),
+                "document_tokens": self._document_tokens,
+                "prompt": self._decoding.messages("query", ["first", "second"]),
+                "model": model.fingerprint,
+            }
+        )
+
+    def _begin(self, query: Query, candidates: CandidateList) -> Progress:
+        whole = [document.contents for document in candidates.documents]
+        texts = [self._model.truncate(text, self._document_tokens) for text in whole]
+        return Progress(query, texts, {i for i, text in enumerate(texts) if text != whole[i]})
+
+    def _rank_windows(
+        self, windows: Sequence[tuple[Progress, tuple[int, ...]]], clock: PhaseClock
+    ) -> list[list[int]]:
+        with clock.phase("prompt"):
+            chats = [self._chat(work, window) for work, window in windows]
+        with clock.phase("generation"):
+            replies = self._ask(chats, [len(window) for _, window in windows])
+        ranked = []
+        with clock.phase("parsing"):
+            for (work, window), chat, reply in zip(windows, chats, replies, strict=True):
+                answer = self._decoding.read(reply, len(window))
+                work.calls += 1
+                work.shown |= set(window)
+                work.prompt_tokens += answer.prompt_tokens
+                work.output_tokens += answer.output_tokens
+                work.repairs.update(answer.repairs)
+                work.prompt = chat[-1]["content"]
+                ranked.append([window[place] for place in answer.order])
+        return ranked
+
+    def _ask(self, chats: Sequence[Sequence[Message]], sizes: Sequence[int]) -> list[Any]:
+        """Return a reply to each chat; windows of one size are asked together, as their answers are alike."""
+        replies: dict[int, Any] = {}
+        for size in sorted(set(sizes)):
+            members = [number for number, one in enumerate(sizes) if one == size]
+            answers = self._decoding.ask([chats[number] for number in members], size)
+            replies |= zip(members, answers, strict=True)
+        return [replies[number] for number in range(len(chats))]
+
+    def _chat(self, work: Progress, window: Sequence[int]) -> list[dict[str, str]]:
+        """Return the prompt of one window, its documents cut further where it would not fit."""
+        limit = self._model.window - self._decoding.output_limit(len(window))
+        texts = [work.texts[position] for position in window]
+        lengths = [self._model.count_tokens(text) for text in texts]
+        chat = self._decoding.messages(work.query.text, texts)
+        budget = sum(lengths)
+        while (excess := self._model.count_prompt_tokens(chat) - limit) > 0:
+            budget -= excess
+            if budget < len(texts):
+                raise InputError(
+                    f"the query and {len(texts)} documents do not fit the {self._model.window} tokens "
+                    f"that {self._model.name!r} can read",
+                    hint="lower the window, shorten the query, or name a model that reads more",
+                )
+            shares = share_budget(lengths, budget)
+            cut = [self._model.truncate(*pair) for pair in zip(texts, shares, strict=True)]
+            work.cut |= {p for p, a, b in zip(window, cut, texts, strict=True) if a != b}
+            chat = self._decoding.messages(work.query.text, cut)
+        return chat
+
+
+FAMILIES.add("listwise", ListwiseSettings)

@@ -1,0 +1,132 @@
+"""monoT5 reranking: a sequence-to-sequence model's logit of true minus false for each document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
+from e2rank_eval.errors import InputError
+from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker, file_hashes
+from e2rank_eval.rerankers.prompts.pointwise import monot5_input
+from e2rank_eval.store.files import sha256_json
+
+_CHOICES = ("▁true", "▁false")
+_WINDOW = 512
+"""Tokens of query and document that monoT5 was trained with."""
+
+
+class MonoT5Settings(ModelSettings):
+    """A T5 trained to say true or false of the query and one candidate."""
+
+    family: Literal["monot5"]
+
+    def build(self, context: RerankContext) -> MonoT5Reranker:
+        """Load the model; raises InputError for one that :func:`load_monot5` refuses."""
+        folder = context.models.path(self.model)
+        return MonoT5Reranker(*load_monot5(folder), self, file_hashes=file_hashes(folder))
+
+    def tokens(self, lengths: Lengths, depth: int) -> Tokens:
+        return Tokens(depth * (self.cut(lengths.document) + lengths.query))
+
+
+class MonoT5Reranker(TorchPairReranker):
+    """monoT5 (arXiv 2003.06713) by the first token of its answer, in the 512 tokens it was trained with.
+
+    Its published score, the probability of true against false, rises with the difference of logits
+    that counts here.
+    """
+
+    def __init__(
+        self, model: Any, tokenizer: Any, settings: MonoT5Settings, *, file_hashes: Mapping[str, str]
+    ) -> None:
+        super().__init__(model, tokenizer, settings, window=_WINDOW)
+        self._columns = _choice_ids(tokenizer)
+        self.fingerprint = sha256_json(
+            {
+                "settings": settings.deciding(),
+                "window": _WINDOW,
+                "prompt": monot5_input("query", "document"),
+                "files": dict(file_hashes),
+            }
+        )
+
+    def _inputs(self, pairs: Sequence[Pair]) -> list[tuple[list[int], int]]:
+        """Return whole inputs with their end token; a text that quotes a control token stays text."""
+        prompts = [monot5_input(*pair) for pair in pairs]
+        rows = self._tokenizer(prompts, split_special_tokens=True, verbose=False)["input_ids"]
+        return [(row, len(row)) for row in rows]
+
+    def _forward(self, inputs: list[list[int]]) -> list[float]:
+        import torch
+
+        longest = max(len(row) for row in inputs)
+        pad, device = self._tokenizer.pad_token_id or 0, self._model.device
+        ids = [[*row, *[pad] * (longest - len(row))] for row in inputs]
+        mask = [[1] * len(row) + [0] * (longest - len(row)) for row in inputs]
+        start = torch.full((len(inputs), 1), self._model.config.decoder_start_token_id)
+        with torch.inference_mode():
+            logits = self._model(
+                input_ids=torch.tensor(ids, device=device),
+                attention_mask=torch.tensor(mask, device=device),
+                decoder_input_ids=start.to(device),
+            ).logits[:, 0]
+        differences: list[float] = (
+            (logits[:, self._columns[0]] - logits[:, self._columns[1]]).float().tolist()
+        )
+        return differences
+
+
+def load_monot5(folder: Path) -> tuple[Any, Any]:
+    """Load the model, on a GPU where there is one, and its tokenizer.
+
+    Raises
+    ------
+    InputError
+        When it is not a T5, cannot be loaded from safetensors, or lacks weights.
+    """
+    import torch
+    from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
+
+    from e2rank_eval.models.checkpoints import dtype_on
+
+    loader: Any = T5ForConditionalGeneration
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
+        if kind != "t5":
+            raise InputError(f"a model of type {kind!r}, not t5", path=folder, hint="name a monoT5 model")
+        model, loading = loader.from_pretrained(
+            folder,
+            dtype=dtype_on(device),
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot be loaded as monoT5 ({error})", path=folder, hint="fetch it again"
+        ) from error
+    if missing := sorted(loading["missing_keys"]):
+        raise InputError(
+            f"weights are missing and would be random: {', '.join(missing[:5])}",
+            path=folder,
+            hint="name a T5 with its language-model head",
+        )
+    return model.eval().to(device), tokenizer
+
+
+def _choice_ids(tokenizer: Any) -> list[int]:
+    vocabulary = tokenizer.get_vocab()
+    missing = [choice for choice in _CHOICES if choice not in vocabulary]
+    if missing:
+        raise InputError(
+            f"the tokenizer does not have the tokens {' and '.join(missing)}", hint="name a monoT5 model"
+        )
+    return [int(vocabulary[choice]) for choice in _CHOICES]
+
+
+FAMILIES.add("monot5", MonoT5Settings)

@@ -1,0 +1,83 @@
+"""Rerankers whose windows a language model orders: several queries in lock-step, window after window."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from e2rank_eval.models.language_models import LanguageModel
+from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
+from e2rank_eval.rerankers.base import Reranker, shares
+from e2rank_eval.rerankers.strategies import Strategy, run_together
+
+
+@dataclass(slots=True)
+class Progress:
+    """One query's work: its texts as cut, positions of those ``cut`` and ``shown``, and what it took."""
+
+    query: Query
+    texts: list[str]
+    cut: set[int]
+    shown: set[int] = field(default_factory=set)
+    calls: int = 0
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    repairs: Counter[str] = field(default_factory=Counter)
+    prompt: str | None = None
+
+    def stats(self) -> QueryStats:
+        return QueryStats(
+            calls=self.calls,
+            prompt_tokens=self.prompt_tokens,
+            output_tokens=self.output_tokens,
+            prompt_documents=len(self.shown),
+            truncated_documents=len(self.cut),
+            repairs=dict(sorted(self.repairs.items())),
+            prompt=self.prompt if self.calls == 1 else None,
+        )
+
+
+ProgressT = TypeVar("ProgressT", bound=Progress)
+
+
+class WindowReranker(Reranker, Generic[ProgressT]):
+    """Ranks by a ``strategy``, whose windows a language model orders; fewer than two need no model.
+
+    A family says what it keeps of a query (:meth:`_begin`) and how windows of several queries are
+    ordered together (:meth:`_rank_windows`).
+    """
+
+    def __init__(self, model: LanguageModel, strategy: Strategy) -> None:
+        self._model = model
+        self._strategy = strategy
+
+    @abstractmethod
+    def _begin(self, query: Query, candidates: CandidateList) -> ProgressT:
+        """Do what precedes the query's first window; timed as phase ``prompt``."""
+
+    @abstractmethod
+    def _rank_windows(
+        self, windows: Sequence[tuple[ProgressT, tuple[int, ...]]], clock: PhaseClock
+    ) -> Sequence[Sequence[int]]:
+        """Return a permutation of each window's positions, timed by phase with ``clock``."""
+
+    def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
+        """Rank several queries: their first windows in common batches, then their second, and so on."""
+        clock = PhaseClock(self._model.synchronise)
+        with clock.phase("total"):
+            with clock.phase("prompt"):
+                work = [self._begin(query, one) for query, one in zip(queries, candidates, strict=True)]
+            orders = run_together(
+                self._strategy,
+                [len(one) for one in candidates],
+                lambda windows: self._rank_windows([(work[i], window) for i, window in windows], clock),
+            )
+        seconds = shares(clock, len(work))
+        return [
+            Ranking(one, order, done.stats(), seconds)
+            for one, order, done in zip(candidates, orders, work, strict=True)
+        ]

@@ -83,8 +83,8 @@ def folder(tmp_path: Path) -> Path:
     ("arguments", "logged"),
     [
         (["evaluate", "missing.run", "qrels.txt"], "missing.run: no such file"),
-        (["evaluate", "bad.run", "qrels.txt"], "bad.run:2: score 'high' is no"),
-        (["evaluate", "a.run", "bad.txt"], "bad.txt:1: grade 'x' is no"),
+        (["evaluate", "bad.run", "qrels.txt"], "bad.run:2: score 'high' is not a finite number"),
+        (["evaluate", "a.run", "bad.txt"], "bad.txt:1: grade 'x' is not an integer"),
         (["evaluate", "a.run", "qrels.txt", "--measure", "NDGC@10"], "NDGC@10"),
         (["evaluate", "a.run", "folder"], "folder: Is a directory; name a file instead of a folder"),
         (["evaluate", "a.run/b.run", "qrels.txt"], "a.run/b.run: Not a directory; name a folder instead"),

@@ -120,7 +120,7 @@ _IN_PROCESS = ("sentence-transformers", "transformers", "gguf")
 """Formats that transformers can run here: without a prefix cache between calls, and not compiled."""
 
 _ROWS = 2048
-"""Of the square product whose rate stands for the device's; larger ones are no faster on a CPU."""
+"""Side of the square product whose rate is taken as the device's; larger ones are no faster on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)

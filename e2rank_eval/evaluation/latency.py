@@ -149,7 +149,7 @@ def latency(
         before = machine.busy_label(machine.load_now(), machine.usable_cores())
         if before is not None and refuse_busy:
             raise UnavailableError(
-                f"{before}; wait until it is idle, or omit --refuse-busy to have this labelled"
+                f"{before}; wait until it is free, or omit --refuse-busy to have this labelled"
             )
         meter = machine.LoadMeter()
         engine = engine_of(chosen, models)

@@ -48,7 +48,7 @@ def load_weights(auto: Any, folder: Path, dtype: str, *, optional: str = " ") ->
 
     transformers_logging: Any = logging
     verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # an unused head is no news; missing weights are checked below
+    transformers_logging.set_verbosity_error()  # an unused head is fine; missing weights are checked below
     transformers_logging.disable_progress_bar()
     try:
         model, report = auto.from_pretrained(

@@ -48,7 +48,7 @@ class PhaseClock:
 def part(name: str) -> Iterator[None]:
     """Add the block's wall-clock seconds to ``name`` where :func:`watched_parts` watches; costs nothing else.
 
-    For work of the CPU that is no phase of its own: the device is not waited for.
+    For work of the CPU that is not a phase of its own: the device is not waited for.
     """
     watched = _PARTS.get()
     if watched is None:

@@ -90,7 +90,7 @@ def read_queries(path: Path) -> dict[str, Query]:
             )
         queries[identifier] = Query(identifier, text)
     if not queries:
-        raise InputError("there is no query", path=path, hint="add queries")
+        raise InputError("no queries", path=path, hint="add queries")
     return queries
 
 
@@ -111,7 +111,7 @@ def _string(row: Mapping[str, Any], key: str, path: Path, number: int, default: 
     if value is None and key == "title":
         return ""
     if not isinstance(value, str):
-        raise InputError(f'"{key}" is no string', path=path, line=number, hint=f'write "{key}": "..."')
+        raise InputError(f'"{key}" is not a string', path=path, line=number, hint=f'write "{key}": "..."')
     _check_text(value, key, path, number)
     return value
 

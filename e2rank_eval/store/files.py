@@ -117,12 +117,12 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line numbers and objects of a JSONL file; blank lines are passed over.
+    """Line numbers and objects of a JSONL file; blank lines are skipped.
 
     Raises
     ------
     InputError
-        Naming file and line, when a line is no JSON object.
+        Naming file and line, when a line is not a JSON object.
     """
     for number, line in read_lines(path):
         if not line.strip():

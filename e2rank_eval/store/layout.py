@@ -1,4 +1,4 @@
-"""Where every artefact lies below ``results/<profile>/``; the Snakefile and the verbs both read it here."""
+"""The path of every stored file below ``results/<profile>/``, for the Snakefile and the commands alike."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def write_manifest(
     started: float,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the manifest beside ``artefact``; ``started`` is the ``time.time()`` of the verb's start."""
+    """Write the manifest beside ``artefact``; ``started`` is the ``time.time()`` of its start."""
     write_json(
         manifest_path(artefact),
         {

@@ -69,7 +69,7 @@ def read_run(path: Path) -> Run:
     Raises
     ------
     InputError
-        Naming file and line: not six columns, a repeated document, a score that is no finite number.
+        Naming file and line: not six columns, a repeated document, a score that is not a finite number.
     """
     scores: dict[str, dict[str, float]] = {}
     for number, line in read_lines(path):
@@ -101,7 +101,9 @@ def read_run(path: Path) -> Run:
 def _score(field: str, path: Path, number: int) -> float:
     score = float(field) if _NUMBER.fullmatch(field) else math.nan
     if not math.isfinite(score):
-        raise InputError(f"score {field!r} is no finite number", path=path, line=number, hint="fix the score")
+        raise InputError(
+            f"score {field!r} is not a finite number", path=path, line=number, hint="fix the score"
+        )
     return score
 
 
@@ -123,7 +125,7 @@ def read_qrels(path: Path, *, decode: bool = True) -> Qrels:
     Raises
     ------
     InputError
-        Naming file and line: wrong number of columns, a repeated line, a grade that is no integer.
+        Naming file and line: wrong number of columns, a repeated line, a grade that is not an integer.
     """
     qrels: Qrels = {}
     columns = 0
@@ -162,6 +164,6 @@ def read_qrels(path: Path, *, decode: bool = True) -> Qrels:
 def _grade(field: str, path: Path, number: int) -> int:
     if not _INTEGER.fullmatch(field):
         raise InputError(
-            f"grade {field!r} is no whole number", path=path, line=number, hint="write an integer"
+            f"grade {field!r} is not an integer", path=path, line=number, hint="write an integer"
         )
     return int(field)

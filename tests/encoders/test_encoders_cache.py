@@ -126,7 +126,7 @@ def test_a_killed_encode_keeps_its_finished_blocks(encoder: Encoder, tmp_path: P
     with pytest.raises(KeyboardInterrupt):
         CachedEncoder(Counting(encoder, fail_at=texts[250]), tmp_path).encode(texts, "document")
     (leftover,) = [path for path in tmp_path.iterdir() if path.is_dir()]
-    (leftover / ".torn.safetensors.abc.part").write_bytes(b"half a block")
+    (leftover / ".truncated.safetensors.abc.part").write_bytes(b"half a block")
     counting = Counting(encoder)
     assert_same(
         CachedEncoder(counting, tmp_path).encode(texts, "document"), encoder.encode(texts, "document")

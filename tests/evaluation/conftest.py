@@ -1,4 +1,4 @@
-"""A stored collection whose one reranker sleeps, for the latency verb and its sweeps."""
+"""A stored collection whose one reranker sleeps, for the latency command and its sweeps."""
 
 from __future__ import annotations
 

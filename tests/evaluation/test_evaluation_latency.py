@@ -1,4 +1,4 @@
-"""The latency protocol on a reranker whose work is sleep, and the verb on a stored collection."""
+"""The latency protocol on a reranker whose work is sleep, and the command on a stored collection."""
 
 from __future__ import annotations
 

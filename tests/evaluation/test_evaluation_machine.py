@@ -44,7 +44,7 @@ def test_work_of_this_process_is_no_load() -> None:
 
 @pytest.fixture
 def stranger() -> Iterator[psutil.Process]:
-    """A process at work that is no child of this one, since the shell that started it has ended."""
+    """A process at work that is not a child of this one, since the shell that started it has ended."""
     command = f"{sys.executable} -c 'while True: pass' >/dev/null 2>&1 & echo $!"
     started = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     process = psutil.Process(int(started.stdout))

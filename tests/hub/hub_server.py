@@ -69,18 +69,18 @@ class Hub:
         repository = self.repositories.get((parts[1], "/".join(parts[2:4])))
         if repository is None:
             return _error("RepositoryNotFound", "Repository not found")
-        verb, *rest = parts[4:] or ["revision", "main"]
+        action, *rest = parts[4:] or ["revision", "main"]
         revision, path = (rest or ["main"])[0], "/".join(rest[1:])
         if revision not in ("main", repository.commit):
             return _error("RevisionNotFound", f"Invalid rev id: {revision}")
-        if verb == "revision":
+        if action == "revision":
             return _json(self._information(repository))
-        if verb == "tree":
+        if action == "tree":
             recursive = parse_qs(urlsplit(target).query).get("recursive", ["false"])[0].lower() == "true"
             return _json(_tree(repository, path, recursive))
-        if verb == "paths-info":
+        if action == "paths-info":
             return _json(_information_of(repository, _paths(body)))
-        return _error("EntryNotFound", f"no such thing as {verb}")
+        return _error("EntryNotFound", f"no such thing as {action}")
 
     def _information(self, repository: Repository) -> dict[str, Any]:
         return {

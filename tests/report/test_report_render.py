@@ -20,7 +20,7 @@ from e2rank_eval.report.tables import TABLES, build_table
 
 HOSTILE = "</td><script>alert(1)</script> a|b & 50 % of $x_1$ #1 {y} ~ ^ \\end *b* `c` [l](javascript:x)"
 
-# What a label may hold: anything on one line; leading and trailing space is no content.
+# What a label may hold: anything on one line; leading and trailing space is not content.
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=30)
 
 

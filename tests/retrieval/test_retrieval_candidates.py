@@ -1,4 +1,4 @@
-"""Candidate lists: exclusions before the cut, and the verb's files."""
+"""Candidate lists: exclusions before the cut, and the command's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reciprocal rank fusion: by its formula, ties in corpus order, and through the verb."""
+"""Reciprocal rank fusion: by its formula, ties in corpus order, and through the command."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_a_collection_reads_back_as_written(tmp_path: Path) -> None:
         (r'{"_id": "d\ud800", "text": "x"}', r'"_id" holds half a surrogate pair, \\ud800'),
         (r'{"_id": "d2", "text": "x \udc00"}', r'"text" holds half a surrogate pair, \\udc00'),
         ('{"_id": "d1", "text": "again"}', "used twice"),
-        ('{"_id": "d2", "text": null}', '"text" is no string'),
+        ('{"_id": "d2", "text": null}', '"text" is not a string'),
         ('{"_id": "d2", "text"', "not JSON"),
     ],
 )

@@ -37,10 +37,10 @@ def test_a_written_run_reads_back_in_order_and_never_ties(tmp_path: Path) -> Non
     ("line", "problem"),
     [
         ("q1 Q0 d1 1 2.0", "5 columns"),
-        ("q1 Q0 d1 1 high tag", "no finite number"),
-        ("q1 Q0 d1 1 1_0 tag", "no finite number"),
-        ("q1 Q0 d1 1 ٣ tag", "no finite number"),
-        ("q1 Q0 d1 1 nan tag", "no finite number"),
+        ("q1 Q0 d1 1 high tag", "is not a finite number"),
+        ("q1 Q0 d1 1 1_0 tag", "is not a finite number"),
+        ("q1 Q0 d1 1 ٣ tag", "is not a finite number"),
+        ("q1 Q0 d1 1 nan tag", "is not a finite number"),
         ("q1 Q0 d0 2 1.0 tag", "appears twice"),
     ],
 )
@@ -61,10 +61,10 @@ def test_ties_of_a_foreign_run_are_not_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("q1 0 d2 high", "no whole number"),
-        ("q1 0 d2 1_0", "no whole number"),
-        ("q1 0 d2 ٣", "no whole number"),
-        ("q1 0 d2 1.5", "no whole number"),
+        ("q1 0 d2 high", "is not an integer"),
+        ("q1 0 d2 1_0", "is not an integer"),
+        ("q1 0 d2 ٣", "is not an integer"),
+        ("q1 0 d2 1.5", "is not an integer"),
         ("q1 0 d1 1", "judged twice"),
         ("q1 0 d2", "3 columns"),
     ],
@@ -96,8 +96,8 @@ def test_ids_of_others_are_kept_as_they_stand(tmp_path: Path) -> None:
 def test_a_cut_off_gzip_file_is_refused(tmp_path: Path) -> None:
     whole = gzip.compress("".join(f"q1 0 d{i} 1\n" for i in range(2000)).encode())
     path = tmp_path / "qrels.txt.gz"
-    for torn in (whole[: len(whole) // 2], whole[:200] + b"\xff" * 40 + whole[240:], b"not gzip at all"):
-        path.write_bytes(torn)
+    for truncated in (whole[: len(whole) // 2], whole[:200] + b"\xff" * 40 + whole[240:], b"not gzip at all"):
+        path.write_bytes(truncated)
         with pytest.raises(InputError, match="whole gzip"):
             read_qrels(path)
 

@@ -62,7 +62,7 @@ def test_gpus_are_asked_for_by_jobs_with_a_model() -> None:
 
 @pytest.mark.slow
 def test_spread_over_jobs_in_another_folder_the_bytes_are_the_same(tmp_path: Path, built: Project) -> None:
-    """Of the dense candidates nothing is reranked: each job that loads a model costs seconds."""
+    """Nothing of the dense candidates is reranked: each job that loads a model costs seconds."""
     configuration = dense_configuration()
     configuration["comparisons"]["dense"]["rerankers"] = ["first-stage"]
     alone = built.copied(tmp_path / "one")

@@ -122,7 +122,7 @@
     site.say(`Query ${query.id}`);
   };
 
-  // A link without an address is no link: that is how an end of the list is told.
+  // A link without an address is not a link: so the end of the list is shown.
   const step = (id, neighbour, beyond) => {
     const address = neighbour ? fragment(neighbour) : beyond;
     const link = document.getElementById(id);

@@ -1,1 +1,1 @@
-"""Reranker families behind one protocol, and the verb that runs them in resumable shards."""
+"""Reranker families behind one protocol, run in resumable shards."""

@@ -58,7 +58,7 @@ class Results:
     Raises
     ------
     InputError
-        From every method: when the file is missing or is not what its place promises.
+        From every method: when the file is missing or is not what its path promises.
     """
 
     def __init__(self, layout: Layout, configuration: Configuration, *, local_only: bool = False) -> None:
@@ -80,7 +80,7 @@ class Results:
         return found
 
     def published_run(self, name: str) -> Metrics:
-        """The effectiveness of a public run of the registry."""
+        """Return the effectiveness of a public run of the registry."""
         return self._record(self.layout.path(places.PUBLISHED_RUN, run=name), Metrics)
 
     def comparison(self, name: str) -> Comparison:
@@ -103,11 +103,11 @@ class Results:
         return self._record(self.layout.path(places.DATASET_MANIFEST, dataset=name), DatasetDescription)
 
     def shows_text(self, dataset: str) -> bool:
-        """Whether texts of the collection, and prompts made of them, may stand in what is written."""
+        """Return whether texts of the collection, and prompts made of them, may be shown."""
         return self.local_only or self.dataset(dataset).show_text
 
     def query_texts(self, dataset: str) -> dict[str, str]:
-        """Texts by query id, empty where the collection's texts may not be shown."""
+        """Return texts by query id, empty where the collection's texts may not be shown."""
         if not self.shows_text(dataset):
             return {}
         queries = self._once(self.layout.path(places.QUERIES, dataset=dataset), read_queries)
@@ -117,16 +117,16 @@ class Results:
         return self._once(self.layout.path(places.QRELS, dataset=dataset), read_qrels)
 
     def candidates(self, dataset: str, first_stage: str) -> dict[str, CandidateRow]:
-        """By query id, what the first stage retrieved."""
+        """Return what the first stage retrieved, by query id."""
         path = self.layout.path(places.CANDIDATES, dataset=dataset, first_stage=first_stage)
         return self._once(path, _read_candidate_rows)
 
     def rankings(self, run: RunKey) -> dict[str, list[str]]:
-        """By query id, document ids best first."""
+        """Return document ids, best first, by query id."""
         return self._once(self.path(places.RUN, run), _read_rankings)
 
     def excerpts(self, dataset: str) -> dict[str, Excerpt]:
-        """Titles and beginnings of every candidate by id, empty where the collection is closed."""
+        """Return titles and beginnings of every candidate by id, empty where the collection is closed."""
         if not self.shows_text(dataset):
             return {}
         stages = {stage for name, stage, _ in self.run_keys() if name == dataset}
@@ -136,14 +136,14 @@ class Results:
         return self._once(path, lambda corpus: _read_excerpts(corpus, wanted))
 
     def manifest(self, artefact: Path) -> Manifest:
-        """How ``artefact`` was made."""
+        """Return how ``artefact`` was made."""
         return self._record(manifest_path(artefact), Manifest)
 
     def path(self, pattern: str, run: RunKey) -> Path:
         return self.layout.run_path(pattern, run)
 
     def first_stage(self, dataset: str, first_stage: str) -> dict[str, float]:
-        """nDCG@10 by query of the candidates as the first stage ordered them."""
+        """Return nDCG@10 by query of the candidates as the first stage ordered them."""
         key = (dataset, first_stage)
         if key not in self._first_stages:
             scores = {
@@ -169,12 +169,12 @@ class Results:
         return list(found)
 
     def datasets(self) -> list[str]:
-        """Data sets that a run is on, in the configuration's order: a grid may name more than ran."""
+        """Return the data sets that a run is on, in the configuration's order; it may name more."""
         used = {dataset for dataset, _, _ in self.run_keys()}
         return [name for name in self.configuration.datasets if name in used]
 
     def timed_keys(self) -> list[RunKey]:
-        """Every run that the configuration times."""
+        """Return every run that the configuration times."""
         entries = self.configuration.latency.values()
         return [(entry.dataset, entry.first_stage, r) for entry in entries for r in entry.rerankers]
 
@@ -189,7 +189,7 @@ class Results:
 
 
 def open_results(folder: Path) -> Results:
-    """The results below ``folder``, by the configuration that the workflow stored there.
+    """Open the results below ``folder``, by the configuration that the workflow stored there.
 
     Raises
     ------

@@ -18,7 +18,7 @@ _DIRECTIONS = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, -1), (0, 1), (0, 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """``text`` to stand near the data point (``x``, ``y``)."""
+    """``text`` to be put near the data point (``x``, ``y``)."""
 
     text: str
     x: float
@@ -59,7 +59,7 @@ def place_labels(axes: Axes, labels: Sequence[Label], obstacles: Sequence[Bbox])
 
 
 def _box(centre: Sequence[float], size: Bbox, direction: tuple[int, int], distance: float) -> Bbox:
-    """The text's box when it stands ``distance`` display units away in ``direction``."""
+    """Return the text's box ``distance`` display units away in ``direction``."""
     horizontal, vertical = direction
     left = centre[0] + horizontal * distance + (-size.width, -size.width / 2, 0.0)[horizontal + 1]
     low = centre[1] + vertical * distance + (-size.height, -size.height / 2, 0.0)[vertical + 1]

@@ -119,7 +119,7 @@ def _measures(metrics: Metrics) -> Table:
 def _effort(results: Results, key: RunKey) -> Table:
     """Return calls, tokens and truncated documents of a run, in total and per query."""
     statistics = list(results.statistics(key).values())
-    totals = {name.replace("_", " "): sum(trace[name] for trace in statistics) for name in _EFFORT}
+    totals = {name.replace("_", " "): sum(stats[name] for stats in statistics) for name in _EFFORT}
     rows = [(name, total, total / max(1, len(statistics))) for name, total in totals.items()]
     columns = ("effort", ("total", "count"), ("per query", "number"))
     return Table.of("effort", "What ranking took", columns, rows)
@@ -151,13 +151,13 @@ def queries_table(results: Results, key: RunKey) -> Table:
     return Table.of("queries", "Query by query", columns, rows, notes)
 
 
-def remark(metrics: Metrics, trace: Mapping[str, Any], query: str) -> str:
+def remark(metrics: Metrics, stats: Mapping[str, Any], query: str) -> str:
     """Return what happened to a query that a reader of its scores should know; empty where nothing did."""
-    truncated = trace.get("truncated_documents", 0)
+    truncated = stats.get("truncated_documents", 0)
     remarks = {
         "missing from the run, counts as 0": query in metrics.queries.unanswered,
         "failed, kept first-stage order": query in metrics.failed,
-        "output repaired": any(trace.get("repairs", {}).values()),
+        "output repaired": any(stats.get("repairs", {}).values()),
         f"{truncated} documents truncated": truncated,
     }
     return "; ".join(text for text, holds in remarks.items() if holds)
@@ -212,7 +212,7 @@ def query_record(results: Results, key: RunKey, query: str) -> dict[str, Any]:
     and prompt are None where the collection is closed.
     """
     dataset, first_stage, _ = key
-    metrics, trace = results.metrics(key), results.statistics(key).get(query, {})
+    metrics, stats = results.metrics(key), results.statistics(key).get(query, {})
     row = results.candidates(dataset, first_stage).get(query)
     documents = row.document_ids if row else []
     positions = {document: position for position, document in enumerate(documents)}
@@ -225,14 +225,14 @@ def query_record(results: Results, key: RunKey, query: str) -> dict[str, Any]:
         "measures": {name: _percent(values[query]) for name, values in metrics.per_query.items()},
         "documents": documents,
         "first_scores": row.scores if row else [],
-        "model_scores": trace.get("scores"),
+        "model_scores": stats.get("scores"),
         "grades": [grades.get(document) for document in documents],
         "missed": sum(grade > 0 and document not in positions for document, grade in grades.items()),
         "order": [positions[d] for d in results.rankings(key).get(query, []) if d in positions],
-        "prompt": trace.get("prompt") if results.shows_text(dataset) else None,
-        "effort": {name.replace("_", " "): trace[name] for name in _EFFORT if name in trace},
-        "repairs": {kind: count for kind, count in trace.get("repairs", {}).items() if count},
-        "remark": remark(metrics, trace, query),
+        "prompt": stats.get("prompt") if results.shows_text(dataset) else None,
+        "effort": {name.replace("_", " "): stats[name] for name in _EFFORT if name in stats},
+        "repairs": {kind: count for kind, count in stats.get("repairs", {}).items() if count},
+        "remark": remark(metrics, stats, query),
     }
 
 

@@ -1,6 +1,6 @@
 // Sortable tables and copyable commands; without this script the tables read the same.
 // A link may ask for an order: #sort=<table>:<column from 0>:asc|desc
-// What other scripts share stands in `site`.
+// `site` holds what other scripts share.
 const site = {};
 (() => {
   "use strict";

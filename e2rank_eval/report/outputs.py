@@ -78,8 +78,8 @@ class Outputs(Registry[Output[T]]):
             own = {pattern.format(entry): entry for entry, one in entries if among(one)}
             if section in ("tables", "figures"):
                 return own
-            declared = configuration.figures.items()
-            return own | {n: str(getattr(one, "of", "")) for n, one in declared if _is_of(one, name)}
+            named = configuration.figures.items()
+            return own | {n: str(one.of) for n, one in named if one.figure == name}
 
         def decorate(build: Callable[[Results, str], T]) -> Callable[[Results, str], T]:
             documented = inspect.getdoc(getattr(build, "func", build)) or ""
@@ -119,10 +119,6 @@ class Outputs(Registry[Output[T]]):
             raise InputError(f"no {self.kind} named {identifier!r}", hint=f"known: {', '.join(known)}")
         shown = known[identifier]
         return replace(shown.kind.build(results, shown.entry), id=identifier)
-
-
-def _is_of(artefact: Any, kind: str) -> bool:
-    return getattr(artefact, "figure", None) == kind
 
 
 def run_files(

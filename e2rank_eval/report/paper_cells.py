@@ -37,7 +37,7 @@ class JudgedCell:
 
     @property
     def inside(self) -> bool | None:
-        """Whether our 95 % interval holds the published value; None without one of the two."""
+        """Return whether our 95 % interval holds the published value; None without one of the two."""
         if self.ours is None or self.ours.interval is None or self.published is None:
             return None
         low, high = self.ours.interval

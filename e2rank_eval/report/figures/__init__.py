@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import Configuration, PaperFigure
+from e2rank_eval.config import Configuration
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.drawing import Drawing, forms, style
 from e2rank_eval.report.outputs import Outputs
@@ -22,11 +22,6 @@ FIGURES: Outputs[Drawing] = Outputs("figure", "e2rank_eval.report.figures")
 def of_kind(kind: str) -> Callable[[Any], bool]:
     """Return whether an entry of the section ``figures`` declares a figure of that kind."""
     return lambda entry: getattr(entry, "figure", None) == kind
-
-
-def declared_figure(configuration: Configuration, name: str) -> PaperFigure:
-    """Return the settings of a figure that the configuration declares."""
-    return configuration.figures[name]
 
 
 def build_figure(results: Results, identifier: str) -> Drawing:

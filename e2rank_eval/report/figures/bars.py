@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from e2rank_eval.report.drawing import GAIN, MUTED, Drawing, new_figure, panel_title
-from e2rank_eval.report.figures import FIGURES, declared_figure, of_kind
+from e2rank_eval.report.figures import FIGURES, of_kind
 from e2rank_eval.report.names import HEADLINE
 from e2rank_eval.report.tables.paper import result_files
 
@@ -20,7 +20,7 @@ def draw_bars(results: Results, name: str) -> Drawing:
     from e2rank_eval.paper.grid import grid
     from e2rank_eval.report.paper_cells import judged_cells
 
-    one = declared_figure(results.configuration, name)
+    one = results.configuration.figures[name]
     table = grid(results.configuration, str(one.of))
     only = replace(table, cells=tuple(cell for cell in table.cells if cell.column == one.column))
     cells = [cell for cell in judged_cells(results, only) if cell.grid.system in table.settings.systems]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from e2rank_eval.config import Configuration, PaperFigure
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import MARKERS, MUTED, PALETTE, Drawing, new_figure, panel_title
-from e2rank_eval.report.figures import FIGURES, declared_figure, of_kind
+from e2rank_eval.report.figures import FIGURES, of_kind
 from e2rank_eval.report.names import HEADLINE, full_name, label
 from e2rank_eval.report.outputs import RunKey, first_stage_files, run_files
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings
@@ -160,7 +160,7 @@ def prompt_size(configuration: Configuration, figure: PaperFigure) -> int:
 
 
 def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
-    one = declared_figure(configuration, name)
+    one = configuration.figures[name]
     yield from first_stage_files(one.datasets, str(one.first_stage))
     for pattern in (places.RUN, places.METRICS):
         yield from run_files(pattern, one.datasets, str(one.first_stage), one.systems)
@@ -168,7 +168,7 @@ def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
 
 def draw_gains(results: Results, name: str, split: Callable[..., Groups], remark: str) -> Drawing:
     """Mean change of nDCG@10 × 100 with its 95 % interval. An analysis beyond the paper."""
-    one = declared_figure(results.configuration, name)
+    one = results.configuration.figures[name]
     size = prompt_size(results.configuration, one)
     found = list(_gains(results, one, split, size))
     groups = list(dict.fromkeys(gain.group for gain in found))

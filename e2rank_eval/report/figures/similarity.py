@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import Drawing, new_figure, panel_title
-from e2rank_eval.report.figures import FIGURES, declared_figure, of_kind
+from e2rank_eval.report.figures import FIGURES, of_kind
 from e2rank_eval.report.names import full_name
 from e2rank_eval.report.outputs import RunKey, run_files
 from e2rank_eval.store import layout as places
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
-    one = declared_figure(configuration, name)
+    one = configuration.figures[name]
     yield from run_files(places.STATISTICS, one.datasets, str(one.first_stage), one.rerankers)
 
 
@@ -33,7 +33,7 @@ def draw_similarity(results: Results, name: str) -> Drawing:
     """
     from matplotlib.ticker import MaxNLocator
 
-    one = declared_figure(results.configuration, name)
+    one = results.configuration.figures[name]
     figure = new_figure(max(5.0, 3.6 * len(one.datasets)), 3.6, one.title)
     grid = figure.subplots(1, len(one.datasets), squeeze=False)
     rows: list[tuple[str | float | int, ...]] = []

@@ -5,9 +5,10 @@ The stand-ins answer from a small transformers checkpoint, so vectors, texts and
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,22 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 from e2rank_eval.errors import UnavailableError
 from e2rank_eval.models.encoders.backbone import TokenSequence
 from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
-from e2rank_eval.models.engines.vllm import POOLING, VllmBackbone, VllmModel, engine_arguments
-from e2rank_eval.models.language_models import Identity
+from e2rank_eval.models.engines.vllm import POOLING, VllmBackbone, VllmModel, load_engine
 from e2rank_eval.models.loading import load_encoder, load_language_model
+from e2rank_eval.models.registry import ModelEntry
 
 CHATS = [[{"role": "user", "content": text}] for text in ("Beijing", "gravity is a force", "say yes or no")]
 
 
-class StandIn:
+class Engine:
     """``vllm.LLM`` as the adapters use it; keeps what it was asked."""
+
+    arguments: dict[str, Any]
+
+    def load(self, folder: Path, entry: ModelEntry, **arguments: Any) -> tuple[Any, Any, str]:
+        self.arguments = arguments
+        names = ("PoolingParams", "SamplingParams")
+        return SimpleNamespace(**dict.fromkeys(names, SimpleNamespace)), self, "vllm 0"
 
     def __init__(self, folder: Path) -> None:
         self.body = AutoModel.from_pretrained(folder).eval()
@@ -72,32 +80,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def model(folder: Path) -> tuple[VllmModel, StandIn]:
-    engine = StandIn(folder)
-    adapter = VllmModel(
-        engine, lambda **given: SimpleNamespace(**given), AutoTokenizer.from_pretrained(folder),
-        Identity(name="tiny", fingerprint="f", window=4096, document_tokens=64),
-    )  # fmt: skip
-    return adapter, engine
+def engine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    engine = Engine(folder)
+    monkeypatch.setattr("e2rank_eval.models.engines.vllm.load_engine", engine.load)
+    return engine
 
 
-def test_vectors_are_the_last_tokens_states_at_unit_length(folder: Path) -> None:
+def test_vectors_are_the_last_tokens_states_at_unit_length(engine: Engine, folder: Path) -> None:
     rows: list[Sequence[int]] = [[5, 6, 7], [9], [11, 12, 13, 14]]
     sequences = [TokenSequence(tuple(row), len(row) - 1, len(row)) for row in rows]
-    engine, parameters = StandIn(folder), object()
-    backbone = VllmBackbone(engine, parameters, None, window=512, dimension=48, dtype="float32")
+    asked_for = entry(engine="vllm", end_of_text="<|endoftext|>")
+    backbone = VllmBackbone(folder, asked_for)
     found = backbone.vectors(sequences, stable=True)
-    plain = TransformersBackbone(folder, window=512, dtype="float32", causal=True)
+    plain = TransformersBackbone(folder, asked_for)
     np.testing.assert_allclose(found, plain.vectors(sequences, stable=False), atol=1e-6)
-    assert engine.asked == [([{"prompt_token_ids": list(row)} for row in rows], parameters)]
+    ((prompts, parameters),) = engine.asked
+    assert prompts == [{"prompt_token_ids": list(row)} for row in rows]
+    assert parameters.use_activation is False
+    assert engine.arguments["runner"] == "pooling"
     assert backbone.vectors([], stable=False).shape == (0, 48)
     assert POOLING == {"pooling_type": "LAST"}
 
 
-def test_texts_logits_and_likelihoods_equal_those_of_transformers(
-    model: tuple[VllmModel, StandIn], folder: Path
-) -> None:
-    adapter, engine = model
+def test_texts_logits_and_likelihoods_equal_those_of_transformers(engine: Engine, folder: Path) -> None:
+    adapter = VllmModel(folder, entry(), {})
     plain = load_language_model(folder, entry(), file_hashes={})
     assert adapter.generate(CHATS, max_new_tokens=8) == plain.generate(CHATS, max_new_tokens=8)
     choices = ("yes", "no")
@@ -113,10 +119,8 @@ def test_texts_logits_and_likelihoods_equal_those_of_transformers(
     assert (parameters[1].logprobs, parameters[2].prompt_logprobs) == (-1, -1)
 
 
-def test_prompts_go_as_the_token_ids_of_the_chat_template(
-    model: tuple[VllmModel, StandIn], folder: Path
-) -> None:
-    adapter, engine = model
+def test_prompts_go_as_the_token_ids_of_the_chat_template(engine: Engine, folder: Path) -> None:
+    adapter = VllmModel(folder, entry(), {})
     adapter.generate(CHATS[:1], max_new_tokens=1)
     ((prompts, _),) = engine.asked
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -125,10 +129,18 @@ def test_prompts_go_as_the_token_ids_of_the_chat_template(
     )
 
 
-def test_an_engine_runs_no_code_of_the_checkpoint_and_remembers_no_prefix() -> None:
-    given = engine_arguments(Path("m"), window=512, dtype="bfloat16", runner="pooling")
+def test_an_engine_runs_no_code_of_the_checkpoint_and_keeps_no_prefix(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module: Any = ModuleType("vllm")
+    module.LLM = dict
+    monkeypatch.setitem(sys.modules, "vllm", module)
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "1")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    _, given, version = load_engine(Path("m"), entry(window=512, dtype="bfloat16"), runner="generate")
     assert given["trust_remote_code"] is given["enable_prefix_caching"] is False
-    assert (given["max_model_len"], given["load_format"], given["runner"]) == (512, "safetensors", "pooling")
+    assert (given["max_model_len"], given["load_format"], given["dtype"]) == (512, "safetensors", "bfloat16")
+    assert version == "vllm 1"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.registry import ModelEntry
@@ -18,6 +19,8 @@ from e2rank_eval.store.files import sha256_json
 
 Message = Mapping[str, str]
 """One chat message: ``{"role": "system" | "user" | "assistant", "content": text}``."""
+
+Chat = Sequence[Message]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Likelihood:
     tokens: int
 
 
-class LanguageModel(Protocol):
+class LanguageModel(ABC):
     """A chat model on any engine.
 
     ``window`` is the number of tokens that prompt and output may take together; documents are cut to
@@ -59,85 +62,69 @@ class LanguageModel(Protocol):
     window: int
     document_tokens: int
 
+    @abstractmethod
     def generate(
-        self, chats: Sequence[Sequence[Message]], *, max_new_tokens: int, min_new_tokens: int = 0
+        self, chats: Sequence[Chat], *, max_new_tokens: int, min_new_tokens: int = 0
     ) -> list[Generation]:
         """Continue each chat greedily (no sampling), thinking disabled where the template knows it.
 
         ``min_new_tokens`` keeps the model from ending earlier, for measurements of equal length.
+        ``output_tokens`` includes the token that ends an answer.
 
         Raises
         ------
         InputError
             When a prompt and ``max_new_tokens`` exceed the window.
         """
-        ...
 
-    def next_token(self, chats: Sequence[Sequence[Message]], choices: Sequence[str]) -> NextToken:
+    @abstractmethod
+    def next_token(self, chats: Sequence[Chat], choices: Sequence[str]) -> NextToken:
         """Return logits of the first token of each choice as the next token after each chat.
+
+        Logits may be off by a constant of each prompt, as log-probabilities are.
 
         Raises
         ------
         InputError
-            When two choices begin with the same token.
+            When two choices begin with the same token, one has none, or a prompt exceeds the window.
         """
-        ...
 
-    def likelihood(
-        self, chats: Sequence[Sequence[Message]], continuations: Sequence[str]
-    ) -> list[Likelihood]:
+    def likelihood(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[Likelihood]:  # noqa: ARG002
         """Return how likely each continuation is as the answer to its chat.
 
         Raises
         ------
         InputError
-            When a continuation has no token, or the engine cannot tell.
+            When a continuation has no token, or the engine gives no probabilities of a text that the
+            model did not generate.
         """
-        ...
+        raise InputError(
+            f"the engine of {self.name!r} cannot tell how likely a given text is",
+            hint="set engine: transformers, or name another prompt than query-likelihood",
+        )
 
-    def count_tokens(self, text: str) -> int: ...
+    @abstractmethod
+    def count_tokens(self, text: str) -> int:
+        """Return the number of tokens of ``text``."""
 
-    def count_prompt_tokens(self, chat: Sequence[Message]) -> int:
-        """Count the tokens of the whole prompt: template, contents and generation prompt."""
-        ...
+    @abstractmethod
+    def count_prompt_tokens(self, chat: Chat) -> int:
+        """Return the tokens of the whole prompt: template, contents and generation prompt."""
 
+    @abstractmethod
     def truncate(self, text: str, tokens: int) -> str:
         """Return the longest prefix of ``text`` of at most ``tokens`` tokens."""
-        ...
 
-    def synchronise(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What a loaded model is, for :class:`LocalModel`."""
-
-    name: str
-    fingerprint: str
-    window: int
-    document_tokens: int
-
-    @classmethod
-    def of(
-        cls,
-        folder: Path,
-        entry: ModelEntry,
-        file_hashes: Mapping[str, str],
-        *,
-        engine: str,
-        window: int,
-        dtype: str,
-    ) -> Identity:
-        """Identify the model of ``entry`` in ``folder`` by what decides its outputs."""
-        deciding = {"engine": engine, "window": window, "dtype": dtype, "files": dict(file_hashes)}
-        return cls(folder.name, sha256_json(deciding), window, entry.document_tokens)
+    def synchronise(self) -> None:  # noqa: B027 - most engines have nothing to wait for
+        """Wait for the device."""
 
 
-class LocalModel:
-    """The part of :class:`LanguageModel` that needs no engine.
+class LocalModel(LanguageModel):
+    """A model that an engine runs here.
 
-    Prompts are made into token ids here, by the model's Hugging Face tokenizer and chat template, so
-    that every engine reads the very same tokens.
+    Prompts are made into token ids by the model's Hugging Face tokenizer and chat template, so that every
+    engine reads the very same tokens. ``name`` is that of its folder; ``file_hashes`` (file name ->
+    SHA-256) go into the fingerprint, with whatever else decides an output.
 
     Raises
     ------
@@ -145,26 +132,54 @@ class LocalModel:
         When the tokenizer has no chat template.
     """
 
-    def __init__(self, tokenizer: Any, identity: Identity) -> None:
-        self.name = identity.name
-        self.fingerprint = identity.fingerprint
-        self.window = identity.window
-        self.document_tokens = identity.document_tokens
-        self._tokens = ChatTokenizer(tokenizer, name=identity.name)
+    def __init__(
+        self,
+        tokenizer: Any,
+        folder: Path,
+        entry: ModelEntry,
+        file_hashes: Mapping[str, str],
+        *,
+        engine: str,
+        window: int,
+        dtype: str,
+    ) -> None:
+        self.name = folder.name
+        self.window = window
+        self.document_tokens = entry.document_tokens
+        self.fingerprint = sha256_json(
+            {"engine": engine, "window": window, "dtype": dtype, "files": dict(file_hashes)}
+        )
+        self._tokens = ChatTokenizer(tokenizer, name=self.name)
+
+    @abstractmethod
+    def _generate(self, prompts: Sequence[list[int]], most: int, least: int) -> list[Generation]:
+        """Continue each prompt greedily by ``least`` to ``most`` tokens."""
+
+    @abstractmethod
+    def _logits(self, prompts: Sequence[list[int]], columns: Sequence[int]) -> ArrayLike:
+        """Return logits [n prompts, n columns] of these tokens as the next one after each prompt."""
+
+    def generate(
+        self, chats: Sequence[Chat], *, max_new_tokens: int, min_new_tokens: int = 0
+    ) -> list[Generation]:
+        return self._generate(self._prompts(chats, max_new_tokens), max_new_tokens, min_new_tokens)
+
+    def next_token(self, chats: Sequence[Chat], choices: Sequence[str]) -> NextToken:
+        columns = self._first_tokens(choices)
+        prompts = self._prompts(chats, 1)
+        logits = np.asarray(self._logits(prompts, columns), dtype=np.float32).reshape(-1, len(columns))
+        return NextToken(logits, tuple(len(prompt) for prompt in prompts))
 
     def count_tokens(self, text: str) -> int:
         return len(self._tokens.ids(text))
 
-    def count_prompt_tokens(self, chat: Sequence[Message]) -> int:
+    def count_prompt_tokens(self, chat: Chat) -> int:
         return len(self._tokens.chat_ids(chat))
 
     def truncate(self, text: str, tokens: int) -> str:
         return self._tokens.truncate(text, tokens)
 
-    def synchronise(self) -> None:
-        """Do nothing, unless an engine overrides it: every call waits for its answers."""
-
-    def _prompts(self, chats: Sequence[Sequence[Message]], *, reserve: int) -> list[list[int]]:
+    def _prompts(self, chats: Sequence[Chat], reserve: int) -> list[list[int]]:
         """Return each chat's token ids; raises InputError where one and ``reserve`` exceed the window."""
         prompts = [self._tokens.chat_ids(chat) for chat in chats]
         longest = max((len(prompt) for prompt in prompts), default=0)
@@ -176,20 +191,23 @@ class LocalModel:
             )
         return prompts
 
-    def _answers(self, continuations: Sequence[str]) -> list[list[int]]:
-        """Return each continuation's token ids; raises InputError where one has none."""
+    def _answered(
+        self, chats: Sequence[Chat], continuations: Sequence[str]
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """Return each continuation's token ids, and those of its chat with it."""
         answers = [self._tokens.ids(text) for text in continuations]
         if not all(answers):
             raise InputError("a text without any token has no likelihood", hint="remove it")
-        return answers
+        prompts = self._prompts(chats, max((len(answer) for answer in answers), default=0))
+        return answers, [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
 
     def _first_tokens(self, choices: Sequence[str]) -> list[int]:
         """Return the first token of each choice; raises InputError where one has none, or two share it."""
-        ids = [self._tokens.ids(choice) for choice in choices]
-        empty = next((choice for choice, tokens in zip(choices, ids, strict=True) if not tokens), None)
+        ids = {choice: self._tokens.ids(choice) for choice in choices}
+        empty = next((choice for choice in choices if not ids[choice]), None)
         if empty is not None:
             raise InputError(f"choice {empty!r} has no token", hint="name a word")
-        first = [tokens[0] for tokens in ids]
+        first = [ids[choice][0] for choice in choices]
         if len(set(first)) < len(first):
             raise InputError(
                 f"two of the choices {list(choices)} begin with the same token of {self.name!r}, "
@@ -224,11 +242,16 @@ class ChatTokenizer:
         return set() if self._tokenizer.eos_token_id is None else {int(self._tokenizer.eos_token_id)}
 
     @property
+    def size(self) -> int:
+        """The number of tokens that there are."""
+        return len(self._tokenizer)
+
+    @property
     def pad_id(self) -> int:
         """A token to fill rows with; always masked, so any will do where the tokenizer names none."""
         return int(self._tokenizer.pad_token_id or 0)
 
-    def chat_ids(self, chat: Sequence[Message]) -> list[int]:
+    def chat_ids(self, chat: Chat) -> list[int]:
         """Return the whole prompt: template, generation prompt, thinking disabled where there is any."""
         messages = [{**message, "content": self._as_text(message["content"])} for message in chat]
         prompt = self._tokenizer.apply_chat_template(

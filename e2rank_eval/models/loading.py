@@ -41,18 +41,9 @@ def load_encoder(
     UnavailableError
         When its engine is not installed, or there is no GPU for it.
     """
-    origin: dict[str, object] = {"files": dict(file_hashes)}
     if entry.kind == "decoder":
-        return DecoderEncoder(
-            BACKBONES[entry.engine](loadable_folder(folder, entry.format), entry),
-            name=entry.title,
-            document_tokens=document_tokens or entry.document_tokens,
-            query_tokens=entry.query_tokens,
-            end_of_text=entry.end_of_text,
-            instruction=entry.query_instruction,
-            prompt=prompt,
-            origin=origin,
-        )
+        backbone = BACKBONES[entry.engine](loadable_folder(folder, entry.format), entry)
+        return DecoderEncoder(backbone, entry, file_hashes, prompt=prompt, document_tokens=document_tokens)
     if entry.kind != "encoder":
         raise InputError(
             f"{entry.title} is a {entry.kind}, not an encoder", hint="name an encoder or a decoder"
@@ -63,16 +54,8 @@ def load_encoder(
             hint="remove prompt",
         )
     pooling = read_pooling(folder)
-    longest = pooling.longest or entry.window
-    return BidirectionalEncoder(
-        BACKBONES[entry.engine](loadable_folder(pooling.transformer, entry.format), entry),
-        pooling,
-        name=entry.title,
-        document_tokens=document_tokens or min(entry.document_tokens, longest),
-        query_tokens=min(entry.query_tokens, longest),
-        instruction=entry.query_instruction,
-        origin=origin,
-    )
+    backbone = BACKBONES[entry.engine](loadable_folder(pooling.transformer, entry.format), entry)
+    return BidirectionalEncoder(backbone, entry, pooling, file_hashes, document_tokens=document_tokens)
 
 
 def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping[str, str]) -> LanguageModel:

@@ -24,7 +24,8 @@ class Prices(Strict):
     currency: str = Field(min_length=1, description="as in USD")
 
     def of(self, prompt_tokens: float, output_tokens: float) -> float:
-        """
+        """Return the price of so many tokens.
+
         >>> Prices(input=2.0, output=8.0, currency="USD").of(1_000_000, 500_000)
         6.0
         """
@@ -39,9 +40,9 @@ class Server(Strict):
     )
     model: str = Field(min_length=1, description="its name there")
     key_variable: str | None = Field(None, description="environment variable with the key; null: no key")
-    concurrency: int = Field(4, ge=1, le=256, description="requests under way at once")
+    concurrency: int = Field(4, ge=1, le=256, description="concurrent requests")
     timeout: float = Field(300.0, gt=0, description="seconds that one attempt may take")
-    attempts: int = Field(6, ge=1, le=20, description="how often a request is tried where failure may pass")
+    attempts: int = Field(6, ge=1, le=20, description="how often a request is tried that may pass later")
     bytes_per_token: float = Field(
         3.0, gt=0, description="to estimate lengths before they are sent; UTF-8 bytes"
     )
@@ -62,9 +63,10 @@ class ModelEntry(Strict):
         "sparse-encoder: weights of a vocabulary from a masked language model's head"
     )
     format: Literal["sentence-transformers", "transformers", "gguf", "openai-http"]
-    engine: Literal["transformers", "vllm", "llama.cpp"] = Field(
+    engine: str = Field(
         "transformers",
-        description="what runs it; vllm: a decoder on a GPU, text and vectors; llama.cpp: text, from GGUF",
+        description="what runs it, as a module of e2rank_eval.models.engines registers it; vllm: a decoder on "
+        "a GPU, text and vectors; llama.cpp: text, from GGUF",
     )
     parameters: str
     licence: str

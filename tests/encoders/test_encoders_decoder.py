@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from transformers import AutoModel, AutoTokenizer
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder
+from e2rank_eval.models.engines import BACKBONES
+from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
 from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.records import ListwiseInput
 
@@ -166,6 +169,24 @@ def test_missing_weights_are_refused_rather_than_drawn_at_random(tmp_path: Path)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match="would be random"):
         load_encoder(folder, decoder_entry(), file_hashes=HASHES)
+
+
+def test_an_engine_is_one_module_that_registers_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Shouting(TransformersBackbone):
+        version = "shouting 1"
+
+        def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+            return super().token_ids([text.upper() for text in texts])
+
+    assert {"transformers", "vllm"} <= set(BACKBONES)
+    monkeypatch.setitem(BACKBONES._things, "shouting", Shouting)
+    loud = load_encoder(folder, decoder_entry(engine="shouting"), file_hashes=HASHES)
+    plain = load_encoder(folder, decoder_entry(), file_hashes=HASHES)
+    found, expected = loud.encode(["wing"], "document"), plain.encode(["WING"], "document")
+    np.testing.assert_array_equal(found.vectors, expected.vectors)
+    assert loud.document_fingerprint != plain.document_fingerprint
+    with pytest.raises(InputError, match="unknown engine for vectors 'llama"):
+        load_encoder(folder, decoder_entry().model_copy(update={"engine": "llama.cpp"}), file_hashes=HASHES)
 
 
 def test_fingerprints_change_with_what_decides_a_vector(folder: Path) -> None:

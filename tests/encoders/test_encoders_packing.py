@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_checkpoints import write_bert, write_decoder
+from small_checkpoints import decoder_entry, encoder_entry, write_bert, write_decoder
 from transformers import AutoConfig, AutoModel, Qwen3Model, RobertaConfig, RobertaModel
 
 from e2rank_eval.errors import InputError
@@ -43,8 +43,8 @@ def alone(folder: Path, given: list[TokenSequence]) -> np.ndarray:
     return torch.nn.functional.normalize(torch.stack(means)).numpy()
 
 
-def states_of(folder: Path, *, causal: bool) -> TransformersBackbone:
-    return TransformersBackbone(folder, window=128, dtype="auto", causal=causal)
+def backbone_of(folder: Path, *, causal: bool) -> TransformersBackbone:
+    return TransformersBackbone(folder, (decoder_entry if causal else encoder_entry)(window=128))
 
 
 @pytest.mark.parametrize("architecture", ["bert", "llama", "qwen3"])
@@ -54,15 +54,15 @@ def test_packed_vectors_are_those_of_each_sequence_alone(
 ) -> None:
     causal = architecture != "bert"
     folder = write_decoder(tmp_path, architecture) if causal else write_bert(tmp_path, {})
-    states = states_of(folder, causal=causal)
-    assert can_pack(states.model)
+    backbone = backbone_of(folder, causal=causal)
+    assert can_pack(backbone.model)
     given = sequences()
-    found = states.vectors(given, stable=stable)
+    found = backbone.vectors(given, stable=stable)
     np.testing.assert_allclose(found, alone(folder, given), atol=2e-6)
     # Between two calls the model is as it was, for training and for whoever else runs it padded.
     (batch,) = plan_batches([90, 90], window=128)
     with torch.inference_mode():
-        padded = torch.nn.functional.normalize(states.means(batch, given[5:7])).numpy()
+        padded = torch.nn.functional.normalize(backbone.means(batch, given[5:7])).numpy()
     np.testing.assert_allclose(found[5:7], padded, atol=2e-6)
 
 
@@ -76,10 +76,10 @@ def test_an_architecture_of_other_positions_is_padded(tmp_path: Path) -> None:
         pad_token_id=0, max_position_embeddings=160, **{name: shape[name] for name in names}
     )
     RobertaModel(config).save_pretrained(folder)
-    states = states_of(folder, causal=False)
-    assert not can_pack(states.model)
+    backbone = backbone_of(folder, causal=False)
+    assert not can_pack(backbone.model)
     np.testing.assert_allclose(
-        states.vectors(sequences(), stable=True), alone(folder, sequences()), atol=2e-6
+        backbone.vectors(sequences(), stable=True), alone(folder, sequences()), atol=2e-6
     )
 
 
@@ -89,10 +89,10 @@ def test_attention_within_a_sliding_window_is_padded(tmp_path: Path) -> None:
     config.update({"use_sliding_window": True, "sliding_window": 8, "layer_types": ["sliding_attention"] * 2})
     torch.manual_seed(8)
     Qwen3Model(config).save_pretrained(folder)
-    states = states_of(folder, causal=True)
-    assert not can_pack(states.model)
+    backbone = backbone_of(folder, causal=True)
+    assert not can_pack(backbone.model)
     np.testing.assert_allclose(
-        states.vectors(sequences(), stable=True), alone(folder, sequences()), atol=2e-6
+        backbone.vectors(sequences(), stable=True), alone(folder, sequences()), atol=2e-6
     )
 
 
@@ -112,25 +112,25 @@ def test_what_depends_on_other_sequences_or_on_a_mask_is_padded(
     folder = write_bert(tmp_path, {}) if family == "bert" else write_decoder(tmp_path, family)
     file = folder / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | wish))
-    states = states_of(folder, causal=False)
-    assert not can_pack(states.model)
+    backbone = backbone_of(folder, causal=False)
+    assert not can_pack(backbone.model)
     if family != "bert":  # alone, chunks of 8 need a length of their own
-        found = states.vectors(sequences(), stable=True)
+        found = backbone.vectors(sequences(), stable=True)
         np.testing.assert_allclose(found, alone(folder, sequences()), atol=2e-6)
 
 
 def test_threads_take_turns_and_leave_the_attention_as_it_was(tmp_path: Path) -> None:
-    states = states_of(write_decoder(tmp_path, "qwen3"), causal=True)
-    expected = states.vectors(sequences(), stable=True)
-    before = states.model.config._attn_implementation
+    backbone = backbone_of(write_decoder(tmp_path, "qwen3"), causal=True)
+    expected = backbone.vectors(sequences(), stable=True)
+    before = backbone.model.config._attn_implementation
     with ThreadPoolExecutor(3) as pool:
-        turns = [pool.submit(states.vectors, sequences(), stable=True) for _ in range(12)]
+        turns = [pool.submit(backbone.vectors, sequences(), stable=True) for _ in range(12)]
         for turn in turns:
             np.testing.assert_array_equal(turn.result(), expected)
-    assert states.model.config._attn_implementation == before
+    assert backbone.model.config._attn_implementation == before
 
 
 def test_a_sequence_without_a_token_is_named(tmp_path: Path) -> None:
-    states = states_of(write_bert(tmp_path, {}), causal=False)
+    backbone = backbone_of(write_bert(tmp_path, {}), causal=False)
     with pytest.raises(InputError, match="text 2 of 2 has no token"):
-        states.vectors([TokenSequence((5, 6), 0, 2), TokenSequence((), 0, 0)], stable=False)
+        backbone.vectors([TokenSequence((5, 6), 0, 2), TokenSequence((), 0, 0)], stable=False)

@@ -28,7 +28,7 @@ CHATS = [chat("The capital of China " * (i % 5 + 1) + "is Beijing" * (i % 3)) fo
 def load(folder: Path, *, budget: int = 8192, **changes: Any) -> TransformersModel:
     model = load_language_model(folder, entry(**changes), file_hashes={"model.safetensors": "0"})
     assert isinstance(model, TransformersModel)
-    model._token_budget = budget
+    model.token_budget = budget
     return model
 
 

@@ -80,6 +80,6 @@ def test_pointwise_prompt() -> None:
     )
 
 
-@pytest.mark.parametrize("family", ["e2rank", "query", "rankgpt", "pointwise"])
+@pytest.mark.parametrize("family", ["rankgpt", "pointwise"])
 def test_every_wording_names_its_source(family: str) -> None:
     assert all(template.source for template in templates(family).values())

@@ -11,6 +11,7 @@ import numpy as np
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoded, Kind, Vectors
+from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.models.timing import TOKENISATION, part
 from e2rank_eval.records import ListwiseInput
 from e2rank_eval.store.files import sha256_json
@@ -84,8 +85,8 @@ class BackboneEncoder(ABC):
     def __init__(
         self,
         backbone: Backbone,
+        entry: ModelEntry,
         *,
-        name: str,
         before: Sequence[int],
         after: Sequence[int],
         document_tokens: int,
@@ -93,7 +94,7 @@ class BackboneEncoder(ABC):
         documents: Mapping[str, object],
         queries: Mapping[str, object],
     ) -> None:
-        self.name = name
+        self.name = entry.title
         self.dimension = backbone.dimension
         self.backbone = backbone
         self._before, self._after = list(before), list(after)
@@ -101,7 +102,7 @@ class BackboneEncoder(ABC):
         for what, limit in (("document_tokens", document_tokens), ("query_tokens", query_tokens)):
             if not specials < limit <= backbone.window:
                 raise InputError(
-                    f"{what} {limit} is out of range for {name}",
+                    f"{what} {limit} is out of range for {self.name}",
                     hint=f"choose {specials + 1} to {backbone.window}",
                 )
         self._limits = {"document": document_tokens - specials, "query": query_tokens - specials}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.backbone import Backbone, BackboneEncoder, TokenSequence
 from e2rank_eval.models.encoders.base import Kind
+from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.records import ListwiseInput
 from e2rank_eval.store.files import read_json
@@ -31,8 +32,9 @@ class Pooling:
 class BidirectionalEncoder(BackboneEncoder):
     """What sentence-transformers computes from such a folder, and a listwise vector besides.
 
-    ``document_tokens`` and ``query_tokens`` limit the input including special tokens, as
-    ``max_seq_length`` does there. ``instruction`` is put before a query as it is, spaces included.
+    Limits of tokens include special tokens, as ``max_seq_length`` does there, which bounds those of the
+    registry, but not ``document_tokens`` given here. The query's instruction is put before it as it is,
+    spaces included.
 
     The listwise vector is the query as its documents have changed it: the mean over the query's own
     positions in ``[CLS] query [SEP] d1 [SEP] d2 [SEP] ...``. The query keeps its tokens (up to
@@ -44,25 +46,28 @@ class BidirectionalEncoder(BackboneEncoder):
     def __init__(
         self,
         backbone: Backbone,
+        entry: ModelEntry,
         pooling: Pooling,
+        file_hashes: Mapping[str, str],
         *,
-        name: str,
-        document_tokens: int,
-        query_tokens: int,
-        instruction: str | None,
-        origin: dict[str, object],
+        document_tokens: int | None = None,
     ) -> None:
         before, after = backbone.special_ids()
         self._pooling = pooling
-        self._instruction = instruction or ""
+        self._instruction = entry.query_instruction or ""
+        longest = pooling.longest or entry.window
         super().__init__(
             backbone,
-            name=name,
+            entry,
             before=before,
             after=after,
-            document_tokens=document_tokens,
-            query_tokens=query_tokens,
-            documents=origin | {"pooling": pooling.mode, "lower_case": pooling.lower_case},
+            document_tokens=document_tokens or min(entry.document_tokens, longest),
+            query_tokens=min(entry.query_tokens, longest),
+            documents={
+                "files": dict(file_hashes),
+                "pooling": pooling.mode,
+                "lower_case": pooling.lower_case,
+            },
             queries={
                 "instruction": self._instruction,
                 "listwise": "query positions among separated documents",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.backbone import Backbone, BackboneEncoder, TokenSequence
 from e2rank_eval.models.encoders.base import Kind
 from e2rank_eval.models.encoders.prompts import query_input, render_listwise
+from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.models.truncation import share_budget, token_ends
 from e2rank_eval.records import ListwiseInput
 
@@ -30,33 +31,30 @@ class DecoderEncoder(BackboneEncoder):
     def __init__(
         self,
         backbone: Backbone,
+        entry: ModelEntry,
+        file_hashes: Mapping[str, str],
         *,
-        name: str,
-        document_tokens: int,
-        query_tokens: int,
-        end_of_text: str | None,
-        instruction: str | None,
         prompt: str,
-        origin: dict[str, object],
+        document_tokens: int | None = None,
     ) -> None:
-        vocabulary = backbone.tokenizer.get_vocab()
-        if end_of_text is None or end_of_text not in vocabulary:
+        vocabulary, end = backbone.tokenizer.get_vocab(), entry.end_of_text
+        if end is None or end not in vocabulary:
             raise InputError(
-                f"end-of-text token {end_of_text!r} of {name} is not in its vocabulary",
+                f"end-of-text token {end!r} of {entry.title} is not in its vocabulary",
                 hint="set end_of_text in the model registry",
             )
-        self._end_of_text = end_of_text
-        self._instruction = instruction
+        self._end_of_text = end
+        self._instruction = entry.query_instruction
         self._prompt = prompt
         super().__init__(
             backbone,
-            name=name,
+            entry,
             before=backbone.special_ids()[0],
-            after=[int(vocabulary[end_of_text])],
-            document_tokens=document_tokens,
-            query_tokens=query_tokens,
-            documents=origin | {"pooling": "last token", "end_of_text": end_of_text},
-            queries={"instruction": instruction, "listwise": prompt},
+            after=[int(vocabulary[end])],
+            document_tokens=document_tokens or entry.document_tokens,
+            query_tokens=entry.query_tokens,
+            documents={"files": dict(file_hashes), "pooling": "last token", "end_of_text": end},
+            queries={"instruction": self._instruction, "listwise": prompt},
         )
 
     def _token_ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
@@ -105,13 +103,9 @@ class DecoderEncoder(BackboneEncoder):
             shares = share_budget(shares, max(0, sum(shares) - excess))
 
     def _rendered(self, query: str, documents: Sequence[str]) -> str:
+        content = render_listwise(self._prompt, query, documents, end_of_text=self._end_of_text)
         prompt: str = self.backbone.tokenizer.apply_chat_template(
-            [
-                {
-                    "role": "user",
-                    "content": render_listwise(self._prompt, query, documents, end_of_text=self._end_of_text),
-                }
-            ],
+            [{"role": "user", "content": content}],
             tokenize=False,
             add_generation_prompt=True,
             enable_thinking=False,  # templates that know no thinking ignore it

@@ -14,8 +14,8 @@ from anyio.from_thread import start_blocking_portal
 
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models.engines import LANGUAGE_MODELS
-from e2rank_eval.models.language_models import Generation, Likelihood, Message, NextToken
-from e2rank_eval.models.registry import ModelEntry, Server
+from e2rank_eval.models.language_models import Chat, Generation, LanguageModel, NextToken
+from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.store.files import sha256_json
 
 _TURN_TOKENS = 8
@@ -25,7 +25,7 @@ _EXCERPT = 200
 Read = TypeVar("Read")
 
 
-class HttpModel:
+class HttpModel(LanguageModel):
     """Chats are sent one by one, ``server.concurrency`` of them at a time; answers keep their order.
 
     Token counts of prompts and outputs are the server's own (``usage``). Before a prompt is sent its
@@ -39,13 +39,15 @@ class HttpModel:
         When the environment lacks the key that the entry names.
     """
 
-    def __init__(self, name: str, entry: ModelEntry, server: Server) -> None:
-        self.name = name
+    def __init__(self, folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> None:  # noqa: ARG002
+        server = entry.server
+        assert server is not None
+        self.name = folder.name
         self.window = entry.window
         self.document_tokens = entry.document_tokens
         self._server = server
         self._url = f"{server.base_url.rstrip('/')}/chat/completions"
-        self._key = _key(name, server.key_variable)
+        self._key = _key(self.name, server.key_variable)
         undeciding = {"key_variable", "concurrency", "timeout", "attempts", "prices"}
         self.fingerprint = sha256_json(
             {
@@ -56,14 +58,14 @@ class HttpModel:
         )
 
     def generate(
-        self, chats: Sequence[Sequence[Message]], *, max_new_tokens: int, min_new_tokens: int = 0
+        self, chats: Sequence[Chat], *, max_new_tokens: int, min_new_tokens: int = 0
     ) -> list[Generation]:
         """Continue each chat at temperature 0.
 
         Raises
         ------
         InputError
-            When the server refuses a request, its answer is not of the protocol, or an answer ended
+            When the server refuses a request, its answer is not of the protocol, or an answer has ended
             before ``min_new_tokens`` (sent as ``min_tokens``, which not every server knows).
         UnavailableError
             When the server cannot be reached or keeps failing.
@@ -83,7 +85,7 @@ class HttpModel:
 
         return self._ask(chats, options, read)
 
-    def next_token(self, chats: Sequence[Sequence[Message]], choices: Sequence[str]) -> NextToken:
+    def next_token(self, chats: Sequence[Chat], choices: Sequence[str]) -> NextToken:
         """Return log-probabilities of each choice as the whole first token, white space around it aside.
 
         Raises
@@ -99,23 +101,11 @@ class HttpModel:
         logits = np.array([values for values, _ in found], dtype=np.float32).reshape(-1, len(choices))
         return NextToken(logits, tuple(tokens for _, tokens in found))
 
-    def likelihood(
-        self,
-        chats: Sequence[Sequence[Message]],  # noqa: ARG002 - of the protocol
-        continuations: Sequence[str],  # noqa: ARG002
-    ) -> list[Likelihood]:
-        """Raise InputError: the protocol gives no probabilities of a text that the model did not generate."""
-        raise InputError(
-            "a chat-completions server cannot tell how likely a given text is",
-            path=self._url,
-            hint="use a local model, or another prompt than query-likelihood",
-        )
-
     def count_tokens(self, text: str) -> int:
         """Estimate the tokens of ``text``."""
         return int(-(-len(text.encode()) // self._server.bytes_per_token))
 
-    def count_prompt_tokens(self, chat: Sequence[Message]) -> int:
+    def count_prompt_tokens(self, chat: Chat) -> int:
         """Estimate the tokens of a prompt."""
         return sum(self.count_tokens(message["content"]) + _TURN_TOKENS for message in chat)
 
@@ -125,12 +115,9 @@ class HttpModel:
         encoded = text.encode()
         return text if len(encoded) <= kept else encoded[:kept].decode(errors="ignore")
 
-    def synchronise(self) -> None:
-        """Do nothing: no work is queued on a device here."""
-
     def _ask(
         self,
-        chats: Sequence[Sequence[Message]],
+        chats: Sequence[Chat],
         options: Mapping[str, Any],
         read: Callable[[Mapping[str, Any]], Read],
     ) -> list[Read]:
@@ -140,7 +127,7 @@ class HttpModel:
 
     async def _answers(
         self,
-        chats: Sequence[Sequence[Message]],
+        chats: Sequence[Chat],
         options: Mapping[str, Any],
         read: Callable[[Mapping[str, Any]], Read],
     ) -> list[Read]:
@@ -149,7 +136,7 @@ class HttpModel:
         free = asyncio.Semaphore(self._server.concurrency)
         settings = {"temperature": 0, **options, **self._server.extra}
 
-        async def one(chat: Sequence[Message]) -> Read:
+        async def one(chat: Chat) -> Read:
             async with free:
                 raw = await client.chat.completions.with_raw_response.create(
                     model=self._server.model,
@@ -298,9 +285,4 @@ def _count(value: Any) -> int:
     return value
 
 
-def _load(folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> HttpModel:  # noqa: ARG001
-    assert entry.server is not None
-    return HttpModel(folder.name, entry, entry.server)
-
-
-LANGUAGE_MODELS.add("openai-http", _load)
+LANGUAGE_MODELS.add("openai-http", HttpModel)

@@ -33,33 +33,33 @@ _CUDA_BATCH_TOKENS = 32_768
 class TransformersBackbone(Backbone):
     """A transformer's body (no head) in inference mode on the best device, and its tokenizer.
 
-    ``causal`` means that a position attends only to those before it: padding on the right then needs no
-    mask. :attr:`model` is the module itself, which training changes in place. Weights are read from
+    In a decoder a position attends only to those before it: padding on the right then needs no mask.
+    :attr:`model` is the module itself, which training changes in place. Weights are read from
     safetensors only, and no code that comes with them is run.
 
     Raises
     ------
     InputError
-        When ``window`` exceeds the model's positions, or the folder lacks some weights, which
+        When the window exceeds the model's positions, or the folder lacks some weights, which
         would be drawn at random.
     """
 
-    def __init__(self, folder: Path, *, window: int, dtype: str, causal: bool) -> None:
+    def __init__(self, folder: Path, entry: ModelEntry) -> None:
         self.device = torch.device(device())
-        kept = dtype_on(self.device.type, dtype)
-        self._causal = causal
+        dtype = dtype_on(self.device.type, entry.dtype)
+        self._causal = entry.kind == "decoder"
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         # BERT's pooler is a head that no vector here goes through; many encoders are published without it.
-        model = load_weights(AutoModel, folder, kept, optional="pooler.")
+        model = load_weights(AutoModel, folder, dtype, optional="pooler.")
         self.model: Any = model.to(self.device).eval()
-        positions = getattr(self.model.config, "max_position_embeddings", None)
-        if positions is not None and window > positions:
+        config = self.model.config
+        positions = getattr(config, "max_position_embeddings", None)
+        if positions is not None and entry.window > positions:
             raise InputError(
-                f"a window of {window} tokens, but the model has {positions} positions",
+                f"a window of {entry.window} tokens, but the model has {positions} positions",
                 path=folder, hint="lower window in the model registry",
             )  # fmt: skip
-        dimension = int(self.model.config.hidden_size)
-        super().__init__(tokenizer, window=window, dimension=dimension, dtype=kept)
+        super().__init__(tokenizer, window=entry.window, dimension=int(config.hidden_size), dtype=dtype)
         self._padding = self.tokenizer.pad_token_id or 0  # any id serves: no real position attends to it
 
     def vectors(self, sequences: Sequence[TokenSequence], *, stable: bool) -> Vectors:
@@ -142,9 +142,4 @@ def _mean(states: torch.Tensor, sequence: TokenSequence) -> torch.Tensor:
     return states[sequence.start : sequence.stop].float().mean(0)
 
 
-def _load(folder: Path, entry: ModelEntry) -> TransformersBackbone:
-    causal = entry.kind == "decoder"
-    return TransformersBackbone(folder, window=entry.window, dtype=entry.dtype, causal=causal)
-
-
-BACKBONES.add("transformers", _load)
+BACKBONES.add("transformers", TransformersBackbone)

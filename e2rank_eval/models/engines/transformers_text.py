@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from e2rank_eval.models.batching import Batch, plan_groups, run_in_batches
 from e2rank_eval.models.checkpoints import device, dtype_on, load_weights, loadable_folder
 from e2rank_eval.models.engines import LANGUAGE_MODELS
-from e2rank_eval.models.language_models import (
-    Generation,
-    Identity,
-    Likelihood,
-    LocalModel,
-    Message,
-    NextToken,
-)
+from e2rank_eval.models.language_models import Chat, Generation, Likelihood, LocalModel
 from e2rank_eval.models.registry import ModelEntry
 
 _TOKEN_BUDGET = {"cpu": 8192, "cuda": 131_072}
 
 
 class TransformersModel(LocalModel):
-    """A causal language model and its tokenizer, already loaded.
+    """A causal language model loaded by transformers: on a GPU where there is one, else in float32.
 
     ``token_budget`` bounds rows x longest row of one batch. Rows are padded on the left and padding
     is masked, so a chat gives the same text in any batch (in float32; coarser types can round a
@@ -38,100 +31,82 @@ class TransformersModel(LocalModel):
     Raises
     ------
     InputError
-        When the tokenizer has no chat template.
+        When the model cannot be loaded, lacks weights, or its tokenizer has no chat template.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, identity: Identity, *, token_budget: int = 8192) -> None:
-        super().__init__(tokenizer, identity)
-        self._model = model.eval()
-        self._token_budget = token_budget
+    def __init__(self, folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> None:
+        source = loadable_folder(folder, entry.format)
+        place = device()
+        dtype = dtype_on(place, entry.dtype)
+        model = load_weights(AutoModelForCausalLM, source, dtype).to(place).eval()
+        super().__init__(
+            AutoTokenizer.from_pretrained(source, local_files_only=True),
+            folder,
+            entry,
+            file_hashes,
+            engine="transformers",
+            window=min(entry.window, getattr(model.config, "max_position_embeddings", entry.window)),
+            dtype=dtype,
+        )
+        self._model = model
+        self.token_budget = _TOKEN_BUDGET[place]
         self._end_ids = sorted(self._tokens.end_ids | _end_ids(model.generation_config))
         self._parameters = inspect.signature(model.forward).parameters
         # The checkpoint's own sampling settings would be merged into every call.
         model.generation_config = _greedy()
 
     @torch.inference_mode()
-    def generate(
-        self, chats: Sequence[Sequence[Message]], *, max_new_tokens: int, min_new_tokens: int = 0
-    ) -> list[Generation]:
-        """Continue each chat greedily. ``output_tokens`` includes the token that ends the answer.
-
-        Raises
-        ------
-        InputError
-            When a prompt and ``max_new_tokens`` exceed the window.
-        """
-        prompts = self._prompts(chats, reserve=max_new_tokens)
+    def _generate(self, prompts: Sequence[list[int]], most: int, least: int) -> list[Generation]:
         settings = _greedy(
-            max_new_tokens=max_new_tokens,
-            min_new_tokens=min_new_tokens,
+            max_new_tokens=most,
+            min_new_tokens=least,
             eos_token_id=self._end_ids or None,
             pad_token_id=self._tokens.pad_id,
         )
         generations: dict[int, Generation] = {}
 
         def run(batch: Batch) -> None:
-            group = list(batch.positions)
-            inputs = self._padded([prompts[position] for position in group])
+            inputs = self._padded([prompts[position] for position in batch.positions])
             rows = self._model.generate(**inputs, generation_config=settings)
-            for position, row in zip(group, rows[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
+            rows = rows[:, inputs["input_ids"].shape[1] :].tolist()
+            for position, row in zip(batch.positions, rows, strict=True):
                 generations[position] = self._generation(row, len(prompts[position]))
 
-        run_in_batches(
-            [len(prompt) + max_new_tokens for prompt in prompts], plan_groups, run, tokens=self._token_budget
-        )
+        self._run([len(prompt) + most for prompt in prompts], run)
         return [generations[position] for position in range(len(prompts))]
 
     @torch.inference_mode()
-    def next_token(self, chats: Sequence[Sequence[Message]], choices: Sequence[str]) -> NextToken:
-        """Return logits of the first token of each choice as the next token after each chat.
-
-        Raises
-        ------
-        InputError
-            When two choices begin with the same token, one has none, or a prompt exceeds the window.
-        """
-        columns = self._first_tokens(choices)
-        prompts = self._prompts(chats, reserve=1)
+    def _logits(self, prompts: Sequence[list[int]], columns: Sequence[int]) -> NDArray[np.float32]:
         logits: NDArray[np.float32] = np.empty((len(prompts), len(columns)), dtype=np.float32)
 
         def run(batch: Batch) -> None:
-            group = list(batch.positions)
-            last = self._last_logits([prompts[position] for position in group], 1)[:, -1]
-            logits[group] = last[:, columns].float().cpu().numpy()
+            last = self._last_logits([prompts[position] for position in batch.positions], 1)[:, -1]
+            logits[list(batch.positions)] = last[:, columns].float().cpu().numpy()
 
-        run_in_batches([len(prompt) for prompt in prompts], plan_groups, run, tokens=self._token_budget)
-        return NextToken(logits, tuple(len(prompt) for prompt in prompts))
+        self._run([len(prompt) for prompt in prompts], run)
+        return logits
 
     @torch.inference_mode()
-    def likelihood(
-        self, chats: Sequence[Sequence[Message]], continuations: Sequence[str]
-    ) -> list[Likelihood]:
-        """Return the mean log-probability of the tokens of each continuation as the answer to its chat.
-
-        Raises
-        ------
-        InputError
-            When a continuation has no token, or exceeds the window together with its prompt.
-        """
-        answers = self._answers(continuations)
-        longest = max((len(answer) for answer in answers), default=0)
-        prompts = self._prompts(chats, reserve=longest)
-        rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
+    def likelihood(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[Likelihood]:
+        """Return the mean log-probability of the tokens of each continuation as the answer to its chat."""
+        answers, rows = self._answered(chats, continuations)
+        kept = max((len(answer) for answer in answers), default=0) + 1
         means: dict[int, float] = {}
 
         def run(batch: Batch) -> None:
-            group = list(batch.positions)
             # The logits before a token predict it, hence one position more than the answer has.
-            logits = self._last_logits([rows[position] for position in group], longest + 1)
-            for position, row in zip(group, logits, strict=True):
+            logits = self._last_logits([rows[position] for position in batch.positions], kept)
+            for position, row in zip(batch.positions, logits, strict=True):
                 answer = answers[position]
                 scores = row[-len(answer) - 1 : -1].float().log_softmax(-1)
                 wanted = torch.tensor(answer, device=scores.device)
                 means[position] = float(scores.gather(-1, wanted[:, None]).mean())
 
-        run_in_batches([len(row) for row in rows], plan_groups, run, tokens=self._token_budget)
+        self._run([len(row) for row in rows], run)
         return [Likelihood(means[position], len(row)) for position, row in enumerate(rows)]
+
+    def _run(self, lengths: Sequence[int], run: Callable[[Batch], None]) -> None:
+        run_in_batches(lengths, plan_groups, run, tokens=self.token_budget)
 
     def synchronise(self) -> None:
         if self._model.device.type == "cuda":
@@ -176,15 +151,4 @@ def _end_ids(settings: Any) -> set[int]:
     return {int(one) for one in (ids if isinstance(ids, Sequence) else [ids])}
 
 
-def _load(folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> TransformersModel:
-    source = loadable_folder(folder, entry.format)
-    place = device()
-    dtype = dtype_on(place, entry.dtype)
-    model = load_weights(AutoModelForCausalLM, source, dtype)
-    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
-    window = min(entry.window, getattr(model.config, "max_position_embeddings", entry.window))
-    identity = Identity.of(folder, entry, file_hashes, engine="transformers", window=window, dtype=dtype)
-    return TransformersModel(model.to(place), tokenizer, identity, token_budget=_TOKEN_BUDGET[place])
-
-
-LANGUAGE_MODELS.add("transformers", _load)
+LANGUAGE_MODELS.add("transformers", TransformersModel)

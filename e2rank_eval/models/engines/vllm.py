@@ -15,14 +15,7 @@ from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.backbone import Backbone, TokenSequence, unit_rows
 from e2rank_eval.models.encoders.base import Vectors
 from e2rank_eval.models.engines import BACKBONES, LANGUAGE_MODELS
-from e2rank_eval.models.language_models import (
-    Generation,
-    Identity,
-    Likelihood,
-    LocalModel,
-    Message,
-    NextToken,
-)
+from e2rank_eval.models.language_models import Chat, Generation, Likelihood, LocalModel
 from e2rank_eval.models.registry import ModelEntry
 
 MEMORY_SHARE = 0.45
@@ -32,26 +25,16 @@ POOLING = {"pooling_type": "LAST"}
 """Set rather than left to the checkpoint: vLLM would take another one from a sentence-transformers folder."""
 
 
-def engine_arguments(folder: Path, *, window: int, dtype: str, **others: Any) -> dict[str, Any]:
-    """Return arguments of ``vllm.LLM`` for a local checkpoint: safetensors, no code, no prefix cache.
+def load_engine(folder: Path, entry: ModelEntry, **arguments: Any) -> tuple[Any, Any, str]:
+    """Return the vllm module, its ``LLM`` of a local checkpoint (safetensors, no code), and its version.
 
     Without a prefix cache, time spent does not depend on what was read before.
+
+    Raises
+    ------
+    UnavailableError
+        When vLLM is not installed, or there is no GPU for it.
     """
-    return {
-        "model": str(folder),
-        "tokenizer": str(folder),
-        "max_model_len": window,
-        "dtype": dtype,
-        "load_format": "safetensors",
-        "trust_remote_code": False,
-        "enable_prefix_caching": False,
-        "gpu_memory_utilization": MEMORY_SHARE,
-        "seed": 0,
-        **others,
-    }
-
-
-def _version() -> str:
     import torch
 
     hint = "install requirements-gpu.lock on a machine with a GPU, or set engine: transformers"
@@ -61,7 +44,22 @@ def _version() -> str:
         raise UnavailableError(f"engine vllm is not installed; {hint}") from error
     if not torch.cuda.is_available():
         raise UnavailableError(f"engine vllm finds no GPU; {hint}")
-    return f"vllm {version}"
+    vllm: Any = importlib.import_module("vllm")
+    if arguments["runner"] == "pooling":
+        arguments["pooler_config"] = importlib.import_module("vllm.config").PoolerConfig(**POOLING)
+    engine = vllm.LLM(
+        model=str(folder),
+        tokenizer=str(folder),
+        max_model_len=entry.window,
+        dtype=entry.dtype,
+        load_format="safetensors",
+        trust_remote_code=False,
+        enable_prefix_caching=False,
+        gpu_memory_utilization=MEMORY_SHARE,
+        seed=0,
+        **arguments,
+    )
+    return vllm, engine, f"vllm {version}"
 
 
 def _token_prompts(rows: Sequence[Sequence[int]]) -> list[dict[str, list[int]]]:
@@ -76,12 +74,14 @@ class VllmBackbone(Backbone):
     other sequences. The state is asked for as it is and brought to unit length here, in float64.
     """
 
-    def __init__(
-        self, engine: Any, parameters: Any, tokenizer: Any, *, window: int, dimension: int, dtype: str
-    ) -> None:
-        super().__init__(tokenizer, window=window, dimension=dimension, dtype=dtype)
-        self._engine = engine
-        self._parameters = parameters
+    def __init__(self, folder: Path, entry: ModelEntry) -> None:
+        from transformers import AutoConfig, AutoTokenizer
+
+        vllm, self._engine, self.version = load_engine(folder, entry, runner="pooling", convert="embed")
+        self._parameters = vllm.PoolingParams(use_activation=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        dimension = int(AutoConfig.from_pretrained(folder, local_files_only=True).hidden_size)
+        super().__init__(tokenizer, window=entry.window, dimension=dimension, dtype=entry.dtype)
 
     def vectors(self, sequences: Sequence[TokenSequence], *, stable: bool) -> Vectors:  # noqa: ARG002
         """Return unit vectors float32 [n, d]; raises InputError where one is not finite."""
@@ -98,52 +98,53 @@ class VllmBackbone(Backbone):
 
 
 class VllmModel(LocalModel):
-    """``engine`` is a ``vllm.LLM``; ``sampling`` its ``SamplingParams``. It forms the batches itself.
+    """A chat model, whose batches vLLM forms itself.
 
     Prompts are sent as token ids, so vLLM's own chat template and tokenizer play no part.
     """
 
-    def __init__(self, engine: Any, sampling: Any, tokenizer: Any, identity: Identity) -> None:
-        super().__init__(tokenizer, identity)
-        self._engine = engine
-        self._sampling = sampling
+    def __init__(self, folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> None:
+        from transformers import AutoTokenizer
 
-    def generate(
-        self, chats: Sequence[Sequence[Message]], *, max_new_tokens: int, min_new_tokens: int = 0
-    ) -> list[Generation]:
-        """Continue each chat greedily. ``output_tokens`` includes the token that ends the answer."""
-        prompts = self._prompts(chats, reserve=max_new_tokens)
-        answers = self._ask(prompts, max_tokens=max_new_tokens, min_tokens=min_new_tokens)
+        source = loadable_folder(folder, entry.format)
+        # raw_logits: where log-probabilities are asked for, vLLM returns the head's own output.
+        vllm, self._engine, version = load_engine(
+            source, entry, runner="generate", logprobs_mode="raw_logits", max_logprobs=-1
+        )
+        self._sampling = vllm.SamplingParams
+        super().__init__(
+            AutoTokenizer.from_pretrained(source, local_files_only=True),
+            folder,
+            entry,
+            file_hashes,
+            engine=version,
+            window=entry.window,
+            dtype=entry.dtype,
+        )
+
+    def _generate(self, prompts: Sequence[list[int]], most: int, least: int) -> list[Generation]:
+        found = [one.outputs[0] for one in self._ask(prompts, max_tokens=most, min_tokens=least)]
         return [
             Generation(
-                self._tokens.text(one.outputs[0].token_ids),
+                self._tokens.text(one.token_ids),
                 len(prompt),
-                len(one.outputs[0].token_ids),
-                finished=one.outputs[0].finish_reason == "stop",
+                len(one.token_ids),
+                finished=one.finish_reason == "stop",
             )
-            for prompt, one in zip(prompts, answers, strict=True)
+            for prompt, one in zip(prompts, found, strict=True)
         ]
 
-    def next_token(self, chats: Sequence[Sequence[Message]], choices: Sequence[str]) -> NextToken:
-        """Return logits of the first token of each choice as the next token after each chat."""
-        columns = self._first_tokens(choices)
-        prompts = self._prompts(chats, reserve=1)
+    def _logits(self, prompts: Sequence[list[int]], columns: Sequence[int]) -> list[list[float]]:
         # -1 asks for the whole vocabulary: a choice may be far from the likeliest tokens.
-        answers = self._ask(prompts, max_tokens=1, logprobs=-1)
-        rows = [[one.outputs[0].logprobs[0][column].logprob for column in columns] for one in answers]
-        logits = np.array(rows, dtype=np.float32).reshape(-1, len(columns))
-        return NextToken(logits, tuple(len(prompt) for prompt in prompts))
+        found = [one.outputs[0].logprobs[0] for one in self._ask(prompts, max_tokens=1, logprobs=-1)]
+        return [[one[column].logprob for column in columns] for one in found]
 
-    def likelihood(
-        self, chats: Sequence[Sequence[Message]], continuations: Sequence[str]
-    ) -> list[Likelihood]:
+    def likelihood(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[Likelihood]:
         """Return the mean log-probability of the tokens of each continuation as the answer to its chat.
 
         Its logits are those of a prompt: each position's whole vocabulary, normalised here.
         """
-        answers = self._answers(continuations)
-        prompts = self._prompts(chats, reserve=max((len(answer) for answer in answers), default=0))
-        rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
+        answers, rows = self._answered(chats, continuations)
         found = self._ask(rows, max_tokens=1, prompt_logprobs=-1)
         return [
             Likelihood(_mean(one.prompt_logprobs[-len(answer) :], answer), len(row))
@@ -169,54 +170,5 @@ def _mean(positions: Sequence[Any], answer: Sequence[int]) -> float:
     return float(np.mean(scores))
 
 
-def _load_backbone(folder: Path, entry: ModelEntry) -> VllmBackbone:
-    from transformers import AutoConfig, AutoTokenizer
-
-    version = _version()
-    vllm: Any = importlib.import_module("vllm")
-    engine = vllm.LLM(
-        **engine_arguments(
-            folder,
-            window=entry.window,
-            dtype=entry.dtype,
-            runner="pooling",
-            convert="embed",
-            pooler_config=vllm.config.PoolerConfig(**POOLING),
-        )
-    )
-    backbone = VllmBackbone(
-        engine,
-        vllm.PoolingParams(use_activation=False),
-        AutoTokenizer.from_pretrained(folder, local_files_only=True),
-        window=entry.window,
-        dimension=int(AutoConfig.from_pretrained(folder, local_files_only=True).hidden_size),
-        dtype=entry.dtype,
-    )
-    backbone.version = version
-    return backbone
-
-
-def _load_text(folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> VllmModel:
-    from transformers import AutoTokenizer
-
-    version = _version()
-    source = loadable_folder(folder, entry.format)
-    vllm: Any = importlib.import_module("vllm")
-    # raw_logits: where log-probabilities are asked for, vLLM returns the head's own output.
-    engine = vllm.LLM(
-        **engine_arguments(
-            source,
-            window=entry.window,
-            dtype=entry.dtype,
-            runner="generate",
-            logprobs_mode="raw_logits",
-            max_logprobs=-1,
-        )
-    )
-    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
-    identity = Identity.of(folder, entry, file_hashes, engine=version, window=entry.window, dtype=entry.dtype)
-    return VllmModel(engine, vllm.SamplingParams, tokenizer, identity)
-
-
-BACKBONES.add("vllm", _load_backbone)
-LANGUAGE_MODELS.add("vllm", _load_text)
+BACKBONES.add("vllm", VllmBackbone)
+LANGUAGE_MODELS.add("vllm", VllmModel)

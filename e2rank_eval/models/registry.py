@@ -65,8 +65,8 @@ class ModelEntry(Strict):
     format: Literal["sentence-transformers", "transformers", "gguf", "openai-http"]
     engine: str = Field(
         "transformers",
-        description="what runs it, as a module of e2rank_eval.models.engines registers it; vllm: a decoder on "
-        "a GPU, text and vectors; llama.cpp: text, from GGUF",
+        description="what runs it, by its name in e2rank_eval.models.engines; vllm: a decoder on a GPU, "
+        "text and vectors; llama.cpp: text, from GGUF",
     )
     parameters: str
     licence: str

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from e2rank_eval.config import parse_configuration
-from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.config import FAMILIES, parse_configuration
+from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query
 from e2rank_eval.registry import Registry
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.tables import TABLES
@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 FILES = {
     match[1]: match[0].partition("\n")[2]
-    for match in re.finditer(r"(?<=```python\n)# (e2rank_eval/\S+\.py)\n.*?(?=```)", TEXT, re.DOTALL)
+    for match in re.finditer(
+        r"(?<=```python\n)# ((?:e2rank_eval|mypackage)/\S+\.py)\n.*?(?=```)", TEXT, re.DOTALL
+    )
 }
 """Path of a new file -> its text."""
 
@@ -32,11 +34,11 @@ def add() -> Iterator[Any]:
     added: list[tuple[Registry[Any], str]] = []
 
     def run(registry: Registry[Any], folder: str) -> str:
-        (path,) = (path for path in FILES if path.startswith(f"e2rank_eval/{folder}/"))
-        assert (ROOT / path).parent.is_dir()
+        (path,) = (path for path in FILES if path.startswith(f"{folder}/"))
+        assert folder == "mypackage" or (ROOT / path).parent.is_dir()
         assert not (ROOT / path).exists()
         before = set(registry)
-        exec(compile(FILES[path], path, "exec"), {"__name__": "added"})
+        exec(compile(FILES[path], path, "exec", dont_inherit=True), {"__name__": "added"})
         (name,) = set(registry) - before
         added.append((registry, name))
         return name
@@ -53,7 +55,7 @@ def test_every_named_path_is_there() -> None:
 
 
 def test_a_first_stage_by_its_text(add: Any) -> None:
-    name = add(FIRST_STAGES, "retrieval/first_stages")
+    name = add(FIRST_STAGES, "e2rank_eval/retrieval/first_stages")
     values = {
         "profile": "mine",
         "datasets": {"mine": {"path": "mine"}},
@@ -67,7 +69,7 @@ def test_a_first_stage_by_its_text(add: Any) -> None:
 
 
 def test_a_table_by_its_text(add: Any, tmp_path: Path) -> None:
-    name = add(TABLES, "report/tables")
+    name = add(TABLES, "e2rank_eval/report/tables")
     values = {
         "profile": "mine",
         "datasets": {"mine": {"path": "mine"}},
@@ -80,3 +82,16 @@ def test_a_table_by_its_text(add: Any, tmp_path: Path) -> None:
     (tmp_path / path).write_text("q1\t0\td1\t1\nq2\t0\td1\t1\n")
     table = TABLES.build(Results(Layout(tmp_path), configuration), name)
     assert [[cell.value for cell in row] for row in table.rows] == [["mine", 2]]
+
+
+def test_a_family_by_its_text(add: Any) -> None:
+    name = add(FAMILIES, "mypackage")
+    values = {
+        "profile": "mine",
+        "datasets": {"mine": {"path": "mine"}},
+        "first_stages": {"bm25": {"retriever": "bm25"}},
+        "rerankers": {"mine": {"family": name}},
+    }
+    reranker = parse_configuration(values, "mine.yaml").rerankers["mine"].build(None)
+    candidates = CandidateList("q", tuple(Candidate(Document(i, "x" * int(i)), 0.0) for i in "312"))
+    assert reranker.rank(Query("q", "x"), candidates).document_ids == ("1", "2", "3")

@@ -39,14 +39,13 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(target), str(ROOT)]))
 
 
-def test_the_package_of_contributing_runs_by_entry_point_and_by_dotted_path(
+def test_the_package_of_contributing_runs_by_its_entry_point(
     tmp_path: Path, installed: None, built: Project
 ) -> None:
     configuration = small_configuration()
     configuration["rerankers"] = {
         "first-stage": {"family": "identity"},
-        "by-name": {"family": "custom", "factory": "shortest"},
-        "by-path": {"family": "custom", "factory": "mypackage.shortest:ShortestFirst"},
+        "shortest": {"family": "shortest"},
     }
     configuration["comparisons"]["main"]["rerankers"] = list(configuration["rerankers"])
     project = built.copied(tmp_path / "project")
@@ -54,13 +53,13 @@ def test_the_package_of_contributing_runs_by_entry_point_and_by_dotted_path(
     done = project.snakemake("metrics")
     assert done.returncode == 0, done.stderr
     runs = project.results / "runs" / "lee-12" / "bm25"
-    by_name, by_path, first = (
+    shortest, first = (
         [line.split()[:4] for line in (runs / f"{name}.run").read_text().splitlines()]
-        for name in ("by-name", "by-path", "first-stage")
+        for name in ("shortest", "first-stage")
     )
-    assert by_name == by_path != first
+    assert shortest != first
     corpus = read_corpus(project.results / "datasets" / "lee-12" / "corpus.jsonl.gz")
     lengths = {document.id: len(document.text) for document in corpus.values()}
-    query = [lengths[row[2]] for row in by_name if row[0] == by_name[0][0]]
+    query = [lengths[row[2]] for row in shortest if row[0] == shortest[0][0]]
     assert len(query) == 10
     assert query == sorted(query)

@@ -143,6 +143,7 @@ def _encode_in_process(folder: Path, cache: Path, texts: list[str]) -> np.ndarra
     )
 
 
+@pytest.mark.slow
 def test_processes_that_write_at_once_agree(folder: Path, tmp_path: Path) -> None:
     import multiprocessing
 

@@ -11,6 +11,8 @@ from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.models.loading import load_language_model
 from e2rank_eval.models.registry import registered_model
 
+pytestmark = pytest.mark.slow
+
 CHATS = [
     [{"role": "user", "content": text}]
     for text in ("What is the capital of China?", "Is the sky blue? Answer yes or no.", "Name one fruit.")

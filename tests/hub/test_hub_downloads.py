@@ -215,11 +215,3 @@ def test_a_server_that_resumes_at_another_place_is_not_believed(server, archive,
     server.faults["/texts.zip"] = [Fault("cut", at=1000), Fault("shift-range")]
     assert is_whole(fetch("texts", [source_of(url, content=archive)], tmp_path / "texts", {}).path, texts)
     assert len(server.gets("/texts.zip")) == 3
-
-
-def test_the_offline_switch_asks_no_server(server, archive, tmp_path, monkeypatch):
-    source = source_of(server.publish("/texts.zip", archive), content=archive)
-    monkeypatch.setenv("E2RANK_OFFLINE", "1")
-    with pytest.raises(UnavailableError, match="E2RANK_OFFLINE is set"):
-        fetch("texts", [source], tmp_path / "texts", {})
-    assert server.requests == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import threading
 
 import pytest
 from loopback import COMMIT, Hub, PackageIndex, hub_source, package_source, wheel
@@ -15,6 +14,8 @@ from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.errors import UnavailableError
 from e2rank_eval.models.fetching import fetch_model, write_model_record
 from e2rank_eval.store.layout import Layout
+
+pytestmark = pytest.mark.slow  # pip runs in a process of its own
 
 CONTENT = wheel({"toy/a": b"a", "toy/b": b"b" * 5000})
 SOURCE = package_source(CONTENT, {"toy/": ""})
@@ -130,20 +131,6 @@ def test_offline_uses_what_is_kept_and_nothing_else(published, tmp_path, monkeyp
     (tmp_path / "toy" / "a").write_bytes(b"x")
     with pytest.raises(UnavailableError, match="E2RANK_OFFLINE"):
         fetch("toy", [SOURCE], tmp_path / "toy", {})
-    assert _downloads(published) == 1
-
-
-def test_two_at_once_fetch_once(published, tmp_path):
-    results = []
-    threads = [
-        threading.Thread(target=lambda: results.append(fetch("toy", [SOURCE], tmp_path / "toy", {})))
-        for _ in range(2)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(results) == 2
     assert _downloads(published) == 1
 
 

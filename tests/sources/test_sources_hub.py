@@ -50,16 +50,6 @@ def test_an_unknown_repository_is_named(hub_server: Hub, tmp_path):
     assert not _contents(tmp_path)
 
 
-def test_without_a_hub_its_cache_serves_what_it_holds_whole(hub_server: Hub, tmp_path, monkeypatch):
-    hub_server.publish(FILES)
-    hub.take(hub_source(COMMIT), tmp_path / "first")
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    before = len(hub_server.server.requests)
-    hub.take(hub_source(COMMIT), tmp_path / "second")
-    assert _contents(tmp_path / "second") == FILES
-    assert len(hub_server.server.requests) == before
-
-
 def test_without_a_hub_a_partial_cache_does_not_serve(hub_server: Hub, tmp_path, monkeypatch):
     hub_server.publish(FILES)
     hub.take(hub_source(COMMIT, ("config.json",)), tmp_path / "first")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.models.registry import registered_model
-from e2rank_eval.rerankers.families.e2rank import E2RankSettings
-from e2rank_eval.rerankers.families.feedback import FeedbackSettings
 
 HEADLINE = "nDCG@10"
 """The measure of the paper's tables, of every figure and of the site's per-query lists."""
@@ -36,13 +35,12 @@ def first_stage_label(configuration: Configuration, first_stage: str) -> str:
 
 def is_untrained(configuration: Configuration, reranker: str) -> bool:
     """Return whether a model embeds what it was never trained to: a listwise prompt, or texts at all."""
-    settings = configuration.rerankers[reranker]
-    if not isinstance(settings, E2RankSettings | FeedbackSettings):
+    settings: Any = configuration.rerankers[reranker]
+    if settings.family not in ("e2rank", "feedback"):
         return False
     model = registered_model(settings.model)
-    if isinstance(settings, E2RankSettings) and settings.prompt != "query-only":
-        return not model.trained_for_e2rank
-    return not model.trained_for_embedding
+    listwise = settings.family == "e2rank" and settings.prompt != "query-only"
+    return not (model.trained_for_e2rank if listwise else model.trained_for_embedding)
 
 
 def full_name(configuration: Configuration, reranker: str) -> str:

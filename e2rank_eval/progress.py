@@ -73,6 +73,6 @@ def _line(description: str, done: int, total: int | None, seconds: float) -> str
 
 
 def say(message: str) -> None:
-    """One plain line to standard error, flushed, so that logs are in order."""
+    """Write one plain line to standard error, flushed, so that logs are in order."""
     sys.stderr.write(message + "\n")
     sys.stderr.flush()

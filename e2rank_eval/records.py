@@ -82,7 +82,7 @@ class QueryStats:
 
     ``calls`` counts forward passes over a prompt (listwise windows, pairs, or the one E2Rank
     prompt); ``prompt_tokens`` and ``output_tokens`` their tokens; ``document_tokens`` the tokens
-    of documents encoded by themselves; ``prompt_documents`` how many documents stood in prompts;
+    of documents encoded by themselves; ``prompt_documents`` how many documents prompts held;
     ``truncated_documents`` the documents that a limit cut;
     ``repairs`` malformed outputs by kind; ``scores`` the model's scores in first-stage order,
     where the family has any; ``prompt`` the prompt as sent, where there is exactly one;
@@ -107,7 +107,7 @@ class Ranking:
 
     ``order[r]`` is the first-stage position (0-based) of the document at rank ``r + 1``.
     ``seconds`` holds wall-clock seconds by phase; it is volatile and never written to a
-    hashed artefact.
+    hashed file.
 
     Raises
     ------

@@ -66,7 +66,7 @@ def compare(
     measure: Annotated[str, typer.Option("--measure", help="As ir_measures names it.")] = "nDCG@10",
     json: JsonOption = False,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Of tests and intervals; with --config, its own counts.")
+        int, typer.Option("--seed", min=0, help="Seed of tests and intervals; with --config, its own counts.")
     ] = SEED,
 ) -> None:
     """Test runs against a baseline: paired randomisation test and t-test, Holm correction, effect size.

@@ -52,7 +52,7 @@ class LoadMeter:
         return time.monotonic(), busy, _own_seconds()
 
     def others(self) -> float:
-        """Mean number of cores in use by processes other than this one and its children."""
+        """Return the mean number of cores in use by processes other than this one and its children."""
         elapsed, busy, own = (now - then for now, then in zip(self._now(), self._start, strict=True))
         return max(0.0, (busy - own) / elapsed) if elapsed > 0 else 0.0
 
@@ -70,7 +70,7 @@ def _own_seconds() -> float:
 
 
 def load_now(seconds: float = 1.0) -> float:
-    """Cores that others use, watched for ``seconds`` while this process sleeps."""
+    """Return the cores that others use, watched for ``seconds`` while this process sleeps."""
     meter = LoadMeter()
     time.sleep(seconds)
     return meter.others()
@@ -81,7 +81,7 @@ def usable_cores() -> int:
 
 
 def busy_label(load: float, cores: int) -> str | None:
-    """``machine busy: ...`` where others use more than a tenth of the cores, and a quarter core at least.
+    """Return ``machine busy: ...`` where others use more than a tenth of the cores (at least 0.25).
 
     >>> busy_label(1.84, 2)
     'machine busy: load 1.8 on 2 cores'
@@ -92,19 +92,19 @@ def busy_label(load: float, cores: int) -> str | None:
 
 
 def device_name() -> str:
-    """The GPU's name where torch is loaded and sees one, else the CPU model."""
+    """Return the GPU's name where torch is loaded and sees one, else the CPU model."""
     facts = hardware()
     return str(facts["gpus"][0] if facts.get("gpus") else facts["cpu"])
 
 
 def _cuda() -> Any | None:
-    """torch.cuda where it is in use; torch is not imported for the question."""
+    """Return torch.cuda where it is in use; torch is not imported for the question."""
     torch = sys.modules.get("torch")
     return torch.cuda if torch is not None and torch.cuda.is_available() else None
 
 
 def synchroniser() -> Callable[[], None]:
-    """What waits for the device: ``torch.cuda.synchronize`` on a GPU, nothing on a CPU."""
+    """Return what waits for the device: ``torch.cuda.synchronize`` on a GPU, nothing on a CPU."""
     cuda = _cuda()
     if cuda is None:
         return lambda: None
@@ -124,7 +124,7 @@ def reset_peak_memory() -> None:
 
 
 def peak_memory_bytes() -> int:
-    """Most memory held since :func:`reset_peak_memory`: the GPU's where it holds any, else the process's."""
+    """Return the most memory held since :func:`reset_peak_memory`, on the GPU where it holds any."""
     cuda = _cuda()
     if cuda is not None and cuda.max_memory_allocated() > 0:
         return int(cuda.max_memory_allocated())

@@ -173,8 +173,8 @@ def minimum_detectable_difference(
 
     delta = (t_{1 - level/2, n-1} + t_{power, n-1}) s / sqrt(n), with s the standard deviation of
     the per-query differences (power analysis of the paired t-test, Sakai 2018,
-    Laboratory Experiments in Information Retrieval, chapter 7; central t quantiles stand for the
-    noncentral distribution, an approximation). In the unit of ``differences``. None below two
+    Laboratory Experiments in Information Retrieval, chapter 7; central t quantiles approximate the
+    noncentral distribution). In the unit of ``differences``. None below two
     queries, or where every query differs by as much.
     """
     from scipy.special import stdtrit

@@ -63,7 +63,7 @@ _RUN = (
 )
 _WORD = rf"(?:{_JOIN})*{_RUN}(?:(?:{_JOIN})+{_RUN})*(?:{_JOIN})*"
 
-# The presentation selectors U+FE0E and U+FE0F end an emoji, or stand where its sequences want them.
+# The presentation selectors U+FE0E and U+FE0F end an emoji, or are part of its sequences.
 _MARKS = r"[[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}]--[\uFE0E\uFE0F]]*"
 _ELEMENT = (
     rf"(?:\u200D*[{_PICTOGRAPHS}]{_MARKS}\uFE0F?"

@@ -1,1 +1,1 @@
-"""The only reader and writer of artefacts."""
+"""The only reader and writer of stored files."""

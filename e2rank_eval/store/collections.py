@@ -53,14 +53,14 @@ def read_dataset(folder: Path, name: str) -> Dataset:
 
 
 def read_corpus(path: Path) -> StreamedCorpus:
-    """Documents by id in file order, from JSONL with ``_id``, ``text`` and an optional ``title``.
+    """Read documents by id in file order, from JSONL with ``_id``, ``text`` and an optional ``title``.
 
     The whole file is checked here, and its documents are read again whenever they are asked for.
 
     Raises
     ------
     InputError
-        Naming file and line: no JSON, no id, a repeated id, no text; or an empty corpus.
+        Naming file and line: not JSON, no id, a repeated id, no text; or an empty corpus.
     """
     return StreamedCorpus(partial(_documents, path), path, hint=_HINT_TWICE)
 
@@ -73,7 +73,7 @@ def _documents(path: Path) -> Iterator[tuple[int, Document]]:
 
 
 def read_queries(path: Path) -> dict[str, Query]:
-    """Queries by id in file order, from JSONL with ``_id`` and ``text``.
+    """Read queries by id in file order, from JSONL with ``_id`` and ``text``.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def _check_text(value: str, key: str, path: Path, number: int) -> None:
 
 
 def write_candidates(path: Path, lists: Iterable[CandidateIds | CandidateList]) -> None:
-    """One line per query: ids and scores (6 decimals) in rank order; texts are looked up, not copied."""
+    """Write one line per query: ids and scores (6 decimals) in rank order, without texts."""
     write_jsonl(
         path,
         (
@@ -142,7 +142,7 @@ def write_candidates(path: Path, lists: Iterable[CandidateIds | CandidateList]) 
 
 
 def read_candidate_ids(path: Path, corpus: Collection[str] | None = None) -> dict[str, CandidateIds]:
-    """Candidates by query id as :func:`write_candidates` wrote them, without a look at any text.
+    """Read candidates by query id as :func:`write_candidates` wrote them, without reading any text.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def read_candidate_ids(path: Path, corpus: Collection[str] | None = None) -> dic
 
 
 def read_candidates(path: Path, corpus: Mapping[str, Document]) -> dict[str, CandidateList]:
-    """Candidate lists by query id, with their documents looked up in ``corpus`` by one pass at most.
+    """Read candidate lists by query id, with their documents looked up in ``corpus`` by one pass at most.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def _with_documents(ids: CandidateIds, documents: Mapping[str, Document]) -> Can
 
 
 def read_queries_with_candidates(path: Path, dataset: Dataset) -> tuple[list[Query], list[CandidateList]]:
-    """The queries of ``dataset`` that have candidates in ``path``, in the file's order, and those candidates.
+    """Return the queries of ``dataset`` with candidates in ``path``, in its order, and those candidates.
 
     Raises
     ------

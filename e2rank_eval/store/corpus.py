@@ -9,7 +9,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.records import Document
 
 Read = Callable[[], Iterable[tuple[int | None, Document]]]
-"""Begins a pass: documents in order, with the lines that they stand on where there are lines."""
+"""Begins a pass: documents in order, with the number of their line where there are lines."""
 
 
 class StreamedCorpus(Mapping[str, Document]):
@@ -56,7 +56,7 @@ class StreamedCorpus(Mapping[str, Document]):
         return _Items(self)
 
     def select(self, identifiers: Collection[str]) -> dict[str, Document]:
-        """The documents of ``identifiers``, in corpus order, by one pass.
+        """Return the documents of ``identifiers``, in corpus order, by one pass.
 
         Raises
         ------
@@ -91,5 +91,5 @@ class _Items(ItemsView[str, Document]):
 
 
 def selected(corpus: Mapping[str, Document], identifiers: Collection[str]) -> Mapping[str, Document]:
-    """A mapping that has at least the documents of ``identifiers``, whichever kind of corpus it is."""
+    """Return a mapping that has at least the documents of ``identifiers``, whichever kind of corpus it is."""
     return corpus.select(identifiers) if isinstance(corpus, StreamedCorpus) else corpus

@@ -59,12 +59,12 @@ def write_text(path: Path, content: str) -> None:
 
 
 def canonical_json(value: Any) -> str:
-    """One line, sorted keys, no NaN: the form that hashes and JSONL artefacts use."""
+    """Return JSON on one line with sorted keys and no NaN: the form that hashes and JSONL files use."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Indented JSON with sorted keys and a final newline; NaN is refused (``ValueError``)."""
+    """Write indented JSON with sorted keys and a final newline; NaN is refused (``ValueError``)."""
     write_text(path, json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
 
 
@@ -80,7 +80,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Canonical JSON lines; gzip (no name, no time in the header) where the name ends in ``.gz``."""
+    """Write canonical JSON lines; gzip (no name, no time in the header) where the name ends in ``.gz``."""
     with atomic_path(path) as temporary, temporary.open("wb") as raw:
         binary: Any = raw
         if path.suffix == ".gz":
@@ -92,14 +92,14 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Line numbers from 1 and lines without their ending, of a plain or gzipped UTF-8 file.
+    """Yield line numbers from 1 and lines without their ending, of a plain or gzipped UTF-8 file.
 
     A byte order mark at the start is dropped.
 
     Raises
     ------
     InputError
-        When the file is missing, cut off, no gzip in spite of its name, or not UTF-8.
+        When the file is missing, truncated, not gzip in spite of its name, or not UTF-8.
     """
     number = 0
     try:
@@ -111,7 +111,9 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     except FileNotFoundError as error:
         raise InputError("no such file", path=path, hint="check the path") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"not a whole gzip file ({error})", path=path, hint="fetch it again") from error
+        raise InputError(
+            f"truncated or corrupt gzip file ({error})", path=path, hint="fetch it again"
+        ) from error
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 ({error.reason})", path=path, line=number, hint=_HINT_UTF8) from error
 
@@ -141,11 +143,11 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes, read in blocks."""
+    """Return the hex SHA-256 of a file's bytes, read in blocks."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def sha256_json(value: Any) -> str:
-    """Hex SHA-256 of a value's canonical JSON: the key of caches and shards."""
+    """Return the hex SHA-256 of a value's canonical JSON: the key of caches and shards."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()

@@ -42,6 +42,6 @@ class Layout:
         return self.root / pattern.format(**names)
 
     def run_path(self, pattern: str, run: tuple[str, str, str]) -> Path:
-        """The path of a file of ``run``: (data set, first stage, reranker)."""
+        """Return the path of a file of ``run``: (data set, first stage, reranker)."""
         dataset, first_stage, reranker = run
         return self.path(pattern, dataset=dataset, first_stage=first_stage, reranker=reranker)

@@ -1,4 +1,4 @@
-"""The volatile facts beside an artefact: inputs' hashes, versions, hardware, duration."""
+"""The volatile facts beside an output file: inputs' hashes, versions, hardware, duration."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def manifest_path(artefact: Path) -> Path:
 
 
 def hardware() -> dict[str, Any]:
-    """CPU model, usable cores, total memory in bytes, GPU names where torch is loaded and sees any."""
+    """Return CPU model, usable cores, total memory in bytes, GPU names where torch is loaded and sees any."""
     import psutil
 
     facts: dict[str, Any] = {
@@ -53,7 +53,7 @@ def _cpu_model() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Python's, the suite's and the main packages' versions, those installed only."""
+    """Return Python's, the suite's and the main packages' versions, those installed only."""
     found = {"python": platform.python_version(), "e2rank-eval": __version__}
     for package in _PACKAGES:
         try:

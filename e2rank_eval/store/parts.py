@@ -20,7 +20,7 @@ class Part:
     of: int
 
     def has(self, piece: int) -> bool:
-        """Whether piece ``piece`` (from 0) is this job's; each piece is one job's.
+        """Return whether piece ``piece`` (from 0) is this job's; each piece is one job's.
 
         >>> [Part(2, 3).has(piece) for piece in range(6)]
         [False, True, False, False, True, False]
@@ -35,19 +35,19 @@ WHOLE = Part(1, 1)
 
 
 def parse_part(text: str) -> Part:
-    """The part that a command line names, such as ``2/4``.
+    """Return the part that a command line names, such as ``2/4``.
 
     Raises
     ------
     InputError
-        When it is none.
+        When it is not one.
     """
     match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise InputError(f"no part: {text!r}", hint="write its number and how many there are, such as 2/4")
+        raise InputError(f"invalid part: {text!r}", hint="write number and count, such as 2/4")
     return Part(int(match[1]), int(match[2]))
 
 
 def write_receipt(path: Path, part: Part, done: Mapping[str, Any]) -> None:
-    """Say that a part's work lies in the cache; the same work writes the same bytes."""
+    """Record that a part's work is in the cache; the same work writes the same bytes."""
     write_json(path, {"part": str(part), **done})

@@ -39,7 +39,11 @@ def test_judged_queries_against_the_collection_as_it_is(folder):
         ("collection.tsv", b"", "collection.tsv: the corpus is empty"),
         ("collection.tsv", b"0\tone\n1\t\xff\n", "not UTF-8"),
         ("queries-2019.tsv.gz", gzip.compress(b"8\tother\n"), "query '7' is judged but has no text"),
-        ("queries-2019.tsv.gz", gzip.compress(b"7\twhat\n8\tnot judged\n")[:-9], "not a whole gzip file"),
+        (
+            "queries-2019.tsv.gz",
+            gzip.compress(b"7\twhat\n8\tnot judged\n")[:-9],
+            "truncated or corrupt gzip file",
+        ),
     ],
 )
 def test_malformed_files_are_named(file, content, message, folder):

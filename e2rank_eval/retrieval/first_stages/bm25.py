@@ -26,7 +26,7 @@ class BM25:
     the mean taken over documents that have a term, as Lucene does. A document that shares no term
     with the query scores 0. Such documents, in corpus order, follow the matching ones where fewer
     than ``depth`` match: every system then reranks lists of one length. The corpus is read once and none
-    of its texts is kept, 4 bytes a term until the index stands.
+    of its texts is kept, 4 bytes a term until the index is built.
     """
 
     def __init__(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from e2rank_eval.config import FAMILIES, parse_configuration
+from e2rank_eval.datasets.loaders import LOADERS, Request
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query
 from e2rank_eval.registry import Registry
 from e2rank_eval.report.collect import Results
@@ -95,3 +96,12 @@ def test_a_family_by_its_text(add: Any) -> None:
     reranker = parse_configuration(values, "mine.yaml").rerankers["mine"].build(None)
     candidates = CandidateList("q", tuple(Candidate(Document(i, "x" * int(i)), 0.0) for i in "312"))
     assert reranker.rank(Query("q", "x"), candidates).document_ids == ("1", "2", "3")
+
+
+def test_a_loader_by_its_text(add: Any, tmp_path: Path) -> None:
+    name = add(LOADERS, "e2rank_eval/datasets/loaders")
+    (tmp_path / "documents.txt").write_text("one\ntwo\n")
+    (tmp_path / "queries.tsv").write_text("which is second?\t2\n")
+    dataset, _ = LOADERS[name](Request("mine", {}, tmp_path))
+    assert dataset.qrels == {"q1": {"2": 1}}
+    assert dataset.corpus["2"].text == "two"

@@ -1,4 +1,4 @@
-"""The verb fetch: one layout for every data set, the same bytes each time, nothing half-written."""
+"""The command fetch: one layout for every data set, the same bytes each time, nothing half-written."""
 
 from __future__ import annotations
 

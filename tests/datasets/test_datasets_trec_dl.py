@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from e2rank_eval.datasets.loaders import trec_dl
@@ -53,7 +53,6 @@ def test_malformed_files_are_named(file, content, message, folder):
     assert message in str(failure.value)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text("abc123", min_size=1), texts, min_size=1))
 def test_any_texts_come_back(tmp_path_factory, pairs):
     path = tmp_path_factory.mktemp("pairs") / "pairs.tsv"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from toy_vectors import (
     candidate_list,
@@ -90,7 +90,6 @@ OPTIONS = st.one_of(
 
 
 @given(st.integers(0, 10_000), SIZES, OPTIONS)
-@settings(max_examples=150, deadline=None)
 def test_agrees_with_the_reference(seed: int, sizes: list[int], options: dict[str, Any]) -> None:
     queries, lists = random_collection(seed, sizes)
     rankings = toy_e2rank(**options).rank_many(queries, lists)
@@ -101,7 +100,6 @@ def test_agrees_with_the_reference(seed: int, sizes: list[int], options: dict[st
 
 
 @given(st.integers(0, 10_000), SIZES, OPTIONS, st.integers(2, 12), st.data())
-@settings(max_examples=100, deadline=None)
 def test_sliding_windows_agree_with_the_reference(
     seed: int, sizes: list[int], options: dict[str, Any], window: int, data: st.DataObject
 ) -> None:
@@ -130,7 +128,6 @@ def test_sliding_windows_agree_with_the_reference(
     st.sampled_from(["first-stage", "reversed", "shuffled", "query-only"]),
     st.sampled_from([{}, {"passes": 2}, {"step": 3}, {"step": 5, "passes": 2}]),
 )
-@settings(max_examples=60, deadline=None)
 def test_many_queries_rank_as_one_by_one(
     seed: int, sizes: list[int], prompt_order: str, windows: dict[str, int]
 ) -> None:
@@ -145,7 +142,6 @@ def test_many_queries_rank_as_one_by_one(
 
 
 @given(st.integers(0, 10_000), st.lists(st.integers(0, 7), min_size=2, max_size=30))
-@settings(max_examples=60, deadline=None)
 def test_equal_texts_tie_and_keep_first_stage_order(seed: int, picks: list[int]) -> None:
     texts = [f"w{seed + p} w{p} common" for p in picks]
     ranking = toy_e2rank(prompt_documents=4).rank(Query("q", "common w1"), candidate_list("q", texts))

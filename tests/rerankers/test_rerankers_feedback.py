@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from toy_vectors import (
     ToyEncoder,
@@ -33,7 +33,6 @@ def reranker(documents: int = 3, weight: float = 0.5, **options: object) -> Feed
     st.integers(1, 30),
     st.floats(0.1, 5),
 )
-@settings(max_examples=100, deadline=None)
 def test_agrees_with_the_formula(seed: int, sizes: list[int], documents: int, weight: float) -> None:
     queries, lists = random_collection(seed, sizes)
     rankings = reranker(documents, weight).rank_many(queries, lists)
@@ -50,7 +49,6 @@ def test_agrees_with_the_formula(seed: int, sizes: list[int], documents: int, we
 
 
 @given(st.integers(0, 10_000), st.lists(st.integers(0, 25), min_size=1, max_size=4), st.integers(1, 30))
-@settings(max_examples=50, deadline=None)
 def test_the_average_asks_the_documents_alone(seed: int, sizes: list[int], documents: int) -> None:
     queries, lists = random_collection(seed, sizes)
     model = FeedbackReranker(
@@ -76,7 +74,6 @@ def test_the_average_asks_the_documents_alone(seed: int, sizes: list[int], docum
     st.floats(0.02, 2),
     st.floats(0, 3),
 )
-@settings(max_examples=100, deadline=None)
 def test_softmax_agrees_with_the_formula(
     seed: int, size: int, documents: int, temperature: float, decay: float
 ) -> None:

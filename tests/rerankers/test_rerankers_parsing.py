@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from e2rank_eval.rerankers.parsing import REPAIRS, parse_permutation
@@ -76,7 +76,6 @@ AROUND = st.sampled_from(
 )
 
 
-@settings(max_examples=500)
 @given(
     order=st.integers(3, 60).flatmap(lambda n: st.permutations(range(1, n + 1))),
     item=ITEMS,

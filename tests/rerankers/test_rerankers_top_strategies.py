@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from e2rank_eval.errors import InputError
@@ -34,7 +34,6 @@ def run(strategy: Strategy, keys: Sequence[float]) -> tuple[tuple[int, ...], lis
     return run_strategy(strategy, len(keys), judge), asked
 
 
-@settings(max_examples=150)
 @given(anything, st.integers(0, 200), st.integers(0, 10**6))
 def test_any_judge_however_inconsistent_gives_a_permutation(
     strategy: Strategy, count: int, seed: int
@@ -52,7 +51,6 @@ def test_any_judge_however_inconsistent_gives_a_permutation(
     assert calls <= strategy.calls(count)
 
 
-@settings(max_examples=150)
 @given(st.data(), st.integers(0, 200))
 def test_a_perfect_judge_brings_the_promised_top(data: st.DataObject, count: int) -> None:
     keys = data.draw(st.permutations(range(count)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 from e2rank_eval.datasets.sources.fetch import Fetched
 from e2rank_eval.errors import InputError
@@ -81,20 +80,6 @@ def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping
         )
     engine = "openai-http" if entry.server is not None else entry.engine
     return LANGUAGE_MODELS[engine](folder, entry, file_hashes)
-
-
-class ModelProvider(Protocol):
-    """Loads models for first stages and rerankers."""
-
-    def encoder(self, name: str, *, prompt: str = "eval", document_tokens: int | None = None) -> Encoder:
-        """Return the encoder ``name`` with a listwise prompt variant and a limit on documents."""
-        ...
-
-    def language_model(self, name: str) -> LanguageModel: ...
-
-    def path(self, name: str) -> Path:
-        """Return the local folder of a model's files, for families with a loader of their own."""
-        ...
 
 
 class Models:

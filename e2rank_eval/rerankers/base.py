@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.loading import ModelProvider
+from e2rank_eval.models.provider import ModelProvider
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Document, Query, Ranking
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from e2rank_eval.config import Configuration, RerankerSettings
 from e2rank_eval.errors import QueryError
-from e2rank_eval.models.loading import ModelProvider
+from e2rank_eval.models.provider import ModelProvider
 from e2rank_eval.models.registry import prices_of
 from e2rank_eval.progress import say, track
 from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from e2rank_eval.config import Configuration, FirstStageSettings
 from e2rank_eval.config.systems import FIRST_STAGES as FIRST_STAGES  # to register with
-from e2rank_eval.models.loading import ModelProvider
+from e2rank_eval.models.provider import ModelProvider
 from e2rank_eval.records import CandidateIds, Dataset, Query
 
 Scores = NDArray[Any]

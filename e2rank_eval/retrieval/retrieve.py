@@ -8,7 +8,7 @@ from typing import Any
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.loading import ModelProvider
+from e2rank_eval.models.provider import ModelProvider
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.progress import track
 from e2rank_eval.retrieval.base import Context, in_blocks

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from e2rank_eval.config import BlendSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder, Vectors
-from e2rank_eval.models.loading import ModelProvider
+from e2rank_eval.models.provider import ModelProvider
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.progress import track

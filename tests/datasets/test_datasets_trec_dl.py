@@ -17,7 +17,7 @@ texts = st.text(st.characters(exclude_characters="\n\r", codec="utf-8"), max_siz
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "collection.tsv").write_text("0\tone\ttab kept\n1\tâ\x80\x99 broken as distributed\n")
-    (tmp_path / "queries-2019.tsv.gz").write_bytes(gzip.compress(b"7\twhat\n8\tnot judged\n"))
+    (tmp_path / "queries-2019.tsv.gz").write_bytes(gzip.compress(b"7\twhat\n8\tnot judged\n", mtime=0))
     (tmp_path / "qrels-2019.txt").write_text("7 Q0 1 3\n7 0 99 0\n")
     return tmp_path
 
@@ -38,10 +38,10 @@ def test_judged_queries_against_the_collection_as_it_is(folder):
         ("collection.tsv", b"0\tone\n0\ttwo\n", "collection.tsv:2: id '0' is used twice"),
         ("collection.tsv", b"", "collection.tsv: the corpus is empty"),
         ("collection.tsv", b"0\tone\n1\t\xff\n", "not UTF-8"),
-        ("queries-2019.tsv.gz", gzip.compress(b"8\tother\n"), "query '7' is judged but has no text"),
+        ("queries-2019.tsv.gz", gzip.compress(b"8\tother\n", mtime=0), "query '7' is judged but has no text"),
         (
             "queries-2019.tsv.gz",
-            gzip.compress(b"7\twhat\n8\tnot judged\n")[:-9],
+            gzip.compress(b"7\twhat\n8\tnot judged\n", mtime=0)[:-9],
             "truncated or corrupt gzip file",
         ),
     ],

@@ -113,6 +113,7 @@ ir_datasets.registry.register("own/bright", base.Dataset(
 EXPORT = """
 from pathlib import Path
 from e2rank_eval.datasets.sources.fetch import fetch
+from e2rank_eval.datasets.sources.kinds import IrDatasetsSource
 source = IrDatasetsSource(kind="ir_datasets", id=sys.argv[2])
 print(json.dumps({"files": dict(fetch("texts", [source], Path(sys.argv[3]), {}).files)}))
 """
@@ -136,6 +137,7 @@ from ir_datasets import util
 util.DownloadConfig.contents()["own"] = contents
 from pathlib import Path
 from e2rank_eval.datasets.sources.fetch import fetch
+from e2rank_eval.datasets.sources.kinds import IrDatasetsSource
 source = IrDatasetsSource(kind="ir_datasets", id="own/texts", downloads=["own/texts"])
 print(json.dumps({"files": dict(fetch("texts", [source], Path(sys.argv[2]), {}).files)}))
 """

@@ -15,13 +15,23 @@ from e2rank_eval.mteb_suite.local_tasks import local_task
 from e2rank_eval.records import Dataset
 
 
-@pytest.fixture(scope="session")
-def own_cache(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path, fetch_cache: Path) -> Path:
-    """A cache whose models and downloads are the repository's, and whose vectors are its own."""
-    folder = tmp_path_factory.mktemp("cache")
+def _without_vectors(folder: Path, fetch_cache: Path) -> Path:
+    """Make ``folder`` a cache with the models and downloads of the repository, and vectors of its own."""
     for name in ("models", "downloads"):
         (folder / name).symlink_to(fetch_cache / name)
     return folder
+
+
+@pytest.fixture(scope="session")
+def own_cache(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path, fetch_cache: Path) -> Path:
+    """A cache of vectors that the tests of this folder share."""
+    return _without_vectors(tmp_path_factory.mktemp("cache"), fetch_cache)
+
+
+@pytest.fixture
+def empty_cache(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path, fetch_cache: Path) -> Path:
+    """A cache in which no test has stored a vector yet."""
+    return _without_vectors(tmp_path_factory.mktemp("cache"), fetch_cache)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from mteb.types import PromptType
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.registry import registered_model
-from e2rank_eval.mteb_suite.encoder import MtebEncoder
+from e2rank_eval.mteb_suite.encoder import MtebEncoder, load_mteb_encoder
 from e2rank_eval.mteb_suite.instructions import (
     TaskInputs,
     instruction,
@@ -114,12 +114,12 @@ def test_every_kind_of_text_task_scores_as_with_mtebs_own_wrapper(
 
 @pytest.mark.slow
 def test_mteb_with_sentence_transformers_scores_the_same_for_no_fewer_tokens(
-    minilm: Callable[[], MtebEncoder], peer: Any, own_cache: Path, lee_dataset: object
+    peer: Any, empty_cache: Path, lee_dataset: object
 ) -> None:
-    ours = minilm()
+    ours = load_mteb_encoder("all-minilm-l6-v2", empty_cache, threads=1)
     assert isinstance(ours, EncoderProtocol)
     mine, theirs = (
-        mteb.evaluate(model, local_task("LeeRetrieval", own_cache), cache=None, co2_tracker=False)
+        mteb.evaluate(model, local_task("LeeRetrieval", empty_cache), cache=None, co2_tracker=False)
         for model in (ours, peer)
     )
     scores = [result.task_results[0].scores["test"][0] for result in (mine, theirs)]

@@ -86,7 +86,7 @@ def test_a_file_that_the_folder_lacks_is_named(tmp_path, monkeypatch):
 def test_without_a_folder_the_public_source_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("E2RANK_OFFLINE", "1")
     monkeypatch.delenv("E2RANK_RUNS", raising=False)
-    with pytest.raises(UnavailableError, match=r"bm25-dl19: not whole in .* E2RANK_OFFLINE"):
+    with pytest.raises(UnavailableError, match=r"bm25-dl19: incomplete in .* E2RANK_OFFLINE"):
         load_run("bm25-dl19", tmp_path / "cache")
 
 

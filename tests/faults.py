@@ -32,7 +32,7 @@ TESTS = {
     "cli": ["test_cli.py"],
     "config": ["configuration"],
     "datasets": ["datasets", "sources", "hub"],
-    "graph": ["workflow", "planning"],
+    "graph": ["workflow"],
     "models": ["encoders", "language_models", "models", "test_checkpoints.py", "test_vllm_engine.py"],
     "rerankers": ["rerankers", "prompts"],
     "top": ["test_cli.py", "store", "evaluation"],

@@ -45,7 +45,7 @@ from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranki
 from e2rank_eval.rerankers.decoding import Generated
 from e2rank_eval.rerankers.families.listwise import ListwiseReranker, ListwiseSettings
 from e2rank_eval.rerankers.parsing import parse_permutation
-from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
+from e2rank_eval.rerankers.prompts import rankgpt_messages
 from e2rank_eval.rerankers.strategies import Bubble, Setwise, SlidingWindow, Strategy, run_strategy
 
 MODEL = "smollm2-135m-instruct-q4"

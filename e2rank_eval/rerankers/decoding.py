@@ -11,8 +11,7 @@ import numpy as np
 from e2rank_eval.models.language_models import Generation, LanguageModel, Message
 from e2rank_eval.rerankers.base import not_finite
 from e2rank_eval.rerankers.parsing import parse_permutation
-from e2rank_eval.rerankers.prompts.first import LETTERS, first_messages
-from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
+from e2rank_eval.rerankers.prompts import LETTERS, first_messages, rankgpt_messages
 
 _SPARE_TOKENS = 4
 """Output tokens beyond the permutation itself: the end of the turn, and white space around it."""

@@ -16,7 +16,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import BATCH_TOKENS, Batch, plan_batches
 from e2rank_eval.models.language_models import ChatTokenizer
 from e2rank_eval.models.truncation import share_budget
-from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
+from e2rank_eval.rerankers.prompts import rankgpt_messages
 from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.objectives import (
     Objective,

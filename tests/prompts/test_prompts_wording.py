@@ -6,9 +6,7 @@ import pytest
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.prompts import LISTWISE_INSTRUCTION, VARIANTS, query_input, render_listwise
-from e2rank_eval.rerankers.prompts.pointwise import yes_no_messages
-from e2rank_eval.rerankers.prompts.rankgpt import rankgpt_messages
-from e2rank_eval.rerankers.prompts.templates import templates
+from e2rank_eval.rerankers.prompts import pointwise_messages, rankgpt_messages, templates
 
 END = "<|endoftext|>"
 HEAD = (
@@ -74,7 +72,7 @@ def test_rankgpt_prompt() -> None:
 
 
 def test_pointwise_prompt() -> None:
-    (message,) = yes_no_messages("who {}", "He {text}.")
+    (message,) = pointwise_messages("yes-no", "who {}", "He {text}.")
     assert (
         message["content"] == "Document: He {text}.\n\nQuery: who {}\n\nDoes the document answer the query?"
     )

@@ -18,7 +18,7 @@ from e2rank_eval.models.loading import load_language_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.decoding import Generated
 from e2rank_eval.rerankers.families.listwise import ListwiseReranker, ListwiseSettings
-from e2rank_eval.rerankers.prompts.first import first_messages
+from e2rank_eval.rerankers.prompts import first_messages
 from e2rank_eval.rerankers.strategies import FullList
 
 QUERY = Query("q", "which is largest?")

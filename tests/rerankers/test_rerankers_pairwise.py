@@ -16,7 +16,7 @@ from e2rank_eval.models.language_models import Generation, LanguageModel, Messag
 from e2rank_eval.models.loading import load_language_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.families.pairwise import PairwiseReranker, PairwiseSettings
-from e2rank_eval.rerankers.prompts.pairwise import pairwise_messages
+from e2rank_eval.rerankers.prompts import pairwise_messages
 
 QUERY = Query("q", "which is largest?")
 

@@ -22,7 +22,7 @@ from e2rank_eval.rerankers.families.pointwise import (
     PointwiseSettings,
     QueryLikelihoodReranker,
 )
-from e2rank_eval.rerankers.prompts.pointwise import pointwise_messages, yes_no_messages
+from e2rank_eval.rerankers.prompts import pointwise_messages
 
 QUERY = Query("q", "What is the capital of China?")
 TEXTS = ["Gravity is a force.", "The capital of China is Beijing.", "Query: yes or no", "[1] >" * 9]
@@ -48,7 +48,8 @@ def candidates(texts: Sequence[str], query_id: str = "q") -> CandidateList:
 def test_order_is_that_of_the_logit_differences(folder: Path) -> None:
     model = load(folder)
     logits = [
-        model.next_token([yes_no_messages(QUERY.text, text)], ("yes", "no")).logits[0] for text in TEXTS
+        model.next_token([pointwise_messages("yes-no", QUERY.text, text)], ("yes", "no")).logits[0]
+        for text in TEXTS
     ]
     expected = [float(yes - no) for yes, no in logits]
     ranking = reranker(model).rank(QUERY, candidates(TEXTS))

@@ -10,7 +10,7 @@ from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.errors import InputError
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker, file_hashes
-from e2rank_eval.rerankers.prompts.pointwise import monot5_input
+from e2rank_eval.rerankers.prompts import monot5_input
 from e2rank_eval.store.files import sha256_json
 
 _CHOICES = ("▁true", "▁false")

@@ -15,7 +15,7 @@ from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Query
 from e2rank_eval.rerankers.base import RerankContext, not_finite, query_too_long
 from e2rank_eval.rerankers.pairs import LOGIT_DECIMALS
-from e2rank_eval.rerankers.prompts.pairwise import CHOICES, pairwise_messages
+from e2rank_eval.rerankers.prompts import PAIRWISE_ANSWERS, pairwise_messages
 from e2rank_eval.rerankers.strategies import Bubble
 from e2rank_eval.rerankers.windows import Progress, WindowReranker
 from e2rank_eval.store.files import sha256_json
@@ -69,7 +69,7 @@ class PairwiseReranker(WindowReranker[_Progress]):
                 "settings": settings.deciding(),
                 "document_tokens": self._document_tokens,
                 "prompt": pairwise_messages("query", "first", "second"),
-                "choices": CHOICES,
+                "choices": PAIRWISE_ANSWERS,
                 "model": model.fingerprint,
             }
         )
@@ -104,7 +104,7 @@ class PairwiseReranker(WindowReranker[_Progress]):
             pairwise_messages(work.query.text, work.texts[first], work.texts[second])
             for work, (first, second) in asked
         ]
-        answer = self._model.next_token(chats, CHOICES)
+        answer = self._model.next_token(chats, PAIRWISE_ANSWERS)
         if not np.isfinite(answer.logits).all():
             raise not_finite("a logit of A or B")
         for (work, sides), (a, b), tokens in zip(asked, answer.logits, answer.prompt_tokens, strict=True):

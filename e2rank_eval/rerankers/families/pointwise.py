@@ -11,7 +11,7 @@ from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
-from e2rank_eval.rerankers.prompts.pointwise import CHOICES, RERANK_INSTRUCTION, pointwise_messages
+from e2rank_eval.rerankers.prompts import POINTWISE_ANSWERS, RERANK_INSTRUCTION, pointwise_messages
 from e2rank_eval.store.files import sha256_json
 
 _JOINT = 8
@@ -53,7 +53,7 @@ class PointwiseReranker(PairReranker):
     cut to ``document_tokens``, or the model's own limit, and to what the query leaves of the window.
     """
 
-    choices: tuple[str, ...] = CHOICES
+    choices: tuple[str, ...] = POINTWISE_ANSWERS
 
     def __init__(self, model: LanguageModel, settings: PointwiseSettings) -> None:
         self._model = model

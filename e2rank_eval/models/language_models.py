@@ -35,10 +35,15 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class NextToken:
-    """``logits`` float32 [n prompts, k choices] of the choices' first tokens, and each prompt's tokens."""
+    """``logits`` float32 [n prompts, k choices] of the choices' first tokens, and each prompt's tokens.
+
+    ``floored`` counts each prompt's choices of which a server gave no value: they have the smallest that
+    it gave. Empty where all are known.
+    """
 
     logits: NDArray[np.float32]
     prompt_tokens: tuple[int, ...]
+    floored: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

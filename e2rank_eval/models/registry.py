@@ -36,7 +36,10 @@ class Server(Strict):
     """Where a model of format openai-http is served, and how it is asked."""
 
     base_url: Annotated[str, Field(pattern=r"^https?://[^/@]+(/.*)?$")] = Field(
-        description="up to /v1; /chat/completions is added"
+        description="up to /v1; the path of the protocol is added"
+    )
+    path: str | None = Field(
+        None, description="after base_url; null: chat/completions, embeddings or rerank, as the kind needs"
     )
     model: str = Field(min_length=1, description="its name there")
     key_variable: str | None = Field(None, description="environment variable with the key; null: no key")

@@ -153,11 +153,12 @@ def test_length_is_forced_or_the_measurement_refused(httpserver: HTTPServer) -> 
 
 
 def test_next_token_is_read_from_log_probabilities(httpserver: HTTPServer) -> None:
-    script(httpserver, [], says(first_token(**{" yes": -0.5, "yes": -2.0, "no": -1.0, "maybe": -3.0})))
+    tokens = {" yes": np.log(0.5), "Yes": np.log(0.25), "no": -1.5, "maybe": -3.0}
+    script(httpserver, [], says(first_token(**tokens)))
     model = load(served(httpserver))
     found = model.next_token([CHAT], ("yes", "no"))
-    np.testing.assert_allclose(found.logits, [[-0.5, -1.0]])
-    assert found.prompt_tokens == (11,)
+    np.testing.assert_allclose(found.logits, [[np.log(0.75), -1.5]], rtol=1e-6)
+    assert (found.prompt_tokens, found.floored) == ((11,), (0,))
     options = {"logprobs": True, "top_logprobs": 20, "max_tokens": 1}
     assert options.items() <= httpserver.log[0][0].json.items()
     assert model.next_token([], ("yes", "no")).logits.shape == (0, 2)
@@ -167,7 +168,7 @@ def test_next_token_is_read_from_log_probabilities(httpserver: HTTPServer) -> No
     ("answer", "message"),
     [
         (completion(), "gives no log-probabilities"),
-        (first_token(yes=-1.0, maybe=-2.0), "no not among the 2 likeliest first tokens"),
+        (first_token(sure=-1.0, maybe=-2.0), "yes, no not among the 2 likeliest first tokens"),
     ],
 )
 def test_an_unknown_logit_is_never_invented(
@@ -177,6 +178,14 @@ def test_an_unknown_logit_is_never_invented(
     with pytest.raises(InputError, match=message) as error:
         load(served(httpserver)).next_token([CHAT], ("yes", "no"))
     assert PATH in str(error.value)
+
+
+def test_a_choice_that_the_server_leaves_out_has_its_smallest_value_and_is_counted(
+    httpserver: HTTPServer,
+) -> None:
+    script(httpserver, [], says(first_token(yes=-1.0, maybe=-2.0)))
+    found = load(served(httpserver)).next_token([CHAT], ("yes", "no"))
+    assert (found.logits.tolist(), found.floored) == ([[-1.0, -2.0]], (1,))
 
 
 def test_lengths_are_estimated_and_likelihoods_refused(httpserver: HTTPServer) -> None:
@@ -237,7 +246,6 @@ def test_a_registry_entry_is_served_or_fetched(wrong: dict[str, Any], message: s
         says(b"unknown", status=520),
         says(HTML),
         says(b'{"choices": [{"mess'),
-        says([1, 2]),
         says(b"[" * 100_000),
         says(b"not gzip", Content_Encoding="gzip"),
         says(gzip.compress(json.dumps(completion()).encode())[:-12], Content_Encoding="gzip"),
@@ -274,9 +282,9 @@ def test_retry_after_is_kept_but_not_for_an_hour(httpserver: HTTPServer) -> None
         (says(b"", status=404), InputError, r"status 404 \(empty answer\)"),
         (says(b"", status=308, Location="/v2"), InputError, "'/v2' as base_url"),
         (says({"error": {"message": "no such model"}}), InputError, "status 400 .*no such model"),
-        (says(completion(choices=[])), InputError, "not of the chat-completions protocol .IndexError"),
-        (says({"object": "list"}), InputError, "not of the chat-completions protocol .KeyError: 'choices'"),
-        (says(completion(usage=None)), InputError, "not of the chat-completions protocol"),
+        (says(completion(choices=[])), InputError, "not of OpenAI's protocol .IndexError"),
+        (says({"object": "list"}), InputError, "not of OpenAI's protocol .KeyError: 'choices'"),
+        (says(completion(usage=None)), InputError, "not of OpenAI's protocol"),
         (says(completion(usage={"prompt_tokens": 1, "completion_tokens": "3"})), InputError, "tokens is '3'"),
         (says(completion(["a"])), InputError, "content is a list"),
         (says(completion("", reason="content_filter")), InputError, "finish_reason 'content_filter'"),

@@ -160,3 +160,10 @@ class Dataset:
     queries: Mapping[str, Query]
     qrels: Mapping[str, Mapping[str, int]]
     exclusions: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        judgements = sum(map(len, self.qrels.values()))
+        return (
+            f"Dataset({self.id}: {len(self.corpus):,} documents, {len(self.queries):,} queries, "
+            f"{judgements:,} judgements)"
+        )

@@ -91,6 +91,33 @@ def doctor(config: ConfigOption = DEMO, json: JsonOption = False) -> None:
 
 
 @app.command()
+def verify(
+    model: Annotated[str, typer.Argument(help="A registry model.")],
+    cache: Annotated[Path, typer.Option("--cache", help="Where fetched files are kept.")] = Path("cache"),
+    json: JsonOption = False,
+) -> None:
+    """Compare a model with the cosines that its authors published, before a day of GPU time.
+
+    Exits with code 1 where they differ, naming the prompt, end-of-text token, pooling or dtype that
+    explains it, if one does.
+
+    Example: e2rank-eval verify e2rank-0.6b
+    """
+    from e2rank_eval.cli.printing import print_table
+    from e2rank_eval.evaluation.verification import verify as compared
+
+    found = compared(model, cache)
+    rows = found.rows()
+    if json:
+        print_json({"passed": found.passed, "rows": rows, "explanations": list(found.explanations)})
+    else:
+        print_table(f"{model} ({found.published.source})", rows)
+        typer.echo(found.verdict())
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def audit(json: JsonOption = False) -> None:
     """Recompute every average that the paper prints, and compare what its tables print twice.
 

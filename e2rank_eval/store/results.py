@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.store.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Interval = tuple[float, float]
 """Bootstrap 95 % interval, in the unit of the value that it belongs to."""
@@ -36,7 +39,31 @@ class QueryCounts(Record):
     unanswered: tuple[str, ...]
 
 
-class Metrics(Record):
+class Shown(Record):
+    """A record that prints as a table, in a terminal and in a notebook."""
+
+    def frame(self) -> DataFrame:
+        """Return the table: values x 100 with the bounds of their 95 % intervals, p values as they are."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return str(self.frame().to_string(**self._format()))
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return str(self.frame().to_html(**self._format()))
+
+    def _format(self) -> dict[str, Any]:
+        p_values = [column for column in self.frame() if str(column).startswith("p ")]
+        return {
+            "float_format": "{:.2f}".format,
+            "formatters": dict.fromkeys(p_values, lambda p: f"{p:.4f}" if p >= 1e-4 else "<0.0001"),
+            "na_rep": "–",
+        }
+
+
+class Metrics(Shown):
     """One run's effectiveness, values from 0 to 1; ``per_query[measure][query_id]``.
 
     ``dataset``, ``first_stage`` and ``reranker`` are empty for a run that no configuration names.
@@ -54,6 +81,13 @@ class Metrics(Record):
     mean: dict[str, float]
     interval: dict[str, Interval]
     per_query: dict[str, dict[str, float]]
+
+    def frame(self) -> DataFrame:
+        """Return one row for each measure."""
+        import pandas as pd
+
+        rows = {m: (100 * self.mean[m], *(100 * bound for bound in self.interval[m])) for m in self.measures}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "low", "high"])
 
 
 class SystemRow(Record):
@@ -89,7 +123,7 @@ class TestRow(Record):
     losses: int
 
 
-class Comparison(Record):
+class Comparison(Shown):
     """Systems compared on the same queries; ``first_stage`` is empty for runs from elsewhere."""
 
     title: str
@@ -103,6 +137,22 @@ class Comparison(Record):
     seed: int
     systems: tuple[SystemRow, ...]
     tests: tuple[TestRow, ...]
+
+    def frame(self) -> DataFrame:
+        """Return one row for each system, with its difference to each baseline and Holm's p."""
+        import pandas as pd
+
+        rows = []
+        for one in self.systems:
+            low, high = one.interval
+            row = {"dataset": one.dataset, "system": one.reranker, "mean": 100 * one.mean}
+            row |= {"low": 100 * low, "high": 100 * high}
+            for test in self.tests:
+                if (test.dataset, test.reranker) == (one.dataset, one.reranker):
+                    row[f"vs {test.baseline}"] = 100 * test.difference
+                    row[f"p vs {test.baseline}"] = test.p_holm
+            rows.append(row)
+        return pd.DataFrame(rows).set_index(["dataset", "system"])
 
 
 class Mode(Record):

@@ -25,6 +25,9 @@ class Run:
 
     scores: dict[str, dict[str, float]]
 
+    def __repr__(self) -> str:
+        return f"Run({len(self.scores):,} queries, {sum(map(len, self.scores.values())):,} documents)"
+
 
 def encode_id(identifier: str) -> str:
     """Percent-encode white space and ``%``: TREC files are split at white space, and BRIGHT ids hold it."""

@@ -1,0 +1,327 @@
+"""The suite from Python: load a reranker, a data set and a run, rank, evaluate and compare."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.progress import track
+from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query
+from e2rank_eval.store.corpus import selected
+from e2rank_eval.store.trec import Run, read_run
+
+if TYPE_CHECKING:
+    from e2rank_eval.config import Configuration
+    from e2rank_eval.models.encoders.base import Encoder
+    from e2rank_eval.models.language_models import LanguageModel
+    from e2rank_eval.models.loading import Models
+    from e2rank_eval.rerankers.base import Reranker as Ranker
+    from e2rank_eval.store.results import Comparison, Metrics
+
+__all__ = [
+    "Reranker",
+    "compare",
+    "evaluate",
+    "load_dataset",
+    "load_encoder",
+    "load_language_model",
+    "load_reranker",
+    "read_run",
+    "rerank",
+    "retrieve",
+]
+
+CACHE = Path("cache")
+"""Where models, data sets and vectors are kept, relative to the working folder."""
+
+SEED = 13
+
+
+class Reranker:
+    """A loaded reranker of any family; ``settings`` are those that a configuration would hold."""
+
+    def __init__(self, ranker: Ranker, settings: Mapping[str, Any]) -> None:
+        self.ranker = ranker
+        self.settings = dict(settings)
+
+    def rank(
+        self,
+        query: str,
+        documents: Sequence[str],
+        top_k: int | None = None,
+        *,
+        return_documents: bool = False,
+    ) -> list[dict[str, Any]]:
+        """Return ``documents`` best first, as ``sentence_transformers.CrossEncoder.rank`` does.
+
+        Each is ``{"corpus_id": position in documents, "score": ...}``, with ``return_documents`` also
+        ``"text"``. The score is the model's; families without scores, such as generated rankings, give
+        the number of documents that are ranked at or below it. Equal scores keep the order given, which
+        listwise families read as that of a first stage.
+
+        Raises
+        ------
+        InputError
+            When the query is empty, or the model cannot read it or a document.
+        """
+        if not query.strip():
+            raise InputError("the query is empty", hint="give it a word")
+        listed = [Candidate(Document(str(i), text), -i) for i, text in enumerate(documents)]
+        if not listed:
+            return []
+        (ranking,) = self.ranker.rank_many([Query("query", query)], [CandidateList("query", tuple(listed))])
+        scores = ranking.stats.scores
+        found = []
+        for rank, position in enumerate(ranking.order[:top_k]):
+            score = float(len(documents) - rank if scores is None else scores[position])
+            text = {"text": documents[position]} if return_documents else {}
+            found.append({"corpus_id": position, "score": score, **text})
+        return found
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{key}={value!r}" for key, value in self.settings.items())
+        return f"Reranker({options})"
+
+
+def load_reranker(
+    model: str | Path,
+    *,
+    family: str | None = None,
+    cache: str | Path = CACHE,
+    threads: int | None = None,
+    seed: int = SEED,
+    **options: Any,
+) -> Reranker:
+    """Load a reranker from a model's registry name, hub id (``org/name[@commit]``) or folder.
+
+    ``family`` and ``options`` are what a configuration's ``rerankers`` hold (``e2rank-eval list rerankers``).
+    Without a family the checkpoint decides: a model trained to score pairs is a cross-encoder, one that
+    embeds ranks with E2Rank's listwise prompt.
+
+    Raises
+    ------
+    InputError
+        When the model cannot be found or recognised, may be of several families (named in the message),
+        or an option is wrong.
+    UnavailableError
+        When its files cannot be fetched.
+
+    >>> load_reranker("all-minilm-l6-v2", family="e2rank", prompt="query-only")  # doctest: +SKIP
+    Reranker(family='e2rank', model='all-minilm-l6-v2', prompt='query-only')
+    """
+    from e2rank_eval.rerankers.base import RerankContext
+
+    models = _models(cache, threads)
+    reference = str(model)
+    given = {"family": family or _family(reference), "model": reference, **options}
+    settings = _configuration({"rerankers": {"reranker": given}}).rerankers["reranker"]
+    return Reranker(settings.build(RerankContext(models, seed)), given)
+
+
+def load_encoder(
+    model: str | Path,
+    *,
+    prompt: str = "eval",
+    document_tokens: int | None = None,
+    cache: str | Path = CACHE,
+    threads: int | None = None,
+) -> Encoder:
+    """Load an encoder by the references of :func:`load_reranker`; document vectors are kept in ``cache``.
+
+    ``prompt`` is the listwise wording of a decoder; raises as :func:`load_reranker` does.
+    """
+    return _models(cache, threads).encoder(str(model), prompt=prompt, document_tokens=document_tokens)
+
+
+def load_language_model(
+    model: str | Path, *, cache: str | Path = CACHE, threads: int | None = None
+) -> LanguageModel:
+    """Load a causal language model, or connect to a served one; references as for :func:`load_reranker`."""
+    return _models(cache, threads).language_model(str(model))
+
+
+def load_dataset(name: str | Path, *, cache: str | Path = CACHE, seed: int = SEED) -> Dataset:
+    """Load a test collection: a name of ``e2rank-eval list datasets``, or a folder in BEIR layout.
+
+    The corpus stays on disk.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, or malformed files.
+    UnavailableError
+        When it cannot be fetched.
+    """
+    from e2rank_eval.datasets.loaders import beir
+    from e2rank_eval.datasets.loading import load_registered
+
+    if Path(name).is_dir():
+        folder = Path(name)
+        return beir.load(beir.find(folder, "test"), folder.resolve().name)[0]
+    return load_registered(str(name), Path(cache), seed=seed).dataset
+
+
+def retrieve(
+    dataset: Dataset,
+    first_stage: str = "bm25",
+    *,
+    depth: int = 100,
+    cache: str | Path = CACHE,
+    threads: int | None = None,
+    **options: Any,
+) -> Run:
+    """Retrieve ``depth`` candidates for every query; ``options`` are a configuration's, such as ``model``.
+
+    Raises
+    ------
+    InputError
+        For an unknown first stage, a wrong option, or a model that cannot be used.
+    """
+    from e2rank_eval.retrieval.base import Context
+
+    chosen = {"first_stages": {first_stage: {"retriever": first_stage, **options}}, "depth": depth}
+    find = Context(_configuration(chosen), _models(cache, threads), depth).finder(first_stage)
+    found, _ = find(dataset)
+    return Run({one.query_id: dict(zip(one.document_ids, one.scores, strict=True)) for one in found})
+
+
+def rerank(run: Run, dataset: Dataset, reranker: Reranker, *, depth: int = 100) -> Run:
+    """Rerank the first ``depth`` documents of every query of ``run``, of which the others are dropped.
+
+    Scores of the run returned are n, n-1, ..., 1, so that no evaluator breaks ties.
+
+    Raises
+    ------
+    InputError
+        When the run has a query or document that the data set lacks, naming the first.
+    """
+    lists = candidate_lists(run, dataset, depth)
+    scores = {}
+    for one in track(lists, description=f"reranking {dataset.id}"):
+        (ranking,) = reranker.ranker.rank_many([dataset.queries[one.query_id]], [one])
+        ids = ranking.document_ids
+        scores[one.query_id] = {identifier: float(len(ids) - rank) for rank, identifier in enumerate(ids)}
+    return Run(scores)
+
+
+def candidate_lists(run: Run, dataset: Dataset, depth: int) -> list[CandidateList]:
+    """Return the first ``depth`` documents of each query by score, equal ones in the run's order.
+
+    Raises
+    ------
+    InputError
+        When the run has a query or document that the data set lacks, naming the first.
+    """
+    unknown = next((query for query in run.scores if query not in dataset.queries), None)
+    if unknown is not None:
+        raise InputError(
+            f"query {unknown!r} of the run is not in {dataset.id}",
+            hint="name the data set that the run is of",
+        )
+    first = {
+        q: sorted(scores, key=scores.__getitem__, reverse=True)[:depth] for q, scores in run.scores.items()
+    }
+    wanted = {document for ids in first.values() for document in ids}
+    missing = sorted(wanted - dataset.corpus.keys())
+    if missing:
+        raise InputError(
+            f"{len(missing)} documents of the run are not in {dataset.id} ({', '.join(missing[:3])})",
+            hint="name the data set that the run is of",
+        )
+    documents = selected(dataset.corpus, wanted)
+    return [
+        CandidateList(query, tuple(Candidate(documents[i], run.scores[query][i]) for i in ids))
+        for query, ids in first.items()
+    ]
+
+
+def evaluate(
+    run: Run, dataset: Dataset, measures: Sequence[str] = ("nDCG@10", "R@100"), *, seed: int = SEED
+) -> Metrics:
+    """Evaluate a run on every judged query as trec_eval does; prints as a table of means with 95 % intervals.
+
+    ``measures`` are named as ir_measures does; a query that the run lacks counts as 0.
+
+    Raises
+    ------
+    InputError
+        For an unknown measure, or a run none of whose queries is judged.
+    """
+    from e2rank_eval.evaluation import effectiveness
+
+    found = effectiveness.evaluate(run, _qrels(dataset), measures)
+    return effectiveness.metrics_record(found, names=(dataset.id, "", ""), seed=seed)
+
+
+def compare(
+    runs: Mapping[str, Run], dataset: Dataset, baseline: str, measure: str = "nDCG@10", *, seed: int = SEED
+) -> Comparison:
+    """Test every run against ``baseline`` on the same queries; prints as a table.
+
+    Paired randomisation test and t-test, Holm's correction, effect size, wins and losses.
+
+    Raises
+    ------
+    InputError
+        For an unknown measure, or a baseline that is not one of ``runs``.
+    """
+    from e2rank_eval.evaluation import comparison
+    from e2rank_eval.evaluation.effectiveness import evaluate as score
+    from e2rank_eval.evaluation.measures import parse_measures
+
+    if baseline not in runs:
+        raise InputError(f"baseline {baseline!r} is not one of the runs", hint=f"known: {', '.join(runs)}")
+    (name,) = parse_measures([measure])
+    values = {
+        (dataset.id, system): score(run, _qrels(dataset), [name]).per_query[name]
+        for system, run in runs.items()
+    }
+    plan = comparison.Plan(f"Runs on {dataset.id}", [dataset.id], list(runs), [baseline])
+    return comparison.compare(plan, values, seed=seed, measure=name)
+
+
+def _qrels(dataset: Dataset) -> dict[str, dict[str, int]]:
+    return {query: dict(grades) for query, grades in dataset.qrels.items()}
+
+
+_FAMILIES = {
+    "cross-encoder": ("cross-encoder",),
+    "encoder": ("e2rank",),
+    "decoder": ("listwise", "pointwise-llm", "pairwise-llm", "e2rank"),
+}
+"""The families that a kind of model can be of; where it is one, it need not be named."""
+
+
+def _family(reference: str) -> str:
+    from e2rank_eval.models.registry import registered_model
+
+    entry = registered_model(reference)
+    possible = ("e2rank",) if entry.trained_for_embedding else _FAMILIES.get(entry.kind, ())
+    if len(possible) != 1:
+        raise InputError(
+            f"{reference} is a {entry.kind}, which does not say how it ranks",
+            hint=f"give family: {', '.join(possible) or 'see e2rank-eval list rerankers'}",
+        )
+    return possible[0]
+
+
+def _models(cache: str | Path, threads: int | None) -> Models:
+    from e2rank_eval.models.loading import Models
+
+    return Models(Path(cache), threads=threads or os.cpu_count() or 1)
+
+
+def _configuration(sections: dict[str, Any]) -> Configuration:
+    """Return a configuration of one system, checked as one that was read from a file."""
+    from e2rank_eval.config import parse_configuration
+
+    needed = {
+        "profile": "python",
+        "datasets": {"dataset": {}},
+        "first_stages": {"bm25": {"retriever": "bm25"}},
+        "rerankers": {"first-stage": {"family": "identity"}},
+    }
+    return parse_configuration(needed | sections, "the call")

@@ -1,0 +1,135 @@
+"""The suite from Python: rerankers, runs and collections as a user of the package meets them."""
+
+from __future__ import annotations
+
+import doctest
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import e2rank_eval as e2
+from e2rank_eval.errors import InputError
+from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.families.identity import IdentitySettings
+from e2rank_eval.store.trec import Run
+
+TEXTS = ("wing flutter", "heat shield", "flutter of a wing at speed", "boats")
+
+
+@pytest.fixture
+def collection() -> Dataset:
+    return Dataset(
+        id="toy",
+        corpus={f"d{i}": Document(f"d{i}", text) for i, text in enumerate(TEXTS)},
+        queries={"q1": Query("q1", "wing flutter"), "q2": Query("q2", "a heat shield")},
+        qrels={"q1": {"d0": 1, "d2": 2}, "q2": {"d1": 1}},
+    )
+
+
+@pytest.fixture(scope="module")
+def minilm(minilm_path: Path, fetch_cache: Path) -> e2.Reranker:
+    assert minilm_path.exists()
+    return e2.load_reranker("all-minilm-l6-v2", prompt="query-only", cache=fetch_cache, threads=1)
+
+
+def first_stage_order(models: object = None) -> e2.Reranker:
+    settings = IdentitySettings(family="identity")
+    return e2.Reranker(settings.build(RerankContext(models)), {"family": "identity"})  # type: ignore[arg-type]
+
+
+def test_import_is_quick_and_loads_no_library() -> None:
+    code = (
+        "import e2rank_eval, sys; print(*(m in sys.modules for m in ('torch', 'pandas', 'e2rank_eval.api')))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False"] * 3
+    assert {"load_reranker", "compare", "__version__"} <= set(dir(e2))
+    with pytest.raises(AttributeError, match="no attribute 'load_rerankers'"):
+        _ = e2.load_rerankers  # type: ignore[attr-defined]
+
+
+def test_rank_follows_sentence_transformers(minilm: e2.Reranker, minilm_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(minilm_path), device="cpu", local_files_only=True)
+    documents = model.encode(list(TEXTS), normalize_embeddings=True)
+    expected = (model.encode(["wing flutter"], normalize_embeddings=True) @ documents.T)[0]
+    found = minilm.rank("wing flutter", TEXTS, return_documents=True)
+    assert [one["corpus_id"] for one in found] == expected.argsort()[::-1].tolist()
+    assert [one["score"] for one in found] == pytest.approx(sorted(expected, reverse=True), abs=1e-5)
+    assert [one["text"] for one in found] == [TEXTS[one["corpus_id"]] for one in found]
+    first = [{key: one[key] for key in ("corpus_id", "score")} for one in found[:2]]
+    assert minilm.rank("wing flutter", TEXTS, top_k=2) == first
+    assert minilm.rank("wing flutter", []) == []
+    assert repr(minilm) == "Reranker(family='e2rank', model='all-minilm-l6-v2', prompt='query-only')"
+    with pytest.raises(InputError, match="the query is empty"):
+        minilm.rank(" ", TEXTS)
+
+
+def test_a_family_without_scores_counts_the_documents_at_or_below() -> None:
+    found = first_stage_order().rank("any", TEXTS)
+    assert [(one["corpus_id"], one["score"]) for one in found] == [(0, 4.0), (1, 3.0), (2, 2.0), (3, 1.0)]
+
+
+def test_from_run_to_comparison(collection: Dataset) -> None:
+    run = e2.retrieve(collection, "bm25", depth=3)
+    reranked = e2.rerank(run, collection, first_stage_order(), depth=2)
+    assert {query: list(scores) for query, scores in reranked.scores.items()} == {
+        query: list(scores)[:2] for query, scores in run.scores.items()
+    }
+    worse = Run({"q1": {"d3": 2.0, "d0": 1.0}})
+    metrics = e2.evaluate(worse, collection, ["nDCG@10", "RR@10"])
+    assert metrics.mean["RR@10"] == 0.25  # q2 is missing and counts as 0
+    assert "RR@10" in repr(metrics)
+    assert "<table" in metrics._repr_html_()
+    compared = e2.compare({"bm25": run, "worse": worse}, collection, baseline="bm25")
+    row = compared.frame().loc[("toy", "worse")]
+    assert row["mean"] == pytest.approx(100 * metrics.mean["nDCG@10"])
+    assert row["vs bm25"] < 0
+    assert "–" in repr(compared)  # two queries are too few for a test
+    assert repr(collection) == "Dataset(toy: 4 documents, 2 queries, 3 judgements)"
+    assert repr(worse) == "Run(1 queries, 2 documents)"
+
+
+def test_a_run_is_reranked_in_the_order_of_its_scores(collection: Dataset) -> None:
+    run = Run({"q1": {"d3": 0.5, "d1": 2.0, "d0": 2.0}})
+    assert list(e2.rerank(run, collection, first_stage_order()).scores["q1"]) == ["d1", "d0", "d3"]
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (Run({"q9": {"d1": 1.0}}), "query 'q9' of the run is not in toy"),
+        (Run({"q1": {"d1": 1.0, "x": 0.5, "y": 0.25}}), r"2 documents of the run are not in toy \(x, y\)"),
+    ],
+)
+def test_a_run_of_another_collection_is_refused(collection: Dataset, run: Run, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        e2.rerank(run, collection, first_stage_order())
+
+
+def test_wrong_names_are_explained(collection: Dataset) -> None:
+    with pytest.raises(InputError, match="'none' is not one of the runs; known: bm25"):
+        e2.compare({"bm25": Run({"q1": {"d0": 1.0}})}, collection, baseline="none")
+    with pytest.raises(InputError, match="give family: listwise, pointwise-llm"):
+        e2.load_reranker("smollm2-135m-instruct-q4")
+    with pytest.raises(InputError, match=r"unknown key .*promt'; did you mean 'prompt'"):
+        e2.load_reranker("all-minilm-l6-v2", promt="query-only")
+    with pytest.raises(InputError, match="unknown retriever 'bm52'"):
+        e2.retrieve(collection, "bm52")
+
+
+@pytest.mark.slow
+def test_the_page_shows_what_happens(
+    monkeypatch: pytest.MonkeyPatch, minilm_path: Path, lee_dataset: Dataset, fetch_cache: Path
+) -> None:
+    assert minilm_path.exists()
+    assert lee_dataset.id == "lee"
+    monkeypatch.chdir(fetch_cache.parent)
+    page = fetch_cache.parent / "docs" / "python.md"
+    found = doctest.testfile(str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert found.attempted > 8
+    assert found.failed == 0

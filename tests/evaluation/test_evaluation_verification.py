@@ -1,0 +1,70 @@
+"""Models compared with what their authors published of them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.evaluation import verification
+from e2rank_eval.evaluation.verification import Published, verify
+from e2rank_eval.models.loading import load_encoder
+from e2rank_eval.models.registry import registered_model
+
+QUERIES, DOCUMENTS = ["who is it?", "what is it?"], ["a person", "a thing of some kind"]
+
+
+def test_minilm_is_verified(minilm_path: Path, fetch_cache: Path) -> None:
+    assert minilm_path.exists()
+    found = verify("all-minilm-l6-v2", fetch_cache)
+    assert found.passed
+    assert found.explanations == ()
+    assert len(found.rows()) == 10
+    assert found.verdict().startswith("verified: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "explanation"),
+    [
+        ({"instruction": "query: "}, "prompt: queries with instruction 'query: '"),
+        ({"pooling": "last token"}, "pooling: last token"),
+    ],
+)
+def test_what_explains_a_difference_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+    minilm_path: Path,
+    fetch_cache: Path,
+    change: dict[str, str],
+    explanation: str,
+) -> None:
+    """The values are those of MiniLM with another setting, which the registry entry does not have."""
+    monkeypatch.setattr(verification, "_E2RANK_INSTRUCTION", "query: ")
+    entry = registered_model("all-minilm-l6-v2")
+    changed = entry.model_copy(update={"query_instruction": change.get("instruction")})
+    encoder = load_encoder(minilm_path, changed, file_hashes={})
+    given: dict[str, Any] = {"source": "this test", "queries": QUERIES, "documents": DOCUMENTS}
+    given |= {"tolerance": {"float32": 1e-5}}
+    other = Published(**given, cosines={"query-only": [[0.0, 0.0], [0.0, 0.0]]})
+    cosines = verification._cosines(other, encoder, plain=True, pooling=change.get("pooling", ""))
+    values = Published(**given, cosines={"query-only": np.round(cosines, 6).tolist()})
+    monkeypatch.setattr(verification, "read_entries", lambda *_: {"all-minilm-l6-v2": values})
+    found = verify("all-minilm-l6-v2", fetch_cache)
+    assert not found.passed
+    assert found.explanations == (explanation,)
+    assert f"explained by {explanation}" in found.verdict()
+
+
+def test_published_values_are_complete_and_of_registered_models(tmp_path: Path) -> None:
+    for name in verification.read_entries(Published, [verification._PUBLISHED]):
+        assert registered_model(name).trained_for_embedding
+    with pytest.raises(InputError, match="no cosines of 'smollm2' are published; known: all-minilm"):
+        verify("smollm2", tmp_path)
+    wrong = tmp_path / "values.yaml"
+    shutil.copy(verification._PUBLISHED, wrong)
+    wrong.write_text(wrong.read_text().replace("[[0.59507, 0.03042], [0.06197, 0.56269]]", "[[0.59507]]"))
+    with pytest.raises(InputError, match="one row for each query"):
+        verification.read_entries(Published, [wrong])

@@ -48,7 +48,7 @@ def measure_sweep(
                 )
             for _ in range(sweep.warm_up):
                 time_call(model, calls[0])
-            machine.reset_peak_memory()
+            memory = machine.PeakMemory()
             samples = [time_call(model, call) for call in calls]
             seconds = tuple(sample.seconds["total"] for sample in samples)
             found.append(
@@ -58,7 +58,7 @@ def measure_sweep(
                     mode=mode,
                     seconds=seconds,
                     queries_per_second=sum(map(len, calls)) / sum(seconds),
-                    peak_memory_bytes=machine.peak_memory_bytes(),
+                    peak_memory_bytes=memory.bytes(),
                     **mean_tokens(samples),
                 )
             )

@@ -76,12 +76,12 @@ def measure_latency(
     modes: dict[ModeName, Mode] = {}
     for mode in modes_of(model, settings.document_vectors):
         found: dict[str, Any] = _prepare(model, [*timed, rehearsal]) if mode == "stored" else {}
-        machine.reset_peak_memory()
+        memory = machine.PeakMemory()
         totals = warm_up(model, rehearsal, settings.warm_up)
         samples = [time_call(model, [one]) for one in track(timed, description=f"time {reranker}, {mode}")]
         found |= summarise(samples, seed=seed) | _operations(samples, engine or Engine())
         found |= {"warm_up": len(totals), "warm_up_agreed": settled(totals)}
-        modes[mode] = Mode(**found, peak_memory_bytes=machine.peak_memory_bytes())
+        modes[mode] = Mode(**found, peak_memory_bytes=memory.bytes())
     return Latency(
         dataset=settings.dataset,
         first_stage=settings.first_stage,

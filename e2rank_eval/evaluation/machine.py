@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import resource
 import sys
 import tempfile
 import time
@@ -112,25 +111,32 @@ def synchroniser() -> Callable[[], None]:
     return wait
 
 
-def reset_peak_memory() -> None:
-    """Start counting peak memory anew, where the system can (Linux, CUDA)."""
-    cuda = _cuda()
-    if cuda is not None:
-        cuda.reset_peak_memory_stats()
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:  # not Linux, or not allowed: the peak is then that of the whole process
-        return
+class PeakMemory:
+    """The most memory held since this object was made: of the GPU if it holds any, else of the process."""
 
+    _proc = Path("/proc/self")
 
-def peak_memory_bytes() -> int:
-    """Return the most memory held since :func:`reset_peak_memory`, on the GPU where it holds any."""
-    cuda = _cuda()
-    if cuda is not None and cuda.max_memory_allocated() > 0:
-        return int(cuda.max_memory_allocated())
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
+    def __init__(self) -> None:
+        cuda = _cuda()
+        if cuda is not None:
+            cuda.reset_peak_memory_stats()
+        try:
+            # 5 sets the kernel's peak back to what is resident now (Linux, proc_pid_clear_refs(5)).
+            (self._proc / "clear_refs").write_text("5", encoding="ascii")
+        except OSError:
+            self._counts = False
+        else:
+            self._counts = True
+
+    def bytes(self) -> int | None:
+        """Return the peak; None where the system cannot start counting anew, as outside Linux.
+
+        The peak of the whole life of the process would then name whatever ran before.
+        """
+        cuda = _cuda()
+        if cuda is not None and cuda.max_memory_allocated() > 0:
+            return int(cuda.max_memory_allocated())
+        if not self._counts:
+            return None
+        lines = (self._proc / "status").read_text(encoding="utf-8").splitlines()
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), None)

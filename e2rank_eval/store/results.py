@@ -176,7 +176,7 @@ class Mode(Record):
     document_tokens: float
     output_tokens: float
     candidates: float
-    peak_memory_bytes: int
+    peak_memory_bytes: int | None
     flops: float | None
     peak_share: float | None
     prepare_seconds: float | None = None
@@ -201,7 +201,7 @@ class CostPoint(Record):
     prompt_tokens: float
     document_tokens: float
     output_tokens: float
-    peak_memory_bytes: int
+    peak_memory_bytes: int | None
 
 
 class Latency(Record):

@@ -61,11 +61,19 @@ def latency_table(results: Results, name: str) -> Table:
         mean = Cell(1000 * mode.mean, (1000 * low, 1000 * high), link=run_page(key))
         percentiles = [_milliseconds(mode.percentiles["total"][p], key) for p in ("p50", "p90", "p99")]
         tokens = (mode.prompt_tokens, mode.document_tokens, mode.output_tokens)
+        memory = None if mode.peak_memory_bytes is None else mode.peak_memory_bytes / 1e6
         rates = (mode.queries_per_second, slowest.median / mode.median)
         rows.append(
-            (*_system(results, key, mode_name, mode), *percentiles, mean, *rates, mode.candidates, *tokens,
-             mode.peak_memory_bytes / 1e6)
-        )  # fmt: skip
+            (
+                *_system(results, key, mode_name, mode),
+                *percentiles,
+                mean,
+                *rates,
+                mode.candidates,
+                *tokens,
+                memory,
+            )
+        )
     notes = [
         "One query at a time. In brackets the bootstrap 95 % interval of the mean. Tokens: means per query.",
         f"Speed-up: of the median, over {measured_name(results, slowest_key, slowest_mode)}.",

@@ -51,6 +51,10 @@ def print_metrics(run: Path, metrics: Metrics) -> None:
     )
     if missing := metrics.queries.unanswered:
         _console.print(f"{len(missing)} missing from the run, counted as zero: {_first(missing)}")
+    if ignored := metrics.queries.ignored:
+        _console.print(f"{len(ignored)} of the run without judgements, ignored: {_first(ignored)}")
+    if metrics.queries.repeated:
+        _console.print(f"{metrics.queries.repeated} judgements are repeated and count once")
     if metrics.ties:
         _console.print(f"{metrics.ties} tied scores, broken by document id as trec_eval does")
     if metrics.failed:

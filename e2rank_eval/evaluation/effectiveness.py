@@ -31,16 +31,17 @@ RunNames = tuple[str, str, str]
 class Effectiveness:
     """``per_query[measure][query_id]`` for every query of the judgements, values from 0 to 1.
 
-    ``unanswered`` are the judged queries missing from the run: they count as 0. ``ignored`` counts the
-    run's queries without judgements; ``ties`` the documents whose score equals another's of the same
-    query in trec_eval's single precision.
+    ``unanswered`` are the judged queries missing from the run: they count as 0. ``ignored`` are the
+    run's queries without judgements; ``repeated`` counts judgements that the file repeats; ``ties`` the
+    documents whose score equals another's of the same query in trec_eval's single precision.
     """
 
     per_query: Mapping[str, Mapping[str, float]]
     run_queries: int
     unanswered: tuple[str, ...]
-    ignored: int
+    ignored: tuple[str, ...]
     ties: int
+    repeated: int = 0
 
     @property
     def mean(self) -> dict[str, float]:
@@ -48,7 +49,9 @@ class Effectiveness:
         return {name: math.fsum(values.values()) / len(values) for name, values in self.per_query.items()}
 
 
-def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES) -> Effectiveness:
+def evaluate(
+    run: Run, qrels: dict[str, dict[str, int]], measures: Sequence[str] = DEFAULT_MEASURES
+) -> Effectiveness:
     """Evaluate ``run`` on every query of ``qrels`` with ir_measures, whose nDCG, AP, R and P are trec_eval's.
 
     Ties are broken as in trec_eval, by document id in descending order, for every measure alike. A judged
@@ -80,8 +83,9 @@ def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES)
         per_query=values,
         run_queries=len(run.scores),
         unanswered=tuple(query_id for query_id in qrels if query_id not in ranked),
-        ignored=sum(query_id not in qrels for query_id in run.scores),
+        ignored=tuple(query_id for query_id in run.scores if query_id not in qrels),
         ties=ties,
+        repeated=qrels.repeated if isinstance(qrels, Qrels) else 0,
     )
 
 
@@ -118,6 +122,7 @@ def metrics_record(
             run=found.run_queries,
             ignored=found.ignored,
             unanswered=found.unanswered,
+            repeated=found.repeated,
         ),
         ties=found.ties,
         failed=tuple(failed),

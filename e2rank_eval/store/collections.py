@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -55,12 +56,13 @@ def read_dataset(folder: Path, name: str) -> Dataset:
 def read_corpus(path: Path) -> StreamedCorpus:
     """Read documents by id in file order, from JSONL with ``_id``, ``text`` and an optional ``title``.
 
-    The whole file is checked here, and its documents are read again whenever they are asked for.
+    Pyserini's ``id`` and ``contents`` are read too, and the id of a number is its text. The whole file is
+    checked here, and its documents are read again whenever they are asked for.
 
     Raises
     ------
     InputError
-        Naming file and line: not JSON, no id, a repeated id, no text; or an empty corpus.
+        Naming file and line: not JSON, no id, an id with two contents, no text; or an empty corpus.
     """
     return StreamedCorpus(partial(_documents, path), path, hint=_HINT_TWICE)
 
@@ -68,7 +70,8 @@ def read_corpus(path: Path) -> StreamedCorpus:
 def _documents(path: Path) -> Iterator[tuple[int, Document]]:
     for number, row in read_jsonl(path):
         identifier = _identifier(row, path, number, ())
-        text, title = _string(row, "text", path, number), _string(row, "title", path, number, "")
+        key = "contents" if "text" not in row and "contents" in row else "text"
+        text, title = _string(row, key, path, number), _string(row, "title", path, number, "")
         yield number, Document(identifier, text, title)
 
 
@@ -78,13 +81,13 @@ def read_queries(path: Path) -> dict[str, Query]:
     Raises
     ------
     InputError
-        As :func:`read_corpus`; also for a query without text.
+        As :func:`read_corpus`; also for a query without a visible character.
     """
     queries: dict[str, Query] = {}
     for number, row in read_jsonl(path):
         identifier = _identifier(row, path, number, queries)
         text = _string(row, "text", path, number)
-        if not text.strip():
+        if not _is_visible(text):
             raise InputError(
                 f"query {identifier!r} is empty", path=path, line=number, hint="write its text or remove it"
             )
@@ -94,10 +97,15 @@ def read_queries(path: Path) -> dict[str, Query]:
     return queries
 
 
+def _is_visible(text: str) -> bool:
+    """Whether a text has more than white space, control and zero-width characters."""
+    return any(unicodedata.category(character) not in ("Cc", "Cf", "Zs", "Zl", "Zp") for character in text)
+
+
 def _identifier(row: Mapping[str, Any], path: Path, number: int, seen: Collection[str]) -> str:
-    identifier = row.get("_id")
-    if isinstance(identifier, int | float) and not isinstance(identifier, bool):
-        raise InputError("id is a number", path=path, line=number, hint=f'quote it: "_id": "{identifier}"')
+    identifier = row.get("_id", row.get("id"))
+    if isinstance(identifier, int) and not isinstance(identifier, bool):
+        identifier = str(identifier)
     if not isinstance(identifier, str) or not identifier:
         raise InputError("no id", path=path, line=number, hint='give it a non-empty string "_id"')
     _check_text(identifier, "_id", path, number)

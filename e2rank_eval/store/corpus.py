@@ -16,23 +16,31 @@ class StreamedCorpus(Mapping[str, Document]):
     """Documents by id in the order of ``read``, of which only the ids are held.
 
     ``values()`` is a pass over the documents, and ``len``, ``in`` and iteration need none. Looking up
-    one document is a pass too: :meth:`select` takes several in one.
+    one document is a pass too: :meth:`select` takes several in one. A document that is repeated with the
+    same content is kept once; ``repeated`` counts these.
 
     Raises
     ------
     InputError
-        Naming ``path`` and the line: a repeated id, whatever ``read`` raises; or an empty corpus.
+        Naming ``path`` and the line: an id with two contents, whatever ``read`` raises; or an empty corpus.
     """
 
     def __init__(self, read: Read, path: Path | str, *, hint: str) -> None:
         self._read = read
         self._ids: dict[str, None] = {}
+        again: list[tuple[int | None, Document]] = []
         for number, document in read():
             if document.id in self._ids:
-                raise InputError(f"id {document.id!r} is used twice", path=path, line=number, hint=hint)
+                again.append((number, document))
             self._ids[document.id] = None
         if not self._ids:
             raise InputError("the corpus is empty", path=path, hint="add documents")
+        self.repeated = len(again)
+        self._repeated = {document.id for _, document in again}
+        first = self.select(self._repeated)
+        for number, document in again:
+            if document != first[document.id]:
+                raise InputError(f"id {document.id!r} has two contents", path=path, line=number, hint=hint)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -47,7 +55,13 @@ class StreamedCorpus(Mapping[str, Document]):
         return self.select([identifier])[identifier]
 
     def _documents(self) -> Iterator[Document]:
-        return (document for _, document in self._read())
+        waiting = set(self._repeated)
+        for _, document in self._read():
+            if document.id not in self._repeated:
+                yield document
+            elif document.id in waiting:
+                waiting.remove(document.id)
+                yield document
 
     def values(self) -> ValuesView[Document]:
         return _Values(self)
@@ -68,7 +82,7 @@ class StreamedCorpus(Mapping[str, Document]):
         if unknown:
             raise KeyError(min(unknown))
         found: dict[str, Document] = {}
-        for document in self._documents():
+        for document in self._documents() if wanted else ():
             if document.id in wanted:
                 found[document.id] = document
                 if len(found) == len(wanted):

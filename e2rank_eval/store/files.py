@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import errno
 import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from e2rank_eval.errors import InputError, UnavailableError
 
@@ -92,30 +95,45 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line numbers from 1 and lines without their ending, of a plain or gzipped UTF-8 file.
+    """Yield line numbers from 1 and lines without their ending, of a UTF-8 file.
 
-    A byte order mark at the start is dropped.
+    gzip, bz2, xz and zstd are recognised by their first bytes, whatever the name. A byte order mark at the
+    start is dropped.
 
     Raises
     ------
     InputError
-        When the file is missing, truncated, not gzip in spite of its name, or not UTF-8.
+        When the file is missing, truncated or not UTF-8.
     """
     number = 0
     try:
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rb") as handle:
+        with path.open("rb") as raw, _decompressed(raw) as handle:
             for number, line in enumerate(handle, start=1):
                 content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
                 yield number, content.decode("utf-8").rstrip("\r\n")
     except FileNotFoundError as error:
         raise InputError("no such file", path=path, hint="check the path") from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(
-            f"truncated or corrupt gzip file ({error})", path=path, hint="fetch it again"
-        ) from error
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8 ({error.reason})", path=path, line=number, hint=_HINT_UTF8) from error
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise InputError(f"truncated or corrupt ({error})", path=path, hint="fetch it again") from error
+
+
+def _decompressed(raw: BufferedReader) -> BinaryIO:
+    start = raw.peek(6)
+    if start.startswith(b"\x1f\x8b"):
+        return cast(BinaryIO, gzip.open(raw))
+    if start.startswith(b"BZh"):
+        return cast(BinaryIO, bz2.open(raw))
+    if start.startswith(b"\xfd7zXZ"):
+        return cast(BinaryIO, lzma.open(raw))
+    if start.startswith(b"\x28\xb5\x2f\xfd"):
+        import pyarrow as pa  # type: ignore[import-untyped]
+
+        return cast(BinaryIO, io.BufferedReader(pa.CompressedInputStream(raw, "zstd")))
+    return raw
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -30,13 +30,14 @@ class Record(BaseModel):
 
 
 class QueryCounts(Record):
-    """``run`` counts the run's queries, ``ignored`` those of them without judgements; the judged
-    queries that the run lacks are ``unanswered`` and count as 0."""
+    """``run`` counts the run's queries; ``ignored`` are those of them without judgements, ``unanswered``
+    the judged queries that the run lacks and that count as 0; ``repeated`` counts repeated judgements."""
 
     qrels: int
     run: int
-    ignored: int
+    ignored: tuple[str, ...]
     unanswered: tuple[str, ...]
+    repeated: int
 
 
 class Shown(Record):

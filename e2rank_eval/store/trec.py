@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -12,11 +12,30 @@ from urllib.parse import quote
 from e2rank_eval.errors import InputError
 from e2rank_eval.store.files import read_lines, write_text
 
-Qrels = dict[str, dict[str, int]]
+HIGHEST_GRADE = 100_000
+"""trec_eval allocates 8 bytes for each grade up to the highest, and from 2^31 on fails without a word."""
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_GRADE_NAMES = ("score", "grade", "relevance", "label", "rel")
+"""How headers of judgements name the last of three columns."""
+
+_ASCII_SPACE = " \t\v\f"
+_WHITE_SPACE = re.compile(r"[ \t\v\f]+")
+"""Other white space, such as U+00A0, belongs to an id."""
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}(\.0*)?")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 """ASCII only: Python itself would also read underscores and the digits of other scripts."""
+
+
+class Qrels(dict[str, dict[str, int]]):
+    """``qrels[query_id][document_id]`` is the grade; ``lines`` counts the judgements with those repeated."""
+
+    lines = 0
+
+    @property
+    def repeated(self) -> int:
+        """How many judgements were repeated and are kept once."""
+        return self.lines - sum(map(len, self.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +86,20 @@ def write_run(path: Path, rankings: Iterable[tuple[str, Sequence[str]]], tag: st
 
 
 def read_run(path: Path) -> Run:
-    """Read a TREC run, plain or gzipped.
+    """Read a run in TREC form, or in MS MARCO's (query, document, rank), whose scores are then -rank.
+
+    Columns are separated by ASCII white space. Blank lines, and comments that begin with ``#``, are skipped.
 
     Raises
     ------
     InputError
-        Naming file and line: not six columns, a repeated document, a score that is not a finite number.
+        Naming file and line: a wrong number of columns, a repeated document, a score that is not a finite
+        number.
     """
     scores: dict[str, dict[str, float]] = {}
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        fields = line.split()
-        if len(fields) != 6:
-            raise InputError(
-                f"{len(fields)} columns instead of 6", path=path, line=number,
-                hint="write: query Q0 document rank score tag",
-            )  # fmt: skip
-        query_id, document_id, score = (
-            decode_id(fields[0]),
-            decode_id(fields[2]),
-            _score(fields[4], path, number),
-        )
+    for number, fields in _rows(path, (6, 3), "query Q0 document rank score tag"):
+        query_id, document_id = decode_id(fields[0]), decode_id(fields[-4 if len(fields) == 6 else 1])
+        score = _score(fields[4], path, number) if len(fields) == 6 else -_score(fields[2], path, number)
         ranking = scores.setdefault(query_id, {})
         if document_id in ranking:
             raise InputError(
@@ -99,6 +110,46 @@ def read_run(path: Path) -> Run:
     if not scores:
         raise InputError("the run is empty", path=path, hint="check that the system wrote it")
     return Run(scores)
+
+
+def _rows(path: Path, widths: tuple[int, int], form: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield line numbers and fields of a table without a header, as wide as its first line."""
+    columns = 0
+    for number, line in read_lines(path):
+        fields = _WHITE_SPACE.split(line.strip(_ASCII_SPACE))
+        if fields == [""] or _is_comment(fields):
+            continue
+        if columns == 0:
+            _check_first(line, fields, widths, path, number, form)
+            columns = len(fields)
+        if len(fields) != columns:
+            raise InputError(
+                f"{len(fields)} columns instead of {columns}", path=path, line=number, hint=f"write: {form}"
+            )
+        yield number, fields
+
+
+def _is_comment(fields: Sequence[str]) -> bool:
+    """Whether a line is a comment: an id may begin with ``#`` too, but its line then holds a number."""
+    return fields[0].startswith("#") and not any(map(_NUMBER.fullmatch, fields[1:]))
+
+
+def _check_first(
+    line: str, fields: Sequence[str], widths: tuple[int, int], path: Path, number: int, form: str
+) -> None:
+    """Raise InputError for a first line that shows another form of file, saying which."""
+    if len(fields) not in widths:
+        hint = f"write: {form}"
+        if line.count(",") + 1 in widths:
+            hint = "columns are separated by commas; separate them by tabs"
+        wanted = " or ".join(map(str, sorted(widths)))
+        raise InputError(f"{len(fields)} columns instead of {wanted}", path=path, line=number, hint=hint)
+    if not any(map(_NUMBER.fullmatch, (field.strip('"') for field in fields[1:]))):
+        raise InputError(
+            f"{line[:60]!r} looks like a header", path=path, line=number, hint="remove this line"
+        )
+    if fields[0].startswith('"') and fields[0].endswith('"'):
+        raise InputError("its fields are quoted", path=path, line=number, hint="write them without quotes")
 
 
 def _score(field: str, path: Path, number: int) -> float:
@@ -119,54 +170,63 @@ def write_qrels(path: Path, qrels: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def read_qrels(path: Path, *, decode: bool = True) -> Qrels:
-    """Read judgements in TREC form (query, iteration, document, grade) or BEIR's (with a header).
+    """Read judgements in TREC form (query, iteration, document, grade) or BEIR's (three columns, header).
 
-    BEIR's with tabs in its header is split at tabs, so that ids may hold spaces; all else at white
-    space. ``decode`` undoes :func:`encode_id`: not for files that others wrote and whose ids are
-    compared with a corpus.
+    A file whose header is separated by tabs is split at tabs, so that ids may hold spaces; all else at
+    ASCII white space. ``decode`` undoes :func:`encode_id`: not for files that others wrote and whose ids
+    are compared with a corpus. A judgement that is repeated with the same grade is kept once, and counted.
 
     Raises
     ------
     InputError
-        Naming file and line: wrong number of columns, a repeated line, a grade that is not an integer.
+        Naming file and line: wrong number of columns, two grades of one document, a grade that is not an
+        integer or exceeds :data:`HIGHEST_GRADE`.
     """
-    qrels: Qrels = {}
-    columns = 0
-    separator: str | None = None
-    for number, line in read_lines(path):
-        fields = line.split(separator)
-        if not line.strip():
-            continue
-        if columns == 0:
-            columns = len(fields)
-            if columns not in (3, 4):
-                raise InputError(
-                    f"{columns} columns instead of 3 or 4", path=path, line=number,
-                    hint="write: query iteration document grade",
-                )  # fmt: skip
-            if columns == 3 and fields[-1].lower() in ("score", "grade", "relevance"):
-                separator = "\t" if line.count("\t") == 2 else None
-                continue
-        if len(fields) != columns:
-            raise InputError(f"{len(fields)} columns instead of {columns}", path=path, line=number)
+    qrels = Qrels()
+    for number, fields in _judgements(path):
         query_id, document_id = fields[0], fields[-2]
         if decode:
             query_id, document_id = decode_id(query_id), decode_id(document_id)
-        grades = qrels.setdefault(query_id, {})
-        if document_id in grades:
+        grades, grade = qrels.setdefault(query_id, {}), _grade(fields, path, number)
+        if grades.setdefault(document_id, grade) != grade:
             raise InputError(
-                f"query {query_id!r} and document {document_id!r} are judged twice",
-                path=path, line=number, hint="remove one of the two lines",
+                f"query {query_id!r} and document {document_id!r} have two grades, {grades[document_id]} "
+                f"and {grade}", path=path, line=number, hint="remove one of the two lines",
             )  # fmt: skip
-        grades[document_id] = _grade(fields[-1].strip(), path, number)
+        qrels.lines += 1
     if not qrels:
         raise InputError("no judgement in the file", path=path, hint="check the file")
     return qrels
 
 
-def _grade(field: str, path: Path, number: int) -> int:
+def _judgements(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield line numbers and fields below BEIR's header, or of TREC's form, which has none."""
+    lines = read_lines(path)
+    start = next(((n, line) for n, line in lines if line.strip()), None)
+    names = [] if start is None else [name.strip('"').lower() for name in start[1].split()]
+    if start is None or len(names) != 3 or names[-1] not in _GRADE_NAMES:
+        yield from _rows(path, (4, 3), "query iteration document grade")
+        return
+    separator = "\t" if start[1].count("\t") == 2 else None
+    for number, line in lines:
+        fields = line.split("\t") if separator else _WHITE_SPACE.split(line.strip(_ASCII_SPACE))
+        if not line.strip() or _is_comment(fields):
+            continue
+        if len(fields) != 3:
+            raise InputError(f"{len(fields)} columns instead of 3", path=path, line=number)
+        yield number, [*fields[:2], fields[2].strip()]
+
+
+def _grade(fields: Sequence[str], path: Path, number: int) -> int:
+    field = fields[-1]
     if not _INTEGER.fullmatch(field):
         raise InputError(
             f"grade {field!r} is not an integer", path=path, line=number, hint="write an integer"
         )
-    return int(field)
+    grade = int(field.partition(".")[0])
+    if abs(grade) > HIGHEST_GRADE:
+        raise InputError(
+            f"grade {field} in column {len(fields)} exceeds {HIGHEST_GRADE:,}", path=path, line=number,
+            hint="write the relevance there, not a count or a time; trec_eval allocates memory by the grade",
+        )  # fmt: skip
+    return grade

@@ -88,7 +88,7 @@ def test_a_missing_split_names_those_there_are(folder):
         (
             "qrels/test.tsv",
             QRELS + "q1\td1\t2\n",
-            "test.tsv:4: query 'q1' and document 'd1' are judged twice",
+            "test.tsv:4: query 'q1' and document 'd1' have two grades",
         ),
         ("qrels/test.tsv", QRELS + "q1\td2\tgood\n", "test.tsv:4: grade 'good' is not an integer"),
         ("qrels/test.tsv", QRELS + "q1\td2\n", "test.tsv:4: 2 columns instead of 3"),
@@ -96,7 +96,11 @@ def test_a_missing_split_names_those_there_are(folder):
         ("corpus.jsonl", _lines(CORPUS) + "{not json\n", "corpus.jsonl:3: not JSON"),
         ("corpus.jsonl", _lines(CORPUS) + "[]\n", "corpus.jsonl:3: a list, not an object"),
         ("corpus.jsonl", _lines([{"text": "no id"}]), "corpus.jsonl:1: no id"),
-        ("corpus.jsonl", _lines([*CORPUS, CORPUS[0]]), "corpus.jsonl:3: id 'd1' is used twice"),
+        (
+            "corpus.jsonl",
+            _lines([*CORPUS, CORPUS[0] | {"text": "other"}]),
+            "corpus.jsonl:3: id 'd1' has two contents",
+        ),
         ("corpus.jsonl", _lines([{"_id": "d1"}]), 'corpus.jsonl:1: "text" is not a string'),
         ("corpus.jsonl", "", "corpus.jsonl: the corpus is empty"),
         ("queries.jsonl", _lines([{"_id": "q1", "text": " "}]), "queries.jsonl:1: query 'q1' is empty"),

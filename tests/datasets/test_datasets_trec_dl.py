@@ -35,14 +35,14 @@ def test_judged_queries_against_the_collection_as_it_is(folder):
     ("file", "content", "message"),
     [
         ("collection.tsv", b"0\tone\nno tab\n", "collection.tsv:2: no id and tab at its start"),
-        ("collection.tsv", b"0\tone\n0\ttwo\n", "collection.tsv:2: id '0' is used twice"),
+        ("collection.tsv", b"0\tone\n0\ttwo\n", "collection.tsv:2: id '0' has two contents"),
         ("collection.tsv", b"", "collection.tsv: the corpus is empty"),
         ("collection.tsv", b"0\tone\n1\t\xff\n", "not UTF-8"),
         ("queries-2019.tsv.gz", gzip.compress(b"8\tother\n", mtime=0), "query '7' is judged but has no text"),
         (
             "queries-2019.tsv.gz",
             gzip.compress(b"7\twhat\n8\tnot judged\n", mtime=0)[:-9],
-            "truncated or corrupt gzip file",
+            "truncated or corrupt",
         ),
     ],
 )

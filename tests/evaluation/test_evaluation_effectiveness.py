@@ -138,7 +138,7 @@ def test_unanswered_queries_count_as_zero_and_unjudged_ones_are_only_counted() -
     run = Run({"q1": {"a": 1.0}, "other": {"a": 1.0}, "empty": {}})
     found = evaluate(run, {"q1": {"a": 1}, "q2": {"a": 1}, "empty": {"a": 1}})
     assert found.mean == {"nDCG@10": 1 / 3, "RR@10": 1 / 3, "R@100": 1 / 3, "Judged@10": 1 / 3}
-    assert (found.unanswered, found.ignored, found.run_queries) == (("q2", "empty"), 1, 3)
+    assert (found.unanswered, found.ignored, found.run_queries) == (("q2", "empty"), ("other",), 3)
 
 
 def test_a_tie_goes_to_the_greater_document_id() -> None:

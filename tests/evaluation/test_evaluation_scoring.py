@@ -32,7 +32,7 @@ def test_a_metrics_file_says_all_about_its_queries(files: tuple[Path, Path, Path
     names = ("lee", "bm25", "e2rank")
     metrics = evaluate_files(run, qrels, ["RR@10", "P@1"], statistics=statistics, names=names, seed=13)
     assert (metrics.dataset, metrics.first_stage, metrics.reranker) == names
-    assert metrics.queries == QueryCounts(qrels=3, run=3, ignored=1, unanswered=("q3",))
+    assert metrics.queries == QueryCounts(qrels=3, run=3, ignored=("q9",), unanswered=("q3",), repeated=0)
     assert metrics.failed == ("q2",)
     assert metrics.per_query["RR@10"] == {"q1": 1.0, "q2": 0.5, "q3": 0.0}
     assert metrics.mean == {"RR@10": 0.5, "P@1": pytest.approx(1 / 3)}

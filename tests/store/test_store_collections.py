@@ -16,6 +16,7 @@ from e2rank_eval.store.collections import (
     write_candidates,
     write_dataset,
 )
+from e2rank_eval.store.files import write_jsonl
 
 CORPUS = {name: Document(name, f"text of {name}", title="t") for name in ("d1", "d2", "d 3")}
 
@@ -37,10 +38,11 @@ def test_a_collection_reads_back_as_written(tmp_path: Path) -> None:
     [
         ('{"text": "no id"}', "no id"),
         ('{"_id": "", "text": "x"}', "no id"),
-        ('{"_id": 7, "text": "x"}', "id is a number; quote it"),
+        ('{"_id": 7.5, "text": "x"}', "no id"),
+        ('{"_id": true, "text": "x"}', "no id"),
         (r'{"_id": "d\ud800", "text": "x"}', r'"_id" holds half a surrogate pair, \\ud800'),
         (r'{"_id": "d2", "text": "x \udc00"}', r'"text" holds half a surrogate pair, \\udc00'),
-        ('{"_id": "d1", "text": "again"}', "used twice"),
+        ('{"_id": "d1", "text": "again"}', "id 'd1' has two contents"),
         ('{"_id": "d2", "text": null}', '"text" is not a string'),
         ('{"_id": "d2", "text"', "not JSON"),
     ],
@@ -59,9 +61,19 @@ def test_an_empty_corpus_and_an_empty_query_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="corpus is empty"):
         read_corpus(empty)
     queries = tmp_path / "queries.jsonl"
-    queries.write_text('{"_id": "q1", "text": "  "}\n')
-    with pytest.raises(InputError, match="is empty"):
-        read_queries(queries)
+    for text in ("  ", "\u200b\u200d", "\ufeff \x01\u2028"):
+        write_jsonl(queries, [{"_id": "q1", "text": text}])
+        with pytest.raises(InputError, match="is empty"):
+            read_queries(queries)
+
+
+def test_other_forms_of_rows_are_read_and_a_repeated_document_is_kept_once(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.jsonl"
+    rows = [{"_id": 7, "text": "x"}, {"id": "d1", "contents": "y"}, {"_id": "7", "text": "x", "title": None}]
+    write_jsonl(path, rows)
+    corpus = read_corpus(path)
+    assert list(corpus.values()) == [Document("7", "x"), Document("d1", "y")]
+    assert (corpus.repeated, corpus["7"].text) == (1, "x")
 
 
 def test_candidates_read_back_with_their_documents(tmp_path: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,7 +69,9 @@ def test_ties_of_a_foreign_run_are_not_refused(tmp_path: Path) -> None:
         ("q1 0 d2 1_0", "is not an integer"),
         ("q1 0 d2 ٣", "is not an integer"),
         ("q1 0 d2 1.5", "is not an integer"),
-        ("q1 0 d1 1", "judged twice"),
+        ("q1 0 d1 2", "two grades, 1 and 2"),
+        ("q1 0 d2 100001", "grade 100001 in column 4 exceeds 100,000"),
+        ("q1 0 d2 1000000000000", "exceeds 100,000; write the relevance there"),
         ("q1 0 d2", "3 columns"),
     ],
 )
@@ -87,19 +93,89 @@ def test_both_forms_of_judgements_read_the_same_plain_or_gzipped(tmp_path: Path)
     assert read_qrels(beir) == qrels == read_qrels(trec)
 
 
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("query,doc,label\nq1,d1,1\n", "1 columns instead of 3 or 4; columns are separated by commas"),
+        ("topic iteration doc rel\nq1 0 d1 1\n", "'topic iteration doc rel' looks like a header; remove"),
+        ('"q1" 0 "d1" 1\n', "its fields are quoted"),
+        ("q1 d1\n", "2 columns instead of 3 or 4"),
+        ("# a comment only\n", "no judgement in the file"),
+    ],
+)
+def test_another_form_of_judgements_is_recognised(tmp_path: Path, content: str, problem: str) -> None:
+    path = tmp_path / "qrels.txt"
+    path.write_text(content)
+    with pytest.raises(InputError, match=problem):
+        read_qrels(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "q1 0 d1 1\nq1 0 d1 1.0\n\nq1\t0\td2\t0\n",
+        "# judgements of one topic\nq1 0 d1 1\nq1 0 d1 1\nq1 0 d2 0\n",
+        '"query-id"\t"corpus-id"\t"score"\nq1\td1\t1\nq1\td1\t1\nq1\td2\t0\n',
+        "query-id corpus-id score\nq1 d1 1\nq1 d1 1\nq1 d2 0\n",
+    ],
+)
+def test_a_repeated_judgement_counts_once(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "qrels.txt"
+    path.write_text(content)
+    found = read_qrels(path)
+    assert (found, found.repeated) == ({"q1": {"d1": 1, "d2": 0}}, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("qid Q0 docno rank score tag\nq1 Q0 d1 1 2.0 t\n", "looks like a header; remove this line"),
+        ("q1,Q0,d1,1,2.0,t\n", "1 columns instead of 3 or 6; columns are separated by commas"),
+    ],
+)
+def test_another_form_of_run_is_recognised(tmp_path: Path, content: str, problem: str) -> None:
+    path = tmp_path / "a.run"
+    path.write_text(content)
+    with pytest.raises(InputError, match=problem):
+        read_run(path)
+
+
+def test_a_run_of_ms_marco_has_the_ranks_for_scores(tmp_path: Path) -> None:
+    path = tmp_path / "msmarco.tsv"
+    path.write_text("7\t30\t1\n7\t20\t2\n8\t30\t1\n")
+    assert read_run(path).scores == {"7": {"30": -1.0, "20": -2.0}, "8": {"30": -1.0}}
+
+
+def test_only_ascii_white_space_separates_columns(tmp_path: Path) -> None:
+    path = tmp_path / "a.run"
+    path.write_text("q\u00a01 Q0 d\u00851 1 2.0 t\n#d Q0 d2 1 2.0 t\n", encoding="utf-8")
+    assert read_run(path).scores == {"q\u00a01": {"d\u00851": 2.0}, "#d": {"d2": 2.0}}
+
+
 def test_ids_of_others_are_kept_as_they_stand(tmp_path: Path) -> None:
     path = tmp_path / "test.tsv"
     path.write_text("query-id\tcorpus-id\tscore\nq 1\ta%20b\t1\nq 1\ta b\t2\n")
     assert read_qrels(path, decode=False) == {"q 1": {"a%20b": 1, "a b": 2}}
 
 
-def test_a_cut_off_gzip_file_is_refused(tmp_path: Path) -> None:
-    whole = gzip.compress("".join(f"q1 0 d{i} 1\n" for i in range(2000)).encode())
-    path = tmp_path / "qrels.txt.gz"
-    for truncated in (whole[: len(whole) // 2], whole[:200] + b"\xff" * 40 + whole[240:], b"not gzip at all"):
-        path.write_bytes(truncated)
-        with pytest.raises(InputError, match="corrupt gzip"):
-            read_qrels(path)
+def zstd(content: bytes) -> bytes:
+    compressed: bytes = pa.compress(content, codec="zstd", asbytes=True)
+    return compressed
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd, bytes])
+def test_compression_is_read_by_content_and_a_cut_off_file_is_refused(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    lines = [f"q1 0 d{i}-{i * i} 1\n" for i in range(2000)]
+    whole = compress("".join(lines).encode())
+    for name in ("qrels", "qrels.gz"):
+        (tmp_path / name).write_bytes(whole)
+        assert len(read_qrels(tmp_path / name)["q1"]) == 2000
+    if compress is not bytes:
+        (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(InputError, match="cut: truncated or corrupt"):
+            read_qrels(tmp_path / "cut")
 
 
 def test_the_percent_signs_of_foreign_ids_stay(shared_data: Path, tmp_path: Path) -> None:

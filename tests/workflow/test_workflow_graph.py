@@ -135,5 +135,5 @@ def test_a_folder_is_read_again_when_it_changes_and_a_broken_line_is_named(tmp_p
         if code == 0:
             assert '"d3"' in (project.folder / target).read_text()
     said = done.stdout + done.stderr
-    assert f"error: {folder}/corpus.jsonl:4: id 'd1' is used twice" in said
+    assert f"error: {folder}/corpus.jsonl:4: id 'd1' has two contents" in said
     assert "Trying to restart job" not in said

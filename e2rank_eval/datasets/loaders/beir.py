@@ -62,7 +62,7 @@ def _one(folder: Path, names: tuple[str, ...], hint: str) -> Path:
 
 
 def load(files: Folder, name: str) -> Loaded:
-    """Load the data set, and count the queries that were skipped for want of any judgement.
+    """Load the data set, and count queries without any judgement, repeated documents and judgements.
 
     A document that is judged but not in the corpus keeps its judgement: it counts in the ideal
     ranking.
@@ -75,11 +75,12 @@ def load(files: Folder, name: str) -> Loaded:
     """
     corpus = read_corpus(files.corpus)
     queries = read_queries(files.queries)
+    judgements = read_qrels(files.qrels, decode=False)
     qrels = {
         _as_in(queries, query_id): {
             _as_in(corpus, document_id): grade for document_id, grade in grades.items()
         }
-        for query_id, grades in read_qrels(files.qrels, decode=False).items()
+        for query_id, grades in judgements.items()
     }
     unknown = next((query_id for query_id in qrels if query_id not in queries), None)
     if unknown is not None:
@@ -95,7 +96,9 @@ def load(files: Folder, name: str) -> Loaded:
         qrels={query_id: qrels[query_id] for query_id in judged},
         exclusions=_read_exclusions(files.exclusions, queries),
     )
-    return dataset, {"queries without judgements": len(queries) - len(judged)}
+    repeated = {"repeated documents": corpus.repeated, "repeated judgements": judgements.repeated}
+    skipped = {"queries without judgements": len(queries) - len(judged)}
+    return dataset, skipped | {what: number for what, number in repeated.items() if number}
 
 
 def _as_in(known: Collection[str], identifier: str) -> str:

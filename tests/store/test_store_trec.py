@@ -12,6 +12,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mutants import counts
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.store.trec import decode_id, encode_id, read_qrels, read_run, write_qrels, write_run
@@ -188,3 +189,10 @@ def test_the_percent_signs_of_foreign_ids_stay(shared_data: Path, tmp_path: Path
     assert read == judged
     write_run(tmp_path / "ours.run", [("q", sorted(judged))], tag="ours")
     assert set(read_run(tmp_path / "ours.run").scores["q"]) == judged
+
+
+@pytest.mark.parametrize("number", [500, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_a_mutated_file_scores_as_trec_eval_has_it_or_is_refused(number: int) -> None:
+    found = counts(number)
+    assert set(found) == {"equal", "refused"}
+    assert min(found.values()) > number / 10

@@ -48,7 +48,8 @@ def label(
         labels = teachers.label_with_reranker(given, reranker)
     else:
         both = BlendSettings(sparse=SPARSE) if blend else None
-        labels = teachers.label_with_teacher(given, teachers.load_teacher(models, str(blend or oracle), both))
+        scorer = teachers.load_teacher(models, str(blend or oracle), both)
+        labels = teachers.Labels(teachers.rank_lists(given, scorer))
     teachers.write_labels(output, labels)
     print_json(labels.summary())
 

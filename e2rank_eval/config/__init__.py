@@ -33,6 +33,7 @@ from e2rank_eval.config.systems import (
 )
 from e2rank_eval.config.training import (
     CrossEncoderRun,
+    DirectionSettings,
     InfoNCESettings,
     ListwiseRun,
     LoraSettings,
@@ -62,6 +63,7 @@ __all__ = [
     "CostSweepSettings",
     "CrossEncoderRun",
     "DatasetSettings",
+    "DirectionSettings",
     "DocstringSettings",
     "FirstStageSettings",
     "InfoNCESettings",

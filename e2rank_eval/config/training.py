@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -152,13 +152,9 @@ class RunBase(Strict):
     lora: LoraSettings | None = None
     dropout: bool = Field(True, description="the dropout that the model's configuration has")
     gradient_checkpointing: bool = False
-    gradient_cache: int | None = Field(
-        None, ge=1, description="tokens run at once when a batch's graph does not fit memory; null: all"
-    )
     precision: Literal["no", "bf16"] = "no"
     deepspeed: Path | None = Field(None, description="a DeepSpeed configuration (JSON), for several GPUs")
     checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")
-    keep_checkpoints: int = Field(2, ge=1)
     development: DevelopmentSettings | None = None
     save: SaveSettings = Field(default_factory=SaveSettings)
     entry: dict[str, Any] = Field({}, description="fields of the trained model's registry entry to change")
@@ -177,7 +173,7 @@ class RunBase(Strict):
             raise ValueError("save.weights: whole, since the base model has another head")
         if self.batch % self.together:
             raise ValueError("batch: a multiple of device_batch")
-        for key in ("gradient_cache", "lora", "development"):
+        for key in ("lora", "development"):
             if self.deepspeed is not None and getattr(self, key) is not None:
                 raise ValueError(f"{key}: not with deepspeed, which keeps the weights in parts")
         return self
@@ -189,10 +185,15 @@ class RunBase(Strict):
 
 
 class Stage1Run(RunBase):
-    """Stage I: contrastive training of the plain vectors (paper, section 3.3)."""
+    """Stage I: contrastive training of the plain vectors (paper, section 3.3), without what Stage II adds."""
 
     objective: Literal["stage1"]
     info_nce: InfoNCESettings = Field(default_factory=InfoNCESettings)
+    ranknet: ClassVar[None] = None
+    prompt: ClassVar[PromptSettings] = PromptSettings()
+    residual: ClassVar[None] = None
+    direction: ClassVar[None] = None
+    frozen_documents: ClassVar[bool] = False
 
 
 class Stage2Run(RunBase):

@@ -21,11 +21,11 @@ from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.objectives import (
     Objective,
     Terms,
+    add_gradients,
     development_scores,
-    differentiate,
-    in_order,
     list_ranknet,
     prepare_module,
+    run_batches,
 )
 
 
@@ -46,35 +46,21 @@ class PairObjective(Objective):
     def __init__(self, folder: Path, settings: CrossEncoderRun) -> None:
         model, self.tokenizer = _load(AutoModelForSequenceClassification, folder, num_labels=1)
         self.module = prepare_module(model, settings, unused=())
-        self._settings = settings
+        self._ranknet = settings.ranknet
         positions = int(getattr(model.config, "max_position_embeddings", settings.window or 512))
         self._window = min(settings.window or positions, positions)
         self.tokenizer.model_max_length = self._window
 
     def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
         """Add the gradients of this batch's RankNet loss."""
-        rows = self._rows(lists)
-        cached, settings = self._settings.gradient_cache, self._settings.ranknet
-        value = differentiate(
-            lambda run, batch: self._scores(run, batch, rows),
-            lambda scores: settings.weight * list_ranknet(scores, lists, settings.temperature),
-            self._batches(rows, cached or BATCH_TOKENS),
-            accelerator,
-            run,
-            seed=seed,
-            cached=cached is not None,
-        )
-        return {"loss": value}
+        scores = self._scores(run, lists, seed=seed)
+        loss = self._ranknet.weight * list_ranknet(scores, lists, self._ranknet.temperature)
+        return add_gradients({"loss": loss}, accelerator)
 
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
         """Return nDCG@10 and pairs in order."""
-        found = []
-        for item in lists:
-            rows = self._rows([item])
-            batches = self._batches(rows, BATCH_TOKENS)
-            outputs = [self._scores(self.module, batch, rows) for batch in batches]
-            found.append(in_order(outputs, batches).double().cpu().numpy())
-        return development_scores(lists, found)
+        scores = [self._scores(self.module, [item], seed=0) for item in lists]
+        return development_scores(lists, [one.double().cpu().numpy() for one in scores])
 
     def _rows(self, lists: Sequence[TrainingList]) -> list[dict[str, list[int]]]:
         """Return the tokens of each pair, list by list."""
@@ -92,16 +78,20 @@ class PairObjective(Objective):
         encoded = self.tokenizer(queries, documents, truncation="only_second", max_length=self._window)
         return [{name: encoded[name][row] for name in encoded} for row in range(len(queries))]
 
-    def _batches(self, rows: Sequence[dict[str, list[int]]], tokens: int) -> list[Batch]:
-        return plan_batches([len(row["input_ids"]) for row in rows], tokens, window=self._window)
+    def _scores(self, run: Any, lists: Sequence[TrainingList], *, seed: int) -> Tensor:
+        """Return the score of each pair, list by list."""
+        rows = self._rows(lists)
 
-    def _scores(self, run: Any, batch: Batch, rows: Sequence[dict[str, list[int]]]) -> Tensor:
-        chosen = [rows[position] for position in batch.positions]
-        inputs = self.tokenizer.pad(
-            chosen, padding="max_length", max_length=batch.length, return_tensors="pt"
-        ).to(self.module.device)
-        logits: Tensor = run(**inputs).logits
-        return logits[:, 0].float()
+        def forward(batch: Batch) -> Tensor:
+            chosen = [rows[position] for position in batch.positions]
+            inputs = self.tokenizer.pad(
+                chosen, padding="max_length", max_length=batch.length, return_tensors="pt"
+            ).to(self.module.device)
+            logits: Tensor = run(**inputs).logits
+            return logits[:, 0].float()
+
+        batches = plan_batches([len(row["input_ids"]) for row in rows], BATCH_TOKENS, window=self._window)
+        return run_batches(forward, batches, seed=seed)
 
 
 class AnswerObjective(Objective):

@@ -21,6 +21,8 @@ from e2rank_eval.store.files import (
 
 LOG = "log.jsonl"
 _RECORD = "checkpoint.json"
+_KEPT = 2
+"""The newest checkpoints that stay: should one turn out corrupt, there is another."""
 
 
 @dataclass(slots=True)
@@ -38,13 +40,12 @@ class Checkpoints:
     """``folder/step-<n>/``: the accelerator's state (weights, optimizer, random numbers) and a record.
 
     ``identity`` names everything that decides the run; a checkpoint of another one is refused. Writes are
-    atomic, files are checked by hash, and only the ``keep`` newest checkpoints stay.
+    atomic, files are checked by hash, and only the two newest checkpoints stay.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any], keep: int) -> None:
+    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
         self._folder = folder
         self._identity = dict(identity)
-        self._keep = keep
 
     def save(self, accelerator: Any, progress: Progress) -> None:
         """Write a checkpoint beside the others and rename it into place; then remove the oldest."""
@@ -61,7 +62,7 @@ class Checkpoints:
             write_json(part / _RECORD, record)
             shutil.rmtree(target, ignore_errors=True)
             part.rename(target)
-            for old in self._complete()[: -self._keep]:
+            for old in self._complete()[:-_KEPT]:
                 shutil.rmtree(old)
         accelerator.wait_for_everyone()
 

@@ -2,8 +2,7 @@
 
 It is a loop of its own on accelerate rather than transformers' Trainer: every step is a pure function
 of its number, so resuming is "load the state, continue with the next number". The Trainer would find its
-place by replaying a data loader, and its loss hook knows neither batches of one source nor a gradient
-cache; each would have to be overridden.
+place by replaying a data loader, and knows no batches of one source; both would have to be overridden.
 """
 
 from __future__ import annotations

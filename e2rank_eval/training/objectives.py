@@ -1,11 +1,10 @@
-"""What all objectives share: interface, trainable module, gradients in batches, development scores."""
+"""What all objectives share: interface, trainable module, batches, RankNet, development scores."""
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -102,49 +101,24 @@ def learned(module: Any) -> dict[str, Tensor]:
     return {name: one for name, one in module.named_parameters() if one.requires_grad}
 
 
-def differentiate(
-    forward: Callable[[Any, Batch], Tensor],
-    loss: Callable[[Tensor], Tensor],
-    batches: Sequence[Batch],
-    accelerator: Any,
-    run: Any,
-    *,
-    seed: int,
-    cached: bool,
-) -> float:
-    """Add the gradients of ``loss`` of the outputs of all batches, in input order; returns its value.
+def run_batches(forward: Callable[[Batch], Tensor], batches: Sequence[Batch], *, seed: int) -> Tensor:
+    """Return the rows that ``forward`` gives for all batches, each at its position in the input.
 
-    ``forward(run, batch)`` computes one batch; its random numbers (dropout) are the same however often it
-    runs. With ``cached`` as in GradCache (arXiv 2101.06983): the outputs without graphs, the loss's gradients
-    by them, then each batch again with its graph, to which those gradients are handed on. Memory holds one
-    batch's graph; the price is one more forward pass. Devices are synchronised with the last batch only.
+    The random numbers of a batch (dropout) are decided by ``seed`` and its number alone.
     """
-
-    def output(number: int) -> Tensor:
+    outputs = []
+    for number, batch in enumerate(batches):
         torch.manual_seed(seed + 1 + number)
-        return forward(run, batches[number])
-
-    if not cached:
-        value = loss(in_order([output(number) for number in range(len(batches))], batches))
-        accelerator.backward(value)
-        return float(value.detach())
-    with torch.no_grad():
-        leaves = [output(number) for number in range(len(batches))]
-    for leaf in leaves:
-        leaf.requires_grad_()
-    value = loss(in_order(leaves, batches))
-    # The accelerator divides what it is given by the number of batches of a step: once, in the end.
-    for number, gradient in enumerate(torch.autograd.grad(value, leaves)):
-        with nullcontext() if number == len(batches) - 1 else accelerator.no_sync(run):
-            accelerator.backward((output(number) * gradient).sum())
-    return float(value.detach())
-
-
-def in_order(outputs: Sequence[Tensor], batches: Sequence[Batch]) -> Tensor:
-    """Return the rows of the batches' outputs, each at its position in the input."""
+        outputs.append(forward(batch))
     positions = [position for batch in batches for position in batch.positions]
     order = torch.tensor(np.argsort(positions), device=outputs[0].device)
-    return torch.cat(list(outputs)).index_select(0, order)
+    return torch.cat(outputs).index_select(0, order)
+
+
+def add_gradients(terms: dict[str, Tensor], accelerator: Any) -> Terms:
+    """Add the gradients of ``terms["loss"]``; return the values of all terms."""
+    accelerator.backward(terms["loss"])
+    return {name: float(value.detach()) for name, value in terms.items()}
 
 
 def list_ranknet(scores: Tensor, lists: Sequence[TrainingList], temperature: float) -> Tensor:

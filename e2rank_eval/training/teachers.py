@@ -28,9 +28,6 @@ from e2rank_eval.retrieval.splade import Splade
 from e2rank_eval.store.files import write_json
 from e2rank_eval.training.lists import TrainingList, dense_ranks, read_lists, write_lists
 
-Rows = Sequence[Sequence[int]]
-"""For each list, the rows of its documents among the distinct ones."""
-
 _DECIMALS = 6
 _TOGETHER = 16
 """Lists that a reranker ranks at once."""
@@ -45,11 +42,10 @@ class Teacher(Protocol):
 
 
 class OracleTeacher:
-    """Similarity to unit(q + ``weight`` x unit(mean of the relevant vectors)): Rocchio by an oracle."""
+    """Similarity to unit(query + unit(mean of the relevant vectors)): Rocchio by an oracle."""
 
-    def __init__(self, encoder: Encoder, weight: float = 1.0) -> None:
+    def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
-        self._weight = weight
 
     def scores(self, lists: Sequence[TrainingList]) -> list[list[float]]:
         """Raise InputError when no document of a list is known to be relevant."""
@@ -62,7 +58,7 @@ class OracleTeacher:
         rows = _distinct(lists)
         vectors = self._encoder.encode(list(rows), "document").vectors
         return [
-            oracle_scores(query, vectors[[rows[t] for t in item.documents]], item.labelled, self._weight)
+            oracle_scores(query, vectors[[rows[text] for text in item.documents]], item.labelled)
             for item, query in zip(lists, queries, strict=True)
         ]
 
@@ -82,35 +78,25 @@ class BlendedTeacher:
 
     def scores(self, lists: Sequence[TrainingList]) -> list[list[float]]:
         """Return a score of each document of each list; positives are not looked at."""
-        rows, weight = _distinct(lists), self._settings.weight
-        own = [[rows[text] for text in item.documents] for item in lists]
-        both = zip(self._dense(lists, list(rows), own), self._sparse_dot(lists, list(rows), own), strict=True)
-        return [
-            np.round(standardised(dense) + weight * standardised(sparse), _DECIMALS).tolist()
-            for dense, sparse in both
-        ]
-
-    def _dense(self, lists: Sequence[TrainingList], texts: list[str], own: Rows) -> list[NDArray[np.float64]]:
-        first = self._settings.documents
-        queries = self._encoder.encode([item.query for item in lists], "query").vectors
-        prompts = [
-            ListwiseInput(item.query, tuple(cut_words(text) for text in item.documents[:first]))
-            for item in lists
-        ]
-        enriched = queries.astype(np.float64) + self._encoder.encode_listwise(prompts).vectors
-        vectors = self._encoder.encode(texts, "document").vectors
-        return [vectors[rows].astype(np.float64) @ row for rows, row in zip(own, enriched, strict=True)]
-
-    def _sparse_dot(
-        self, lists: Sequence[TrainingList], texts: list[str], own: Rows
-    ) -> list[NDArray[np.float64]]:
-        queries = self._sparse.encode([item.query for item in lists], "query")
-        documents = self._sparse.encode(texts, "document")
+        rows, queries = _distinct(lists), [item.query for item in lists]
+        prompts = [self._prompt(item) for item in lists]
+        enriched = self._encoder.encode(queries, "query").vectors.astype(np.float64)
+        enriched += self._encoder.encode_listwise(prompts).vectors
+        vectors = self._encoder.encode(list(rows), "document").vectors
+        sparse_queries = self._sparse.encode(queries, "query").astype(np.float64)
+        sparse = self._sparse.encode(list(rows), "document")
         found = []
-        for rows, query in zip(track(own, description="ranking lists"), queries, strict=True):
-            products = documents[rows].astype(np.float64) @ query.astype(np.float64).T
-            found.append(np.asarray(products.todense())[:, 0])
+        for number, item in enumerate(track(lists, description="ranking lists")):
+            own = [rows[text] for text in item.documents]
+            similar = vectors[own].astype(np.float64) @ enriched[number]
+            products = (sparse[own].astype(np.float64) @ sparse_queries[number].T).toarray()[:, 0]
+            both = standardised(similar) + self._settings.weight * standardised(products)
+            found.append(np.round(both, _DECIMALS).tolist())
         return found
+
+    def _prompt(self, item: TrainingList) -> ListwiseInput:
+        first = item.documents[: self._settings.documents]
+        return ListwiseInput(item.query, tuple(map(cut_words, first)))
 
 
 def load_teacher(models: ModelProvider, encoder: str, blend: BlendSettings | None) -> Teacher:
@@ -126,12 +112,10 @@ def _distinct(lists: Sequence[TrainingList]) -> dict[str, int]:
     return {text: row for row, text in enumerate(dict.fromkeys(t for item in lists for t in item.documents))}
 
 
-def oracle_scores(
-    query: Vectors, documents: Vectors, positives: Sequence[int], weight: float = 1.0
-) -> list[float]:
-    """Return the similarity of each of ``documents`` [n, d] to unit(q + weight x unit(mean positive))."""
+def oracle_scores(query: Vectors, documents: Vectors, positives: Sequence[int]) -> list[float]:
+    """Return the similarity of each of ``documents`` [n, d] to unit(query + unit(mean positive))."""
     mean = documents[list(positives)].astype(np.float64).mean(0)
-    target = query.astype(np.float64) + weight * mean / np.linalg.norm(mean)
+    target = query.astype(np.float64) + mean / np.linalg.norm(mean)
     scores: list[float] = np.round(documents @ (target / np.linalg.norm(target)), _DECIMALS).tolist()
     return scores
 
@@ -183,18 +167,9 @@ def label_with_reranker(lists: Sequence[TrainingList], teacher: Reranker) -> Lab
             if ranking.stats.repairs:
                 labels.malformed.append(ranking.stats.repairs)
             else:
-                labels.lists.append(_ordered(item, ranking.order))
+                ranks = tuple((np.argsort(ranking.order) + 1).tolist())
+                labels.lists.append(replace(item, ranks=ranks))
     return labels
-
-
-def label_with_teacher(lists: Sequence[TrainingList], teacher: Teacher) -> Labels:
-    """Label ``lists`` in the order of a teacher's scores; ties keep first-stage order."""
-    both = zip(lists, teacher.scores(lists), strict=True)
-    return Labels([_ordered(item, np.argsort(-np.array(own), kind="stable")) for item, own in both])
-
-
-def _ordered(item: TrainingList, order: Sequence[int] | NDArray[np.intp]) -> TrainingList:
-    return replace(item, ranks=tuple((np.argsort(order) + 1).tolist()))
 
 
 def _candidates(query_id: str, item: TrainingList) -> CandidateList:

@@ -29,7 +29,7 @@ from e2rank_eval.training.saving import (
 from e2rank_eval.training.schedule import Schedule
 
 _NOT_IN_IDENTITY = {
-    "checkpoint_every", "keep_checkpoints", "title", "note", "licence", "entry", "data", "save",
+    "checkpoint_every", "title", "note", "licence", "entry", "data", "save",
 }  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def train(file: TrainingFile, name: str) -> Path:
     objective = load_objective(settings, base_name, base, fetched, file.cache)
     development = read_lists(settings.development.path) if settings.development else []
     objective.prepare([*schedule.lists, *development])
-    checkpoints = Checkpoints(folder / "checkpoints", identity, settings.keep_checkpoints)
+    checkpoints = Checkpoints(folder / "checkpoints", identity)
     loop = Loop(objective, schedule, settings, folder, checkpoints, accelerator, development)
     progress = loop.run()
     state = accelerator.get_state_dict(loop.wrapped) if settings.deepspeed else None

@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from e2rank_eval.config import InfoNCESettings, PromptSettings, Stage1Run, Stage2Run
+from e2rank_eval.config import (
+    DirectionSettings,
+    InfoNCESettings,
+    PromptSettings,
+    Stage1Run,
+    Stage2Run,
+)
 from e2rank_eval.datasets.sources.fetch import Fetched
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import BATCH_TOKENS, Batch, plan_batches
@@ -36,11 +42,11 @@ from e2rank_eval.training.losses import cosine_distance, feedback_direction, inf
 from e2rank_eval.training.objectives import (
     Objective,
     Terms,
+    add_gradients,
     development_scores,
-    differentiate,
-    in_order,
     list_ranknet,
     prepare_module,
+    run_batches,
 )
 
 
@@ -57,9 +63,8 @@ def load_vector_objective(
     InputError
         When the model is not an encoder, or reads less than the run asks for.
     """
-    stage2 = settings if isinstance(settings, Stage2Run) else None
     plain = None
-    if stage2 and stage2.frozen_documents:
+    if settings.frozen_documents:
         frozen = load_encoder(fetched.path, base, file_hashes=fetched.files)
         plain = CachedEncoder(frozen, cache / "vectors")
     window = settings.window or base.window
@@ -68,16 +73,12 @@ def load_vector_objective(
         fetched.path,
         base.model_copy(update=limits),
         file_hashes=fetched.files,
-        prompt=_prompt_settings(settings).variant if base.kind == "decoder" else "eval",
+        prompt=settings.prompt.variant if base.kind == "decoder" else "eval",
         document_tokens=min(settings.document_tokens, window),
     )
     if not isinstance(trained, BidirectionalEncoder | DecoderEncoder):
         raise InputError(f"{name} cannot be trained", hint="train its base model")
     return VectorObjective(trained, settings, plain)
-
-
-def _prompt_settings(settings: Stage1Run | Stage2Run) -> PromptSettings:
-    return settings.prompt if isinstance(settings, Stage2Run) else PromptSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,6 @@ class _Inputs:
     texts: list[str]
     columns: list[list[int]]
     prompted: list[list[int]]
-
-    @property
-    def flat(self) -> list[TokenSequence]:
-        return [sequence for role in self.sequences.values() for sequence in role]
 
 
 class VectorObjective(Objective):
@@ -118,26 +115,11 @@ class VectorObjective(Objective):
         self._settings = settings
         self._plain = plain
         self._frozen_queries: dict[str, Vectors] = {}
-        self._prompt = _prompt_settings(settings)
-        stage2 = settings if isinstance(settings, Stage2Run) else None
-        self._info = settings.info_nce
-        self._rank = stage2.ranknet if stage2 else None
-        self._direction = stage2.direction if stage2 else None
-        self._residual = stage2.residual if stage2 else None
-        self._roles = self._needed_roles()
+        self._compared = [one.vector for one in (settings.ranknet, settings.info_nce) if one is not None]
         self._backbone = encoder.backbone
         self.module: Any = prepare_module(self._backbone.model, settings)
         self._backbone.model = self.module
         self.tokenizer: Any = self._backbone.tokenizer
-
-    def _needed_roles(self) -> list[str]:
-        """Return what is encoded with gradients; a frozen model gives the other vectors."""
-        compared = {one.vector for one in (self._info, self._rank) if one is not None}
-        listwise = ["listwise"] if "listwise" in compared else []
-        if self._plain is not None:
-            return listwise
-        plain = ["query"] if "query" in compared or self._residual is not None else []
-        return [*plain, *listwise, "document"]
 
     def prepare(self, lists: Sequence[TrainingList]) -> None:
         """Encode frozen documents and plain queries; their vectors are kept."""
@@ -149,65 +131,51 @@ class VectorObjective(Objective):
 
     def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
         """Add the gradients of this batch; the terms are its unweighted losses and their weighted sum."""
-        inputs = self._inputs(lists, draw_prompts(self._prompt, lists, random.Random(seed)))
-        cached = self._settings.gradient_cache
-        terms: dict[str, Tensor] = {}
-
-        def loss(vectors: Tensor) -> Tensor:
-            terms.update(self._losses(inputs, vectors))
-            return terms["loss"]
-
-        differentiate(
-            lambda run, batch: self._vectors(run, batch, inputs),
-            loss,
-            self._batches(inputs, cached or BATCH_TOKENS),
-            accelerator,
-            run,
-            seed=seed,
-            cached=cached is not None,
-        )
-        return {name: float(value.detach()) for name, value in terms.items()}
+        inputs = self._inputs(lists, draw_prompts(self._settings.prompt, lists, random.Random(seed)))
+        return add_gradients(self._losses(inputs, self._vectors(run, inputs, seed=seed)), accelerator)
 
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
         """Return nDCG@10 and pairs in order; each prompt holds as many documents as training may list."""
-        most = self._prompt.documents and (self._prompt.documents[1],) * 2
-        settings = self._prompt.model_copy(update={"leave_out": 0.0, "documents": most})
-        prompts = draw_prompts(settings, lists, random.Random(0))
+        prompt = self._settings.prompt
+        most = prompt.documents and (prompt.documents[1],) * 2
+        whole = prompt.model_copy(update={"leave_out": 0.0, "documents": most})
+        prompts = draw_prompts(whole, lists, random.Random(0))
         found = [self._scores(item, prompt) for item, prompt in zip(lists, prompts, strict=True)]
         return development_scores(lists, found)
 
     def _scores(self, item: TrainingList, prompt: ListwiseInput) -> NDArray[np.float64]:
-        compared = self._rank or self._info
-        assert compared is not None
         inputs = self._inputs([item], [prompt])
-        batches = self._batches(inputs, BATCH_TOKENS)
-        vectors = in_order([self._vectors(self.module, one, inputs) for one in batches], batches)
-        by_role = self._by_role(inputs, vectors)
-        scores = (by_role["document"] @ by_role[compared.vector][0])[inputs.columns[0]]
+        by_role = self._by_role(inputs, self._vectors(self.module, inputs, seed=0))
+        scores = (by_role["document"] @ by_role[self._compared[0]][0])[inputs.columns[0]]
         return scores.cpu().double().numpy()
 
     def _inputs(self, lists: Sequence[TrainingList], prompts: Sequence[ListwiseInput]) -> _Inputs:
         places: dict[str, int] = {}
         columns = [[places.setdefault(text, len(places)) for text in item.documents] for item in lists]
         prompted = [[places[text] for text in prompt.documents] for prompt in prompts]
-        sequences: dict[str, list[TokenSequence]] = {}
-        for role in self._roles:
-            if role == "listwise":
-                rows = [self._encoder.listwise_input(prompt) for prompt in prompts]
-            elif role == "query":
-                rows = self._encoder.plain_inputs([item.query for item in lists], "query")
-            else:
-                rows = self._encoder.plain_inputs(list(places), "document")
-            sequences[role] = [sequence for sequence, _ in rows]
+        # What is encoded with gradients; where documents are frozen, a frozen model gives the other vectors.
+        trained = self._plain is None
+        rows: dict[str, Sequence[tuple[TokenSequence, int]]] = {}
+        if trained and ("query" in self._compared or self._settings.residual is not None):
+            rows["query"] = self._encoder.plain_inputs([item.query for item in lists], "query")
+        if "listwise" in self._compared:
+            rows["listwise"] = [self._encoder.listwise_input(prompt) for prompt in prompts]
+        if trained:
+            rows["document"] = self._encoder.plain_inputs(list(places), "document")
+        sequences = {role: [sequence for sequence, _ in own] for role, own in rows.items()}
         return _Inputs(lists, sequences, list(places), columns, prompted)
 
-    def _batches(self, inputs: _Inputs, tokens: int) -> list[Batch]:
-        return plan_batches([len(one.ids) for one in inputs.flat], tokens, window=self._backbone.window)
+    def _vectors(self, run: Any, inputs: _Inputs, *, seed: int) -> Tensor:
+        """Return the unit vectors [n, d] of all sequences, in the order of ``inputs.sequences``."""
+        flat = [sequence for role in inputs.sequences.values() for sequence in role]
 
-    def _vectors(self, run: Any, batch: Batch, inputs: _Inputs) -> Tensor:
-        flat = inputs.flat
-        chosen = [flat[position] for position in batch.positions]
-        return functional.normalize(self._backbone.means(batch, chosen, model=run), dim=-1)
+        def forward(batch: Batch) -> Tensor:
+            chosen = [flat[position] for position in batch.positions]
+            return functional.normalize(self._backbone.means(batch, chosen, model=run), dim=-1)
+
+        lengths = [len(one.ids) for one in flat]
+        batches = plan_batches(lengths, BATCH_TOKENS, window=self._backbone.window)
+        return run_batches(forward, batches, seed=seed)
 
     def _by_role(self, inputs: _Inputs, vectors: Tensor) -> dict[str, Tensor]:
         """Return vectors by role [n, d]; those of the frozen model where it makes them; residual added."""
@@ -218,42 +186,45 @@ class VectorObjective(Objective):
             documents = np.array(self._plain.encode(inputs.texts, "document").vectors)
             found["query"] = torch.from_numpy(queries).to(vectors.device)
             found["document"] = torch.from_numpy(documents).to(vectors.device)
-        if "listwise" in found and self._residual is not None:
-            enriched = self._residual.weight * found["query"] + found["listwise"]
+        residual = self._settings.residual
+        if "listwise" in found and residual is not None:
+            enriched = residual.weight * found["query"] + found["listwise"]
             found["listwise"] = functional.normalize(enriched, dim=-1)
         return found
 
     def _losses(self, inputs: _Inputs, vectors: Tensor) -> dict[str, Tensor]:
         """Return each loss by name, and under ``loss`` their weighted sum."""
-        by_role = self._by_role(inputs, vectors)
-        weighted: list[tuple[str, float, Tensor]] = []
-        if self._info is not None:
-            weighted.append(("info_nce", self._info.weight, _contrast(by_role, inputs, self._info)))
-        if self._rank is not None:
-            products = by_role[self._rank.vector] @ by_role["document"].T
+        settings, by_role = self._settings, self._by_role(inputs, vectors)
+        weighted: dict[str, tuple[float, Tensor]] = {}
+        if settings.info_nce is not None:
+            weighted["info_nce"] = settings.info_nce.weight, _contrast(by_role, inputs, settings.info_nce)
+        if settings.ranknet is not None:
+            products = by_role[settings.ranknet.vector] @ by_role["document"].T
             own = torch.cat([row[place] for row, place in zip(products, inputs.columns, strict=True)])
-            term = list_ranknet(own, inputs.lists, self._rank.temperature)
-            weighted.append(("ranknet", self._rank.weight, term))
-        weighted += self._directions(by_role, inputs)
+            term = list_ranknet(own, inputs.lists, settings.ranknet.temperature)
+            weighted["ranknet"] = settings.ranknet.weight, term
+        if settings.direction is not None:
+            weighted |= _directions(by_role, inputs, settings.direction)
         total = vectors.new_zeros(())
-        for _, weight, term in weighted:
+        for weight, term in weighted.values():
             total = total + weight * term
-        return {name: term for name, _, term in weighted} | {"loss": total}
+        return {name: term for name, (_, term) in weighted.items()} | {"loss": total}
 
-    def _directions(self, by_role: dict[str, Tensor], inputs: _Inputs) -> list[tuple[str, float, Tensor]]:
-        """Return name, weight and distance of each vector that the listwise one is regularised towards."""
-        settings, found = self._direction, []
-        if settings is not None and settings.oracle:
-            lists = zip(inputs.lists, inputs.columns, strict=True)
-            positives = [[own[place] for place in item.positives] for item, own in lists]
-            target = oracle_direction(by_role["query"], by_role["document"], positives)
-            found.append(("oracle", settings.oracle, cosine_distance(by_role["listwise"], target)))
-        if settings is not None and settings.feedback:
-            target = feedback_direction(
-                by_role["query"], by_role["document"], inputs.prompted, temperature=settings.temperature
-            )
-            found.append(("feedback", settings.feedback, cosine_distance(by_role["listwise"], target)))
-        return found
+
+def _directions(
+    by_role: dict[str, Tensor], inputs: _Inputs, settings: DirectionSettings
+) -> dict[str, tuple[float, Tensor]]:
+    """Return weight and distance of each vector that the listwise one is regularised towards, by name."""
+    queries, documents, found = by_role["query"], by_role["document"], {}
+    if settings.oracle:
+        lists = zip(inputs.lists, inputs.columns, strict=True)
+        positives = [[own[place] for place in item.positives] for item, own in lists]
+        target = oracle_direction(queries, documents, positives)
+        found["oracle"] = settings.oracle, cosine_distance(by_role["listwise"], target)
+    if settings.feedback:
+        target = feedback_direction(queries, documents, inputs.prompted, temperature=settings.temperature)
+        found["feedback"] = settings.feedback, cosine_distance(by_role["listwise"], target)
+    return found
 
 
 def draw_prompts(

@@ -74,7 +74,7 @@ def test_the_ablation_differs_from_the_shipped_recipe_in_its_losses_alone() -> N
         ({"data": [{"path": "a", "share": 3}]}, "together they are 4"),
         ({"info_nce": None, "ranknet": None}, "give info_nce, ranknet or both"),
         ({"frozen_documents": True}, "vector: listwise"),
-        ({"deepspeed": "zero3.json", "gradient_cache": 64}, "not with deepspeed"),
+        ({"deepspeed": "zero3.json", "lora": {}}, "not with deepspeed"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(

@@ -44,14 +44,9 @@ def outcome(folder: Path) -> tuple[int, dict[str, torch.Tensor]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [
-    {"frozen_documents": True, "residual": {"weight": 0.5}, "info_nce": {"vector": "listwise"}},
-    {"objective": "stage1", "gradient_cache": 64},
-], ids=["stage2", "stage1-gradient-cache"])  # fmt: skip
-def test_two_processes_train_what_one_does(
-    training_file: Callable[..., Path], workplace: Path, changes: dict[str, object]
-) -> None:
-    config = training_file(device_batch=2, save={"weights": "changed"}, **changes)
+def test_two_processes_train_what_one_does(training_file: Callable[..., Path], workplace: Path) -> None:
+    frozen = {"frozen_documents": True, "residual": {"weight": 0.5}, "info_nce": {"vector": "listwise"}}
+    config = training_file(device_batch=2, save={"weights": "changed"}, **frozen)
     folder = workplace / "models" / "run"
     train(read_training(config), "run")
     steps, one = outcome(folder)

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file
 from toy_lists import toy_lists
 
-from e2rank_eval.config import Stage2Run, read_training
+from e2rank_eval.config import read_training
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import Models
 from e2rank_eval.models.registry import registered_model
@@ -47,24 +47,6 @@ def _ranks_all(settings: Any) -> bool:
     listed = CandidateList("q", tuple(Candidate(one, 1.0) for one in documents))
     reranker = settings.build(RerankContext(Models(Path("cache"), threads=1)))
     return sorted(reranker.rank(Query("q", item.query), listed).document_ids) == ["0", "1", "2", "3"]
-
-
-def _accumulated(
-    config: Path, *, dropout: bool, **changes: Any
-) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
-    """Gradients and terms of one batch."""
-    from accelerate import Accelerator
-
-    file = read_training(config)
-    settings: Any = file.runs["run"].model_copy(update=changes)
-    torch.manual_seed(4)
-    objective = load_objective(settings, *load_base(file, settings), file.cache)
-    lists = toy_lists(4)
-    objective.prepare(lists)
-    objective.module.train(dropout)
-    terms = objective.backward(objective.module, lists, Accelerator(cpu=True), seed=5)
-    named = objective.module.named_parameters()
-    return {name: one.grad for name, one in named if one.grad is not None}, terms
 
 
 def test_an_encoder_with_frozen_documents_learns_and_leaves_documents_alone(trained: Trained) -> None:
@@ -126,31 +108,16 @@ def test_a_listwise_model_learns_its_answers_and_loads_in_its_family(trained: Tr
     assert _ranks_all(ListwiseSettings(family="listwise", model="run"))
 
 
-@pytest.mark.parametrize("settings", [FROZEN, {}, {"objective": "cross-encoder"}])
-@pytest.mark.parametrize(("tokens", "dropout"), [(4096, True), (96, False)])
-def test_the_gradient_cache_changes_no_gradient(
-    settings: dict[str, Any], tokens: int, dropout: bool, training_file: Callable[..., Path]
-) -> None:
-    """With many batches; and with dropout, which a batch must repeat, with the same few batches."""
-    config = training_file(**settings)
-    together, terms = _accumulated(config, dropout=dropout)
-    divided, same = _accumulated(config, dropout=dropout, gradient_cache=tokens)
-    assert terms == pytest.approx(same)
-    assert together.keys() == divided.keys()
-    scale = max(float(one.abs().max()) for one in together.values())
-    for name, gradient in together.items():
-        assert torch.allclose(gradient, divided[name], atol=1e-4 * scale), name
-
-
 def test_the_loss_is_of_the_vectors_that_evaluation_computes(
     training_file: Callable[..., Path], workplace: Path
 ) -> None:
     """InfoNCE and RankNet recomputed from what the encoders of the evaluation give."""
-    config = training_file(**FROZEN, prompt={"documents": [2, 2]})
-    assert isinstance(read_training(config).runs["run"], Stage2Run)
-    _, terms = _accumulated(config, dropout=False)
+    file = read_training(training_file(**FROZEN, prompt={"documents": [2, 2]}, dropout=False))
+    settings, lists = file.runs["run"], toy_lists(4)
+    objective = load_objective(settings, *load_base(file, settings), file.cache)
+    objective.prepare(lists)
+    terms = objective.backward(objective.module, lists, Accelerator(cpu=True), seed=5)
     encoder = Models(workplace / "cache", threads=1).encoder("tiny-bert", document_tokens=32)
-    lists = toy_lists(4)
     prompts = [ListwiseInput(item.query, item.documents[:2]) for item in lists]
     listwise = encoder.encode_listwise(prompts).vectors
     queries = listwise + 0.5 * encoder.encode([item.query for item in lists], "query").vectors

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,35 +24,6 @@ def _outputs(folder: Path) -> dict[str, bytes]:
         name: (folder / name).read_bytes()
         for name in ("weights.safetensors", "log.jsonl", "entry.yaml", "README.md")
     }
-
-
-def _killed_after(config: Path, steps: int) -> None:
-    """Run the command in a process of its own and kill it once its log tells of so many steps."""
-    log = config.parent / "models" / "run" / "log.jsonl"
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "e2rank_eval", "train", str(config)]
-    with subprocess.Popen(command, cwd=config.parent, env=environment, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 120
-        while not log.exists() or len(log.read_bytes().splitlines()) < steps:
-            assert process.poll() is None, process.stderr and process.stderr.read().decode()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-
-
-@pytest.mark.slow
-def test_a_killed_training_ends_in_the_same_bytes(
-    training_file: Callable[..., Path], trained: Callable[..., Path], workplace: Path
-) -> None:
-    config = training_file(**FROZEN)
-    _killed_after(config, 5)
-    folder = workplace / "models" / "run"
-    assert sorted((folder / "checkpoints").glob("step-*")), "killed before its first checkpoint"
-    assert not (folder / "weights.safetensors").exists(), "it was not killed in time"
-    resumed = _outputs(trained(**FROZEN))
-    folder.rename(workplace / "resumed")
-    assert _outputs(trained(**FROZEN)) == resumed
-    assert len(resumed["log.jsonl"].splitlines()) == 40
 
 
 def test_an_interrupted_training_ends_in_the_same_bytes(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,14 @@ from mteb.models.abs_encoder import AbsEncoder
 from mteb.models.model_meta import ModelMeta
 from mteb.types import PromptType
 
-from e2rank_eval.models.encoders.base import Encoded, Encoder, Kind, Vectors
+from e2rank_eval.models.encoders.base import Encoded, Encoder, Vectors
 from e2rank_eval.models.encoders.cache import CachedEncoder
 from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.loading import Models
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.mteb_suite.instructions import Instructions, TaskInputs
 from e2rank_eval.mteb_suite.registration import model_meta, mteb_revision
-from e2rank_eval.records import ListwiseInput, Ranking
+from e2rank_eval.records import Ranking
 from e2rank_eval.store.files import sha256_json
 
 
@@ -49,47 +48,19 @@ class Usage:
         self.forward_tokens = self.tokens
 
 
-class MeteredEncoder:
-    """An encoder that adds the tokens it computes to ``forward_tokens``."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self.name = encoder.name
-        self.fingerprint = encoder.fingerprint
-        self.document_fingerprint = encoder.document_fingerprint
-        self.dimension = encoder.dimension
-        self.synchronise = encoder.synchronise
-        self.forward_tokens = 0
-        self._encoder = encoder
-
-    def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
-        """Encode as the encoder below does."""
-        return self._counted(self._encoder.encode(texts, kind))
-
-    def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:
-        """Encode as the encoder below does."""
-        return self._counted(self._encoder.encode_listwise(inputs))
-
-    def _counted(self, encoded: Encoded) -> Encoded:
-        self.forward_tokens += sum(encoded.tokens)
-        return encoded
-
-
 class MtebEncoder(AbsEncoder):
     """Every text of a task, instruction included, is encoded as a document of ``encoder``.
 
     So a text has one vector whatever its company, texts that several tasks share are encoded once where
     ``encoder`` keeps vectors, and one limit of tokens holds on all sides, as mteb's ``max_tokens`` has it.
-    Similarity is the cosine. ``metered`` is the encoder below the cache.
+    Similarity is the cosine.
     """
 
     mteb_model_meta: ModelMeta
 
-    def __init__(
-        self, encoder: Encoder, metered: MeteredEncoder, inputs: TaskInputs, meta: ModelMeta
-    ) -> None:
+    def __init__(self, encoder: Encoder, inputs: TaskInputs, meta: ModelMeta) -> None:
         self.mteb_model_meta = meta
         self._encoder = encoder
-        self._metered = metered
         self._inputs = inputs
         self._usage = Usage()
 
@@ -109,9 +80,17 @@ class MtebEncoder(AbsEncoder):
         """
         template = self._inputs.template(task_metadata, prompt_type)
         texts = [self._inputs.apply(text, template) for batch in inputs for text in batch["text"]]
+        before = self._computed()
         encoded = self._encoder.encode(texts, "document")
         self._usage.read(encoded)
+        self._usage.forward_tokens += self._computed() - before
         return encoded.vectors
+
+    def _computed(self) -> int:
+        """Return the tokens computed so far: all that were read, where no vectors are stored."""
+        if isinstance(self._encoder, CachedEncoder):
+            return self._encoder.computed_tokens
+        return self._usage.tokens
 
     def key(self, task: AbsTask) -> str:
         """Return the hash of what decides this model's score on ``task``, as far as it is ours to decide."""
@@ -122,7 +101,6 @@ class MtebEncoder(AbsEncoder):
     def take_usage(self) -> Usage:
         """Return what was read and computed since this was last asked."""
         usage, self._usage = self._usage, Usage()
-        usage.forward_tokens, self._metered.forward_tokens = self._metered.forward_tokens, 0
         return usage
 
 
@@ -147,8 +125,7 @@ def load_mteb_encoder(
         When no source could be used.
     """
     entry = registered_model(name)
-    metered = MeteredEncoder(Models(cache, threads=threads, vector_cache=False).encoder(name))
-    encoder: Encoder = CachedEncoder(metered, cache / "vectors") if keep_vectors else metered
+    encoder = Models(cache, threads=threads, vector_cache=keep_vectors).encoder(name)
     revision = mteb_revision(entry, fetch_model(name, cache))
-    meta = model_meta(name, entry, revision=revision, embed_dim=metered.dimension)
-    return MtebEncoder(encoder, metered, TaskInputs(entry, instructions), meta)
+    meta = model_meta(name, entry, revision=revision, embed_dim=encoder.dimension)
+    return MtebEncoder(encoder, TaskInputs(entry, instructions), meta)

@@ -14,7 +14,7 @@ from e2rank_eval.models.loading import Models
 from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
 from e2rank_eval.mteb_suite.instructions import read_instructions
 from e2rank_eval.mteb_suite.registration import reranker_meta
-from e2rank_eval.mteb_suite.rerankers import mteb_reranker
+from e2rank_eval.mteb_suite.rerankers import MtebReranker
 from e2rank_eval.mteb_suite.running import MtebModel, ResultFiles, run_tasks
 from e2rank_eval.mteb_suite.summary import summarise
 from e2rank_eval.mteb_suite.tasks import load_task, wanted_tasks
@@ -114,4 +114,4 @@ def _adapter(configuration: Configuration, settings: MtebSettings, system: str) 
     reranker = configuration.rerankers[system].build(context)
     first_stage = None if settings.first_stage is None else models.encoder(settings.first_stage)
     meta = reranker_meta(system, reranker.fingerprint)
-    return mteb_reranker(reranker, meta, first_stage=first_stage, depth=settings.depth)
+    return MtebReranker(reranker, meta, first_stage=first_stage, depth=settings.depth)

@@ -1,24 +1,20 @@
-"""Our rerankers as mteb sees them: whole lists through SearchProtocol, pairs through CrossEncoderProtocol."""
+"""A reranker of ours as mteb sees it: it ranks whole lists, as mteb's SearchProtocol."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import Any
 
-import numpy as np
 from mteb.abstasks import AbsTask
 from mteb.abstasks.task_metadata import TaskMetadata
 from mteb.models.model_meta import ModelMeta
-from numpy.typing import NDArray
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder
 from e2rank_eval.mteb_suite.encoder import Usage
 from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranking
 from e2rank_eval.rerankers.base import Reranker
-from e2rank_eval.rerankers.pairs import PairReranker
 from e2rank_eval.retrieval.first_stages.dense import Dense
 from e2rank_eval.store.files import sha256_json
 
@@ -26,35 +22,8 @@ _BATCH = 16
 """Queries that are ranked together."""
 
 
-class _Metered:
-    """A reranker whose rankings are counted."""
-
-    def __init__(self, reranker: Reranker, meta: ModelMeta) -> None:
-        self.mteb_model_meta = meta
-        self._reranker = reranker
-        self._usage = Usage()
-
-    def _ranked(self, queries: Sequence[Query], lists: Sequence[Sequence[Document]]) -> Iterator[Ranking]:
-        """Rank each query's documents; the order that they come in is that of the first stage."""
-        for start in range(0, len(queries), _BATCH):
-            batch = slice(start, start + _BATCH)
-            candidates = [_candidates(*pair) for pair in zip(queries[batch], lists[batch], strict=True)]
-            for ranking in self._reranker.rank_many(queries[batch], candidates):
-                self._usage.ranked(ranking)
-                yield ranking
-
-    def key(self, task: AbsTask) -> str:  # noqa: ARG002 - no instruction by task
-        """Return the hash of what decides the score on any task, as far as it is ours to decide."""
-        return sha256_json({"reranker": self._reranker.fingerprint})
-
-    def take_usage(self) -> Usage:
-        """Return what was read and computed since this was last asked."""
-        usage, self._usage = self._usage, Usage()
-        return usage
-
-
-class MtebListReranker(_Metered):
-    """A reranker that reads a query's candidates together, as mteb's SearchProtocol.
+class MtebReranker:
+    """A reranker in mteb's retrieval and reranking tasks; families that score pairs are given lists as well.
 
     Candidates come from the task (``top_ranked``) or, with ``first_stage``, are the ``depth`` best of
     the corpus by cosine; deeper documents follow in first-stage order. A ``first_stage`` also puts the
@@ -67,7 +36,9 @@ class MtebListReranker(_Metered):
     def __init__(
         self, reranker: Reranker, meta: ModelMeta, *, first_stage: Encoder | None = None, depth: int = 100
     ) -> None:
-        super().__init__(reranker, meta)
+        self.mteb_model_meta = meta
+        self._reranker = reranker
+        self._usage = Usage()
         self._first_stage = first_stage
         self._depth = depth
         self._corpus: dict[str, Document] = {}
@@ -114,6 +85,20 @@ class MtebListReranker(_Metered):
         first = self._first_stage.fingerprint if self._first_stage is not None else None
         return sha256_json({"reranker": self._reranker.fingerprint, "first": first, "depth": self._depth})
 
+    def take_usage(self) -> Usage:
+        """Return what was read and computed since this was last asked."""
+        usage, self._usage = self._usage, Usage()
+        return usage
+
+    def _ranked(self, queries: Sequence[Query], lists: Sequence[Sequence[Document]]) -> Iterator[Ranking]:
+        """Rank each query's documents; the order that they come in is that of the first stage."""
+        for start in range(0, len(queries), _BATCH):
+            batch = slice(start, start + _BATCH)
+            candidates = [_candidates(*pair) for pair in zip(queries[batch], lists[batch], strict=True)]
+            for ranking in self._reranker.rank_many(queries[batch], candidates):
+                self._usage.ranked(ranking)
+                yield ranking
+
     def _given(self, query: Query, ids: Sequence[str], metadata: TaskMetadata) -> list[Document]:
         documents = [self._corpus[i] for i in dict.fromkeys(ids)]
         if self._first_stage is not None:
@@ -131,43 +116,6 @@ class MtebListReranker(_Metered):
         depth = max(self._depth, top_k)
         hits = Dense(corpus, self._first_stage).search(queries, [depth] * len(queries))
         return [[corpus[position] for position in one.positions] for one in hits]
-
-
-class MtebPairReranker(_Metered):
-    """A reranker that scores a query and one document by themselves, as mteb's CrossEncoderProtocol."""
-
-    def predict(self, inputs1: Any, inputs2: Any, **kwargs: Any) -> NDArray[np.float64]:  # noqa: ARG002
-        """Return the score of each pair, float64 [n]: queries in ``inputs1``, their documents in ``inputs2``.
-
-        Neighbours that share a query are scored in common batches.
-        """
-        texts = ([text for batch in inputs for text in batch["text"]] for inputs in (inputs1, inputs2))
-        groups = groupby(zip(*texts, strict=True), key=lambda pair: pair[0])
-        queries: list[Query] = []
-        lists: list[list[Document]] = []
-        for number, (query, pairs) in enumerate(groups):
-            queries.append(Query(str(number), query))
-            lists.append([Document(str(place), text) for place, (_, text) in enumerate(pairs)])
-        scores: list[float] = []
-        for ranking in self._ranked(queries, lists):
-            if ranking.stats.scores is None:
-                raise InputError(
-                    f"{self.mteb_model_meta.name} scores no pairs", hint="use it through a whole list"
-                )
-            scores += ranking.stats.scores
-        return np.array(scores)
-
-
-def mteb_reranker(
-    reranker: Reranker, meta: ModelMeta, *, first_stage: Encoder | None, depth: int
-) -> MtebListReranker | MtebPairReranker:
-    """Return the adapter that suits a reranker: pairs for families that score a pair by itself, else lists.
-
-    With a first stage, which has candidates to find and to order, every family is given lists.
-    """
-    if isinstance(reranker, PairReranker) and first_stage is None:
-        return MtebPairReranker(reranker, meta)
-    return MtebListReranker(reranker, meta, first_stage=first_stage, depth=depth)
 
 
 def _candidates(query: Query, documents: Sequence[Document]) -> CandidateList:

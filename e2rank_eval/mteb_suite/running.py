@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -23,7 +21,7 @@ from pydantic import ValidationError
 from e2rank_eval.errors import InputError, SuiteError
 from e2rank_eval.mteb_suite.encoder import Usage
 from e2rank_eval.progress import say
-from e2rank_eval.store.files import read_json, sha256_json, write_bytes, write_json
+from e2rank_eval.store.files import read_json, sha256_json, write_json
 from e2rank_eval.store.results import MtebTask
 
 
@@ -38,29 +36,10 @@ class MtebModel(Protocol):
 
 
 class ResultFiles(ResultCache):
-    """``<root>/results/<org>__<name>/<revision>/<task>.json``, written atomically."""
+    """``<root>/results/<org>__<name>/<revision>/<task>.json``, as mteb writes them.
 
-    def save_to_cache(
-        self,
-        task_result: TaskResult,
-        model_name: str | ModelMeta,
-        model_revision: str | None = None,
-        *,
-        encode_kwargs: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Let mteb write in a folder aside; then rename each file into place, the scores last."""
-        named = (task_result.task_name, model_name, model_revision)
-        target = self.get_task_result_path(*named)
-        with tempfile.TemporaryDirectory(dir=self.cache_path, prefix=".saving.") as scratch:
-            aside = ResultCache(scratch)
-            written = aside.get_task_result_path(*named)
-            settings = target.with_name("run_settings.jsonl")
-            if settings.exists():
-                written.parent.mkdir(parents=True)
-                shutil.copy(settings, written.parent)
-            aside.save_to_cache(task_result, model_name, model_revision, encode_kwargs=encode_kwargs)
-            for path in sorted(written.parent.iterdir(), key=lambda one: one == written):
-                write_bytes(target.with_name(path.name), path.read_bytes())
+    mteb does not write atomically: what a killed process left truncated is recognised when it is read.
+    """
 
     def load_task_result(self, task_name: str, model_name: str | ModelMeta, *args: Any, **kwargs: Any) -> Any:
         """Return a stored result, or None; a truncated one is reported, removed and counts as missing."""

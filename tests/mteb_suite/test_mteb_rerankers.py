@@ -9,42 +9,20 @@ from typing import Any
 import mteb
 import pytest
 from datasets import Dataset as Rows
-from mteb.models.models_protocols import CrossEncoderProtocol, EncoderProtocol, SearchProtocol
+from mteb.models.models_protocols import EncoderProtocol, SearchProtocol
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.models.loading import Models
 from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
 from e2rank_eval.mteb_suite.registration import reranker_meta
-from e2rank_eval.mteb_suite.rerankers import MtebListReranker, MtebPairReranker, mteb_reranker
+from e2rank_eval.mteb_suite.rerankers import MtebReranker
 from e2rank_eval.records import Candidate, CandidateList, Dataset
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings
 from e2rank_eval.rerankers.families.feedback import FeedbackSettings
 from e2rank_eval.rerankers.families.identity import IdentitySettings
-from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
 from e2rank_eval.store.trec import Run
-
-
-class SharedWords(PairReranker):
-    """Scores a pair by the words that both have."""
-
-    fingerprint = "shared-words"
-
-    def _document_limit(self, query: str) -> int:
-        return 1000
-
-    def _truncate(self, text: str, tokens: int) -> str:
-        return " ".join(text.split()[:tokens])
-
-    def _score(self, pairs: Any) -> list[PairScore]:
-        return [self._one(pair) for pair in pairs]
-
-    def _one(self, pair: Pair) -> PairScore:
-        query, document = ({*text.lower().split()} for text in pair)
-        return PairScore(float(len(query & document)), len(document))
-
-    def _synchronise(self) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +32,7 @@ def models(own_cache: Path, minilm_path: Path) -> Models:
 
 def _adapter(settings: Any, models: Models, **options: Any) -> Any:
     reranker = settings.build(RerankContext(models=models))
-    return mteb_reranker(
+    return MtebReranker(
         reranker,
         reranker_meta("mine", reranker.fingerprint),
         first_stage=options.get("first_stage"),
@@ -111,7 +89,7 @@ def test_a_task_converted_by_mteb_is_reranked_from_its_predictions(
 def test_the_stored_order_of_a_reranking_task_decides_nothing() -> None:
     """Its lists often begin with the relevant documents; a listwise model must not see that."""
     reranker = IdentitySettings(family="identity").build(RerankContext(models=None))  # type: ignore[arg-type]
-    adapter = MtebListReranker(reranker, reranker_meta("identity", reranker.fingerprint))
+    adapter = MtebReranker(reranker, reranker_meta("identity", reranker.fingerprint))
     corpus = Rows.from_list([{"id": f"d{n}", "text": f"text {n}"} for n in range(30)])
     queries = Rows.from_list([{"id": "q", "text": "which?"}])
     task = mteb.get_task("AskUbuntuDupQuestions").metadata
@@ -128,31 +106,7 @@ def test_the_stored_order_of_a_reranking_task_decides_nothing() -> None:
 
 def test_without_candidates_or_a_first_stage_the_fix_is_told() -> None:
     reranker = IdentitySettings(family="identity").build(RerankContext(models=None))  # type: ignore[arg-type]
-    adapter = MtebListReranker(reranker, reranker_meta("identity", reranker.fingerprint))
+    adapter = MtebReranker(reranker, reranker_meta("identity", reranker.fingerprint))
     task = mteb.get_task("SciFact").metadata
     with pytest.raises(InputError, match="SciFact brings no candidates to rerank; name a first stage"):
         adapter.search(Rows.from_list([{"id": "q", "text": "x"}]), task_metadata=task, top_k=10)
-
-
-def test_pairs_are_scored_through_mteb_as_one_by_one(
-    short_lee: Dataset, short_task: Callable[[], Any]
-) -> None:
-    reranker = SharedWords()
-    adapter = mteb_reranker(reranker, reranker_meta("words", "0" * 40), first_stage=None, depth=100)
-    assert isinstance(adapter, MtebPairReranker)
-    assert isinstance(adapter, CrossEncoderProtocol)
-    task = short_task()
-    task.load_data()
-    ids = list(short_lee.corpus)
-    task.dataset["default"]["test"]["top_ranked"] = dict.fromkeys(short_lee.queries, ids)
-    through_mteb = _main_score(adapter, task)
-    run = {
-        query.id: {
-            d: reranker._one((query.text, document.text)).score
-            for d, document in short_lee.corpus.items()
-            if d != query.id
-        }
-        for query in short_lee.queries.values()
-    }
-    ours = evaluate(Run(run), short_lee.qrels, ["nDCG@10"]).mean["nDCG@10"]
-    assert through_mteb == pytest.approx(ours, abs=2e-3)  # ties fall either way

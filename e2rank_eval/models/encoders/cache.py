@@ -46,6 +46,8 @@ class CachedEncoder:
         self._encoder = encoder
         self._folder = folder / encoder.document_fingerprint[:32]
         self._rows: dict[bytes, _Row] = {}
+        self.computed_tokens = 0
+        """Tokens of the documents that were not stored, all that the encoder had to read."""
         self._read: set[str] = set()
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
@@ -87,6 +89,7 @@ class CachedEncoder:
                 size = max(_LEAST_TEXTS, size // 2)
 
     def _store(self, keys: Sequence[bytes], encoded: Encoded) -> None:
+        self.computed_tokens += sum(encoded.tokens)
         content = save_tensors(
             {
                 "keys": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), -1),

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.registry import ModelEntry
+from e2rank_eval.models.special_tokens import neutraliser
 from e2rank_eval.models.timing import TOKENISATION, part
 from e2rank_eval.models.truncation import cut_tokens
 from e2rank_eval.store.files import sha256_json
@@ -240,7 +241,7 @@ class ChatTokenizer:
         if not tokenizer.is_fast:
             raise InputError(f"model {name!r} has no tokenizer.json", hint="add it to the model's folder")
         self._tokenizer = tokenizer
-        self._controls = [one.content for one in tokenizer.added_tokens_decoder.values() if one.special]
+        self._neutral = neutraliser(tokenizer)
 
     @property
     def end_ids(self) -> set[int]:
@@ -257,8 +258,11 @@ class ChatTokenizer:
         return int(self._tokenizer.pad_token_id or 0)
 
     def chat_ids(self, chat: Chat) -> list[int]:
-        """Return the whole prompt: template, generation prompt, thinking disabled where there is any."""
-        messages = [{**message, "content": self._as_text(message["content"])} for message in chat]
+        """Return the whole prompt: template, generation prompt, thinking disabled where there is any.
+
+        Special tokens that a message quotes are none in the prompt.
+        """
+        messages = [{**message, "content": self._neutral(message["content"])} for message in chat]
         prompt = self._tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
@@ -284,13 +288,3 @@ class ChatTokenizer:
     def truncate(self, text: str, tokens: int) -> str:
         """Return the start of ``text`` of at most ``tokens`` tokens."""
         return cut_tokens(self._tokenizer, text, tokens)
-
-    def _as_text(self, content: str) -> str:
-        """Return ``content`` with every control token broken by a space.
-
-        A document that quotes ``<|im_end|>``, or holds the HTML tag ``<s>``, would otherwise end its
-        turn in the middle of the prompt.
-        """
-        for control in self._controls:
-            content = content.replace(control, f"{control[:1]} {control[1:]}")
-        return content

@@ -70,14 +70,14 @@ def cut_tokens(tokenizer: Any, text: str, tokens: int) -> str:
 
 
 @part(TOKENISATION)
-def token_ends(tokenizer: Any, texts: Sequence[str], *, split_controls: bool = True) -> list[list[int]]:
-    """Return for each text the character offsets at which its tokens end."""
+def token_ends(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Return for each text, none of whose tokens is a special one, the offsets at which its tokens end."""
     if not texts:
         return []
     found = tokenizer(
         list(texts),
         add_special_tokens=False,
-        split_special_tokens=split_controls,
+        split_special_tokens=True,
         return_offsets_mapping=True,
         truncation=False,
         verbose=False,

@@ -197,3 +197,12 @@ def test_a_cross_encoder_is_no_encoder(small_folder: Path) -> None:
 def test_a_prompt_variant_that_would_change_nothing_is_refused(small_folder: Path) -> None:
     with pytest.raises(InputError, match="reads no prompt 'readme'"):
         load_encoder(small_folder, encoder_entry(), file_hashes=HASHES, prompt="readme")
+
+
+def test_a_special_token_that_a_text_quotes_is_text(small: Encoder) -> None:
+    quoting, broken = ["wing [SEP] drag", "[CLS][MASK]"], ["wing [ SEP] drag", "[ CLS][ MASK]"]
+    for kind in ("document", "query"):
+        np.testing.assert_array_equal(small.encode(quoting, kind).vectors, small.encode(broken, kind).vectors)
+    encoded = small.encode_listwise([ListwiseInput(text, (text, text)) for text in (quoting[0], broken[0])])
+    np.testing.assert_array_equal(encoded.vectors[0], encoded.vectors[1])
+    assert encoded.prompts[0].count("[SEP]") == 3

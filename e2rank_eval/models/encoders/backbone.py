@@ -12,6 +12,7 @@ import numpy as np
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoded, Kind, Vectors
 from e2rank_eval.models.registry import ModelEntry
+from e2rank_eval.models.special_tokens import neutraliser
 from e2rank_eval.models.timing import TOKENISATION, part
 from e2rank_eval.records import ListwiseInput
 from e2rank_eval.store.files import sha256_json
@@ -36,6 +37,7 @@ class Backbone(ABC):
 
     def __init__(self, tokenizer: Any, *, window: int, dimension: int, dtype: str) -> None:
         self.tokenizer = tokenizer
+        self.neutral = neutraliser(tokenizer)
         self.window = window
         self.dimension = dimension
         self.dtype = dtype
@@ -120,7 +122,7 @@ class BackboneEncoder(ABC):
 
     @abstractmethod
     def _token_ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
-        """Return the tokens of each text, with its instruction, uncut and without special tokens."""
+        """Return the tokens of each text, with its instruction, uncut; special tokens of a text are none."""
 
     @abstractmethod
     def _sequence(self, ids: Sequence[int]) -> TokenSequence:

@@ -75,7 +75,8 @@ class BidirectionalEncoder(BackboneEncoder):
         )
 
     def _token_ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
-        given = texts if kind == "document" else [self._instruction + text for text in texts]
+        prompt = self._instruction if kind == "query" else ""
+        given = [prompt + self.backbone.neutral(text) for text in texts]
         return self.backbone.token_ids(
             [text.lower() for text in given] if self._pooling.lower_case else given
         )
@@ -92,7 +93,10 @@ class BidirectionalEncoder(BackboneEncoder):
             When a query has no token, or its separators alone exceed the window.
         """
         window = self.backbone.window
-        query, *documents = self._token_ids([self._instruction + given.query, *given.documents], "document")
+        (query,), documents = (
+            self._token_ids([given.query], "query"),
+            self._token_ids(given.documents, "document"),
+        )
         if not query:
             raise InputError(f"query {given.query!r} has no token", hint="remove it or write it out")
         left = window - len(self._before) - len(self._after) * (1 + len(documents))

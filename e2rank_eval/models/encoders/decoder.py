@@ -18,7 +18,8 @@ class DecoderEncoder(BackboneEncoder):
 
     Inputs (paper, section 3; official ``eval.py``): document ``text<|endoftext|>``; query
     ``Instruct: ...\\nQuery:...<|endoftext|>``; listwise prompt as one user turn of the chat template with
-    thinking disabled, and no end-of-text token. Sequences are padded on the right and read out at the
+    thinking disabled, and no end-of-text token. Special tokens that a text quotes are broken
+    (the official code lets them steer the model). Sequences are padded on the right and read out at the
     last real token, which under causal attention equals padding on the left. ``document_tokens`` and
     ``query_tokens`` count the end-of-text token; the listwise prompt keeps to the same limits.
 
@@ -58,7 +59,9 @@ class DecoderEncoder(BackboneEncoder):
         )
 
     def _token_ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
-        given = texts if kind == "document" else [query_input(self._instruction, text) for text in texts]
+        given = [self.backbone.neutral(text) for text in texts]
+        if kind == "query":
+            given = [query_input(self._instruction, text) for text in given]
         return self.backbone.token_ids(given)
 
     def _sequence(self, ids: Sequence[int]) -> TokenSequence:
@@ -82,13 +85,12 @@ class DecoderEncoder(BackboneEncoder):
                 hint="use prompt: query-only, or a model with a chat template",
             )
         window = self.backbone.window
-        query_ends, *ends = token_ends(tokenizer, [given.query, *given.documents], split_controls=False)
-        query = _cut(given.query, query_ends, self._limits["query"])
+        query, *documents = [self.backbone.neutral(text) for text in (given.query, *given.documents)]
+        query_ends, *ends = token_ends(tokenizer, [query, *documents])
+        query = _cut(query, query_ends, self._limits["query"])
         shares = [min(len(one), self._limits["document"]) for one in ends]
         while True:
-            prompt = self._rendered(
-                query, [_cut(*one) for one in zip(given.documents, ends, shares, strict=True)]
-            )
+            prompt = self._rendered(query, [_cut(*one) for one in zip(documents, ends, shares, strict=True)])
             ids = self.backbone.token_ids([prompt])[0]
             excess = len(ids) - window
             if excess <= 0:

@@ -279,8 +279,8 @@ def compare(
         (dataset.id, system): score(run, _qrels(dataset), [name]).per_query[name]
         for system, run in runs.items()
     }
-    plan = comparison.Plan(f"Runs on {dataset.id}", [dataset.id], list(runs), [baseline])
-    return comparison.compare(plan, values, seed=seed, measure=name)
+    title = f"Runs on {dataset.id}"
+    return comparison.compare(values, title=title, baselines=[baseline], seed=seed, measure=name)
 
 
 def _qrels(dataset: Dataset) -> dict[str, dict[str, int]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,35 +34,30 @@ PerQuery = Mapping[str, float]
 """One measure's value by query id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is compared: ``rerankers`` on ``datasets``, each tested against every one of ``baselines``."""
+def pairs(systems: Sequence[str], baselines: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (system, baseline) for every baseline, no pair of systems twice.
 
-    title: str
-    datasets: Sequence[str]
-    rerankers: Sequence[str]
-    baselines: Sequence[str]
-    first_stage: str = ""
-    note: str = ""
-
-    def pairs(self) -> list[tuple[str, str]]:
-        """Return (reranker, baseline), no pair of systems twice."""
-        found: list[tuple[str, str]] = []
-        for position, baseline in enumerate(self.baselines):
-            earlier = self.baselines[: position + 1]
-            found += [(reranker, baseline) for reranker in self.rerankers if reranker not in earlier]
-        return found
+    >>> pairs(["a", "b", "c"], ["a", "b"])
+    [('b', 'a'), ('c', 'a'), ('c', 'b')]
+    """
+    found: list[tuple[str, str]] = []
+    for position, baseline in enumerate(baselines):
+        earlier = baselines[: position + 1]
+        found += [(system, baseline) for system in systems if system not in earlier]
+    return found
 
 
 def compare(
-    plan: Plan,
     values: Mapping[tuple[str, str], PerQuery],
     *,
+    title: str,
+    baselines: Sequence[str],
     seed: int,
     measure: str = "nDCG@10",
-    permutations: int = significance.PERMUTATIONS,
+    first_stage: str = "",
+    note: str = "",
 ) -> Comparison:
-    """Compare ``values[dataset, reranker][query_id]``.
+    """Compare ``values[dataset, reranker][query_id]``, data sets and rerankers in the order of the keys.
 
     Every data set and reranker has a mean with a bootstrap 95 % interval, every pair of reranker and
     baseline a paired randomisation test (whose p Holm corrects over all tests) and a paired t-test; both
@@ -74,34 +68,35 @@ def compare(
     InputError
         When two systems were not evaluated on the same queries of a data set.
     """
-    groups = [(dataset, [dataset]) for dataset in plan.datasets]
-    if len(plan.datasets) > 1:
-        groups.append((MACRO, list(plan.datasets)))
-    aligned = {dataset: _aligned(dataset, plan.rerankers, values) for dataset in plan.datasets}
+    all_datasets, rerankers = (list(dict.fromkeys(names)) for names in zip(*values, strict=True))
+    groups = [(dataset, [dataset]) for dataset in all_datasets]
+    if len(all_datasets) > 1:
+        groups.append((MACRO, all_datasets))
+    aligned = {dataset: _aligned(dataset, rerankers, values) for dataset in all_datasets}
     systems, tests = [], []
     for name, datasets in groups:
-        strata = {r: [aligned[dataset][r] for dataset in datasets] for r in plan.rerankers}
+        strata = {r: [aligned[dataset][r] for dataset in datasets] for r in rerankers}
         for reranker, rows in strata.items():
             interval = significance.bootstrap_interval(rows, seed=seed)
             counts = {"queries": sum(map(len, rows)), "mean": significance.mean(rows), "interval": interval}
             systems.append(SystemRow(dataset=name, reranker=reranker, **counts))
-        for reranker, baseline in plan.pairs():
+        for reranker, baseline in pairs(rerankers, baselines):
             differences = [
                 [our - their for our, their in zip(*pair, strict=True)]
                 for pair in zip(strata[reranker], strata[baseline], strict=True)
             ]
-            found = _tested(differences, seed, permutations)
+            found = _tested(differences, seed)
             tests.append(TestRow(dataset=name, reranker=reranker, baseline=baseline, **found))
     corrected = significance.holm([test.p_randomisation for test in tests])
     return Comparison(
-        title=plan.title,
-        note=plan.note,
-        first_stage=plan.first_stage,
+        title=title,
+        note=note,
+        first_stage=first_stage,
         measure=measure,
-        baselines=tuple(plan.baselines),
-        rerankers=tuple(plan.rerankers),
-        datasets=tuple(plan.datasets),
-        permutations=permutations,
+        baselines=tuple(baselines),
+        rerankers=tuple(rerankers),
+        datasets=tuple(all_datasets),
+        permutations=significance.PERMUTATIONS,
         seed=seed,
         systems=tuple(systems),
         tests=tuple(test.model_copy(update={"p_holm": p}) for test, p in zip(tests, corrected, strict=True)),
@@ -122,14 +117,12 @@ def _aligned(
     return {reranker: [values[dataset, reranker][q] for q in queries] for reranker in rerankers}
 
 
-def _tested(differences: significance.Strata, seed: int, permutations: int) -> dict[str, Any]:
+def _tested(differences: significance.Strata, seed: int) -> dict[str, Any]:
     """Return the fields of one test, before Holm's correction over all of them."""
     queries = sum(map(len, differences))
     found: dict[str, Any] = dict.fromkeys(("p_randomisation", "p_t", "p_holm", "detectable"))
     if queries >= FEWEST_QUERIES:
-        found["p_randomisation"] = significance.randomisation_p(
-            differences, seed=seed, permutations=permutations
-        )
+        found["p_randomisation"] = significance.randomisation_p(differences, seed=seed)
         found["p_t"] = significance.paired_t_p(differences)
         if len(differences) == 1:
             found["detectable"] = significance.minimum_detectable_difference(differences[0])
@@ -149,25 +142,25 @@ def write_comparison(configuration: Configuration, name: str, layout: Layout) ->
     """
     started = time.time()
     settings = configuration.comparisons[name]
-    plan = Plan(
-        settings.title,
-        settings.datasets,
-        settings.rerankers,
-        settings.baselines,
-        settings.first_stage,
-        settings.note,
-    )
     paths, values = [], {}
-    for dataset in plan.datasets:
-        for reranker in plan.rerankers:
-            path = layout.run_path(places.METRICS, (dataset, plan.first_stage, reranker))
+    for dataset in settings.datasets:
+        for reranker in settings.rerankers:
+            path = layout.run_path(places.METRICS, (dataset, settings.first_stage, reranker))
             per_query = read_record(path, Metrics).per_query
             if "nDCG@10" not in per_query:
                 raise InputError("no values of nDCG@10", path=path, hint="evaluate the run with nDCG@10")
             values[dataset, reranker] = per_query["nDCG@10"]
             paths.append(path)
     output = layout.path(places.COMPARISON, comparison=name)
-    write_record(output, compare(plan, values, seed=configuration.seed))
+    found = compare(
+        values,
+        title=settings.title,
+        baselines=settings.baselines,
+        seed=configuration.seed,
+        first_stage=settings.first_stage,
+        note=settings.note,
+    )
+    write_record(output, found)
     write_manifest(
         output,
         command=shlex.join(["e2rank-eval", "compare", name, "--config", str(layout.path(places.CONFIG))]),
@@ -196,8 +189,7 @@ def compare_files(
         if key in values:
             raise InputError(f"two runs are named {key[1]!r}", path=path, hint="rename one of the files")
         values[key] = evaluate(read_run(path), qrels, [measure]).per_query[measure]
-    plan = Plan(f"Runs on {dataset}", [dataset], [name for _, name in values], [_stem(runs[0])])
-    return compare(plan, values, seed=seed, measure=measure)
+    return compare(values, title=f"Runs on {dataset}", baselines=[_stem(runs[0])], seed=seed, measure=measure)
 
 
 def _stem(path: Path) -> str:

@@ -23,7 +23,7 @@ Build = Callable[[RerankerSettings], Reranker]
 def measure_sweep(
     build: Build, reranker: RerankerSettings, work: Sequence[Work], sweep: CostSweepSettings, *, name: str
 ) -> list[CostPoint]:
-    """Time every point of ``sweep``.
+    """Time every point of ``sweep`` on ``work``, whose queries all have candidates.
 
     ``build`` makes the reranker anew for every point, as documents encoded ahead stay encoded; models
     must stay loaded in between. Axis ``prompt_documents`` exists for E2Rank with a listwise prompt only.
@@ -31,7 +31,7 @@ def measure_sweep(
     Raises
     ------
     InputError
-        When no query has as many candidates as a point asks for, or a point has no query at all.
+        When no query has as many candidates as a point asks for.
     QueryError
         When a query cannot be ranked.
     """
@@ -39,8 +39,6 @@ def measure_sweep(
     for mode in modes_of(build(reranker), sweep.document_vectors):
         points = list(_points(reranker, work, sweep))
         for axis, value, settings, calls in track(points, description=f"sweep {name}, {mode}"):
-            if not calls or not calls[0]:
-                raise InputError("no query has a candidate to time", hint="retrieve candidates first")
             model = build(settings)
             if mode == "stored":
                 model.encode_documents(
@@ -69,25 +67,24 @@ def _points(
     reranker: RerankerSettings, work: Sequence[Work], sweep: CostSweepSettings
 ) -> Iterator[tuple[Axis, int, RerankerSettings, list[list[Work]]]]:
     """Yield axis, value, the reranker's settings there and calls of one query or more, for every point."""
-    filled = [pair for pair in work if len(pair[1])]
     for depth in sweep.candidates:
         deep = [
             (query, CandidateList(one.query_id, one.candidates[:depth]))
-            for query, one in filled
+            for query, one in work
             if len(one) >= depth
         ]
         if not deep:
             raise InputError(
                 f"no query has {depth} candidates, as sweep.candidates asks for",
-                hint=f"lower it to {max((len(one) for _, one in filled), default=0)}",
+                hint=f"lower it to {max(len(one) for _, one in work)}",
             )
         yield "candidates", depth, reranker, [[pair] for pair in deep[: sweep.samples]]
     if isinstance(reranker, E2RankSettings) and reranker.prompt != "query-only":
         for count in sweep.prompt_documents:
-            calls = [[pair] for pair in filled[: sweep.samples]]
+            calls = [[pair] for pair in work[: sweep.samples]]
             yield "prompt_documents", count, _with_prompt_documents(reranker, count), calls
     for size in sweep.batch:
-        queries = cycle(filled)
+        queries = cycle(work)
         yield "batch", size, reranker, [list(islice(queries, size)) for _ in range(sweep.samples)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
 from e2rank_eval.store.results import Latency, Mode, ModeName, write_record
 
+REHEARSED = "warmed up on a query that is timed as well"
 CACHED = "document vectors may come from the cache, so that encoding them is not fully counted"
 
 
@@ -38,61 +39,40 @@ def warm_up(model: Reranker, work: Work, most: int) -> list[float]:
     return totals
 
 
-def measure_latency(
-    build: Callable[[], Reranker],
+def measure_modes(
+    model: Reranker,
     work: Sequence[Work],
     settings: LatencySettings,
     *,
-    reranker: str,
-    threads: int,
+    name: str,
     seed: int,
     engine: Engine | None = None,
-) -> Latency:
-    """Time ``settings.samples`` queries of ``work`` (all, where there are fewer) one by one.
+) -> dict[ModeName, Mode]:
+    """Time ``settings.samples`` queries of ``work`` (all, where there are fewer) one by one in every mode.
 
-    ``build`` loads the model, which is timed apart; what it builds must hold no cache of its own. In mode
-    ``online`` all work is timed. Mode ``stored`` has the documents encoded ahead and times the rest. No
-    query is timed twice in a mode. The warm-up query is one that is not timed; where there is no other,
-    a label says so. With ``engine``, each mode has an estimate of the floating-point operations of a
-    query too, and the share of the device's rate that they reach.
+    Every query of ``work`` has a candidate; ``model`` must hold no cache of its own. In mode ``online``
+    all work is timed. Mode ``stored`` has the documents encoded ahead and times the rest. No query is
+    timed twice in a mode. The warm-up query is one that is not timed, where there is one. With ``engine``,
+    each mode has an estimate of the floating-point operations of a query too, and the share of the
+    device's rate that they reach.
 
     Raises
     ------
-    InputError
-        When no query has a candidate.
     QueryError
         When a query cannot be ranked.
     """
-    work = [pair for pair in work if len(pair[1])]
-    if not work:
-        raise InputError(
-            f"no query of {settings.dataset!r} has a candidate to time", hint="retrieve candidates first"
-        )
     timed, spare = work[: settings.samples], work[settings.samples :]
     rehearsal = spare[0] if spare else timed[-1]
-    start = time.perf_counter()
-    model = build()
-    load_seconds = time.perf_counter() - start
     modes: dict[ModeName, Mode] = {}
     for mode in modes_of(model, settings.document_vectors):
         found: dict[str, Any] = _prepare(model, [*timed, rehearsal]) if mode == "stored" else {}
         memory = machine.PeakMemory()
         totals = warm_up(model, rehearsal, settings.warm_up)
-        samples = [time_call(model, [one]) for one in track(timed, description=f"time {reranker}, {mode}")]
+        samples = [time_call(model, [one]) for one in track(timed, description=f"time {name}, {mode}")]
         found |= summarise(samples, seed=seed) | _operations(samples, engine or Engine())
         found |= {"warm_up": len(totals), "warm_up_agreed": settled(totals)}
         modes[mode] = Mode(**found, peak_memory_bytes=memory.bytes())
-    return Latency(
-        dataset=settings.dataset,
-        first_stage=settings.first_stage,
-        reranker=reranker,
-        modes=modes,
-        load_seconds=load_seconds,
-        device=machine.device_name(),
-        threads=threads,
-        labels=() if spare else ("warmed up on a query that is timed as well",),
-        resumed=False,
-    )
+    return modes
 
 
 def _prepare(model: Reranker, work: Sequence[Work]) -> dict[str, Any]:
@@ -129,6 +109,8 @@ def latency(
 
     Raises
     ------
+    InputError
+        When no query has a candidate.
     UnavailableError
         When the machine is busy and ``refuse_busy`` is set, another measurement does not end, or
         ``models`` keep vectors and ``allow_cached`` is not set.
@@ -137,7 +119,12 @@ def latency(
     names = {"dataset": settings.dataset, "first_stage": settings.first_stage}
     candidates_path = layout.path(places.CANDIDATES, **names)
     dataset = read_dataset(layout.path(places.CORPUS, dataset=settings.dataset).parent, settings.dataset)
-    work = list(zip(*read_queries_with_candidates(candidates_path, dataset), strict=True))
+    both = zip(*read_queries_with_candidates(candidates_path, dataset), strict=True)
+    work = [(query, candidates) for query, candidates in both if len(candidates)]
+    if not work:
+        raise InputError(
+            "no query has a candidate to time", path=candidates_path, hint="retrieve candidates first"
+        )
     models = models or Models(configuration.cache, threads=configuration.threads, vector_cache=allow_cached)
     if models.keeps_vectors and not allow_cached:
         raise UnavailableError(f"{CACHED}; pass --allow-cached to have this measured and labelled")
@@ -153,28 +140,31 @@ def latency(
             )
         meter = machine.LoadMeter()
         engine = engine_of(chosen, models)
-        result = measure_latency(
-            lambda: chosen.build(context),
-            work,
-            settings,
-            reranker=reranker,
-            threads=configuration.threads,
-            seed=configuration.seed,
-            engine=engine,
-        )
-        # Building the model again below would count as loading; it is in memory by now.
+        model = chosen.build(context)
+        # Building takes fetching and hashing files too; the models know what loading alone took.
         loading = models.load_seconds - loaded
-        if settings.sweep is not None:
-            points = measure_sweep(
-                lambda one: one.build(context), chosen, work, settings.sweep, name=reranker
-            )
-            result = result.model_copy(update={"sweep": tuple(points)})
+        modes = measure_modes(model, work, settings, name=reranker, seed=configuration.seed, engine=engine)
+        sweep = settings.sweep and measure_sweep(
+            lambda one: one.build(context), chosen, work, settings.sweep, name=reranker
+        )
         meanwhile = machine.busy_label(meter.others(), machine.usable_cores())
-    # The factory's time holds fetching and hashing files too; the models know what loading alone took.
-    cached = CACHED if models.keeps_vectors else None
-    labels = (*result.labels, *(label for label in (meanwhile or before, cached) if label))
-    about = {"load_seconds": loading, "resumed": models.keeps_vectors, "labels": labels}
-    result = result.model_copy(update=about | engine.record())
+    labels = (
+        REHEARSED if len(work) <= settings.samples else None,
+        meanwhile or before,
+        CACHED if models.keeps_vectors else None,
+    )
+    result = Latency(
+        **names,
+        reranker=reranker,
+        modes=modes,
+        sweep=tuple(sweep or ()),
+        load_seconds=loading,
+        device=machine.device_name(),
+        threads=configuration.threads,
+        labels=tuple(label for label in labels if label),
+        resumed=models.keeps_vectors,
+        **engine.record(),
+    )
     artefact = layout.path(places.LATENCY, **names, reranker=reranker)
     write_record(artefact, result)
     config = str(layout.path(places.CONFIG))

@@ -10,7 +10,7 @@ from e2rank_eval.config import LatencySettings
 from e2rank_eval.evaluation import latency
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.store.results import Latency
+from e2rank_eval.store.results import Mode, ModeName
 
 ENCODE, PROMPT = 0.02, 0.01
 """Seconds that the test reranker sleeps for its documents and its prompt."""
@@ -70,9 +70,6 @@ def settings(**changes: Any) -> LatencySettings:
     return LatencySettings(**(values | changes))
 
 
-def measure(model: SleepingReranker, queries: int = 6, **changes: Any) -> Latency:
-    dataset = collection(queries)
-    return latency.measure_latency(
-        lambda: model, work_of(dataset), settings(**changes),
-        reranker="sleep", threads=1, seed=13,
-    )  # fmt: skip
+def measure(model: SleepingReranker, queries: int = 6, **changes: Any) -> dict[ModeName, Mode]:
+    work = work_of(collection(queries))
+    return latency.measure_modes(model, work, settings(**changes), name="sleep", seed=13)

@@ -11,7 +11,7 @@ import scipy.stats
 
 from e2rank_eval.config import Configuration, parse_configuration
 from e2rank_eval.errors import InputError
-from e2rank_eval.evaluation.comparison import MACRO, Plan, compare, compare_files, write_comparison
+from e2rank_eval.evaluation.comparison import MACRO, compare, compare_files, write_comparison
 from e2rank_eval.evaluation.effectiveness import evaluate, evaluate_files, write_metrics
 from e2rank_eval.store.layout import COMPARISON, METRICS, Layout
 from e2rank_eval.store.trec import read_qrels, read_run, write_qrels, write_run
@@ -43,9 +43,36 @@ def test_real_runs_against_bm25(shared_data: Path) -> None:
     assert rm3.p_holm == rm3.p_randomisation > 0.3
 
 
+@pytest.fixture
+def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ranx in plain Python: three runs take seconds so, and minutes to compile for."""
+    numba = pytest.importorskip("numba")
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_on_real_runs_our_values_and_tests_are_those_of_ranx(shared_data: Path) -> None:
+    """BM25 against RM3 and SPLADE++ on TREC Deep Learning 2019: means and paired t-tests, side by side."""
+    ranx = pytest.importorskip("ranx")
+    folder = shared_data / "trec"
+    names = ("dl19.bm25", "dl19.bm25_rm3", "dl19.splade_p_p_ensemble_distil")
+    paths = [folder / "runs" / f"{name}.txt.gz" for name in names]
+    ours = compare_files(folder / "qrels" / "qrels.dl19-passage.txt", paths, seed=13)
+    qrels = ranx.Qrels(read_qrels(folder / "qrels" / "qrels.dl19-passage.txt"))
+    runs = [ranx.Run(read_run(path).scores, name=name) for path, name in zip(paths, names, strict=True)]
+    theirs = ranx.compare(qrels, runs, ["ndcg@10"], stat_test="student", max_p=0.05, make_comparable=True)
+    for system in ours.systems:
+        assert theirs.results[system.reranker]["ndcg@10"] == pytest.approx(system.mean, abs=1e-6)
+    for test in ours.tests:
+        pair = theirs.comparisons[frozenset({test.reranker, test.baseline})]["ndcg@10"]
+        assert pair["p_value"] == pytest.approx(test.p_t, rel=1e-6)
+        assert 0 < test.detectable < 0.2
+
+
 def test_systems_that_never_differ_have_p_one() -> None:
     same = {("d", name): values(*[0.1 * i for i in range(8)]) for name in ("a", "b")}
-    (test,) = compare(Plan("t", ["d"], ["a", "b"], ["a"]), same, seed=1).tests
+    (test,) = compare(same, title="t", baselines=["a"], seed=1).tests
     assert test.p_randomisation == test.p_t == test.p_holm == 1.0
     assert (test.effect_size, test.ties) == (0.0, 8)
 
@@ -57,7 +84,7 @@ def test_several_collections_add_rows_over_all_of_them() -> None:
         ("large", "base"): values(*[0.5] * 10),
         ("large", "ours"): values(*[0.5 + 0.01 * i for i in range(10)]),
     }
-    found = compare(Plan("t", ["small", "large"], ["base", "ours"], ["base"]), stored, seed=1)
+    found = compare(stored, title="t", baselines=["base"], seed=1)
     overall = [system for system in found.systems if system.dataset == MACRO]
     assert [(s.reranker, s.queries) for s in overall] == [("base", 12), ("ours", 12)]
     assert overall[1].mean == pytest.approx((0.3 + 0.545) / 2)
@@ -75,33 +102,28 @@ def test_no_test_is_made_below_six_queries(queries: int, tested: bool) -> None:
         ("d", "a"): values(*[0.1] * queries),
         ("d", "b"): values(*[0.1 * i for i in range(1, queries + 1)]),
     }
-    (test,) = compare(Plan("t", ["d"], ["a", "b"], ["a"]), stored, seed=1).tests
+    (test,) = compare(stored, title="t", baselines=["a"], seed=1).tests
     assert [p is not None for p in (test.p_randomisation, test.p_t, test.p_holm)] == [tested] * 3
     assert test.wins == queries - 1
-
-
-def test_no_two_systems_are_tested_twice() -> None:
-    pairs = Plan("t", ["d"], ["a", "b", "c", "d"], ["a", "c"]).pairs()
-    assert pairs == [("b", "a"), ("c", "a"), ("d", "a"), ("b", "c"), ("d", "c")]
-    assert len({frozenset(pair) for pair in pairs}) == len(pairs)
-
-
-def test_a_test_does_not_depend_on_what_else_is_compared() -> None:
-    stored = {
-        ("d", name): values(*[(seed * i * 0.37) % 1 for i in range(1, 31)])
-        for seed, name in enumerate("abc", 1)
-    }
-    alone = compare(Plan("t", ["d"], ["a", "b"], ["a"]), stored, seed=1)
-    together = compare(Plan("t", ["d"], ["a", "c", "b"], ["a"]), stored, seed=1)
-    (test,) = alone.tests
-    (same,) = [test for test in together.tests if test.reranker == "b"]
-    assert test.model_copy(update={"p_holm": same.p_holm}) == same
 
 
 def test_systems_on_different_queries_are_refused() -> None:
     stored = {("d", "a"): values(0.1, 0.2), ("d", "b"): values(0.1)}
     with pytest.raises(InputError, match="'b' and 'a' were not evaluated on the same queries of 'd'"):
-        compare(Plan("t", ["d"], ["a", "b"], ["a"]), stored, seed=1)
+        compare(stored, title="t", baselines=["a"], seed=1)
+
+
+def test_no_two_systems_are_tested_twice_and_a_test_depends_on_nothing_else_that_is_compared() -> None:
+    stored = {
+        ("d", name): values(*[(seed * i * 0.37) % 1 for i in range(1, 31)])
+        for seed, name in enumerate("abcd", 1)
+    }
+    found = compare(stored, title="t", baselines=["a", "c"], seed=1).tests
+    asked = [(test.reranker, test.baseline) for test in found]
+    assert asked == [("b", "a"), ("c", "a"), ("d", "a"), ("b", "c"), ("d", "c")]
+    two = {key: stored[key] for key in (("d", "a"), ("d", "b"))}
+    (alone,) = compare(two, title="t", baselines=["a"], seed=1).tests
+    assert alone.model_copy(update={"p_holm": found[0].p_holm}) == found[0]
 
 
 def test_runs_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import math
 import subprocess
 import sys
 from pathlib import Path
@@ -43,22 +41,9 @@ def test_real_runs_score_as_published(shared_data: Path, run: str, qrels: str, p
 def test_every_query_agrees_with_ir_measures_on_a_run_without_ties(shared_data: Path) -> None:
     run, qrels = read(shared_data, "dl19.bm25", "dl19-passage.txt")
     names = [
-        "nDCG@10",
-        "nDCG",
-        "RR@10",
-        "RR(rel=2)@10",
-        "R@100",
-        "R(rel=2)@100",
-        "P@5",
-        "P@10",
-        "AP",
-        "AP(rel=2)@50",
-        "Judged@10",
-        "Judged",
-        "Success@1",
-        "Rprec",
-        "nDCG(judged_only=True)@10",
-    ]
+        "nDCG@10", "nDCG", "RR@10", "RR(rel=2)@10", "R@100", "R(rel=2)@100", "P@5", "P@10", "AP",
+        "AP(rel=2)@50", "Judged@10", "Judged", "Success@1", "Rprec", "nDCG(judged_only=True)@10",
+    ]  # fmt: skip
     found = evaluate(run, qrels, names)
     assert found.ties == 0
     theirs = {name: {} for name in names}
@@ -73,13 +58,9 @@ def test_every_query_is_trec_evals_to_the_digit_where_documents_tie(
 ) -> None:
     scored, judged = read(shared_data, run, qrels)
     names = {
-        "nDCG@10": "ndcg_cut_10",
-        "RR": "recip_rank",
-        "AP": "map",
-        "P@5": "P_5",
-        "P@100": "P_100",
+        "nDCG@10": "ndcg_cut_10", "RR": "recip_rank", "AP": "map", "P@5": "P_5", "P@100": "P_100",
         "R@100": "recall_100",
-    }
+    }  # fmt: skip
     found = evaluate(scored, judged, list(names))
     assert found.ties > 0
     theirs = pytrec_eval.RelevanceEvaluator(judged, set(names.values())).evaluate(scored.scores)
@@ -100,13 +81,9 @@ QRELS = st.dictionaries(
     min_size=1,
 )
 NAMED = {
-    "nDCG@3": "ndcg_cut_3",
-    "nDCG": "ndcg",
-    "AP": "map",
-    "R@2": "recall_2",
-    "P@3": "P_3",
+    "nDCG@3": "ndcg_cut_3", "nDCG": "ndcg", "AP": "map", "R@2": "recall_2", "P@3": "P_3", "P@9": "P_9",
     "RR": "recip_rank",
-}
+}  # fmt: skip
 
 
 @given(RUNS, QRELS)
@@ -141,34 +118,10 @@ def test_unanswered_queries_count_as_zero_and_unjudged_ones_are_only_counted() -
     assert (found.unanswered, found.ignored, found.run_queries) == (("q2", "empty"), ("other",), 3)
 
 
-def test_a_tie_goes_to_the_greater_document_id() -> None:
-    qrels = {"q": {"a": 1, "b": 0}}
-    tied = evaluate(Run({"q": {"a": 5.0, "b": 5.0}}), qrels)
-    assert tied.mean["nDCG@10"] == pytest.approx(1 / math.log2(3))
-    assert tied.mean["RR@10"] == 0.5
-    assert tied.ties == 1
-    apart = evaluate(Run({"q": {"a": 5.1, "b": 5.0}}), qrels)
-    assert (apart.mean["nDCG@10"], apart.ties) == (1.0, 0)
-
-
 def test_scores_that_differ_beyond_single_precision_tie_for_every_measure() -> None:
     run = Run({"q": {"a": 1.0 + 1e-9, "b": 1.0}})
     found = evaluate(run, {"q": {"a": 1, "c": 1}}, ["RR@1", "Judged@1", "nDCG@1"])
     assert (found.mean, found.ties) == ({"RR@1": 0.0, "Judged@1": 0.0, "nDCG@1": 0.0}, 1)
-
-
-def test_a_relevant_document_that_was_never_retrieved_counts_in_the_ideal() -> None:
-    found = evaluate(Run({"q": {"a": 2.0, "b": 1.0}}), {"q": {"a": 1, "missing": 3}}, ["nDCG@10", "R@100"])
-    ideal = 3 + 1 / math.log2(3)
-    assert found.mean["nDCG@10"] == pytest.approx(1 / ideal)
-    assert found.mean["R@100"] == 0.5
-
-
-@pytest.mark.parametrize(("rank", "expected"), [(1, 1.0), (3, 1 / 3), (10, 0.1), (11, 0.0)])
-def test_reciprocal_rank_ends_at_its_cut_off(rank: int, expected: float) -> None:
-    run = Run({"q": {f"d{position}": -float(position) for position in range(1, 20)}})
-    found = evaluate(run, {"q": {f"d{rank}": 1}}, ["RR@10", "RR"])
-    assert found.mean == {"RR@10": expected, "RR": 1 / rank}
 
 
 def test_the_relevance_level_concerns_binary_measures_alone() -> None:
@@ -179,37 +132,6 @@ def test_the_relevance_level_concerns_binary_measures_alone() -> None:
     assert (found.mean["R@100"], found.mean["R(rel=2)@100"]) == (2 / 3, 0.5)
     assert found.mean["P(rel=2)@2"] == 0.5
     assert found.per_query["nDCG@10"] == alone.per_query["nDCG@10"]
-
-
-def test_a_query_without_relevant_documents_counts_as_zero() -> None:
-    found = evaluate(Run({"q1": {"a": 1.0}, "q2": {"a": 1.0}}), {"q1": {"a": 1}, "q2": {"a": 0}})
-    assert found.mean == {"nDCG@10": 0.5, "RR@10": 0.5, "R@100": 0.5, "Judged@10": 1.0}
-    assert found.unanswered == ()
-
-
-def test_a_query_with_negative_grades_alone_counts_as_zero_and_ends() -> None:
-    code = """
-from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.store.trec import Run
-run = Run({"q1": {"a": 1.0}, "q2": {"x": 1.0}, "q3": {"a": 1.0}})
-qrels = {"q1": {"a": 1}, "q2": {"a": -1, "b": -2}, "q3": {"a": -1}}
-print(evaluate(run, qrels, ["nDCG@10", "Bpref", "Judged@10"]).per_query)
-"""
-    shown = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    ).stdout
-    assert ast.literal_eval(shown) == {
-        "nDCG@10": {"q1": 1.0, "q2": 0.0, "q3": 0.0},
-        "Bpref": {"q1": 1.0, "q2": 0.0, "q3": 0.0},
-        "Judged@10": {"q1": 1.0, "q2": 0.0, "q3": 1.0},
-    }
-
-
-def test_cut_offs_of_one_measure_do_not_mix() -> None:
-    run = Run({"q": {f"d{i:03}": -float(i) for i in range(100)}})
-    qrels = {"q": {f"d{i:03}": int(i % 3 == 0) for i in range(100)}}
-    found = evaluate(run, qrels, ["P@5", "P@10", "P@100", "P@9"])
-    assert found.mean == {"P@5": 0.4, "P@10": 0.4, "P@100": 0.34, "P@9": 3 / 9}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel, Qwen3Config, T5Config
 
 from e2rank_eval.evaluation import flops
-from e2rank_eval.evaluation.flops import TransformerShape, matmul_rate, query_flops, read_shape
+from e2rank_eval.evaluation.flops import TransformerShape, query_flops, read_shape
 from e2rank_eval.models.loading import Models
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import QueryStats
@@ -56,16 +56,6 @@ def test_a_query_takes_its_documents_its_prompts_and_its_output() -> None:
     written = QueryStats(calls=2, prompt_tokens=20, output_tokens=4)
     assert query_flops(shape, written, 4) == 20 * (200 + 12 * 10) + 4 * (300 + 12 * 11)
     assert query_flops(shape, QueryStats(), 0) == 0
-
-
-def test_the_rate_of_a_product_is_one_that_a_machine_can_have() -> None:
-    assert 1e7 < matmul_rate(64, 64, 64, seconds=0.01) < 1e16
-
-
-@pytest.mark.parametrize(("tokens", "ratio"), [(10, 2.0), (1000, 2.0)])
-def test_twice_as_many_equal_sequences_take_twice_as_much(tokens: int, ratio: float) -> None:
-    shape = TransformerShape(100, 50, 3)
-    assert shape.forward(2 * tokens, 2) == ratio * shape.forward(tokens, 1)
 
 
 def test_an_engine_of_its_own_leaves_cache_and_compilation_unknown(

@@ -17,7 +17,8 @@ from e2rank_eval.evaluation.flops import Engine, TransformerShape
 from e2rank_eval.models.loading import Models
 from e2rank_eval.models.timing import TOKENISATION, part
 from e2rank_eval.records import CandidateList, Query, Ranking
-from e2rank_eval.store.layout import LATENCY, Layout
+from e2rank_eval.store.collections import write_candidates
+from e2rank_eval.store.layout import CANDIDATES, LATENCY, Layout
 
 
 @pytest.mark.parametrize(
@@ -46,26 +47,22 @@ def test_percentiles_need_samples(size: int, known: set[str]) -> None:
 
 def test_no_query_is_timed_twice_and_the_warm_up_takes_another() -> None:
     model = SleepingReranker()
-    found = measure(model)
-    online = found.modes["online"]
+    online = measure(model)["online"]
     assert model.ranked == ["q4"] * online.warm_up + ["q0", "q1", "q2", "q3"]
     assert online.samples == len(online.seconds["total"]) == 4
     assert 3 <= online.warm_up <= 5
-    assert found.labels == ()
 
 
-def test_fewer_queries_than_samples_are_all_timed_once_and_labelled() -> None:
+def test_fewer_queries_than_samples_are_all_timed_once() -> None:
     model = SleepingReranker()
-    found = measure(model, queries=3, samples=50, warm_up=2)
-    online = found.modes["online"]
+    online = measure(model, queries=3, samples=50, warm_up=2)["online"]
     assert model.ranked == ["q2", "q2", "q0", "q1", "q2"]
     assert (online.samples, online.warm_up, online.warm_up_agreed) == (3, 2, False)
-    assert found.labels == ("warmed up on a query that is timed as well",)
 
 
 def test_stored_documents_take_their_time_before_the_clock() -> None:
     model = SleepingReranker(stores_documents=True)
-    modes = measure(model, document_vectors=["stored", "online"]).modes
+    modes = measure(model, document_vectors=["stored", "online"])
     assert list(modes) == ["online", "stored"]
     online, stored = modes["online"], modes["stored"]
     assert min(online.seconds["total"]) >= ENCODE + PROMPT
@@ -86,12 +83,12 @@ def test_only_a_family_that_stores_documents_has_the_mode(
     stores: bool, asked: list[str], modes: list[str]
 ) -> None:
     model = SleepingReranker(stores_documents=stores)
-    assert list(measure(model, samples=1, document_vectors=asked).modes) == modes
+    assert list(measure(model, samples=1, document_vectors=asked)) == modes
     assert bool(model.prepared) == ("stored" in modes)
 
 
 def test_times_are_measured_around_the_ranking_whatever_it_says_of_its_total() -> None:
-    online = measure(SleepingReranker()).modes["online"]
+    online = measure(SleepingReranker())["online"]
     assert all(ENCODE + PROMPT <= total < 1.0 for total in online.seconds["total"])
     assert online.queries_per_second == pytest.approx(4 / sum(online.seconds["total"]))
     assert online.interval[0] <= online.mean <= online.interval[1]
@@ -104,20 +101,6 @@ def test_a_failing_query_is_named() -> None:
         measure(SleepingReranker(failing="q1"))
 
 
-def test_queries_without_candidates_are_not_timed() -> None:
-    dataset = collection(2)
-    lists = [CandidateList(query_id, ()) for query_id in dataset.queries]
-    with pytest.raises(InputError, match="no query of 'toy' has a candidate"):
-        latency.measure_latency(
-            SleepingReranker,
-            list(zip(dataset.queries.values(), lists, strict=True)),
-            settings(),
-            reranker="sleep",
-            threads=1,
-            seed=13,
-        )
-
-
 def test_the_verb_writes_what_it_measured_and_a_manifest(stored: tuple[Configuration, Layout]) -> None:
     configuration, layout = stored
     path = latency.latency(configuration, "one", "sleep", layout)
@@ -126,7 +109,7 @@ def test_the_verb_writes_what_it_measured_and_a_manifest(stored: tuple[Configura
     assert (found["dataset"], found["first_stage"], found["reranker"]) == ("toy", "bm25", "sleep")
     assert (found["threads"], found["resumed"], sorted(found["modes"])) == (1, False, ["online", "stored"])
     assert found["device"]
-    assert found["modes"]["online"]["peak_memory_bytes"] > 1 << 20
+    assert latency.REHEARSED not in found["labels"]
     manifest = json.loads(path.with_name("sleep.json.manifest.json").read_text())
     assert manifest["command"].startswith("e2rank-eval latency one sleep --config ")
     assert manifest["settings"]["samples"] == 4
@@ -145,6 +128,18 @@ def test_the_verb_labels_a_busy_machine_or_refuses_it(
     assert not path.exists()
     latency.latency(configuration, "one", "sleep", layout)
     assert json.loads(path.read_text())["labels"] == ["machine busy: load 7.0 on 8 cores"]
+
+
+def test_what_limits_a_measurement_is_labelled(stored: tuple[Configuration, Layout]) -> None:
+    configuration, layout = stored
+    entry = configuration.latency["one"].model_copy(update={"samples": 50})
+    few = configuration.model_copy(update={"latency": {"one": entry}})
+    found = json.loads(latency.latency(few, "one", "sleep", layout).read_text())
+    assert latency.REHEARSED in found["labels"]
+    candidates = layout.path(CANDIDATES, dataset="toy", first_stage="bm25")
+    write_candidates(candidates, [CandidateList(f"q{i}", ()) for i in range(6)])
+    with pytest.raises(InputError, match="no query has a candidate to time"):
+        latency.latency(few, "one", "sleep", layout)
 
 
 def hold(ready: Any, release: Any) -> None:
@@ -194,17 +189,16 @@ def test_tokenising_is_a_share_of_the_total() -> None:
         return rank(query, candidates)
 
     model.rank = tokenise_and_rank  # type: ignore[method-assign]
-    online = measure(model).modes["online"]
+    online = measure(model)["online"]
     assert 4 * 0.03 / sum(online.seconds["total"]) <= online.tokenising < 1
 
 
 def test_operations_are_set_against_the_rate_of_the_device() -> None:
     dataset = collection(6)
     engine = Engine(TransformerShape(1000, 10, 0), matmul_rate=1e6, in_process=True)
-    found = latency.measure_latency(
-        SleepingReranker, work_of(dataset), settings(),
-        reranker="sleep", threads=1, seed=13, engine=engine,
-    ).modes["online"]  # fmt: skip
+    found = latency.measure_modes(
+        SleepingReranker(), work_of(dataset), settings(), name="sleep", seed=13, engine=engine
+    )["online"]
     # 10 prompt tokens, 7 of documents and 1 written, which goes through the output layer too.
     assert found.flops == 2 * 1000 * 17 + 2 * 1010
     assert found.peak_share == pytest.approx(found.flops * found.queries_per_second / 1e6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 
@@ -57,23 +56,6 @@ def test_the_file_is_the_same_bytes_each_time_and_its_manifest_names_the_command
         f"e2rank-eval evaluate {run} {qrels} --statistics {statistics} --measure nDCG@10"
     )
     assert len(manifest["inputs"]) == 3
-
-
-def test_a_gzipped_run_from_elsewhere_scores_the_same_and_has_no_names(
-    files: tuple[Path, Path, Path], tmp_path: Path
-) -> None:
-    run, qrels, _ = files
-    packed = tmp_path / "elsewhere.txt.gz"
-    packed.write_bytes(gzip.compress(run.read_bytes()))
-    named, plain = (evaluate_files(path, qrels, seed=13) for path in (run, packed))
-    assert plain.dataset == plain.first_stage == plain.reranker == ""
-    assert named.per_query == plain.per_query
-
-
-def test_another_seed_moves_the_interval_and_nothing_else(files: tuple[Path, Path, Path]) -> None:
-    run, qrels, _ = files
-    one, two = (evaluate_files(run, qrels, ["nDCG@10"], seed=seed) for seed in (1, 2))
-    assert one.model_copy(update={"seed": two.seed, "interval": two.interval}) == two
 
 
 def test_judgements_of_another_collection_are_refused(files: tuple[Path, Path, Path], tmp_path: Path) -> None:

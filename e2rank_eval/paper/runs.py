@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import yaml
 from pydantic import Field
@@ -19,7 +19,7 @@ from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.datasets.sources.kinds import Sha256, UrlSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper.quantities import Quantity
-from e2rank_eval.store.files import read_jsonl
+from e2rank_eval.store.hits import hits_as_run, read_hits
 from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
 
 VARIABLE = "E2RANK_RUNS"
@@ -100,39 +100,13 @@ def load_run(name: str, cache: Path) -> Run:
     """
     entry = run_entry(name)
     copy = _local(entry.local_copy)
-    return read_run(copy) if copy else read_candidate_lists(_fetched(name, entry.sources, cache))
+    return read_run(copy) if copy else hits_as_run(read_hits(_fetched(name, entry.sources, cache)))
 
 
 def load_judgements(name: str, cache: Path) -> Qrels:
     """Load one set of judgements of the registry; found and raising as :func:`load_run` does."""
     entry = _entry(registry().judgements, name, "judgements")
     return read_qrels(_local(entry.local_copy) or _fetched(name, entry.sources, cache))
-
-
-def read_candidate_lists(path: Path) -> Run:
-    """Read RankLLM's JSONL: a line per query with its ``query.qid`` and ``candidates`` (docid, score).
-
-    Raises
-    ------
-    InputError
-        Naming file and line: a missing key, a repeated query or document.
-    """
-    scores: dict[str, dict[str, float]] = {}
-    for line, row in read_jsonl(path):
-        try:
-            query_id = str(row["query"]["qid"])
-            candidates: list[dict[str, Any]] = row["candidates"]
-            ranking = {str(candidate["docid"]): float(candidate["score"]) for candidate in candidates}
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"not a candidate list ({type(error).__name__}: {error})", path=path, line=line,
-                hint="write query.qid, and candidates with docid and score, as RankLLM does",
-            ) from error  # fmt: skip
-        if query_id in scores or len(ranking) != len(candidates):
-            what = f"query {query_id!r}" if query_id in scores else "a document"
-            raise InputError(f"{what} appears twice", path=path, line=line, hint="remove one")
-        scores[query_id] = ranking
-    return Run(scores)
 
 
 def _local(copy: FileCopy) -> Path | None:

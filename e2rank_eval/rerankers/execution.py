@@ -51,7 +51,7 @@ def rerank(
     for dataset in datasets:
         started = time.time()
         work = _Work(layout, dataset, first_stage)
-        shards = list(_shards(model, configuration, reranker, work))
+        shards = list(_shards(model, configuration, reranker, work, WHOLE))
         rows = [row for shard in shards for row in shard.rows]
         names = {"dataset": dataset, "first_stage": first_stage, "reranker": reranker}
         run, statistics = layout.path(places.RUN, **names), layout.path(places.STATISTICS, **names)
@@ -106,7 +106,7 @@ class _Work:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shard:
+class Shard:
     """A few queries' rankings and statistics, under a key of all that decides them."""
 
     key: str
@@ -115,22 +115,46 @@ class _Shard:
 
 
 def _shards(
-    model: Reranker, configuration: Configuration, name: str, work: _Work, part: Part = WHOLE
-) -> Iterator[_Shard]:
-    """Yield the shards of ``part`` in order, ranked now or finished before."""
-    folder, size = configuration.cache / "shards", configuration.shard_queries
-    on_error = configuration.rerankers[name].on_error
-    starts = [start for start in range(0, len(work.queries), size) if part.has(start // size)]
-    for start in track(starts, description=f"rerank {work.name} with {name}, shards of {size}"):
-        queries, lists = work.queries[start : start + size], work.lists[start : start + size]
-        key = shard_key(model.fingerprint, on_error, queries, lists)
-        path = folder / key[:2] / f"{key}.json"
+    model: Reranker, configuration: Configuration, name: str, work: _Work, part: Part
+) -> Iterator[Shard]:
+    return ranked_shards(
+        model,
+        work.queries,
+        work.lists,
+        cache=configuration.cache,
+        size=configuration.shard_queries,
+        on_error=configuration.rerankers[name].on_error,
+        part=part,
+        what=f"rerank {work.name} with {name}",
+    )
+
+
+def ranked_shards(
+    model: Reranker,
+    queries: Sequence[Query],
+    lists: Sequence[CandidateList],
+    *,
+    cache: Path,
+    size: int,
+    what: str,
+    on_error: str = "fail",
+    part: Part = WHOLE,
+) -> Iterator[Shard]:
+    """Yield the shards of ``part`` in order, of ``size`` queries each, ranked now or finished before.
+
+    Finished shards are kept in ``cache``, so that a killed process resumes. Raises as :func:`rerank` does.
+    """
+    starts = [start for start in range(0, len(queries), size) if part.has(start // size)]
+    for start in track(starts, description=f"{what}, shards of {size}"):
+        few, candidates = queries[start : start + size], lists[start : start + size]
+        key = shard_key(model.fingerprint, on_error, few, candidates)
+        path = cache / "shards" / key[:2] / f"{key}.json"
         rows = read_shard(path)
         reused = rows is not None
         if rows is None:
-            rows = [_row(ranking) for ranking in _rank(model, queries, lists, on_error)]
+            rows = [_row(ranking) for ranking in _rank(model, few, candidates, on_error)]
             write_json(path, {"rows": rows, "sha256": sha256_json(rows)})
-        yield _Shard(key, rows, reused)
+        yield Shard(key, rows, reused)
 
 
 def shard_key(

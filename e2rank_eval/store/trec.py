@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
@@ -40,9 +41,25 @@ class Qrels(dict[str, dict[str, int]]):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``scores[query_id][document_id]``, as a file gives them."""
+    """``scores[query_id][document_id]`` as a file gives them, and ``ranks`` where its column has numbers."""
 
     scores: dict[str, dict[str, float]]
+    ranks: dict[str, dict[str, int]] = field(default_factory=dict, compare=False)
+
+    def order(self, query_id: str) -> list[str]:
+        """Return a query's documents by score, then rank, then by trec_eval's rule: greater id first."""
+        scores, ranks = self.scores[query_id], self.ranks.get(query_id, {})
+        return sorted(sorted(scores, reverse=True), key=lambda d: (-scores[d], ranks.get(d, 0)))
+
+    def contradictions(self) -> int:
+        """Return the number of queries in which a document of higher score has a worse rank."""
+        found = 0
+        for query_id, ranks in self.ranks.items():
+            order, scores = self.order(query_id), self.scores[query_id]
+            found += any(
+                scores[a] > scores[b] and ranks.get(a, 0) > ranks.get(b, 0) for a, b in pairwise(order)
+            )
+        return found
 
     def __repr__(self) -> str:
         return f"Run({len(self.scores):,} queries, {sum(map(len, self.scores.values())):,} documents)"
@@ -97,6 +114,7 @@ def read_run(path: Path) -> Run:
         number.
     """
     scores: dict[str, dict[str, float]] = {}
+    ranks: dict[str, dict[str, int]] = {}
     for number, fields in _rows(path, (6, 3), "query Q0 document rank score tag"):
         query_id, document_id = decode_id(fields[0]), decode_id(fields[-4 if len(fields) == 6 else 1])
         score = _score(fields[4], path, number) if len(fields) == 6 else -_score(fields[2], path, number)
@@ -107,9 +125,11 @@ def read_run(path: Path) -> Run:
                 path=path, line=number, hint="remove one of the two lines",
             )  # fmt: skip
         ranking[document_id] = score
+        if (rank := fields[3 if len(fields) == 6 else 2]).isdecimal():
+            ranks.setdefault(query_id, {})[document_id] = int(rank)
     if not scores:
         raise InputError("the run is empty", path=path, hint="check that the system wrote it")
-    return Run(scores)
+    return Run(scores, ranks)
 
 
 def _rows(path: Path, widths: tuple[int, int], form: str) -> Iterator[tuple[int, list[str]]]:

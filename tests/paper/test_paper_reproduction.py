@@ -17,7 +17,7 @@ from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.paper import published
 from e2rank_eval.paper.quantities import Tables
 from e2rank_eval.paper.reproduction import equal_to_the_digit, reproduce, write_reproduction
-from e2rank_eval.paper.runs import load_judgements, load_run, read_candidate_lists, registry
+from e2rank_eval.paper.runs import load_judgements, load_run, registry
 from e2rank_eval.paper.structure import Tolerance, structure
 from e2rank_eval.store.files import sha256_file
 
@@ -114,24 +114,6 @@ def test_the_public_source_gives_the_same_run(trec, tmp_path, monkeypatch):
         server.shutdown()
     assert fetched == run
     assert load_run("splade-dl19", tmp_path / "cache") == run
-
-
-@pytest.mark.parametrize(
-    "row",
-    [
-        {"query": {"qid": 1}},
-        {"query": "1", "candidates": []},
-        {"query": {"qid": 1}, "candidates": [{"docid": "a"}]},
-        {"query": {"qid": 1}, "candidates": None},
-    ],
-)
-def test_a_damaged_list_is_told_by_line(row, tmp_path):
-    path = tmp_path / "lists.jsonl"
-    path.write_text(
-        '{"query": {"qid": 0}, "candidates": [{"docid": "a", "score": 1}]}\n' + json.dumps(row) + "\n"
-    )
-    with pytest.raises(InputError, match=r"lists\.jsonl:2: not a candidate list"):
-        read_candidate_lists(path)
 
 
 def test_runs_and_judgements_are_what_the_registry_says(trec, tmp_path):

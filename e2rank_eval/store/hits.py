@@ -1,0 +1,111 @@
+"""Candidate lists in JSON lines, as RankLLM, Pyserini and E2Rank's authors write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.store.files import read_jsonl
+from e2rank_eval.store.trec import Run
+
+_TEXTS = ("text", "contents", "content", "segment", "passage", "body")
+_FORM = (
+    'write {"query": {"qid", "text"}, "candidates": [{"docid", "score", "doc"}]} or {"query", "hits": [...]}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """One query's documents and scores in the file's order; texts are empty where it has none."""
+
+    query_id: str
+    query: str
+    documents: tuple[Document, ...]
+    scores: tuple[float, ...]
+
+
+def read_hits(path: Path) -> list[Hits]:
+    """Read a list a line: RankLLM's ``query.qid`` and ``candidates``, or ``query`` and ``hits`` with ``qid``.
+
+    A list without a document is skipped.
+
+    Raises
+    ------
+    InputError
+        Naming file and line: another layout, a repeated query or document, ranks that do not ascend.
+    """
+    found: dict[str, Hits] = {}
+    for number, row in read_jsonl(path):
+        try:
+            hits = _hits(row)
+        except (KeyError, TypeError, ValueError) as error:
+            problem = f"not a candidate list ({type(error).__name__}: {error})"
+            raise InputError(problem, path=path, line=number, hint=_FORM) from error
+        if hits is None:
+            continue
+        ids = {document.id for document in hits.documents}
+        if hits.query_id in found or len(ids) < len(hits.documents):
+            what = f"query {hits.query_id!r}" if hits.query_id in found else "a document"
+            raise InputError(f"{what} appears twice", path=path, line=number, hint="remove one")
+        found[hits.query_id] = hits
+    return list(found.values())
+
+
+def _hits(row: Mapping[str, Any]) -> Hits | None:
+    query, listed = row["query"], row["candidates"] if "candidates" in row else row["hits"]
+    if not isinstance(listed, list):
+        raise TypeError("no list of documents")
+    if not listed:
+        return None
+    ids = {str(query["qid"])} if isinstance(query, dict) else {str(one["qid"]) for one in listed}
+    if len(ids) > 1:
+        raise ValueError("hits of several queries")
+    ranks = [one["rank"] for one in listed if "rank" in one]
+    if ranks != sorted(ranks):
+        raise ValueError("ranks that do not ascend")
+    text = query.get("text", "") if isinstance(query, dict) else query
+    documents = tuple(Document(str(one["docid"]), *_text(one)) for one in listed)
+    return Hits(ids.pop(), str(text), documents, tuple(float(one["score"]) for one in listed))
+
+
+def _text(hit: Mapping[str, Any]) -> tuple[str, str]:
+    """Return text and title of a hit: in ``doc``, which is the text or has it, or in the hit itself."""
+    holder = hit.get("doc", hit)
+    if isinstance(holder, str):
+        return holder, ""
+    text = next((holder[key] for key in _TEXTS if holder.get(key)), "")
+    return str(text), str(holder.get("title") or "")
+
+
+def hits_as_run(hits: Sequence[Hits]) -> Run:
+    """Return the lists as a run, whose ranks are their order."""
+    scores, ranks = {}, {}
+    for one in hits:
+        ids = [document.id for document in one.documents]
+        scores[one.query_id] = dict(zip(ids, one.scores, strict=True))
+        ranks[one.query_id] = {identifier: rank for rank, identifier in enumerate(ids, start=1)}
+    return Run(scores, ranks)
+
+
+def hits_as_dataset(hits: Sequence[Hits], name: str) -> Dataset:
+    """Return the queries and the texts of all lists as a collection without judgements.
+
+    Raises
+    ------
+    InputError
+        When a query or document has no text, or a document has two.
+    """
+    corpus: dict[str, Document] = {}
+    for one in hits:
+        if not one.query.strip():
+            raise InputError(f"query {one.query_id!r} has no text", path=name, hint="name its data set")
+        for document in one.documents:
+            if not document.contents:
+                raise InputError(f"document {document.id!r} has no text", path=name, hint="name its data set")
+            if corpus.setdefault(document.id, document) != document:
+                raise InputError(f"document {document.id!r} has two texts", path=name, hint="keep one")
+    return Dataset(name, corpus, {one.query_id: Query(one.query_id, one.query) for one in hits}, {})

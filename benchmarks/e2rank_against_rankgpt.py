@@ -89,12 +89,12 @@ def measure(folder: Path, entry: ModelEntry, given: argparse.Namespace) -> None:
     stored.encode_documents(candidates.documents)
     first_window = CandidateList("q", candidates.candidates[:WINDOW])
     chats: list[Any] = []
-    listed = rankgpt.rank(QUERY, first_window).stats.prompt
+    listed = rankgpt.rank_candidates([QUERY], [first_window])[0].stats.prompt
     chats.append([{"role": "user", "content": listed}])
     found: dict[str, Any] = {}
 
     def rank(name: str, reranker: Any) -> None:
-        found[name] = reranker.rank(QUERY, candidates).stats
+        found[name] = reranker.rank_candidates([QUERY], [candidates])[0].stats
 
     works = {
         "RankGPT-style": lambda: rank("RankGPT-style", rankgpt),

@@ -100,12 +100,12 @@ def main() -> None:
     candidates = candidates_of(texts)
     stored.encode_documents(candidates.documents)
 
-    ranking = online.rank(QUERY, candidates)
+    ranking = online.rank_candidates([QUERY], [candidates])[0]
     theirs = single.scores(QUERY.text, texts)
     difference = float(np.abs(np.array(ranking.stats.scores) - theirs).max())
     works = {
-        "online": lambda: online.rank(QUERY, candidates),
-        "stored": lambda: stored.rank(QUERY, candidates),
+        "online": lambda: online.rank_candidates([QUERY], [candidates])[0],
+        "stored": lambda: stored.rank_candidates([QUERY], [candidates])[0],
         "obvious": lambda: obvious.scores(QUERY.text, texts),
         "one by one": lambda: single.scores(QUERY.text, texts),
     }

@@ -194,7 +194,7 @@ def with_the_model(given: argparse.Namespace) -> None:
     answers = [side.as_it_is if name == "rank_llm" else side.as_read_here for name, side in sides.items()]
 
     def here() -> None:
-        rankings[:] = reranker.rank_many(queries, lists)
+        rankings[:] = reranker.rank_candidates(queries, lists)
 
     def there(name: str, answer: peers.Answer) -> Callable[[], None]:
         def run() -> None:

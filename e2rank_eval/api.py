@@ -72,7 +72,9 @@ class Reranker:
         listed = [Candidate(Document(str(i), text), -i) for i, text in enumerate(documents)]
         if not listed:
             return []
-        (ranking,) = self.ranker.rank_many([Query("query", query)], [CandidateList("query", tuple(listed))])
+        (ranking,) = self.ranker.rank_candidates(
+            [Query("query", query)], [CandidateList("query", tuple(listed))]
+        )
         scores = ranking.stats.scores
         found = []
         for rank, position in enumerate(ranking.order[:top_k]):
@@ -201,7 +203,7 @@ def rerank(run: Run, dataset: Dataset, reranker: Reranker, *, depth: int = 100) 
     lists = candidate_lists(run, dataset, depth)
     scores = {}
     for one in track(lists, description=f"reranking {dataset.id}"):
-        (ranking,) = reranker.ranker.rank_many([dataset.queries[one.query_id]], [one])
+        (ranking,) = reranker.ranker.rank_candidates([dataset.queries[one.query_id]], [one])
         ids = ranking.document_ids
         scores[one.query_id] = {identifier: float(len(ids) - rank) for rank, identifier in enumerate(ids)}
     return Run(scores)

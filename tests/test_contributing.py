@@ -95,7 +95,7 @@ def test_a_family_by_its_text(add: Any) -> None:
     }
     reranker = parse_configuration(values, "mine.yaml").rerankers["mine"].build(None)
     candidates = CandidateList("q", tuple(Candidate(Document(i, "x" * int(i)), 0.0) for i in "312"))
-    assert reranker.rank(Query("q", "x"), candidates).document_ids == ("1", "2", "3")
+    assert reranker.rank_candidates([Query("q", "x")], [candidates])[0].document_ids == ("1", "2", "3")
 
 
 def test_a_loader_by_its_text(add: Any, tmp_path: Path) -> None:

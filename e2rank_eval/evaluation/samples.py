@@ -57,10 +57,7 @@ def time_call(model: Reranker, call: Sequence[Work]) -> Sample:
     queries, lists = [query for query, _ in call], [one for _, one in call]
     try:
         with watched_parts() as parts, clock.phase("total"):
-            if len(call) == 1:
-                rankings = [model.rank(queries[0], lists[0])]
-            else:
-                rankings = model.rank_many(queries, lists)
+            rankings = model.rank_candidates(queries, lists)
     except Exception as error:
         raise QueryError(queries[0].id, error) from error
     phases = dict(rankings[0].seconds) if len(call) == 1 else {}

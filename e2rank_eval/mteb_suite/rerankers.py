@@ -95,7 +95,7 @@ class MtebReranker:
         for start in range(0, len(queries), _BATCH):
             batch = slice(start, start + _BATCH)
             candidates = [_candidates(*pair) for pair in zip(queries[batch], lists[batch], strict=True)]
-            for ranking in self._reranker.rank_many(queries[batch], candidates):
+            for ranking in self._reranker.rank_candidates(queries[batch], candidates):
                 self._usage.ranked(ranking)
                 yield ranking
 

@@ -23,10 +23,11 @@ class Reranker(Protocol):
     fingerprint: str
 
     @abstractmethod
-    def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
-        """Rank several queries, computed together where that is faster, with the results of one by one.
+    def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
+        """Rank the candidates of each query; ties keep first-stage order.
 
-        ``seconds`` of each ranking is an even share of the time that all took.
+        Queries are computed together where that is faster, with the results of one by one; ``seconds``
+        of each ranking is an even share of the time that all took.
 
         Raises
         ------
@@ -34,10 +35,6 @@ class Reranker(Protocol):
             When a query or document cannot be read, or a score is not finite.
         """
         ...
-
-    def rank(self, query: Query, candidates: CandidateList) -> Ranking:
-        """Rank one query's candidates; ties keep first-stage order."""
-        return self.rank_many([query], [candidates])[0]
 
     def encode_documents(self, documents: Sequence[Document]) -> None:  # noqa: ARG002
         """Encode documents ahead; does nothing in families that need the query for all of their work."""

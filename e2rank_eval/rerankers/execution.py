@@ -207,7 +207,7 @@ def _rank(
 ) -> list[Ranking]:
     """Rank together; where that fails, one by one, to name the query or to keep its first-stage order."""
     try:
-        return model.rank_many(queries, lists)
+        return model.rank_candidates(queries, lists)
     except Exception as failure:  # noqa: BLE001 - raised again below, with the query's id
         say(
             f"{len(queries)} queries together failed ({type(failure).__name__}: {failure}); trying one by one"
@@ -215,7 +215,7 @@ def _rank(
     rankings = []
     for query, candidates in zip(queries, lists, strict=True):
         try:
-            rankings.append(model.rank(query, candidates))
+            rankings += model.rank_candidates([query], [candidates])
         except Exception as error:
             if on_error == "fail":
                 raise QueryError(query.id, error) from error

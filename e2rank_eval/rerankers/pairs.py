@@ -58,7 +58,7 @@ class PairReranker(Reranker):
     def _synchronise(self) -> None:
         """Wait for the device; does nothing on a CPU."""
 
-    def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
+    def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank several queries, their pairs in common batches."""
         clock = PhaseClock(self._synchronise)
         with clock.phase("total"):

@@ -90,7 +90,7 @@ class VectorReranker(Reranker):
         """Encode documents ahead and keep their vectors in memory, as an existing index would."""
         self._stored |= self._encode(documents)
 
-    def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
+    def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank several queries in common batches; an InputError names the document that caused it."""
         asked = [(query, one) for query, one in zip(queries, candidates, strict=True) if len(one)]
         clock = PhaseClock(self._encoder.synchronise)

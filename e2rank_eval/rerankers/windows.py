@@ -65,7 +65,7 @@ class WindowReranker(Reranker, Generic[ProgressT]):
     ) -> Sequence[Sequence[int]]:
         """Return a permutation of each window's positions, timed by phase with ``clock``."""
 
-    def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
+    def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank several queries: their first windows in common batches, then their second, and so on."""
         clock = PhaseClock(self._model.synchronise)
         with clock.phase("total"):

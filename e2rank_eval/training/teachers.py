@@ -163,7 +163,7 @@ def label_with_reranker(lists: Sequence[TrainingList], teacher: Reranker) -> Lab
         group = lists[start : start + _TOGETHER]
         queries = [Query(str(number), item.query) for number, item in enumerate(group)]
         candidates = [_candidates(str(number), item) for number, item in enumerate(group)]
-        for item, ranking in zip(group, teacher.rank_many(queries, candidates), strict=True):
+        for item, ranking in zip(group, teacher.rank_candidates(queries, candidates), strict=True):
             if ranking.stats.repairs:
                 labels.malformed.append(ranking.stats.repairs)
             else:

@@ -22,13 +22,11 @@ def test_a_sweep_times_every_point_on_as_many_candidates_and_queries(
     model = SleepingReranker(stores_documents=True)
     sizes: list[tuple[int, int]] = []
 
-    def rank_many(queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
+    def rank_candidates(queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         sizes.append((len(queries), len(candidates[0])))
-        pairs = zip(queries, candidates, strict=True)
-        return [SleepingReranker.rank(model, query, one) for query, one in pairs]
+        return SleepingReranker.rank_candidates(model, queries, candidates)
 
-    model.rank = lambda query, candidates: rank_many([query], [candidates])[0]  # type: ignore[method-assign]
-    model.rank_many = rank_many  # type: ignore[method-assign]
+    model.rank_candidates = rank_candidates  # type: ignore[method-assign]
     dataset = collection(3)
     work = work_of(dataset)
     sweep = CostSweepSettings(candidates=[1, 3], prompt_documents=[0], batch=[2], samples=2, warm_up=1)

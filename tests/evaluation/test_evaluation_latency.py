@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -181,14 +182,14 @@ def test_cached_vectors_are_refused_or_labelled(stored: tuple[Configuration, Lay
 
 def test_tokenising_is_a_share_of_the_total() -> None:
     model = SleepingReranker()
-    rank = model.rank
+    rank = model.rank_candidates
 
-    def tokenise_and_rank(query: Query, candidates: CandidateList) -> Ranking:
+    def tokenise_and_rank(queries: Sequence[Query], lists: Sequence[CandidateList]) -> list[Ranking]:
         with part(TOKENISATION):
             time.sleep(0.03)
-        return rank(query, candidates)
+        return rank(queries, lists)
 
-    model.rank = tokenise_and_rank  # type: ignore[method-assign]
+    model.rank_candidates = tokenise_and_rank  # type: ignore[method-assign]
     online = measure(model)["online"]
     assert 4 * 0.03 / sum(online.seconds["total"]) <= online.tokenising < 1
 

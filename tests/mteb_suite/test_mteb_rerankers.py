@@ -48,7 +48,7 @@ def _main_score(adapter: Any, task: Any, **options: Any) -> float:
 def test_two_stages_inside_mteb_rank_as_our_own_pipeline_does(
     models: Models, short_lee: Dataset, short_task: Callable[[], Any]
 ) -> None:
-    """Rocchio on the 20 best by cosine: once through mteb, once through rank_many and trec_eval."""
+    """Rocchio on the 20 best by cosine: once through mteb, once through rank_candidates and trec_eval."""
     from e2rank_eval.retrieval.first_stages.dense import Dense
 
     settings = FeedbackSettings(family="feedback", model="all-minilm-l6-v2", documents=3)
@@ -66,7 +66,7 @@ def test_two_stages_inside_mteb_rank_as_our_own_pipeline_does(
         pairs = zip(found.positions, found.scores, strict=True)
         ranked = CandidateList(query.id, tuple(Candidate(corpus[p], s) for p, s in pairs))
         head = CandidateList(query.id, ranked.candidates[:20])
-        order = [*reranker.rank(query, head).document_ids, *ranked.document_ids[20:]]
+        order = [*reranker.rank_candidates([query], [head])[0].document_ids, *ranked.document_ids[20:]]
         run[query.id] = {d: -float(rank) for rank, d in enumerate(order) if d != query.id}
     ours = evaluate(Run(run), short_lee.qrels, ["nDCG@10"]).mean["nDCG@10"]
     assert through_mteb == pytest.approx(ours, abs=1e-4)

@@ -64,7 +64,7 @@ def test_scores_are_the_librarys_own_before_its_sigmoid(folder: Path) -> None:
         )
         for text in TEXTS
     ]
-    ranking = reranker(folder).rank(QUERY, candidates(TEXTS))
+    ranking = reranker(folder).rank_candidates([QUERY], [candidates(TEXTS)])[0]
     assert ranking.stats.scores == pytest.approx(expected, abs=2e-4)
     assert ranking.order == tuple(sorted(range(5), key=lambda i: -expected[i]))
     assert len(set(expected)) == 5
@@ -89,9 +89,9 @@ def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:
     ]
     queries = [Query(one.query_id, f"query {one.query_id}") for one in lists]
     judge = reranker(folder)
-    together = judge.rank_many(queries, lists)
+    together = judge.rank_candidates(queries, lists)
     for one, query, single in zip(together, queries, lists, strict=True):
-        alone = judge.rank(query, single)
+        alone = judge.rank_candidates([query], [single])[0]
         assert one.order == alone.order
         assert one.stats.calls == alone.stats.calls == len({d.text for d in single.documents})
     assert together[1].order == ()
@@ -100,19 +100,21 @@ def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:
 def test_documents_are_cut_queries_are_not(folder: Path) -> None:
     judge = reranker(folder)
     long = candidates(["The capital of China is Beijing. " * 20, "yes"])
-    ranking = judge.rank(QUERY, long)
+    ranking = judge.rank_candidates([QUERY], [long])[0]
     assert ranking.stats.truncated_documents == 1
-    short = reranker(folder, document_tokens=10).rank(QUERY, long)
+    short = reranker(folder, document_tokens=10).rank_candidates([QUERY], [long])[0]
     assert short.stats.prompt_tokens < ranking.stats.prompt_tokens <= 2 * 64
     with pytest.raises(InputError, match="query 'long' fills the model's window"):
-        judge.rank(Query("long", "word " * 60), candidates(TEXTS, "long"))
+        judge.rank_candidates([Query("long", "word " * 60)], [candidates(TEXTS, "long")])[0]
 
 
 def test_what_is_cut_decides_nothing(folder: Path) -> None:
     """The text after the cut cannot move a score, and the text before it does."""
     start = "Gravity is a force. " * 30
     judge = reranker(folder)
-    scores = judge.rank(QUERY, candidates([start + "Beijing", start + "London", "yes " + start])).stats.scores
+    scores = judge.rank_candidates(
+        [QUERY], [candidates([start + "Beijing", start + "London", "yes " + start])]
+    )[0].stats.scores
     assert scores is not None
     assert scores[0] == scores[1] != scores[2]
 
@@ -146,7 +148,7 @@ def test_positions_are_the_window_where_the_tokenizer_names_none(tmp_path: Path)
     lines = [line for line in settings.read_text().splitlines() if "model_max_length" not in line]
     settings.write_text("\n".join(lines))
     assert load_cross_encoder(folder).max_seq_length == 64
-    assert reranker(folder).rank(QUERY, candidates(["Gravity " * 300])).order == (0,)
+    assert reranker(folder).rank_candidates([QUERY], [candidates(["Gravity " * 300])])[0].order == (0,)
 
 
 def test_fingerprint_follows_weights_and_limit(folder: Path, tmp_path: Path) -> None:

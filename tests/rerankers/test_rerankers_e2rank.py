@@ -92,7 +92,7 @@ OPTIONS = st.one_of(
 @given(st.integers(0, 10_000), SIZES, OPTIONS)
 def test_agrees_with_the_reference(seed: int, sizes: list[int], options: dict[str, Any]) -> None:
     queries, lists = random_collection(seed, sizes)
-    rankings = toy_e2rank(**options).rank_many(queries, lists)
+    rankings = toy_e2rank(**options).rank_candidates(queries, lists)
     for query, candidates, ranking in zip(queries, lists, rankings, strict=True):
         order, expected = reference(query, candidates, options)
         assert ranking.stats.scores == pytest.approx(expected, abs=2e-6)
@@ -108,7 +108,7 @@ def test_sliding_windows_agree_with_the_reference(
     options = {} if options.get("prompt") == "query-only" else dict(options)
     options |= {"prompt_documents": window, "step": step}
     for query, candidates, ranking in zip(
-        queries, lists, toy_e2rank(**options).rank_many(queries, lists), strict=True
+        queries, lists, toy_e2rank(**options).rank_candidates(queries, lists), strict=True
     ):
         order, _ = reference(query, candidates, options)
         assert list(ranking.order) == order
@@ -135,8 +135,10 @@ def test_many_queries_rank_as_one_by_one(
     model = toy_e2rank(
         prompt_documents=5, prompt_order=prompt_order, combination="residual", seed=seed, **windows
     )
-    together = model.rank_many(queries, lists)
-    alone = [model.rank(q, c) for q, c in reversed(list(zip(queries, lists, strict=True)))][::-1]
+    together = model.rank_candidates(queries, lists)
+    alone = [model.rank_candidates([q], [c])[0] for q, c in reversed(list(zip(queries, lists, strict=True)))][
+        ::-1
+    ]
     assert [r.order for r in together] == [r.order for r in alone]
     assert [r.stats for r in together] == [r.stats for r in alone]
 
@@ -144,7 +146,9 @@ def test_many_queries_rank_as_one_by_one(
 @given(st.integers(0, 10_000), st.lists(st.integers(0, 7), min_size=2, max_size=30))
 def test_equal_texts_tie_and_keep_first_stage_order(seed: int, picks: list[int]) -> None:
     texts = [f"w{seed + p} w{p} common" for p in picks]
-    ranking = toy_e2rank(prompt_documents=4).rank(Query("q", "common w1"), candidate_list("q", texts))
+    ranking = toy_e2rank(prompt_documents=4).rank_candidates(
+        [Query("q", "common w1")], [candidate_list("q", texts)]
+    )[0]
     for text in set(texts):
         positions = [position for position in ranking.order if texts[position] == text]
         ranks = [ranking.order.index(position) for position in positions]
@@ -154,7 +158,7 @@ def test_equal_texts_tie_and_keep_first_stage_order(seed: int, picks: list[int])
 
 def test_ranking_can_be_recomputed_from_the_trace() -> None:
     queries, lists = random_collection(3, [30])
-    ranking = toy_e2rank().rank(queries[0], lists[0])
+    ranking = toy_e2rank().rank_candidates([queries[0]], [lists[0]])[0]
     scores = ranking.stats.scores
     assert scores is not None
     assert list(ranking.order) == sorted(range(30), key=lambda i: (-scores[i], i))
@@ -163,10 +167,10 @@ def test_ranking_can_be_recomputed_from_the_trace() -> None:
 
 def test_a_large_weight_tends_to_the_query_only_ranking() -> None:
     queries, lists = random_collection(11, [30] * 4)
-    near = toy_e2rank(combination="residual", weight=10.0).rank_many(queries, lists)
-    far = toy_e2rank(combination="residual", weight=0.01).rank_many(queries, lists)
-    plain = toy_e2rank(prompt="query-only").rank_many(queries, lists)
-    pure = toy_e2rank().rank_many(queries, lists)
+    near = toy_e2rank(combination="residual", weight=10.0).rank_candidates(queries, lists)
+    far = toy_e2rank(combination="residual", weight=0.01).rank_candidates(queries, lists)
+    plain = toy_e2rank(prompt="query-only").rank_candidates(queries, lists)
+    pure = toy_e2rank().rank_candidates(queries, lists)
 
     def distance(a: Any, b: Any) -> float:
         pairs = zip(a, b, strict=True)

@@ -139,9 +139,9 @@ def reference_scores(
 
 def rank_in_several_ways(model: E2RankReranker, candidates: Sequence[CandidateList]) -> list[list[Ranking]]:
     """All queries together, in reverse, and one by one: the rankings of each way in the order of QUERIES."""
-    backwards = model.rank_many(QUERIES[::-1], candidates[::-1])
-    alone = [model.rank(query, one) for query, one in zip(QUERIES, candidates, strict=True)]
-    return [model.rank_many(QUERIES, candidates), backwards[::-1], alone]
+    backwards = model.rank_candidates(QUERIES[::-1], candidates[::-1])
+    alone = [model.rank_candidates([query], [one])[0] for query, one in zip(QUERIES, candidates, strict=True)]
+    return [model.rank_candidates(QUERIES, candidates), backwards[::-1], alone]
 
 
 DECODER_CASES = [
@@ -193,7 +193,7 @@ def test_documents_prepared_ahead_give_the_same_ranking(name: str, request: pyte
     for query, candidates in zip(QUERIES, lists(), strict=True):
         expected = reference_scores(pair.reference, query, candidates, {})
         for model in (online, stored):
-            ranking = model.rank(query, candidates)
+            ranking = model.rank_candidates([query], [candidates])[0]
             assert ranking.stats.scores == pytest.approx(expected, abs=1e-4)
             assert_ranked_by(ranking.order, expected, tolerance=1e-5)
 
@@ -208,7 +208,9 @@ def test_a_document_that_the_model_answers_with_nan_is_named(tmp_path: Path) -> 
         _decoder(folder).load("eval"), E2RankSettings(family="e2rank", model="qwen3", prompt_documents=1)
     )
     with pytest.raises(InputError, match=r"document 'q1-d2': .*not finite"):
-        reranker.rank(QUERIES[0], candidate_list("q1", ["a", "b", "a bell \x07 rings", "c"]))
+        reranker.rank_candidates([QUERIES[0]], [candidate_list("q1", ["a", "b", "a bell \x07 rings", "c"])])[
+            0
+        ]
 
 
 def test_official_weights_give_the_similarities_that_their_readme_prints() -> None:
@@ -240,5 +242,5 @@ def test_official_weights_give_the_similarities_that_their_readme_prints() -> No
     for prompt, expected in printed.items():
         model = E2RankReranker(encoder, E2RankSettings(family="e2rank", model="official", prompt=prompt))
         for text, similarities in zip(queries, expected, strict=True):
-            ranking = model.rank(Query("q", text), candidate_list("q", documents))
+            ranking = model.rank_candidates([Query("q", text)], [candidate_list("q", documents)])[0]
             assert ranking.stats.scores == pytest.approx(similarities, abs=2e-3)

@@ -28,7 +28,9 @@ def test_prompt_lists_the_first_candidates_in_the_order_asked_for() -> None:
     candidates = candidate_list("q", ["a", "b", "c", "d", "e"])
     query = Query("q", "x")
     prompts = {
-        order: toy_e2rank(prompt_documents=3, prompt_order=order).rank(query, candidates).stats.prompt
+        order: toy_e2rank(prompt_documents=3, prompt_order=order)
+        .rank_candidates([query], [candidates])[0]
+        .stats.prompt
         for order in ("first-stage", "reversed", "shuffled")
     }
     assert prompts["first-stage"] == "x | a | b | c"
@@ -41,7 +43,9 @@ def test_shuffling_is_seeded_by_query_and_seed() -> None:
 
     def prompt(query_id: str, seed: int) -> str | None:
         model = toy_e2rank(prompt_order="shuffled", seed=seed)
-        return model.rank(Query(query_id, "x"), candidate_list(query_id, texts)).stats.prompt
+        return model.rank_candidates([Query(query_id, "x")], [candidate_list(query_id, texts)])[
+            0
+        ].stats.prompt
 
     assert prompt("q1", 7) == prompt("q1", 7)
     assert len({prompt("q1", 7), prompt("q2", 7), prompt("q1", 8)}) == 3
@@ -50,7 +54,7 @@ def test_shuffling_is_seeded_by_query_and_seed() -> None:
 def test_each_distinct_document_is_encoded_once_for_all_queries() -> None:
     encoder = ToyEncoder()
     lists = [candidate_list("q1", ["a", "b", "a"]), candidate_list("q2", ["b", "c"])]
-    toy_e2rank(encoder).rank_many([Query("q1", "x"), Query("q2", "y")], lists)
+    toy_e2rank(encoder).rank_candidates([Query("q1", "x"), Query("q2", "y")], lists)
     assert encoder.calls == [("document", ["a", "b", "c"]), ("listwise", ["x", "y"])]
 
 
@@ -58,11 +62,11 @@ def test_prepared_documents_are_never_encoded_again() -> None:
     encoder = ToyEncoder()
     candidates = candidate_list("q", ["a", "b", "c"])
     model = toy_e2rank(encoder)
-    online = model.rank(Query("q", "x"), candidates)
+    online = model.rank_candidates([Query("q", "x")], [candidates])[0]
     model.encode_documents(candidates.documents[:2])
     model.encode_documents(candidates.documents)
     encoder.calls.clear()
-    stored = model.rank(Query("q", "x"), candidates)
+    stored = model.rank_candidates([Query("q", "x")], [candidates])[0]
     assert encoder.calls == [("listwise", ["x"])]
     assert stored.order == online.order
     assert stored.stats == dataclasses.replace(online.stats, document_tokens=0)
@@ -71,9 +75,9 @@ def test_prepared_documents_are_never_encoded_again() -> None:
 def test_no_candidate_and_one_candidate() -> None:
     encoder = ToyEncoder()
     model = toy_e2rank(encoder)
-    nothing = model.rank(Query("q", "x"), candidate_list("q", []))
+    nothing = model.rank_candidates([Query("q", "x")], [candidate_list("q", [])])[0]
     assert (nothing.order, nothing.stats.calls, encoder.calls) == ((), 0, [])
-    one = model.rank(Query("q", "x"), candidate_list("q", ["a b"]))
+    one = model.rank_candidates([Query("q", "x")], [candidate_list("q", ["a b"])])[0]
     assert one.order == (0,)
     expected = dot(listwise_vector("x", ["a b"]), document_vector("a b"))
     assert one.stats.scores == pytest.approx([expected], abs=2e-6)
@@ -83,17 +87,19 @@ def test_trace_counts_what_ranking_took() -> None:
     long = "w " * 20
     middling = "w " * 9
     candidates = candidate_list("q", [long, middling, "a b", "c", long + "x", "d e", "c"])
-    stats = toy_e2rank(prompt_documents=3).rank(Query("q", "x y"), candidates).stats
+    stats = toy_e2rank(prompt_documents=3).rank_candidates([Query("q", "x y")], [candidates])[0].stats
     assert stats.calls == 1
     assert stats.prompt_documents == 3
     assert stats.prompt_tokens == 3 * 6
     assert stats.document_tokens == 12 + 9 + 2 + 1 + 12 + 2
     assert stats.truncated_documents == 2 + 1, "long and middling in the prompt, the other long one by itself"
     residual = (
-        toy_e2rank(prompt_documents=3, combination="residual").rank(Query("q", "x y"), candidates).stats
+        toy_e2rank(prompt_documents=3, combination="residual")
+        .rank_candidates([Query("q", "x y")], [candidates])[0]
+        .stats
     )
     assert (residual.calls, residual.prompt_tokens) == (2, 3 * 6 + 2)
-    plain = toy_e2rank(prompt="query-only").rank(Query("q", "x y"), candidates).stats
+    plain = toy_e2rank(prompt="query-only").rank_candidates([Query("q", "x y")], [candidates])[0].stats
     assert (plain.calls, plain.prompt_tokens, plain.prompt_documents, plain.prompt) == (1, 2, 0, None)
     assert plain.truncated_documents == 2
 
@@ -112,7 +118,11 @@ class Unlimited(ToyEncoder):
 def test_documents_are_cut_at_1024_words_before_the_encoder(prompt_documents: int) -> None:
     encoder = Unlimited()
     candidates = candidate_list("q", ["v", "w " * 1030, "w " * 1024, "u"])
-    stats = toy_e2rank(encoder, prompt_documents=prompt_documents).rank(Query("q", "x"), candidates).stats
+    stats = (
+        toy_e2rank(encoder, prompt_documents=prompt_documents)
+        .rank_candidates([Query("q", "x")], [candidates])[0]
+        .stats
+    )
     whole = " ".join(["w"] * 1024)
     assert encoder.calls[0] == ("document", ["v", whole, "u"])
     assert stats.truncated_documents == 1, "equal after the cut, yet only one of them was cut"
@@ -120,7 +130,10 @@ def test_documents_are_cut_at_1024_words_before_the_encoder(prompt_documents: in
 
 def test_seconds_by_phase() -> None:
     queries, lists = random_collection(1, [5, 5])
-    for ranking in (toy_e2rank().rank(queries[0], lists[0]), *toy_e2rank().rank_many(queries, lists)):
+    for ranking in (
+        toy_e2rank().rank_candidates([queries[0]], [lists[0]])[0],
+        *toy_e2rank().rank_candidates(queries, lists),
+    ):
         assert set(ranking.seconds) == {"documents", "prompt", "scoring", "total"}
         parts = sum(seconds for phase, seconds in ranking.seconds.items() if phase != "total")
         assert 0 < parts <= ranking.seconds["total"]
@@ -139,7 +152,7 @@ def test_the_document_that_cannot_be_encoded_is_named() -> None:
     model = toy_e2rank(BrokenEncoder())
     candidates = candidate_list("q", ["a", "b", "broken c", "d"])
     with pytest.raises(InputError, match=r"document 'q-d2': .* not finite; check its weights"):
-        model.rank(Query("q", "x"), candidates)
+        model.rank_candidates([Query("q", "x")], [candidates])[0]
     with pytest.raises(InputError, match="document 'q-d2'"):
         model.encode_documents(candidates.documents)
 
@@ -152,7 +165,7 @@ def test_a_score_that_is_not_finite_is_no_ranking() -> None:
             return encoded
 
     with pytest.raises(ValueError, match="candidate 2 is not finite"):
-        toy_e2rank(Silent()).rank(Query("q", "x"), candidate_list("q", ["a", "b", "c"]))
+        toy_e2rank(Silent()).rank_candidates([Query("q", "x")], [candidate_list("q", ["a", "b", "c"])])[0]
 
 
 def test_fingerprint_holds_what_decides_a_ranking_and_nothing_else() -> None:

@@ -44,7 +44,7 @@ class BackwardsSettings(RerankerSettings):
 class Backwards(Reranker):
     fingerprint = "backwards"
 
-    def rank_many(self, queries, candidates):
+    def rank_candidates(self, queries, candidates):
         return [Ranking(one, tuple(reversed(range(len(one)))), QueryStats()) for one in candidates]
 
 
@@ -95,7 +95,9 @@ def test_a_new_family_is_one_file(
     assert configuration.model_dump()["rerankers"]["mine"]["depth"] == 4
     assert settings.tokens(Lengths(10, 100, "assumed"), 20).read == 2000
     assert settings.colour == "#123456"
-    ranking = settings.build(context()).rank(Query("q", "x"), candidate_list("q", ["a", "b", "c"]))
+    ranking = settings.build(context()).rank_candidates(
+        [Query("q", "x")], [candidate_list("q", ["a", "b", "c"])]
+    )[0]
     assert ranking.order == (2, 1, 0)
     assert "backwards" in str(Configuration.model_json_schema())
     with pytest.raises(InputError, match=r"unknown key 'rerankers\.mine\.dept'; did you mean 'depth'"):
@@ -149,7 +151,7 @@ def test_a_custom_factory_is_given_its_options_and_the_context(own_module: None)
         ("own_reranker:constant", "is not callable"),
         (
             "own_reranker:nothing",
-            "returned a NoneType without fingerprint, rank, rank_many, enc",
+            "returned a NoneType without fingerprint, rank_candidates, enc",
         ),
     ],
 )

@@ -35,7 +35,7 @@ def reranker(documents: int = 3, weight: float = 0.5, **options: object) -> Feed
 )
 def test_agrees_with_the_formula(seed: int, sizes: list[int], documents: int, weight: float) -> None:
     queries, lists = random_collection(seed, sizes)
-    rankings = reranker(documents, weight).rank_many(queries, lists)
+    rankings = reranker(documents, weight).rank_candidates(queries, lists)
     for query, candidates, ranking in zip(queries, lists, rankings, strict=True):
         vectors = [document_vector(document.contents) for document in candidates.documents]
         scores: list[float] = []
@@ -55,7 +55,7 @@ def test_the_average_asks_the_documents_alone(seed: int, sizes: list[int], docum
         encoder := ToyEncoder(),
         FeedbackSettings(family="feedback", model="toy", method="average", documents=documents),
     )
-    for candidates, ranking in zip(lists, model.rank_many(queries, lists), strict=True):
+    for candidates, ranking in zip(lists, model.rank_candidates(queries, lists), strict=True):
         vectors = [document_vector(document.contents) for document in candidates.documents]
         scores: list[float] = []
         if vectors:
@@ -79,7 +79,7 @@ def test_softmax_agrees_with_the_formula(
 ) -> None:
     (query,), (candidates,) = random_collection(seed, [size])
     model = reranker(documents, 1.0, method="softmax", temperature=temperature, decay=decay)
-    ranking = model.rank(query, candidates)
+    ranking = model.rank_candidates([query], [candidates])[0]
     vectors = [document_vector(document.contents) for document in candidates.documents]
     asked, mean, total = query_vector(query.text), np.zeros(len(query_vector(query.text))), 0.0
     for rank, vector in enumerate(vectors[:documents]):
@@ -95,8 +95,8 @@ def test_softmax_agrees_with_the_formula(
 
 def test_a_softmax_without_preference_is_rocchio() -> None:
     queries, lists = random_collection(7, [20] * 3)
-    plain = reranker(5, 0.5).rank_many(queries, lists)
-    even = reranker(5, 0.5, method="softmax", temperature=1e9).rank_many(queries, lists)
+    plain = reranker(5, 0.5).rank_candidates(queries, lists)
+    even = reranker(5, 0.5, method="softmax", temperature=1e9).rank_candidates(queries, lists)
     for one, other in zip(plain, even, strict=True):
         assert one.stats.scores == pytest.approx(other.stats.scores, abs=2e-6)
 
@@ -110,14 +110,14 @@ def test_an_option_of_softmax_is_refused_elsewhere(option: dict[str, float]) -> 
 def test_a_large_weight_leaves_only_the_feedback() -> None:
     """With one feedback document and hardly any query, that document comes first."""
     queries, lists = random_collection(5, [20] * 3)
-    for ranking in reranker(documents=1, weight=100.0).rank_many(queries, lists):
+    for ranking in reranker(documents=1, weight=100.0).rank_candidates(queries, lists):
         first = ranking.candidates.documents[0].contents
         assert ranking.candidates.documents[ranking.order[0]].contents == first
 
 
 def test_trace_and_fingerprint() -> None:
     candidates = candidate_list("q", ["a b", "c"])
-    stats = reranker().rank(Query("q", "x y z"), candidates).stats
+    stats = reranker().rank_candidates([Query("q", "x y z")], [candidates])[0].stats
     assert (stats.calls, stats.prompt_tokens, stats.document_tokens) == (1, 3, 3)
     assert (stats.prompt_documents, stats.truncated_documents, stats.prompt) == (2, 0, None)
     names = {reranker().fingerprint, reranker(2).fingerprint, reranker(weight=1.0).fingerprint}
@@ -135,4 +135,4 @@ def test_feedback_that_cancels_out_is_an_error_not_a_ranking() -> None:
 
     model = FeedbackReranker(Opposed(), FeedbackSettings(family="feedback", model="toy", documents=2))
     with pytest.raises(ValueError, match="no direction"):
-        model.rank(Query("q", "x"), candidate_list("q", ["a", "b"]))
+        model.rank_candidates([Query("q", "x")], [candidate_list("q", ["a", "b"])])[0]

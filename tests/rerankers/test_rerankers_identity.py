@@ -13,12 +13,12 @@ from e2rank_eval.rerankers.families.identity import IdentityReranker
 def test_keeps_first_stage_order(size: int) -> None:
     candidates = candidate_list("q", [f"text {i}" for i in range(size)])
     model = IdentityReranker()
-    (ranking,) = model.rank_many([Query("q", "x")], [candidates])
+    (ranking,) = model.rank_candidates([Query("q", "x")], [candidates])
     assert ranking.document_ids == candidates.document_ids
     assert ranking.stats.calls == 0
-    assert model.rank(Query("q", "x"), candidates) == ranking
+    assert model.rank_candidates([Query("q", "x")], [candidates])[0] == ranking
 
 
 def test_queries_and_candidates_must_pair_up() -> None:
     with pytest.raises(ValueError, match="zip"):
-        IdentityReranker().rank_many([Query("q", "x")], [])
+        IdentityReranker().rank_candidates([Query("q", "x")], [])

@@ -78,7 +78,7 @@ def reranker(model: LanguageModel, **settings: Any) -> ListwiseReranker:
 
 def test_the_best_ten_of_a_hundred_reach_the_top_in_nine_calls() -> None:
     values = [(37 * i) % 101 for i in range(100)]
-    ranking = reranker(Judge()).rank(QUERY, candidates(values))
+    ranking = reranker(Judge()).rank_candidates([QUERY], [candidates(values)])[0]
     assert [values[position] for position in ranking.order[:10]] == sorted(values, reverse=True)[:10]
     assert ranking.stats.calls == 9
     assert ranking.stats.prompt_documents == 100
@@ -95,8 +95,11 @@ def test_queries_together_are_ranked_as_one_by_one_in_fewer_batches() -> None:
     ]
     queries = [Query(one.query_id, f"query {one.query_id}") for one in lists]
     judge = Judge()
-    together = reranker(judge).rank_many(queries, lists)
-    alone = [reranker(Judge()).rank(query, one) for query, one in zip(queries, lists, strict=True)]
+    together = reranker(judge).rank_candidates(queries, lists)
+    alone = [
+        reranker(Judge()).rank_candidates([query], [one])[0]
+        for query, one in zip(queries, lists, strict=True)
+    ]
     assert [one.order for one in together] == [one.order for one in alone]
     assert [one.stats for one in together] == [one.stats for one in alone]
     assert judge.batches == [1, 3, 2, 2, 1, 1], "windows of one size together"
@@ -104,22 +107,22 @@ def test_queries_together_are_ranked_as_one_by_one_in_fewer_batches() -> None:
 
 def test_one_candidate_or_none_asks_nobody() -> None:
     judge = Judge()
-    assert reranker(judge).rank(QUERY, candidates([])).order == ()
-    single = reranker(judge).rank(QUERY, candidates([3]))
+    assert reranker(judge).rank_candidates([QUERY], [candidates([])])[0].order == ()
+    single = reranker(judge).rank_candidates([QUERY], [candidates([3])])[0]
     assert single.order == (0,)
     assert single.stats.calls == single.stats.prompt_documents == 0
     assert judge.batches == []
 
 
 def test_equal_texts_are_told_apart_by_position() -> None:
-    ranking = reranker(Judge()).rank(QUERY, candidates([1, 5, 1, 5, 9]))
+    ranking = reranker(Judge()).rank_candidates([QUERY], [candidates([1, 5, 1, 5, 9])])[0]
     assert ranking.order == (4, 1, 3, 0, 2)
 
 
 def test_repairs_are_counted_over_all_windows() -> None:
-    ranking = reranker(Judge(answer="I prefer [2] > [99] > [2]"), window=4, step=2).rank(
-        QUERY, candidates(range(8))
-    )
+    ranking = reranker(Judge(answer="I prefer [2] > [99] > [2]"), window=4, step=2).rank_candidates(
+        [QUERY], [candidates(range(8))]
+    )[0]
     assert ranking.stats.calls == 3
     assert ranking.stats.repairs == {"missing": 9, "out_of_range": 3, "prose": 3, "repeated": 3}
     assert ranking.order == (1, 0, 3, 2, 5, 4, 6, 7)
@@ -127,11 +130,11 @@ def test_repairs_are_counted_over_all_windows() -> None:
 
 def test_documents_are_cut_at_document_tokens_and_counted() -> None:
     values = candidates([1, 2, 3], words=30)
-    cut = reranker(Judge(), document_tokens=10).rank(QUERY, values)
+    cut = reranker(Judge(), document_tokens=10).rank_candidates([QUERY], [values])[0]
     assert cut.stats.truncated_documents == 3
     assert cut.stats.prompt is not None
     assert cut.stats.prompt.count("word") == 3 * 8
-    whole = reranker(Judge()).rank(QUERY, values)
+    whole = reranker(Judge()).rank_candidates([QUERY], [values])[0]
     assert whole.stats.truncated_documents == 0
     assert whole.order == cut.order == (2, 1, 0)
 
@@ -145,7 +148,7 @@ def test_what_does_not_fit_is_shared_out_and_counted() -> None:
     ]
     lists = CandidateList("q", tuple(Candidate(one, 0.0) for one in documents))
     judge = Judge(window=300)
-    ranking = reranker(judge).rank(QUERY, lists)
+    ranking = reranker(judge).rank_candidates([QUERY], [lists])[0]
     assert ranking.order == (2, 1, 0)
     assert ranking.stats.truncated_documents == 2
     assert ranking.stats.prompt is not None
@@ -157,11 +160,13 @@ def test_what_does_not_fit_is_shared_out_and_counted() -> None:
 
 def test_a_query_that_leaves_no_room_is_refused() -> None:
     with pytest.raises(InputError, match="the query and 3 documents do not fit the 300 tokens"):
-        reranker(Judge(window=300)).rank(Query("q", "word " * 200), candidates([1, 2, 3]))
+        reranker(Judge(window=300)).rank_candidates([Query("q", "word " * 200)], [candidates([1, 2, 3])])[0]
 
 
 def test_a_document_that_fits_one_window_but_not_another_is_counted_once() -> None:
-    ranking = reranker(Judge(window=250), window=3, step=1).rank(QUERY, candidates(range(5), words=100))
+    ranking = reranker(Judge(window=250), window=3, step=1).rank_candidates(
+        [QUERY], [candidates(range(5), words=100)]
+    )[0]
     assert ranking.stats.calls == 3
     assert ranking.stats.truncated_documents == 5
 
@@ -200,7 +205,9 @@ def test_a_small_window_is_kept_by_a_real_tokenizer(tmp_path: Path) -> None:
     model = load_language_model(write_chat_model(tmp_path), entry(window=700), file_hashes={})
     texts = ["Gravity is a force. " * n + "[1] > [2] 𝔸 <|im_end|>" for n in (1, 12, 40, 25, 60)]
     lists = CandidateList("q", tuple(Candidate(Document(str(i), text), 0.0) for i, text in enumerate(texts)))
-    ranking = reranker(model, document_tokens=500).rank(Query("q", "What is gravity?"), lists)
+    ranking = reranker(model, document_tokens=500).rank_candidates([Query("q", "What is gravity?")], [lists])[
+        0
+    ]
     assert 0 < ranking.stats.truncated_documents < 5
     assert ranking.stats.prompt_tokens + ranking.stats.output_tokens <= 700
     assert ranking.stats.repairs, "random weights cannot write a ranking"
@@ -209,7 +216,7 @@ def test_a_small_window_is_kept_by_a_real_tokenizer(tmp_path: Path) -> None:
 def test_smollm2_ranks_three_documents_with_its_repairs_counted(smollm2: LanguageModel) -> None:
     texts = ["Bread is baked from flour.", "The capital of China is Beijing.", "Gravity is a force."]
     lists = CandidateList("q", tuple(Candidate(Document(str(i), text), 0.0) for i, text in enumerate(texts)))
-    ranking = reranker(smollm2).rank(Query("q", "What is the capital of China?"), lists)
+    ranking = reranker(smollm2).rank_candidates([Query("q", "What is the capital of China?")], [lists])[0]
     assert sorted(ranking.order) == [0, 1, 2]
     assert ranking.stats.calls == 1
     assert 150 < ranking.stats.prompt_tokens < 250
@@ -225,7 +232,7 @@ def test_strategies_of_the_configuration_bring_the_best_ten_to_the_top(
     options: dict[str, Any], calls: int
 ) -> None:
     values = [(37 * i) % 101 for i in range(100)]
-    ranking = reranker(Judge(), **options).rank(QUERY, candidates(values))
+    ranking = reranker(Judge(), **options).rank_candidates([QUERY], [candidates(values)])[0]
     assert [values[position] for position in ranking.order[:10]] == sorted(values, reverse=True)[:10]
     assert ranking.stats.calls <= calls
     assert reranker(Judge(), **options).fingerprint != reranker(Judge()).fingerprint
@@ -250,7 +257,9 @@ def test_options_without_meaning_are_refused(options: dict[str, Any], message: s
 
 
 def test_a_setwise_needs_no_step_within_its_window() -> None:
-    ranking = reranker(Judge(), strategy="setwise", window=4).rank(QUERY, candidates(range(30)))
+    ranking = reranker(Judge(), strategy="setwise", window=4).rank_candidates(
+        [QUERY], [candidates(range(30))]
+    )[0]
     assert ranking.order[:10] == tuple(range(29, 19, -1))
     assert ranking.order[10:] == tuple(range(20))
 
@@ -259,18 +268,20 @@ def test_first_token_order_is_that_of_the_letters_logits(tmp_path: Path) -> None
     model = load_language_model(write_chat_model(tmp_path), entry(), file_hashes={})
     texts = ["Gravity is a force.", "The capital of China is Beijing.", "yes", "[1] > [2]", "say no"]
     lists = CandidateList("q", tuple(Candidate(Document(str(i), text), 0.0) for i, text in enumerate(texts)))
-    ranking = reranker(model, decoding="first-token").rank(QUERY, lists)
+    ranking = reranker(model, decoding="first-token").rank_candidates([QUERY], [lists])[0]
     logits = model.next_token([first_messages(QUERY.text, texts)], "ABCDE").logits[0]
     assert ranking.order == tuple(sorted(range(5), key=lambda i: -logits[i]))
     assert ranking.order != tuple(range(5))
     assert (ranking.stats.calls, ranking.stats.output_tokens, ranking.stats.repairs) == (1, 0, {})
     assert ranking.stats.prompt is not None
     assert "\n[B]: The capital of China is Beijing.\n" in ranking.stats.prompt
-    windows = reranker(model, decoding="first-token", window=2, step=1).rank(QUERY, lists)
+    windows = reranker(model, decoding="first-token", window=2, step=1).rank_candidates([QUERY], [lists])[0]
     assert sorted(windows.order) == list(range(5))
     assert windows.stats.calls == 4
 
 
 def test_more_documents_than_letters_are_refused() -> None:
     with pytest.raises(InputError, match="27 documents has more than 26 single-letter identifiers"):
-        reranker(Judge(), strategy="full-list", decoding="first-token").rank(QUERY, candidates(range(27)))
+        reranker(Judge(), strategy="full-list", decoding="first-token").rank_candidates(
+            [QUERY], [candidates(range(27))]
+        )[0]

@@ -90,7 +90,7 @@ def reference(folder: Path, query: str, text: str) -> tuple[float, float]:
 
 def test_order_is_that_of_the_published_score(folder: Path) -> None:
     expected = [reference(folder, QUERY.text, text) for text in TEXTS]
-    ranking = reranker(folder).rank(QUERY, candidates(TEXTS))
+    ranking = reranker(folder).rank_candidates([QUERY], [candidates(TEXTS)])[0]
     assert ranking.stats.scores == pytest.approx([odds for odds, _ in expected], abs=2e-4)
     assert ranking.order == tuple(sorted(range(5), key=lambda i: -expected[i][1]))
     assert len({round(odds, 3) for odds, _ in expected}) == 5
@@ -109,8 +109,8 @@ def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:
     lists = [candidates(TEXTS, "a"), candidates([], "b"), candidates(TEXTS[:1], "c"), candidates(TEXTS, "d")]
     queries = [Query(one.query_id, f"query {one.query_id}") for one in lists]
     judge = reranker(folder)
-    for query, one, together in zip(queries, lists, judge.rank_many(queries, lists), strict=True):
-        alone = judge.rank(query, one)
+    for query, one, together in zip(queries, lists, judge.rank_candidates(queries, lists), strict=True):
+        alone = judge.rank_candidates([query], [one])[0]
         assert together.order == alone.order
         assert together.stats.prompt_tokens == alone.stats.prompt_tokens
 
@@ -118,15 +118,17 @@ def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:
 def test_documents_are_cut_queries_are_not(folder: Path) -> None:
     judge = reranker(folder)
     start = "Gravity is a force. " * 300
-    ranking = judge.rank(QUERY, candidates([start + "Beijing", start + "London", "yes " + start]))
+    ranking = judge.rank_candidates(
+        [QUERY], [candidates([start + "Beijing", start + "London", "yes " + start])]
+    )[0]
     assert ranking.stats.truncated_documents == 3
     assert ranking.stats.prompt_tokens <= 2 * 512
     assert ranking.stats.scores is not None
     assert ranking.stats.scores[0] == ranking.stats.scores[1] != ranking.stats.scores[2]
-    short = reranker(folder, document_tokens=10).rank(QUERY, candidates([start]))
+    short = reranker(folder, document_tokens=10).rank_candidates([QUERY], [candidates([start])])[0]
     assert short.stats.prompt_tokens < 60
     with pytest.raises(InputError, match="query 'long' fills the model's window"):
-        judge.rank(Query("long", "word " * 600), candidates(TEXTS, "long"))
+        judge.rank_candidates([Query("long", "word " * 600)], [candidates(TEXTS, "long")])[0]
 
 
 def test_models_that_are_no_monot5_are_refused(tmp_path: Path) -> None:

@@ -75,14 +75,14 @@ def reranker(model: Any, **settings: Any) -> PairwiseReranker:
 
 def test_each_pass_carries_the_best_document_to_the_top() -> None:
     numbers = [(37 * i) % 101 for i in range(40)]
-    ranking = reranker(Judge(), passes=3).rank(QUERY, values(numbers))
+    ranking = reranker(Judge(), passes=3).rank_candidates([QUERY], [values(numbers)])[0]
     assert [numbers[position] for position in ranking.order[:3]] == sorted(numbers, reverse=True)[:3]
     assert set(ranking.seconds) == {"prompt", "scoring", "total"}
 
 
 def test_a_pair_is_asked_about_in_both_orders_and_once_only() -> None:
     judge = Judge()
-    ranking = reranker(judge, passes=10).rank(QUERY, values([9, 8, 7, 6]))
+    ranking = reranker(judge, passes=10).rank_candidates([QUERY], [values([9, 8, 7, 6])])[0]
     assert ranking.order == (0, 1, 2, 3)
     assert sorted(judge.asked) == [(6, 7), (7, 6), (7, 8), (8, 7), (8, 9), (9, 8)]
     assert ranking.stats.calls == 6
@@ -92,7 +92,12 @@ def test_a_pair_is_asked_about_in_both_orders_and_once_only() -> None:
 
 
 def test_a_judge_that_prefers_a_place_decides_nothing() -> None:
-    assert reranker(Judge(biased=True)).rank(QUERY, values([1, 2, 3, 4])).order == (0, 1, 2, 3)
+    assert reranker(Judge(biased=True)).rank_candidates([QUERY], [values([1, 2, 3, 4])])[0].order == (
+        0,
+        1,
+        2,
+        3,
+    )
 
 
 def test_queries_together_are_ranked_as_one_by_one() -> None:
@@ -100,24 +105,27 @@ def test_queries_together_are_ranked_as_one_by_one() -> None:
         values([(k * i) % 53 for i in range(n)], str(n)) for k, n in enumerate((12, 0, 7, 1, 2), start=2)
     ]
     queries = [Query(one.query_id, f"query {one.query_id}") for one in lists]
-    together = reranker(Judge()).rank_many(queries, lists)
-    alone = [reranker(Judge()).rank(query, one) for query, one in zip(queries, lists, strict=True)]
+    together = reranker(Judge()).rank_candidates(queries, lists)
+    alone = [
+        reranker(Judge()).rank_candidates([query], [one])[0]
+        for query, one in zip(queries, lists, strict=True)
+    ]
     assert [(one.order, one.stats) for one in together] == [(one.order, one.stats) for one in alone]
 
 
 def test_both_documents_share_what_the_query_leaves() -> None:
     long = candidates(["value 1" + " word" * 500, "value 2", "value 3" + " word" * 500])
-    ranking = reranker(Judge(window=200)).rank(QUERY, long)
+    ranking = reranker(Judge(window=200)).rank_candidates([QUERY], [long])[0]
     assert ranking.order == (2, 1, 0)
     assert ranking.stats.truncated_documents == 2
     with pytest.raises(InputError, match="query 'q' fills the model's window"):
-        reranker(Judge(window=200)).rank(Query("q", "word " * 200), long)
+        reranker(Judge(window=200)).rank_candidates([Query("q", "word " * 200)], [long])[0]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_logit_that_is_no_number_is_refused(bad: float) -> None:
     with pytest.raises(InputError, match="a logit of A or B is not finite"):
-        reranker(Judge(bad=bad)).rank(QUERY, values([1, 2]))
+        reranker(Judge(bad=bad)).rank_candidates([QUERY], [values([1, 2])])[0]
 
 
 def test_order_follows_the_logits_of_a_real_model(tmp_path: Path) -> None:
@@ -134,7 +142,7 @@ def test_order_follows_the_logits_of_a_real_model(tmp_path: Path) -> None:
         for upper in range(3, settled - 1, -1):
             if is_better(texts[expected[upper + 1]], texts[expected[upper]]):
                 expected[upper], expected[upper + 1] = expected[upper + 1], expected[upper]
-    assert reranker(model).rank(QUERY, candidates(texts)).order == tuple(expected)
+    assert reranker(model).rank_candidates([QUERY], [candidates(texts)])[0].order == tuple(expected)
 
 
 def test_fingerprint_follows_passes_and_limit() -> None:

@@ -52,7 +52,7 @@ def test_order_is_that_of_the_logit_differences(folder: Path) -> None:
         for text in TEXTS
     ]
     expected = [float(yes - no) for yes, no in logits]
-    ranking = reranker(model).rank(QUERY, candidates(TEXTS))
+    ranking = reranker(model).rank_candidates([QUERY], [candidates(TEXTS)])[0]
     assert ranking.stats.scores == pytest.approx(expected, abs=2e-4)
     assert ranking.order == tuple(sorted(range(4), key=lambda i: -expected[i]))
     assert ranking.stats.calls == 4
@@ -62,7 +62,7 @@ def test_order_is_that_of_the_logit_differences(folder: Path) -> None:
 
 def test_equal_texts_tie_are_scored_once_and_keep_their_order(folder: Path) -> None:
     texts = [TEXTS[3], TEXTS[0], TEXTS[1], TEXTS[0], TEXTS[0]]
-    ranking = reranker(load(folder)).rank(QUERY, candidates(texts))
+    ranking = reranker(load(folder)).rank_candidates([QUERY], [candidates(texts)])[0]
     assert ranking.stats.scores is not None
     assert ranking.stats.scores[1] == ranking.stats.scores[3] == ranking.stats.scores[4]
     assert [position for position in ranking.order if position in (1, 3, 4)] == [1, 3, 4]
@@ -78,8 +78,8 @@ def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:
     ]
     queries = [Query(one.query_id, f"query {one.query_id}") for one in lists]
     judge = reranker(load(folder))
-    together = judge.rank_many(queries, lists)
-    alone = [judge.rank(query, one) for query, one in zip(queries, lists, strict=True)]
+    together = judge.rank_candidates(queries, lists)
+    alone = [judge.rank_candidates([query], [one])[0] for query, one in zip(queries, lists, strict=True)]
     for one, other in zip(together, alone, strict=True):
         assert one.order == other.order
         assert one.stats.prompt_tokens == other.stats.prompt_tokens
@@ -90,14 +90,14 @@ def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:
 
 def test_only_documents_are_cut_to_the_limit_or_the_window(folder: Path) -> None:
     long = candidates(["The capital of China is Beijing. " * 60, "Gravity."])
-    limited = reranker(load(folder), document_tokens=20).rank(QUERY, long)
+    limited = reranker(load(folder), document_tokens=20).rank_candidates([QUERY], [long])[0]
     assert limited.stats.truncated_documents == 1
     narrow = load(folder, window=200, document_tokens=1000)
-    fitted = reranker(narrow).rank(QUERY, long)
+    fitted = reranker(narrow).rank_candidates([QUERY], [long])[0]
     assert fitted.stats.truncated_documents == 1
     assert fitted.stats.prompt_tokens > limited.stats.prompt_tokens
     with pytest.raises(InputError, match="query 'q' fills the model's window"):
-        reranker(narrow).rank(Query("q", "word " * 200), long)
+        reranker(narrow).rank_candidates([Query("q", "word " * 200)], [long])[0]
 
 
 def test_fingerprint_follows_model_and_limit(folder: Path) -> None:
@@ -111,7 +111,7 @@ def test_smollm2_prefers_the_document_that_answers(smollm2_path: Path) -> None:
     model = load(smollm2_path, format="gguf", window=8192)
     texts = ["The capital of China is Beijing.", "Gravity is a force that attracts two bodies."]
     for order in (texts, texts[::-1]):
-        ranking = reranker(model).rank(QUERY, candidates(order))
+        ranking = reranker(model).rank_candidates([QUERY], [candidates(order)])[0]
         assert sorted(ranking.order) == [0, 1]
         assert ranking.stats.scores is not None
         assert len(set(ranking.stats.scores)) == 2
@@ -145,7 +145,9 @@ def test_qwen3_reranker_order_is_that_of_its_published_score(folder: Path) -> No
             logits = plain(**tokenizer(prompt, return_tensors="pt", add_special_tokens=False)).logits[0, -1]
         scores.append(float(torch.stack([logits[no], logits[yes]]).log_softmax(0)[1].exp()))
     judge = reranker(load(folder), prompt="qwen3-reranker", instruction="Find it")
-    assert judge.rank(QUERY, candidates(TEXTS)).order == tuple(sorted(range(4), key=lambda i: -scores[i]))
+    assert judge.rank_candidates([QUERY], [candidates(TEXTS)])[0].order == tuple(
+        sorted(range(4), key=lambda i: -scores[i])
+    )
     assert judge.fingerprint != reranker(load(folder), prompt="qwen3-reranker").fingerprint
 
 
@@ -153,7 +155,7 @@ def test_query_likelihood_is_that_of_the_query_given_the_document(folder: Path) 
     model = load(folder)
     settings = PointwiseSettings(family="pointwise-llm", model="x", prompt="query-likelihood")
     judge = QueryLikelihoodReranker(model, settings)
-    ranking = judge.rank(QUERY, candidates(TEXTS))
+    ranking = judge.rank_candidates([QUERY], [candidates(TEXTS)])[0]
     prompt = "Please write a question based on this document.\n\nDocument: {}\n\nQuery:"
     expected = [
         model.likelihood([[{"role": "user", "content": prompt.format(text)}]], [QUERY.text])[
@@ -164,7 +166,12 @@ def test_query_likelihood_is_that_of_the_query_given_the_document(folder: Path) 
     assert ranking.stats.scores == pytest.approx(expected, abs=2e-4)
     assert ranking.order == tuple(sorted(range(4), key=lambda i: -expected[i]))
     narrow = QueryLikelihoodReranker(load(folder, window=120, document_tokens=1000), settings)
-    assert narrow.rank(QUERY, candidates(["Gravity is a force. " * 60])).stats.truncated_documents == 1
+    assert (
+        narrow.rank_candidates([QUERY], [candidates(["Gravity is a force. " * 60])])[
+            0
+        ].stats.truncated_documents
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -195,5 +202,5 @@ def test_smollm2_finds_the_query_likelier_after_the_document_that_answers(smollm
         "Gravity is a force that attracts two bodies towards each other.",
     ]
     queries = [Query("a", QUERY.text), Query("b", "What is gravity?"), Query("c", "How is bread made?")]
-    rankings = judge.rank_many(queries, [candidates(texts, one.id) for one in queries])
+    rankings = judge.rank_candidates(queries, [candidates(texts, one.id) for one in queries])
     assert [ranking.order[0] for ranking in rankings] == [1, 2, 0]

@@ -46,7 +46,12 @@ def _ranks_all(settings: Any) -> bool:
     documents = [Document(str(place), text) for place, text in enumerate(item.documents)]
     listed = CandidateList("q", tuple(Candidate(one, 1.0) for one in documents))
     reranker = settings.build(RerankContext(Models(Path("cache"), threads=1)))
-    return sorted(reranker.rank(Query("q", item.query), listed).document_ids) == ["0", "1", "2", "3"]
+    return sorted(reranker.rank_candidates([Query("q", item.query)], [listed])[0].document_ids) == [
+        "0",
+        "1",
+        "2",
+        "3",
+    ]
 
 
 def test_an_encoder_with_frozen_documents_learns_and_leaves_documents_alone(trained: Trained) -> None:

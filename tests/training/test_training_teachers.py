@@ -38,15 +38,15 @@ class LongestFirst:
     def encode_documents(self, documents: Sequence[Document]) -> None:
         pass
 
-    def rank(self, query: Query, candidates: CandidateList) -> Ranking:
+    def _rank(self, query: Query, candidates: CandidateList) -> Ranking:
         lengths = [len(one.text) for one in candidates.documents]
         order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
         return Ranking(
             candidates, tuple(order), QueryStats(repairs={"missing": 2} if "sun" in query.text else {})
         )
 
-    def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
-        return [self.rank(*pair) for pair in zip(queries, candidates, strict=True)]
+    def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
+        return [self._rank(*pair) for pair in zip(queries, candidates, strict=True)]
 
 
 LISTS = [

@@ -11,7 +11,7 @@ from e2rank_eval.config.systems import FAMILIES, Lengths, RerankerSettings, Toke
 from e2rank_eval.errors import InputError
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 
-_MEMBERS = ("fingerprint", "rank", "rank_many", "encode_documents")
+_MEMBERS = ("fingerprint", "rank_candidates", "encode_documents")
 
 
 class CustomSettings(RerankerSettings):

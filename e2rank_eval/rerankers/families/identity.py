@@ -28,7 +28,7 @@ class IdentityReranker(Reranker):
 
     fingerprint = sha256_json({"family": "identity"})
 
-    def rank_many(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
+    def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         return [
             Ranking(one, tuple(range(len(one))), QueryStats(), {"total": 0.0})
             for _, one in zip(queries, candidates, strict=True)

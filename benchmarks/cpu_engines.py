@@ -26,8 +26,8 @@ from support.texts import docstrings
 from support.turns import medians
 
 from e2rank_eval.datasets.loading import load_registered
-from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.loading import load_encoder
+from e2rank_eval.models.references import fetch_model
 from e2rank_eval.models.registry import registered_model
 
 

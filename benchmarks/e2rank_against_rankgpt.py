@@ -25,9 +25,9 @@ from support.texts import docstrings
 from support.turns import medians
 
 from e2rank_eval.models.checkpoints import loadable_folder
-from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.language_models import Generation, Message
 from e2rank_eval.models.loading import load_encoder, load_language_model
+from e2rank_eval.models.references import fetch_model
 from e2rank_eval.models.registry import ModelEntry, registered_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.families.e2rank import E2RankReranker, E2RankSettings

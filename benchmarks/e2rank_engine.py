@@ -24,8 +24,8 @@ from transformers import AutoModel, AutoTokenizer
 
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.prompts import render_listwise
-from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.loading import load_encoder
+from e2rank_eval.models.references import fetch_model
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Candidate, CandidateList, Document, Query

@@ -17,8 +17,8 @@ import torch
 from support.texts import docstrings
 from support.turns import medians
 
-from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.loading import load_encoder
+from e2rank_eval.models.references import fetch_model
 from e2rank_eval.models.registry import registered_model
 
 MODEL = "all-minilm-l6-v2"

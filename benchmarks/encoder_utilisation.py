@@ -23,8 +23,8 @@ from transformers import AutoConfig, AutoModel
 from e2rank_eval.evaluation.flops import read_shape
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.engines.packing import PACK_TOKENS
-from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.loading import load_encoder
+from e2rank_eval.models.references import fetch_model
 from e2rank_eval.models.registry import registered_model
 
 MODELS = ("all-minilm-l6-v2", "smollm2-135m-instruct-q4")

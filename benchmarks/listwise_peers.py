@@ -37,9 +37,9 @@ from support.judges import Counted, Order, as_answer, better, by_pairs, judges, 
 from support.texts import docstrings
 from support.turns import medians
 
-from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.language_models import Generation
 from e2rank_eval.models.loading import load_language_model
+from e2rank_eval.models.references import fetch_model
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranking
 from e2rank_eval.rerankers.decoding import Generated

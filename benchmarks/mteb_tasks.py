@@ -29,7 +29,7 @@ from mteb.abstasks.task_metadata import TaskMetadata
 
 from e2rank_eval.datasets.loading import own_folder
 from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
-from e2rank_eval.models.fetching import fetch_model
+from e2rank_eval.models.references import fetch_model
 from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
 from e2rank_eval.mteb_suite.local_tasks import local_task
 

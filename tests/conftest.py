@@ -38,7 +38,7 @@ def _model(name: str, variable: str) -> Path:
         return Path(given)
 
     def fetch() -> Path:
-        from e2rank_eval.models.fetching import fetch_model
+        from e2rank_eval.models.references import fetch_model
 
         return fetch_model(name, CACHE).path
 

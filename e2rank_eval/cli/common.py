@@ -49,15 +49,15 @@ def known(name: str, names: Any, what: str, config: Path) -> str:
     return name
 
 
-def require_gpu(models: Iterable[str]) -> None:
-    """Raise :class:`UnavailableError` where one of these registry models needs a GPU and there is none.
+def require_gpu(configuration: Configuration, models: Iterable[str]) -> None:
+    """Raise :class:`UnavailableError` where one of these models needs a GPU and there is none.
 
     ``E2RANK_CPU=1`` lets them run on the CPU, at minutes a query.
     """
     from e2rank_eval.errors import UnavailableError
-    from e2rank_eval.models.registry import registered_model
+    from e2rank_eval.models.references import Catalogue
 
-    for entry in map(registered_model, models):
+    for entry in map(Catalogue.of(configuration).entry, models):
         if entry.needs_gpu and os.environ.get("E2RANK_CPU") != "1":
             import torch
 

@@ -35,11 +35,7 @@ def examine(config: Path) -> list[Finding]:
         When the configuration fails a check.
     """
     graph = Graph(load_mapping(config), [str(config)])
-    models = sorted(
-        {model for stage in graph.retrievals for model in graph.configuration.models("first_stages", stage)}
-        | {model for _, name in graph.rerankings for model in graph.configuration.models("rerankers", name)}
-        | {model for job in graph.mteb_jobs for model in graph.configuration.mteb_models(*job)}
-    )
+    models = graph.used_models()
     used = dict.fromkeys(dataset for datasets in graph.retrievals.values() for dataset in datasets)
     ids = [one for name in used if (one := graph.configuration.registry_id(name))]
     _probe(ids)

@@ -28,7 +28,8 @@ def fetch(
     ] = None,
     config: ConfigOption = DEMO,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="Registry models to fetch instead.")
+        list[str] | None,
+        typer.Option("--model", help="Models to fetch instead, by any reference."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every data set of the registry.")] = False,
     dry_run: Annotated[
@@ -45,7 +46,7 @@ def fetch(
     from e2rank_eval.config import DatasetSettings
     from e2rank_eval.datasets.fetch import fetch_dataset
     from e2rank_eval.datasets.registry import registered_datasets
-    from e2rank_eval.models.fetching import fetch_model, write_model_record
+    from e2rank_eval.models.references import Catalogue, write_model_record
 
     configuration, layout = open_configuration(config)
     if every:
@@ -57,8 +58,8 @@ def fetch(
     if dry_run:
         _show_plan(configuration, chosen)
         return
-    for name in model or ():
-        write_model_record(layout, name, fetch_model(name, configuration.cache))
+    for reference in model or ():
+        write_model_record(layout, Catalogue.of(configuration).examine(reference))
     for name in chosen:
         fetch_dataset(name, configuration, layout)
 
@@ -91,8 +92,8 @@ def retrieve(
     configuration, layout = open_configuration(config)
     known(first_stage, configuration.first_stages, "first stage", config)
     names, share = _chosen(datasets, part, configuration, config)
-    require_gpu(configuration.models("first_stages", first_stage))
-    models = Models(configuration.cache, threads=configuration.threads)
+    require_gpu(configuration, configuration.models_of("first_stages", first_stage))
+    models = Models.of(configuration)
     if share is None:
         with _locked(configuration, "retrieve", first_stage):
             retrieval.retrieve(configuration, first_stage, names, layout, models)
@@ -122,8 +123,8 @@ def rerank(
     known(reranker, configuration.rerankers, "reranker", config)
     known(first_stage, configuration.first_stages, "first stage", config)
     names, share = _chosen(datasets, part, configuration, config)
-    require_gpu(configuration.models("rerankers", reranker))
-    models = Models(configuration.cache, threads=configuration.threads)
+    require_gpu(configuration, configuration.models_of("rerankers", reranker))
+    models = Models.of(configuration)
     if share is None:
         with _locked(configuration, "rerank", first_stage, reranker):
             execution.rerank(configuration, reranker, first_stage, names, layout, models)

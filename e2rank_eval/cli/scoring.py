@@ -118,7 +118,7 @@ def latency(
         known(
             reranker, configuration.latency[entry].rerankers, f"reranker in latency entry {entry!r}", config
         )
-        require_gpu(configuration.models("rerankers", reranker))
+        require_gpu(configuration, configuration.models_of("rerankers", reranker))
         run(configuration, entry, reranker, layout, refuse_busy=refuse_busy, allow_cached=allow_cached)
 
 

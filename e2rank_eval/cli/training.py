@@ -40,7 +40,7 @@ def label(
     if sum(one is not None for one in (teacher, oracle, blend)) != 1:
         raise typer.BadParameter("give one of --teacher, --oracle and --blend")
     configuration, _ = open_configuration(config)
-    models = Models(configuration.cache, threads=configuration.threads)
+    models = Models.of(configuration)
     given = teachers.read_unlabelled(lists)
     if teacher is not None:
         settings = configuration.rerankers[known(teacher, configuration.rerankers, "reranker", config)]

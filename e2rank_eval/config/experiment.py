@@ -102,6 +102,9 @@ class Configuration(Strict):
     figures: dict[Name, PaperFigure] = Field(
         default_factory=dict, description="figures of the paper, and of further analyses"
     )
+    models: dict[str, dict[str, Any]] = Field(
+        {}, description="entries as in config/models.yaml, of this experiment alone"
+    )
     _origin: str = PrivateAttr("")
 
     @property
@@ -195,13 +198,13 @@ class Configuration(Strict):
         systems: Mapping[str, Strict] = getattr(self, section)
         return [systems[name], *(systems[other] for other in getattr(systems[name], "of", []))]
 
-    def models(self, section: str, name: str) -> list[str]:
-        """Return the registry names of the models that a first stage or reranker uses."""
+    def models_of(self, section: str, name: str) -> list[str]:
+        """Return the references to the models that a first stage or reranker uses."""
         parts = self.parts(section, name)
         return sorted({model for one in parts if (model := getattr(one, "model", None))})
 
     def mteb_models(self, entry: str, system: str) -> list[str]:
-        """Registry names of the models that a system of an mteb entry uses."""
+        """References to the models that a system of an mteb entry uses."""
         suite = self.mteb[entry]
         if system in suite.models:
             return [system]

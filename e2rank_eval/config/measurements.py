@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from e2rank_eval.config.references import Reference
 from e2rank_eval.config.systems import Name, Strict
 
 
@@ -135,10 +136,10 @@ class MtebSettings(Strict):
     tasks: Annotated[list[str], AfterValidator(distinct)] = Field(
         [], description="of the benchmark, or local ones; empty: all of the benchmark"
     )
-    models: Names = Field([], description="encoders of the model registry")
+    models: Annotated[list[Reference], AfterValidator(distinct)] = Field([], description="encoders")
     rerankers: Names = Field([], description="of this file; for retrieval and reranking tasks")
-    first_stage: Name | None = Field(
-        None, description="registry encoder that finds and orders the rerankers' candidates; null: the task's"
+    first_stage: Reference | None = Field(
+        None, description="encoder that finds and orders the rerankers' candidates; null: the task's"
     )
     depth: int = Field(100, ge=1, le=10_000, description="candidates that a reranker is given")
     instructions: Path | None = Field(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -35,16 +35,31 @@ def read_entries(schema: type[Entry], paths: Sequence[Path]) -> dict[str, Entry]
 def _read(schema: type[Entry], files: tuple[tuple[Path, Path, int, int], ...]) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for _, path, *_ in files:
-        for name, value in load_mapping(path).items():
-            try:
-                entries[name] = schema.model_validate(value)
-            except ValidationError as error:
-                first = error.errors()[0]
-                key = ".".join(str(part) for part in first["loc"])
-                raise InputError(
-                    f"{name}.{key}: {first['msg']}", path=path,
-                    line=line_of(path, [name, *first["loc"]]), hint="fix this key",
-                ) from error  # fmt: skip
+        entries |= checked_entries(schema, load_mapping(path), path)
+    return entries
+
+
+def checked_entries(
+    schema: type[Entry], values: Mapping[str, Any], path: Path | str, within: Sequence[str] = ()
+) -> dict[str, Entry]:
+    """Return the entries in ``values``, which were read from ``path``, below its keys ``within``.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and key: a wrong key, or a value of the wrong kind.
+    """
+    entries: dict[str, Entry] = {}
+    for name, value in values.items():
+        try:
+            entries[name] = schema.model_validate(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in [*within, name, *first["loc"]])
+            raise InputError(
+                f"{key}: {first['msg']}", path=path,
+                line=line_of(path, [*within, name, *first["loc"]]), hint="fix this key",
+            ) from error  # fmt: skip
     return entries
 
 

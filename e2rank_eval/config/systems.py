@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from e2rank_eval.config.references import Reference
 from e2rank_eval.errors import InputError
 from e2rank_eval.registry import Registry
 
@@ -58,7 +59,7 @@ class FirstStageSettings(Strict):
     """How candidates are retrieved."""
 
     retriever: str = Field(description="a module of retrieval/first_stages, such as bm25")
-    model: Name | None = Field(None, description="registry model, dense and sparse only")
+    model: Reference | None = Field(None, description="dense and sparse only")
     of: list[Name] = Field([], description="fusion only: two or more other first stages of this file")
     lists: Name | None = Field(
         None, description="published only: whose lists of liuqi6777/retrieval_results, as bm25 or reasonir"
@@ -182,7 +183,7 @@ class RerankerSettings(Strict, ABC):
 class ModelSettings(RerankerSettings):
     """Settings of a family that runs one model on documents cut to a number of tokens."""
 
-    model: Name
+    model: Reference
     document_tokens: int | None = Field(None, ge=8, description="cut every document at so many tokens")
 
     def cut(self, document: float) -> float:

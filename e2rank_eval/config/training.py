@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from e2rank_eval.config.references import Reference
 from e2rank_eval.config.systems import Name, Strict
 
 Compared = Literal["query", "listwise"]
@@ -129,7 +130,7 @@ class RunBase(Strict):
 
     objective: str
     title: str
-    model: Name | None = Field(None, description="registry model that training starts from")
+    model: Reference | None = Field(None, description="model that training starts from")
     follows: Name | None = Field(None, description="a run of this file whose weights it starts from instead")
     data: list[TrainingListFile] = Field(min_length=1)
     licence: str = Field("see the data's", description="of the trained weights, for the model card")

@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from e2rank_eval.config.reading import read_strictly
-from e2rank_eval.config.systems import Name, Strict
+from e2rank_eval.config.references import Reference
+from e2rank_eval.config.systems import Strict
 from e2rank_eval.errors import InputError
 
 
@@ -21,7 +22,7 @@ class PinnedPackage(Strict):
 class BlendSettings(Strict):
     """A teacher made of two models: the encoder that lists are made with, and a sparse one."""
 
-    sparse: Name = Field(description="registry name of the sparse encoder")
+    sparse: Reference = Field(description="the sparse encoder")
     weight: float = Field(0.3, ge=0, description="of its scores beside the encoder's, both standardised")
     documents: int = Field(3, ge=1, description="first ones that the encoder's listwise prompt has")
 

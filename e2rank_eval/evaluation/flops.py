@@ -10,7 +10,6 @@ from typing import Any
 from e2rank_eval.config import RerankerSettings
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.loading import Models
-from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import QueryStats
 
 
@@ -142,10 +141,11 @@ def engine_of(settings: RerankerSettings, models: Models) -> Engine:
     name = getattr(settings, "model", None)
     if name is None:
         return Engine()
-    entry = registered_model(name)
+    model = models.resolve(name)
+    entry = model.entry
     if entry.engine != "transformers" or entry.format not in _IN_PROCESS:
         return Engine()
-    folder = loadable_folder(models.path(name), entry.format)
+    folder = loadable_folder(model.path, entry.format)
     shape = read_shape(folder)
     rate = matmul_rate(_ROWS, _ROWS, _ROWS, dtype=entry.dtype) if shape else None
     return Engine(shape, rate, in_process=True)

@@ -125,7 +125,7 @@ def latency(
         raise InputError(
             "no query has a candidate to time", path=candidates_path, hint="retrieve candidates first"
         )
-    models = models or Models(configuration.cache, threads=configuration.threads, vector_cache=allow_cached)
+    models = models or Models.of(configuration, vector_cache=allow_cached)
     if models.keeps_vectors and not allow_cached:
         raise UnavailableError(f"{CACHED}; pass --allow-cached to have this measured and labelled")
     context = RerankContext(models=models, seed=configuration.seed)

@@ -12,7 +12,7 @@ from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.loaders.beir import find
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.registry import registered_model
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import write_text
 
@@ -38,6 +38,7 @@ class Files:
         self.values = values
         self.root = f"results/{configuration.profile}"
         self.config = self.path(places.CONFIG)
+        self.catalogue = Catalogue.of(configuration)
 
     def pin(self) -> None:
         """Write the configuration as resolved, once, so that commands read what the graph was built from."""
@@ -96,7 +97,16 @@ class Files:
 
     def model_records(self, section: str, name: str) -> list[str]:
         """Return the records of the models that a first stage or reranker uses; empty where it needs none."""
-        return [self.path(places.MODEL, model=model) for model in self.configuration.models(section, name)]
+        return self.records_of(self.configuration.models_of(section, name))
+
+    def records_of(self, models: Iterable[str]) -> list[str]:
+        """Return the records of models, each under one name however it is referred to."""
+        return [self.path(places.MODEL, model=self.catalogue.name(model)) for model in models]
+
+    def entries(self, models: Iterable[str]) -> dict[str, Any]:
+        """Return what registry files say of models; the rest is in their records."""
+        given = {self.catalogue.canonical(one): self.catalogue.given(one) for one in models}
+        return {name: one.model_dump(mode="json") for name, one in given.items()}
 
     def settings(self, section: str, name: str) -> dict[str, Any]:
         """Return what decides a job's bytes: settings, its models' registry entries, what all jobs share."""
@@ -106,12 +116,12 @@ class Files:
                 for one in self.configuration.parts(section, name)
             ],
             "shared": self.configuration.model_dump(include={"seed", "threads", "depth", "shard_queries"}),
-            "entries": _entries(self.configuration.models(section, name)),
+            "entries": self.entries(self.configuration.models_of(section, name)),
         }
 
     def gpus(self, section: str, name: str) -> int:
         """Return how many GPUs a job of a first stage or reranker asks for: none without a model."""
-        return self.configuration.gpus if self.configuration.models(section, name) else 0
+        return self.configuration.gpus if self.configuration.models_of(section, name) else 0
 
     def encode_parts(self, retrievals: Retrievals) -> list[str]:
         """Return the receipts of the jobs that encode these corpora; none where one job does it all."""
@@ -143,7 +153,7 @@ class Files:
 
     def mteb_models(self, entry: str, system: str) -> list[str]:
         """Return the records of the models that a job of an mteb entry uses."""
-        return [self.path(places.MODEL, model=m) for m in self.configuration.mteb_models(entry, system)]
+        return self.records_of(self.configuration.mteb_models(entry, system))
 
     def mteb_settings(self, entry: str, system: str) -> dict[str, Any]:
         """Return what decides a job's record: the entry without its title and other systems; the models."""
@@ -152,9 +162,5 @@ class Files:
         return {
             "settings": suite.model_dump(mode="json", exclude=shown),
             "reranker": self.settings("rerankers", system) if system in suite.rerankers else None,
-            "entries": _entries(self.configuration.mteb_models(entry, system)),
+            "entries": self.entries(self.configuration.mteb_models(entry, system)),
         }
-
-
-def _entries(models: Sequence[str]) -> dict[str, Any]:
-    return {model: registered_model(model).model_dump(mode="json") for model in models}

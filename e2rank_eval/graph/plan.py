@@ -12,7 +12,7 @@ import yaml
 from e2rank_eval.config import Configuration, Lengths, Tokens
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.graph.files import RunKey
-from e2rank_eval.models.registry import registered_model
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.paper.grid import TaskSource, sources
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json
@@ -80,6 +80,7 @@ class _Plan:
         self._configuration = configuration
         self._layout = layout
         self._device = device
+        self._catalogue = Catalogue.of(configuration)
 
     def retrieval(self, first_stage: str, dataset: str) -> dict[str, Any] | None:
         """Encoding corpus and queries with a model; other first stages compute next to nothing."""
@@ -104,7 +105,10 @@ class _Plan:
     ) -> dict[str, Any] | None:
         if model is None:
             return None
-        operations = None if used is None else flops(registered_model(model).parameter_count, Tokens(used))
+        entry = self._catalogue.known(model)
+        operations = None
+        if used is not None and entry is not None:
+            operations = flops(entry.parameter_count, Tokens(used))
         rate = self._device.tflops * 1e12 * self._device.utilisation
         _, queries, lengths = self._size(dataset)
         return {
@@ -144,7 +148,8 @@ def _disk(configuration: Configuration, keys: Iterable[RunKey]) -> dict[str, Any
     keys = list(keys)
     models = {getattr(configuration.rerankers[r], "model", None) for _, _, r in keys}
     models |= {configuration.first_stages[stage].model for _, stage, _ in keys}
-    weights = [registered_model(name) for name in sorted(name for name in models if name)]
+    catalogue = Catalogue.of(configuration)
+    weights = [entry for name in sorted(filter(None, models)) if (entry := catalogue.known(name))]
     ids = {name: configuration.registry_id(name) for name in dict.fromkeys(key[0] for key in keys)}
     sizes = {name: registered_dataset(one).sources[0].size for name, one in ids.items() if one}
     return {

@@ -8,7 +8,6 @@ from pathlib import Path
 from e2rank_eval.config import RunBase, list_sources, read_training
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.files import Files
-from e2rank_eval.store import layout as places
 
 
 class Trainings:
@@ -45,7 +44,7 @@ class Trainings:
             lists.append(str(settings.development.path))
         if settings.follows is not None:
             return [*lists, self.entry(path, settings.follows)]
-        return [*lists, self._files.path(places.MODEL, model=str(settings.model))]
+        return [*lists, *self._files.records_of([str(settings.model)])]
 
     def files(self) -> list[str]:
         return [self.entry(path, run) for path, run in self.runs]

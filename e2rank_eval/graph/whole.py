@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.config import parse_configuration, with_chosen
+from e2rank_eval.config.references import file_name
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.files import Files, Key, RunKey
 from e2rank_eval.graph.trainings import Trainings
-from e2rank_eval.models.registry import registered_model, registered_models
 from e2rank_eval.paper.grid import TaskSource, sources
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.outputs import Shown
@@ -27,7 +27,8 @@ class Graph(Files):
 
     ``tables`` and ``figures`` have what each shows, by id. ``rerankings`` maps (first stage, reranker) to the
     data sets on which one of them shows it, in the configuration's order; ``retrievals`` likewise maps first
-    stages. ``timings`` are the (latency entry, reranker) pairs, ``mteb_jobs`` the (mteb entry, system) pairs.
+    stages. ``models`` are references by the names of their files. ``timings`` are the (latency entry,
+    reranker) pairs, ``mteb_jobs`` the (mteb entry, system) pairs.
 
     Raises
     ------
@@ -60,26 +61,32 @@ class Graph(Files):
 
     def _check_registries(self) -> None:
         """Models and data sets of what runs must be registered; others may wait for their training."""
-        configuration = self.configuration
-        models = [model for stage in self.retrievals for model in configuration.models("first_stages", stage)]
-        models += [model for _, name in self.rerankings for model in configuration.models("rerankers", name)]
-        models += [m for job in self.mteb_jobs for m in self.configuration.mteb_models(*job)]
+        models = self.used_models()
         trained = {run: self.trainings.entry(path, run) for path, run in self.trainings.runs}
         defined = [*self.configuration.first_stages.values(), *self.configuration.rerankers.values()]
         named = {model for one in defined if (model := getattr(one, "model", None))}
         try:
             for model in models:
-                if model in trained and model not in registered_models():
+                if model in trained and model not in self.catalogue.names:
                     config = self._origin.replace(",", "")
                     hint = f"train it: snakemake {trained[model]} --configfile {config}"
                     raise InputError(f"model {model!r} has yet to be trained", hint=hint)
-            for model in [*models, *sorted(named - trained.keys())]:
-                registered_model(model)
+            bases = [run.model for _, run in self.trainings.runs.values() if run.model is not None]
+            wanted = [*self.catalogue.names, *models, *bases, *sorted(named - trained.keys())]
+            self.models = {self.catalogue.name(one): self.catalogue.canonical(one) for one in wanted}
             for name in self.configuration.datasets:
                 if identifier := self.configuration.registry_id(name):
                     registered_dataset(identifier)
         except InputError as error:
             raise InputError(error.problem, path=self._origin, hint=error.hint) from error
+
+    def used_models(self) -> list[str]:
+        """Return the references to the models of everything that runs, in the order of the alphabet."""
+        configuration = self.configuration
+        found = [configuration.models_of("first_stages", stage) for stage in self.retrievals]
+        found += [configuration.models_of("rerankers", name) for _, name in self.rerankings]
+        found += [configuration.mteb_models(*job) for job in self.mteb_jobs]
+        return sorted({model for models in found for model in models})
 
     def _runs(self, shown: Shown[Any]) -> list[RunKey]:
         """The runs that a table or figure shows, in any way."""
@@ -129,7 +136,10 @@ class Graph(Files):
         return [self.latency_file(entry, reranker) for entry, reranker in self.timings]
 
     def mteb_files(self) -> list[str]:
-        return [self.path(places.MTEB_RECORD, entry=entry, system=one) for entry, one in self.mteb_jobs]
+        return [self.mteb_file(*job) for job in self.mteb_jobs]
+
+    def mteb_file(self, entry: str, system: str) -> str:
+        return self.path(places.MTEB_RECORD, entry=entry, system=file_name(system))
 
     def comparison_files(self) -> list[str]:
         return [self.path(places.COMPARISON, comparison=name) for name in self.configuration.comparisons]

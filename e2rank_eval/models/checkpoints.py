@@ -34,10 +34,13 @@ def dtype_on(device: str, wanted: str = "auto") -> str:
     return CPU_DTYPE if device == "cpu" else wanted
 
 
-def load_weights(auto: Any, folder: Path, dtype: str, *, optional: str = " ") -> Any:
+def load_weights(
+    auto: Any, folder: Path, dtype: str, *, optional: str | tuple[str, ...] = " ", **settings: Any
+) -> Any:
     """Load a model with the ``from_pretrained`` of ``auto``, from safetensors in ``folder`` alone.
 
-    No code of the checkpoint runs. Weights whose names begin with ``optional`` may be missing.
+    No code of the checkpoint runs. Weights whose names begin with ``optional`` may be missing. ``settings``
+    change those of the checkpoint's configuration.
 
     Raises
     ------
@@ -52,9 +55,15 @@ def load_weights(auto: Any, folder: Path, dtype: str, *, optional: str = " ") ->
     transformers_logging.disable_progress_bar()
     try:
         model, report = auto.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+            folder,
+            dtype=dtype,
+            trust_remote_code=False,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            **settings,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise InputError(
             f"cannot be loaded by {auto.__name__} ({error})", path=folder, hint="fetch it again"
         ) from error

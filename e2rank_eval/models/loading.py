@@ -1,4 +1,4 @@
-"""Models by registry name or from a folder: encoders and language models, loaded once per process."""
+"""Models by any reference or from a folder: encoders and language models, loaded once per process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from e2rank_eval.datasets.sources.fetch import Fetched
+from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.base import Encoder, FrozenDocuments
@@ -14,9 +14,9 @@ from e2rank_eval.models.encoders.bidirectional import BidirectionalEncoder, read
 from e2rank_eval.models.encoders.cache import CachedEncoder
 from e2rank_eval.models.encoders.decoder import DecoderEncoder
 from e2rank_eval.models.engines import BACKBONES, LANGUAGE_MODELS
-from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.language_models import LanguageModel
-from e2rank_eval.models.registry import ModelEntry, registered_model
+from e2rank_eval.models.references import Catalogue
+from e2rank_eval.models.registry import ModelEntry, Prices, ResolvedModel
 
 
 def load_encoder(
@@ -83,39 +83,64 @@ def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping
 
 
 class Models:
-    """Loads registry models from ``cache``, fetching what is missing.
+    """Loads models by any reference, fetching into ``cache`` what is missing.
 
     ``vector_cache=False`` keeps document vectors out of memory and disk between calls: latency
     must be measured on work that is really done. ``load_seconds`` adds up the time spent loading.
+    ``catalogue`` says what references mean, where an experiment has entries of its own.
     """
 
-    def __init__(self, cache: Path, *, threads: int, vector_cache: bool = True) -> None:
+    def __init__(
+        self, cache: Path, *, threads: int, vector_cache: bool = True, catalogue: Catalogue | None = None
+    ) -> None:
         self._cache = cache
         self._threads = threads
         self._vector_cache = vector_cache
+        self._catalogue = catalogue or Catalogue(cache)
         self._encoders: dict[tuple[str, str, int | None], Encoder] = {}
         self._language_models: dict[str, LanguageModel] = {}
         self.load_seconds = 0.0
+
+    @classmethod
+    def of(cls, configuration: Configuration, *, vector_cache: bool = True) -> Models:
+        """Return the models of a configuration."""
+        catalogue = Catalogue.of(configuration)
+        return cls(
+            configuration.cache,
+            threads=configuration.threads,
+            vector_cache=vector_cache,
+            catalogue=catalogue,
+        )
 
     @property
     def keeps_vectors(self) -> bool:
         """Whether a document seen before, in this process or an earlier one, costs nothing."""
         return self._vector_cache
 
-    def encoder(self, name: str, *, prompt: str = "eval", document_tokens: int | None = None) -> Encoder:
-        key = (name, prompt, document_tokens)
+    def resolve(self, reference: str, *kinds: str) -> ResolvedModel:
+        """Return the model as one of ``kinds``; see :meth:`Catalogue.resolve`."""
+        import torch
+
+        torch.set_num_threads(self._threads)
+        return self._catalogue.resolve(reference, *kinds)
+
+    def prices(self, reference: str | None) -> Prices | None:
+        return self._catalogue.prices(reference)
+
+    def encoder(self, reference: str, *, prompt: str = "eval", document_tokens: int | None = None) -> Encoder:
+        key = (reference, prompt, document_tokens)
         if key not in self._encoders:
-            fetched = self._fetched(name)
+            found = self.resolve(reference, "encoder", "decoder")
             start = time.perf_counter()
             encoder: Encoder = load_encoder(
-                fetched.path,
-                registered_model(name),
-                file_hashes=fetched.files,
+                found.path,
+                found.entry,
+                file_hashes=found.files,
                 prompt=prompt,
                 document_tokens=document_tokens,
             )
             self.load_seconds += time.perf_counter() - start
-            plain = registered_model(name).plain_model
+            plain = found.entry.plain_model
             if plain is not None:
                 encoder = FrozenDocuments(encoder, self.encoder(plain, document_tokens=document_tokens))
             elif self._vector_cache:
@@ -123,21 +148,12 @@ class Models:
             self._encoders[key] = encoder
         return self._encoders[key]
 
-    def language_model(self, name: str) -> LanguageModel:
-        if name not in self._language_models:
-            fetched = self._fetched(name)
+    def language_model(self, reference: str) -> LanguageModel:
+        if reference not in self._language_models:
+            found = self.resolve(reference, "decoder")
             start = time.perf_counter()
-            self._language_models[name] = load_language_model(
-                fetched.path, registered_model(name), file_hashes=fetched.files
+            self._language_models[reference] = load_language_model(
+                found.path, found.entry, file_hashes=found.files
             )
             self.load_seconds += time.perf_counter() - start
-        return self._language_models[name]
-
-    def path(self, name: str) -> Path:
-        return self._fetched(name).path
-
-    def _fetched(self, name: str) -> Fetched:
-        import torch
-
-        torch.set_num_threads(self._threads)
-        return fetch_model(name, self._cache)
+        return self._language_models[reference]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from e2rank_eval.config import Name, Strict
+from e2rank_eval.config import Strict
+from e2rank_eval.config.references import Reference
 from e2rank_eval.config.registry_files import entry_named, read_entries
 from e2rank_eval.datasets.sources.kinds import Sha256, Source
 from e2rank_eval.errors import InputError
@@ -59,36 +62,83 @@ class Server(Strict):
     )
 
 
-class ModelEntry(Strict):
-    title: str
-    kind: Literal["encoder", "decoder", "cross-encoder", "sparse-encoder"] = Field(
-        description="encoder: bidirectional, pooled; decoder: causal, last token; cross-encoder: pairs; "
-        "sparse-encoder: weights of a vocabulary from a masked language model's head"
-    )
-    format: Literal["sentence-transformers", "transformers", "gguf", "openai-http"]
+Kind = Literal["encoder", "decoder", "cross-encoder", "sparse-encoder", "late-interaction", "monot5"]
+"""What a model is.
+
+encoder: its states are pooled; decoder: causal, generates text or embeds by its last token; cross-encoder:
+scores pairs; sparse-encoder: weights of a vocabulary from a masked language model's head; late-interaction: a
+vector for each token; monot5: says true or false of a pair.
+"""
+
+
+class GivenEntry(Strict):
+    """What a registry file says of a model. What it leaves out is derived from the model's files."""
+
+    title: str | None = None
+    kind: Kind | None = None
+    format: Literal["sentence-transformers", "transformers", "gguf", "openai-http"] | None = None
     engine: str = Field(
         "transformers",
         description="what runs it, by its name in e2rank_eval.models.engines; vllm: a decoder on a GPU, "
         "text and vectors; llama.cpp: text, from GGUF",
     )
-    parameters: str
-    licence: str
-    sources: list[Source] = Field([], description="at least one, but for a served model, which has server")
-    server: Server | None = Field(None, description="of a model of format openai-http")
+    architecture: Literal["native"] | None = Field(
+        None,
+        description="native: run transformers' own code of this model_type although the checkpoint has "
+        "code of its own, which never runs and may compute something else",
+    )
+    parameters: str | None = None
+    licence: str | None = None
+    sources: list[Source] = Field([], description="none: the hub or folder that the entry is named after")
+    server: Server | None = Field(None, description="of a model of format openai-http, which has no sources")
     files: dict[str, Sha256] = Field(
         {}, description="local name -> hash, whatever the source; checked after every fetch"
     )
-    trained_for_embedding: bool = Field(description="its plain vectors of texts were trained to be compared")
-    trained_for_e2rank: bool = Field(description="an untrained backbone is labelled so wherever it appears")
-    window: int = Field(description="longest input in tokens")
-    document_tokens: int = Field(description="documents are cut here unless a configuration says otherwise")
-    query_tokens: int
+    trained_for_embedding: bool | None = Field(
+        None, description="its plain vectors of texts were trained to be compared"
+    )
+    trained_for_e2rank: bool = Field(
+        False, description="an untrained backbone is labelled so wherever it appears"
+    )
+    window: int | None = Field(None, description="longest input in tokens")
+    document_tokens: int | None = Field(
+        None, description="documents are cut here unless a configuration says otherwise"
+    )
+    query_tokens: int | None = None
     end_of_text: str | None = Field(None, description="token that ends document and query inputs (decoders)")
     query_instruction: str | None = Field(None, description="instruction of query-only inputs; null: none")
+    prompts: dict[Literal["query", "document"], str] = Field(
+        {},
+        description="put before texts, spaces included; without, the checkpoint's own (encoders)",
+    )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    plain_model: Name | None = Field(
+    plain_model: Reference | None = Field(
         None, description="model that embeds documents and plain queries, if not this one; encoders only"
     )
+
+    @model_validator(mode="after")
+    def _served_or_fetched(self) -> GivenEntry:
+        if (self.format == "openai-http") != (self.server is not None):
+            raise ValueError("format openai-http and server go together")
+        if self.sources and self.server is not None:
+            raise ValueError("give sources, or a server")
+        if self.server is not None and "engine" in self.model_fields_set:
+            raise ValueError("a served model has no engine here")
+        return self
+
+
+class ModelEntry(GivenEntry):
+    """Everything that must be known of a model before it runs."""
+
+    title: str
+    kind: Kind
+    format: Literal["sentence-transformers", "transformers", "gguf", "openai-http"]
+    parameters: str
+    licence: str
+    trained_for_embedding: bool
+    window: int
+    document_tokens: int
+    query_tokens: int
 
     @property
     def parameter_count(self) -> float:
@@ -111,26 +161,35 @@ class ModelEntry(Strict):
         return self.server is None and self.parameter_count >= 5e8
 
     @model_validator(mode="after")
-    def _served_or_fetched(self) -> ModelEntry:
-        if (self.format == "openai-http") != (self.server is not None):
-            raise ValueError("format openai-http and server go together")
-        if bool(self.sources) == (self.server is not None):
-            raise ValueError("give sources, or a server")
-        return self
-
-    @model_validator(mode="after")
     def _engine_fits(self) -> ModelEntry:
         formats = {"vllm": "transformers", "llama.cpp": "gguf"}
         needed = formats.get(self.engine, self.format)
         if self.format != needed or (self.engine in formats and self.kind != "decoder"):
             raise ValueError(f"engine {self.engine} runs decoders of format {needed}")
-        if self.server is not None and "engine" in self.model_fields_set:
-            raise ValueError("a served model has no engine here")
         return self
 
 
-def registered_models() -> dict[str, ModelEntry]:
-    """Return the models by name, in the file's order.
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A model whose files are here, in ``path``; ``files`` maps names relative to it to their SHA-256.
+
+    ``reference`` is its registry name where it has one. ``revision`` is the commit on the hub or the version
+    of a package. ``kinds`` are what it may be, ``entry.kind`` the first of them; ``evidence`` has what said
+    each field of ``entry``.
+    """
+
+    reference: str
+    entry: ModelEntry
+    path: Path
+    files: Mapping[str, str]
+    source: str
+    revision: str | None
+    kinds: tuple[str, ...]
+    evidence: Mapping[str, str]
+
+
+def registered_models() -> dict[str, GivenEntry]:
+    """Return the entries by name, in the file's order; a name may be an id of the hub, or a folder.
 
     In the working folder, what was trained (``models/*/entry.yaml``) and then ``config/models.yaml`` add
     entries to those of the package, or replace them.
@@ -141,21 +200,32 @@ def registered_models() -> dict[str, ModelEntry]:
         When one of these files is not a mapping of models.
     """
     trained = sorted(Path("models").glob("*/entry.yaml"))
-    return read_entries(ModelEntry, [_PACKAGED, *trained, Path("config/models.yaml")])
+    return read_entries(GivenEntry, [_PACKAGED, *trained, Path("config/models.yaml")])
 
 
 def registered_model(name: str) -> ModelEntry:
-    """Return one model.
+    """Return the entry of one model that leaves nothing to its files.
 
     Raises
     ------
     InputError
-        When the registry has no such name; names the nearest.
+        When the registry has no such name (names the nearest), or its entry is not complete.
     """
-    return entry_named(registered_models(), name, kind="model", command="e2rank-eval list models")
+    given = entry_named(registered_models(), name, kind="model", command="e2rank-eval list models")
+    if (entry := complete(given)) is None:
+        raise InputError(f"the entry of model {name!r} leaves fields to its files", hint="fetch it first")
+    return entry
 
 
-def read_models(path: Path) -> dict[str, ModelEntry]:
+def complete(given: GivenEntry, **derived: Any) -> ModelEntry | None:
+    """Return the entry with ``derived`` fields where it has none; None where a needed one is in neither."""
+    fields = derived | given.model_dump(exclude_unset=True)
+    if any(one.is_required() and fields.get(name) is None for name, one in ModelEntry.model_fields.items()):
+        return None
+    return ModelEntry.model_validate(fields)
+
+
+def read_models(path: Path) -> dict[str, GivenEntry]:
     """Return the models of one file that is laid out as ``config/models.yaml``, such as a training run's.
 
     Raises
@@ -163,10 +233,4 @@ def read_models(path: Path) -> dict[str, ModelEntry]:
     InputError
         Naming file and line: no such file, not a YAML mapping, or a wrong key.
     """
-    return read_entries(ModelEntry, [path])
-
-
-def prices_of(model_name: str | None) -> Prices | None:
-    """Return what using a model is charged at; None where it runs here, or nobody has stated it."""
-    server = registered_model(model_name).server if model_name else None
-    return server.prices if server else None
+    return read_entries(GivenEntry, [path])

@@ -14,9 +14,8 @@ from mteb.types import PromptType
 
 from e2rank_eval.models.encoders.base import Encoded, Encoder, Vectors
 from e2rank_eval.models.encoders.cache import CachedEncoder
-from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.loading import Models
-from e2rank_eval.models.registry import registered_model
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.mteb_suite.instructions import Instructions, TaskInputs
 from e2rank_eval.mteb_suite.registration import model_meta, mteb_revision
 from e2rank_eval.records import Ranking
@@ -111,8 +110,9 @@ def load_mteb_encoder(
     threads: int,
     instructions: Instructions | None = None,
     keep_vectors: bool = True,
+    catalogue: Catalogue | None = None,
 ) -> MtebEncoder:
-    """Load the registry model ``name`` as mteb's encoder.
+    """Load the model that ``name`` refers to as mteb's encoder.
 
     ``keep_vectors`` stores every vector in ``cache/vectors`` and holds it in memory, so that tasks
     which share texts encode them once; corpora of millions of documents are better without.
@@ -120,12 +120,12 @@ def load_mteb_encoder(
     Raises
     ------
     InputError
-        When the registry has no such model, or it is not an encoder.
+        When the reference names no model, or it is not an encoder.
     UnavailableError
         When no source could be used.
     """
-    entry = registered_model(name)
-    encoder = Models(cache, threads=threads, vector_cache=keep_vectors).encoder(name)
-    revision = mteb_revision(entry, fetch_model(name, cache))
-    meta = model_meta(name, entry, revision=revision, embed_dim=encoder.dimension)
-    return MtebEncoder(encoder, TaskInputs(entry, instructions), meta)
+    models = Models(cache, threads=threads, vector_cache=keep_vectors, catalogue=catalogue)
+    encoder, model = models.encoder(name), models.resolve(name, "encoder", "decoder")
+    known = {"revision": mteb_revision(model), "embed_dim": encoder.dimension}
+    meta = model_meta(model.reference, model.entry, **known)
+    return MtebEncoder(encoder, TaskInputs(model.entry, instructions), meta)

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from datasets import disable_progress_bars
 
 from e2rank_eval.config import Configuration, MtebSettings
+from e2rank_eval.config.references import file_name
 from e2rank_eval.errors import UnavailableError
 from e2rank_eval.models.loading import Models
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
 from e2rank_eval.mteb_suite.instructions import read_instructions
 from e2rank_eval.mteb_suite.registration import reranker_meta
@@ -42,7 +44,7 @@ def run_mteb(configuration: Configuration, settings: MtebSettings, system: str, 
     disable_progress_bars()
     wanted = wanted_tasks(settings.benchmark, settings.tasks)
     model = _adapter(configuration, settings, system)
-    lock = configuration.cache / "locks" / f"{configuration.profile}-mteb-{system}.lock"
+    lock = configuration.cache / "locks" / f"{configuration.profile}-mteb-{file_name(system)}.lock"
     with exclusive(lock, what=f"mteb of {system}"):
         records = run_tasks(
             model,
@@ -75,7 +77,7 @@ def write_mteb_record(configuration: Configuration, entry: str, system: str, lay
     started = time.time()
     settings = configuration.mteb[entry]
     record = run_mteb(configuration, settings, system, layout)
-    path = layout.path(places.MTEB_RECORD, entry=entry, system=system)
+    path = layout.path(places.MTEB_RECORD, entry=entry, system=file_name(system))
     write_record(path, record)
     command = ["e2rank-eval", "mteb", system, "--entry", entry, "--config", str(layout.path(places.CONFIG))]
     write_manifest(
@@ -107,9 +109,14 @@ def _adapter(configuration: Configuration, settings: MtebSettings, system: str) 
         path = settings.instructions
         instructions = None if path is None else read_instructions(path)
         return load_mteb_encoder(
-            system, cache, threads=threads, instructions=instructions, keep_vectors=keep_vectors
+            system,
+            cache,
+            threads=threads,
+            instructions=instructions,
+            keep_vectors=keep_vectors,
+            catalogue=Catalogue.of(configuration),
         )
-    models = Models(cache, threads=threads, vector_cache=keep_vectors)
+    models = Models.of(configuration, vector_cache=keep_vectors)
     context = RerankContext(models=models, seed=configuration.seed)
     reranker = configuration.rerankers[system].build(context)
     first_stage = None if settings.first_stage is None else models.encoder(settings.first_stage)

@@ -13,9 +13,9 @@ import mteb
 from mteb.models.model_implementations import MODEL_REGISTRY
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 
-from e2rank_eval.datasets.sources.fetch import Fetched
+from e2rank_eval.config.references import file_name
 from e2rank_eval.datasets.sources.kinds import HubSource
-from e2rank_eval.models.registry import ModelEntry, registered_models
+from e2rank_eval.models.registry import ModelEntry, ResolvedModel, complete, registered_models
 from e2rank_eval.mteb_suite.tasks import register_tasks
 from e2rank_eval.store.files import sha256_json
 
@@ -33,19 +33,19 @@ def mteb_name(name: str, entry: ModelEntry) -> str:
     'Alibaba-NLP/E2Rank-0.6B'
     """
     hub = _hub_source(entry)
-    return hub.repository if hub is not None else f"{_ORGANISATION}/{name}"
+    return hub.repository if hub is not None else f"{_ORGANISATION}/{file_name(name)}"
 
 
-def mteb_revision(entry: ModelEntry, fetched: Fetched) -> str:
+def mteb_revision(model: ResolvedModel) -> str:
     """Return the commit on the hub; of other sources their version, or the hash of what was fetched.
 
     Where the registry pins the model's files by hash, they are those of the commit that it names,
     whatever source they came from.
     """
-    hub = _hub_source(entry)
-    if hub is not None and hub.revision is not None and entry.files:
+    hub = _hub_source(model.entry)
+    if hub is not None and hub.revision is not None and model.entry.files:
         return hub.revision
-    return fetched.revision or sha256_json(dict(fetched.files))[:40]
+    return model.revision or sha256_json(dict(model.files))[:40]
 
 
 def model_meta(name: str, entry: ModelEntry, **known: Any) -> ModelMeta:
@@ -107,7 +107,8 @@ def register(results: Path | str | None = None) -> None:
 def register_models() -> list[str]:
     """Register E2Rank's checkpoints, for ``mteb.get_model``; returns their names."""
     registered = []
-    for name, entry in registered_models().items():
+    entries = {name: entry for name, one in registered_models().items() if (entry := complete(one))}
+    for name, entry in entries.items():
         known_as = mteb_name(name, entry)
         if entry.kind == "decoder" and known_as.startswith(_AUTHORS):
             loader = partial(_load_for_mteb, registry_name=name)

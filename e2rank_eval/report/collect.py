@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from e2rank_eval.config import Configuration, read_configuration
+from e2rank_eval.config.references import file_name
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.report.names import HEADLINE
@@ -90,7 +91,9 @@ class Results:
         return self._record(self.path(places.LATENCY, run), Latency)
 
     def mteb(self, entry: str, system: str) -> MtebRecord:
-        return self._record(self.layout.path(places.MTEB_RECORD, entry=entry, system=system), MtebRecord)
+        return self._record(
+            self.layout.path(places.MTEB_RECORD, entry=entry, system=file_name(system)), MtebRecord
+        )
 
     def statistics(self, run: RunKey) -> dict[str, dict[str, Any]]:
         """Return the statistics rows by query id."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from e2rank_eval.config.references import file_name
 from e2rank_eval.evaluation.significance import bootstrap_interval
 from e2rank_eval.paper.grid import GridCell, LatencySource, RunSource, Source, TaskSource, entry_of
 from e2rank_eval.report.collect import Results
@@ -92,7 +93,9 @@ class Measurements:
         entry = entry_of(self._results.configuration, source)
         if entry is None:
             return None
-        if not self._results.layout.path(places.MTEB_RECORD, entry=entry, system=source.model).exists():
+        if not self._results.layout.path(
+            places.MTEB_RECORD, entry=entry, system=file_name(source.model)
+        ).exists():
             return None
         scores = {one.task: one.score for one in self._results.mteb(entry, source.model).tasks}
         score = scores.get(source.task)

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.models.registry import registered_model
+from e2rank_eval.models.references import Catalogue
 
 HEADLINE = "nDCG@10"
 """The measure of the paper's tables, of every figure and of the site's per-query lists."""
@@ -38,7 +38,9 @@ def is_untrained(configuration: Configuration, reranker: str) -> bool:
     settings: Any = configuration.rerankers[reranker]
     if settings.family not in ("e2rank", "feedback"):
         return False
-    model = registered_model(settings.model)
+    model = Catalogue.of(configuration).known(settings.model)
+    if model is None:
+        return False
     listwise = settings.family == "e2rank" and settings.prompt != "query-only"
     return not (model.trained_for_e2rank if listwise else model.trained_for_embedding)
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from e2rank_eval.config.references import file_name
 from e2rank_eval.paper.grid import Grid, GridCell, LatencySource, RunSource, Source, TaskSource, entry_of
 from e2rank_eval.paper.reproduction import command as reproduce_command
 from e2rank_eval.paper.structure import Verdict
@@ -79,7 +80,7 @@ def _command(results: Results, source: Source) -> str:
         if entry is None:
             arguments = [source.model, "--benchmark", source.benchmark, "--config", config]
             return shlex.join(["e2rank-eval", "mteb", *arguments])
-        target = layout.path(places.MTEB_RECORD, entry=entry, system=source.model)
+        target = layout.path(places.MTEB_RECORD, entry=entry, system=file_name(source.model))
     elif isinstance(source, RunSource) and not source.dataset:
         return reproduce_command(str(source.published_run))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from e2rank_eval.config import RerankerSettings
-from e2rank_eval.models.registry import registered_model
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.latencies import system_cell
 from e2rank_eval.report.names import (
@@ -78,8 +78,8 @@ def systems_table(results: Results) -> Table:
     for name in used:
         settings = configuration.rerankers[name]
         model = getattr(settings, "model", None)
-        entry = registered_model(model) if model else None
-        facts = (entry.title, entry.parameters, entry.licence) if entry else (None, None, None)
+        entry = Catalogue.of(configuration).known(model) if model else None
+        facts = (entry.title, entry.parameters, entry.licence) if entry else (model, None, None)
         rows.append((name, system_cell(results, name), settings.family, *facts, _differing(settings) or None))
     columns = ("name", "label", "family", "model", "parameters", "licence", "settings")
     notes = [UNTRAINED_NOTE] if any(is_untrained(configuration, name) for name in used) else []

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import Configuration, RerankerSettings
+from e2rank_eval.config import Configuration
 from e2rank_eval.errors import QueryError
 from e2rank_eval.models.provider import ModelProvider
-from e2rank_eval.models.registry import prices_of
+from e2rank_eval.models.registry import Prices
 from e2rank_eval.progress import say, track
 from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import RerankContext, Reranker
@@ -56,7 +56,10 @@ def rerank(
         names = {"dataset": dataset, "first_stage": first_stage, "reranker": reranker}
         run, statistics = layout.path(places.RUN, **names), layout.path(places.STATISTICS, **names)
         write_run(run, ((row["query_id"], row["ranking"]) for row in rows), tag=reranker)
-        write_statistics(statistics, _priced(settings, [row["statistics"] for row in rows]))
+        write_statistics(
+            statistics,
+            _priced(models.prices(getattr(settings, "model", None)), [row["statistics"] for row in rows]),
+        )
         for written in (run, statistics):
             write_manifest(
                 written,
@@ -225,12 +228,11 @@ def _rank(
     return rankings
 
 
-def _priced(settings: RerankerSettings, statistics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _priced(prices: Prices | None, statistics: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the statistics with each query's price, where the model's server states one.
 
     Not a part of the shards, so that a price may change and finished work stay.
     """
-    prices = prices_of(getattr(settings, "model", None))
     if prices is None:
         return statistics
     return [

@@ -166,6 +166,16 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def file_hashes(paths: Iterable[Path], kept: Path) -> dict[Path, str]:
+    """Return the hex SHA-256 of each file, computed once: ``kept`` remembers it by path, size and time."""
+    before = read_json(kept) if kept.is_file() else {}
+    keys = {path: f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths}
+    hashes = {key: before.get(key) or sha256_file(path) for path, key in keys.items()}
+    if hashes != before:
+        write_json(kept, hashes)
+    return {path: hashes[key] for path, key in keys.items()}
+
+
 def sha256_json(value: Any) -> str:
     """Return the hex SHA-256 of a value's canonical JSON: the key of caches and shards."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()

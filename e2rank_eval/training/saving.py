@@ -18,7 +18,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.bidirectional import read_pooling
 from e2rank_eval.models.registry import ModelEntry
-from e2rank_eval.store.files import atomic_path, sha256_file, write_text
+from e2rank_eval.store.files import atomic_path, write_text
 from e2rank_eval.training.checkpoints import Progress
 from e2rank_eval.training.schedule import Schedule
 
@@ -43,8 +43,8 @@ def save_weights(
     settings: RunBase,
     *,
     state: dict[str, Tensor] | None = None,
-) -> dict[str, str]:
-    """Write the weights of ``module`` below ``folder``; returns their SHA-256 by path within it.
+) -> None:
+    """Write the weights of ``module`` below ``folder``.
 
     ``base_folder`` holds the model ``base`` that training started from. ``whole``: ``weights/`` with
     everything of it but its weights, and the module's own; of a new kind of model, its tokenizer and weights
@@ -69,7 +69,7 @@ def save_weights(
         with atomic_path(folder / CHANGED) as path:
             tensors = {name: one.to(dtype).contiguous() for name, one in changed.items()}
             save_file(tensors, path, metadata={"format": "pt"})
-        return {CHANGED: sha256_file(folder / CHANGED)}
+        return
     target, part = folder / _WHOLE, folder / f".{_WHOLE}.part"
     shutil.rmtree(part, ignore_errors=True)
     if isinstance(settings, CrossEncoderRun | ListwiseRun):
@@ -87,8 +87,6 @@ def save_weights(
         module.save_pretrained(part / transformer, state_dict=tensors)
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
-    files = (path for path in sorted(target.rglob("*")) if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
 
 
 def _without_weights(_: str, names: list[str]) -> list[str]:
@@ -111,14 +109,15 @@ def _changed(module: Any, base: Path) -> dict[str, Tensor]:
 
 
 def registry_entry(
-    name: str, settings: RunBase, base_name: str, base: ModelEntry, folder: Path, files: Mapping[str, str]
+    name: str, settings: RunBase, base_name: str, base: ModelEntry, folder: Path
 ) -> dict[str, Any]:
     """Return the entry that makes the trained weights a model like any other."""
     changed = settings.save.weights == "changed"
-    source = {"kind": "trained", "folder": folder.as_posix(), "base": base_name if changed else None}
+    source = {"kind": "folder", "folder": (folder if changed else folder / _WHOLE).as_posix()}
+    source |= {"base": base_name} if changed else {}
     fields = base.model_dump(mode="json", exclude_defaults=True, exclude={"files"})
     fields |= {
-        "title": settings.title, "licence": settings.licence, "sources": [source | {"files": dict(files)}],
+        "title": settings.title, "licence": settings.licence, "sources": [source],
     }  # fmt: skip
     if not changed:
         kept = "transformers" if base.format == "gguf" else base.format

@@ -19,7 +19,6 @@ from e2rank_eval.config import BlendSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.models.provider import ModelProvider
-from e2rank_eval.models.registry import registered_model
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.progress import track
 from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
@@ -103,7 +102,8 @@ def load_teacher(models: ModelProvider, encoder: str, blend: BlendSettings | Non
     """Load the oracle teacher with vectors of ``encoder``; with ``blend`` it and a sparse model together."""
     if blend is None:
         return OracleTeacher(models.encoder(encoder))
-    sparse = Splade(models.path(blend.sparse), registered_model(blend.sparse))
+    found = models.resolve(blend.sparse, "sparse-encoder")
+    sparse = Splade(found.path, found.entry)
     return BlendedTeacher(models.encoder(encoder), sparse, blend)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from e2rank_eval.config import ListwiseRun, RunBase, Stage1Run, Stage2Run, TrainingFile, TrainingRun
-from e2rank_eval.datasets.sources.fetch import Fetched
+from e2rank_eval.config.yaml_files import load_mapping
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder
-from e2rank_eval.models.fetching import fetch_entry
-from e2rank_eval.models.registry import ModelEntry, read_models, registered_model
+from e2rank_eval.models.references import Catalogue
+from e2rank_eval.models.registry import ModelEntry, ResolvedModel
 from e2rank_eval.store.files import sha256_file, sha256_json, write_text
 from e2rank_eval.training.checkpoints import Checkpoints
 from e2rank_eval.training.lists import read_lists
@@ -65,35 +65,34 @@ def train(file: TrainingFile, name: str) -> Path:
     state = accelerator.get_state_dict(loop.wrapped) if settings.deepspeed else None
     if accelerator.is_main_process:
         trained = objective.module, objective.tokenizer
-        files = save_weights(*trained, fetched.path, base, folder, settings, state=state)
-        write_yaml(folder / ENTRY, registry_entry(name, settings, base_name, base, folder, files))
+        save_weights(*trained, fetched.path, base, folder, settings, state=state)
+        write_yaml(folder / ENTRY, registry_entry(name, settings, base_name, base, folder))
         write_yaml(folder / "training.yaml", exact_configuration(file, name))
         write_text(folder / "README.md", model_card(name, settings, base_name, schedule, progress, identity))
     accelerator.wait_for_everyone()
     return folder / ENTRY
 
 
-def load_base(file: TrainingFile, settings: RunBase) -> tuple[str, ModelEntry, Fetched]:
-    """Return name, entry and files of what training starts from: a registry model, or an earlier run's.
+def load_base(file: TrainingFile, settings: RunBase) -> tuple[str, ModelEntry, ResolvedModel]:
+    """Return name, entry and files of what training starts from: a model, or an earlier run's.
 
     Raises
     ------
     InputError
-        When the earlier run has not been trained, or the registry has no such model.
+        When the earlier run has not been trained, or the model is refused.
     """
     if settings.follows is None:
-        name = str(settings.model)
-        entry = registered_model(name)
+        found = Catalogue(file.cache).examine(str(settings.model))
     else:
         name = settings.follows
         path = file.output / name / ENTRY
         if not path.is_file():
             raise InputError("not trained yet", path=path, hint=f"train the run {name!r} of this file first")
-        entry = read_models(path)[name]
-    return name, entry, fetch_entry(name, entry, file.cache)
+        found = Catalogue(file.cache, load_mapping(path), str(path)).examine(name)
+    return found.reference, found.entry, found
 
 
-def _identity(settings: RunBase, fetched: Fetched) -> dict[str, Any]:
+def _identity(settings: RunBase, fetched: ResolvedModel) -> dict[str, Any]:
     """Return what decides the weights: settings that do, the data's content, the base's files."""
     watched = [settings.development.path] if settings.development else []
     paths = [*(one.path for one in settings.data), *watched]
@@ -128,7 +127,7 @@ def _accelerator(settings: RunBase) -> Any:
 
 
 def load_objective(
-    settings: TrainingRun, name: str, base: ModelEntry, fetched: Fetched, cache: Path
+    settings: TrainingRun, name: str, base: ModelEntry, fetched: ResolvedModel, cache: Path
 ) -> Objective:
     """Load what ``settings`` train, from the base model that :func:`load_base` returned."""
     if isinstance(settings, Stage1Run | Stage2Run):

@@ -25,7 +25,6 @@ from e2rank_eval.config import (
     Stage1Run,
     Stage2Run,
 )
-from e2rank_eval.datasets.sources.fetch import Fetched
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import BATCH_TOKENS, Batch, plan_batches
 from e2rank_eval.models.encoders.backbone import TokenSequence
@@ -35,7 +34,7 @@ from e2rank_eval.models.encoders.cache import CachedEncoder
 from e2rank_eval.models.encoders.decoder import DecoderEncoder
 from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
 from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.registry import ModelEntry
+from e2rank_eval.models.registry import ModelEntry, ResolvedModel
 from e2rank_eval.records import ListwiseInput
 from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.losses import cosine_distance, feedback_direction, info_nce, oracle_direction
@@ -51,7 +50,7 @@ from e2rank_eval.training.objectives import (
 
 
 def load_vector_objective(
-    settings: Stage1Run | Stage2Run, name: str, base: ModelEntry, fetched: Fetched, cache: Path
+    settings: Stage1Run | Stage2Run, name: str, base: ModelEntry, fetched: ResolvedModel, cache: Path
 ) -> VectorObjective:
     """Load the objective on model ``name``, with the run's own limits.
 

@@ -24,9 +24,9 @@ from werkzeug import Request, Response
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models import loading
 from e2rank_eval.models.engines.openai_http import HttpModel
-from e2rank_eval.models.fetching import fetch_entry
 from e2rank_eval.models.language_models import Generation
 from e2rank_eval.models.loading import load_language_model
+from e2rank_eval.models.references import fetch_entry
 from e2rank_eval.models.registry import ModelEntry
 
 CHAT = [{"role": "user", "content": "hello"}]

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 
 from e2rank_eval.config import parse_configuration
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.models.fetching import fetch_model
+from e2rank_eval.models.references import fetch_model
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.retrieval.base import candidates

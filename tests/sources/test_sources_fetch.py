@@ -12,7 +12,7 @@ from loopback import COMMIT, Hub, PackageIndex, hub_source, package_source, whee
 from e2rank_eval.datasets.sources import package
 from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.models.fetching import fetch_model, write_model_record
+from e2rank_eval.models.references import fetch_model, write_model_record
 from e2rank_eval.store.layout import Layout
 
 pytestmark = pytest.mark.slow  # pip runs in a process of its own

@@ -1,12 +1,13 @@
 # What every rule file shares: the checked configuration and the files that it asks for.
+import re
 from os.path import relpath
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from e2rank_eval.config.references import file_name
 from e2rank_eval.errors import SuiteError
 from e2rank_eval.graph import FIGURE_SUFFIXES, TABLE_SUFFIXES, Graph, lead
-from e2rank_eval.models.registry import registered_models
 from e2rank_eval.paper.runs import registry as published_runs
 from e2rank_eval.store import layout as places
 
@@ -30,6 +31,6 @@ wildcard_constraints:
     table="|".join(GRAPH.tables) or "none",
     figure="|".join(GRAPH.figures) or "none",
     run="|".join(published_runs().runs),
-    model="|".join(registered_models()),
+    model="|".join(map(re.escape, GRAPH.models)),
     part="[0-9]+",
     parts="[0-9]+",

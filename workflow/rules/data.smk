@@ -41,6 +41,8 @@ use rule fetch as prepare with:
 
 
 rule fetch_model:
+    input:
+        here=lambda wildcards: GRAPH.catalogue.files_here(GRAPH.models[wildcards.model]),
     output:
         record=GRAPH.path(places.MODEL),
     log:
@@ -56,8 +58,7 @@ rule fetch_model:
         runtime=120,
     params:
         config=GRAPH.config,
-        entry=lambda wildcards: registered_models()[wildcards.model].model_dump(
-            mode="json"
-        ),
+        reference=lambda wildcards: GRAPH.models[wildcards.model],
+        entry=lambda wildcards: GRAPH.entries([GRAPH.models[wildcards.model]]),
     shell:
-        "e2rank-eval fetch --model {wildcards.model} --config {params.config} 2>&1 | tee {log}"
+        "e2rank-eval fetch --model {params.reference:q} --config {params.config} 2>&1 | tee {log}"

@@ -4,15 +4,15 @@ for entry, system in GRAPH.mteb_jobs:
 
     rule:
         name:
-            f"mteb-{entry}-{system}"
+            f"mteb-{entry}-{file_name(system)}"
         input:
             models=GRAPH.mteb_models(entry, system),
         output:
-            record=GRAPH.path(places.MTEB_RECORD, entry=entry, system=system),
+            record=GRAPH.mteb_file(entry, system),
         log:
-            f"{GRAPH.root}/logs/mteb/{entry}/{system}.log",
+            f"{GRAPH.root}/logs/mteb/{entry}/{file_name(system)}.log",
         benchmark:
-            f"{GRAPH.root}/benchmarks/mteb/{entry}/{system}.tsv"
+            f"{GRAPH.root}/benchmarks/mteb/{entry}/{file_name(system)}.tsv"
         retries: 1
         conda:
             ENVIRONMENT
@@ -26,4 +26,4 @@ for entry, system in GRAPH.mteb_jobs:
             system=system,
             settings=GRAPH.mteb_settings(entry, system),
         shell:
-            "e2rank-eval mteb {params.system} --entry {params.entry} --config {params.config} 2>&1 | tee {log}"
+            "e2rank-eval mteb {params.system:q} --entry {params.entry} --config {params.config} 2>&1 | tee {log}"

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from e2rank_eval.config import Strict
-from e2rank_eval.datasets.sources import download, hub, ir_datasets_export, package, trained
+from e2rank_eval.datasets.sources import download, hub, ir_datasets_export, package
 from e2rank_eval.datasets.sources.kinds import Source
 from e2rank_eval.errors import InputError, SuiteError, UnavailableError
 from e2rank_eval.progress import say
@@ -31,7 +31,6 @@ _KINDS: Mapping[str, Any] = {
     "hub": hub,
     "url": download,
     "ir_datasets": ir_datasets_export,
-    "trained": trained,
 }
 """By kind of source the module whose ``take(source, folder)`` fetches files and returns their revision."""
 

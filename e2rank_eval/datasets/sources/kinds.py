@@ -131,19 +131,18 @@ class LocalSource(BaseSource):
         return "a folder of yours"
 
 
-class TrainedSource(BaseSource):
-    """Weights that `e2rank-eval train` wrote: a folder, or what training changed of a base model."""
+class FolderSource(BaseSource):
+    """A model in a folder on this machine, used where it is; or, with a base, what was trained of that."""
 
-    kind: Literal["trained"]
-    folder: str = Field(description="folder of the files, relative to the working folder")
+    kind: Literal["folder"]
+    folder: str = Field(description="relative to the working folder")
     base: str | None = Field(
-        None, description="registry model whose tensors stay where weights.safetensors has none"
+        None, description="reference to the model whose tensors stay where weights.safetensors has none"
     )
-    files: dict[str, Sha256] = Field(min_length=1, description="path in the folder -> hash")
 
     @property
     def label(self) -> str:
-        return f"{self.folder}, trained here"
+        return f"folder {self.folder}"
 
 
 class GeneratedSource(BaseSource):
@@ -158,6 +157,6 @@ class GeneratedSource(BaseSource):
 
 
 Source = Annotated[
-    PackageSource | HubSource | UrlSource | IrDatasetsSource | LocalSource | TrainedSource | GeneratedSource,
+    PackageSource | HubSource | UrlSource | IrDatasetsSource | LocalSource | FolderSource | GeneratedSource,
     Field(discriminator="kind"),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from e2rank_eval.models.registry import prices_of
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.report.latencies import (
     conditions,
     latencies,
@@ -111,8 +111,9 @@ def cost_table(results: Results, name: str) -> Table:
     where a server charges one.
     """
     rows, priced = [], False
+    catalogue = Catalogue.of(results.configuration)
     for key, mode_name, mode in measurements(results, name):
-        prices = prices_of(getattr(results.configuration.rerankers[key[2]], "model", None))
+        prices = catalogue.prices(getattr(results.configuration.rerankers[key[2]], "model", None))
         priced = priced or prices is not None
         price = None
         if prices is not None:

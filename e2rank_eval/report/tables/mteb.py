@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
+from e2rank_eval.config.references import file_name
 from e2rank_eval.mteb_suite.summary import published_scores, summarise
 from e2rank_eval.paper import published as paper
 from e2rank_eval.report.table import Cell, Heading, Table
@@ -32,7 +33,7 @@ class _Row:
 
 def _inputs(configuration: Configuration, name: str) -> list[str]:
     systems = configuration.mteb[name].systems
-    return [places.MTEB_RECORD.format(entry=name, system=system) for system in systems]
+    return [places.MTEB_RECORD.format(entry=name, system=file_name(system)) for system in systems]
 
 
 @TABLES.register("mteb", "mteb", "mteb-{}", _inputs)

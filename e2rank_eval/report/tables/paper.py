@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
+from e2rank_eval.config.references import file_name
 from e2rank_eval.paper.grid import Grid, LatencySource, TaskSource, entry_of, grid, sources
 from e2rank_eval.report.paper_cells import JudgedCell, judged_cells, tally
 from e2rank_eval.report.table import Cell, Column, Mark, Table
@@ -25,7 +26,7 @@ def result_files(configuration: Configuration, name: str) -> Iterator[str]:
     for source in sources(configuration, name):
         if isinstance(source, TaskSource):
             if entry := entry_of(configuration, source):
-                yield places.MTEB_RECORD.format(entry=entry, system=source.model)
+                yield places.MTEB_RECORD.format(entry=entry, system=file_name(source.model))
         elif source.dataset:
             pattern = places.LATENCY if isinstance(source, LatencySource) else places.METRICS
             yield pattern.format(**dict(zip(("dataset", "first_stage", "reranker"), source.key, strict=True)))

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.errors import InputError
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker, file_hashes
+from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker
 from e2rank_eval.store.files import sha256_json
 
 
@@ -22,8 +22,8 @@ class CrossEncoderSettings(ModelSettings):
 
     def build(self, context: RerankContext) -> CrossEncoderReranker:
         """Load the model; raises InputError for one that :func:`load_cross_encoder` refuses."""
-        folder = context.models.path(self.model)
-        return CrossEncoderReranker(load_cross_encoder(folder), self, file_hashes=file_hashes(folder))
+        found = context.models.resolve(self.model, "cross-encoder")
+        return CrossEncoderReranker(load_cross_encoder(found.path), self, file_hashes=found.files)
 
     def tokens(self, lengths: Lengths, depth: int) -> Tokens:
         return Tokens(depth * (self.cut(lengths.document) + lengths.query))

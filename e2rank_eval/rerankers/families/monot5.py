@@ -9,7 +9,7 @@ from typing import Any, Literal
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.errors import InputError
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker, file_hashes
+from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker
 from e2rank_eval.rerankers.prompts import monot5_input
 from e2rank_eval.store.files import sha256_json
 
@@ -25,8 +25,8 @@ class MonoT5Settings(ModelSettings):
 
     def build(self, context: RerankContext) -> MonoT5Reranker:
         """Load the model; raises InputError for one that :func:`load_monot5` refuses."""
-        folder = context.models.path(self.model)
-        return MonoT5Reranker(*load_monot5(folder), self, file_hashes=file_hashes(folder))
+        found = context.models.resolve(self.model, "monot5")
+        return MonoT5Reranker(*load_monot5(found.path), self, file_hashes=found.files)
 
     def tokens(self, lengths: Lengths, depth: int) -> Tokens:
         return Tokens(depth * (self.cut(lengths.document) + lengths.query))

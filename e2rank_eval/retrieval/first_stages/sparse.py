@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from e2rank_eval.config import FirstStageSettings
-from e2rank_eval.models.registry import registered_model
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Document, Query
 from e2rank_eval.retrieval.base import FIRST_STAGES, Context, Finder, Hits, best_hits, in_blocks
@@ -49,7 +48,8 @@ def build(settings: FirstStageSettings, context: Context) -> Finder:
     from e2rank_eval.retrieval.splade import Splade
 
     model = str(settings.model)
-    encoder = Splade(context.models.path(model), registered_model(model))
+    found = context.models.resolve(model, "sparse-encoder")
+    encoder = Splade(found.path, found.entry)
     return context.searching(lambda dataset: Sparse(dataset.corpus.values(), encoder))
 
 

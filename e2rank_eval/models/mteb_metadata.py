@@ -1,0 +1,73 @@
+"""What mteb's registry knows of published models, kept as JSON: importing mteb takes seconds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from e2rank_eval.config import Strict
+from e2rank_eval.progress import say
+from e2rank_eval.store.files import read_json, write_json
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class PublishedModel(Strict):
+    """One model of the hub as mteb has it; None or empty where it states nothing.
+
+    ``revision`` is a commit: mteb's other revisions name base and adapter at once, or a version of a service.
+    ``longest`` is in tokens, ``parameters`` a number; ``needs_code`` says that the model's own code must run.
+    """
+
+    types: list[str]
+    revision: str | None
+    licence: str | None
+    longest: int | None
+    parameters: int | None
+    prompts: dict[str, str]
+    needs_code: bool
+
+
+def published_models(folder: Path) -> dict[str, PublishedModel]:
+    """Return the models of text that mteb knows, by their id on the hub; ``folder`` keeps the answer."""
+    return _read(folder / f"mteb-models-{version('mteb')}.json")
+
+
+@cache
+def _read(path: Path) -> dict[str, PublishedModel]:
+    if not path.is_file():
+        say("reading mteb's registry of models once")
+        write_json(path, _ask_mteb())
+    return TypeAdapter(dict[str, PublishedModel]).validate_python(read_json(path))
+
+
+def _ask_mteb() -> dict[str, dict[str, Any]]:
+    from mteb.models.model_implementations import MODEL_REGISTRY
+
+    return {
+        name: _facts(meta).model_dump()
+        for name, meta in sorted(MODEL_REGISTRY.items())
+        if "text" in meta.modalities and meta.open_weights is not False
+    }
+
+
+def _facts(meta: Any) -> PublishedModel:
+    loading: Mapping[str, Any] = meta.loader_kwargs or {}
+    prompts = {
+        str(getattr(key, "value", key)): text for key, text in loading.get("model_prompts", {}).items()
+    }
+    return PublishedModel(
+        types=list(meta.model_type),
+        revision=meta.revision if _COMMIT.fullmatch(meta.revision or "") else None,
+        licence=meta.license and str(meta.license),
+        longest=int(meta.max_tokens) if meta.max_tokens else None,
+        parameters=meta.n_parameters,
+        prompts={side: str(prompts[side]) for side in ("query", "document") if side in prompts},
+        needs_code=bool(loading.get("trust_remote_code")),
+    )

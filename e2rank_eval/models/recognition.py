@@ -1,0 +1,297 @@
+"""What the model in a folder is, as the files beside its weights say, before anything loads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.store.files import read_json
+
+CONTENT = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.gguf")
+"""Files of a checkpoint that can decide an output; code and weights that hold code are none of them."""
+
+_MODULE_KINDS = {
+    "LogitScore": "cross-encoder",
+    "SpladePooling": "sparse-encoder",
+    "SparseAutoEncoder": "sparse-encoder",
+    "SparseStaticEmbedding": "sparse-encoder",
+    "MultiVectorMask": "late-interaction",
+    "Pooling": "encoder",
+}
+"""By module of sentence-transformers, the more telling first."""
+
+_LIBRARIES = ("sentence_transformers.", "pylate.models.Dense.")
+_OTHER_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx")
+_POSITIONS_FROM_PADDING = {
+    "camembert", "data2vec-text", "ibert", "longformer", "luke", "mpnet", "roberta", "roberta-prelayernorm",
+    "xlm-roberta", "xlm-roberta-xl", "xmod",
+}  # fmt: skip
+"""Model types that number positions from the padding token's id on, so that the first are not used."""
+
+_UNLIMITED = 1e9
+"""From here on, a tokenizer's longest input means that it names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """``kinds`` are what the model may be, the likeliest first; ``fields`` those of a registry entry.
+
+    ``evidence`` names, for each field and for ``kind``, the file that it was read from.
+    """
+
+    kinds: tuple[str, ...]
+    fields: Mapping[str, Any]
+    evidence: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _Findings:
+    fields: dict[str, Any] = field(default_factory=dict)
+    evidence: dict[str, str] = field(default_factory=dict)
+
+    def add(self, evidence: str, **fields: Any) -> None:
+        self.fields |= fields
+        self.evidence |= dict.fromkeys(fields, evidence)
+
+
+def recognise(folder: Path, *, native: bool = False) -> Recognised:
+    """Return what the model in ``folder`` is; ``native`` ignores code that comes with it, which never runs.
+
+    Raises
+    ------
+    InputError
+        When it would need code of its own, has no weights in safetensors or GGUF, is of an unknown type, or
+        no file says what it is.
+    """
+    if not (folder / "config.json").is_file() and any(folder.glob("*.gguf")):
+        return _gguf(folder)
+    modules = _modules(folder)
+    body = transformer_folder(folder)
+    config = _config(body, folder)
+    refuse_code(folder, native=native)
+    _refuse_unknown_type(config, body / "config.json")
+    _refuse_other_weights(body, folder)
+    found = _Findings()
+    kinds, evidence = _kinds(modules, config, folder)
+    vectors = kinds[0] in ("encoder", "sparse-encoder", "late-interaction")
+    found.add(evidence, kind=kinds[0], trained_for_embedding=vectors)
+    form = "sentence-transformers" if modules else "transformers"
+    found.add("modules.json" if modules else "config.json", format=form)
+    found.add("headers of the weights", parameters=_readable(_count_parameters(folder)))
+    _limits(found, config, body)
+    dtype = str(config.get("dtype") or config.get("torch_dtype")).removeprefix("torch.")
+    if dtype in ("float32", "bfloat16", "float16"):
+        found.add("config.json", dtype=dtype)
+    if "decoder" in kinds:
+        _end_of_text(found, body)
+    if licence := _licence(folder):
+        found.add("README.md", licence=licence)
+    return Recognised(kinds, found.fields, found.evidence)
+
+
+def transformer_folder(folder: Path) -> Path:
+    """Return the folder of the transformer's own files: ``folder``, or where its modules.json has it."""
+    modules = _modules(folder)
+    return folder / modules[0].get("path", "") if modules else folder
+
+
+def content_files(folder: Path) -> list[Path]:
+    """Return the files that can decide an output: of the folder itself, and of what modules.json names."""
+    places = dict.fromkeys([folder, *(folder / module.get("path", "") for module in _modules(folder))])
+    found = {path for place in places for pattern in CONTENT for path in place.glob(pattern)}
+    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+
+
+def refuse_code(folder: Path, *, native: bool = False) -> None:
+    """Raise InputError where the checkpoint names code of its own, unless transformers' own is to run.
+
+    Modules of sentence-transformers that are code of the checkpoint have no such substitute.
+    """
+    path = folder / "modules.json"
+    for module in _modules(folder):
+        if not str(module.get("type")).startswith(_LIBRARIES):
+            raise InputError(
+                f"the module {module.get('type')} is code of the checkpoint, which never runs here",
+                path=path, hint="name another model",
+            )  # fmt: skip
+    body = transformer_folder(folder)
+    for path in (body / "config.json", body / "tokenizer_config.json"):
+        if not native and path.is_file() and (code := read_json(path).get("auto_map")):
+            names = ", ".join(map(str, code.values())) if isinstance(code, dict) else code
+            raise InputError(
+                f"auto_map names code of the checkpoint ({names}), which never runs here", path=path,
+                hint="name another model, or write architecture: native in its registry entry where "
+                "transformers' own code of this model_type computes the same",
+            )  # fmt: skip
+
+
+def _modules(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "modules.json"
+    return list(read_json(path)) if path.is_file() else []
+
+
+def _config(body: Path, folder: Path) -> dict[str, Any]:
+    path = body / "config.json"
+    if not path.is_file():
+        raise InputError(
+            "no config.json, so nothing says what the model is", path=folder,
+            hint="name the folder that save_pretrained wrote",
+        )  # fmt: skip
+    return dict(read_json(path))
+
+
+def _refuse_unknown_type(config: Mapping[str, Any], path: Path) -> None:
+    from transformers import CONFIG_MAPPING, __version__
+
+    found = config.get("model_type")
+    if found not in CONFIG_MAPPING:
+        raise InputError(
+            f"model_type {found!r} is unknown to transformers {__version__}", path=path,
+            hint="name a model that it knows",
+        )  # fmt: skip
+
+
+def _refuse_other_weights(body: Path, folder: Path) -> None:
+    if any(body.glob("*.safetensors")):
+        return
+    others = sorted(path.name for path in body.iterdir() if path.suffix in _OTHER_WEIGHTS)
+    if others:
+        raise InputError(
+            f"weights in {others[0]} alone, a format that is not read here", path=folder,
+            hint="convert them once where you trust them: load the model with transformers, then "
+            "model.save_pretrained(folder)",
+        )  # fmt: skip
+    raise InputError(
+        "no weights (*.safetensors)", path=folder,
+        hint="add them; of weights in .bin alone, ask their authors for safetensors or convert them",
+    )  # fmt: skip
+
+
+def _kinds(
+    modules: list[dict[str, Any]], config: Mapping[str, Any], folder: Path
+) -> tuple[tuple[str, ...], str]:
+    """Return what the model may be, the likeliest first, and the file that says so."""
+    causal = _is_causal(config)
+    names = [str(module["type"]).rsplit(".", 1)[-1] for module in modules]
+    for name, kind in _MODULE_KINDS.items():
+        if name in names:
+            both = kind == "encoder" and causal
+            return (kind, "decoder") if both else (kind,), f"modules.json ({', '.join(names)})"
+    if any(str(module["type"]).startswith("pylate.") for module in modules):
+        return ("late-interaction",), f"modules.json ({', '.join(names)})"
+    architecture = str((config.get("architectures") or ["none"])[0])
+    evidence = f"config.json ({architecture})"
+    if architecture == "HF_ColBERT":
+        return ("late-interaction",), evidence
+    if architecture.endswith("ForSequenceClassification"):
+        labels = len(config.get("id2label") or range(config.get("num_labels", 2)))
+        if labels > 2:
+            raise InputError(
+                f"{architecture} with {labels} labels, which are no score", path=folder / "config.json",
+                hint="name a model of one label, or of two",
+            )  # fmt: skip
+        return ("cross-encoder",), evidence
+    if architecture.endswith("ForMaskedLM"):
+        return ("sparse-encoder",), evidence
+    if architecture in ("T5ForConditionalGeneration", "MT5ForConditionalGeneration"):
+        return ("monot5",), evidence
+    if causal:
+        return ("decoder",), evidence
+    raise InputError(
+        f"{architecture} without modules.json: no file says how its states become vectors or scores",
+        path=folder,
+        hint="name the folder that sentence-transformers saved, with modules.json and 1_Pooling/config.json",
+    )
+
+
+def _is_causal(config: Mapping[str, Any]) -> bool:
+    """Whether an architecture generates text: by its name, or as the body of one that does nothing else."""
+    from transformers.models.auto import modeling_auto
+
+    architecture = str((config.get("architectures") or ["none"])[0])
+    if re.search(r"For(?!CausalLM$)", architecture):
+        return False
+    causal = modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    found = config.get("model_type")
+    both = found in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return architecture in causal.values() or (found in causal and not both)
+
+
+def _limits(found: _Findings, config: Mapping[str, Any], body: Path) -> None:
+    positions = config.get("max_position_embeddings") or config.get("n_positions")
+    if positions and config.get("model_type") in _POSITIONS_FROM_PADDING:
+        positions -= int(config.get("pad_token_id") or 0) + 1
+    tokenizer = _optional(body / "tokenizer_config.json").get("model_max_length")
+    known = {"config.json": positions, "tokenizer_config.json": tokenizer}
+    limits = {file: int(one) for file, one in known.items() if one and one < _UNLIMITED}
+    file = min(limits, key=limits.__getitem__, default="no file: assumed")
+    window = limits.get(file, 512)
+    found.add(file, window=window)
+    longest = _optional(body / "sentence_bert_config.json").get("max_seq_length")
+    if longest and longest < window:
+        found.add("sentence_bert_config.json", document_tokens=int(longest), query_tokens=int(longest))
+    else:
+        found.add(file, document_tokens=window, query_tokens=window)
+
+
+def _end_of_text(found: _Findings, body: Path) -> None:
+    """E2Rank ends texts in ``<|endoftext|>``; a tokenizer without it has an end token of its own."""
+    added = _optional(body / "tokenizer.json").get("added_tokens", [])
+    if any(token["content"] == "<|endoftext|>" for token in added):
+        found.add("tokenizer.json", end_of_text="<|endoftext|>")
+        return
+    end = _optional(body / "tokenizer_config.json").get("eos_token")
+    if end := end.get("content") if isinstance(end, dict) else end:
+        found.add("tokenizer_config.json", end_of_text=end)
+
+
+def _count_parameters(folder: Path) -> int:
+    from safetensors import safe_open
+
+    total = 0
+    for path in content_files(folder):
+        if path.suffix == ".safetensors":
+            with safe_open(path, "np") as stored:
+                total += sum(prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
+    return total
+
+
+def _readable(count: int) -> str:
+    """Return a number of parameters as people say it: ``22.7M``."""
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if count >= size:
+            return f"{count / size:.3g}{unit}"
+    return str(count)
+
+
+def _licence(folder: Path) -> str | None:
+    """Return the licence in the front matter of the model's card."""
+    path = folder / "README.md"
+    card = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    found = re.match(r"---\n.*?^license:[ \t]*([^\n]+?)[ \t]*$.*?^---", card, re.DOTALL | re.MULTILINE)
+    return found[1].strip("'\"") if found else None
+
+
+def _optional(path: Path) -> dict[str, Any]:
+    return dict(read_json(path)) if path.is_file() else {}
+
+
+def _gguf(folder: Path) -> Recognised:
+    from gguf import GGUFReader
+
+    from e2rank_eval.models.checkpoints import gguf_file
+
+    path = gguf_file(folder)
+    reader = GGUFReader(path)
+    found = _Findings()
+    length = next((one for name, one in reader.fields.items() if name.endswith(".context_length")), None)
+    window = int(length.contents()) if length is not None else 512
+    count = _readable(sum(int(tensor.n_elements) for tensor in reader.tensors))
+    found.add(path.name, kind="decoder", format="gguf", trained_for_embedding=False, parameters=count)
+    found.add(path.name, window=window, document_tokens=window, query_tokens=window)
+    return Recognised(("decoder",), found.fields, found.evidence)

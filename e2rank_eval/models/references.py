@@ -1,0 +1,303 @@
+"""What a reference to a model means: its files on this machine, its entry, and what said each field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from e2rank_eval.config.references import ModelReference, file_name, parse_reference
+from e2rank_eval.config.registry_files import checked_entries, entry_named
+from e2rank_eval.datasets.sources.fetch import Fetched, fetch
+from e2rank_eval.datasets.sources.kinds import FolderSource, HubSource
+from e2rank_eval.errors import InputError
+from e2rank_eval.models.composition import compose
+from e2rank_eval.models.mteb_metadata import PublishedModel, published_models
+from e2rank_eval.models.recognition import CONTENT, Recognised, content_files, recognise, refuse_code
+from e2rank_eval.models.registry import (
+    GivenEntry,
+    ModelEntry,
+    Prices,
+    ResolvedModel,
+    complete,
+    registered_models,
+)
+from e2rank_eval.store.files import file_hashes, write_json
+from e2rank_eval.store.layout import MODEL, Layout
+
+_UNSTATED = "see the model card"
+
+
+class Experiment(Protocol):
+    """What of a configuration decides what its references mean."""
+
+    @property
+    def cache(self) -> Path: ...
+
+    @property
+    def models(self) -> Mapping[str, Any]: ...
+
+    @property
+    def origin(self) -> str: ...
+
+
+class Catalogue:
+    """Every model that a reference can name. Files are fetched into ``cache/models/``.
+
+    ``own`` are entries of the experiment's own, laid out as ``config/models.yaml`` is, from ``origin``.
+
+    Raises
+    ------
+    InputError
+        Naming file and line, when an entry has a wrong key.
+    """
+
+    def __init__(self, cache: Path, own: Mapping[str, Any] | None = None, origin: str = "") -> None:
+        self._cache = cache
+        entries = registered_models() | checked_entries(GivenEntry, own or {}, origin, ["models"])
+        self._registered = entries
+        self._by_reference = {file_name(name): name for name in entries}
+        self._resolved: dict[str, ResolvedModel] = {}
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> Catalogue:
+        """Return the catalogue of a configuration."""
+        return cls(experiment.cache, experiment.models, experiment.origin)
+
+    @property
+    def names(self) -> list[str]:
+        """The registry's own names and references, in its order."""
+        return list(self._registered)
+
+    def canonical(self, reference: str) -> str:
+        """Return the registry name that ``reference`` is another name of, else ``reference``.
+
+        Raises
+        ------
+        InputError
+            When it is malformed, a name that no registry has (names the nearest), or a folder that is not
+            here.
+        """
+        try:
+            parsed = parse_reference(reference)
+        except ValueError as error:
+            raise InputError(str(error), hint="see e2rank-eval list models --all") from error
+        if (name := self._by_reference.get(file_name(reference))) is not None:
+            return name
+        if parsed.kind == "registry":
+            entry_named(self._registered, reference, kind="model", command="e2rank-eval list models --all")
+        if parsed.kind == "folder" and not parsed.folder.is_dir():
+            raise InputError("no such folder", path=reference, hint="name the folder of a model")
+        same = (n for n, hub in self._repositories(parsed) if parsed.commit in (None, hub.revision))
+        return next(same, reference)
+
+    def _repositories(self, parsed: ModelReference) -> list[tuple[str, HubSource]]:
+        """Registry entries whose files are of the repository that an id of the hub names."""
+        sources = ((name, source) for name, entry in self._registered.items() for source in entry.sources)
+        return [
+            (n, one) for n, one in sources if isinstance(one, HubSource) and one.repository == parsed.name
+        ]
+
+    def name(self, reference: str) -> str:
+        """Return the name of files that are of the model."""
+        return file_name(self.canonical(reference))
+
+    def given(self, reference: str) -> GivenEntry:
+        """Return what registry files say of the model; an empty entry where they say nothing.
+
+        A commit after an id of the hub replaces that of the entry, whose hashes are of another then.
+        """
+        name = self.canonical(reference)
+        parsed = parse_reference(name)
+        if name not in self._registered and (known := self._repositories(parsed)):
+            source = known[0][1].model_copy(update={"revision": parsed.commit})
+            return self._registered[known[0][0]].model_copy(update={"sources": [source], "files": {}})
+        return self._registered.get(name, GivenEntry())
+
+    def known(self, reference: str) -> ModelEntry | None:
+        """Return the entry if that takes no fetching, else None."""
+        if (entry := complete(self.given(reference))) is not None:
+            return entry
+        name = self.canonical(reference)
+        here = parse_reference(name).kind == "folder" or (self._cache / "models" / file_name(name)).is_dir()
+        return self.examine(name).entry if here else None
+
+    def prices(self, reference: str | None) -> Prices | None:
+        """Return what using a model is charged at; None where it runs here, or nobody has stated it."""
+        server = self.given(reference).server if reference else None
+        return server.prices if server else None
+
+    def files_here(self, reference: str) -> list[str]:
+        """Return the files of a model that is used where it is; none of one that is fetched."""
+        parsed, given = parse_reference(self.canonical(reference)), self.given(reference)
+        sources = [] if given.server else self._sources(parsed, given, None)
+        folders = [Path(one.folder) for one in sources if isinstance(one, FolderSource)]
+        return [str(path) for folder in folders for path in content_files(folder)]
+
+    def entry(self, reference: str) -> ModelEntry:
+        """Return the entry of a model, whatever kinds it may be, fetched where that is needed to know it."""
+        given = self.given(reference)
+        return complete(given) or self.examine(reference).entry
+
+    def resolve(self, reference: str, *kinds: str) -> ResolvedModel:
+        """Return the model as one of ``kinds``, for what asks can often be one thing only.
+
+        Raises
+        ------
+        InputError
+            When it is none of them; or, where none is given, when it may be several.
+        """
+        found = self.examine(reference)
+        fitting = [kind for kind in found.kinds if kind in kinds or not kinds]
+        if not fitting:
+            raise InputError(
+                f"{found.entry.title} is recognised as {' or '.join(found.kinds)} "
+                f"({found.evidence['kind']}), not as {' or '.join(kinds)}",
+                hint="name another model, or another family for this one",
+            )
+        if len(fitting) > 1 and not kinds:
+            raise InputError(
+                f"{found.entry.title} may be {' or '.join(fitting)}",
+                hint="say which: name a family, or kind in its registry entry",
+            )
+        entry = found.entry.model_copy(update={"kind": fitting[0]})
+        return replace(found, entry=entry, kinds=tuple(fitting))
+
+    def examine(self, reference: str) -> ResolvedModel:
+        """Fetch the model where it is not here, and recognise it.
+
+        Raises
+        ------
+        InputError
+            When the reference names nothing, or the checkpoint is refused; see :func:`recognise`.
+        UnavailableError
+            When no source could be used, naming each with its reason.
+        """
+        name = self.canonical(reference)
+        if name not in self._resolved:
+            self._resolved[name] = self._examined(name)
+        return self._resolved[name]
+
+    def _examined(self, name: str) -> ResolvedModel:
+        parsed, given = parse_reference(name), self.given(name)
+        if given.server is not None:
+            served = f"{given.server.model} served at {given.server.base_url}"
+            fetched = Fetched(self._cache / "models" / name, source=served, revision=None, files={})
+            entry = _completed(name, given, {})
+            return _resolved(name, entry, fetched, (entry.kind,), _evidence(given, {}))
+        stated = None if complete(given) or parsed.kind != "hub" else self._published(parsed.name)
+        if stated is not None and stated.needs_code and given.architecture != "native":
+            raise InputError(
+                f"{parsed.name} runs code of its own by mteb's metadata, which never runs here",
+                hint="name another model, or write architecture: native in its registry entry where "
+                "transformers' own code of this model_type computes the same",
+            )
+        fetched = self._fetched(parsed, given, stated)
+        native = given.architecture == "native"
+        whole = complete(given)
+        if whole is not None:
+            if whole.format != "gguf":
+                refuse_code(fetched.path, native=native)
+            return _resolved(name, whole, fetched, (whole.kind,), _evidence(given, {}))
+        found = recognise(fetched.path, native=native)
+        derived, evidence = _derived(parsed, found, stated)
+        derived["sources"] = self._sources(parsed, given, stated)
+        kinds = found.kinds if given.kind is None else (given.kind,)
+        entry = _completed(name, given, derived | {"kind": kinds[0]})
+        return _resolved(name, entry, fetched, kinds, _evidence(given, evidence))
+
+    def _published(self, repository: str) -> PublishedModel | None:
+        return published_models(self._cache).get(repository)
+
+    def _sources(self, parsed: ModelReference, given: GivenEntry, stated: PublishedModel | None) -> list[Any]:
+        if given.sources:
+            return list(given.sources)
+        if parsed.kind == "hub":
+            revision = parsed.commit or (stated.revision if stated else None)
+            files = [*CONTENT, "README.md"]
+            return [HubSource(kind="hub", repository=parsed.name, revision=revision, files=files)]
+        if parsed.kind == "folder":
+            return [FolderSource(kind="folder", folder=str(parsed.folder))]
+        raise InputError(f"model {parsed.name!r} has no sources", hint="add them to its registry entry")
+
+    def _fetched(self, parsed: ModelReference, given: GivenEntry, stated: PublishedModel | None) -> Fetched:
+        """The folder that loads, with the hashes of what is in it."""
+        name = file_name(str(parsed))
+        sources = self._sources(parsed, given, stated)
+        target = self._cache / "models" / name
+        folders = [one for one in sources if isinstance(one, FolderSource)]
+        if folders:
+            origin, base, label, revision = Path(folders[0].folder), folders[0].base, folders[0].label, None
+        else:
+            fetched = fetch(name, sources, target, given.files)
+            origin, base, label, revision = fetched.path, None, fetched.source, fetched.revision
+            if not (origin / "adapter_config.json").is_file():
+                return fetched
+        folder = compose(origin, base, target, self.examine)
+        hashes = file_hashes(content_files(folder), self._cache / "hashes" / f"{name}.json")
+        return Fetched(
+            folder, label, revision, {p.relative_to(folder).as_posix(): h for p, h in hashes.items()}
+        )
+
+
+def fetch_model(reference: str, cache: Path) -> ResolvedModel:
+    """Return a model, fetched into ``cache/models/`` where it is not here; see :meth:`Catalogue.examine`."""
+    return Catalogue(cache).examine(reference)
+
+
+def write_model_record(layout: Layout, model: ResolvedModel) -> None:
+    """Write ``models/<name>.json``: what was fetched, with hashes, and what it was recognised as.
+
+    There is no time in it, and no path but that of the reference.
+    """
+    write_json(
+        layout.path(MODEL, model=file_name(model.reference)),
+        {
+            "name": model.reference,
+            "source": model.source,
+            "revision": model.revision,
+            "files": dict(model.files),
+            "kinds": list(model.kinds),
+            "entry": model.entry.model_dump(mode="json", exclude_defaults=True),
+            "evidence": dict(model.evidence),
+        },
+    )
+
+
+def _resolved(
+    reference: str, entry: ModelEntry, fetched: Fetched, kinds: tuple[str, ...], evidence: Mapping[str, str]
+) -> ResolvedModel:
+    return ResolvedModel(
+        reference, entry, fetched.path, fetched.files, fetched.source, fetched.revision, kinds, evidence
+    )
+
+
+def _completed(name: str, given: GivenEntry, derived: Mapping[str, Any]) -> ModelEntry:
+    entry = complete(given, **{"title": name, "licence": _UNSTATED} | dict(derived))
+    if entry is None:
+        missing = [n for n, one in ModelEntry.model_fields.items() if one.is_required() and n not in derived]
+        raise InputError(f"model {name!r} has no {missing[0]}", hint="add it to its registry entry")
+    return entry
+
+
+def _derived(
+    parsed: ModelReference, found: Recognised, stated: PublishedModel | None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Fields that no registry file needs to give, and what said them: mteb before the checkpoint."""
+    fields, evidence = dict(found.fields), dict(found.evidence)
+    title = parsed.folder.resolve().name if parsed.kind == "folder" else parsed.name
+    fields |= {"title": title}
+    if stated is not None:
+        longest = min(stated.longest or fields["window"], fields["window"])
+        known: dict[str, Any] = {
+            "licence": stated.licence, "prompts": stated.prompts,
+            **({"document_tokens": longest, "query_tokens": longest} if stated.longest else {}),
+        }  # fmt: skip
+        known = {name: value for name, value in known.items() if value}
+        fields, evidence = fields | known, evidence | dict.fromkeys(known, "mteb's metadata")
+    return fields, evidence
+
+
+def _evidence(given: GivenEntry, others: Mapping[str, str]) -> dict[str, str]:
+    return dict(others) | dict.fromkeys(sorted(given.model_fields_set), "registry entry")

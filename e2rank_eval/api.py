@@ -118,7 +118,7 @@ def load_reranker(
 
     models = _models(cache, threads)
     reference = str(model)
-    given = {"family": family or _family(reference), "model": reference, **options}
+    given = {"family": family or _family(reference, models), "model": reference, **options}
     settings = _configuration({"rerankers": {"reranker": given}}).rerankers["reranker"]
     return Reranker(settings.build(RerankContext(models, seed)), given)
 
@@ -293,18 +293,19 @@ _FAMILIES = {
     "cross-encoder": ("cross-encoder",),
     "encoder": ("e2rank",),
     "decoder": ("listwise", "pointwise-llm", "pairwise-llm", "e2rank"),
+    "monot5": ("monot5",),
 }
 """The families that a kind of model can be of; where it is one, it need not be named."""
 
 
-def _family(reference: str) -> str:
-    from e2rank_eval.models.registry import registered_model
-
-    entry = registered_model(reference)
-    possible = ("e2rank",) if entry.trained_for_embedding else _FAMILIES.get(entry.kind, ())
+def _family(reference: str, models: Models) -> str:
+    found = models.examine(reference)
+    possible = [family for kind in found.kinds for family in _FAMILIES.get(kind, ())]
+    if found.entry.trained_for_embedding and "e2rank" in possible:
+        possible = ["e2rank"]
     if len(possible) != 1:
         raise InputError(
-            f"{reference} is a {entry.kind}, which does not say how it ranks",
+            f"{reference} is recognised as {' or '.join(found.kinds)}, which does not say how it ranks",
             hint=f"give family: {', '.join(possible) or 'see e2rank-eval list rerankers'}",
         )
     return possible[0]

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import load_mapping
+from e2rank_eval.config import load_mapping, read_configuration
 from e2rank_eval.datasets.loading import plan
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.datasets.sources import hub
 from e2rank_eval.datasets.sources.fetch import offline
 from e2rank_eval.datasets.sources.kinds import HubSource, IrDatasetsSource, LocalSource, Source, UrlSource
+from e2rank_eval.errors import SuiteError
 from e2rank_eval.graph import Graph
-from e2rank_eval.models.registry import registered_model
+from e2rank_eval.models.checkpoints import device, dtype_on
+from e2rank_eval.models.recognition import content_files
+from e2rank_eval.models.references import Catalogue
+from e2rank_eval.models.registry import ModelEntry
+from e2rank_eval.store.files import read_json
 
 Finding = dict[str, Any]
 
@@ -40,9 +45,68 @@ def examine(config: Path) -> list[Finding]:
     ids = [one for name in used if (one := graph.configuration.registry_id(name))]
     _probe(ids)
     cache = graph.configuration.cache
-    found = [*_packages(graph, models), *_gpu(models), _disk(cache), *_hub(graph)]
+    entries = {name: entry for name in models if (entry := graph.catalogue.known(name))}
+    found = [*_packages(graph, entries), *_gpu(entries), _disk(cache), *_hub(graph)]
     found += [_dataset(name, cache) for name in dict.fromkeys(ids)]
-    return [*found, *_folders(graph, used), *(_model(name, cache) for name in models)]
+    return [*found, *_folders(graph, used), *(_model(name, graph) for name in models)]
+
+
+def examine_model(reference: str, config: Path | None) -> list[Finding]:
+    """Return one finding for each field of a model's entry: its value, and the file that it was read from.
+
+    The model is fetched where it is not here, and not loaded. ``config`` may have entries of its own.
+
+    Raises
+    ------
+    InputError
+        When the reference names nothing, or the model is refused.
+    UnavailableError
+        When no source could be used.
+    """
+    catalogue = Catalogue.of(read_configuration(config)) if config else Catalogue(Path("cache"))
+    model = catalogue.examine(reference)
+    entry, said = model.entry, model.evidence
+    prompts = {"query": entry.query_instruction, **entry.prompts}
+    facts: list[tuple[str, Any, str | None]] = [
+        ("kind", " or ".join(model.kinds), said.get("kind")),
+        ("format", entry.format, said.get("format")),
+        ("engine", entry.engine, said.get("engine")),
+        ("dtype", f"{dtype_on(device(), entry.dtype)} here, {entry.dtype} on a GPU", said.get("dtype")),
+        ("longest input", entry.window, said.get("window")),
+        ("longest document", entry.document_tokens, said.get("document_tokens")),
+        ("longest query", entry.query_tokens, said.get("query_tokens")),
+        ("end of text", entry.end_of_text, said.get("end_of_text")),
+        (
+            "prompts",
+            {k: v for k, v in prompts.items() if v},
+            said.get("prompts", said.get("query_instruction")),
+        ),
+        *_beside_the_weights(model.path),
+        ("parameters", entry.parameters, said.get("parameters")),
+        ("licence", entry.licence, said.get("licence")),
+        ("revision", model.revision, model.source),
+        ("folder", model.path, None),
+    ]
+    return [
+        _finding(question, "yes", f"{value} ({by})" if by else f"{value}")
+        for question, value, by in facts
+        if value
+    ]
+
+
+def _beside_the_weights(folder: Path) -> Iterator[tuple[str, Any, str]]:
+    """What sentence-transformers' own files say of pooling, prompts and dimensions."""
+    for path in content_files(folder):
+        if path.name == "config_sentence_transformers.json":
+            values = read_json(path)
+            yield "prompts", {key: one for key, one in values.get("prompts", {}).items() if one}, path.name
+            yield "default prompt", values.get("default_prompt_name"), path.name
+            yield "dimensions kept", values.get("truncate_dim"), path.name
+        elif path.name == "config.json" and path.parent != folder:
+            values = ", ".join(
+                f"{key} {one}" for key, one in read_json(path).items() if one not in (False, None)
+            )
+            yield path.parent.name.lstrip("0123456789_").lower(), values, path.relative_to(folder).as_posix()
 
 
 def _probe(ids: Sequence[str]) -> None:
@@ -54,9 +118,9 @@ def _probe(ids: Sequence[str]) -> None:
             list(pool.map(hub.answers, [hub.endpoint(), *sorted(hosts)]))
 
 
-def _packages(graph: Graph, models: Sequence[str]) -> Iterator[Finding]:
+def _packages(graph: Graph, entries: Mapping[str, ModelEntry]) -> Iterator[Finding]:
     engines = {"llama.cpp": "xllamacpp", "vllm": "vllm"}
-    wanted = {engines.get(str(registered_model(name).engine)) for name in models}
+    wanted = {engines.get(entry.engine) for entry in entries.values()}
     optional = {name: name in wanted for name in engines.values()} | {"mteb": bool(graph.mteb_jobs)}
     for name, needed in {**dict.fromkeys(_NEEDED, True), **optional}.items():
         try:
@@ -66,7 +130,7 @@ def _packages(graph: Graph, models: Sequence[str]) -> Iterator[Finding]:
             yield _finding(f"package {name}", "no" if needed else "note", hint)
 
 
-def _gpu(models: Sequence[str]) -> Iterator[Finding]:
+def _gpu(entries: Mapping[str, ModelEntry]) -> Iterator[Finding]:
     import torch
 
     cores = f"{os.cpu_count()} CPU cores"
@@ -74,7 +138,7 @@ def _gpu(models: Sequence[str]) -> Iterator[Finding]:
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         yield _finding("GPU", "yes", f"{names}; {cores}")
         return
-    large = [name for name in models if registered_model(name).needs_gpu]
+    large = [name for name, entry in entries.items() if entry.needs_gpu]
     wanted = f"needed for {', '.join(large)}" if large else "not needed here"
     yield _finding(
         "GPU", "no" if large else "note", f"none seen by torch {torch.__version__}; {wanted}; {cores}"
@@ -116,16 +180,21 @@ def _dataset(name: str, cache: Path) -> Finding:
     return _resolved(f"data set {name}", registered_dataset(name).sources)
 
 
-def _model(name: str, cache: Path) -> Finding:
-    entry = registered_model(name)
-    if entry.server is not None:
-        key = entry.server.key_variable
+def _model(reference: str, graph: Graph) -> Finding:
+    catalogue, question = graph.catalogue, f"model {reference}"
+    given = catalogue.given(reference)
+    if given.server is not None:
+        key = given.server.key_variable
         there = not key or key in os.environ
-        detail = f"{entry.server.base_url}" if there else f"set {key}, the key of {entry.server.base_url}"
-        return _finding(f"model {name}", "yes" if there else "no", detail)
-    if (cache / "models" / name).exists():
-        return _finding(f"model {name}", "yes", "fetched")
-    return _resolved(f"model {name}", entry.sources)
+        detail = f"{given.server.base_url}" if there else f"set {key}, the key of {given.server.base_url}"
+        return _finding(question, "yes" if there else "no", detail)
+    if catalogue.is_here(reference):
+        try:
+            model = catalogue.examine(reference)
+        except SuiteError as error:
+            return _finding(question, "no", str(error))
+        return _finding(question, "yes", f"{' or '.join(model.kinds)} from {model.source}")
+    return _resolved(question, catalogue.sources(reference))
 
 
 def _resolved(question: str, sources: Sequence[Source]) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,25 +16,34 @@ from e2rank_eval.errors import InputError
 @app.command(name="list")
 def list_(
     what: Annotated[str, typer.Argument(help="datasets, models, rerankers or tables.")],
+    query: Annotated[str, typer.Argument(help="Only names that contain this.")] = "",
+    every: Annotated[
+        bool, typer.Option("--all", help="Also the models of the hub that mteb knows, by their ids.")
+    ] = False,
     config: ConfigOption = DEMO,
     json: JsonOption = False,
 ) -> None:
     """Show what is known by name.
 
     Example: e2rank-eval list models
+
+    Example: e2rank-eval list models --all reranker
     """
     from e2rank_eval.cli.printing import print_table
 
-    rows = _listing(what, config)
+    rows = [row for row in _listing(what, config, every=every) if query.lower() in _name(row).lower()]
     if json:
         print_json(rows)
     else:
         print_table(what, rows)
 
 
-def _listing(what: str, config: Path) -> list[dict[str, Any]]:
+def _name(row: dict[str, Any]) -> str:
+    return str(next(row[key] for key in ("name", "id", "family") if key in row))
+
+
+def _listing(what: str, config: Path, *, every: bool) -> list[dict[str, Any]]:
     from e2rank_eval.datasets.registry import registered_datasets
-    from e2rank_eval.models.registry import registered_models
 
     if what == "datasets":
         return [
@@ -42,11 +52,7 @@ def _listing(what: str, config: Path) -> list[dict[str, Any]]:
             for name, entry in registered_datasets().items()
         ]  # fmt: skip
     if what == "models":
-        return [
-            {"name": name, "title": entry.title, "kind": entry.kind, "parameters": entry.parameters,
-             "licence": entry.licence, "trained for E2Rank": "yes" if entry.trained_for_e2rank else "no"}
-            for name, entry in registered_models().items()
-        ]  # fmt: skip
+        return [*_models(), *(_published() if every else ())]
     if what == "rerankers":
         from e2rank_eval.config import FAMILIES
 
@@ -70,18 +76,46 @@ def _listing(what: str, config: Path) -> list[dict[str, Any]]:
     raise InputError(f"nothing to list under {what!r}", hint="list datasets, models, rerankers or tables")
 
 
+def _models() -> Iterator[dict[str, Any]]:
+    from e2rank_eval.models.registry import registered_models
+
+    for name, entry in registered_models().items():
+        trained = "yes" if entry.trained_for_e2rank else "no"
+        yield {"name": name, "title": entry.title or name, "kind": entry.kind or "as recognised",
+               "parameters": entry.parameters or "", "licence": entry.licence or "",
+               "trained for E2Rank": trained}  # fmt: skip
+
+
+def _published() -> Iterator[dict[str, Any]]:
+    from e2rank_eval.models.mteb_metadata import published_models
+    from e2rank_eval.models.recognition import readable
+
+    for name, one in published_models(Path("cache")).items():
+        kind = "runs code of its own: refused" if one.needs_code else ", ".join(one.types)
+        yield {"name": name, "title": name, "kind": kind, "licence": one.licence or "",
+               "parameters": readable(one.parameters) if one.parameters else "",
+               "trained for E2Rank": "no"}  # fmt: skip
+
+
 @app.command()
-def doctor(config: ConfigOption = DEMO, json: JsonOption = False) -> None:
+def doctor(
+    model: Annotated[str | None, typer.Argument(help="A model, by any reference to it.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Experiment configuration.")] = None,
+    json: JsonOption = False,
+) -> None:
     """Check all that a configuration needs here: packages, hub, GPU, disk, data sets, weights, registration.
 
-    Exits with code 1 where something is missing, so that it is known before hours of work.
+    Exits with code 1 where something is missing, so that it is known before hours of work. With MODEL, shows
+    what that model is recognised as, and which file says so.
 
     Example: e2rank-eval doctor --config config/paper.yaml
+
+    Example: e2rank-eval doctor ./checkpoints/mine
     """
-    from e2rank_eval.cli.doctor import examine
+    from e2rank_eval.cli.doctor import examine, examine_model
     from e2rank_eval.cli.printing import print_findings
 
-    findings = examine(config)
+    findings = examine(config or DEMO) if model is None else examine_model(model, config)
     if json:
         print_json(findings)
     else:
@@ -92,7 +126,7 @@ def doctor(config: ConfigOption = DEMO, json: JsonOption = False) -> None:
 
 @app.command()
 def verify(
-    model: Annotated[str, typer.Argument(help="A registry model.")],
+    model: Annotated[str, typer.Argument(help="A model, by any reference to it.")],
     cache: Annotated[Path, typer.Option("--cache", help="Where fetched files are kept.")] = Path("cache"),
     json: JsonOption = False,
 ) -> None:
@@ -184,12 +218,12 @@ def json_schema(of: str) -> dict[str, Any]:
 
     from e2rank_eval.config import Configuration, TrainingFile
     from e2rank_eval.datasets.registry import DatasetEntry
-    from e2rank_eval.models.registry import ModelEntry
+    from e2rank_eval.models.registry import GivenEntry
 
     types: dict[str, Any] = {
         "config": Configuration,
         "datasets": dict[str, DatasetEntry],
-        "models": dict[str, ModelEntry],
+        "models": dict[str, GivenEntry],
         "training": TrainingFile,
     }
     if of not in types:

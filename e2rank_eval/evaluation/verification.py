@@ -16,9 +16,9 @@ from e2rank_eval.models.checkpoints import device, dtype_on
 from e2rank_eval.models.encoders.backbone import BackboneEncoder, TokenSequence
 from e2rank_eval.models.encoders.base import Vectors
 from e2rank_eval.models.encoders.prompts import VARIANTS
-from e2rank_eval.models.fetching import fetch_model
 from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.registry import ModelEntry, registered_model
+from e2rank_eval.models.references import Catalogue
+from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.records import ListwiseInput
 
 _PUBLISHED = Path(__file__).with_name("verification.yaml")
@@ -83,8 +83,8 @@ class Verification:
         )
 
 
-def verify(name: str, cache: Path) -> Verification:
-    """Embed the published examples with a registry model, and compare.
+def verify(reference: str, cache: Path) -> Verification:
+    """Embed the published examples with a model, by any reference to it, and compare.
 
     Where they differ, other settings are tried, one at a time.
 
@@ -95,18 +95,20 @@ def verify(name: str, cache: Path) -> Verification:
     UnavailableError
         When its files cannot be fetched.
     """
-    published = read_entries(Published, [_PUBLISHED])
+    published, catalogue = read_entries(Published, [_PUBLISHED]), Catalogue(cache)
+    name = catalogue.canonical(reference)
     if name not in published:
         raise InputError(
             f"no cosines of {name!r} are published", hint=f"known: {', '.join(sorted(published))}"
         )
-    entry, fetched, expected = registered_model(name), fetch_model(name, cache), published[name]
+    model, expected = catalogue.resolve(name, "encoder", "decoder"), published[name]
+    entry = model.entry
 
     def found_with(changed: ModelEntry, pooling: str = "", variant: str = "") -> dict[str, Vectors]:
         found = {}
         for prompt in expected.cosines:
             listwise = variant or prompt if prompt != _PLAIN and changed.kind == "decoder" else "eval"
-            encoder = load_encoder(fetched.path, changed, file_hashes=fetched.files, prompt=listwise)
+            encoder = load_encoder(model.path, changed, file_hashes=model.files, prompt=listwise)
             found[prompt] = _cosines(expected, encoder, plain=prompt == _PLAIN, pooling=pooling)
         return found
 

@@ -117,6 +117,10 @@ class Models:
         """Whether a document seen before, in this process or an earlier one, costs nothing."""
         return self._vector_cache
 
+    def examine(self, reference: str) -> ResolvedModel:
+        """Return the model with all that it may be; see :meth:`Catalogue.examine`."""
+        return self._catalogue.examine(reference)
+
     def resolve(self, reference: str, *kinds: str) -> ResolvedModel:
         """Return the model as one of ``kinds``; see :meth:`Catalogue.resolve`."""
         import torch

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def _facts(meta: Any) -> PublishedModel:
         types=list(meta.model_type),
         revision=meta.revision if _COMMIT.fullmatch(meta.revision or "") else None,
         licence=meta.license and str(meta.license),
-        longest=int(meta.max_tokens) if meta.max_tokens else None,
+        longest=int(meta.max_tokens) if 0 < (meta.max_tokens or 0) < inf else None,
         parameters=meta.n_parameters,
         prompts={side: str(prompts[side]) for side in ("query", "document") if side in prompts},
         needs_code=bool(loading.get("trust_remote_code")),

@@ -82,7 +82,7 @@ def recognise(folder: Path, *, native: bool = False) -> Recognised:
     found.add(evidence, kind=kinds[0], trained_for_embedding=vectors)
     form = "sentence-transformers" if modules else "transformers"
     found.add("modules.json" if modules else "config.json", format=form)
-    found.add("headers of the weights", parameters=_readable(_count_parameters(folder)))
+    found.add("headers of the weights", parameters=readable(_count_parameters(folder)))
     _limits(found, config, body)
     dtype = str(config.get("dtype") or config.get("torch_dtype")).removeprefix("torch.")
     if dtype in ("float32", "bfloat16", "float16"):
@@ -261,7 +261,7 @@ def _count_parameters(folder: Path) -> int:
     return total
 
 
-def _readable(count: int) -> str:
+def readable(count: int) -> str:
     """Return a number of parameters as people say it: ``22.7M``."""
     for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
         if count >= size:
@@ -291,7 +291,7 @@ def _gguf(folder: Path) -> Recognised:
     found = _Findings()
     length = next((one for name, one in reader.fields.items() if name.endswith(".context_length")), None)
     window = int(length.contents()) if length is not None else 512
-    count = _readable(sum(int(tensor.n_elements) for tensor in reader.tensors))
+    count = readable(sum(int(tensor.n_elements) for tensor in reader.tensors))
     found.add(path.name, kind="decoder", format="gguf", trained_for_embedding=False, parameters=count)
     found.add(path.name, window=window, document_tokens=window, query_tokens=window)
     return Recognised(("decoder",), found.fields, found.evidence)

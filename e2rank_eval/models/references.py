@@ -119,9 +119,18 @@ class Catalogue:
         """Return the entry if that takes no fetching, else None."""
         if (entry := complete(self.given(reference))) is not None:
             return entry
+        return self.examine(reference).entry if self.is_here(reference) else None
+
+    def is_here(self, reference: str) -> bool:
+        """Whether the model takes no fetching; what is in its folder is not checked."""
         name = self.canonical(reference)
-        here = parse_reference(name).kind == "folder" or (self._cache / "models" / file_name(name)).is_dir()
-        return self.examine(name).entry if here else None
+        places = [self._cache / "models" / file_name(name), *map(Path, self.files_here(name)[:1])]
+        return any(place.exists() for place in places)
+
+    def sources(self, reference: str) -> list[Any]:
+        """Return where the model comes from, the preferred first; nothing for one that is served."""
+        given = self.given(reference)
+        return [] if given.server else self._sources(parse_reference(self.canonical(reference)), given, None)
 
     def prices(self, reference: str | None) -> Prices | None:
         """Return what using a model is charged at; None where it runs here, or nobody has stated it."""
@@ -130,9 +139,7 @@ class Catalogue:
 
     def files_here(self, reference: str) -> list[str]:
         """Return the files of a model that is used where it is; none of one that is fetched."""
-        parsed, given = parse_reference(self.canonical(reference)), self.given(reference)
-        sources = [] if given.server else self._sources(parsed, given, None)
-        folders = [Path(one.folder) for one in sources if isinstance(one, FolderSource)]
+        folders = [Path(one.folder) for one in self.sources(reference) if isinstance(one, FolderSource)]
         return [str(path) for folder in folders for path in content_files(folder)]
 
     def entry(self, reference: str) -> ModelEntry:
@@ -230,7 +237,7 @@ class Catalogue:
         if folders:
             origin, base, label, revision = Path(folders[0].folder), folders[0].base, folders[0].label, None
         else:
-            fetched = fetch(name, sources, target, given.files)
+            fetched = fetch(str(parsed), sources, target, given.files)
             origin, base, label, revision = fetched.path, None, fetched.source, fetched.revision
             if not (origin / "adapter_config.json").is_file():
                 return fetched

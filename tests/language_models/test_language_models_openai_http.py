@@ -26,7 +26,7 @@ from e2rank_eval.models import loading
 from e2rank_eval.models.engines.openai_http import HttpModel
 from e2rank_eval.models.language_models import Generation
 from e2rank_eval.models.loading import load_language_model
-from e2rank_eval.models.references import fetch_entry
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry
 
 CHAT = [{"role": "user", "content": "hello"}]
@@ -206,15 +206,12 @@ def test_fingerprint_follows_what_decides_an_answer(httpserver: HTTPServer) -> N
     assert len({fingerprint(), fingerprint(model="other"), fingerprint(extra={"seed": 2})}) == 3
 
 
-def test_nothing_is_fetched_for_a_server(
-    httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = served(httpserver)
-    monkeypatch.setattr(loading, "registered_model", lambda _: given)
-    monkeypatch.setattr(loading, "fetch_model", lambda name, cache: fetch_entry(name, given, cache))
-    assert isinstance(loading.Models(tmp_path, threads=1).language_model("tiny"), HttpModel)
+def test_nothing_is_fetched_for_a_server(httpserver: HTTPServer, tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path, {"tiny": served(httpserver).model_dump(exclude_unset=True)})
+    models = loading.Models(tmp_path, threads=1, catalogue=catalogue)
+    assert isinstance(models.language_model("tiny"), HttpModel)
     assert list(tmp_path.iterdir()) == []
-    fetched = fetch_entry("tiny", given, tmp_path)
+    fetched = models.resolve("tiny")
     assert (fetched.files, "tiny served at http" in fetched.source) == ({}, True)
 
 
@@ -222,7 +219,10 @@ def test_nothing_is_fetched_for_a_server(
     ("wrong", "message"),
     [
         ({"format": "openai-http", "sources": []}, "format openai-http and server go together"),
-        ({"sources": []}, "give sources, or a server"),
+        (
+            {"format": "openai-http", "server": {"base_url": "http://host/v1", "model": "m"}},
+            "give sources, or a server",
+        ),
         (
             {
                 "format": "openai-http",

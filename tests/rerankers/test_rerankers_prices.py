@@ -7,10 +7,9 @@ from textwrap import indent
 
 import pytest
 
-from e2rank_eval.models.loading import load_language_model
+from e2rank_eval.models.loading import Models, load_language_model
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.rerankers.execution import _priced
-from e2rank_eval.rerankers.families.listwise import ListwiseSettings
 
 ENTRY = """
 title: served
@@ -41,9 +40,10 @@ def overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_trace_has_the_price_that_its_server_states(overlay: None) -> None:
     rows = [{"query_id": "q", "prompt_tokens": 1500, "output_tokens": 250}]
-    priced = _priced(ListwiseSettings(family="listwise", model="priced"), rows)
+    models = Models(Path("cache"), threads=1)
+    priced = _priced(models.prices("priced"), rows)
     assert priced == [rows[0] | {"price": {"amount": 0.005, "currency": "EUR"}}]
-    assert _priced(ListwiseSettings(family="listwise", model="free"), rows) == rows
+    assert _priced(models.prices("free"), rows) == rows
 
 
 def test_a_price_changes_no_finished_work(overlay: None) -> None:

@@ -12,7 +12,8 @@ from loopback import COMMIT, Hub, PackageIndex, hub_source, package_source, whee
 from e2rank_eval.datasets.sources import package
 from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.models.references import fetch_model, write_model_record
+from e2rank_eval.models.references import Catalogue, write_model_record
+from e2rank_eval.models.registry import registered_model
 from e2rank_eval.store.layout import Layout
 
 pytestmark = pytest.mark.slow  # pip runs in a process of its own
@@ -154,16 +155,12 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
     assert _names(tmp_path) == []
 
 
-def test_a_model_is_fetched_by_name_and_recorded_without_time_or_path(published, tmp_path, monkeypatch):
-    from e2rank_eval.models.registry import registered_model
-
-    toy = registered_model("all-minilm-l6-v2").model_copy(
-        update={"title": "Toy", "sources": [SOURCE], "files": {}}
-    )
-    monkeypatch.setattr("e2rank_eval.models.fetching.registered_model", lambda _: toy)
-    fetched = fetch_model("toy", tmp_path / "cache")
+def test_a_model_is_fetched_by_name_and_recorded_without_time_or_path(published, tmp_path):
+    toy = registered_model("smollm2-135m-instruct-q4").model_dump(mode="json", exclude_unset=True)
+    toy |= {"sources": [SOURCE.model_dump()], "files": {}}
+    fetched = Catalogue(tmp_path / "cache", {"toy": toy}).examine("toy")
     assert fetched.path == tmp_path / "cache" / "models" / "toy"
-    write_model_record(Layout(tmp_path / "results"), "toy", fetched)
+    write_model_record(Layout(tmp_path / "results"), fetched)
     record = (tmp_path / "results" / "models" / "toy.json").read_text()
     assert json.loads(record)["files"] == dict(fetched.files)
     assert json.loads(record)["revision"] == "1.0"

@@ -13,7 +13,6 @@ from transformers import AutoTokenizer
 
 from e2rank_eval.config import read_training
 from e2rank_eval.models.registry import ModelEntry
-from e2rank_eval.store.files import sha256_file
 from e2rank_eval.training.train import train
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "encoders")]
@@ -39,9 +38,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _register(name: str, entry: ModelEntry) -> None:
     folder = Path("models") / name
-    files = {p.relative_to(folder).as_posix(): sha256_file(p) for p in folder.rglob("*") if p.is_file()}
     fields = entry.model_dump(mode="json", exclude_defaults=True)
-    fields["sources"] = [{"kind": "trained", "folder": folder.as_posix(), "files": files}]
+    fields["sources"] = [{"kind": "folder", "folder": (folder / "weights").as_posix()}]
     (folder / "entry.yaml").write_text(yaml.safe_dump({name: fields}))
 
 

@@ -14,7 +14,6 @@ from toy_lists import toy_lists
 from e2rank_eval.config import BlendSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import Models
-from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import CandidateList, Dataset, Document, ListwiseInput, Query, QueryStats, Ranking
 from e2rank_eval.retrieval.splade import Splade
 from e2rank_eval.training.lists import TrainingList, read_lists
@@ -115,7 +114,8 @@ def test_a_blend_adds_the_scores_of_both_models(fetch_cache: Path) -> None:
     assert known.labelled == (known.best,)
     settings = BlendSettings(sparse="splade-tiny-msmarco", weight=0.5, documents=2)
     (item,) = rank_lists(capitals, load_teacher(models, "all-minilm-l6-v2", settings))
-    sparse = Splade(models.path("splade-tiny-msmarco"), registered_model("splade-tiny-msmarco"))
+    found = models.resolve("splade-tiny-msmarco")
+    sparse = Splade(found.path, found.entry)
     enriched = dense.encode_listwise([ListwiseInput(item.query, item.documents[:2])]).vectors[0]
     vector = dense.encode([item.query], "query").vectors[0] + enriched
     ours = dense.encode(list(item.documents), "document").vectors @ vector

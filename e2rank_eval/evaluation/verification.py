@@ -101,7 +101,7 @@ def verify(reference: str, cache: Path) -> Verification:
         raise InputError(
             f"no cosines of {name!r} are published", hint=f"known: {', '.join(sorted(published))}"
         )
-    model, expected = catalogue.resolve(name, "encoder", "decoder"), published[name]
+    expected, model = published[name], catalogue.resolve(name, "encoder", "decoder")
     entry = model.entry
 
     def found_with(changed: ModelEntry, pooling: str = "", variant: str = "") -> dict[str, Vectors]:

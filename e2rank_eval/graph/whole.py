@@ -81,12 +81,12 @@ class Graph(Files):
             raise InputError(error.problem, path=self._origin, hint=error.hint) from error
 
     def used_models(self) -> list[str]:
-        """Return the references to the models of everything that runs, in the order of the alphabet."""
+        """Return the references to the models of everything that runs, each once."""
         configuration = self.configuration
         found = [configuration.models_of("first_stages", stage) for stage in self.retrievals]
         found += [configuration.models_of("rerankers", name) for _, name in self.rerankings]
         found += [configuration.mteb_models(*job) for job in self.mteb_jobs]
-        return sorted({model for models in found for model in models})
+        return list(dict.fromkeys(model for models in found for model in models))
 
     def _runs(self, shown: Shown[Any]) -> list[RunKey]:
         """The runs that a table or figure shows, in any way."""

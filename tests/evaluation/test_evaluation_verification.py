@@ -61,8 +61,8 @@ def test_what_explains_a_difference_is_found(
 def test_published_values_are_complete_and_of_registered_models(tmp_path: Path) -> None:
     for name in verification.read_entries(Published, [verification._PUBLISHED]):
         assert registered_model(name).trained_for_embedding
-    with pytest.raises(InputError, match="no cosines of 'smollm2' are published; known: all-minilm"):
-        verify("smollm2", tmp_path)
+    with pytest.raises(InputError, match="no cosines of 'qwen3-8b' are published; known: all-minilm"):
+        verify("qwen3-8b", tmp_path)
     wrong = tmp_path / "values.yaml"
     shutil.copy(verification._PUBLISHED, wrong)
     wrong.write_text(wrong.read_text().replace("[[0.59507, 0.03042], [0.06197, 0.56269]]", "[[0.59507]]"))

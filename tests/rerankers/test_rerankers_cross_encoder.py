@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from e2rank_eval.rerankers.families.cross_encoder import (
     CrossEncoderSettings,
     load_cross_encoder,
 )
+from e2rank_eval.store.files import sha256_file
 
 QUERY = Query("q", "capital of China?")
 TEXTS = ["Gravity is a force.", "The capital of China is Beijing.", "Search query", "yes", "Rank [1] > [2]"]
@@ -32,8 +34,13 @@ class OneModel:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def path(self, name: str) -> Path:
-        return self._folder
+    def resolve(self, name: str, *kinds: str) -> Any:
+        return SimpleNamespace(
+            path=self._folder, files={p.name: sha256_file(p) for p in self._folder.iterdir() if p.is_file()}
+        )
+
+    def prices(self, name: str | None) -> None:
+        raise NotImplementedError
 
     def encoder(self, name: str, *, prompt: str = "eval", document_tokens: int | None = None) -> Any:
         raise NotImplementedError

@@ -204,7 +204,10 @@ class Provider:
     def language_model(self, name: str) -> Any:
         raise AssertionError(name)
 
-    def path(self, name: str) -> Any:
+    def resolve(self, name: str, *kinds: str) -> Any:
+        raise AssertionError(name)
+
+    def prices(self, name: str | None) -> None:
         raise AssertionError(name)
 
 

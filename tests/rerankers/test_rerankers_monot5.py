@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.families.monot5 import MonoT5Reranker, MonoT5Settings, load_monot5
+from e2rank_eval.store.files import sha256_file
 
 QUERY = Query("q", "capital of China?")
 TEXTS = [
@@ -63,8 +65,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def reranker(folder: Path, **settings: Any) -> MonoT5Reranker:
     class OneModel:
-        def path(self, name: str) -> Path:
-            return folder
+        def resolve(self, name: str, *kinds: str) -> Any:
+            return SimpleNamespace(path=folder, files={p.name: sha256_file(p) for p in folder.glob("*")})
 
     context = RerankContext(models=OneModel())  # type: ignore[arg-type]
     return MonoT5Settings(family="monot5", model="x", **settings).build(context)

@@ -141,11 +141,10 @@ def engine_of(settings: RerankerSettings, models: Models) -> Engine:
     name = getattr(settings, "model", None)
     if name is None:
         return Engine()
-    model = models.resolve(name)
-    entry = model.entry
+    entry = models.entry(name)
     if entry.engine != "transformers" or entry.format not in _IN_PROCESS:
         return Engine()
-    folder = loadable_folder(model.path, entry.format)
+    folder = loadable_folder(models.examine(name).path, entry.format)
     shape = read_shape(folder)
     rate = matmul_rate(_ROWS, _ROWS, _ROWS, dtype=entry.dtype) if shape else None
     return Engine(shape, rate, in_process=True)

@@ -117,6 +117,10 @@ class Models:
         """Whether a document seen before, in this process or an earlier one, costs nothing."""
         return self._vector_cache
 
+    def entry(self, reference: str) -> ModelEntry:
+        """Return the model's entry, fetching it only where it must be derived."""
+        return self._catalogue.entry(reference)
+
     def examine(self, reference: str) -> ResolvedModel:
         """Return the model with all that it may be; see :meth:`Catalogue.examine`."""
         return self._catalogue.examine(reference)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel, Qwen3Config, T5Config
@@ -57,29 +56,9 @@ def test_a_query_takes_its_documents_its_prompts_and_its_output() -> None:
     assert query_flops(shape, QueryStats(), 0) == 0
 
 
-<<<<<<< HEAD
-def test_an_engine_of_its_own_leaves_cache_and_compilation_unknown(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    served = registered_model("smollm2-135m-instruct-q4").model_copy(update={"engine": "llama.cpp"})
-    monkeypatch.setattr(flops, "registered_model", {"smollm2-135m-instruct-q4": served}.__getitem__)
-    settings = ListwiseSettings(family="listwise", model="smollm2-135m-instruct-q4")
-    found = flops.engine_of(settings, Models(tmp_path, threads=1))
-=======
-def test_the_rate_of_a_product_is_one_that_a_machine_can_have() -> None:
-    assert 1e7 < matmul_rate(64, 64, 64, seconds=0.01) < 1e16
-
-
-@pytest.mark.parametrize(("tokens", "ratio"), [(10, 2.0), (1000, 2.0)])
-def test_twice_as_many_equal_sequences_take_twice_as_much(tokens: int, ratio: float) -> None:
-    shape = TransformerShape(100, 50, 3)
-    assert shape.forward(2 * tokens, 2) == ratio * shape.forward(tokens, 1)
-
-
-def test_an_engine_of_its_own_leaves_cache_and_compilation_unknown(fetch_cache: Path) -> None:
+def test_an_engine_of_its_own_leaves_cache_and_compilation_unknown(tmp_path: Path) -> None:
     settings = ListwiseSettings(family="listwise", model="smollm2-135m-instruct-q4-llama-cpp")
-    found = flops.engine_of(settings, Models(fetch_cache, threads=1))
->>>>>>> 6db186e (doctor MODEL and list models --all; verification and the API take any reference)
+    found = flops.engine_of(settings, Models(tmp_path, threads=1))
     assert found.record() == {"matmul_rate": None, "prefix_cache": None, "compiled": None}
 
 

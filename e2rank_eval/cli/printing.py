@@ -118,7 +118,8 @@ def print_mteb(record: MtebRecord) -> None:
          "tokens": task.tokens, "tokens computed": task.forward_tokens}
         for task in record.tasks
     ]  # fmt: skip
-    means = {"mean over tasks": record.mean_task, "mean over types": record.mean_task_type} | record.by_type
+    means = {"mean over tasks": record.means.tasks, "mean over types": record.means.types}
+    means |= record.means.by_type
     print_table(f"{record.name} at {record.revision}", tasks)
     print_table("Means", [{"mean": name, "x 100 (of how many)": mean.text()} for name, mean in means.items()])
     for task in record.tasks:

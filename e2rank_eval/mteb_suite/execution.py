@@ -52,17 +52,13 @@ def run_mteb(configuration: Configuration, settings: MtebSettings, system: str, 
             lambda name: load_task(name, settings.benchmark, configuration.cache),
             ResultFiles(layout.root / places.MTEB),
         )
-    means = summarise(wanted, {one.task: one.score for one in records if one.score is not None})
     return MtebRecord(
         system=system,
         name=str(model.mteb_model_meta.name),
         revision=str(model.mteb_model_meta.revision),
         benchmark=settings.benchmark,
         tasks=tuple(records),
-        mean_task=means.tasks,
-        mean_task_type=means.types,
-        by_type=dict(means.by_type),
-        missing=means.missing,
+        means=summarise(wanted, {one.task: one.score for one in records if one.score is not None}),
     )
 
 

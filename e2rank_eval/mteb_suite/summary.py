@@ -8,24 +8,13 @@ from functools import cache
 from pathlib import Path
 
 from e2rank_eval.store.files import read_json
-from e2rank_eval.store.results import TaskMean
+from e2rank_eval.store.results import MtebMeans, TaskMean
 
 _PUBLISHED = Path(__file__).with_name("published.json")
 """embeddings-benchmark/results at f4cc6c8b, in the public domain (CC0-1.0)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """``tasks``: the mean over tasks, mteb's "Mean (Task)" and the paper's "Avg."; ``by_type`` over the
-    tasks of each type; ``types``: the mean of these means, mteb's "Mean (TaskType)"."""
-
-    tasks: TaskMean
-    types: TaskMean
-    by_type: Mapping[str, TaskMean]
-    missing: tuple[str, ...]
-
-
-def summarise(wanted: Mapping[str, str], scores: Mapping[str, float]) -> Summary:
+def summarise(wanted: Mapping[str, str], scores: Mapping[str, float]) -> MtebMeans:
     """Return the means of ``scores`` (by task) over the tasks ``wanted`` (task -> type); others are ignored.
 
     The mean over types is of as many types as are complete: one that lacks a task has no mean of its own.
@@ -38,7 +27,7 @@ def summarise(wanted: Mapping[str, str], scores: Mapping[str, float]) -> Summary
     complete = {
         kind: mean.value for kind, mean in by_type.items() if mean.complete and mean.value is not None
     }
-    return Summary(
+    return MtebMeans(
         tasks=_mean(list(wanted), scores),
         types=_mean(list(types), complete),
         by_type=by_type,

@@ -263,18 +263,25 @@ class MtebTask(Record):
     failure: str | None = None
 
 
+class MtebMeans(Record):
+    """``tasks``: the mean over tasks, mteb's "Mean (Task)" and the paper's "Avg."; ``by_type`` over the
+    tasks of each type; ``types``: the mean of these means, mteb's "Mean (TaskType)"."""
+
+    tasks: TaskMean
+    types: TaskMean
+    by_type: dict[str, TaskMean]
+    missing: tuple[str, ...]
+
+
 class MtebRecord(Record):
-    """One model or reranker on the tasks of an mteb entry, with means over tasks and types."""
+    """One model or reranker on the tasks of an mteb entry."""
 
     system: str
     name: str
     revision: str
     benchmark: str | None
     tasks: tuple[MtebTask, ...]
-    mean_task: TaskMean
-    mean_task_type: TaskMean
-    by_type: dict[str, TaskMean]
-    missing: tuple[str, ...]
+    means: MtebMeans
 
 
 class Manifest(Record):

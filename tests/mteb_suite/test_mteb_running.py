@@ -11,7 +11,7 @@ from typing import Any
 import mteb
 import pytest
 from mteb.benchmarks.benchmark import Benchmark
-from tiny_tasks import STS13, Greetings
+from tiny_tasks import Greetings
 
 from e2rank_eval.config import MtebSettings
 from e2rank_eval.errors import InputError, UnavailableError
@@ -73,6 +73,7 @@ def test_mteb_tabulates_results_of_registered_tasks_and_models(
     meta |= {"name": "e2rank-eval/mine", "revision": "1"}
     (stranger / "model_meta.json").write_text(json.dumps(meta))
     register(tmp_path / "mteb")
+    assert {task.metadata.name for task in mteb.get_benchmark("local").tasks} == set(local_tasks())
     stored = mteb.ResultCache(tmp_path / "mteb")
 
     local = stored.load_results(tasks="local")
@@ -84,23 +85,6 @@ def test_mteb_tabulates_results_of_registered_tasks_and_models(
     mine = Benchmark(name="mine", tasks=mteb.get_tasks(["LeeRetrieval"]))
     table = stored.load_results(tasks=mine, validate_and_filter=True).get_benchmark_result()
     assert [100 * mean for mean in table["Mean (Task)"]] == pytest.approx([first.score] * 2, abs=1e-3)
-
-
-@pytest.mark.slow
-def test_mteb_runs_a_registered_task_by_its_name(
-    minilm: Callable[[], MtebEncoder], lee_dataset: object, own_cache: Path, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    register()
-    assert {task.metadata.name for task in mteb.get_benchmark("local").tasks} == set(local_tasks())
-    (tmp_path / "cache").symlink_to(own_cache)
-    monkeypatch.chdir(tmp_path)
-    (result,) = mteb.evaluate(
-        minilm(), mteb.get_task("LeeRetrieval"), cache=None, co2_tracker=False
-    ).task_results
-    (ours,) = run_tasks(minilm(), LEE, lambda name: local_task(name, own_cache), ResultFiles(tmp_path))
-    assert 100 * result.get_score() == pytest.approx(ours.score, abs=1e-3)
-    assert result.dataset_revision == local_task("LeeRetrieval", own_cache).metadata.revision
 
 
 def test_a_truncated_result_is_reported_and_made_again(
@@ -198,25 +182,3 @@ def test_a_wrong_place_of_a_task_is_named(place: str, told: str) -> None:
 def test_an_entry_that_asks_for_nothing_is_refused(fields: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         MtebSettings(title="t", **fields)
-
-
-def test_an_interrupted_run_resumes_at_the_task_that_it_had_reached(
-    minilm: Callable[[], MtebEncoder], tmp_path: Path
-) -> None:
-    def interrupted(name: str) -> Any:
-        if name == "STS13":
-            raise KeyboardInterrupt
-        return Greetings()
-
-    wanted, files = {"Greetings": "STS", "STS13": "STS"}, ResultFiles(tmp_path / "mteb")
-    with pytest.raises(KeyboardInterrupt):
-        run_tasks(minilm(), wanted, interrupted, files)
-    path = _result(tmp_path)
-    kept = path.read_bytes()
-    model = minilm()
-    first, second = run_tasks(
-        model, wanted, lambda name: {"Greetings": Greetings, "STS13": STS13}[name](), files
-    )
-    assert path.read_bytes() == kept
-    assert (first.failure, second.failure, first.texts, second.texts) == (None, None, 8, 8)
-    assert second.forward_tokens == 0  # the same texts, whose vectors the first run stored

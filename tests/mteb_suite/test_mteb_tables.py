@@ -7,16 +7,19 @@ import io
 from pathlib import Path
 from typing import Any
 
+import mteb
 import pytest
 import yaml
 
 from e2rank_eval.config import parse_configuration
 from e2rank_eval.mteb_suite.summary import published_scores, summarise
+from e2rank_eval.mteb_suite.tasks import wanted_tasks
+from e2rank_eval.paper import published as paper
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.render import to_csv, to_markdown
 from e2rank_eval.report.tables import build_table
 from e2rank_eval.store.layout import MTEB_RECORD, Layout
-from e2rank_eval.store.results import MtebRecord, write_record
+from e2rank_eval.store.results import MtebRecord, MtebTask, write_record
 
 ROOT = Path(__file__).parents[2]
 OURS = "e2rank-0.6b"
@@ -25,42 +28,19 @@ MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 def _results(folder: Path, benchmark: str, paper_table: str, scores: dict[str, float]) -> Results:
     """Stored results in which a model has ``scores`` of the benchmark's tasks, and lacks the rest."""
-    from e2rank_eval.mteb_suite.tasks import wanted_tasks
-
     values = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
-    entry = {
-        "title": benchmark,
-        "benchmark": benchmark,
-        "models": ["e2rank-0.6b"],
-        "paper_table": paper_table,
-    }
+    entry = {"title": benchmark, "benchmark": benchmark, "models": [OURS], "paper_table": paper_table}
     configuration = parse_configuration(values | {"mteb": {"suite": entry}}, "demo.yaml")
-    layout = Layout(folder)
-    wanted = wanted_tasks(benchmark, [])
-    costs = dict.fromkeys(("seconds", "texts", "tokens", "truncated", "forward_tokens"))
-    tasks = [
-        {"task": task, "type": kind, "score": scores.get(task), "failure": None} | costs
-        for task, kind in wanted.items()
-    ]
-    record: dict[str, Any] = {
-        "benchmark": benchmark,
-        "system": "e2rank-0.6b",
-        "name": "Alibaba-NLP/E2Rank-0.6B",
-        "revision": "0" * 40,
-        "tasks": tasks,
-    }
-    path = layout.path(MTEB_RECORD, entry="suite", system="e2rank-0.6b")
-    means = summarise(wanted, scores)
-    write_record(
-        path,
-        MtebRecord(
-            **record,
-            mean_task=means.tasks,
-            mean_task_type=means.types,
-            by_type=dict(means.by_type),
-            missing=means.missing,
-        ),
+    layout, wanted = Layout(folder), wanted_tasks(benchmark, [])
+    record = MtebRecord(
+        system=OURS,
+        name="Alibaba-NLP/E2Rank-0.6B",
+        revision="0" * 40,
+        benchmark=benchmark,
+        tasks=tuple(MtebTask(task=t, type=kind, score=scores.get(t)) for t, kind in wanted.items()),
+        means=summarise(wanted, scores),
     )
+    write_record(layout.path(MTEB_RECORD, entry="suite", system=OURS), record)
     return Results(layout, configuration)
 
 
@@ -89,8 +69,6 @@ def test_table_15_stands_beside_ours_task_by_task(tmp_path: Path) -> None:
     assert len(by_task) == 42
     assert by_task["STS13"]["e2rank-0.6b"] == "91.00"
     assert by_task["SCIDOCS"]["e2rank-0.6b"] == ""
-    from e2rank_eval.paper import published as paper
-
     printed = {cell.column: cell.printed for cell in paper.table("15") if cell.system == "E2Rank-0.6B"}
     for task, row in by_task.items():
         column = "avg" if task == "mean over tasks" else task
@@ -124,8 +102,6 @@ def test_the_packaged_scores_are_the_published_ones(shared_data: Path) -> None:
 
 
 def test_mteb_itself_has_the_same_means_of_published_result_files(shared_data: Path, tmp_path: Path) -> None:
-    import mteb
-
     (tmp_path / "results").symlink_to(shared_data / "mteb" / "results")
     results = mteb.ResultCache(tmp_path).load_results(
         tasks="MTEB(eng, v2)", models=[MINILM], validate_and_filter=True

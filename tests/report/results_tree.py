@@ -159,13 +159,10 @@ def _write_mteb(layout: Layout) -> None:
     record = {
         "system": "all-minilm-l6-v2",
         "benchmark": None,
-        "mean_task": mean,
-        "mean_task_type": mean,
-        "by_type": {},
+        "means": {"tasks": mean, "types": mean, "by_type": {}, "missing": []},
         "name": "sentence-transformers/all-MiniLM-L6-v2",
         "revision": "0123456789",
         "tasks": [{"task": task, "type": kind, "score": score} | costs for task, kind, score in scores],
-        "missing": [],
     }
     write_json(layout.path(places.MTEB_RECORD, entry="local", system="all-minilm-l6-v2"), record)
 

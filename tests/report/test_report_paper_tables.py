@@ -108,9 +108,10 @@ def test_every_table_is_drawn_with_nothing_stored(tmp_path: Path) -> None:
 def test_mteb_scores_are_read_from_the_record_of_their_job(tmp_path: Path) -> None:
     results = _results(tmp_path)
     task = dict.fromkeys(("seconds", "texts", "tokens", "truncated", "forward_tokens", "failure"))
-    record = {"system": "e2rank-0.6b", "name": "E2Rank-0.6B", "revision": "main", "missing": []}
+    record = {"system": "e2rank-0.6b", "name": "E2Rank-0.6B", "revision": "main"}
     mean = {"value": 31.5, "scored": 1, "wanted": 1}
-    record |= {"benchmark": None, "mean_task": mean, "mean_task_type": mean, "by_type": {}}
+    means = {"tasks": mean, "types": mean, "by_type": {}, "missing": []}
+    record |= {"benchmark": None, "means": means}
     tasks = [task | {"task": "SummEval", "type": "Summarization", "score": 31.5}]
     path = results.layout.path(places.MTEB_RECORD, entry="v1", system="e2rank-0.6b")
     write_json(path, record | {"tasks": tasks})

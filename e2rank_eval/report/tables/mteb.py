@@ -163,7 +163,7 @@ def _mean(mean: TaskMean) -> Cell:
 
 def _missing(records: Sequence[MtebRecord]) -> list[str]:
     return [
-        f"{one.system} lacks {len(one.missing)} of {len(one.tasks)} tasks: {', '.join(one.missing)}."
+        f"{one.system} lacks {len(missing)} of {len(one.tasks)} tasks: {', '.join(missing)}."
         for one in records
-        if one.missing
+        if (missing := one.means.missing)
     ]

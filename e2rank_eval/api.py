@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.progress import track
+from e2rank_eval.progress import say
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query
 from e2rank_eval.store.corpus import selected
 from e2rank_eval.store.trec import Run, read_run
@@ -38,6 +39,8 @@ CACHE = Path("cache")
 """Where models, data sets and vectors are kept, relative to the working folder."""
 
 SEED = 13
+_SHARD = 16
+"""Queries that are ranked and kept together."""
 
 
 class Reranker:
@@ -117,7 +120,7 @@ def load_reranker(
     from e2rank_eval.rerankers.base import RerankContext
 
     models = _models(cache, threads)
-    reference = str(model)
+    reference = _reference(model)
     given = {"family": family or _family(reference, models), "model": reference, **options}
     settings = _configuration({"rerankers": {"reranker": given}}).rerankers["reranker"]
     return Reranker(settings.build(RerankContext(models, seed)), given)
@@ -135,20 +138,20 @@ def load_encoder(
 
     ``prompt`` is the listwise wording of a decoder; raises as :func:`load_reranker` does.
     """
-    return _models(cache, threads).encoder(str(model), prompt=prompt, document_tokens=document_tokens)
+    return _models(cache, threads).encoder(_reference(model), prompt=prompt, document_tokens=document_tokens)
 
 
 def load_language_model(
     model: str | Path, *, cache: str | Path = CACHE, threads: int | None = None
 ) -> LanguageModel:
     """Load a causal language model, or connect to a served one; references as for :func:`load_reranker`."""
-    return _models(cache, threads).language_model(str(model))
+    return _models(cache, threads).language_model(_reference(model))
 
 
 def load_dataset(name: str | Path, *, cache: str | Path = CACHE, seed: int = SEED) -> Dataset:
     """Load a test collection: a name of ``e2rank-eval list datasets``, or a folder in BEIR layout.
 
-    The corpus stays on disk.
+    The corpus stays on disk. A folder may lack judgements.
 
     Raises
     ------
@@ -157,13 +160,24 @@ def load_dataset(name: str | Path, *, cache: str | Path = CACHE, seed: int = SEE
     UnavailableError
         When it cannot be fetched.
     """
-    from e2rank_eval.datasets.loaders import beir
     from e2rank_eval.datasets.loading import load_registered
 
     if Path(name).is_dir():
-        folder = Path(name)
-        return beir.load(beir.find(folder, "test"), folder.resolve().name)[0]
+        return _folder(Path(name))
     return load_registered(str(name), Path(cache), seed=seed).dataset
+
+
+def _folder(folder: Path) -> Dataset:
+    """Load a folder in BEIR layout with all its queries, judged or not, and with or without judgements."""
+    from e2rank_eval.datasets.loaders import beir
+    from e2rank_eval.store.collections import read_corpus, read_queries
+
+    name = folder.resolve().name
+    if any(folder.glob("qrels*")):
+        files = beir.find(folder, "test")
+        return replace(beir.load(files, name)[0], queries=read_queries(files.queries))
+    paths = [next(folder.glob(f"{stem}.jsonl*"), folder / f"{stem}.jsonl") for stem in ("corpus", "queries")]
+    return Dataset(name, read_corpus(paths[0]), read_queries(paths[1]), {})
 
 
 def retrieve(
@@ -187,56 +201,81 @@ def retrieve(
     chosen = {"first_stages": {first_stage: {"retriever": first_stage, **options}}, "depth": depth}
     find = Context(_configuration(chosen), _models(cache, threads), depth).finder(first_stage)
     found, _ = find(dataset)
-    return Run({one.query_id: dict(zip(one.document_ids, one.scores, strict=True)) for one in found})
+    scores = {one.query_id: dict(zip(one.document_ids, one.scores, strict=True)) for one in found}
+    ranks = {one.query_id: {d: n for n, d in enumerate(one.document_ids, start=1)} for one in found}
+    return Run(scores, ranks)
 
 
-def rerank(run: Run, dataset: Dataset, reranker: Reranker, *, depth: int = 100) -> Run:
+def rerank(
+    run: Run,
+    dataset: Dataset,
+    reranker: Reranker,
+    *,
+    depth: int = 100,
+    missing: Literal["fail", "skip"] = "fail",
+    cache: str | Path = CACHE,
+) -> Run:
     """Rerank the first ``depth`` documents of every query of ``run``, of which the others are dropped.
 
-    Scores of the run returned are n, n-1, ..., 1, so that no evaluator breaks ties.
+    Finished queries are kept in ``cache`` by 16, so that a killed process resumes. Scores of the run
+    returned are n, n-1, ..., 1, so that no evaluator breaks ties.
 
     Raises
     ------
     InputError
-        When the run has a query or document that the data set lacks, naming the first.
+        When the data set has none of the run's queries, or lacks a document and ``missing`` is ``fail``.
+    QueryError
+        When a query cannot be ranked.
     """
-    lists = candidate_lists(run, dataset, depth)
-    scores = {}
-    for one in track(lists, description=f"reranking {dataset.id}"):
-        (ranking,) = reranker.ranker.rank_candidates([dataset.queries[one.query_id]], [one])
-        ids = ranking.document_ids
-        scores[one.query_id] = {identifier: float(len(ids) - rank) for rank, identifier in enumerate(ids)}
-    return Run(scores)
+    from e2rank_eval.rerankers.execution import ranked_shards
+
+    lists = candidate_lists(run, dataset, depth, missing=missing)
+    queries = [dataset.queries[one.query_id] for one in lists]
+    what = f"reranking {dataset.id}"
+    shards = ranked_shards(reranker.ranker, queries, lists, cache=Path(cache), size=_SHARD, what=what)
+    return run_of((row["query_id"], row["ranking"]) for shard in shards for row in shard.rows)
 
 
-def candidate_lists(run: Run, dataset: Dataset, depth: int) -> list[CandidateList]:
-    """Return the first ``depth`` documents of each query by score, equal ones in the run's order.
+def run_of(rankings: Iterable[tuple[str, Sequence[str]]]) -> Run:
+    """Return ``(query id, document ids best first)`` as a run with scores n, n-1, ..., 1."""
+    return Run({q: {d: float(len(ids) - rank) for rank, d in enumerate(ids)} for q, ids in rankings})
+
+
+def candidate_lists(
+    run: Run, dataset: Dataset, depth: int, *, missing: Literal["fail", "skip"] = "fail"
+) -> list[CandidateList]:
+    """Return the first ``depth`` documents of each query, in the order of :meth:`Run.order`.
+
+    Queries that the data set lacks are left out, and with ``missing`` ``skip`` documents too; a message
+    counts them.
 
     Raises
     ------
     InputError
-        When the run has a query or document that the data set lacks, naming the first.
+        When the data set has none of the run's queries, or lacks a document and they are not skipped.
     """
-    unknown = next((query for query in run.scores if query not in dataset.queries), None)
-    if unknown is not None:
-        raise InputError(
-            f"query {unknown!r} of the run is not in {dataset.id}",
-            hint="name the data set that the run is of",
-        )
-    first = {
-        q: sorted(scores, key=scores.__getitem__, reverse=True)[:depth] for q, scores in run.scores.items()
-    }
-    wanted = {document for ids in first.values() for document in ids}
-    missing = sorted(wanted - dataset.corpus.keys())
-    if missing:
-        raise InputError(
-            f"{len(missing)} documents of the run are not in {dataset.id} ({', '.join(missing[:3])})",
-            hint="name the data set that the run is of",
-        )
-    documents = selected(dataset.corpus, wanted)
+    asked = [query for query in run.scores if query in dataset.queries]
+    if len(asked) < len(run.scores):
+        unknown = [query for query in run.scores if query not in dataset.queries]
+        problem = f"{len(unknown)} queries of the run are not in {dataset.id} ({', '.join(unknown[:3])})"
+        if not asked:
+            raise InputError(problem, hint="name the data set that the run is of")
+        say(f"{problem}: skipped")
+    if contradicting := run.contradictions():
+        say(f"the ranks of {contradicting} queries contradict their scores, which decide")
+    orders = {query: run.order(query) for query in asked}
+    absent = sorted({i for ids in orders.values() for i in ids if i not in dataset.corpus})
+    if absent:
+        problem = f"{len(absent)} documents of the run are not in {dataset.id} ({', '.join(absent[:3])})"
+        if missing == "fail":
+            hint = "name the data set that the run is of, or skip them (--missing skip)"
+            raise InputError(problem, hint=hint)
+        say(f"{problem}: skipped")
+    kept = {q: [i for i in ids if i in dataset.corpus][:depth] for q, ids in orders.items()}
+    documents = selected(dataset.corpus, {i for ids in kept.values() for i in ids})
     return [
         CandidateList(query, tuple(Candidate(documents[i], run.scores[query][i]) for i in ids))
-        for query, ids in first.items()
+        for query, ids in kept.items()
     ]
 
 
@@ -309,6 +348,11 @@ def _family(reference: str, models: Models) -> str:
             hint=f"give family: {', '.join(possible) or 'see e2rank-eval list rerankers'}",
         )
     return possible[0]
+
+
+def _reference(model: str | Path) -> str:
+    """Return a reference; a path is a folder even where ``org/name`` would be an id of the hub."""
+    return str(model.absolute()) if isinstance(model, Path) else model
 
 
 def _models(cache: str | Path, threads: int | None) -> Models:

@@ -7,7 +7,7 @@ import os
 import sys
 from importlib import import_module
 
-_MODULES = ("pipeline", "scoring", "reporting", "training", "knowledge")
+_MODULES = ("running", "pipeline", "scoring", "reporting", "training", "knowledge")
 """Each adds its commands when it is imported; help lists them in this order."""
 
 _HINTS = {

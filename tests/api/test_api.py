@@ -74,9 +74,9 @@ def test_a_family_without_scores_counts_the_documents_at_or_below() -> None:
     assert [(one["corpus_id"], one["score"]) for one in found] == [(0, 4.0), (1, 3.0), (2, 2.0), (3, 1.0)]
 
 
-def test_from_run_to_comparison(collection: Dataset) -> None:
+def test_from_run_to_comparison(collection: Dataset, tmp_path: Path) -> None:
     run = e2.retrieve(collection, "bm25", depth=3)
-    reranked = e2.rerank(run, collection, first_stage_order(), depth=2)
+    reranked = e2.rerank(run, collection, first_stage_order(), depth=2, cache=tmp_path)
     assert {query: list(scores) for query, scores in reranked.scores.items()} == {
         query: list(scores)[:2] for query, scores in run.scores.items()
     }
@@ -94,21 +94,39 @@ def test_from_run_to_comparison(collection: Dataset) -> None:
     assert repr(worse) == "Run(1 queries, 2 documents)"
 
 
-def test_a_run_is_reranked_in_the_order_of_its_scores(collection: Dataset) -> None:
-    run = Run({"q1": {"d3": 0.5, "d1": 2.0, "d0": 2.0}})
-    assert list(e2.rerank(run, collection, first_stage_order()).scores["q1"]) == ["d1", "d0", "d3"]
+def test_a_run_is_reranked_by_score_then_rank_then_as_trec_eval_does(
+    collection: Dataset, tmp_path: Path
+) -> None:
+    scores = {"q1": {"d3": 0.5, "d0": 2.0, "d1": 2.0}}
+    for ranks, expected in (({}, "d1 d0 d3"), ({"q1": {"d0": 1, "d1": 2, "d3": 3}}, "d0 d1 d3")):
+        reranked = e2.rerank(Run(scores, ranks), collection, first_stage_order(), cache=tmp_path)
+        assert list(reranked.scores["q1"]) == expected.split()
 
 
 @pytest.mark.parametrize(
     ("run", "message"),
     [
-        (Run({"q9": {"d1": 1.0}}), "query 'q9' of the run is not in toy"),
+        (Run({"q9": {"d1": 1.0}}), r"1 queries of the run are not in toy \(q9\); name the data set"),
         (Run({"q1": {"d1": 1.0, "x": 0.5, "y": 0.25}}), r"2 documents of the run are not in toy \(x, y\)"),
     ],
 )
-def test_a_run_of_another_collection_is_refused(collection: Dataset, run: Run, message: str) -> None:
+def test_a_run_of_another_collection_is_refused(
+    collection: Dataset, run: Run, message: str, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=message):
-        e2.rerank(run, collection, first_stage_order())
+        e2.rerank(run, collection, first_stage_order(), cache=tmp_path)
+
+
+def test_what_a_collection_lacks_is_skipped_and_counted(
+    collection: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run({"q1": {"x": 3.0, "d1": 2.0, "d0": 1.0}, "q9": {"d1": 1.0}}, {"q1": {"x": 1, "d1": 3, "d0": 2}})
+    reranked = e2.rerank(run, collection, first_stage_order(), missing="skip", cache=tmp_path)
+    assert {query: list(scores) for query, scores in reranked.scores.items()} == {"q1": ["d1", "d0"]}
+    said = capsys.readouterr().err
+    assert "1 queries of the run are not in toy (q9): skipped" in said
+    assert "1 documents of the run are not in toy (x): skipped" in said
+    assert "the ranks of 1 queries contradict their scores" in said
 
 
 def test_wrong_names_are_explained(collection: Dataset) -> None:

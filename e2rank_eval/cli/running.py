@@ -1,0 +1,106 @@
+"""The command rerank-run: any run, data set and model, without a configuration."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from e2rank_eval.cli.common import app
+
+if TYPE_CHECKING:
+    from e2rank_eval.records import Dataset
+    from e2rank_eval.store.trec import Run
+
+
+class Missing(StrEnum):
+    """What happens to documents of a run that the corpus lacks."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+@app.command(name="rerank-run")
+def rerank_run(
+    run: Annotated[Path, typer.Argument(help="TREC run, or JSON lines of candidates with their texts.")],
+    model: Annotated[str, typer.Option("--model", help="A registry model, hub id or folder.")],
+    output: Annotated[Path, typer.Option("--output", help="Where the reranked run goes.")],
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", help="A known name, or a folder in BEIR layout."),
+    ] = None,
+    family: Annotated[str | None, typer.Option("--family", help="See: e2rank-eval list rerankers.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="Of the family, as in prompt_documents=10.")
+    ] = None,
+    depth: Annotated[int, typer.Option("--depth", min=1, help="Documents of each query to rerank.")] = 100,
+    missing: Annotated[
+        Missing, typer.Option("--missing", help="Documents that the corpus lacks.")
+    ] = Missing.FAIL,
+    cache: Annotated[Path, typer.Option("--cache", help="Downloads, vectors, finished queries.")] = Path(
+        "cache"
+    ),
+) -> None:
+    """Rerank a run from anywhere; where judgements exist, print nDCG@10 before and after with a paired test.
+
+    Finished queries are kept, so a killed run resumes.
+
+    Example: e2rank-eval rerank-run bm25.trec --dataset mine/ --model all-minilm-l6-v2 --output reranked.trec
+    """
+    from e2rank_eval import api
+    from e2rank_eval.store.trec import write_run
+
+    given, collection = _read(run, dataset, cache)
+    reranker = api.load_reranker(model, family=family, cache=cache, **_options(option or []))
+    reranked = api.rerank(given, collection, reranker, depth=depth, missing=missing.value, cache=cache)
+    write_run(output, ((query, list(scores)) for query, scores in reranked.scores.items()), tag=output.stem)
+    typer.echo(f"{output}: {reranked}")
+    if any(query in collection.qrels for query in given.scores):
+        _report(given, reranked, collection)
+
+
+def _read(path: Path, dataset: str | None, cache: Path) -> tuple[Run, Dataset]:
+    from e2rank_eval import api
+    from e2rank_eval.errors import InputError
+    from e2rank_eval.store.files import read_lines
+    from e2rank_eval.store.hits import hits_as_dataset, hits_as_run, read_hits
+
+    if next((line for _, line in read_lines(path) if line.strip()), "").lstrip().startswith("{"):
+        hits = read_hits(path)
+        run = hits_as_run(hits)
+        collection = (
+            hits_as_dataset(hits, path.name) if dataset is None else api.load_dataset(dataset, cache=cache)
+        )
+        return run, collection
+    if dataset is None:
+        raise InputError("a run has no texts", path=path, hint="name its data set: --dataset")
+    return api.read_run(path), api.load_dataset(dataset, cache=cache)
+
+
+def _options(given: list[str]) -> dict[str, Any]:
+    from yaml import safe_load
+
+    pairs = [option.partition("=") for option in given]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise typer.BadParameter(f"{name!r} is not KEY=VALUE", param_hint="--option")
+    return {name: safe_load(value) for name, _, value in pairs}
+
+
+def _report(before: Run, after: Run, dataset: Dataset) -> None:
+    """Print both runs' nDCG@10 as trec_eval has it, the test, and where ties of the given run decide."""
+    from e2rank_eval import api
+    from e2rank_eval.evaluation.effectiveness import evaluate
+
+    compared = api.compare({"before": before, "after": after}, dataset, baseline="before")
+    typer.echo(f"nDCG@10 x 100 with 95 % intervals\n{compared}")
+    judged = {query: dict(grades) for query, grades in dataset.qrels.items()}
+    ordered = api.run_of((query, before.order(query)) for query in before.scores)
+    found = [evaluate(run, judged, ["nDCG@10"]).per_query["nDCG@10"] for run in (before, ordered)]
+    decided = sum(found[0][query] != found[1][query] for query in judged)
+    if decided:
+        typer.echo(
+            f"in {decided} queries equal scores decide: trec_eval orders them by document id, not by rank"
+        )

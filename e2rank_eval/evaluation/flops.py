@@ -116,7 +116,7 @@ def matmul_rate(
 
 
 _IN_PROCESS = ("sentence-transformers", "transformers", "gguf")
-"""Formats that transformers can run here: without a prefix cache between calls, and not compiled."""
+"""Formats that transformers can run here."""
 
 _ROWS = 2048
 """Side of the square product whose rate is taken as the device's; larger ones are no faster on a CPU."""
@@ -124,27 +124,24 @@ _ROWS = 2048
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What runs a timed reranker; ``shape`` and ``matmul_rate`` (operations per second) may be unknown."""
+    """The shape of a timed model, and the operations per second that its device reaches."""
 
-    shape: TransformerShape | None = None
-    matmul_rate: float | None = None
-    in_process: bool = False
-
-    def record(self) -> dict[str, Any]:
-        """Return the fields of the record; None is what only the user's own code or server knows."""
-        known = False if self.in_process else None
-        return {"matmul_rate": self.matmul_rate, "prefix_cache": known, "compiled": known}
+    shape: TransformerShape
+    matmul_rate: float
 
 
-def engine_of(settings: RerankerSettings, models: Models) -> Engine:
-    """Return the engine of a reranker; its device's rate is measured now, in the model's own dtype."""
+def engine_of(settings: RerankerSettings, models: Models) -> Engine | None:
+    """Return the engine of a reranker; its device's rate is measured now, in the model's own dtype.
+
+    None for a reranker without a model, one that another program runs, and a shape that is not known.
+    """
     name = getattr(settings, "model", None)
     if name is None:
-        return Engine()
+        return None
     entry = models.entry(name)
     if entry.engine != "transformers" or entry.format not in _IN_PROCESS:
-        return Engine()
-    folder = loadable_folder(models.examine(name).path, entry.format)
-    shape = read_shape(folder)
-    rate = matmul_rate(_ROWS, _ROWS, _ROWS, dtype=entry.dtype) if shape else None
-    return Engine(shape, rate, in_process=True)
+        return None
+    shape = read_shape(loadable_folder(models.examine(name).path, entry.format))
+    if shape is None:
+        return None
+    return Engine(shape, matmul_rate(_ROWS, _ROWS, _ROWS, dtype=entry.dtype))

@@ -69,7 +69,7 @@ def measure_modes(
         memory = machine.PeakMemory()
         totals = warm_up(model, rehearsal, settings.warm_up)
         samples = [time_call(model, [one]) for one in track(timed, description=f"time {name}, {mode}")]
-        found |= summarise(samples, seed=seed) | _operations(samples, engine or Engine())
+        found |= summarise(samples, seed=seed) | _operations(samples, engine)
         found |= {"warm_up": len(totals), "warm_up_agreed": settled(totals)}
         modes[mode] = Mode(**found, peak_memory_bytes=memory.bytes())
     return modes
@@ -82,9 +82,9 @@ def _prepare(model: Reranker, work: Sequence[Work]) -> dict[str, Any]:
     return {"prepare_seconds": time.perf_counter() - start, "prepared_documents": len(documents)}
 
 
-def _operations(samples: Sequence[Sample], engine: Engine) -> dict[str, Any]:
+def _operations(samples: Sequence[Sample], engine: Engine | None) -> dict[str, Any]:
     """Return the mean estimated operations of a query, and their rate as a share of the device's."""
-    if engine.shape is None or engine.matmul_rate is None:
+    if engine is None:
         return {"flops": None, "peak_share": None}
     rankings = [ranking for sample in samples for ranking in sample.rankings]
     operations = sum(query_flops(engine.shape, one.stats, len(one.candidates)) for one in rankings)
@@ -162,8 +162,7 @@ def latency(
         device=machine.device_name(),
         threads=configuration.threads,
         labels=tuple(label for label in labels if label),
-        resumed=models.keeps_vectors,
-        **engine.record(),
+        matmul_rate=None if engine is None else engine.matmul_rate,
     )
     artefact = layout.path(places.LATENCY, **names, reranker=reranker)
     write_record(artefact, result)

@@ -216,10 +216,7 @@ class Latency(Record):
     device: str
     threads: int
     labels: tuple[str, ...]
-    resumed: bool
     matmul_rate: float | None = None
-    prefix_cache: bool | None = None
-    compiled: bool | None = None
     sweep: tuple[CostPoint, ...] = ()
 
 

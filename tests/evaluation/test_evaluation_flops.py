@@ -8,8 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel, Qwen3Config, T5Config
 
-from e2rank_eval.evaluation import flops
-from e2rank_eval.evaluation.flops import TransformerShape, query_flops, read_shape
+from e2rank_eval.evaluation.flops import TransformerShape, engine_of, query_flops, read_shape
 from e2rank_eval.models.loading import Models
 from e2rank_eval.records import QueryStats
 from e2rank_eval.rerankers.families.identity import IdentitySettings
@@ -56,11 +55,8 @@ def test_a_query_takes_its_documents_its_prompts_and_its_output() -> None:
     assert query_flops(shape, QueryStats(), 0) == 0
 
 
-def test_an_engine_of_its_own_leaves_cache_and_compilation_unknown(tmp_path: Path) -> None:
-    settings = ListwiseSettings(family="listwise", model="smollm2-135m-instruct-q4-llama-cpp")
-    found = flops.engine_of(settings, Models(tmp_path, threads=1))
-    assert found.record() == {"matmul_rate": None, "prefix_cache": None, "compiled": None}
-
-
-def test_a_reranker_without_a_model_has_no_engine(tmp_path: Path) -> None:
-    assert flops.engine_of(IdentitySettings(family="identity"), Models(tmp_path, threads=1)) == flops.Engine()
+def test_operations_are_known_only_of_a_model_that_runs_here(tmp_path: Path) -> None:
+    models = Models(tmp_path, threads=1)
+    served = ListwiseSettings(family="listwise", model="smollm2-135m-instruct-q4-llama-cpp")
+    assert engine_of(served, models) is None
+    assert engine_of(IdentitySettings(family="identity"), models) is None

@@ -268,7 +268,6 @@ def _write_latency(configuration: Configuration, layout: Layout, name: str) -> N
                 "device": "A Plain Processor @ 2.00GHz",
                 "threads": configuration.threads,
                 "labels": ["machine busy: load 1.8 on 2 cores"] if reranker == "rankgpt" else [],
-                "resumed": False,
                 "sweep": _sweep(entry.sweep, reranker, modes) if entry.sweep else [],
             },
         )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import time
 from collections.abc import Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sleeping_reranker import ENCODE, PROMPT, SleepingReranker, collection, measure, settings, work_of
@@ -22,17 +21,10 @@ from e2rank_eval.store.collections import write_candidates
 from e2rank_eval.store.layout import CANDIDATES, LATENCY, Layout
 
 
-@pytest.mark.parametrize(
-    ("totals", "agreed"),
-    [
-        ([1.0, 1.0], False),
-        ([1.0, 1.05, 1.1], True),
-        ([1.0, 1.05, 1.11], False),
-        ([9.0, 1.0, 1.05, 1.1], True),
-        ([1.0, 1.0, 1.0, 2.0], False),
-        ([0.0, 0.0, 0.0], True),
-    ],
-)
+@pytest.mark.parametrize(("totals", "agreed"), [
+    ([1.0, 1.0], False), ([1.0, 1.05, 1.1], True), ([1.0, 1.05, 1.11], False),
+    ([9.0, 1.0, 1.05, 1.1], True), ([1.0, 1.0, 1.0, 2.0], False), ([0.0, 0.0, 0.0], True),
+])  # fmt: skip
 def test_a_warm_up_ends_when_three_runs_in_a_row_agree(totals: list[float], agreed: bool) -> None:
     assert samples.settled(totals) is agreed
 
@@ -143,27 +135,14 @@ def test_what_limits_a_measurement_is_labelled(stored: tuple[Configuration, Layo
         latency.latency(few, "one", "sleep", layout)
 
 
-def hold(ready: Any, release: Any) -> None:
-    with machine.alone():
-        ready.set()
-        release.wait(30)
-
-
 def test_two_measurements_never_run_at_once(
     stored: tuple[Configuration, Layout], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready, release = context.Event(), context.Event()
-    other = context.Process(target=hold, args=(ready, release))
-    other.start()
-    try:
-        assert ready.wait(30)
-        monkeypatch.setattr(machine, "LOCK_WAIT", 0.1)
+    monkeypatch.setattr(machine, "LOCK_WAIT", 0.1)
+    with ThreadPoolExecutor(1) as other, machine.alone():
+        running = other.submit(latency.latency, stored[0], "one", "sleep", stored[1])
         with pytest.raises(UnavailableError, match="another process is working on a latency measurement"):
-            latency.latency(stored[0], "one", "sleep", stored[1])
-    finally:
-        release.set()
-        other.join()
+            running.result(timeout=30)
     with machine.alone():
         pass
 

@@ -68,14 +68,9 @@ def test_work_of_another_process_is_load(stranger: psutil.Process) -> None:
     assert load >= share - 0.15
 
 
-@pytest.mark.parametrize(
-    ("load", "cores", "label"),
-    [
-        (0.2, 1, None),
-        (0.3, 2, "machine busy: load 0.3 on 2 cores"),
-        (3.0, 64, None),
-        (7.0, 64, "machine busy: load 7.0 on 64 cores"),
-    ],
-)
+@pytest.mark.parametrize(("load", "cores", "label"), [
+    (0.2, 1, None), (0.3, 2, "machine busy: load 0.3 on 2 cores"),
+    (3.0, 64, None), (7.0, 64, "machine busy: load 7.0 on 64 cores"),
+])  # fmt: skip
 def test_a_busy_machine_is_labelled(load: float, cores: int, label: str | None) -> None:
     assert machine.busy_label(load, cores) == label

@@ -22,7 +22,6 @@ from e2rank_eval.mteb_suite.instructions import (
     read_instructions,
 )
 from e2rank_eval.mteb_suite.local_tasks import local_task
-from e2rank_eval.mteb_suite.registration import register_models
 from e2rank_eval.mteb_suite.running import ResultFiles, run_tasks
 
 QUERY, DOCUMENT = PromptType.query, PromptType.document
@@ -72,17 +71,6 @@ def test_a_decoder_reads_the_instruction_on_every_side_but_that_of_documents() -
     assert inputs.apply("A cat.", inputs.template(sts, None)).startswith("Instruct: Retrieve semantically")
     plain = TaskInputs(registered_model("all-minilm-l6-v2"))
     assert plain.apply("A cat.", plain.template(metadata, QUERY)) == "A cat."
-
-
-def test_the_authors_checkpoints_are_known_to_mteb_by_their_names() -> None:
-    names = register_models()
-    sizes = {f"Alibaba-NLP/E2Rank-{size}" for size in ("0.6B", "4B", "8B")}
-    assert set(names) == sizes | {f"{name}-Embedding-Only" for name in sizes}
-    for name in names:
-        meta = mteb.get_model_meta(name)
-        assert meta.name == name
-        assert meta.loader is not None
-        assert meta.use_instructions
 
 
 @pytest.fixture(scope="module")

@@ -74,6 +74,7 @@ def test_mteb_tabulates_results_of_registered_tasks_and_models(
     (stranger / "model_meta.json").write_text(json.dumps(meta))
     register(tmp_path / "mteb")
     assert {task.metadata.name for task in mteb.get_benchmark("local").tasks} == set(local_tasks())
+    assert mteb.get_model_meta("Alibaba-NLP/E2Rank-0.6B").use_instructions
     stored = mteb.ResultCache(tmp_path / "mteb")
 
     local = stored.load_results(tasks="local")

@@ -38,18 +38,13 @@ def test_a_ranking_may_be_partial_and_tie(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"ranking": [1, 4]}, "ranking names 4"),
-        ({"ranking": [1, 1]}, "ranking names 1"),
-        ({"ranking": [0]}, "ranking names 0"),
-        ({"ranking": [[], 1]}, "empty group"),
-        ({"ranking": [[1, 2, 3]]}, "all documents tie"),
-        ({"ranking": ["1"]}, "ranking.0"),
-        ({"document": ["a"]}, "document"),
-        ({"query": ""}, "query"),
-        ({"document": ["a", None]}, "document.1"),
-        ({"positives": [4]}, "positives"),
+        ({"ranking": [1, 4]}, "ranking names 4"), ({"ranking": [1, 1]}, "ranking names 1"),
+        ({"ranking": [0]}, "ranking names 0"), ({"ranking": [[], 1]}, "empty group"),
+        ({"ranking": [[1, 2, 3]]}, "all documents tie"), ({"ranking": ["1"]}, "ranking.0"),
+        ({"document": ["a"]}, "document"), ({"document": ["a", None]}, "document.1"),
+        ({"query": ""}, "query"), ({"positives": [4]}, "positives"),
     ],
-)
+)  # fmt: skip
 def test_a_mistake_names_its_line(tmp_path: Path, change: dict[str, object], problem: str) -> None:
     path = _write(tmp_path / "s.jsonl", RIGHT, RIGHT | change)
     with pytest.raises(InputError, match=problem) as caught:

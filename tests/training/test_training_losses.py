@@ -13,7 +13,6 @@ from torch.nn.functional import normalize
 
 from e2rank_eval.rerankers.vectors import unit
 from e2rank_eval.training.losses import (
-    cosine_distance,
     feedback_direction,
     info_nce,
     oracle_direction,
@@ -112,9 +111,3 @@ def test_the_feedback_direction_weighs_documents_by_their_similarity() -> None:
     cold = feedback_direction(queries, documents, [[0, 1, 2]], temperature=1e-4)
     nearest = documents[int(np.argmax(d[:3] @ q))]
     torch.testing.assert_close(cold[0], normalize(queries[0] + nearest, dim=-1), atol=1e-6, rtol=0)
-
-
-def test_the_distance_is_zero_for_the_same_direction_and_two_for_the_opposite() -> None:
-    vectors = _vectors(3, 5)
-    assert float(cosine_distance(vectors, vectors)) == pytest.approx(0.0, abs=1e-12)
-    assert float(cosine_distance(vectors, -vectors)) == pytest.approx(2.0)

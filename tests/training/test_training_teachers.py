@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_lists import toy_lists
 
 from e2rank_eval.config import BlendSettings
 from e2rank_eval.errors import InputError
@@ -69,19 +68,6 @@ def test_a_malformed_label_is_dropped_and_counted(tmp_path: Path) -> None:
         write_labels(tmp_path / "none.jsonl", nothing)
 
 
-def test_the_oracle_orders_by_query_plus_positive(workplace: Path) -> None:
-    encoder = Models(workplace / "cache", threads=1).encoder("tiny-bert")
-    lists = [replace(item, labelled=(item.best,)) for item in toy_lists(6)]
-    ranked = rank_lists(lists, OracleTeacher(encoder))
-    for item, labelled in zip(lists, ranked, strict=True):
-        documents = encoder.encode(item.documents, "document").vectors.astype(float)
-        query = encoder.encode([item.query], "query").vectors[0]
-        scores = documents @ query + documents @ documents[item.best]
-        assert np.argsort(labelled.ranks).tolist() == np.argsort(-scores).tolist()
-    with pytest.raises(InputError, match="no known positive"):
-        rank_lists(toy_lists(1), OracleTeacher(encoder))
-
-
 def test_the_oracle_scores_by_the_query_and_the_mean_of_the_positives() -> None:
     documents = np.eye(3, dtype=np.float32)
     query = np.array([0.0, 0.0, 1.0], dtype=np.float32)
@@ -110,6 +96,8 @@ def test_a_blend_adds_the_scores_of_both_models(fetch_cache: Path) -> None:
     models = Models(fetch_cache, threads=1)
     dense = models.encoder("all-minilm-l6-v2")
     (known,) = rank_lists(capitals, OracleTeacher(dense))
+    with pytest.raises(InputError, match="no known positive"):
+        rank_lists([replace(known, labelled=())], OracleTeacher(dense))
     assert [known.documents[place] for place in known.labelled] == [texts[1]]
     assert known.labelled == (known.best,)
     settings = BlendSettings(sparse="splade-tiny-msmarco", weight=0.5, documents=2)

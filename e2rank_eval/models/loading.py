@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
@@ -14,6 +15,7 @@ from e2rank_eval.models.encoders.bidirectional import BidirectionalEncoder, read
 from e2rank_eval.models.encoders.cache import CachedEncoder
 from e2rank_eval.models.encoders.decoder import DecoderEncoder
 from e2rank_eval.models.engines import BACKBONES, LANGUAGE_MODELS
+from e2rank_eval.models.engines.openai_vectors import ServedBackbone, ServedEncoder
 from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry, Prices, ResolvedModel
@@ -55,6 +57,22 @@ def load_encoder(
     pooling = read_pooling(folder)
     backbone = BACKBONES[entry.engine](loadable_folder(pooling.transformer, entry.format), entry)
     return BidirectionalEncoder(backbone, entry, pooling, file_hashes, document_tokens=document_tokens)
+
+
+def served_encoder(entry: ModelEntry, *, prompt: str, document_tokens: int | None) -> Encoder:
+    """Connect to a served encoder; E2Rank's prompt needs a decoder whose server names its tokenizer.
+
+    Raises
+    ------
+    InputError
+        When the server refuses, or the prompt variant or a limit cannot be honoured.
+    UnavailableError
+        When the server or the tokenizer cannot be reached.
+    """
+    if entry.kind == "encoder" or entry.server is None or entry.server.tokenizer is None:
+        return ServedEncoder(entry, document_tokens)
+    served = ServedBackbone(entry)
+    return DecoderEncoder(served, entry, served.deciding, prompt=prompt, document_tokens=document_tokens)
 
 
 def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping[str, str]) -> LanguageModel:
@@ -140,12 +158,11 @@ class Models:
         if key not in self._encoders:
             found = self.resolve(reference, "encoder", "decoder")
             start = time.perf_counter()
-            encoder: Encoder = load_encoder(
-                found.path,
-                found.entry,
-                file_hashes=found.files,
-                prompt=prompt,
-                document_tokens=document_tokens,
+            options: dict[str, Any] = {"prompt": prompt, "document_tokens": document_tokens}
+            encoder: Encoder = (
+                served_encoder(found.entry, **options)
+                if found.entry.server is not None
+                else load_encoder(found.path, found.entry, file_hashes=found.files, **options)
             )
             self.load_seconds += time.perf_counter() - start
             plain = found.entry.plain_model

@@ -45,6 +45,12 @@ class Server(Strict):
         None, description="after base_url; null: chat/completions, embeddings or rerank, as the kind needs"
     )
     model: str = Field(min_length=1, description="its name there")
+    tokenizer: Reference | None = Field(
+        None, description="of a decoder that embeds: hub id or folder, to write E2Rank's prompt with"
+    )
+    form: Literal["jina", "tei"] = Field(
+        "jina", description="of /rerank: jina as vLLM, Jina, Cohere, Infinity and llama.cpp have it; or tei"
+    )
     key_variable: str | None = Field(None, description="environment variable with the key; null: no key")
     concurrency: int = Field(4, ge=1, le=256, description="concurrent requests")
     timeout: float = Field(300.0, gt=0, description="seconds that one attempt may take")

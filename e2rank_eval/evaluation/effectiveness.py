@@ -6,7 +6,7 @@ import math
 import shlex
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,17 +31,13 @@ RunNames = tuple[str, str, str]
 class Effectiveness:
     """``per_query[measure][query_id]`` for every query of the judgements, values from 0 to 1.
 
-    ``unanswered`` are the judged queries missing from the run: they count as 0. ``ignored`` are the
-    run's queries without judgements; ``repeated`` counts judgements that the file repeats; ``ties`` the
-    documents whose score equals another's of the same query in trec_eval's single precision.
+    ``ties`` counts the documents whose score equals another's of the same query in trec_eval's single
+    precision.
     """
 
-    per_query: Mapping[str, Mapping[str, float]]
-    run_queries: int
-    unanswered: tuple[str, ...]
-    ignored: tuple[str, ...]
+    per_query: dict[str, dict[str, float]]
+    queries: QueryCounts
     ties: int
-    repeated: int = 0
 
     @property
     def mean(self) -> dict[str, float]:
@@ -81,11 +77,14 @@ def evaluate(
         raise InputError(f"{', '.join(values)}: ir_measures cannot compute this here ({error})") from error
     return Effectiveness(
         per_query=values,
-        run_queries=len(run.scores),
-        unanswered=tuple(query_id for query_id in qrels if query_id not in ranked),
-        ignored=tuple(query_id for query_id in run.scores if query_id not in qrels),
+        queries=QueryCounts(
+            qrels=len(qrels),
+            run=len(run.scores),
+            ignored=tuple(query_id for query_id in run.scores if query_id not in qrels),
+            unanswered=tuple(query_id for query_id in qrels if query_id not in ranked),
+            repeated=qrels.repeated if isinstance(qrels, Qrels) else 0,
+        ),
         ties=ties,
-        repeated=qrels.repeated if isinstance(qrels, Qrels) else 0,
     )
 
 
@@ -117,13 +116,7 @@ def metrics_record(
         first_stage=first_stage,
         reranker=reranker,
         measures=tuple(found.per_query),
-        queries=QueryCounts(
-            qrels=len(next(iter(found.per_query.values()))),
-            run=found.run_queries,
-            ignored=found.ignored,
-            unanswered=found.unanswered,
-            repeated=found.repeated,
-        ),
+        queries=found.queries,
         ties=found.ties,
         failed=tuple(failed),
         seed=seed,
@@ -132,7 +125,7 @@ def metrics_record(
             name: bootstrap_interval([[values[q] for q in sorted(values)]], seed=seed)
             for name, values in found.per_query.items()
         },
-        per_query={name: dict(values) for name, values in found.per_query.items()},
+        per_query=found.per_query,
     )
 
 

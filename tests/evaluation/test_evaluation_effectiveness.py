@@ -107,7 +107,7 @@ def test_leaving_out_a_query_never_raises_a_mean_and_is_named(
     whole = evaluate(Run(scores), qrels)
     rest = evaluate(Run({q: s for q, s in scores.items() if q != left_out}), qrels)
     assert all(rest.mean[name] <= whole.mean[name] for name in whole.mean)
-    assert (left_out in rest.unanswered) == (left_out in qrels)
+    assert (left_out in rest.queries.unanswered) == (left_out in qrels)
     assert set(whole.per_query["nDCG@10"]) == set(rest.per_query["nDCG@10"]) == set(qrels)
 
 
@@ -115,7 +115,11 @@ def test_unanswered_queries_count_as_zero_and_unjudged_ones_are_only_counted() -
     run = Run({"q1": {"a": 1.0}, "other": {"a": 1.0}, "empty": {}})
     found = evaluate(run, {"q1": {"a": 1}, "q2": {"a": 1}, "empty": {"a": 1}})
     assert found.mean == {"nDCG@10": 1 / 3, "RR@10": 1 / 3, "R@100": 1 / 3, "Judged@10": 1 / 3}
-    assert (found.unanswered, found.ignored, found.run_queries) == (("q2", "empty"), ("other",), 3)
+    assert (found.queries.unanswered, found.queries.ignored, found.queries.run) == (
+        ("q2", "empty"),
+        ("other",),
+        3,
+    )
 
 
 def test_scores_that_differ_beyond_single_precision_tie_for_every_measure() -> None:

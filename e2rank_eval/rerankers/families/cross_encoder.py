@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.errors import InputError
-from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker
+from e2rank_eval.rerankers.served import ServedReranker
 from e2rank_eval.store.files import sha256_json
 
 
@@ -20,9 +21,11 @@ class CrossEncoderSettings(ModelSettings):
 
     family: Literal["cross-encoder"]
 
-    def build(self, context: RerankContext) -> CrossEncoderReranker:
-        """Load the model; raises InputError for one that :func:`load_cross_encoder` refuses."""
+    def build(self, context: RerankContext) -> Reranker:
+        """Load the model, or connect to its server; raises InputError as :func:`load_cross_encoder` does."""
         found = context.models.resolve(self.model, "cross-encoder")
+        if found.entry.server is not None:
+            return ServedReranker(found.entry, self)
         return CrossEncoderReranker(load_cross_encoder(found.path), self, file_hashes=found.files)
 
     def tokens(self, lengths: Lengths, depth: int) -> Tokens:

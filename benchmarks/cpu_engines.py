@@ -10,7 +10,6 @@ OpenVINO take part where `onnx`, `onnxruntime` and `openvino` are installed; the
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import statistics
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from encoder_throughput import MODEL
+from support.options import options
 from support.texts import docstrings
 from support.turns import medians
 
@@ -118,14 +118,7 @@ def evaluate_mean(qrels: Any, run: Any) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--documents", type=int, default=100)
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
+    arguments = options(__doc__, rounds=3, documents=100, threads=1).parse_args()
     torch.set_num_threads(arguments.threads)
     folder = fetch_model(MODEL, arguments.cache).path
     dataset = load_registered("lee", arguments.cache, seed=13).dataset

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from support.options import options
 from support.texts import docstrings
 from support.turns import medians
 
@@ -136,15 +137,7 @@ def report(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
-    parser.add_argument("--candidates", type=int, default=100)
-    parser.add_argument("--tokens", type=int, default=128, help="of each candidate")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
-    given = parser.parse_args()
+    given = options(__doc__, candidates=100, tokens=128, rounds=3).parse_args()
     torch.set_num_threads(given.threads)
     entry = registered_model(MODEL)
     folder = fetch_model(MODEL, given.cache).path

@@ -12,12 +12,12 @@ A short try: --candidates 16 --rounds 1.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from support.options import options
 from support.texts import docstrings
 from support.turns import medians
 from transformers import AutoModel, AutoTokenizer
@@ -80,14 +80,8 @@ def candidates_of(texts: Sequence[str]) -> CandidateList:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser = options(__doc__, candidates=100, rounds=3)
     parser.add_argument("--model", default="smollm2-135m-instruct-q4", help="a decoder of the registry")
-    parser.add_argument("--candidates", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     entry = registered_model(given.model)

@@ -9,11 +9,9 @@ rounds and their ratio (above 1: this suite is faster), and the cosine of their 
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 import torch
+from support.options import options
 from support.texts import docstrings
 from support.turns import medians
 
@@ -25,14 +23,7 @@ MODEL = "all-minilm-l6-v2"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--documents", type=int, default=300)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
+    arguments = options(__doc__, rounds=5, documents=300).parse_args()
     torch.set_num_threads(arguments.threads)
     from sentence_transformers import SentenceTransformer
 

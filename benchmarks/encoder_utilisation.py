@@ -16,6 +16,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import torch
+from support.options import options
 from support.texts import docstrings
 from support.turns import medians
 from transformers import AutoConfig, AutoModel
@@ -86,14 +87,8 @@ def measure(name: str, given: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser = options(__doc__, documents=100, rounds=5)
     parser.add_argument("--model", action="append", help=f"default: {', '.join(MODELS)}")
-    parser.add_argument("--documents", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     for name in given.model or MODELS:

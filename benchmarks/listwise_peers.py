@@ -28,12 +28,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from support import peers
 from support.judges import Counted, Order, as_answer, better, by_pairs, judges, written
+from support.options import options
 from support.texts import docstrings
 from support.turns import medians
 
@@ -242,17 +242,8 @@ def candidates(query_id: str, texts: Sequence[str]) -> CandidateList:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser = options(__doc__, candidates=30, tokens=24, window=10, step=5, rounds=1)
     parser.add_argument("--queries", type=int, default=4, choices=range(1, len(QUERIES) + 1))
-    parser.add_argument("--candidates", type=int, default=30)
-    parser.add_argument("--tokens", type=int, default=24, help="of each candidate")
-    parser.add_argument("--window", type=int, default=10)
-    parser.add_argument("--step", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     absent = [package for package in ("rank_llm", "llm4ranking") if not peers.is_installed(package)]
     for package in absent:

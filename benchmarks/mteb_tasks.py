@@ -26,6 +26,7 @@ from datasets import Dataset as Rows
 from datasets import DatasetDict, disable_progress_bars
 from mteb.abstasks import AbsTask, AbsTaskSTS
 from mteb.abstasks.task_metadata import TaskMetadata
+from support.options import options
 
 from e2rank_eval.datasets.loading import own_folder
 from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
@@ -111,19 +112,14 @@ def timed(model: Any, task: str, cache: Path) -> tuple[float, float]:
 
 
 def backbone_of(adapter: Any) -> TransformersBackbone:
-    """The engine at the bottom of an adapter: below the vector cache and the meter."""
-    backbone: TransformersBackbone = adapter._metered._encoder.backbone
+    """The engine at the bottom of an adapter that stores no vectors."""
+    backbone: TransformersBackbone = adapter._encoder.backbone
     return backbone
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = options(__doc__, rounds=3, threads=1)
     parser.add_argument("--tasks", nargs="+", default=default_tasks())
-    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     disable_progress_bars()
     torch.set_num_threads(arguments.threads)

@@ -9,7 +9,9 @@ from e2rank_eval.config.measurements import (
     SweepSettings,
 )
 from e2rank_eval.config.paper import (
+    FIGURE_KINDS,
     ColumnSettings,
+    FigureKind,
     PaperFigure,
     PaperTable,
     RowSettings,
@@ -56,6 +58,7 @@ from e2rank_eval.config.yaml_files import line_of, load_mapping
 
 __all__ = [
     "FAMILIES",
+    "FIGURE_KINDS",
     "BlendSettings",
     "ColumnSettings",
     "ComparisonSettings",
@@ -65,6 +68,7 @@ __all__ = [
     "DatasetSettings",
     "DirectionSettings",
     "DocstringSettings",
+    "FigureKind",
     "FirstStageSettings",
     "InfoNCESettings",
     "LatencySettings",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from e2rank_eval.config.systems import Name, Strict
+from e2rank_eval.registry import Registry
 
 
 class ColumnSettings(Strict):
@@ -81,12 +83,25 @@ class PaperTable(Strict):
         }
 
 
+@dataclass(frozen=True, slots=True)
+class FigureKind:
+    """Which keys an entry of a kind of figure has besides ``figure`` and ``title``, every one of them.
+
+    ``of`` is the section of the configuration that the entry's key of this name names an entry of.
+    """
+
+    needs: tuple[str, ...] = ("datasets", "first_stage", "rerankers")
+    of: str = ""
+
+
+FIGURE_KINDS: Registry[FigureKind] = Registry("figure", "e2rank_eval.report.figures")
+"""The kinds of figures that a configuration can declare, each registered by the module that draws it."""
+
+
 class PaperFigure(Strict):
     """A figure of stored results. ``figure`` names the kind; the paper publishes no values of its figures."""
 
-    figure: Literal[
-        "frontier", "sweep", "bars", "similarity", "position", "difficulty", "relevant", "sensitivity"
-    ]
+    figure: str = Field(description="a kind of figure, such as sweep or difficulty")
     title: str = ""
     of: Name | None = Field(None, description="a latency entry (frontier), sweep, or table (bars)")
     column: str | None = Field(None, description="bars: which column of the table")
@@ -97,19 +112,19 @@ class PaperFigure(Strict):
 
     @model_validator(mode="after")
     def _keys_of_its_kind(self) -> PaperFigure:
-        if self.figure in ("frontier", "sweep", "bars"):
-            if self.of is None or (self.figure == "bars") != (self.column is not None):
-                raise ValueError("frontier and sweep need of; bars need of and column")
-        elif not (self.title and self.datasets and self.first_stage and self.rerankers):
-            raise ValueError(f"{self.figure} needs title, datasets, first_stage and rerankers")
-        elif self.figure in ("position", "difficulty", "relevant", "sensitivity") and self.against is None:
-            raise ValueError(f"{self.figure} needs against, a reranker")
+        if self.figure not in FIGURE_KINDS:
+            raise ValueError(f"unknown figure {self.figure!r}; known: {', '.join(FIGURE_KINDS)}")
+        kind = FIGURE_KINDS[self.figure]
+        given = {key for key in type(self).model_fields if getattr(self, key)} - {"figure", "title"}
+        if given != set(kind.needs) or not (self.title or kind.of):
+            needed = kind.needs if kind.of else ("title", *kind.needs)
+            raise ValueError(f"{self.figure} needs {', '.join(needed)}, and no other key")
         return self
 
     @property
     def section(self) -> str:
         """The section of the configuration that ``of`` names an entry of; empty for other kinds."""
-        return {"frontier": "latency", "sweep": "sweeps", "bars": "tables"}.get(self.figure, "")
+        return FIGURE_KINDS[self.figure].of
 
     @property
     def systems(self) -> list[str]:

@@ -125,16 +125,16 @@ def sources(configuration: Configuration, name: str, origin: str = "") -> list[S
 
 
 def _drawn(configuration: Configuration, figure: PaperFigure) -> Iterator[Source]:
-    if figure.figure == "bars":
+    if figure.section == "tables":
         cells = grid(configuration, str(figure.of)).cells
         yield from dict.fromkeys(one for c in cells if c.column == figure.column for one in c.sources)
-    elif figure.figure == "frontier":
+    elif figure.section == "latency":
         timed = configuration.latency[str(figure.of)]
         for reranker in timed.rerankers:
             yield RunSource(timed.dataset, timed.first_stage, reranker)
             yield LatencySource(timed.dataset, timed.first_stage, reranker, "total")
     else:
-        shown = configuration.sweeps[str(figure.of)] if figure.figure == "sweep" else figure
+        shown = configuration.sweeps[str(figure.of)] if figure.section else figure
         for dataset in shown.datasets:
             for reranker in shown.systems:
                 yield RunSource(dataset, str(shown.first_stage), reranker)

@@ -80,6 +80,12 @@ class Results:
             raise InputError(f"{HEADLINE} is missing", path=path, hint="evaluate the run with it")
         return found
 
+    def headline(self, run: RunKey) -> tuple[int, float, float, float]:
+        """Return the number of queries, mean nDCG@10 x 100, and the ends of its interval."""
+        metrics = self.metrics(run)
+        low, high = metrics.interval[HEADLINE]
+        return metrics.queries.qrels, 100 * metrics.mean[HEADLINE], 100 * low, 100 * high
+
     def published_run(self, name: str) -> Metrics:
         """Return the effectiveness of a public run of the registry."""
         return self._record(self.layout.path(places.PUBLISHED_RUN, run=name), Metrics)

@@ -5,15 +5,15 @@ matplotlib is imported when something is drawn: the workflow reads the figures' 
 
 from __future__ import annotations
 
-import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
@@ -27,11 +27,6 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#7f8790")
 GAIN, LOSS = PALETTE[:2]
 
 MARKERS = "osD^vP"
-
-_BY_FAMILY = {
-    "e2rank": "#0072b2", "query-only": "#7f8790", "feedback": "#009e73", "listwise": "#d55e00",
-    "pointwise-llm": "#cc79a7", "cross-encoder": "#b58900",
-}  # fmt: skip
 
 _RC: Any = {
     "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9,
@@ -47,13 +42,12 @@ _RC: Any = {
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A figure, with the data that it shows: ``rows[i][j]`` belongs to ``columns[j]``."""
+    """A figure, with the data that it shows."""
 
     id: str
     title: str
     figure: Figure
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str | float | int, ...], ...]
+    data: pd.DataFrame
 
 
 @contextmanager
@@ -83,6 +77,12 @@ def panel_title(axes: Axes, text: str, remark: str = "") -> None:
     axes.annotate(remark, (0, 1), xytext=(0, 4), xycoords="axes fraction", textcoords="offset points",
                   fontsize=8, color=MUTED, va="bottom")  # fmt: skip
     axes.set_title(text, loc="left", fontsize=9, pad=18 if remark else 6)
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """Name what one panel shows below all of them."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=2, frameon=False, fontsize=8)
 
 
 def time_axis(axis: Axis, low: float, high: float) -> None:
@@ -115,9 +115,12 @@ def time_text(seconds: float) -> str:
 
 
 def forms(drawing: Drawing) -> dict[str, bytes]:
-    """Return the figure's data and the figure, by file ending: csv, svg, png; call it under :func:`style`."""
+    """Return the figure's data and the figure, by file ending: csv, svg, png; call it under :func:`style`.
+
+    Floats of the data have 6 digits after the point.
+    """
     return {
-        "csv": csv_text(drawing.columns, drawing.rows).encode(),
+        "csv": drawing.data.to_csv(index=False, float_format="%.6f", lineterminator="\n").encode(),
         "svg": image_bytes(drawing, "svg"),
         "png": image_bytes(drawing, "png"),
     }
@@ -131,13 +134,4 @@ def image_bytes(drawing: Drawing, form: str) -> bytes:
     }
     buffer = io.BytesIO()
     drawing.figure.savefig(buffer, format=form, **options[form])
-    return buffer.getvalue()
-
-
-def csv_text(columns: Sequence[str], rows: Sequence[Sequence[str | float | int]]) -> str:
-    """Return the figure's data; floats to 6 digits after the point."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([f"{value:.6f}" if isinstance(value, float) else value for value in row] for row in rows)
     return buffer.getvalue()

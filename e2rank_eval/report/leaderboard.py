@@ -9,8 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.latencies import system_cell
-from e2rank_eval.report.names import HEADLINE, first_stage_label, is_untrained, label, run_page
+from e2rank_eval.report.names import HEADLINE, first_stage_label, is_untrained, label, run_page, system_cell
 from e2rank_eval.report.outputs import RunKey
 from e2rank_eval.report.render import to_csv
 from e2rank_eval.report.table import Cell, Column, Heading, Table, percent, ranked
@@ -37,7 +36,9 @@ def leaderboard_table(results: Results) -> Table:
         stage = first_stage_label(results.configuration, key[1])
         file = Cell("mteb", link=f"{FOLDER}/mteb/{mteb_place(results, key)}")
         groups.append(key[0])
-        rows.append((key[0], system_cell(results, key[2]), stage, metrics.queries.qrels, score, file))
+        rows.append(
+            (key[0], system_cell(results.configuration, key[2]), stage, metrics.queries.qrels, score, file)
+        )
     columns = (
         "data set", "system", "first stage", ("queries", "count"),
         Column(f"{HEADLINE} × 100", "score", ranked=True), "file",

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.models.references import Catalogue
+from e2rank_eval.report.table import Cell
 
 HEADLINE = "nDCG@10"
 """The measure of the paper's tables, of every figure and of the site's per-query lists."""
@@ -49,6 +50,12 @@ def full_name(configuration: Configuration, reranker: str) -> str:
     """Return the label, followed by "untrained" where that is so."""
     mark = f", {UNTRAINED}" if is_untrained(configuration, reranker) else ""
     return label(configuration, reranker) + mark
+
+
+def system_cell(configuration: Configuration, reranker: str) -> Cell:
+    """Return the label as a cell, tagged where the model is untrained."""
+    tags = (UNTRAINED,) if is_untrained(configuration, reranker) else ()
+    return Cell(label(configuration, reranker), tags=tags)
 
 
 def run_page(run: tuple[str, str, str]) -> str:

@@ -70,16 +70,17 @@ class Outputs(Registry[Output[T]]):
         The first paragraph of its docstring is the caption.
 
         ``pattern`` makes the id of the entry's name; entries that ``among`` refuses have none. A figure that
-        the configuration declares as of this kind, with ``of`` an entry, has its own name as its id.
+        the configuration declares as of this kind has its own name as its id, and shows the entry ``of``
+        where ``section`` is not that of the figures themselves.
         """
 
         def ids(configuration: Configuration) -> dict[str, str]:
+            named = {n: one for n, one in configuration.figures.items() if one.figure == name}
+            if section == "figures":
+                return {identifier: identifier for identifier in named}
             entries = getattr(configuration, section).items()
             own = {pattern.format(entry): entry for entry, one in entries if among(one)}
-            if section in ("tables", "figures"):
-                return own
-            named = configuration.figures.items()
-            return own | {n: str(one.of) for n, one in named if one.figure == name}
+            return own | {identifier: str(one.of) for identifier, one in named.items()}
 
         def decorate(build: Callable[[Results, str], T]) -> Callable[[Results, str], T]:
             documented = inspect.getdoc(getattr(build, "func", build)) or ""

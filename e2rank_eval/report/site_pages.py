@@ -10,7 +10,6 @@ from e2rank_eval.paper.audit import KINDS, audit
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.html import Page, inline_svg
-from e2rank_eval.report.latencies import conditions
 from e2rank_eval.report.leaderboard import FOLDER, leaderboard_table
 from e2rank_eval.report.names import comparison_page, dataset_page, full_name, is_untrained, label
 from e2rank_eval.report.run_pages import interval_text, provenance, signed
@@ -18,6 +17,7 @@ from e2rank_eval.report.site_tables import dataset_tables, datasets_table, syste
 from e2rank_eval.report.table import Table, number
 from e2rank_eval.report.tables import build_table
 from e2rank_eval.report.tables.comparison import significant
+from e2rank_eval.report.tables.latency import conditions
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.results import MACRO
 

@@ -7,11 +7,11 @@ from typing import Any
 from e2rank_eval.config import RerankerSettings
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.latencies import system_cell
 from e2rank_eval.report.names import (
     UNTRAINED_NOTE,
     dataset_page,
     is_untrained,
+    system_cell,
 )
 from e2rank_eval.report.table import Cell, Kind, Table
 from e2rank_eval.store.results import DatasetDescription
@@ -80,7 +80,15 @@ def systems_table(results: Results) -> Table:
         model = getattr(settings, "model", None)
         entry = Catalogue.of(configuration).known(model) if model else None
         facts = (entry.title, entry.parameters, entry.licence) if entry else (model, None, None)
-        rows.append((name, system_cell(results, name), settings.family, *facts, _differing(settings) or None))
+        rows.append(
+            (
+                name,
+                system_cell(results.configuration, name),
+                settings.family,
+                *facts,
+                _differing(settings) or None,
+            )
+        )
     columns = ("name", "label", "family", "model", "parameters", "licence", "settings")
     notes = [UNTRAINED_NOTE] if any(is_untrained(configuration, name) for name in used) else []
     return Table.of("systems", "Systems", columns, rows, notes)

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
-import random
 import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results, open_results
-from e2rank_eval.report.drawing import csv_text, image_bytes, new_figure, style
+from e2rank_eval.report.drawing import forms, image_bytes, new_figure, style
 from e2rank_eval.report.figures import FIGURES, build_figure, write_figure
+from e2rank_eval.report.figures.gains import by_position, by_relevant, query_gains
 from e2rank_eval.report.html import inline_svg
-from e2rank_eval.report.label_placement import Label, place_labels
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import Layout
 
 
 def _data(stored: Results, identifier: str) -> list[dict[str, str]]:
-    drawing = build_figure(stored, identifier)
-    return list(csv.DictReader(io.StringIO(csv_text(drawing.columns, drawing.rows))))
+    with style():
+        written = forms(build_figure(stored, identifier))["csv"].decode()
+    return list(csv.DictReader(io.StringIO(written)))
 
 
 @pytest.mark.parametrize("width", [5.0, 7.2, 8.6])
@@ -84,6 +82,28 @@ def test_the_sweep_runs_along_the_number_of_prompt_documents(stored: Results) ->
         assert float(row["low"]) < float(row["ndcg10"]) < float(row["high"])
 
 
+def test_gains_are_the_differences_of_the_runs_by_thirds_and_by_position(stored: Results) -> None:
+    ours, theirs = (
+        stored.metrics(("code", "bm25", name)).per_query["nDCG@10"] for name in ("e2rank", "first-stage")
+    )
+    rows = [
+        r for r in _data(stored, "gain-by-difficulty") if (r["dataset"], r["reranker"]) == ("code", "e2rank")
+    ]
+    ordered = sorted(theirs, key=lambda query: (theirs[query], query))
+    for row, third in zip(rows, (ordered[:10], ordered[10:20], ordered[20:]), strict=True):
+        changes = [100 * (ours[query] - theirs[query]) for query in third]
+        assert float(row["change"]) == pytest.approx(sum(changes) / len(changes), abs=1e-5)
+        assert float(row["low"]) <= float(row["change"]) <= float(row["high"])
+    frame, base = (query_gains(stored, ("code", "bm25", name), 10) for name in ("e2rank", "first-stage"))
+    everything = query_gains(stored, ("code", "bm25", "e2rank"), 30)
+    assert list(everything["first"]) == pytest.approx(list(everything["quality"]))
+    parts = by_position(frame, base, 10)
+    assert list(parts["first 10"] + parts["below"]) == pytest.approx(list(frame["quality"] - base["quality"]))
+    groups = by_relevant(frame, base, 10)
+    assert sorted(query for group in groups.values() for query in group.index) == sorted(ours)
+    assert set(frame["relevant"][groups["2 to 4"].index]) <= {2, 3, 4}
+
+
 def test_growth_is_the_median_along_every_depth(stored: Results) -> None:
     rows = _data(stored, "growth-one-base-model")
     candidates = [row for row in rows if row["axis"] == "candidates"]
@@ -102,30 +122,6 @@ def test_figures_say_untrained_where_a_system_is(stored: Results) -> None:
         with style():
             text = image_bytes(build_figure(stored, identifier), "svg").decode()
         assert "untrained" in text, identifier
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_labels_cover_neither_each_other_nor_the_points(seed: int) -> None:
-    rng = random.Random(seed)
-    with style():
-        figure = new_figure(7.2, 4.4, "t")
-        axes = figure.subplots()
-        axes.set_xlim(0, 1)
-        axes.set_ylim(0, 1)
-        figure.draw_without_rendering()
-        points = [(rng.uniform(0.3, 0.7), rng.random()) for _ in range(7)]
-        boxes = [Bbox(axes.transData.transform([point, point])).padded(6) for point in points]
-        labels = [Label(f"a system of some length {i}", *point) for i, point in enumerate(points)]
-        place_labels(axes, labels, boxes)
-        figure.set_layout_engine("none")
-        figure.draw_without_rendering()
-        texts = [Text.get_window_extent(annotation) for annotation in axes.texts]
-    assert len(texts) == 7
-    for one, other in itertools.combinations(texts, 2):
-        assert not one.overlaps(other)
-    assert not any(text.overlaps(box) for text in texts for box in boxes)
-    frame = axes.get_window_extent().padded(1)
-    assert all(frame.contains(text.x0, text.y0) and frame.contains(text.x1, text.y1) for text in texts)
 
 
 def test_labels_are_text_never_formulas(copied_layout: Layout) -> None:
@@ -147,7 +143,7 @@ def test_one_query_and_equal_times_can_be_drawn(copied_layout: Layout) -> None:
             mode["percentiles"]["total"]["p50"] = 0.25
         write_json(path, stored)
     drawing = build_figure(open_results(copied_layout.root), "frontier-one-base-model")
-    assert {row[3] for row in drawing.rows} == {0.25}
+    assert set(drawing.data["p50_seconds"]) == {0.25}
 
 
 def test_inlined_figures_share_no_ids_and_take_the_pages_colours(copied_layout: Layout) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.report.collect import Results
@@ -17,11 +15,6 @@ from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
 
 FIGURES: Outputs[Drawing] = Outputs("figure", "e2rank_eval.report.figures")
-
-
-def of_kind(kind: str) -> Callable[[Any], bool]:
-    """Return whether an entry of the section ``figures`` declares a figure of that kind."""
-    return lambda entry: getattr(entry, "figure", None) == kind
 
 
 def build_figure(results: Results, identifier: str) -> Drawing:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from e2rank_eval.config import FIGURE_KINDS, FigureKind
 from e2rank_eval.report.drawing import GAIN, MUTED, Drawing, new_figure, panel_title
-from e2rank_eval.report.figures import FIGURES, of_kind
+from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import HEADLINE
 from e2rank_eval.report.tables.paper import result_files
 
 if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
 
+FIGURE_KINDS.add("bars", FigureKind(needs=("of", "column"), of="tables"))
 
-@FIGURES.register("bars", "figures", "{}", result_files, among=of_kind("bars"))
+
+@FIGURES.register("bars", "figures", "{}", result_files)
 def draw_bars(results: Results, name: str) -> Drawing:
     """Our values with their 95 % intervals. The paper publishes no values of this figure."""
+    import pandas as pd
+
     from e2rank_eval.paper.grid import grid
     from e2rank_eval.report.paper_cells import judged_cells
 
@@ -27,21 +32,22 @@ def draw_bars(results: Results, name: str) -> Drawing:
     title = one.title or f"{one.column}: {table.meaning.title}"
     figure = new_figure(7.2, 1.2 + 0.45 * len(cells), title)
     axes = figure.subplots()
-    rows: list[tuple[str | float | int, ...]] = []
+    rows = []
     for place, cell in enumerate(cells):
-        ours = cell.ours
-        if ours is None:
+        if cell.ours is None:
             axes.annotate("not run", (0, place), xytext=(4, 0), textcoords="offset points", va="center",
                           color=MUTED, fontsize=8)  # fmt: skip
-            rows.append((cell.grid.system, cell.grid.column, "", "", "", ""))
+            rows.append((cell.grid.system, cell.grid.column, None, None, None, None))
             continue
-        low, high = ours.interval or (ours.value, ours.value)
-        ends = [[ours.value - low], [high - ours.value]]
-        axes.barh(place, ours.value, xerr=ends, color=GAIN, height=0.6, ecolor=MUTED)
-        interval = ours.interval or ("", "")
-        rows.append((cell.grid.system, cell.grid.column, ours.queries or "", ours.value, *interval))
+        value, interval = cell.ours.value, cell.ours.interval
+        low, high = interval or (value, value)
+        axes.barh(place, value, xerr=[[value - low], [high - value]], color=GAIN, height=0.6, ecolor=MUTED)
+        rows.append(
+            (cell.grid.system, cell.grid.column, cell.ours.queries, value, *(interval or (None, None)))
+        )
     axes.set_yticks(range(len(cells)), [cell.grid.system for cell in cells])
     axes.invert_yaxis()
     axes.set_xlabel(f"{HEADLINE} × 100, 95 % interval")
     panel_title(axes, "our values; the paper publishes no values of its figure")
-    return Drawing(name, title, figure, ("system", "column", "queries", "value", "low", "high"), tuple(rows))
+    data = pd.DataFrame(rows, columns=["system", "column", "queries", "value", "low", "high"])
+    return Drawing(name, title, figure, data.astype({"queries": "Int64"}))

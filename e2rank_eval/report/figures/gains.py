@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import Configuration, PaperFigure
+from e2rank_eval.config import FIGURE_KINDS, Configuration, FigureKind, PaperFigure
 from e2rank_eval.errors import InputError
-from e2rank_eval.report.drawing import MARKERS, MUTED, PALETTE, Drawing, new_figure, panel_title
-from e2rank_eval.report.figures import FIGURES, of_kind
+from e2rank_eval.report.drawing import (
+    MARKERS,
+    MUTED,
+    PALETTE,
+    Drawing,
+    legend_below,
+    new_figure,
+    panel_title,
+)
+from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import HEADLINE, full_name, label
 from e2rank_eval.report.outputs import RunKey, first_stage_files, run_files
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings
@@ -19,6 +26,7 @@ from e2rank_eval.rerankers.families.feedback import FeedbackSettings
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from e2rank_eval.report.collect import Results
@@ -26,125 +34,81 @@ if TYPE_CHECKING:
 _CUT = 10
 """The rank at which nDCG@10 cuts."""
 
-_RELEVANT = (("none", 0, 0), ("1", 1, 1), ("2 to 4", 2, 4), ("5 to 9", 5, 9), ("10 or more", 10, 10**9))
+_RELEVANT = {"none": 0, "1": 1, "2 to 4": 4, "5 to 9": 9, "10 or more": math.inf}
+"""Groups of queries by relevant documents of the prompt, each with the most that it has."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryGain:
-    """One query of one run.
+def query_gains(results: Results, key: RunKey, size: int) -> pd.DataFrame:
+    """Return a row for every judged query of a run, by id.
 
-    ``grades`` are those of the candidates in first-stage order; ``ranks[i]`` is the rank of candidate i,
-    from 1; ``ideal`` the DCG@10 of the best ranking of all judged documents; ``quality`` nDCG@10 x 100.
-    """
-
-    grades: tuple[int, ...]
-    ranks: tuple[int, ...]
-    ideal: float
-    quality: float
-
-    def share(self, first: int, last: int) -> float:
-        """Return how much of ``quality`` candidates ``first`` to ``last`` (from 1, both included) make up.
-
-        nDCG@10 is a sum over documents, so shares of a partition add up to it.
-        """
-        pairs = zip(self.grades[first - 1 : last], self.ranks[first - 1 : last], strict=True)
-        gains = (grade / math.log2(rank + 1) for grade, rank in pairs if rank <= _CUT and grade > 0)
-        return 100 * sum(gains) / self.ideal if self.ideal else 0.0
-
-
-def query_gains(results: Results, key: RunKey) -> dict[str, QueryGain]:
-    """Return every judged query of a run, by id; one without candidates has no grades.
+    ``quality`` is nDCG@10 x 100, and ``first`` the part of it that the first ``size`` candidates make up:
+    nDCG@10 is a sum over documents. ``relevant`` counts those of them with grade 1 or more.
 
     Raises
     ------
     InputError
         When a file is missing, or the run ranks a document that is not a candidate.
     """
+    import pandas as pd
+
     orders, rankings = results.candidates(key[0], key[1]), results.rankings(key)
     quality = results.metrics(key).per_query[HEADLINE]
-    found = {}
-    for query, judged in results.qrels(key[0]).items():
+    rows = {}
+    for query, judged in sorted(results.qrels(key[0]).items()):
         candidates = orders[query].document_ids if query in orders else []
-        ranks = {document: rank for rank, document in enumerate(rankings.get(query, []), start=1)}
-        if ranks.keys() - set(candidates):
+        ranking = rankings.get(query, [])
+        if set(ranking) - set(candidates):
             raise InputError(
                 f"query {query!r} ranks a document that is not a candidate of {key[1]}",
                 path=results.path(places.RUN, key), hint="rerank again",
             )  # fmt: skip
-        best = sorted((grade for grade in judged.values() if grade > 0), reverse=True)[:_CUT]
-        found[query] = QueryGain(
-            tuple(judged.get(document, 0) for document in candidates),
-            tuple(ranks.get(document, len(candidates) + 1) for document in candidates),
-            sum(grade / math.log2(rank + 1) for rank, grade in enumerate(best, start=1)),
-            100 * quality[query],
-        )
-    return found
+        first = set(candidates[:size])
+        best = sorted(judged.values(), reverse=True)
+        own = _gain([judged.get(document, 0) if document in first else 0 for document in ranking])
+        rows[query] = {
+            "quality": 100 * quality[query],
+            "first": 100 * own / ideal if (ideal := _gain(best)) else 0.0,
+            "relevant": sum(judged.get(document, 0) > 0 for document in first),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
-PerQuery = Mapping[str, QueryGain]
-Groups = Iterator[tuple[str, Sequence[float]]]
-"""Changes of nDCG@10 x 100 by group of queries."""
+def _gain(grades: list[int]) -> float:
+    """Return the discounted cumulative gain of the first ten of a ranking's grades."""
+    return sum(max(grade, 0) / math.log2(rank + 1) for rank, grade in enumerate(grades[:_CUT], start=1))
 
 
-def by_position(ours: PerQuery, theirs: PerQuery, size: int) -> Groups:
+Split = Callable[["pd.DataFrame", "pd.DataFrame", int], "dict[str, pd.Series[float]]"]
+"""Splits the changes of nDCG@10 x 100 between two runs into groups; the number is the prompt's size."""
+
+
+def by_position(ours: pd.DataFrame, theirs: pd.DataFrame, size: int) -> dict[str, pd.Series[float]]:
     """Split the change by the first-stage position of the documents that make it: both parts add up to it."""
-    depth = max((len(one.grades) for one in ours.values()), default=0)
-    for group, first, last in ((f"first {size}", 1, size), ("below", size + 1, max(depth, size + 1))):
-        yield group, [ours[q].share(first, last) - theirs[q].share(first, last) for q in sorted(ours)]
+    first = ours["first"] - theirs["first"]
+    return {f"first {size}": first, "below": ours["quality"] - theirs["quality"] - first}
 
 
-def by_difficulty(ours: PerQuery, theirs: PerQuery, size: int) -> Groups:  # noqa: ARG001 - one signature
-    """Yield thirds of the queries by the nDCG@10 of what they are compared with, then by id."""
-    ordered = sorted(theirs, key=lambda query: (theirs[query].quality, query))
-    short, larger = divmod(len(ordered), 3)
-    start = 0
-    for third, group in enumerate(("hardest third", "middle third", "easiest third")):
-        end = start + short + (third < larger)
-        yield group, _changes(ours, theirs, ordered[start:end])
-        start = end
+def by_difficulty(ours: pd.DataFrame, theirs: pd.DataFrame, _size: int) -> dict[str, pd.Series[float]]:
+    """Return thirds of the queries by the nDCG@10 of what they are compared with, then by id."""
+    import numpy as np
+
+    changes = ours["quality"] - theirs["quality"]
+    ordered = theirs.sort_values("quality", kind="stable").index
+    names = ("hardest third", "middle third", "easiest third")
+    return {name: changes[third] for name, third in zip(names, np.array_split(ordered, 3), strict=True)}
 
 
-def by_relevant(ours: PerQuery, theirs: PerQuery, size: int) -> Groups:
-    """Yield queries by how many candidates of the prompt are judged relevant (grade 1 or more)."""
-    counts = {query: sum(grade > 0 for grade in one.grades[:size]) for query, one in ours.items()}
-    for group, least, most in _RELEVANT:
-        yield group, _changes(ours, theirs, sorted(q for q in ours if least <= counts[q] <= most))
+def by_relevant(ours: pd.DataFrame, theirs: pd.DataFrame, _size: int) -> dict[str, pd.Series[float]]:
+    """Return queries by how many candidates of the prompt are judged relevant (grade 1 or more)."""
+    import pandas as pd
+
+    groups = pd.cut(ours["relevant"], [-1, *_RELEVANT.values()], labels=list(_RELEVANT))
+    return {name: (ours["quality"] - theirs["quality"])[groups == name] for name in _RELEVANT}
 
 
-def all_queries(ours: PerQuery, theirs: PerQuery, size: int) -> Groups:  # noqa: ARG001 - one signature
-    """Yield one group of all queries."""
-    yield "all queries", _changes(ours, theirs, sorted(ours))
-
-
-def _changes(ours: PerQuery, theirs: PerQuery, queries: Sequence[str]) -> list[float]:
-    return [ours[query].quality - theirs[query].quality for query in queries]
-
-
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """The mean change in nDCG@10 x 100 of some queries, with its bootstrap 95 % interval over them."""
-
-    dataset: str
-    reranker: str
-    group: str
-    queries: int
-    change: float
-    low: float
-    high: float
-
-
-def _gains(results: Results, figure: PaperFigure, split: Callable[..., Groups], size: int) -> Iterator[Gain]:
-    from e2rank_eval.evaluation.significance import bootstrap_interval, mean
-
-    stage = str(figure.first_stage)
-    for dataset in figure.datasets:
-        reference = query_gains(results, (dataset, stage, str(figure.against)))
-        for reranker in figure.rerankers:
-            ours = query_gains(results, (dataset, stage, reranker))
-            for group, changes in split(ours, reference, size):
-                if len(changes):
-                    interval = bootstrap_interval([changes], seed=results.configuration.seed)
-                    yield Gain(dataset, reranker, group, len(changes), mean([changes]), *interval)
+def all_queries(ours: pd.DataFrame, theirs: pd.DataFrame, _size: int) -> dict[str, pd.Series[float]]:
+    """Return one group of all queries."""
+    return {"all queries": ours["quality"] - theirs["quality"]}
 
 
 def prompt_size(configuration: Configuration, figure: PaperFigure) -> int:
@@ -166,46 +130,60 @@ def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
         yield from run_files(pattern, one.datasets, str(one.first_stage), one.systems)
 
 
-def draw_gains(results: Results, name: str, split: Callable[..., Groups], remark: str) -> Drawing:
+def _changes(results: Results, figure: PaperFigure, split: Split, size: int) -> pd.DataFrame:
+    """Return the mean change of each group of queries, with its bootstrap 95 % interval over them."""
+    import pandas as pd
+
+    from e2rank_eval.evaluation.significance import bootstrap_interval, mean
+
+    stage, against, rows = str(figure.first_stage), str(figure.against), []
+    for dataset in figure.datasets:
+        theirs = query_gains(results, (dataset, stage, against), size)
+        for reranker in figure.rerankers:
+            for group, changes in split(
+                query_gains(results, (dataset, stage, reranker), size), theirs, size
+            ).items():
+                if values := changes.tolist():
+                    interval = bootstrap_interval([values], seed=results.configuration.seed)
+                    rows.append((dataset, reranker, against, group, len(values), mean([values]), *interval))
+    columns = ["dataset", "reranker", "against", "group", "queries", "change", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def draw_gains(results: Results, name: str, split: Split, remark: str) -> Drawing:
     """Mean change of nDCG@10 × 100 with its 95 % interval. An analysis beyond the paper."""
     one = results.configuration.figures[name]
     size = prompt_size(results.configuration, one)
-    found = list(_gains(results, one, split, size))
-    groups = list(dict.fromkeys(gain.group for gain in found))
+    data = _changes(results, one, split, size)
     figure = new_figure(8.6, 1.5 + 2.7 * len(one.datasets), one.title)
-    grid = figure.subplots(len(one.datasets), 1, squeeze=False)
+    grid = figure.subplots(len(one.datasets), 1, squeeze=False)[:, 0]
     against = label(results.configuration, str(one.against))
-    for axes, dataset in zip(grid[:, 0], one.datasets, strict=True):
-        own = [gain for gain in found if gain.dataset == dataset]
-        names = {reranker: full_name(results.configuration, reranker) for reranker in one.rerankers}
-        _draw(axes, own, names, groups)
+    names = {reranker: full_name(results.configuration, reranker) for reranker in one.rerankers}
+    groups = list(data["group"].unique())
+    for axes, dataset in zip(grid, one.datasets, strict=True):
+        _draw(axes, data[data["dataset"] == dataset], names, groups)
         panel_title(axes, dataset, f"against {against}; {remark.format(size=size)}")
         axes.set_ylabel(f"change of {HEADLINE} × 100")
     if len(groups) > 1:
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower left", ncols=2, frameon=False, fontsize=8)
-    rows = tuple(
-        (g.dataset, g.reranker, str(one.against), g.group, g.queries, g.change, g.low, g.high) for g in found
-    )
-    columns = ("dataset", "reranker", "against", "group", "queries", "change", "low", "high")
-    return Drawing(name, one.title, figure, columns, rows)
+        legend_below(figure, grid[0])
+    return Drawing(name, one.title, figure, data)
 
 
-def _draw(axes: Axes, found: Sequence[Gain], names: Mapping[str, str], groups: Sequence[str]) -> None:
+def _draw(axes: Axes, found: pd.DataFrame, names: dict[str, str], groups: list[str]) -> None:
     """Draw groups along the axis, systems side by side; with one group the systems are the axis."""
     alone = len(groups) == 1
-    for index, reranker in enumerate(names):
-        own = [gain for gain in found if gain.reranker == reranker]
+    for index, (reranker, name) in enumerate(names.items()):
+        own = found[found["reranker"] == reranker]
         offset = 0.6 * ((index + 0.5) / len(names) - 0.5)
-        where = [index if alone else groups.index(gain.group) + offset for gain in own]
-        ends = [[gain.change - gain.low for gain in own], [gain.high - gain.change for gain in own]]
-        axes.errorbar(where, [gain.change for gain in own], yerr=ends, fmt=MARKERS[index % len(MARKERS)],
-                      color=PALETTE[index % len(PALETTE)], ms=5, lw=1.3, label=names[reranker])  # fmt: skip
+        where = [index if alone else groups.index(group) + offset for group in own["group"]]
+        ends = [own["change"] - own["low"], own["high"] - own["change"]]
+        axes.errorbar(where, own["change"], yerr=ends, fmt=MARKERS[index % len(MARKERS)],
+                      color=PALETTE[index % len(PALETTE)], ms=5, lw=1.3, label=name)  # fmt: skip
     axes.axhline(0, color=MUTED, lw=0.8)
     if alone:
         axes.set_xticks(range(len(names)), list(names.values()), rotation=15, ha="right")
     else:
-        counts = {gain.group: gain.queries for gain in found}
+        counts = dict(zip(found["group"], found["queries"], strict=True))
         axes.set_xticks(range(len(groups)), [f"{group}\nn = {counts.get(group, 0)}" for group in groups])
 
 
@@ -216,6 +194,5 @@ for _kind, _split, _remark in (
     ("relevant", by_relevant, "queries by relevant documents (grade 1 or more) among the first {size}"),
     ("sensitivity", all_queries, "all queries"),
 ):  # fmt: skip
-    FIGURES.register(_kind, "figures", "{}", _inputs, among=of_kind(_kind))(
-        partial(draw_gains, split=_split, remark=_remark)
-    )
+    FIGURE_KINDS.add(_kind, FigureKind(("datasets", "first_stage", "rerankers", "against")))
+    FIGURES.register(_kind, "figures", "{}", _inputs)(partial(draw_gains, split=_split, remark=_remark))

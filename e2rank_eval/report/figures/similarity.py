@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import Configuration
+from e2rank_eval.config import FIGURE_KINDS, Configuration, FigureKind
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import Drawing, new_figure, panel_title
-from e2rank_eval.report.figures import FIGURES, of_kind
+from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import full_name
 from e2rank_eval.report.outputs import RunKey, run_files
 from e2rank_eval.store import layout as places
@@ -16,13 +16,15 @@ from e2rank_eval.store import layout as places
 if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
 
+FIGURE_KINDS.add("similarity", FigureKind())
+
 
 def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
     one = configuration.figures[name]
     yield from run_files(places.STATISTICS, one.datasets, str(one.first_stage), one.rerankers)
 
 
-@FIGURES.register("similarity", "figures", "{}", _inputs, among=of_kind("similarity"))
+@FIGURES.register("similarity", "figures", "{}", _inputs)
 def draw_similarity(results: Results, name: str) -> Drawing:
     """Mean similarity of query and document by rank. The paper publishes no values of this figure.
 
@@ -31,26 +33,27 @@ def draw_similarity(results: Results, name: str) -> Drawing:
     InputError
         When a run has no statistics, or its reranker gives no scores.
     """
+    import pandas as pd
     from matplotlib.ticker import MaxNLocator
 
     one = results.configuration.figures[name]
     figure = new_figure(max(5.0, 3.6 * len(one.datasets)), 3.6, one.title)
-    grid = figure.subplots(1, len(one.datasets), squeeze=False)
-    rows: list[tuple[str | float | int, ...]] = []
-    for axes, dataset in zip(grid[0], one.datasets, strict=True):
+    panels = figure.subplots(1, len(one.datasets), squeeze=False)[0]
+    rows: list[tuple[str, str, int, int, float]] = []
+    for axes, dataset in zip(panels, one.datasets, strict=True):
         for reranker in one.rerankers:
             queries, means = _similarities(results, (dataset, str(one.first_stage), reranker))
             rows += [(dataset, reranker, queries, rank, value) for rank, value in enumerate(means, start=1)]
-            shade = results.configuration.rerankers[reranker].colour
-            axes.plot(range(1, len(means) + 1), means, color=shade, lw=1.6,
+            colour = results.configuration.rerankers[reranker].colour
+            axes.plot(range(1, len(means) + 1), means, color=colour, lw=1.6,
                       label=full_name(results.configuration, reranker))  # fmt: skip
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_xlabel("rank")
         panel_title(axes, f"{dataset} ({queries} queries)")
-    grid[0, 0].set_ylabel("mean cosine similarity")
-    grid[0, 0].legend(frameon=False, fontsize=8)
-    names = ("dataset", "reranker", "queries", "rank", "similarity")
-    return Drawing(name, one.title, figure, names, tuple(rows))
+    panels[0].set_ylabel("mean cosine similarity")
+    panels[0].legend(frameon=False, fontsize=8)
+    columns = ["dataset", "reranker", "queries", "rank", "similarity"]
+    return Drawing(name, one.title, figure, pd.DataFrame(rows, columns=columns))
 
 
 def _similarities(results: Results, key: RunKey) -> tuple[int, list[float]]:
@@ -59,10 +62,8 @@ def _similarities(results: Results, key: RunKey) -> tuple[int, list[float]]:
 
     scored = [row["scores"] for row in results.statistics(key).values() if row["scores"]]
     if not scored:
-        raise InputError(
-            "no scores to draw", path=results.path(places.STATISTICS, key),
-            hint="name rerankers that score every candidate",
-        )  # fmt: skip
+        path, hint = results.path(places.STATISTICS, key), "name rerankers that score every candidate"
+        raise InputError("no scores to draw", path=path, hint=hint)
     # Ranks that only some queries have would mix sets of queries along one curve.
     depth = min(len(scores) for scores in scored)
     ordered = np.array([sorted(scores, reverse=True)[:depth] for scores in scored])

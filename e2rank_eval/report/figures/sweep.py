@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import Configuration
+from e2rank_eval.config import FIGURE_KINDS, Configuration, FigureKind
 from e2rank_eval.report.drawing import GAIN, INK, Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import HEADLINE, UNTRAINED, is_untrained
@@ -13,6 +13,7 @@ from e2rank_eval.report.outputs import run_files
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from e2rank_eval.report.collect import Results
@@ -21,8 +22,7 @@ _MOST_COLUMNS = 3
 _MOST_VALUES = 8
 """Beyond so many points, values printed at each would run into one another."""
 
-_Point = tuple[str, int, str, int, float, float, float]
-"""Data set, documents, reranker, queries, nDCG@10 x 100 and the ends of its interval."""
+FIGURE_KINDS.add("sweep", FigureKind(needs=("of",), of="sweeps"))
 
 
 def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
@@ -35,55 +35,50 @@ def draw_sweep(results: Results, name: str) -> Drawing:
     """Mean nDCG@10 × 100 by the number of candidates in the listwise prompt; 0 is the plain query. Bars are
     95 % intervals.
     """
+    import pandas as pd
+
     sweep = results.configuration.sweeps[name]
     untrained = any(is_untrained(results.configuration, reranker) for reranker in sweep.points.values())
     remark = f"listwise prompt on an {UNTRAINED} backbone" if untrained else ""
-    columns = min(_MOST_COLUMNS, len(sweep.datasets))
-    rows = -(-len(sweep.datasets) // columns)
-    figure = new_figure(max(5.0, 3.4 * columns), 0.6 + 2.9 * rows, sweep.title)
-    grid = figure.subplots(rows, columns, squeeze=False)
+    rows = [
+        (dataset, documents, reranker, *results.headline((dataset, sweep.first_stage, reranker)))
+        for dataset in sweep.datasets
+        for documents, reranker in sorted(sweep.points.items())
+    ]
+    columns = ["dataset", "prompt_documents", "reranker", "queries", "ndcg10", "low", "high"]
+    data = pd.DataFrame(rows, columns=columns)
+    across = min(_MOST_COLUMNS, len(sweep.datasets))
+    down = -(-len(sweep.datasets) // across)
+    figure = new_figure(max(5.0, 3.4 * across), 0.6 + 2.9 * down, sweep.title)
+    grid = figure.subplots(down, across, squeeze=False)
     for axes in list(grid.flat)[len(sweep.datasets) :]:
         axes.set_axis_off()
-    data: list[_Point] = []
-    for axes, dataset in zip(grid.flat, sweep.datasets, strict=False):
-        points = [
-            _point(results, (dataset, sweep.first_stage, reranker), documents)
-            for documents, reranker in sorted(sweep.points.items())
-        ]
+    for axes, (dataset, points) in zip(grid.flat, data.groupby("dataset", sort=False), strict=False):
         _draw(axes, points)
-        panel_title(axes, f"{dataset} ({points[0][3]} queries)", remark)
-        data += points
+        panel_title(axes, f"{dataset} ({points['queries'].iloc[0]} queries)", remark)
     for axes in grid[:, 0]:
         axes.set_ylabel(f"{HEADLINE} × 100, 95 % interval")
-    names = ("dataset", "prompt_documents", "reranker", "queries", "ndcg10", "low", "high")
-    return Drawing(f"sweep-{name}", sweep.title, figure, names, tuple(data))
+    return Drawing(f"sweep-{name}", sweep.title, figure, data)
 
 
-def _point(results: Results, key: tuple[str, str, str], documents: int) -> _Point:
-    metrics = results.metrics(key)
-    low, high = metrics.interval[HEADLINE]
-    queries, quality = metrics.queries.qrels, 100 * metrics.mean[HEADLINE]
-    return key[0], documents, key[2], queries, quality, 100 * low, 100 * high
-
-
-def _draw(axes: Axes, points: Sequence[_Point]) -> None:
+def _draw(axes: Axes, points: pd.DataFrame) -> None:
     import numpy as np
     from matplotlib.ticker import MaxNLocator
 
-    _, numbers, _, _, values, lows, highs = zip(*points, strict=True)
+    numbers, values, highs = points["prompt_documents"], points["ndcg10"], points["high"]
     # The square root keeps 0, 1 and 3 apart without pushing 100 out of sight.
     axes.set_xscale(
         "function", functions=(lambda x: np.sign(x) * np.sqrt(np.abs(x)), lambda x: x * np.abs(x))
     )
-    axes.vlines(numbers, lows, highs, color=GAIN, lw=1.4, alpha=0.45)
+    axes.vlines(numbers, points["low"], highs, color=GAIN, lw=1.4, alpha=0.45)
     axes.plot(numbers, values, "-o", color=GAIN, ms=5, lw=1.6)
     if len(points) <= _MOST_VALUES:
         for place, value, high in zip(numbers, values, highs, strict=True):
             axes.annotate(f"{value:.1f}", (place, high), xytext=(0, 3), textcoords="offset points",
                           ha="center", fontsize=8, color=INK)  # fmt: skip
-    low, high = min(lows), max(highs)
+    low, high = points["low"].min(), highs.max()
     axes.set_ylim(low - 0.06 * (high - low), high + 0.12 * (high - low))
-    axes.set_xlim(-0.005 * max(numbers), 1.14 * max(numbers))
+    axes.set_xlim(-0.005 * numbers.max(), 1.14 * numbers.max())
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.set_xticks(numbers, [str(number) for number in numbers])
     axes.minorticks_off()

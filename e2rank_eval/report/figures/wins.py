@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from e2rank_eval.report.outputs import run_files
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from e2rank_eval.report.collect import Results
@@ -33,50 +34,53 @@ def draw_wins(results: Results, name: str) -> Drawing:
     """Each bar is one query: its change in nDCG@10 × 100 against the first baseline, greatest gain first.
     Blue bars gain, orange bars lose.
     """
+    import pandas as pd
+
     comparison = results.configuration.comparisons[name]
     baseline = comparison.baselines[0]
     systems = [reranker for reranker in comparison.rerankers if reranker != baseline]
     columns = min(_MOST_COLUMNS, len(systems))
     blocks = -(-len(systems) // columns)
     title = f"Per-query change of {HEADLINE} × 100 against {label(results.configuration, baseline)}"
-    rows = blocks * len(comparison.datasets)
-    figure = new_figure(1.2 + 2.1 * columns, 0.6 + 2.1 * rows, title)
-    grid = figure.subplots(rows, columns, squeeze=False)
+    figure = new_figure(1.2 + 2.1 * columns, 0.6 + 2.1 * blocks * len(comparison.datasets), title)
+    grid = figure.subplots(blocks * len(comparison.datasets), columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    data: list[tuple[str | float | int, ...]] = []
-    for index, dataset in enumerate(comparison.datasets):
-        stage = (dataset, comparison.first_stage)
-        panels = [_differences(results, stage, reranker, baseline) for reranker in systems]
-        values = [value for panel in panels for _, value in panel]
-        limits = (1.05 * min(-1.0, *values), 1.05 * max(1.0, *values))
-        for position, (reranker, panel) in enumerate(zip(systems, panels, strict=True)):
-            data += [(dataset, reranker, baseline, query, value) for query, value in panel]
-            axes = grid[index * blocks + position // columns, position % columns]
-            _draw(axes, [value for _, value in panel], limits)
-            counts = sum(v > _EQUAL for _, v in panel), sum(v < -_EQUAL for _, v in panel)
-            equal = len(panel) - sum(counts)
-            panel_title(axes, fill(full_name(results.configuration, reranker), 30),
-                        f"{counts[0]} better, {equal} equal, {counts[1]} worse")  # fmt: skip
-            if position % columns == 0:
-                axes.set_ylabel(f"{dataset} ({len(panel)} queries)", color=MUTED)
-            else:
-                axes.tick_params(labelleft=False)
-    names = ("dataset", "reranker", "baseline", "query_id", "difference")
-    return Drawing(f"wins-{name}", title, figure, names, tuple(data))
+    panels = {
+        (dataset, reranker): _differences(results, (dataset, comparison.first_stage), reranker, baseline)
+        for dataset in comparison.datasets
+        for reranker in systems
+    }
+    data = pd.concat(panels.values())
+    for (dataset, reranker), panel in panels.items():
+        values, everywhere = panel["difference"], data["difference"][data["dataset"] == dataset]
+        position = systems.index(reranker)
+        row = comparison.datasets.index(dataset) * blocks + position // columns
+        axes = grid[row, position % columns]
+        _draw(axes, list(values), (1.05 * min(-1.0, everywhere.min()), 1.05 * max(1.0, everywhere.max())))
+        better, worse = (values > _EQUAL).sum(), (values < -_EQUAL).sum()
+        panel_title(axes, fill(full_name(results.configuration, reranker), 30),
+                    f"{better} better, {len(panel) - better - worse} equal, {worse} worse")  # fmt: skip
+        if position % columns == 0:
+            axes.set_ylabel(f"{dataset} ({len(panel)} queries)", color=MUTED)
+        else:
+            axes.tick_params(labelleft=False)
+    return Drawing(f"wins-{name}", title, figure, data)
 
 
-def _differences(
-    results: Results, stage: tuple[str, str], reranker: str, baseline: str
-) -> list[tuple[str, float]]:
-    """Return (query id, points of nDCG@10 x 100), greatest gain first."""
-    ours = results.metrics((*stage, reranker)).per_query[HEADLINE]
-    theirs = results.metrics((*stage, baseline)).per_query[HEADLINE]
-    differences = [(query, 100 * (value - theirs[query])) for query, value in ours.items()]
-    return sorted(differences, key=lambda pair: (-pair[1], pair[0]))
+def _differences(results: Results, stage: tuple[str, str], reranker: str, baseline: str) -> pd.DataFrame:
+    """Return the change of each query in points of nDCG@10 x 100, greatest gain first."""
+    import pandas as pd
+
+    ours, theirs = (results.metrics((*stage, one)).per_query[HEADLINE] for one in (reranker, baseline))
+    rows = [
+        (stage[0], reranker, baseline, query, 100 * (ours[query] - theirs[query])) for query in sorted(ours)
+    ]
+    data = pd.DataFrame(rows, columns=["dataset", "reranker", "baseline", "query_id", "difference"])
+    return data.sort_values("difference", ascending=False, kind="stable")
 
 
-def _draw(axes: Axes, values: Sequence[float], limits: tuple[float, float]) -> None:
+def _draw(axes: Axes, values: list[float], limits: tuple[float, float]) -> None:
     axes.set_axis_on()
     colours = [GAIN if value > 0 else LOSS for value in values]
     axes.bar(range(len(values)), values, width=0.85 if len(values) <= 60 else 1.0, color=colours)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.registry import registered_dataset
-from e2rank_eval.report.latencies import system_cell
 from e2rank_eval.report.names import (
     UNTRAINED_NOTE,
     comparison_page,
@@ -18,6 +17,7 @@ from e2rank_eval.report.names import (
     full_name,
     is_untrained,
     run_page,
+    system_cell,
 )
 from e2rank_eval.report.outputs import RunKey, run_files
 from e2rank_eval.report.table import Cell, Column, Kind, Mark, Table, percent, ranked
@@ -85,7 +85,7 @@ def measures_table(results: Results, name: str) -> Table:
     rows: list[list[Cell | str | float | None]] = []
     for key in keys:
         metrics, theirs = results.metrics(key), published[key]
-        rows.append([key[0], system_cell(results, key[2]), metrics.queries.qrels])
+        rows.append([key[0], system_cell(results.configuration, key[2]), metrics.queries.qrels])
         rows[-1] += [percent(metrics.mean[m], metrics.interval[m], link=run_page(key)) for m in measures]
         if any(published.values()):
             ours = 100 * metrics.mean[comparison.measure]
@@ -104,8 +104,8 @@ def tests_table(results: Results, name: str) -> Table:
     rows: list[tuple[Cell | str | float | None, ...]] = [
         (
             _collections(comparison, test.dataset),
-            system_cell(results, test.reranker),
-            system_cell(results, test.baseline),
+            system_cell(results.configuration, test.reranker),
+            system_cell(results.configuration, test.baseline),
             test.queries,
             100 * test.difference,
             *(test.effect_size, test.p_randomisation, test.p_holm, test.p_t),
@@ -152,7 +152,7 @@ def _collections(comparison: Comparison, dataset: str) -> str:
 
 
 def _lettered(results: Results, comparison: Comparison, reranker: str) -> Cell:
-    cell = system_cell(results, reranker)
+    cell = system_cell(results.configuration, reranker)
     if reranker not in comparison.baselines:
         return cell
     return Cell(cell.value, tags=cell.tags, letter=ascii_lowercase[comparison.baselines.index(reranker)])

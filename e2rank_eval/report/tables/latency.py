@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from e2rank_eval.config import Configuration
 from e2rank_eval.models.references import Catalogue
-from e2rank_eval.report.latencies import (
-    conditions,
-    latencies,
-    latency_files,
-    latency_notes,
-    measured_name,
-    measurements,
-    mode_label,
+from e2rank_eval.report.names import (
+    UNTRAINED_NOTE,
+    first_stage_label,
+    full_name,
+    is_untrained,
+    run_page,
     system_cell,
 )
-from e2rank_eval.report.names import first_stage_label, run_page
-from e2rank_eval.report.outputs import RunKey
+from e2rank_eval.report.outputs import RunKey, run_files
 from e2rank_eval.report.table import Cell, Column, Kind, Table
 from e2rank_eval.report.tables import TABLES
+from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
     from e2rank_eval.store.results import Latency, Mode
+
+MODE_LABELS = {"online": "encoded online", "stored": "stored"}
+"""How a reader meets the modes: what happens to document vectors while the clock runs."""
 
 _SYSTEM: tuple[Column, ...] = (Column("system"), Column("document vectors"), Column("samples", "count"))
 
@@ -48,6 +51,12 @@ _COST_NOTES = (
 _PRICE = "Price: by the prices per million tokens that the model's entry states, no discount for cached ones."
 
 
+def latency_files(configuration: Configuration, name: str) -> Iterable[str]:
+    """Return the stored times of latency entry ``name``, as paths below the results folder."""
+    entry = configuration.latency[name]
+    return run_files(places.LATENCY, [entry.dataset], entry.first_stage, entry.rerankers)
+
+
 @TABLES.register("latency", "latency", "latency-{}", latency_files)
 def latency_table(results: Results, name: str) -> Table:
     """Milliseconds per query, one query at a time, alone on the machine, after a warm-up. E2Rank and its kin
@@ -58,26 +67,20 @@ def latency_table(results: Results, name: str) -> Table:
     rows = []
     for key, mode_name, mode in measured:
         low, high = mode.interval
-        mean = Cell(1000 * mode.mean, (1000 * low, 1000 * high), link=run_page(key))
-        percentiles = [_milliseconds(mode.percentiles["total"][p], key) for p in ("p50", "p90", "p99")]
-        tokens = (mode.prompt_tokens, mode.document_tokens, mode.output_tokens)
-        memory = None if mode.peak_memory_bytes is None else mode.peak_memory_bytes / 1e6
-        rates = (mode.queries_per_second, slowest.median / mode.median)
         rows.append(
             (
                 *_system(results, key, mode_name, mode),
-                *percentiles,
-                mean,
-                *rates,
-                mode.candidates,
-                *tokens,
-                memory,
+                *(_milliseconds(mode.percentiles["total"][p], key) for p in ("p50", "p90", "p99")),
+                Cell(1000 * mode.mean, (1000 * low, 1000 * high), link=run_page(key)),
+                mode.queries_per_second, slowest.median / mode.median, mode.candidates,
+                mode.prompt_tokens, mode.document_tokens, mode.output_tokens,
+                _scaled(mode.peak_memory_bytes, 1e-6),
             )
-        )
+        )  # fmt: skip
     notes = [
         "One query at a time. In brackets the bootstrap 95 % interval of the mean. Tokens: means per query.",
         f"Speed-up: of the median, over {measured_name(results, slowest_key, slowest_mode)}.",
-        *latency_notes(results, name),
+        *_notes(results, name),
     ]
     return Table.of(f"latency-{name}", _title(results, name), (*_SYSTEM, *_TIMES), rows, notes)
 
@@ -99,7 +102,7 @@ def phases_table(results: Results, name: str) -> Table:
     columns = (*_SYSTEM, *(Column(heading, "milliseconds") for heading in headings))
     notes = (
         "Medians of phases need not add up to that of the total. Loading the model is in no other column.",
-        *latency_notes(results, name),
+        *_notes(results, name),
     )
     return Table.of(f"latency-{name}-phases", f"{_title(results, name)}, by phase", columns, rows, notes)
 
@@ -110,26 +113,70 @@ def cost_table(results: Results, name: str) -> Table:
     the tokenizer's share of the time, queries per second one at a time and in the best batch, and the price
     where a server charges one.
     """
-    rows, priced = [], False
-    catalogue = Catalogue.of(results.configuration)
+    rows, catalogue = [], Catalogue.of(results.configuration)
     for key, mode_name, mode in measurements(results, name):
-        prices = catalogue.prices(getattr(results.configuration.rerankers[key[2]], "model", None))
-        priced = priced or prices is not None
         price = None
-        if prices is not None:
+        if prices := catalogue.prices(getattr(results.configuration.rerankers[key[2]], "model", None)):
             amount = 1000 * prices.of(mode.prompt_tokens, mode.output_tokens)
             price = f"{amount:.4g} {prices.currency}"
+        batches = [p for p in results.latency(key).sweep if (p.axis, p.mode) == ("batch", mode_name)]
+        best = max(batches, key=lambda point: point.queries_per_second, default=None)
+        in_best = (best.value, best.queries_per_second) if best else (None, None)
         rows.append(
             (
                 *_system(results, key, mode_name, mode),
                 _scaled(mode.flops, 1e-9), _scaled(mode.flops, 1e-9 / mode.mean),
                 _scaled(mode.peak_share, 100), _scaled(mode.tokenising, 100), mode.queries_per_second,
-                *_best_batch(results.latency(key), mode_name), price,
+                *in_best, price,
             )
         )  # fmt: skip
-    notes = (*_COST_NOTES, *([_PRICE] if priced else []), *conditions(latencies(results, name).values()))
+    priced = [_PRICE] if any(row[-1] for row in rows) else []
+    notes = (*_COST_NOTES, *priced, *conditions(latencies(results, name).values()))
     title = f"{_title(results, name)}: what a query costs"
     return Table.of(f"latency-{name}-cost", title, (*_SYSTEM, *_COSTS), rows, notes)
+
+
+def latencies(results: Results, name: str) -> dict[RunKey, Latency]:
+    """Return the times of latency entry ``name`` by run, in the configuration's order."""
+    entry = results.configuration.latency[name]
+    keys = [(entry.dataset, entry.first_stage, reranker) for reranker in entry.rerankers]
+    return {key: results.latency(key) for key in keys}
+
+
+def measurements(results: Results, name: str) -> Iterator[tuple[RunKey, str, Mode]]:
+    """Yield (run, mode, times) of a latency entry, in the configuration's order."""
+    for key, latency in latencies(results, name).items():
+        for mode_name, mode in latency.modes.items():
+            yield key, mode_name, mode
+
+
+def measured_name(results: Results, key: RunKey, mode: str) -> str:
+    """Return the system's name, with its mode where it has documents to encode."""
+    name, shown = full_name(results.configuration, key[2]), _mode_label(results, key, mode)
+    return f"{name} ({shown})" if shown else name
+
+
+def conditions(latencies: Iterable[Latency]) -> list[str]:
+    """Return notes on device and threads, and on whatever limits what the times may be used for."""
+    stored = list(latencies)
+    devices = dict.fromkeys(f"{one.device}, {one.threads} threads" for one in stored)
+    labels = dict.fromkeys(text for one in stored for text in one.labels)
+    found = [f"Measured on {'; '.join(devices)}."] if devices else []
+    return found + ([f"Conditions: {'; '.join(labels)}."] if labels else [])
+
+
+def _notes(results: Results, name: str) -> list[str]:
+    """Return the notes that every table of times of latency entry ``name`` carries."""
+    notes = conditions(latencies(results, name).values())
+    measured = list(measurements(results, name))
+    if any(None in mode.percentiles["total"].values() for _, _, mode in measured):
+        notes.append("p90 is given from 20 samples on, p99 from 100.")
+    unsettled = [measured_name(results, key, mode) for key, mode, one in measured if not one.warm_up_agreed]
+    if unsettled:
+        notes.append(f"Warm-up runs did not agree within 10 % for {', '.join(unsettled)}.")
+    if any(is_untrained(results.configuration, key[2]) for key, _, _ in measured):
+        notes.append(UNTRAINED_NOTE)
+    return notes
 
 
 def _title(results: Results, name: str) -> str:
@@ -139,8 +186,16 @@ def _title(results: Results, name: str) -> str:
     return f"Latency of reranking on {entry.dataset}, candidates: {stage}, {depth} per query"
 
 
+def _mode_label(results: Results, key: RunKey, mode: str) -> str | None:
+    """Return the mode's label; None where the system encodes no documents by themselves."""
+    modes = results.latency(key).modes
+    encodes = "stored" in modes or any("documents" in one.seconds for one in modes.values())
+    return MODE_LABELS[mode] if encodes else None
+
+
 def _system(results: Results, key: RunKey, mode_name: str, mode: Mode) -> tuple[Cell, str | None, int]:
-    return system_cell(results, key[2]), mode_label(results, key, mode_name), mode.samples
+    shown = system_cell(results.configuration, key[2])
+    return shown, _mode_label(results, key, mode_name), mode.samples
 
 
 def _milliseconds(seconds: float | None, key: RunKey) -> Cell:
@@ -149,10 +204,3 @@ def _milliseconds(seconds: float | None, key: RunKey) -> Cell:
 
 def _scaled(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
-
-
-def _best_batch(latency: Latency, mode: str) -> tuple[int | None, float | None]:
-    """Return the number of queries ranked together at which most are answered per second, and how many."""
-    points = [point for point in latency.sweep if point.axis == "batch" and point.mode == mode]
-    best = max(points, key=lambda point: point.queries_per_second, default=None)
-    return (best.value, best.queries_per_second) if best else (None, None)

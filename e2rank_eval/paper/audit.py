@@ -9,9 +9,7 @@ from fractions import Fraction
 from itertools import combinations
 from typing import Literal
 
-from e2rank_eval.paper import published
-from e2rank_eval.paper.quantities import Quantity, Row, Tables
-from e2rank_eval.paper.structure import structure
+from e2rank_eval.paper.published import PublishedCell, Quantity, Row, Tables, structure
 
 Kind = Literal["average", "average-rounding", "cross-table"]
 
@@ -36,9 +34,9 @@ class Disagreement:
     wording: str
 
 
-def audit(cells: Sequence[published.PublishedCell] | None = None) -> list[Disagreement]:
+def audit(cells: Sequence[PublishedCell] | None = None) -> list[Disagreement]:
     """Return every disagreement within the published numbers, by kind in the order of ``KINDS``."""
-    tables = Tables(published.cells() if cells is None else cells, structure())
+    tables = Tables(cells)
     findings = [*_averages(tables), *_contradictions(tables)]
     return sorted(findings, key=lambda finding: list(KINDS).index(finding.kind))
 
@@ -61,8 +59,8 @@ def _averages(tables: Tables) -> Iterator[Disagreement]:
     to it, but unrounded values could give it (``average-rounding``).
     """
     for row in tables.rows.values():
-        for column, name in tables.structure.tables[row.table].averages.items():
-            weights = tables.structure.parts[name]
+        for column, name in structure().tables[row.table].averages.items():
+            weights = structure().parts[name]
             mean = tables.mean(row, column) if {column, *weights} <= row.cells.keys() else None
             if mean is None:
                 continue

@@ -12,10 +12,8 @@ import yaml
 from e2rank_eval.config import Configuration, PaperFigure, PaperTable, RowSettings, line_of
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published, runs
-from e2rank_eval.paper.published import PublishedCell
-from e2rank_eval.paper.quantities import Quantity, Tables
+from e2rank_eval.paper.published import PublishedCell, Quantity, Tables, TableStructure, structure
 from e2rank_eval.paper.runs import registry
-from e2rank_eval.paper.structure import TableStructure, structure
 
 _V2 = "MTEB(eng, v2)"
 
@@ -175,7 +173,7 @@ def entry_of(configuration: Configuration, source: TaskSource) -> str | None:
 
 @cache
 def _tables() -> Tables:
-    return Tables(published.cells(), structure())
+    return Tables()
 
 
 class _Resolver:

@@ -1,13 +1,23 @@
-"""The numbers that the paper prints in its tables, digit by digit."""
+"""The paper's tables as data: every printed number, what it measures, and how near a value must come."""
 
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from importlib import resources
+from typing import Literal
 
+import yaml
+from pydantic import Field, model_validator
+
+from e2rank_eval.config import Strict
 from e2rank_eval.errors import InputError
+
+Verdict = Literal["reproduced", "near", "differs", "not run", "not published"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +57,177 @@ def table(identifier: str) -> tuple[PublishedCell, ...]:
         known = dict.fromkeys(cell.table for cell in cells())
         raise InputError(f"no published table {identifier!r}", hint=f"known: {', '.join(known)}")
     return found
+
+
+class Tolerance(Strict):
+    """Distances between our value and the published one, in the table's unit."""
+
+    reproduced: float = Field(gt=0)
+    near: float = Field(gt=0)
+
+    def verdict(
+        self, ours: float | None, published: float | None, interval: tuple[float, float] | None = None
+    ) -> Verdict:
+        """Compare two values in one unit.
+
+        ``reproduced`` needs a distance of at most ``self.reproduced`` and, where our bootstrap
+        interval is given, that it holds the published value (to within the same tolerance, since
+        that value is rounded); ``near`` needs a distance of at most ``self.near``.
+
+        >>> Tolerance(reproduced=0.1, near=1.0).verdict(72.9, 72.95)
+        'reproduced'
+        """
+        if ours is None:
+            return "not run"
+        if published is None:
+            return "not published"
+        # Published values are decimal: a distance of exactly the tolerance must not fail by binary rounding.
+        distance = round(abs(ours - published), 9)
+        low, high = interval or (published, published)
+        inside = low - self.reproduced <= published <= high + self.reproduced
+        if distance <= self.reproduced and inside:
+            return "reproduced"
+        return "near" if distance <= self.near else "differs"
+
+
+class ColumnMeaning(Strict):
+    """Where one column of a table departs from the table's setting or names."""
+
+    setting: str | None = None
+    column: str | None = Field(None, description="the same quantity's name in other tables")
+    systems: dict[str, str] = Field({}, description="system here -> its name in other tables")
+
+
+class SystemMeaning(Strict):
+    """Where one row of a table departs from the table's setting or names."""
+
+    setting: str | None = None
+    system: str | None = None
+
+
+class TableStructure(Strict):
+    """What one table measures, and which of its columns average others."""
+
+    title: str
+    setting: str = Field(description="what was ranked, by what first stage")
+    columns: dict[str, ColumnMeaning] = Field({}, description="columns that differ from the setting")
+    systems: dict[str, SystemMeaning] = Field({}, description="rows that differ from the setting")
+    averages: dict[str, str] = Field({}, description="column -> name of its parts")
+    tolerance: Tolerance
+
+
+class Structure(Strict):
+    """Every table by its number, and the parts of every average by name."""
+
+    parts: dict[str, dict[str, int]] = Field(description="name -> weight of each column in the average")
+    tables: dict[str, TableStructure]
+
+    @model_validator(mode="after")
+    def _parts_are_known(self) -> Structure:
+        for identifier, one in self.tables.items():
+            if unknown := set(one.averages.values()) - self.parts.keys():
+                raise ValueError(f"table {identifier} names unknown parts {', '.join(sorted(unknown))}")
+        return self
+
+
+@cache
+def structure() -> Structure:
+    """Return the structure of the paper's tables, from ``tables.yaml``."""
+    packaged = resources.files("e2rank_eval.paper") / "tables.yaml"
+    return Structure.model_validate(yaml.safe_load(packaged.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """One measured value: equal quantities in two tables must agree."""
+
+    setting: str
+    system: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """A rounded number: the true one is at most ``half`` away from ``value``, both ends included."""
+
+    value: Fraction
+    half: Fraction
+
+    def agrees(self, other: Rounded) -> bool:
+        """Return whether one true value can round to both."""
+        return abs(self.value - other.value) <= self.half + other.half
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One system of one table, by column.
+
+    ``digits`` are the decimals that are printed, ``places`` those that one of its numbers needs: a row
+    taken from a source with fewer decimals may be padded with zeros.
+    """
+
+    table: str
+    system: str
+    cells: Mapping[str, PublishedCell]
+    places: int
+    digits: int
+
+    def number(self, column: str, decimals: int | None = None) -> Rounded:
+        """Return the column's number as one rounded to ``decimals`` places, by default to ``places``."""
+        half = Fraction(1, 2 * 10 ** (self.places if decimals is None else decimals))
+        return Rounded(Fraction(self.cells[column].printed), half)
+
+
+class Tables:
+    """Published cells by row and by quantity; all of them by default."""
+
+    def __init__(self, given: Sequence[PublishedCell] | None = None) -> None:
+        by_row: dict[tuple[str, str], dict[str, PublishedCell]] = defaultdict(dict)
+        for cell in cells() if given is None else given:
+            by_row[cell.table, cell.system][cell.column] = cell
+        self.rows: dict[tuple[str, str], Row] = {}
+        self.quantities: dict[Quantity, list[tuple[Row, str]]] = defaultdict(list)
+        for key, found in by_row.items():
+            decimals = [cell.printed.partition(".")[2] for cell in found.values()]
+            places, digits = max(len(one.rstrip("0")) for one in decimals), max(map(len, decimals))
+            row = self.rows[key] = Row(*key, found, places, digits)
+            for column in found:
+                self.quantities[self.quantity(row, column)].append((row, column))
+
+    def quantity(self, row: Row, column: str) -> Quantity:
+        """Return what a cell measures, by the names that all tables share."""
+        meaning = structure().tables[row.table]
+        of_column = meaning.columns.get(column, ColumnMeaning())
+        of_system = meaning.systems.get(row.system, SystemMeaning())
+        return Quantity(
+            of_column.setting or of_system.setting or meaning.setting,
+            of_column.systems.get(row.system) or of_system.system or row.system,
+            of_column.column or column,
+        )
+
+    def parts(self, row: Row, column: str) -> list[tuple[Row, str]] | None:
+        """Return the cells that an average is of: its own row's, else the same quantities elsewhere.
+
+        None where the column is not an average or no table prints all of its parts.
+        """
+        name = structure().tables[row.table].averages.get(column)
+        if name is None:
+            return None
+        weights = structure().parts[name]
+        if weights.keys() <= row.cells.keys():
+            return [(row, part) for part in weights]
+        average = self.quantity(row, column)
+        found = [self.quantities.get(Quantity(average.setting, average.system, part)) for part in weights]
+        return [places[0] for places in found if places] if all(found) else None
+
+    def mean(self, row: Row, column: str) -> Rounded | None:
+        """Return the average of a column's parts, with the farthest that rounding can take it."""
+        parts = self.parts(row, column)
+        if parts is None:
+            return None
+        weights = structure().parts[structure().tables[row.table].averages[column]].values()
+        pairs = [(source.number(part), weight) for (source, part), weight in zip(parts, weights, strict=True)]
+        return Rounded(
+            sum((one.value * weight for one, weight in pairs), Fraction()) / sum(weights),
+            sum((one.half * weight for one, weight in pairs), Fraction()) / sum(weights),
+        )

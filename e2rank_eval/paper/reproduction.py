@@ -12,9 +12,8 @@ from pathlib import Path
 
 from e2rank_eval.evaluation.effectiveness import evaluate, metrics_record
 from e2rank_eval.paper import published
-from e2rank_eval.paper.quantities import Quantity, Row, Tables
+from e2rank_eval.paper.published import Quantity, Row, Tables, Tolerance, Verdict, structure
 from e2rank_eval.paper.runs import load_judgements, load_run, registry, run_entry
-from e2rank_eval.paper.structure import Tolerance, Verdict, structure
 from e2rank_eval.progress import track
 from e2rank_eval.store.files import write_text
 from e2rank_eval.store.manifests import write_manifest
@@ -75,7 +74,7 @@ def reproduce(cache: Path, names: Iterable[str] | None = None) -> list[Reproduce
     metrics = {
         name: run_metrics(name, cache) for name in track(wanted, description="runs", total=len(wanted))
     }
-    tables = Tables([cell for cell in published.cells() if cell.table in TABLES], structure())
+    tables = Tables([cell for cell in published.cells() if cell.table in TABLES])
     runs = {entry.gives: name for name, entry in wanted.items() if entry.gives is not None}
     cells = []
     for row in tables.rows.values():
@@ -86,7 +85,7 @@ def reproduce(cache: Path, names: Iterable[str] | None = None) -> list[Reproduce
                 if run is None:
                     cells.append(ReproducedCell(*place, needs=_needs(tables, row, column, runs)))
                 else:
-                    tolerance = tables.structure.tables[row.table].tolerance
+                    tolerance = structure().tables[row.table].tolerance
                     cells.append(_scored(*place, metrics[run], tolerance))
     tolerance = structure().tables[TABLES[0]].tolerance
     for name, entry in wanted.items():

@@ -18,7 +18,7 @@ from e2rank_eval.config import Strict
 from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.datasets.sources.kinds import Sha256, UrlSource
 from e2rank_eval.errors import InputError
-from e2rank_eval.paper.quantities import Quantity
+from e2rank_eval.paper.published import Quantity
 from e2rank_eval.store.hits import hits_as_run, read_hits
 from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
 

@@ -1,4 +1,4 @@
-"""Every cell of a paper's table judged: ours beside published, test, verdict, the command for it."""
+"""Every cell of a paper's table judged: our value from stored results, its test, verdict and command."""
 
 from __future__ import annotations
 
@@ -6,14 +6,59 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from e2rank_eval.config import Configuration
 from e2rank_eval.config.references import file_name
+from e2rank_eval.evaluation.comparison import FEWEST_QUERIES
+from e2rank_eval.evaluation.significance import (
+    bootstrap_interval,
+    holm,
+    mean,
+    minimum_detectable_difference,
+    randomisation_p,
+)
 from e2rank_eval.paper.grid import Grid, GridCell, LatencySource, RunSource, Source, TaskSource, entry_of
+from e2rank_eval.paper.published import Verdict
 from e2rank_eval.paper.reproduction import command as reproduce_command
-from e2rank_eval.paper.structure import Verdict
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.measured import Measured, Measurements
-from e2rank_eval.report.paper_tests import Test, paired_tests
+from e2rank_eval.report.names import HEADLINE
 from e2rank_eval.store import layout as places
+from e2rank_eval.store.results import Interval, Metrics
+
+Place = tuple[str, str]
+"""(system, column)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Our value of a cell in the table's unit; ``strata`` has per-query values for each collection.
+
+    ``interval`` is the 95 % bootstrap interval, None where nothing gives one; ``strata`` is empty where a
+    part of the value has no per-query values.
+    """
+
+    value: float
+    interval: Interval | None = None
+    strata: tuple[Mapping[str, float], ...] = ()
+
+    @property
+    def queries(self) -> int | None:
+        return sum(map(len, self.strata)) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A paired test against the baseline; ``p_holm`` is corrected over the table's ``hypotheses``.
+
+    ``detectable`` is the minimum detectable difference on one collection.
+    """
+
+    __test__ = False
+
+    difference: float
+    p: float
+    detectable: float | None
+    p_holm: float | None
+    hypotheses: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,47 +91,27 @@ class JudgedCell:
 
 
 def judged_cells(results: Results, grid: Grid) -> list[JudgedCell]:
-    """Return every cell of ``grid`` in print order, from whatever results are stored."""
-    measurements = Measurements(results)
-    ours = {(cell.system, cell.column): measurements.cell(cell) for cell in grid.cells}
+    """Return every cell of ``grid`` in print order, from whatever results are stored.
+
+    Raises
+    ------
+    InputError
+        When a stored result is malformed; one that is missing is None.
+    """
+    ours = {(cell.system, cell.column): _measured(results, cell) for cell in grid.cells}
     tests = paired_tests(grid, ours, seed=results.configuration.seed)
-    return [_judged(results, grid, cell, ours, tests) for cell in grid.cells]
-
-
-def _judged(
-    results: Results,
-    grid: Grid,
-    cell: GridCell,
-    ours: Mapping[tuple[str, str], Measured | None],
-    tests: Mapping[tuple[str, str], Test],
-) -> JudgedCell:
-    key = (cell.system, cell.column)
-    found, printed = ours[key], cell.published
-    judged = grid.meaning.tolerance.verdict(
-        found.value if found else None,
-        printed.value if printed else None,
-        found.interval if found else None,
-    )
-    commands = tuple(dict.fromkeys(_command(results, source) for source in cell.sources))
-    return JudgedCell(cell, found, tests.get(key), judged, commands)
-
-
-def _command(results: Results, source: Source) -> str:
-    """What a reader copies to make a result."""
-    layout = results.layout
-    config = results.configuration.origin
-    if isinstance(source, TaskSource):
-        entry = entry_of(results.configuration, source)
-        if entry is None:
-            arguments = [source.model, "--benchmark", source.benchmark, "--config", config]
-            return shlex.join(["e2rank-eval", "mteb", *arguments])
-        target = layout.path(places.MTEB_RECORD, entry=entry, system=file_name(source.model))
-    elif isinstance(source, RunSource) and not source.dataset:
-        return reproduce_command(str(source.published_run))
-    else:
-        pattern = places.LATENCY if isinstance(source, LatencySource) else places.METRICS
-        target = results.path(pattern, source.key)
-    return shlex.join(["snakemake", str(target), "--configfile", config])
+    judged = []
+    for cell in grid.cells:
+        place = (cell.system, cell.column)
+        found, printed = ours[place], cell.published
+        verdict = grid.meaning.tolerance.verdict(
+            found.value if found else None,
+            printed.value if printed else None,
+            found.interval if found else None,
+        )
+        commands = tuple(dict.fromkeys(_command(results, source) for source in cell.sources))
+        judged.append(JudgedCell(cell, found, tests.get(place), verdict, commands))
+    return judged
 
 
 def tally(cells: Sequence[JudgedCell]) -> str:
@@ -94,3 +119,111 @@ def tally(cells: Sequence[JudgedCell]) -> str:
     order: tuple[Verdict, ...] = ("reproduced", "near", "differs", "not run", "not published")
     counts = {name: sum(cell.verdict == name for cell in cells) for name in order}
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+def paired_tests(grid: Grid, ours: Mapping[Place, Measured | None], *, seed: int) -> dict[Place, Test]:
+    """Return randomisation tests wherever a cell and the baseline's have values of the same queries.
+
+    The results of a cell and of the baseline's cell are a hypothesis: it counts once in Holm's correction,
+    in however many cells it stands. A cell that is made of the baseline's own results is not tested.
+    """
+    sources = {(cell.system, cell.column): frozenset(cell.sources) for cell in grid.cells}
+    asked, samples = {}, {}
+    for place, own in sources.items():
+        against = (str(grid.settings.baseline), place[1])
+        if own and own != sources.get(against, own):
+            differences = _differences(ours[place], ours[against])
+            if sum(map(len, differences)) >= FEWEST_QUERIES:
+                asked[place] = (own, sources[against])
+                samples[asked[place]] = differences
+    raw = {hypothesis: randomisation_p(one, seed=seed) for hypothesis, one in samples.items()}
+    corrected = dict(zip(raw, holm(list(raw.values())), strict=True))
+    tests = {
+        hypothesis: Test(
+            difference=mean(one),
+            p=raw[hypothesis],
+            detectable=minimum_detectable_difference(one[0]) if len(one) == 1 else None,
+            p_holm=corrected[hypothesis],
+            hypotheses=len(samples),
+        )
+        for hypothesis, one in samples.items()
+    }
+    return {place: tests[hypothesis] for place, hypothesis in asked.items()}
+
+
+def _differences(one: Measured | None, other: Measured | None) -> list[list[float]]:
+    """Return per-query differences by collection; empty where the two have not the same queries."""
+    if one is None or other is None or [s.keys() for s in one.strata] != [s.keys() for s in other.strata]:
+        return []
+    pairs = zip(one.strata, other.strata, strict=True)
+    return [[a[query] - b[query] for query in sorted(a)] for a, b in pairs]
+
+
+def _measured(results: Results, cell: GridCell) -> Measured | None:
+    """Return the mean over the cell's sources; None where one of them has no result yet."""
+    parts = [part for source in cell.sources if (part := _part(results, source)) is not None]
+    if not parts or len(parts) < len(cell.sources):
+        return None
+    if len(parts) == 1:
+        return parts[0]
+    value = sum(part.value for part in parts) / len(parts)
+    strata = tuple(values for part in parts for values in part.strata)
+    if len(strata) < len(parts):
+        return Measured(value)
+    ordered = [[values[query] for query in sorted(values)] for values in strata]
+    low, high = bootstrap_interval(ordered, seed=results.configuration.seed)
+    return Measured(value, (low, high), strata)
+
+
+def _part(results: Results, source: Source) -> Measured | None:
+    """Return one source's value; None where it is not stored."""
+    if isinstance(source, RunSource):
+        if source.dataset and results.path(places.METRICS, source.key).exists():
+            return _quality(results.metrics(source.key))
+        public = str(source.published_run)
+        stored = results.layout.path(places.PUBLISHED_RUN, run=public).exists()
+        return _quality(results.published_run(public)) if stored else None
+    file = result_file(results.configuration, source)
+    if file is None or not (results.layout.root / file).exists():
+        return None
+    if isinstance(source, TaskSource):
+        record = results.mteb(str(entry_of(results.configuration, source)), source.model)
+        score = next((one.score for one in record.tasks if one.task == source.task), None)
+        return None if score is None else Measured(score)
+    modes = results.latency(source.key).modes
+    mode = modes.get("online") or next(iter(modes.values()))
+    if source.phase == "total":
+        return Measured(mode.mean, mode.interval)
+    seconds = mode.seconds.get("documents", ())
+    documents = sum(seconds) / len(seconds) if seconds else 0.0
+    return Measured(documents if source.phase == "documents" else mode.mean - documents)
+
+
+def _quality(metrics: Metrics) -> Measured:
+    low, high = metrics.interval[HEADLINE]
+    values = {query: 100 * value for query, value in metrics.per_query[HEADLINE].items()}
+    return Measured(100 * metrics.mean[HEADLINE], (100 * low, 100 * high), (values,))
+
+
+def result_file(configuration: Configuration, source: Source) -> str | None:
+    """Return the stored result behind a source, below the results folder; None where no job makes one."""
+    if isinstance(source, TaskSource):
+        entry = entry_of(configuration, source)
+        return places.MTEB_RECORD.format(entry=entry, system=file_name(source.model)) if entry else None
+    if isinstance(source, RunSource) and not source.dataset:
+        return places.PUBLISHED_RUN.format(run=source.published_run)
+    pattern = places.LATENCY if isinstance(source, LatencySource) else places.METRICS
+    dataset, first_stage, reranker = source.key
+    return pattern.format(dataset=dataset, first_stage=first_stage, reranker=reranker)
+
+
+def _command(results: Results, source: Source) -> str:
+    """Return what a reader copies to make a result."""
+    config = results.configuration.origin
+    if isinstance(source, RunSource) and not source.dataset:
+        return reproduce_command(str(source.published_run))
+    file = result_file(results.configuration, source)
+    if file is None and isinstance(source, TaskSource):
+        arguments = [source.model, "--benchmark", source.benchmark, "--config", config]
+        return shlex.join(["e2rank-eval", "mteb", *arguments])
+    return shlex.join(["snakemake", f"{results.layout.root}/{file}", "--configfile", config])

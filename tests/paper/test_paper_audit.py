@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 
 from e2rank_eval.paper import published
 from e2rank_eval.paper.audit import Disagreement, audit, findings_markdown
-from e2rank_eval.paper.published import PublishedCell
-from e2rank_eval.paper.quantities import Tables
-from e2rank_eval.paper.structure import structure
+from e2rank_eval.paper.published import PublishedCell, Tables, structure
 
 CELLS = {(c.table, c.system, c.column): c for c in published.cells()}
 PARTS = {name: list(weights) for name, weights in structure().parts.items()}
@@ -31,7 +29,7 @@ OWN_AVERAGE = [
 ]
 PRINTED_TWICE = [
     (row.table, row.system, column)
-    for cells in Tables(list(CELLS.values()), structure()).quantities.values()
+    for cells in Tables(list(CELLS.values())).quantities.values()
     if len(cells) > 1
     and all(row.digits == 2 for row, _ in cells)
     # Where the paper's tables differ already, a change may bring them together.

@@ -12,7 +12,7 @@ import pytest
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published
-from e2rank_eval.paper.structure import Structure, structure
+from e2rank_eval.paper.published import Structure, structure
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,11 +14,9 @@ import pytest
 
 from e2rank_eval.datasets.sources.kinds import UrlSource
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.paper import published
-from e2rank_eval.paper.quantities import Tables
+from e2rank_eval.paper.published import Tables, Tolerance
 from e2rank_eval.paper.reproduction import equal_to_the_digit, reproduce, write_reproduction
 from e2rank_eval.paper.runs import load_judgements, load_run, registry
-from e2rank_eval.paper.structure import Tolerance, structure
 from e2rank_eval.store.files import sha256_file
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
@@ -117,7 +115,7 @@ def test_the_public_source_gives_the_same_run(trec, tmp_path, monkeypatch):
 
 
 def test_runs_and_judgements_are_what_the_registry_says(trec, tmp_path):
-    printed = Tables(published.cells(), structure()).quantities
+    printed = Tables().quantities
     assert all(entry.gives is None or entry.gives in printed for entry in registry().runs.values())
     for name, entry in registry().judgements.items():
         assert len(load_judgements(name, tmp_path)) == entry.queries

@@ -11,8 +11,7 @@ import yaml
 from e2rank_eval.config import parse_configuration
 from e2rank_eval.evaluation.significance import randomisation_p
 from e2rank_eval.paper.grid import Grid, grid
-from e2rank_eval.report.measured import Measured
-from e2rank_eval.report.paper_tests import paired_tests
+from e2rank_eval.report.paper_cells import Measured, paired_tests
 
 CONFIG = Path(__file__).parents[2] / "config" / "paper.yaml"
 QUERIES = [f"q{number}" for number in range(30)]

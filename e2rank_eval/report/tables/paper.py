@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.config.references import file_name
-from e2rank_eval.paper.grid import Grid, LatencySource, TaskSource, entry_of, grid, sources
-from e2rank_eval.report.paper_cells import JudgedCell, judged_cells, tally
+from e2rank_eval.paper.grid import Grid, grid, sources
+from e2rank_eval.report.paper_cells import JudgedCell, judged_cells, result_file, tally
 from e2rank_eval.report.table import Cell, Column, Mark, Table
 from e2rank_eval.report.tables import TABLES
 from e2rank_eval.report.tables.comparison import SIGNIFICANT
-from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
@@ -24,14 +22,8 @@ _SECONDS = "seconds per query"
 def result_files(configuration: Configuration, name: str) -> Iterator[str]:
     """Yield the stored results behind a table of the paper, or behind bars of one of its columns."""
     for source in sources(configuration, name):
-        if isinstance(source, TaskSource):
-            if entry := entry_of(configuration, source):
-                yield places.MTEB_RECORD.format(entry=entry, system=file_name(source.model))
-        elif source.dataset:
-            pattern = places.LATENCY if isinstance(source, LatencySource) else places.METRICS
-            yield pattern.format(**dict(zip(("dataset", "first_stage", "reranker"), source.key, strict=True)))
-        elif not isinstance(source, LatencySource):
-            yield places.PUBLISHED_RUN.format(run=source.published_run)
+        if file := result_file(configuration, source):
+            yield file
 
 
 @TABLES.register("paper", "tables", "{}", result_files)

@@ -66,7 +66,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reranker(folder: Path, **settings: Any) -> MonoT5Reranker:
     class OneModel:
         def resolve(self, name: str, *kinds: str) -> Any:
-            return SimpleNamespace(path=folder, files={p.name: sha256_file(p) for p in folder.glob("*")})
+            return SimpleNamespace(
+                path=folder, files={p.name: sha256_file(p) for p in folder.glob("*") if p.is_file()}
+            )
 
     context = RerankContext(models=OneModel())  # type: ignore[arg-type]
     return MonoT5Settings(family="monot5", model="x", **settings).build(context)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,38 @@ def dtype_on(device: str, wanted: str = "auto") -> str:
     return CPU_DTYPE if device == "cpu" else wanted
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence transformers: an unused head is fine, and missing weights are checked by their names."""
+    from transformers.utils import logging
+
+    transformers_logging: Any = logging
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        transformers_logging.enable_progress_bar()
+
+
+def load_tokenizer(folder: Path, **place: Any) -> Any:
+    """Return the tokenizer in ``folder``; no code of the checkpoint runs.
+
+    Raises
+    ------
+    InputError
+        When there is none that transformers can read.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **place)
+    except (OSError, ValueError) as error:
+        raise InputError(f"no tokenizer ({error})", path=folder, hint="fetch the model again") from error
+
+
 def load_weights(
     auto: Any, folder: Path, dtype: str, *, optional: str | tuple[str, ...] = " ", **settings: Any
 ) -> Any:
@@ -47,29 +81,21 @@ def load_weights(
     InputError
         When it cannot be loaded, or weights are missing, which would be random.
     """
-    from transformers.utils import logging
-
-    transformers_logging: Any = logging
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # an unused head is fine; missing weights are checked below
-    transformers_logging.disable_progress_bar()
-    try:
-        model, report = auto.from_pretrained(
-            folder,
-            dtype=dtype,
-            trust_remote_code=False,
-            local_files_only=True,
-            use_safetensors=True,
-            output_loading_info=True,
-            **settings,
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"cannot be loaded by {auto.__name__} ({error})", path=folder, hint="fetch it again"
-        ) from error
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        transformers_logging.enable_progress_bar()
+    with _quiet():
+        try:
+            model, report = auto.from_pretrained(
+                folder,
+                dtype=dtype,
+                trust_remote_code=False,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                **settings,
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"cannot be loaded by {auto.__name__} ({error})", path=folder, hint="fetch it again"
+            ) from error
     missing = sorted(key for key in report["missing_keys"] if not key.startswith(optional))
     if missing:
         raise InputError(
@@ -77,6 +103,29 @@ def load_weights(
             path=folder, hint="fetch the model again, or name the right kind in the model registry",
         )  # fmt: skip
     return model
+
+
+def missing_weights(auto: str, folder: Path) -> list[str]:
+    """Return the weights that class ``auto`` of transformers would not find in ``folder``, by their names.
+
+    Nothing is read but names and shapes, as on the meta device; empty where the class cannot hold the model.
+    """
+    import transformers
+
+    loader: Any = getattr(transformers, auto)
+    with _quiet():
+        try:
+            _, report = loader.from_pretrained(
+                folder,
+                device_map="meta",
+                trust_remote_code=False,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, RuntimeError):
+            return []
+    return sorted(report["missing_keys"])
 
 
 def loadable_folder(folder: Path, format: str) -> Path:
@@ -140,7 +189,9 @@ def _read_gguf(source: Path) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    place: dict[str, Any] = {"gguf_file": source.name, "local_files_only": True}
+    place: dict[str, Any] = {
+        "gguf_file": source.name, "local_files_only": True, "trust_remote_code": False,
+    }  # fmt: skip
     try:
         model = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **place)
         tokenizer = AutoTokenizer.from_pretrained(source.parent, **place)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.checkpoints import gguf_file, missing_weights
 from e2rank_eval.store.files import read_json
 
 CONTENT = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.gguf")
@@ -24,6 +25,13 @@ _MODULE_KINDS = {
     "Pooling": "encoder",
 }
 """By module of sentence-transformers, the more telling first."""
+
+_HEADS = {
+    "cross-encoder": "AutoModelForSequenceClassification",
+    "sparse-encoder": "AutoModelForMaskedLM",
+    "decoder": "AutoModelForCausalLM",
+}
+"""The class of transformers that a kind is loaded with, head included."""
 
 _LIBRARIES = ("sentence_transformers.", "pylate.models.Dense.")
 _OTHER_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx")
@@ -59,8 +67,10 @@ class _Findings:
         self.evidence |= dict.fromkeys(fields, evidence)
 
 
-def recognise(folder: Path, *, native: bool = False) -> Recognised:
+def recognise(folder: Path, *, native: bool = False, asked: Sequence[str] = ()) -> Recognised:
     """Return what the model in ``folder`` is; ``native`` ignores code that comes with it, which never runs.
+
+    ``asked`` are the kinds that are wanted of it, for the message where it is none.
 
     Raises
     ------
@@ -77,7 +87,7 @@ def recognise(folder: Path, *, native: bool = False) -> Recognised:
     _refuse_unknown_type(config, body / "config.json")
     _refuse_other_weights(body, folder)
     found = _Findings()
-    kinds, evidence = _kinds(modules, config, folder)
+    kinds, evidence = _kinds(modules, config, folder, asked)
     vectors = kinds[0] in ("encoder", "sparse-encoder", "late-interaction")
     found.add(evidence, kind=kinds[0], trained_for_embedding=vectors)
     form = "sentence-transformers" if modules else "transformers"
@@ -173,7 +183,7 @@ def _refuse_other_weights(body: Path, folder: Path) -> None:
 
 
 def _kinds(
-    modules: list[dict[str, Any]], config: Mapping[str, Any], folder: Path
+    modules: list[dict[str, Any]], config: Mapping[str, Any], folder: Path, asked: Sequence[str]
 ) -> tuple[tuple[str, ...], str]:
     """Return what the model may be, the likeliest first, and the file that says so."""
     causal = _is_causal(config)
@@ -203,10 +213,22 @@ def _kinds(
     if causal:
         return ("decoder",), evidence
     raise InputError(
-        f"{architecture} without modules.json: no file says how its states become vectors or scores",
+        f"{architecture} without modules.json: no file says how its states become vectors or scores"
+        f"{lacking(folder, asked)}",
         path=folder,
         hint="name the folder that sentence-transformers saved, with modules.json and 1_Pooling/config.json",
     )
+
+
+def lacking(folder: Path, kinds: Sequence[str]) -> str:
+    """Return, for a message, what would be drawn at random if the model were run as one of ``kinds``."""
+    if "late-interaction" in kinds:
+        return "; as late-interaction it would get a random Dense layer, which modules.json does not name"
+    head = next((_HEADS[kind] for kind in kinds if kind in _HEADS), None)
+    if head is None:
+        return ""
+    missing = missing_weights(head, transformer_folder(folder))
+    return f"; it has no {', '.join(missing[:5])}, which would be random" if missing else ""
 
 
 def _is_causal(config: Mapping[str, Any]) -> bool:
@@ -283,8 +305,6 @@ def _optional(path: Path) -> dict[str, Any]:
 
 def _gguf(folder: Path) -> Recognised:
     from gguf import GGUFReader
-
-    from e2rank_eval.models.checkpoints import gguf_file
 
     path = gguf_file(folder)
     reader = GGUFReader(path)

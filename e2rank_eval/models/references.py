@@ -14,7 +14,7 @@ from e2rank_eval.datasets.sources.kinds import FolderSource, HubSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.composition import compose
 from e2rank_eval.models.mteb_metadata import PublishedModel, published_models
-from e2rank_eval.models.recognition import CONTENT, Recognised, content_files, recognise, refuse_code
+from e2rank_eval.models.recognition import CONTENT, Recognised, content_files, lacking, recognise, refuse_code
 from e2rank_eval.models.registry import (
     GivenEntry,
     ModelEntry,
@@ -155,12 +155,12 @@ class Catalogue:
         InputError
             When it is none of them; or, where none is given, when it may be several.
         """
-        found = self.examine(reference)
+        found = self.examine(reference, *kinds)
         fitting = [kind for kind in found.kinds if kind in kinds or not kinds]
         if not fitting:
             raise InputError(
                 f"{found.entry.title} is recognised as {' or '.join(found.kinds)} "
-                f"({found.evidence['kind']}), not as {' or '.join(kinds)}",
+                f"({found.evidence['kind']}), not as {' or '.join(kinds)}{lacking(found.path, kinds)}",
                 hint="name another model, or another family for this one",
             )
         if len(fitting) > 1 and not kinds:
@@ -171,8 +171,8 @@ class Catalogue:
         entry = found.entry.model_copy(update={"kind": fitting[0]})
         return replace(found, entry=entry, kinds=tuple(fitting))
 
-    def examine(self, reference: str) -> ResolvedModel:
-        """Fetch the model where it is not here, and recognise it.
+    def examine(self, reference: str, *asked: str) -> ResolvedModel:
+        """Fetch the model where it is not here, and recognise it; ``asked`` are kinds that it should be.
 
         Raises
         ------
@@ -183,10 +183,10 @@ class Catalogue:
         """
         name = self.canonical(reference)
         if name not in self._resolved:
-            self._resolved[name] = self._examined(name)
+            self._resolved[name] = self._examined(name, asked)
         return self._resolved[name]
 
-    def _examined(self, name: str) -> ResolvedModel:
+    def _examined(self, name: str, asked: tuple[str, ...]) -> ResolvedModel:
         parsed, given = parse_reference(name), self.given(name)
         if given.server is not None:
             served = f"{given.server.model} served at {given.server.base_url}"
@@ -207,7 +207,7 @@ class Catalogue:
             if whole.format != "gguf":
                 refuse_code(fetched.path, native=native)
             return _resolved(name, whole, fetched, (whole.kind,), _evidence(given, {}))
-        found = recognise(fetched.path, native=native)
+        found = recognise(fetched.path, native=native, asked=asked)
         derived, evidence = _derived(parsed, found, stated)
         derived["sources"] = self._sources(parsed, given, stated)
         kinds = found.kinds if given.kind is None else (given.kind,)

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from e2rank_eval.config import FAMILIES, parse_configuration
+from e2rank_eval.config import FAMILIES, FIRST_STAGES, parse_configuration
 from e2rank_eval.datasets.loaders import LOADERS, Request
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query
 from e2rank_eval.registry import Registry
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.tables import TABLES
-from e2rank_eval.retrieval.base import FIRST_STAGES, Context
+from e2rank_eval.retrieval.base import Context
 from e2rank_eval.store.layout import Layout
 
 ROOT = Path(__file__).parents[1]

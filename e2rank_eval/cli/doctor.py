@@ -153,7 +153,7 @@ def _disk(cache: Path) -> Finding:
 def _hub(graph: Graph) -> Iterator[Finding]:
     """The hub, where candidate lists or data of mteb's own tasks are there."""
     configuration = graph.configuration
-    lists = [stage for stage in graph.retrievals if configuration.first_stages[stage].lists]
+    lists = [stage for stage in graph.retrievals if configuration.first_stages[stage].needs_hub]
     suites = [name for name, one in configuration.mteb.items() if one.benchmark not in (None, "local")]
     wanted = [f"candidate lists of {one}" for one in lists] + [f"data of mteb entry {one}" for one in suites]
     if not wanted:

@@ -25,6 +25,7 @@ from e2rank_eval.config.reading import (
 )
 from e2rank_eval.config.systems import (
     FAMILIES,
+    FIRST_STAGES,
     FirstStageSettings,
     Lengths,
     ModelSettings,
@@ -59,6 +60,7 @@ from e2rank_eval.config.yaml_files import line_of, load_mapping
 __all__ = [
     "FAMILIES",
     "FIGURE_KINDS",
+    "FIRST_STAGES",
     "BlendSettings",
     "ColumnSettings",
     "ComparisonSettings",

@@ -18,7 +18,7 @@ from e2rank_eval.config.measurements import (
     known,
 )
 from e2rank_eval.config.paper import PaperFigure, PaperTable
-from e2rank_eval.config.systems import AnyReranker, FirstStageSettings, Name, Strict
+from e2rank_eval.config.systems import AnyFirstStage, AnyReranker, Name, Strict
 
 _NOT_RUN = (
     "false: opt-in, run only where {} is given as a list that names it; a table of the paper then shows the "
@@ -91,7 +91,7 @@ class Configuration(Strict):
         description="alias -> rows <first stage>/<reranker> that are run; without any, all. A list "
         "of aliases, such as --config 'systems=[bm25,e2rank-0.6b]', runs these alone; a row is its own alias",
     )
-    first_stages: dict[Name, FirstStageSettings] = Field(min_length=1)
+    first_stages: dict[Name, AnyFirstStage] = Field(min_length=1)
     rerankers: dict[Name, AnyReranker] = Field(min_length=1)
     comparisons: dict[Name, ComparisonSettings] = Field(default_factory=dict)
     latency: dict[Name, LatencySettings] = Field(default_factory=dict)
@@ -134,8 +134,8 @@ class Configuration(Strict):
                         f"datasets.{name}: a slice of a slice; slice {dataset.slice_of}'s origin instead"
                     )
         for name, stage in self.first_stages.items():
-            known(f"first_stages.{name}.of", stage.of, self.first_stages)
-            if any(self.first_stages[one].of for one in stage.of):
+            known(f"first_stages.{name}.of", stage.fused, self.first_stages)
+            if any(self.first_stages[one].fused for one in stage.fused):
                 raise ValueError(f"first_stages.{name}: a fusion of a fusion; name what that one fuses")
         for alias, system in self.systems.items():
             for row in system.rows:
@@ -196,7 +196,13 @@ class Configuration(Strict):
     def parts(self, section: str, name: str) -> list[Strict]:
         """Return the settings of a first stage or reranker, then those of the first stages that it fuses."""
         systems: Mapping[str, Strict] = getattr(self, section)
-        return [systems[name], *(systems[other] for other in getattr(systems[name], "of", []))]
+        return [systems[name], *(systems[other] for other in getattr(systems[name], "fused", []))]
+
+    def vector_models(self, first_stage: str) -> list[str]:
+        """Return the references to the models whose document vectors a first stage keeps between jobs."""
+        parts = (first_stage, *self.first_stages[first_stage].fused)
+        storing = [one for one in parts if self.first_stages[one].stores_vectors]
+        return sorted({model for one in storing for model in self.models_of("first_stages", one)})
 
     def models_of(self, section: str, name: str) -> list[str]:
         """Return the references to the models that a first stage or reranker uses."""

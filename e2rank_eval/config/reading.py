@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from e2rank_eval.config.experiment import Configuration, choose
 from e2rank_eval.config.selection import selected
-from e2rank_eval.config.systems import FAMILIES, Strict
+from e2rank_eval.config.systems import REGISTERED, Strict
 from e2rank_eval.config.training import TrainingFile
 from e2rank_eval.config.yaml_files import line_of, load_mapping
 from e2rank_eval.errors import InputError
@@ -138,8 +138,9 @@ def _fields(place: tuple[str | int, ...], file: type[Strict], values: dict[str, 
     """The known keys beside an unknown one at ``place``, pydantic's location of it."""
     if len(place) == 1:
         return list(file.model_fields)
-    if place[0] == "rerankers":
-        return list(FAMILIES[values["rerankers"][place[1]]["family"]].model_fields)
+    if place[0] in REGISTERED:
+        key, registry = REGISTERED[str(place[0])]
+        return list(registry[values[place[0]][place[1]][key]].model_fields)
     section, tagged = str(place[0]), place[0] in _TAGS
     entry = _members(section, file)[str(place[2])] if tagged else _settings_in(file, section)
     for part in place[3 if tagged else 2 : -1]:

@@ -14,7 +14,6 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationError,
-    model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -49,80 +48,42 @@ def refuse_unused(settings: Strict, chooser: str, chosen: str, takers: Mapping[s
             )
 
 
-FIRST_STAGES: Registry[Any] = Registry(
-    "first stage", "e2rank_eval.retrieval.first_stages", "e2rank_eval.first_stages"
-)
-"""Builders by what a configuration names ``retriever``; e2rank_eval.retrieval.base has their type."""
+class FirstStageSettings(Strict, ABC):
+    """What the settings of every first stage have, and what the suite asks of one.
 
+    A first stage is a subclass in a module of its own, which adds it to :data:`FIRST_STAGES`. The first line
+    of its docstring says what it does.
+    """
 
-class FirstStageSettings(Strict):
-    """How candidates are retrieved."""
-
-    retriever: str = Field(description="a module of retrieval/first_stages, such as bm25")
-    model: Reference | None = Field(None, description="dense and sparse only")
-    of: list[Name] = Field([], description="fusion only: two or more other first stages of this file")
-    lists: Name | None = Field(
-        None, description="published only: whose lists of liuqi6777/retrieval_results, as bm25 or reasonir"
-    )
-    revision: str | None = Field(
-        None, description="published only: commit to pin; null: recorded when fetched"
-    )
+    retriever: str
     depth: int | None = Field(
         None, ge=1, le=10_000, description="candidates per query; the global depth when absent"
     )
-    label: str | None = None
-    k1: float = Field(0.9, ge=0, description="bm25 and rm3 only")
-    b: float = Field(0.4, ge=0, le=1, description="bm25 and rm3 only")
-    analyser: Literal["lucene", "simple"] = Field(
-        "simple",
-        description="bm25 and rm3 only: Lucene's EnglishAnalyzer token by token, or one near to it",
-    )
-    quantised_lengths: bool = Field(
-        False, description="bm25 only: document lengths rounded to a byte, as Lucene's index keeps them"
-    )
-    feedback_documents: int = Field(
-        10, ge=1, le=1000, description="rm3 only: first documents taken as relevant"
-    )
-    feedback_terms: int = Field(10, ge=1, le=1000, description="rm3 only: terms of the relevance model")
-    original_weight: float = Field(0.5, ge=0, le=1, description="rm3 only: of the query as it was asked")
+    label: str | None = Field(None, description="how tables name it")
 
-    @model_validator(mode="after")
-    def _retriever_is_known(self) -> FirstStageSettings:
-        if self.retriever not in FIRST_STAGES:
-            raise ValueError(f"unknown retriever {self.retriever!r}; known: {', '.join(FIRST_STAGES)}")
-        return self
+    stores_vectors: ClassVar[bool] = False
+    """Whether document vectors are kept in the shared cache, so that several jobs can encode a corpus."""
 
-    @model_validator(mode="after")
-    def _model_iff_vectors(self) -> FirstStageSettings:
-        if (self.retriever in ("dense", "sparse")) != (self.model is not None):
-            raise ValueError("dense and sparse first stages need a model, and only they take it")
-        return self
+    needs_hub: ClassVar[bool] = False
+    """Whether the lists themselves are fetched from the model hub."""
 
-    @model_validator(mode="after")
-    def _keys_of_its_retriever(self) -> FirstStageSettings:
-        if (
-            (self.retriever == "fusion") != bool(self.of)
-            or len(self.of) != len(set(self.of))
-            or len(self.of) == 1
-        ):
-            raise ValueError("a fusion needs two or more first stages in of, and only a fusion takes them")
-        if (self.retriever == "published") != (self.lists is not None):
-            raise ValueError("published candidates need lists (bm25, reasonir), and only they take it")
-        if self.revision is not None and self.lists is None:
-            raise ValueError("only published candidates take a revision")
-        refuse_unused(self, "retriever", self.retriever, _RETRIEVER_OPTIONS)
-        return self
+    @property
+    def fused(self) -> list[str]:
+        """Names of other first stages of the configuration whose lists it is made of."""
+        return []
+
+    @abstractmethod
+    def build(self, context: Any) -> Any:
+        """Return the finder of candidates, its models loaded through ``context``.
+
+        See ``Finder`` and ``Context`` in :mod:`e2rank_eval.retrieval.base`; heavy imports belong in here.
+        """
 
 
-_RETRIEVER_OPTIONS = {
-    "k1": ("bm25", "rm3"),
-    "b": ("bm25", "rm3"),
-    "analyser": ("bm25", "rm3"),
-    "quantised_lengths": ("bm25",),
-    "feedback_documents": ("rm3",),
-    "feedback_terms": ("rm3",),
-    "original_weight": ("rm3",),
-}
+FIRST_STAGES: Registry[type[FirstStageSettings]] = Registry(
+    "first stage", "e2rank_eval.retrieval.first_stages", "e2rank_eval.first_stages"
+)
+"""Settings by ``retriever``: the suite's modules, and entry points of installed packages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,33 +158,45 @@ FAMILIES: Registry[type[RerankerSettings]] = Registry(
 """Settings by family: the suite's modules, and entry points of installed packages."""
 
 
-class _OfItsFamily:
-    """Validates a mapping with the settings that its ``family`` names."""
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    """Validates a mapping with the settings in ``registry`` that its ``key`` names."""
+
+    key: str
+    registry: Registry[Any]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(_checked_by_family)
+        return core_schema.no_info_plain_validator_function(self._checked)
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"oneOf": [handler(one.__pydantic_core_schema__) for one in FAMILIES.values()]}
+        return {"oneOf": [handler(one.__pydantic_core_schema__) for one in self.registry.values()]}
+
+    def _checked(self, values: Any) -> Any:
+        if isinstance(values, Strict):
+            return values
+        if not isinstance(values, dict):
+            raise ValueError(f"settings of a {self.registry.kind} are a mapping")
+        try:
+            settings = self.registry[values.get(self.key, "")]
+        except InputError as error:
+            missing = self.key not in values
+            kind, problem = ("missing", "Field required") if missing else ("unknown_name", error.problem)
+            hint = f"add it; known: {', '.join(sorted(self.registry))}" if missing else error.hint
+            details = PydanticCustomError(kind, "{problem}", {"problem": problem, "hint": hint})
+            raise ValidationError.from_exception_data(
+                self.key, [{"type": details, "loc": (self.key,), "input": None}]
+            ) from error
+        return settings.model_validate(values)
 
 
-def _checked_by_family(values: Any) -> RerankerSettings:
-    if isinstance(values, RerankerSettings):
-        return values
-    if not isinstance(values, dict):
-        raise ValueError("settings of a reranker are a mapping")
-    try:
-        settings = FAMILIES[values.get("family", "")]
-    except InputError as error:
-        missing = "family" not in values
-        kind, problem = ("missing", "Field required") if missing else ("unknown_family", error.problem)
-        hint = f"add it; known: {', '.join(sorted(FAMILIES))}" if missing else error.hint
-        details = PydanticCustomError(kind, "{problem}", {"problem": problem, "hint": hint})
-        raise ValidationError.from_exception_data(
-            "family", [{"type": details, "loc": ("family",), "input": None}]
-        ) from error
-    return settings.model_validate(values)
+AnyFirstStage = Annotated[FirstStageSettings, _Registered("retriever", FIRST_STAGES)]
+"""A field of a configuration that holds the settings of any registered first stage."""
 
-
-AnyReranker = Annotated[RerankerSettings, _OfItsFamily()]
+AnyReranker = Annotated[RerankerSettings, _Registered("family", FAMILIES)]
 """A field of a configuration that holds the settings of any registered family."""
+
+REGISTERED: dict[str, tuple[str, Registry[Any]]] = {
+    "first_stages": ("retriever", FIRST_STAGES),
+    "rerankers": ("family", FAMILIES),
+}
+"""Sections of a configuration whose entries name their settings in a registry, and by which key."""

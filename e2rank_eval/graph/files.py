@@ -125,15 +125,14 @@ class Files:
 
     def encode_parts(self, retrievals: Retrievals) -> list[str]:
         """Return the receipts of the jobs that encode these corpora; none where one job does it all."""
-        dense = {
+        stored = {
             stage: datasets
             for stage, datasets in retrievals.items()
-            if "dense"
-            in {getattr(one, "retriever", "") for one in self.configuration.parts("first_stages", stage)}
+            if self.configuration.vector_models(stage)
         }
         return self._spread([
             self.path(places.ENCODE_PART, dataset=dataset, first_stage=stage)
-            for stage, datasets in dense.items()
+            for stage, datasets in stored.items()
             for dataset in datasets
         ])  # fmt: skip
 

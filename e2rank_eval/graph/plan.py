@@ -84,7 +84,7 @@ class _Plan:
 
     def retrieval(self, first_stage: str, dataset: str) -> dict[str, Any] | None:
         """Encoding corpus and queries with a model; other first stages compute next to nothing."""
-        model = self._configuration.first_stages[first_stage].model
+        model = getattr(self._configuration.first_stages[first_stage], "model", None)
         documents, queries, lengths = self._size(dataset)
         read = None
         if documents is not None:
@@ -147,7 +147,7 @@ def _disk(configuration: Configuration, keys: Iterable[RunKey]) -> dict[str, Any
     """Bytes of downloads and of weights; ``unsized`` are data sets whose size no source states."""
     keys = list(keys)
     models = {getattr(configuration.rerankers[r], "model", None) for _, _, r in keys}
-    models |= {configuration.first_stages[stage].model for _, stage, _ in keys}
+    models |= {getattr(configuration.first_stages[stage], "model", None) for _, stage, _ in keys}
     catalogue = Catalogue.of(configuration)
     weights = [entry for name in sorted(filter(None, models)) if (entry := catalogue.known(name))]
     ids = {name: configuration.registry_id(name) for name in dict.fromkeys(key[0] for key in keys)}

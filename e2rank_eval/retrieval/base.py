@@ -1,4 +1,4 @@
-"""What a first stage is, the registry of them, and the candidate lists that a retriever's hits become."""
+"""What a first stage is built from and gives, and the candidate lists that a retriever's hits become."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from e2rank_eval.config import Configuration, FirstStageSettings
-from e2rank_eval.config.systems import FIRST_STAGES as FIRST_STAGES  # to register with
+from e2rank_eval.config import Configuration
 from e2rank_eval.models.provider import ModelProvider
 from e2rank_eval.records import CandidateIds, Dataset, Query
 
@@ -94,14 +93,10 @@ class Context:
     depth: int
 
     def finder(self, name: str) -> Finder:
-        """Build the first stage ``name`` of the configuration.
-
-        ``FIRST_STAGES[retriever](settings, context)`` is the finder of a first stage with these settings.
-        """
-        settings = self.configuration.first_stages[name]
-        depth = self.configuration.depth_of(name)
-        build: Callable[[FirstStageSettings, Context], Finder] = FIRST_STAGES[settings.retriever]
-        return build(settings, replace(self, depth=depth))
+        """Build the first stage ``name`` of the configuration, with its own depth."""
+        context = replace(self, depth=self.configuration.depth_of(name))
+        find: Finder = self.configuration.first_stages[name].build(context)
+        return find
 
     def searching(self, build: Callable[[Dataset], Retriever]) -> Finder:
         """Return the finder that searches every data set with a retriever of its own."""

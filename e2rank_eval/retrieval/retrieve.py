@@ -75,16 +75,14 @@ def encode_part(
     InputError
         When the first stage encodes no corpus; and as :func:`retrieve` does.
     """
-    settings = configuration.first_stages[first_stage]
-    encoded = [one for one in (settings, *(configuration.first_stages[name] for name in settings.of))
-               if one.retriever == "dense"]  # fmt: skip
-    if not encoded:
+    encoding = configuration.vector_models(first_stage)
+    if not encoding:
         raise InputError(
             f"first stage {first_stage!r} keeps no vectors", hint="retrieve without --part, in one job"
         )
     corpus = read_dataset(layout.path(places.CORPUS, dataset=dataset).parent, dataset).corpus
     done = {}
-    for model in sorted({str(one.model) for one in encoded}):
+    for model in encoding:
         encoder = models.encoder(model)
         mine = (one for number, one in enumerate(corpus.values()) if part.has(number // _PIECE))
         blocks = in_blocks(cut_words(document.contents) for document in mine)
@@ -100,6 +98,6 @@ def _recorded(configuration: Configuration, first_stage: str) -> dict[str, Any]:
     settings = configuration.first_stages[first_stage]
     recorded = settings.model_dump(mode="json", exclude={"label"})
     recorded["depth"] = configuration.depth_of(first_stage)
-    if settings.of:
-        recorded["of"] = {name: _recorded(configuration, name) for name in settings.of}
+    if settings.fused:
+        recorded["of"] = {name: _recorded(configuration, name) for name in settings.fused}
     return recorded

@@ -82,12 +82,15 @@ def _broken(change: Any) -> dict[str, Any]:
         (lambda c: c["datasets"]["lee"].update(split="dev"), "split has no meaning without path"),
         (
             lambda c: c["first_stages"]["bm25"].update(retriever="dense", model="all-minilm-l6-v2", k1=1.2),
-            "k1 has no meaning for retriever dense; it goes with bm25, rm3",
+            "unknown key 'first_stages.bm25.k1'; remove it; known: retriever, depth, label, model",
         ),
-        (lambda c: c["first_stages"]["bm25"].update(feedback_terms=5), "feedback_terms has no meaning"),
+        (
+            lambda c: c["first_stages"]["bm25"].update(feedback_terms=5),
+            "unknown key 'first_stages.bm25.feed",
+        ),
         (
             lambda c: c["first_stages"]["bm25"].update(retriever="rm3", quantised_lengths=True),
-            "quantised_lengths has no meaning for retriever rm3",
+            "unknown key 'first_stages.bm25.quantised_lengths'",
         ),
         (
             lambda c: c["rerankers"]["e2rank"].update(prompt="query-only", prompt_documents=5),
@@ -116,7 +119,13 @@ def _broken(change: Any) -> dict[str, Any]:
         ),
         (lambda c: c["rerankers"]["rankgpt"].update(strategy="bubble"), "rerankers.rankgpt"),
         (lambda c: c["rerankers"]["rankgpt"].update(budget=20), "budget has no meaning for strategy sliding"),
-        (lambda c: c["first_stages"]["bm25"].update(model="x"), "dense and sparse first stages"),
+        (lambda c: c["first_stages"]["bm25"].update(model="x"), "unknown key 'first_stages.bm25.model'"),
+        (lambda c: c["first_stages"]["bm25"].update(retriever="bm52"), "did you mean bm25?"),
+        (lambda c: c["first_stages"]["bm25"].pop("retriever"), "first_stages.bm25.retriever is missing"),
+        (
+            lambda c: c["first_stages"]["bm25"].update(retriever="sparse"),
+            "bm25.model is missing",
+        ),
         (lambda c: c["datasets"]["lee-8"].update(slice_of="nowhere"), "unknown name 'nowhere'"),
         (lambda c: c["datasets"]["lee"].update(path="x", id="lee"), "one of id, path, slice_of"),
         (lambda c: c["comparisons"]["main"].update(first_stage="splade"), "unknown name 'splade'"),

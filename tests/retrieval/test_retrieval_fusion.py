@@ -59,13 +59,14 @@ VALUES = {"profile": "small", "rerankers": {"first-stage": {"family": "identity"
 @pytest.mark.parametrize(
     ("stages", "problem"),
     [
-        ({"rrf": {"retriever": "fusion"}, "a": BM25}, "two or more"),
-        ({"rrf": {"retriever": "fusion", "of": ["a"]}, "a": BM25}, "two or more"),
+        ({"rrf": {"retriever": "fusion"}, "a": BM25}, "of is missing"),
+        ({"rrf": {"retriever": "fusion", "of": ["a"]}, "a": BM25}, "at least 2"),
+        ({"rrf": {"retriever": "fusion", "of": ["a", "a"]}, "a": BM25}, "named twice"),
         ({"rrf": {"retriever": "fusion", "of": ["a", "c"]}, "a": BM25}, "unknown name 'c'"),
         ({"rrf": {"retriever": "fusion", "of": ["a", "rrf"]}, "a": BM25}, "fusion of a fusion"),
-        ({"a": BM25 | {"of": ["a", "b"]}, "b": BM25}, "only a fusion"),
-        ({"a": {"retriever": "published"}}, "need lists"),
-        ({"a": BM25 | {"revision": "main"}}, "only published"),
+        ({"a": BM25 | {"of": ["a", "b"]}, "b": BM25}, "unknown key"),
+        ({"a": {"retriever": "published"}}, "lists is missing"),
+        ({"a": BM25 | {"revision": "main"}}, "unknown key"),
     ],
 )
 def test_a_configuration_that_cannot_be_run_is_refused(stages: dict[str, object], problem: str) -> None:

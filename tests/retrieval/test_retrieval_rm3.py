@@ -12,7 +12,7 @@ from e2rank_eval.config import parse_configuration
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.retrieval.base import candidates
 from e2rank_eval.retrieval.first_stages.bm25 import QuantisedBM25
-from e2rank_eval.retrieval.first_stages.rm3 import RM3
+from e2rank_eval.retrieval.first_stages.rm3 import RM3, RM3Settings
 from e2rank_eval.retrieval.lucene import quantised
 from e2rank_eval.retrieval.retrieve import retrieve
 from e2rank_eval.store.collections import read_candidate_ids, write_dataset
@@ -71,7 +71,7 @@ def expanded_by_definition(
 
 
 def test_the_expansion_of_a_toy_query_is_the_formula_by_hand() -> None:
-    rm3 = RM3(toy(), documents=2, terms=2)
+    rm3 = RM3(toy(), RM3Settings(retriever="rm3", feedback_documents=2, feedback_terms=2))
     (model,) = rm3.expanded([Query("q", "flow")])
     assert set(model) == {"flow", "plate"}, "secret is excluded, common too common, drag lighter"
     assert sum(model.values()) == pytest.approx(1)
@@ -84,7 +84,12 @@ def test_expansions_agree_with_the_definition_on_lee(
     lee_dataset: Dataset, documents: int, terms: int, weight: float
 ) -> None:
     queries = list(lee_dataset.queries.values())[:12]
-    rm3 = RM3(lee_dataset, documents=documents, terms=terms, original_weight=weight)
+    rm3 = RM3(
+        lee_dataset,
+        RM3Settings(
+            retriever="rm3", feedback_documents=documents, feedback_terms=terms, original_weight=weight
+        ),
+    )
     for query, model in zip(queries, rm3.expanded(queries), strict=True):
         expected = expanded_by_definition(lee_dataset, query, documents=documents, terms=terms, weight=weight)
         assert model == pytest.approx(expected, rel=1e-5)
@@ -94,7 +99,7 @@ def test_a_weight_of_one_is_bm25_and_so_is_a_query_that_finds_nothing(lee_datase
     queries = [*list(lee_dataset.queries.values())[:5], Query("none", "zzzz"), Query("empty", "")]
     depths = [20] * len(queries)
     plain = QuantisedBM25(lee_dataset.corpus.values(), analyser="simple").search(queries, depths)
-    again = RM3(lee_dataset, original_weight=1.0).search(queries, depths)
+    again = RM3(lee_dataset, RM3Settings(retriever="rm3", original_weight=1.0)).search(queries, depths)
     assert [hits.positions for hits in again] == [hits.positions for hits in plain]
 
 

@@ -10,7 +10,6 @@ import pytest
 from retrieval_reference import ndcg_at_10
 from scipy.sparse import csr_matrix
 
-from e2rank_eval.config import parse_configuration
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models.references import fetch_model
 from e2rank_eval.models.registry import registered_model
@@ -99,14 +98,3 @@ def test_what_is_no_sparse_encoder_is_refused(splade_path: Path, tmp_path: Path)
     save_file(headless, tmp_path / "model" / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match="missing"):
         Splade(tmp_path / "model", registered_model(NAME))
-
-
-def test_a_sparse_first_stage_needs_a_model() -> None:
-    values = {
-        "profile": "small",
-        "datasets": {"lee": {}},
-        "first_stages": {"splade": {"retriever": "sparse"}},
-        "rerankers": {"first-stage": {"family": "identity"}},
-    }
-    with pytest.raises(InputError, match="need a model"):
-        parse_configuration(values, "test.yaml")

@@ -5,17 +5,44 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from e2rank_eval.config import FirstStageSettings
+from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings
 from e2rank_eval.records import Document, Query
-from e2rank_eval.retrieval.base import FIRST_STAGES, Context, Finder, Hits, best_hits
+from e2rank_eval.retrieval.base import Context, Finder, Hits, best_hits
 from e2rank_eval.retrieval.lucene import ANALYSERS, AnalyserName, quantised
 
 _BLOCK = 1 << 24
 """Postings weighed at once, which bounds the memory of intermediate values."""
+
+
+class LexicalSettings(FirstStageSettings):
+    """What the settings of BM25, and of what is built on it, have."""
+
+    k1: float = Field(0.9, ge=0)
+    b: float = Field(0.4, ge=0, le=1)
+    analyser: AnalyserName = Field(
+        "simple", description="lucene: Lucene's EnglishAnalyzer token by token; simple: one near to it"
+    )
+
+
+class BM25Settings(LexicalSettings):
+    """BM25 in Lucene's form over title and text."""
+
+    retriever: Literal["bm25"]
+    quantised_lengths: bool = Field(
+        False, description="document lengths rounded to a byte, as Lucene's index keeps them"
+    )
+
+    def build(self, context: Context) -> Finder:
+        index = QuantisedBM25 if self.quantised_lengths else BM25
+        return context.searching(
+            lambda dataset: index(dataset.corpus.values(), k1=self.k1, b=self.b, analyser=self.analyser)
+        )
 
 
 class BM25:
@@ -144,13 +171,4 @@ class QuantisedBM25:
         return slice(0, 0) if number is None else slice(self._starts[number], self._starts[number + 1])
 
 
-def build(settings: FirstStageSettings, context: Context) -> Finder:
-    index = QuantisedBM25 if settings.quantised_lengths else BM25
-    return context.searching(
-        lambda dataset: index(
-            dataset.corpus.values(), k1=settings.k1, b=settings.b, analyser=settings.analyser
-        )
-    )
-
-
-FIRST_STAGES.add("bm25", build)
+FIRST_STAGES.add("bm25", BM25Settings)

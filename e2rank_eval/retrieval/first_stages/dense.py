@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e2rank_eval.config import FirstStageSettings
+from e2rank_eval.config.references import Reference
+from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings
 from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Document, Query
-from e2rank_eval.retrieval.base import (
-    FIRST_STAGES,
-    Context,
-    Finder,
-    Hits,
-    Scores,
-    best,
-    best_hits,
-    in_blocks,
-)
+from e2rank_eval.retrieval.base import Context, Finder, Hits, Scores, best, best_hits, in_blocks
 
 FAISS_FROM = 200_000
 """Corpus size from which FAISS searches: its heaps then cost less than whole rows of scores."""
@@ -31,6 +23,19 @@ _SLACK = 1e-5
 """More than float32 dot products of unit vectors differ by between kernels."""
 
 _DECIMALS = 6
+
+
+class DenseSettings(FirstStageSettings):
+    """Dense retrieval with the vectors of an encoder."""
+
+    stores_vectors = True
+
+    retriever: Literal["dense"]
+    model: Reference
+
+    def build(self, context: Context) -> Finder:
+        encoder = context.models.encoder(self.model)
+        return context.searching(lambda dataset: Dense(dataset.corpus.values(), encoder))
 
 
 class Dense:
@@ -93,9 +98,4 @@ class Dense:
         return Hits(tuple(positions[list(hits.positions)].tolist()), hits.scores)
 
 
-def build(settings: FirstStageSettings, context: Context) -> Finder:
-    encoder = context.models.encoder(str(settings.model))
-    return context.searching(lambda dataset: Dense(dataset.corpus.values(), encoder))
-
-
-FIRST_STAGES.add("dense", build)
+FIRST_STAGES.add("dense", DenseSettings)

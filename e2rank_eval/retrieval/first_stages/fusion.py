@@ -4,13 +4,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
-from e2rank_eval.config import FirstStageSettings
+from pydantic import Field, field_validator
+
+from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings, Name
 from e2rank_eval.records import CandidateIds, Dataset
-from e2rank_eval.retrieval.base import FIRST_STAGES, Context, Finder, Found
+from e2rank_eval.retrieval.base import Context, Finder, Found
 
 K = 60
 """Cormack, Clarke and Buettcher, Reciprocal rank fusion outperforms Condorcet, SIGIR 2009, section 2."""
+
+
+class FusionSettings(FirstStageSettings):
+    """Reciprocal rank fusion of other first stages."""
+
+    retriever: Literal["fusion"]
+    of: list[Name] = Field(min_length=2, description="other first stages of this file")
+
+    @field_validator("of")
+    @classmethod
+    def _distinct(cls, of: list[str]) -> list[str]:
+        if len(of) != len(set(of)):
+            raise ValueError("a first stage is named twice")
+        return of
+
+    @property
+    def fused(self) -> list[str]:
+        return self.of
+
+    def build(self, context: Context) -> Finder:
+        """Return a finder that fuses each part's list as cut to that first stage's own depth."""
+        parts = [context.finder(name) for name in self.of]
+
+        def find(dataset: Dataset) -> Found:
+            by_query = zip(*(part(dataset)[0] for part in parts), strict=True)
+            return [fuse(lists, dataset.corpus, context.depth) for lists in by_query], {}
+
+        return find
 
 
 def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int, *, k: int = K) -> CandidateIds:
@@ -39,15 +70,4 @@ def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int, *, k:
     return CandidateIds(query_ids.pop(), tuple(ranked), tuple(scores[identifier] for identifier in ranked))
 
 
-def build(settings: FirstStageSettings, context: Context) -> Finder:
-    """Cut each part's list to that first stage's own depth, its exclusions gone, before it is fused."""
-    parts = [context.finder(name) for name in settings.of]
-
-    def find(dataset: Dataset) -> Found:
-        by_query = zip(*(part(dataset)[0] for part in parts), strict=True)
-        return [fuse(lists, dataset.corpus, context.depth) for lists in by_query], {}
-
-    return find
-
-
-FIRST_STAGES.add("fusion", build)
+FIRST_STAGES.add("fusion", FusionSettings)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from e2rank_eval.config import FirstStageSettings
+from pydantic import Field
+
+from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings, Name
 from e2rank_eval.datasets.sources.fetch import Fetched, fetch
 from e2rank_eval.datasets.sources.kinds import HubSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import CandidateIds, Dataset
-from e2rank_eval.retrieval.base import FIRST_STAGES, Context, Finder, Found
+from e2rank_eval.retrieval.base import Context, Finder, Found
 from e2rank_eval.store.hits import read_hits
 
 REPOSITORY = "liuqi6777/retrieval_results"
@@ -23,6 +26,26 @@ _NAMES = {
     "signal1m": "signal",
     "trec-news": "news",
 }
+
+
+class PublishedSettings(FirstStageSettings):
+    """The candidate lists that E2Rank's authors published."""
+
+    needs_hub = True
+
+    retriever: Literal["published"]
+    lists: Name = Field(description="whose lists of liuqi6777/retrieval_results, as bm25 or reasonir")
+    revision: str | None = Field(None, description="commit to pin; null: recorded when fetched")
+
+    def build(self, context: Context) -> Finder:
+        def find(dataset: Dataset) -> Found:
+            name = context.configuration.registry_id(dataset.id) or dataset.id
+            found = fetch_lists(self.lists, name, context.configuration.cache, revision=self.revision)
+            ((file, sha256),) = found.files.items()
+            origin = {"revision": found.revision, "sha256": sha256}
+            return read_lists(found.path / file, dataset, context.depth), origin
+
+        return find
 
 
 def fetch_lists(lists: str, dataset: str, cache: Path, *, revision: str | None = None) -> Fetched:
@@ -75,16 +98,4 @@ def read_lists(path: Path, dataset: Dataset, depth: int) -> list[CandidateIds]:
     return [found[query_id] for query_id in dataset.queries]
 
 
-def build(settings: FirstStageSettings, context: Context) -> Finder:
-    def find(dataset: Dataset) -> Found:
-        name = context.configuration.registry_id(dataset.id) or dataset.id
-        lists, cache = str(settings.lists), context.configuration.cache
-        found = fetch_lists(lists, name, cache, revision=settings.revision)
-        ((file, sha256),) = found.files.items()
-        origin = {"revision": found.revision, "sha256": sha256}
-        return read_lists(found.path / file, dataset, context.depth), origin
-
-    return find
-
-
-FIRST_STAGES.add("published", build)
+FIRST_STAGES.add("published", PublishedSettings)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from e2rank_eval.config import FirstStageSettings
+from pydantic import Field
+
+from e2rank_eval.config.systems import FIRST_STAGES
 from e2rank_eval.records import Dataset, Document, Query
-from e2rank_eval.retrieval.base import FIRST_STAGES, Context, Finder, Hits
-from e2rank_eval.retrieval.first_stages.bm25 import QuantisedBM25
-from e2rank_eval.retrieval.lucene import AnalyserName
+from e2rank_eval.retrieval.base import Context, Finder, Hits
+from e2rank_eval.retrieval.first_stages.bm25 import LexicalSettings, QuantisedBM25
 from e2rank_eval.store.corpus import selected
 
 _COMMON = 0.1
@@ -23,35 +25,37 @@ Model = dict[str, float]
 """A term distribution."""
 
 
+class RM3Settings(LexicalSettings):
+    """RM3: BM25 with the query expanded by terms of the first documents found."""
+
+    retriever: Literal["rm3"]
+    feedback_documents: int = Field(10, ge=1, le=1000, description="first documents taken as relevant")
+    feedback_terms: int = Field(10, ge=1, le=1000, description="terms of the relevance model")
+    original_weight: float = Field(0.5, ge=0, le=1, description="of the query as it was asked")
+
+    def build(self, context: Context) -> Finder:
+        return context.searching(lambda dataset: RM3(dataset, self))
+
+
 class RM3:
     """Relevance model interpolated with the query (Lavrenko and Croft 2001; RM3: Abdul-Jaleel et al. 2004).
 
-    P(t | R) is the sum over the first ``documents`` of BM25 score times P(t | d), of each document's
-    ``terms`` most frequent terms, cut to the ``terms`` heaviest and scaled to sum to 1; the second search
-    weighs term t with ``original_weight`` * P(t | query) + (1 - ``original_weight``) * P(t | R). This
-    estimate, its two filters and the defaults are those of Anserini's Rm3Reranker; equal weights are
-    cut in alphabetical order. Documents excluded for a query feed nothing back to it. Scores are those
-    of :class:`QuantisedBM25`.
+    P(t | R) is the sum over the first ``feedback_documents`` of BM25 score times P(t | d), of each document's
+    ``feedback_terms`` most frequent terms; its ``feedback_terms`` heaviest are scaled to sum to 1. The second
+    search weighs term t with ``original_weight`` * P(t | query) + (1 - ``original_weight``) * P(t | R). This
+    estimate, its two filters and the defaults are those of Anserini's Rm3Reranker; equal weights are cut in
+    alphabetical order. Documents excluded for a query feed nothing back to it. Scores are those of
+    :class:`QuantisedBM25`.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        *,
-        k1: float = 0.9,
-        b: float = 0.4,
-        analyser: AnalyserName = "simple",
-        documents: int = 10,
-        terms: int = 10,
-        original_weight: float = 0.5,
-    ) -> None:
+    def __init__(self, dataset: Dataset, settings: RM3Settings) -> None:
         self._corpus = dataset.corpus
         self._ids = tuple(dataset.corpus)
         self._exclusions = dataset.exclusions
-        self._index = QuantisedBM25(dataset.corpus.values(), k1=k1, b=b, analyser=analyser)
-        self._documents = documents
-        self._terms = terms
-        self._original_weight = original_weight
+        self._index = QuantisedBM25(
+            dataset.corpus.values(), k1=settings.k1, b=settings.b, analyser=settings.analyser
+        )
+        self._settings = settings
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
         """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
@@ -73,10 +77,10 @@ class RM3:
     def _first(self, query: Query, asked: Model) -> dict[str, float]:
         """Ids and scores of the documents that feed back."""
         excluded = self._exclusions.get(query.id, frozenset())
-        found = self._index.search_weighted(asked, self._documents + len(excluded))
+        found = self._index.search_weighted(asked, self._settings.feedback_documents + len(excluded))
         scores = {self._ids[at]: score for at, score in zip(found.positions, found.scores, strict=True)}
         kept = [(one, score) for one, score in scores.items() if one not in excluded and score > 0]
-        return dict(kept[: self._documents])
+        return dict(kept[: self._settings.feedback_documents])
 
     def _document_model(self, document: Document) -> Model:
         common = _COMMON * len(self._ids)
@@ -85,17 +89,17 @@ class RM3:
             for term, count in Counter(self._index.terms(document.contents)).items()
             if _TERM.fullmatch(term) and self._index.document_frequency(term) <= common
         }
-        return _scaled(_heaviest(kept, self._terms))
+        return _scaled(_heaviest(kept, self._settings.feedback_terms))
 
     def _interpolated(self, asked: Model, first: Mapping[str, float], models: Mapping[str, Model]) -> Model:
         weights: defaultdict[str, float] = defaultdict(float)
         for identifier, score in first.items():
             for term, share in models[identifier].items():
                 weights[term] += share * score
-        relevant = _scaled(_heaviest(weights, self._terms))
+        relevant = _scaled(_heaviest(weights, self._settings.feedback_terms))
         if not relevant:
             return asked
-        kept = self._original_weight
+        kept = self._settings.original_weight
         return {
             term: kept * asked.get(term, 0.0) + (1 - kept) * relevant.get(term, 0.0)
             for term in sorted({*asked, *relevant})
@@ -111,18 +115,4 @@ def _scaled(weights: Mapping[str, float]) -> Model:
     return {term: weight / total for term, weight in weights.items()} if total else {}
 
 
-def build(settings: FirstStageSettings, context: Context) -> Finder:
-    return context.searching(
-        lambda dataset: RM3(
-            dataset,
-            k1=settings.k1,
-            b=settings.b,
-            analyser=settings.analyser,
-            documents=settings.feedback_documents,
-            terms=settings.feedback_terms,
-            original_weight=settings.original_weight,
-        )
-    )
-
-
-FIRST_STAGES.add("rm3", build)
+FIRST_STAGES.add("rm3", RM3Settings)

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from e2rank_eval.config import FirstStageSettings
+from e2rank_eval.config.references import Reference
+from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Document, Query
-from e2rank_eval.retrieval.base import FIRST_STAGES, Context, Finder, Hits, best_hits, in_blocks
+from e2rank_eval.retrieval.base import Context, Finder, Hits, best_hits, in_blocks
 
 if TYPE_CHECKING:
     from e2rank_eval.retrieval.splade import Splade
 
 _DECIMALS = 6
+
+
+class SparseSettings(FirstStageSettings):
+    """Learned sparse retrieval, as with SPLADE."""
+
+    retriever: Literal["sparse"]
+    model: Reference
+
+    def build(self, context: Context) -> Finder:
+        # Imported here: torch takes seconds to load.
+        from e2rank_eval.retrieval.splade import Splade
+
+        found = context.models.resolve(self.model, "sparse-encoder")
+        encoder = Splade(found.path, found.entry)
+        return context.searching(lambda dataset: Sparse(dataset.corpus.values(), encoder))
 
 
 class Sparse:
@@ -43,14 +59,4 @@ class Sparse:
         return best_hits(np.round(self._documents @ exact, _DECIMALS), depth)
 
 
-def build(settings: FirstStageSettings, context: Context) -> Finder:
-    # Imported here: torch takes seconds to load.
-    from e2rank_eval.retrieval.splade import Splade
-
-    model = str(settings.model)
-    found = context.models.resolve(model, "sparse-encoder")
-    encoder = Splade(found.path, found.entry)
-    return context.searching(lambda dataset: Sparse(dataset.corpus.values(), encoder))
-
-
-FIRST_STAGES.add("sparse", build)
+FIRST_STAGES.add("sparse", SparseSettings)

@@ -30,8 +30,8 @@ def lists(*texts: str) -> list[CandidateList]:
     return [CandidateList(query.id, listed) for query in QUERIES]
 
 
-def reranker(server: HTTPServer, form: str, **changes: Any) -> ServedReranker:
-    where = {"base_url": server.url_for("/v1"), "model": "tiny", "attempts": 1, "form": form}
+def reranker(http: HTTPServer, form: str, **changes: Any) -> ServedReranker:
+    where = {"base_url": http.url_for("/v1"), "model": "tiny", "attempts": 1, "form": form}
     fields = {
         "title": "served", "kind": "cross-encoder", "format": "openai-http", "parameters": "tiny",
         "licence": "none", "trained_for_embedding": False, "window": 512, "document_tokens": 10,

@@ -128,6 +128,7 @@ def doctor(
 def verify(
     model: Annotated[str, typer.Argument(help="A model, by any reference to it.")],
     cache: Annotated[Path, typer.Option("--cache", help="Where fetched files are kept.")] = Path("cache"),
+    output: Annotated[Path | None, typer.Option("--output", help="Write the comparison here.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Compare a model with the cosines that its authors published, before a day of GPU time.
@@ -139,16 +140,19 @@ def verify(
     """
     from e2rank_eval.cli.printing import print_table
     from e2rank_eval.evaluation.verification import verify as compared
+    from e2rank_eval.store.files import write_json
 
     found = compared(model, cache)
-    rows = found.rows()
+    stored = {"passed": found.passed, "rows": found.rows(), "explanations": list(found.explanations)}
     if json:
-        print_json({"passed": found.passed, "rows": rows, "explanations": list(found.explanations)})
+        print_json(stored)
     else:
-        print_table(f"{model} ({found.published.source})", rows)
+        print_table(f"{model} ({found.published.source})", found.rows())
         typer.echo(found.verdict())
     if not found.passed:
         raise typer.Exit(1)
+    if output is not None:
+        write_json(output, stored)
 
 
 @app.command()

@@ -7,42 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field, model_validator
 
-from e2rank_eval.config.registry_files import read_entries
-from e2rank_eval.config.systems import Strict
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import device, dtype_on
 from e2rank_eval.models.encoders.backbone import BackboneEncoder, TokenSequence
 from e2rank_eval.models.encoders.base import Vectors
 from e2rank_eval.models.encoders.prompts import VARIANTS
 from e2rank_eval.models.loading import load_encoder
+from e2rank_eval.models.published import PLAIN, Published, published_cosines
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.records import ListwiseInput
 
-_PUBLISHED = Path(__file__).with_name("verification.yaml")
-_PLAIN = "query-only"
 _E2RANK_INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"
-
-
-class Published(Strict):
-    """What a model gave its authors: ``cosines[prompt]`` [queries, documents], and where that is printed."""
-
-    source: str
-    queries: list[str] = Field(min_length=1)
-    documents: list[str] = Field(min_length=1)
-    cosines: dict[str, list[list[float]]] = Field(min_length=1)
-    tolerance: dict[str, float] = Field(description="largest difference, by the type that the weights run in")
-
-    @model_validator(mode="after")
-    def _is_complete(self) -> Published:
-        for prompt, rows in self.cosines.items():
-            if [len(row) for row in rows] != [len(self.documents)] * len(self.queries):
-                raise ValueError(f"cosines.{prompt}: one row for each query, one number for each document")
-            if prompt not in (_PLAIN, *VARIANTS):
-                raise ValueError(f"cosines.{prompt}: not a prompt; known: {', '.join((_PLAIN, *VARIANTS))}")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +72,7 @@ def verify(reference: str, cache: Path) -> Verification:
     UnavailableError
         When its files cannot be fetched.
     """
-    published, catalogue = read_entries(Published, [_PUBLISHED]), Catalogue(cache)
+    published, catalogue = published_cosines(), Catalogue(cache)
     name = catalogue.canonical(reference)
     if name not in published:
         raise InputError(
@@ -107,9 +84,9 @@ def verify(reference: str, cache: Path) -> Verification:
     def found_with(changed: ModelEntry, pooling: str = "", variant: str = "") -> dict[str, Vectors]:
         found = {}
         for prompt in expected.cosines:
-            listwise = variant or prompt if prompt != _PLAIN and changed.kind == "decoder" else "eval"
+            listwise = variant or prompt if prompt != PLAIN and changed.kind == "decoder" else "eval"
             encoder = load_encoder(model.path, changed, file_hashes=model.files, prompt=listwise)
-            found[prompt] = _cosines(expected, encoder, plain=prompt == _PLAIN, pooling=pooling)
+            found[prompt] = _cosines(expected, encoder, plain=prompt == PLAIN, pooling=pooling)
         return found
 
     found = found_with(entry)
@@ -136,7 +113,7 @@ def _changes(entry: ModelEntry, prompts: list[str]) -> Iterator[tuple[str, Model
             )
     if entry.kind == "decoder":
         for variant in VARIANTS:
-            if prompts not in ([_PLAIN], [variant]):
+            if prompts not in ([PLAIN], [variant]):
                 yield f"prompt: listwise variant {variant!r}", entry, "", variant
         for token in ("<|endoftext|>", "<|im_end|>", "</s>"):
             if token != entry.end_of_text:

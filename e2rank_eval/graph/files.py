@@ -12,6 +12,7 @@ from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.loaders.beir import find
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.published import published_cosines
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import write_text
@@ -100,8 +101,10 @@ class Files:
         return self.records_of(self.configuration.models_of(section, name))
 
     def records_of(self, models: Iterable[str]) -> list[str]:
-        """Return the records of models, each under one name however it is referred to."""
-        return [self.path(places.MODEL, model=self.catalogue.name(model)) for model in models]
+        """Return the records of models, each under one name, and of their checks against published values."""
+        names = [self.catalogue.name(model) for model in models]
+        records = [self.path(places.MODEL, model=name) for name in names]
+        return records + [self.path(places.VERIFIED, model=n) for n in names if n in published_cosines()]
 
     def entries(self, models: Iterable[str]) -> dict[str, Any]:
         """Return what registry files say of models; the rest is in their records."""

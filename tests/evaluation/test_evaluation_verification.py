@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from e2rank_eval.config.registry_files import read_entries
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import verification
-from e2rank_eval.evaluation.verification import Published, verify
+from e2rank_eval.evaluation.verification import verify
+from e2rank_eval.models import published
 from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.registry import registered_model
+from e2rank_eval.models.published import Published, published_cosines
+from e2rank_eval.models.registry import complete, registered_models
 
 QUERIES, DOCUMENTS = ["who is it?", "what is it?"], ["a person", "a thing of some kind"]
 
@@ -43,7 +45,8 @@ def test_what_explains_a_difference_is_found(
 ) -> None:
     """The values are those of MiniLM with another setting, which the registry entry does not have."""
     monkeypatch.setattr(verification, "_E2RANK_INSTRUCTION", "query: ")
-    entry = registered_model("all-minilm-l6-v2")
+    entry = complete(registered_models()["all-minilm-l6-v2"])
+    assert entry is not None
     changed = entry.model_copy(update={"query_instruction": change.get("instruction")})
     encoder = load_encoder(minilm_path, changed, file_hashes={})
     given: dict[str, Any] = {"source": "this test", "queries": QUERIES, "documents": DOCUMENTS}
@@ -51,7 +54,7 @@ def test_what_explains_a_difference_is_found(
     other = Published(**given, cosines={"query-only": [[0.0, 0.0], [0.0, 0.0]]})
     cosines = verification._cosines(other, encoder, plain=True, pooling=change.get("pooling", ""))
     values = Published(**given, cosines={"query-only": np.round(cosines, 6).tolist()})
-    monkeypatch.setattr(verification, "read_entries", lambda *_: {"all-minilm-l6-v2": values})
+    monkeypatch.setattr(verification, "published_cosines", lambda: {"all-minilm-l6-v2": values})
     found = verify("all-minilm-l6-v2", fetch_cache)
     assert not found.passed
     assert found.explanations == (explanation,)
@@ -59,12 +62,13 @@ def test_what_explains_a_difference_is_found(
 
 
 def test_published_values_are_complete_and_of_registered_models(tmp_path: Path) -> None:
-    for name in verification.read_entries(Published, [verification._PUBLISHED]):
-        assert registered_model(name).trained_for_embedding
-    with pytest.raises(InputError, match="no cosines of 'qwen3-8b' are published; known: all-minilm"):
-        verify("qwen3-8b", tmp_path)
+    for name in published_cosines():
+        assert registered_models()[name].trained_for_embedding
+    with pytest.raises(InputError, match="no cosines of 'e2rank-4b' are published; known: all-minilm"):
+        verify("e2rank-4b", tmp_path)
     wrong = tmp_path / "values.yaml"
-    shutil.copy(verification._PUBLISHED, wrong)
-    wrong.write_text(wrong.read_text().replace("[[0.59507, 0.03042], [0.06197, 0.56269]]", "[[0.59507]]"))
+    wrong.write_text(
+        published._FILE.read_text().replace("[[0.59507, 0.03042], [0.06197, 0.56269]]", "[[0.59507]]")
+    )
     with pytest.raises(InputError, match="one row for each query"):
-        verification.read_entries(Published, [wrong])
+        read_entries(Published, [wrong])

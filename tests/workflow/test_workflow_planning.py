@@ -46,7 +46,8 @@ def test_a_fusion_is_decided_by_its_parts_and_needs_their_models() -> None:
         "both": {"retriever": "fusion", "of": ["bm25", "minilm"]},
     }
     graph = _graph(first_stages=stages)
-    assert graph.model_records("first_stages", "both") == ["results/small/models/all-minilm-l6-v2.json"]
+    records = [f"results/small/models/all-minilm-l6-v2{end}.json" for end in ("", ".verified")]
+    assert graph.model_records("first_stages", "both") == records
     stages["bm25"] = {"retriever": "bm25", "k1": 1.2}
     assert _graph(first_stages=stages).settings("first_stages", "both") != graph.settings(
         "first_stages", "both"

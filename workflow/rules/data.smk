@@ -62,3 +62,29 @@ rule fetch_model:
         entry=lambda wildcards: GRAPH.entries([GRAPH.models[wildcards.model]]),
     shell:
         "e2rank-eval fetch --model {params.reference:q} --config {params.config} 2>&1 | tee {log}"
+
+
+# Before hours of work with a model: does it give the cosines that its authors published?
+rule verify_model:
+    input:
+        record=GRAPH.path(places.MODEL),
+    output:
+        verified=GRAPH.path(places.VERIFIED),
+    log:
+        f"{GRAPH.root}/logs/verify_model/{{model}}.log",
+    benchmark:
+        f"{GRAPH.root}/benchmarks/verify_model/{{model}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: CONFIG.threads
+    resources:
+        mem_mb=8000,
+        runtime=60,
+        gpu=CONFIG.gpus,
+    params:
+        reference=lambda wildcards: GRAPH.models[wildcards.model],
+        cache=CONFIG.cache,
+        entry=lambda wildcards: GRAPH.entries([GRAPH.models[wildcards.model]]),
+    shell:
+        "e2rank-eval verify {params.reference:q} --cache {params.cache:q} --output {output.verified}"
+        " 2>&1 | tee {log}"

@@ -11,9 +11,10 @@ from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.base import Encoder, FrozenDocuments
-from e2rank_eval.models.encoders.bidirectional import BidirectionalEncoder, read_pooling
 from e2rank_eval.models.encoders.cache import CachedEncoder
 from e2rank_eval.models.encoders.decoder import DecoderEncoder
+from e2rank_eval.models.encoders.form import read_form
+from e2rank_eval.models.encoders.pooled import PooledEncoder
 from e2rank_eval.models.engines import BACKBONES, LANGUAGE_MODELS
 from e2rank_eval.models.engines.openai_vectors import ServedBackbone, ServedEncoder
 from e2rank_eval.models.language_models import LanguageModel
@@ -28,11 +29,11 @@ def load_encoder(
     file_hashes: Mapping[str, str],
     prompt: str = "eval",
     document_tokens: int | None = None,
-) -> BidirectionalEncoder | DecoderEncoder:
+) -> PooledEncoder | DecoderEncoder:
     """Load the model in ``folder``; ``file_hashes`` (its files' SHA-256) go into the fingerprints.
 
-    ``prompt`` is the listwise variant of a decoder (a bidirectional encoder has one form of its own);
-    ``document_tokens`` replaces the registry's limit. A bidirectional encoder's own ``max_seq_length``
+    ``prompt`` is the listwise variant of a decoder (any other encoder has one form of its own);
+    ``document_tokens`` replaces the registry's limit. Such an encoder's own ``max_seq_length``
     bounds the registry's limits, but not one that is asked for here.
 
     Raises
@@ -54,9 +55,9 @@ def load_encoder(
             f"{entry.title} reads no prompt {prompt!r}: an encoder has one listwise form of its own",
             hint="remove prompt",
         )
-    pooling = read_pooling(folder)
-    backbone = BACKBONES[entry.engine](loadable_folder(pooling.transformer, entry.format), entry)
-    return BidirectionalEncoder(backbone, entry, pooling, file_hashes, document_tokens=document_tokens)
+    form = read_form(folder)
+    backbone = BACKBONES[entry.engine](loadable_folder(form.transformer, entry.format), entry, form.head)
+    return PooledEncoder(backbone, entry, form, file_hashes, document_tokens=document_tokens)
 
 
 def served_encoder(entry: ModelEntry, *, prompt: str, document_tokens: int | None) -> Encoder:

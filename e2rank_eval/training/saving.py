@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from e2rank_eval.config import CrossEncoderRun, ListwiseRun, RunBase, Stage1Run, Stage2Run, TrainingFile
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder
-from e2rank_eval.models.encoders.bidirectional import read_pooling
+from e2rank_eval.models.encoders.form import read_form
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.store.files import atomic_path, write_text
 from e2rank_eval.training.checkpoints import Progress
@@ -61,7 +61,7 @@ def save_weights(
     module = module.merge_and_unload() if hasattr(module, "merge_and_unload") else module
     loadable, transformer = loadable_folder(base_folder, base.format), Path()
     if base.format == "sentence-transformers" and base.kind == "encoder":
-        loadable, transformer = base_folder, read_pooling(base_folder).transformer.relative_to(base_folder)
+        loadable, transformer = base_folder, read_form(base_folder).transformer.relative_to(base_folder)
     if settings.save.weights == "changed":
         changed = _changed(module, loadable / transformer)
         if not changed:
@@ -79,7 +79,7 @@ def save_weights(
             backend.no_padding()
         tokenizer.save_pretrained(part)
     else:
-        shutil.copytree(loadable, part, ignore=_without_weights)
+        shutil.copytree(loadable, part, ignore=_without_weights(loadable / transformer))
     if state is None:
         module.to(dtype).save_pretrained(part / transformer)
     else:
@@ -89,8 +89,14 @@ def save_weights(
     part.rename(target)
 
 
-def _without_weights(_: str, names: list[str]) -> list[str]:
-    return [name for name in names if name.endswith(_NOT_KEPT) or name.startswith(".")]
+def _without_weights(body: Path) -> Callable[[str, list[str]], list[str]]:
+    """Return what ``copytree`` leaves out: the weights in ``body``, but not those of further layers."""
+
+    def left_out(place: str, names: list[str]) -> list[str]:
+        unwanted = _NOT_KEPT if Path(place) == body else ()
+        return [name for name in names if name.endswith(unwanted) or name.startswith(".")]
+
+    return left_out
 
 
 def _changed(module: Any, base: Path) -> dict[str, Tensor]:

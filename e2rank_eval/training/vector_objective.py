@@ -29,9 +29,9 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import BATCH_TOKENS, Batch, plan_batches
 from e2rank_eval.models.encoders.backbone import TokenSequence
 from e2rank_eval.models.encoders.base import Encoder, Vectors
-from e2rank_eval.models.encoders.bidirectional import BidirectionalEncoder
 from e2rank_eval.models.encoders.cache import CachedEncoder
 from e2rank_eval.models.encoders.decoder import DecoderEncoder
+from e2rank_eval.models.encoders.pooled import PooledEncoder
 from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
 from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.registry import ModelEntry, ResolvedModel
@@ -75,7 +75,7 @@ def load_vector_objective(
         prompt=settings.prompt.variant if base.kind == "decoder" else "eval",
         document_tokens=min(settings.document_tokens, window),
     )
-    if not isinstance(trained, BidirectionalEncoder | DecoderEncoder):
+    if not isinstance(trained, PooledEncoder | DecoderEncoder):
         raise InputError(f"{name} cannot be trained", hint="train its base model")
     return VectorObjective(trained, settings, plain)
 
@@ -104,7 +104,7 @@ class VectorObjective(Objective):
 
     def __init__(
         self,
-        encoder: BidirectionalEncoder | DecoderEncoder,
+        encoder: PooledEncoder | DecoderEncoder,
         settings: Stage1Run | Stage2Run,
         plain: Encoder | None = None,
     ) -> None:
@@ -170,7 +170,7 @@ class VectorObjective(Objective):
 
         def forward(batch: Batch) -> Tensor:
             chosen = [flat[position] for position in batch.positions]
-            return functional.normalize(self._backbone.means(batch, chosen, model=run), dim=-1)
+            return functional.normalize(self._backbone.pooled(batch, chosen, model=run), dim=-1)
 
         lengths = [len(one.ids) for one in flat]
         batches = plan_batches(lengths, BATCH_TOKENS, window=self._backbone.window)

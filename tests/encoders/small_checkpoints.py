@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers.processors import TemplateProcessing
 from transformers import (
     BertConfig,
     BertModel,
@@ -17,6 +18,11 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3Model,
+    T5Config,
+    T5EncoderModel,
+    XLMRobertaConfig,
+    XLMRobertaModel,
 )
 
 from e2rank_eval.datasets.sources.kinds import HubSource
@@ -85,27 +91,61 @@ def decoder_entry(**changes: Any) -> ModelEntry:
     )
 
 
-def write_bert(folder: Path, pooling: dict[str, Any], **folder_settings: Any) -> Path:
-    """A sentence-transformers folder around a random BERT with word-piece vocabulary of ASCII letters."""
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz.,?;"]
-    pieces += [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n")
-    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+def write_bert(folder: Path, pooling: dict[str, Any], **settings: Any) -> Path:
+    return write_form(folder, pooling=pooling, **settings)
+
+
+def write_form(
+    folder: Path,
+    body: str = "bert",
+    *,
+    pooling: dict[str, Any],
+    modules: tuple[str, ...] = ("Transformer", "Pooling", "Normalize"),
+    configuration: dict[str, Any] | None = None,
+    transformer: dict[str, Any] | None = None,
+    layers: tuple[Any, ...] = (),
+    dtype: str = "float32",
+    **saving: Any,
+) -> Path:
+    """A folder as sentence-transformers writes it around a random body; ``layers`` are the last modules.
+
+    All but ``qwen3``, whose tokens are bytes, have a word-piece vocabulary of ASCII letters.
+    """
     torch.manual_seed(6)
-    BertModel(BertConfig(vocab_size=len(pieces), max_position_embeddings=160, **_SHAPE)).save_pretrained(
-        folder
-    )
-    kinds = folder_settings.get("modules", ["Transformer", "Pooling", "Normalize"])
-    paths = ["" if kind == "Transformer" else f"{index}_{kind}" for index, kind in enumerate(kinds)]
-    modules = [
-        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for i, (kind, path) in enumerate(zip(kinds, paths, strict=True))
-    ]
-    _write(folder / "modules.json", modules)
+    if body == "qwen3":
+        tokenizer: Any = _byte_level(None, padding=True)
+        tokenizer.eos_token = "<|endoftext|>"
+        end = TemplateProcessing(single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)])
+        tokenizer.backend_tokenizer.post_processor = end
+    else:
+        first = ["[UNK]", "[PAD]"] if body == "xlm-roberta" else ["[PAD]", "[UNK]"]
+        pieces = [*first, "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz.,?;:"]
+        pieces += [f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+        tokenizer = BertTokenizerFast(vocab={piece: number for number, piece in enumerate(pieces)})
+    size = {"vocab_size": len(tokenizer)}
+    model: Any = {
+        "bert": lambda: BertModel(BertConfig(max_position_embeddings=160, **_SHAPE, **size)),
+        "xlm-roberta": lambda: XLMRobertaModel(
+            XLMRobertaConfig(max_position_embeddings=514, pad_token_id=1, **_SHAPE, **size)
+        ),
+        "t5": lambda: T5EncoderModel(
+            T5Config(d_model=64, d_kv=16, d_ff=128, num_layers=2, num_heads=4, **size)
+        ),
+        "qwen3": lambda: Qwen3Model(Qwen3Config(head_dim=16, num_key_value_heads=2, **_SHAPE, **size)),
+    }[body]()
+    tokenizer.save_pretrained(folder)
+    model.to(getattr(torch, dtype)).save_pretrained(folder, **saving)
+    paths = ["" if name == "Transformer" else f"{index}_{name}" for index, name in enumerate(modules)]
+    _write(folder / "modules.json", [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{name}"}
+        for i, (name, path) in enumerate(zip(modules, paths, strict=True))
+    ])  # fmt: skip
+    for path, layer in zip(paths[-len(layers) :], layers, strict=False):
+        (folder / path).mkdir()
+        layer.save(str(folder / path))
     _write(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": 64} | pooling)
-    _write(folder / "sentence_bert_config.json", {"max_seq_length": 128, "do_lower_case": False})
-    _write(folder / "config_sentence_transformers.json", folder_settings.get("configuration", {}))
+    _write(folder / "sentence_bert_config.json", {"max_seq_length": 128} | (transformer or {}))
+    _write(folder / "config_sentence_transformers.json", configuration or {})
     return folder
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_checkpoints import decoder_entry, encoder_entry, write_bert, write_decoder
-from transformers import AutoConfig, AutoModel, Qwen3Model, RobertaConfig, RobertaModel
+from small_checkpoints import decoder_entry, encoder_entry, write_bert, write_decoder, write_form
+from transformers import AutoConfig, AutoModel, ElectraConfig, ElectraModel, Qwen3Model
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import plan_batches
@@ -47,13 +47,15 @@ def backbone_of(folder: Path, *, causal: bool) -> TransformersBackbone:
     return TransformersBackbone(folder, (decoder_entry if causal else encoder_entry)(window=128))
 
 
-@pytest.mark.parametrize("architecture", ["bert", "llama", "qwen3"])
+@pytest.mark.parametrize("architecture", ["bert", "xlm-roberta", "llama", "qwen3"])
 @pytest.mark.parametrize("stable", [True, False])
 def test_packed_vectors_are_those_of_each_sequence_alone(
     architecture: str, stable: bool, tmp_path: Path
 ) -> None:
-    causal = architecture != "bert"
-    folder = write_decoder(tmp_path, architecture) if causal else write_bert(tmp_path, {})
+    causal = architecture in ("llama", "qwen3")
+    folder = (
+        write_decoder(tmp_path, architecture) if causal else write_form(tmp_path, architecture, pooling={})
+    )
     backbone = backbone_of(folder, causal=causal)
     assert can_pack(backbone.model)
     given = sequences()
@@ -62,20 +64,17 @@ def test_packed_vectors_are_those_of_each_sequence_alone(
     # Between two calls the model is as it was, for training and for whoever else runs it padded.
     (batch,) = plan_batches([90, 90], window=128)
     with torch.inference_mode():
-        padded = torch.nn.functional.normalize(backbone.means(batch, given[5:7])).numpy()
+        padded = torch.nn.functional.normalize(backbone.pooled(batch, given[5:7])).numpy()
     np.testing.assert_allclose(found[5:7], padded, atol=2e-6)
 
 
-def test_an_architecture_of_other_positions_is_padded(tmp_path: Path) -> None:
-    """RoBERTa counts positions from its padding token's id on, so packed ones would be wrong."""
+def test_an_architecture_that_was_not_compared_is_padded(tmp_path: Path) -> None:
     folder = write_bert(tmp_path, {})
     shape = AutoConfig.from_pretrained(folder).to_dict()
     torch.manual_seed(7)
     names = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
-    config = RobertaConfig(
-        pad_token_id=0, max_position_embeddings=160, **{name: shape[name] for name in names}
-    )
-    RobertaModel(config).save_pretrained(folder)
+    config = ElectraConfig(max_position_embeddings=160, **{name: shape[name] for name in names})
+    ElectraModel(config).save_pretrained(folder)
     backbone = backbone_of(folder, causal=False)
     assert not can_pack(backbone.model)
     np.testing.assert_allclose(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -76,44 +75,6 @@ def test_a_document_vector_is_the_same_to_the_bit_whatever_it_is_batched_with(
 ) -> None:
     together = small.encode([TEXTS[index] for index in chosen], "document").vectors
     np.testing.assert_array_equal(together, alone[chosen].reshape(-1, 64))
-
-
-@pytest.mark.parametrize(
-    ("pooling", "modules"),
-    [
-        (MEAN, ["Transformer", "Pooling", "Normalize"]),
-        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, ["Transformer", "Pooling"]),
-        ({"pooling_mode": "cls"}, ["Transformer", "Pooling"]),
-    ],
-)
-def test_poolings_equal_sentence_transformers(
-    tmp_path: Path, pooling: dict[str, Any], modules: list[str]
-) -> None:
-    from sentence_transformers import SentenceTransformer
-
-    folder = write_bert(tmp_path, pooling, modules=modules)
-    expected = SentenceTransformer(str(folder), device="cpu").encode(TEXTS, normalize_embeddings=True)
-    encoder = load_encoder(folder, encoder_entry(), file_hashes=HASHES)
-    np.testing.assert_allclose(encoder.encode(TEXTS, "document").vectors, expected, atol=5e-6)
-    np.testing.assert_allclose(encoder.encode(TEXTS, "query").vectors, expected, atol=5e-6)
-
-
-@pytest.mark.parametrize(
-    ("pooling", "settings", "message"),
-    [
-        ({"pooling_mode_max_tokens": True}, {}, "pooling max_tokens"),
-        (MEAN | {"pooling_mode_cls_token": True}, {}, "only mean or cls alone"),
-        ({}, {}, "of no kind"),
-        (MEAN, {"modules": ["Transformer", "Pooling", "Dense", "Normalize"]}, "Transformer, Pooling, Dense"),
-        (MEAN, {"configuration": {"default_prompt_name": "query"}}, "default prompt"),
-    ],
-)
-def test_folders_that_ask_for_more_are_refused(
-    tmp_path: Path, pooling: dict[str, Any], settings: dict[str, Any], message: str
-) -> None:
-    folder = write_bert(tmp_path, pooling, **settings)
-    with pytest.raises(InputError, match=message):
-        load_encoder(folder, encoder_entry(), file_hashes=HASHES)
 
 
 def test_a_folder_without_modules_is_refused(tmp_path: Path) -> None:

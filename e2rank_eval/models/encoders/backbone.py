@@ -20,7 +20,7 @@ from e2rank_eval.store.files import sha256_json
 
 @dataclass(frozen=True, slots=True)
 class TokenSequence:
-    """Token ids as the model reads them; the states at ``start`` to ``stop`` (exclusive) are averaged."""
+    """Token ids as the model reads them; the states at ``start`` to ``stop`` (exclusive) are pooled."""
 
     ids: tuple[int, ...]
     start: int
@@ -31,16 +31,18 @@ class Backbone(ABC):
     """A transformer's body run by some engine, and its tokenizer.
 
     ``version`` names the engine in fingerprints; empty for transformers, whose vectors are the reference.
+    In a ``causal`` one a position attends only to those before it.
     """
 
     version = ""
 
-    def __init__(self, tokenizer: Any, *, window: int, dimension: int, dtype: str) -> None:
+    def __init__(self, tokenizer: Any, *, window: int, dimension: int, dtype: str, causal: bool) -> None:
         self.tokenizer = tokenizer
         self.neutral = neutraliser(tokenizer)
         self.window = window
         self.dimension = dimension
         self.dtype = dtype
+        self.causal = causal
 
     @abstractmethod
     def vectors(self, sequences: Sequence[TokenSequence], *, stable: bool) -> Vectors:
@@ -125,8 +127,8 @@ class BackboneEncoder(ABC):
         """Return the tokens of each text, with its instruction, uncut; special tokens of a text are none."""
 
     @abstractmethod
-    def _sequence(self, ids: Sequence[int]) -> TokenSequence:
-        """Return which states of a text's tokens are its vector."""
+    def _sequence(self, ids: Sequence[int], kind: Kind) -> TokenSequence:
+        """Return which states of a text's tokens make its vector."""
 
     @abstractmethod
     def _listwise(self, given: ListwiseInput) -> tuple[TokenSequence, int, str]:
@@ -140,7 +142,7 @@ class BackboneEncoder(ABC):
         """Return each text as tokens, and 1 where its limit cut it, else 0."""
         limit = self._limits[kind]
         return [
-            (self._sequence([*self._before, *content[:limit], *self._after]), int(len(content) > limit))
+            (self._sequence([*self._before, *content[:limit], *self._after], kind), int(len(content) > limit))
             for content in self._token_ids(texts, kind)
         ]
 

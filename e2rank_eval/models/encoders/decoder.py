@@ -46,6 +46,7 @@ class DecoderEncoder(BackboneEncoder):
             )
         self._end_of_text = end
         self._instruction = entry.query_instruction
+        self._prompts: dict[Kind, str] = {**entry.prompts}
         self._prompt = prompt
         super().__init__(
             backbone,
@@ -54,17 +55,28 @@ class DecoderEncoder(BackboneEncoder):
             after=[int(vocabulary[end])],
             document_tokens=document_tokens or entry.document_tokens,
             query_tokens=entry.query_tokens,
-            documents={"files": dict(file_hashes), "pooling": "last token", "end_of_text": end},
-            queries={"instruction": self._instruction, "listwise": prompt},
+            documents={
+                "files": dict(file_hashes),
+                "pooling": "last token",
+                "end_of_text": end,
+                **({"prompt": self._prompts["document"]} if self._prompts.get("document") else {}),
+            },
+            queries={
+                "instruction": self._instruction,
+                "listwise": prompt,
+                **({"prompt": self._prompts["query"]} if self._prompts.get("query") else {}),
+            },
         )
 
     def _token_ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
         given = [self.backbone.neutral(text) for text in texts]
-        if kind == "query":
+        if kind == "query" and self._instruction is not None:
             given = [query_input(self._instruction, text) for text in given]
+        else:
+            given = [self._prompts.get(kind, "") + text for text in given]
         return self.backbone.token_ids(given)
 
-    def _sequence(self, ids: Sequence[int]) -> TokenSequence:
+    def _sequence(self, ids: Sequence[int], kind: Kind) -> TokenSequence:  # noqa: ARG002
         return TokenSequence(tuple(ids), len(ids) - 1, len(ids))
 
     def _listwise(self, given: ListwiseInput) -> tuple[TokenSequence, int, str]:
@@ -95,7 +107,11 @@ class DecoderEncoder(BackboneEncoder):
             excess = len(ids) - window
             if excess <= 0:
                 cut = sum(len(one) > share for one, share in zip(ends, shares, strict=True))
-                return self._sequence(ids), cut + int(len(query_ends) > self._limits["query"]), prompt
+                return (
+                    self._sequence(ids, "query"),
+                    cut + int(len(query_ends) > self._limits["query"]),
+                    prompt,
+                )
             if not any(shares):
                 raise InputError(
                     f"a listwise prompt of {len(ids)} tokens even without the documents' texts exceeds the "

@@ -10,10 +10,13 @@ from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.registry import Registry
 
-BACKBONES: Registry[Callable[[Path, ModelEntry], Backbone]] = Registry(
+BACKBONES: Registry[Callable[..., Backbone]] = Registry(
     "engine for vectors", __name__, group="e2rank_eval.backbones"
 )
-"""By ``engine`` of a registry entry: load the body of the model in a folder."""
+"""By ``engine`` of a registry entry: load the body of the model in a folder, of this entry.
+
+An engine of encoders takes a :class:`~e2rank_eval.models.encoders.form.Head` as well.
+"""
 
 LANGUAGE_MODELS: Registry[Callable[[Path, ModelEntry, Mapping[str, str]], LanguageModel]] = Registry(
     "engine for text", __name__, group="e2rank_eval.language_models"

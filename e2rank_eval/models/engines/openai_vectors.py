@@ -41,7 +41,9 @@ class ServedBackbone(Backbone):
         self._client = _client(entry)
         first = tokenizer("a", add_special_tokens=False)["input_ids"]
         dimension = _embedded(self._client, [first]).shape[1]
-        super().__init__(tokenizer, window=entry.window, dimension=dimension, dtype="the server's")
+        super().__init__(
+            tokenizer, window=entry.window, dimension=dimension, dtype="the server's", causal=True
+        )
 
     @property
     def deciding(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from e2rank_eval.models.batching import STEP, Batch
 PACK_TOKENS = 2048
 """Tokens of one row (a longer sequence runs alone): 4,096 leave the caches, 1,024 gained nothing."""
 
-ARCHITECTURES = frozenset({"bert", "llama", "qwen3"})
+ARCHITECTURES = frozenset({"bert", "llama", "qwen3", "roberta", "xlm-roberta"})
 """Those that were compared with one sequence at a time; every other is padded."""
 
 ROTATIONS = frozenset({"default", "linear", "dynamic", "yarn", "llama3"})
@@ -68,9 +68,12 @@ def plan_packs(lengths: Sequence[int], tokens: int = PACK_TOKENS, *, least_token
     return packs
 
 
-def packed_inputs(rows: Sequence[tuple[int, ...]], filler: int, *, padding: int) -> dict[str, Any]:
+def packed_inputs(
+    rows: Sequence[tuple[int, ...]], filler: int, *, padding: int, first: int = 0
+) -> dict[str, Any]:
     """Return the arguments of a model that attends :func:`within_sequences`, for token ids ``rows``.
 
+    ``first`` is the position of each one's first token.
     Ids and positions are int64 [1, tokens]; ``runs`` are (count, length) of sequences of one length that
     follow one another, and cover all tokens.
     Filler tokens are sequences of one, so that none is longer than the model has positions for.
@@ -78,7 +81,7 @@ def packed_inputs(rows: Sequence[tuple[int, ...]], filler: int, *, padding: int)
     lengths = [len(ids) for ids in rows] + [1] * filler
     return {
         "input_ids": torch.tensor([[token for ids in rows for token in ids] + [padding] * filler]),
-        "position_ids": torch.tensor([[place for length in lengths for place in range(length)]]),
+        "position_ids": torch.tensor([[first + place for length in lengths for place in range(length)]]),
         "runs": [(len(list(group)), length) for length, group in groupby(lengths)],
     }
 

@@ -1,4 +1,4 @@
-"""transformers as the engine of encoders: the mean of chosen final hidden states, as unit vectors."""
+"""transformers as the engine of encoders: chosen final hidden states, pooled, as unit vectors."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModel, AutoTokenizer
+from transformers import (
+    MODEL_FOR_TEXT_ENCODING_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoModelForTextEncoding,
+    AutoTokenizer,
+)
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import BATCH_TOKENS, STABLE_TOKENS, Batch, plan_batches, run_in_batches
 from e2rank_eval.models.checkpoints import device, dtype_on, load_weights
 from e2rank_eval.models.encoders.backbone import Backbone, TokenSequence, unit_rows
 from e2rank_eval.models.encoders.base import Vectors
+from e2rank_eval.models.encoders.form import Head
 from e2rank_eval.models.engines import BACKBONES
 from e2rank_eval.models.engines.packing import (
     PACK_TOKENS,
@@ -25,6 +32,7 @@ from e2rank_eval.models.engines.packing import (
     plan_packs,
     within_sequences,
 )
+from e2rank_eval.models.engines.pooling import Pooler
 from e2rank_eval.models.registry import ModelEntry
 
 _CUDA_BATCH_TOKENS = 32_768
@@ -33,9 +41,9 @@ _CUDA_BATCH_TOKENS = 32_768
 class TransformersBackbone(Backbone):
     """A transformer's body (no head) in inference mode on the best device, and its tokenizer.
 
-    In a decoder a position attends only to those before it: padding on the right then needs no mask.
-    :attr:`model` is the module itself, which training changes in place. Weights are read from
-    safetensors only, and no code that comes with them is run.
+    Where a position attends only to those before it, padding on the right needs no mask. ``head`` turns
+    final states into vectors; without one, the mean does. :attr:`model` is the module itself, which training
+    changes in place. Weights are read from safetensors only, and no code that comes with them is run.
 
     Raises
     ------
@@ -44,22 +52,32 @@ class TransformersBackbone(Backbone):
         would be drawn at random.
     """
 
-    def __init__(self, folder: Path, entry: ModelEntry) -> None:
+    def __init__(self, folder: Path, entry: ModelEntry, head: Head | None = None) -> None:
         self.device = torch.device(device())
         dtype = dtype_on(self.device.type, entry.dtype)
-        self._causal = entry.kind == "decoder"
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        # Of a T5, only the encoder; elsewhere the two are one.
+        body = AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel
         # BERT's pooler is a head that no vector here goes through; many encoders are published without it.
-        model = load_weights(AutoModel, folder, dtype, optional="pooler.")
+        model = load_weights(body, folder, dtype, optional="pooler.")
         self.model: Any = model.to(self.device).eval()
-        config = self.model.config
-        positions = getattr(config, "max_position_embeddings", None)
-        if positions is not None and entry.window > positions:
+        self.first_position = _first_position(self.model)
+        positions = getattr(self.model.config, "max_position_embeddings", None)
+        if positions is not None and entry.window > positions - self.first_position:
             raise InputError(
-                f"a window of {entry.window} tokens, but the model has {positions} positions",
-                path=folder, hint="lower window in the model registry",
+                f"a window of {entry.window} tokens, but the model has {positions - self.first_position} "
+                "positions", path=folder, hint="lower window in the model registry",
             )  # fmt: skip
-        super().__init__(tokenizer, window=entry.window, dimension=int(config.hidden_size), dtype=dtype)
+        width = int(self.model.config.hidden_size)
+        self.pool = Pooler(head or Head(), width, self.device)
+        super().__init__(
+            tokenizer,
+            window=entry.window,
+            dimension=self.pool.dimension,
+            dtype=dtype,
+            causal=_is_causal(self.model),
+        )
         self._padding = self.tokenizer.pad_token_id or 0  # any id serves: no real position attends to it
 
     def vectors(self, sequences: Sequence[TokenSequence], *, stable: bool) -> Vectors:
@@ -78,7 +96,7 @@ class TransformersBackbone(Backbone):
         UnavailableError
             When the smallest batch does not fit the memory.
         """
-        means = np.empty((len(sequences), self.dimension), dtype=np.float32)
+        found = np.empty((len(sequences), self.dimension), dtype=np.float32)
         lengths = [len(sequence.ids) for sequence in sequences]
         if 0 in lengths:
             raise InputError(
@@ -88,7 +106,7 @@ class TransformersBackbone(Backbone):
 
         def run(compute: Callable[[Batch, Sequence[TokenSequence]], torch.Tensor], batch: Batch) -> None:
             chosen = [sequences[position] for position in batch.positions]
-            means[list(batch.positions)] = compute(batch, chosen).cpu().numpy()
+            found[list(batch.positions)] = compute(batch, chosen).cpu().numpy()
 
         least_tokens = STABLE_TOKENS if stable else 0
         on_cuda = self.device.type == "cuda"
@@ -96,27 +114,31 @@ class TransformersBackbone(Backbone):
             if can_pack(self.model):
                 plan = partial(plan_packs, least_tokens=least_tokens)
                 with within_sequences(self.model):
-                    run_in_batches(lengths, plan, partial(run, self._packed_means), tokens=PACK_TOKENS)
+                    run_in_batches(lengths, plan, partial(run, self._packed), tokens=PACK_TOKENS)
             else:
                 padded = partial(
                     plan_batches, window=self.window, least_tokens=least_tokens, full=stable and on_cuda
                 )
                 tokens = _CUDA_BATCH_TOKENS if on_cuda else BATCH_TOKENS
-                run_in_batches(lengths, padded, partial(run, self.means), tokens=tokens)
-        return unit_rows(means)
+                run_in_batches(lengths, padded, partial(run, self.pooled), tokens=tokens)
+        return unit_rows(found)
 
-    def _packed_means(self, pack: Batch, sequences: Sequence[TokenSequence]) -> torch.Tensor:
-        inputs = packed_inputs([one.ids for one in sequences], pack.filler, padding=self._padding)
-        if self._causal:
+    def _packed(self, pack: Batch, sequences: Sequence[TokenSequence]) -> torch.Tensor:
+        rows = [one.ids for one in sequences]
+        inputs = packed_inputs(rows, pack.filler, padding=self._padding, first=self.first_position)
+        if self.causal:
             inputs["use_cache"] = False
         states = self.model(**inputs).last_hidden_state[0]
         ends = accumulate(len(one.ids) for one in sequences)
         return torch.stack(
-            [_mean(states[end - len(one.ids) : end], one) for one, end in zip(sequences, ends, strict=True)]
+            [
+                self.pool(states[end - len(one.ids) : end], one)
+                for one, end in zip(sequences, ends, strict=True)
+            ]
         )
 
-    def means(self, batch: Batch, sequences: Sequence[TokenSequence], *, model: Any = None) -> torch.Tensor:
-        """Return the mean states of ``sequences`` as float32 [n, d], with gradients where they are on.
+    def pooled(self, batch: Batch, sequences: Sequence[TokenSequence], *, model: Any = None) -> torch.Tensor:
+        """Return vectors float32 [n, d], not of unit length, with gradients where they are on.
 
         ``batch`` says how they are padded; ``model`` runs them instead of :attr:`model`, such as a
         wrapper of it that trains on several devices.
@@ -128,18 +150,27 @@ class TransformersBackbone(Backbone):
             ids[row, : len(sequence.ids)] = torch.tensor(sequence.ids)
             mask[row, : len(sequence.ids)] = 1
         inputs: dict[str, Any] = {"input_ids": ids.to(self.device)}
-        inputs |= {"use_cache": False} if self._causal else {"attention_mask": mask.to(self.device)}
+        inputs |= {"use_cache": False} if self.causal else {"attention_mask": mask.to(self.device)}
         states = (self.model if model is None else model)(**inputs).last_hidden_state
-        return torch.stack([_mean(states[row], one) for row, one in enumerate(sequences)])
+        return torch.stack([self.pool(states[row], one) for row, one in enumerate(sequences)])
 
     def synchronise(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
 
-def _mean(states: torch.Tensor, sequence: TokenSequence) -> torch.Tensor:
-    """Average one sequence by itself: a mean over a whole batch would add in an order that depends on it."""
-    return states[sequence.start : sequence.stop].float().mean(0)
+def _is_causal(model: Any) -> bool:
+    """Whether each position attends only to those before it."""
+    if not getattr(model.config, "is_causal", True):
+        return False
+    return any(getattr(module, "is_causal", False) for module in model.modules())
+
+
+def _first_position(model: Any) -> int:
+    """Return the position of a text's first token: RoBERTa's family counts from the padding token's id on."""
+    embeddings = getattr(model, "embeddings", None)
+    padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
+    return 0 if padding is None else int(padding) + 1
 
 
 BACKBONES.add("transformers", TransformersBackbone)

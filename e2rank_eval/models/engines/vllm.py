@@ -81,7 +81,7 @@ class VllmBackbone(Backbone):
         self._parameters = vllm.PoolingParams(use_activation=False)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         dimension = int(AutoConfig.from_pretrained(folder, local_files_only=True).hidden_size)
-        super().__init__(tokenizer, window=entry.window, dimension=dimension, dtype=entry.dtype)
+        super().__init__(tokenizer, window=entry.window, dimension=dimension, dtype=entry.dtype, causal=True)
 
     def vectors(self, sequences: Sequence[TokenSequence], *, stable: bool) -> Vectors:  # noqa: ARG002
         """Return unit vectors float32 [n, d]; raises InputError where one is not finite."""

@@ -112,8 +112,8 @@ def timed(model: Any, task: str, cache: Path) -> tuple[float, float]:
 
 
 def backbone_of(adapter: Any) -> TransformersBackbone:
-    """The engine at the bottom of an adapter that stores no vectors."""
-    backbone: TransformersBackbone = adapter._encoder.backbone
+    """The engine at the bottom of an adapter, below the vector cache."""
+    backbone: TransformersBackbone = adapter._encoder._encoder.backbone
     return backbone
 
 

@@ -68,10 +68,8 @@ def model_meta(name: str, entry: ModelEntry, **known: Any) -> ModelMeta:
         fields |= {"public_training_code": code, "reference": paper}
     elif (hub := _hub_source(entry)) is not None:
         fields["reference"] = f"https://huggingface.co/{hub.repository}"
-    meta = ModelMeta.create_empty(fields | known)
-    return meta.model_copy(
-        update={"revision": known.get("revision")}
-    )  # None rather than mteb's own word for it
+    # mteb has a word of its own for a revision that is not known.
+    return ModelMeta.create_empty(fields | known).model_copy(update={"revision": known.get("revision")})
 
 
 def reranker_meta(name: str, fingerprint: str) -> ModelMeta:
@@ -96,25 +94,17 @@ def register(results: Path | str | None = None) -> None:
 
     A model, task or benchmark that mteb itself has by the same name stays mteb's.
     """
-    register_models()
-    register_tasks()
-    if results is not None:
-        for stored in mteb.ResultCache(results).load_results(include_remote=False).model_results:
-            if stored.model_meta is not None:
-                MODEL_REGISTRY.setdefault(stored.model_name, stored.model_meta)
-
-
-def register_models() -> list[str]:
-    """Register E2Rank's checkpoints, for ``mteb.get_model``; returns their names."""
-    registered = []
     entries = {name: entry for name, one in registered_models().items() if (entry := complete(one))}
     for name, entry in entries.items():
         known_as = mteb_name(name, entry)
         if entry.kind == "decoder" and known_as.startswith(_AUTHORS):
             loader = partial(_load_for_mteb, registry_name=name)
             MODEL_REGISTRY.setdefault(known_as, model_meta(name, entry, loader=loader))
-            registered.append(known_as)
-    return registered
+    register_tasks()
+    if results is not None:
+        for stored in mteb.ResultCache(results).load_results(include_remote=False).model_results:
+            if stored.model_meta is not None:
+                MODEL_REGISTRY.setdefault(stored.model_name, stored.model_meta)
 
 
 def _load_for_mteb(

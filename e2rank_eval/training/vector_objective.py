@@ -135,9 +135,9 @@ class VectorObjective(Objective):
 
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
         """Return nDCG@10 and pairs in order; each prompt holds as many documents as training may list."""
-        prompt = self._settings.prompt
-        most = prompt.documents and (prompt.documents[1],) * 2
-        whole = prompt.model_copy(update={"leave_out": 0.0, "documents": most})
+        settings = self._settings.prompt
+        most = settings.documents and (settings.documents[1],) * 2
+        whole = settings.model_copy(update={"leave_out": 0.0, "documents": most})
         prompts = draw_prompts(whole, lists, random.Random(0))
         found = [self._scores(item, prompt) for item, prompt in zip(lists, prompts, strict=True)]
         return development_scores(lists, found)

@@ -90,6 +90,7 @@ def test_runs_of_a_training_file_depend_on_lists_base_and_the_run_they_follow(tm
     assert graph.trainings.inputs(str(path), "first") == [
         "s.jsonl",
         "results/small/models/all-minilm-l6-v2.json",
+        "results/small/models/all-minilm-l6-v2.verified.json",
     ]
     assert graph.trainings.inputs(str(path), "second") == ["s.jsonl", "d.jsonl", "models/first/entry.yaml"]
     assert graph.trainings.lists == {}

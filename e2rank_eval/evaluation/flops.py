@@ -59,11 +59,11 @@ def read_shape(folder: Path) -> TransformerShape | None:
     from transformers import AutoConfig, AutoModel
 
     loader: Any = AutoModel
-    config: Any = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if config.is_encoder_decoder or any("expert" in key for key in config.to_dict()):
         return None
     with torch.device("meta"):
-        body = loader.from_config(config)
+        body = loader.from_config(config, trust_remote_code=False)
     weights = 0
     for name, layer in body.named_modules():
         # BERT's pooler reads one position of a sequence, and no vector here goes through it.

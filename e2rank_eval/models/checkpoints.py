@@ -65,7 +65,9 @@ def load_tokenizer(folder: Path, **place: Any) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **place)
     except (OSError, ValueError) as error:
-        raise InputError(f"no tokenizer ({error})", path=folder, hint="fetch the model again") from error
+        raise InputError(
+            f"no tokenizer that can be read ({error})", path=folder, hint="fetch the model again"
+        ) from error
 
 
 def load_weights(
@@ -187,14 +189,14 @@ def _dequantise(source: Path, target: Path) -> None:
 
 def _read_gguf(source: Path) -> tuple[Any, Any]:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    place: dict[str, Any] = {
-        "gguf_file": source.name, "local_files_only": True, "trust_remote_code": False,
-    }  # fmt: skip
+    name, place = source.name, source.parent
     try:
-        model = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **place)
-        tokenizer = AutoTokenizer.from_pretrained(source.parent, **place)
+        model = AutoModelForCausalLM.from_pretrained(
+            place, gguf_file=name, dtype=torch.float32, trust_remote_code=False, local_files_only=True
+        )
+        tokenizer = load_tokenizer(place, gguf_file=name)
     except (ValueError, KeyError, NotImplementedError) as error:
         raise InputError(
             f"cannot be read as GGUF ({error})", path=source, hint="fetch it again, or name a supported one"

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix, vstack
-from transformers import AutoModelForMaskedLM, AutoTokenizer
-from transformers.utils.logging import disable_progress_bar, enable_progress_bar
+from transformers import AutoModelForMaskedLM
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import STABLE_TOKENS, Batch, plan_batches, run_in_batches
+from e2rank_eval.models.checkpoints import load_tokenizer, load_weights
 from e2rank_eval.models.registry import ModelEntry
 
 _BATCH_TOKENS = 2048
@@ -39,9 +39,9 @@ class Splade:
             raise InputError(f"{entry.title} is a {entry.kind}, not a sparse encoder", path=folder)
         self._limits = {"document": entry.document_tokens, "query": entry.query_tokens}
         self._window = entry.window
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._tokenizer = load_tokenizer(folder)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._model = _load(folder).to(self._device).eval()
+        self._model = load_weights(AutoModelForMaskedLM, folder, "float32").to(self._device).eval()
         self.dimension = int(self._model.config.vocab_size)
 
     def encode(self, texts: Sequence[str], kind: Literal["document", "query"]) -> csr_matrix:
@@ -74,20 +74,3 @@ class Splade:
         # The maximum first: log(1 + relu(x)) rises with x, so it need not be taken at every position.
         highest = [logits[row, : len(sequence)].amax(dim=0) for row, sequence in enumerate(sequences)]
         return torch.log1p(torch.relu(torch.stack(highest))).cpu().numpy()
-
-
-def _load(folder: Path) -> Any:
-    disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        model, report = AutoModelForMaskedLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
-    finally:
-        enable_progress_bar()  # type: ignore[no-untyped-call]
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise InputError(
-            f"{len(missing)} weights are missing ({missing[0]} first) and would be random",
-            path=folder, hint="name a checkpoint with its masked language model's head",
-        )  # fmt: skip
-    return model

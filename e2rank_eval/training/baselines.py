@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from e2rank_eval.config import CrossEncoderRun, ListwiseRun
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import BATCH_TOKENS, Batch, plan_batches
+from e2rank_eval.models.checkpoints import load_tokenizer
 from e2rank_eval.models.language_models import ChatTokenizer
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.rerankers.prompts import rankgpt_messages
@@ -33,8 +34,8 @@ def _load(kind: Any, folder: Path, **options: Any) -> tuple[Any, Any]:
     """Return the model of a folder in full precision, on the best device, and its tokenizer."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     local: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True}
-    model = kind.from_pretrained(folder, **local, **options).to(device)
-    return model, AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    model = kind.from_pretrained(folder, trust_remote_code=False, **local, **options).to(device)
+    return model, load_tokenizer(folder)
 
 
 class PairObjective(Objective):

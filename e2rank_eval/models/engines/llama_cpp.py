@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.models.checkpoints import gguf_file
+from e2rank_eval.models.checkpoints import gguf_file, load_tokenizer
 from e2rank_eval.models.engines import LANGUAGE_MODELS
 from e2rank_eval.models.language_models import Generation, LocalModel
 from e2rank_eval.models.registry import ModelEntry
@@ -30,8 +30,6 @@ class LlamaCppModel(LocalModel):
     """
 
     def __init__(self, folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> None:
-        from transformers import AutoTokenizer
-
         try:
             version = metadata.version("xllamacpp")  # it brings its own llama.cpp
         except metadata.PackageNotFoundError as error:
@@ -41,7 +39,7 @@ class LlamaCppModel(LocalModel):
             ) from error
         file = gguf_file(folder)
         super().__init__(
-            AutoTokenizer.from_pretrained(folder, gguf_file=file.name, local_files_only=True),
+            load_tokenizer(folder, gguf_file=file.name),
             folder,
             entry,
             file_hashes,

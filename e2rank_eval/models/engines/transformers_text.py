@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, GenerationConfig
 
 from e2rank_eval.models.batching import Batch, plan_groups, run_in_batches
-from e2rank_eval.models.checkpoints import device, dtype_on, load_weights, loadable_folder
+from e2rank_eval.models.checkpoints import device, dtype_on, load_tokenizer, load_weights, loadable_folder
 from e2rank_eval.models.engines import LANGUAGE_MODELS
 from e2rank_eval.models.language_models import Chat, Generation, Likelihood, LocalModel
 from e2rank_eval.models.registry import ModelEntry
@@ -40,7 +40,7 @@ class TransformersModel(LocalModel):
         dtype = dtype_on(place, entry.dtype)
         model = load_weights(AutoModelForCausalLM, source, dtype).to(place).eval()
         super().__init__(
-            AutoTokenizer.from_pretrained(source, local_files_only=True),
+            load_tokenizer(source),
             folder,
             entry,
             file_hashes,

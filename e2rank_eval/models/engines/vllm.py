@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.models.checkpoints import loadable_folder
+from e2rank_eval.models.checkpoints import load_tokenizer, loadable_folder
 from e2rank_eval.models.encoders.backbone import Backbone, TokenSequence, unit_rows
 from e2rank_eval.models.encoders.base import Vectors
 from e2rank_eval.models.engines import BACKBONES, LANGUAGE_MODELS
@@ -75,12 +75,12 @@ class VllmBackbone(Backbone):
     """
 
     def __init__(self, folder: Path, entry: ModelEntry) -> None:
-        from transformers import AutoConfig, AutoTokenizer
+        from transformers import AutoConfig
 
         vllm, self._engine, self.version = load_engine(folder, entry, runner="pooling", convert="embed")
         self._parameters = vllm.PoolingParams(use_activation=False)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        dimension = int(AutoConfig.from_pretrained(folder, local_files_only=True).hidden_size)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        dimension, tokenizer = int(config.hidden_size), load_tokenizer(folder)
         super().__init__(tokenizer, window=entry.window, dimension=dimension, dtype=entry.dtype, causal=True)
 
     def vectors(self, sequences: Sequence[TokenSequence], *, stable: bool) -> Vectors:  # noqa: ARG002
@@ -104,8 +104,6 @@ class VllmModel(LocalModel):
     """
 
     def __init__(self, folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> None:
-        from transformers import AutoTokenizer
-
         source = loadable_folder(folder, entry.format)
         # raw_logits: where log-probabilities are asked for, vLLM returns the head's own output.
         vllm, self._engine, version = load_engine(
@@ -113,7 +111,7 @@ class VllmModel(LocalModel):
         )
         self._sampling = vllm.SamplingParams
         super().__init__(
-            AutoTokenizer.from_pretrained(source, local_files_only=True),
+            load_tokenizer(source),
             folder,
             entry,
             file_hashes,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Set
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,10 +11,11 @@ from e2rank_eval.config import Configuration, read_configuration
 from e2rank_eval.config.references import file_name
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
+from e2rank_eval.records import CandidateIds
 from e2rank_eval.report.names import HEADLINE
 from e2rank_eval.report.outputs import RunKey
 from e2rank_eval.store import layout as places
-from e2rank_eval.store.collections import read_queries
+from e2rank_eval.store.collections import read_candidate_ids, read_queries
 from e2rank_eval.store.files import read_jsonl
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import manifest_path
@@ -42,14 +42,6 @@ _LONGEST = 400
 """Characters of a document's text that pages show."""
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateRow:
-    """One query's candidates in first-stage order, with the first stage's scores."""
-
-    document_ids: list[str]
-    scores: list[float]
-
-
 class Results:
     """One results folder; every file is read at most once, and ``files_read`` tells which were.
 
@@ -67,7 +59,7 @@ class Results:
         self.configuration = configuration
         self.local_only = local_only
         self._read: dict[Path, Any] = {}
-        self._first_stages: dict[tuple[str, str], dict[str, float]] = {}
+        self._first_stages: dict[tuple[str, str], Mapping[str, float]] = {}
 
     @property
     def files_read(self) -> list[Path]:
@@ -97,9 +89,8 @@ class Results:
         return self._record(self.path(places.LATENCY, run), Latency)
 
     def mteb(self, entry: str, system: str) -> MtebRecord:
-        return self._record(
-            self.layout.path(places.MTEB_RECORD, entry=entry, system=file_name(system)), MtebRecord
-        )
+        path = self.layout.path(places.MTEB_RECORD, entry=entry, system=file_name(system))
+        return self._record(path, MtebRecord)
 
     def statistics(self, run: RunKey) -> dict[str, dict[str, Any]]:
         """Return the statistics rows by query id."""
@@ -125,10 +116,10 @@ class Results:
     def qrels(self, dataset: str) -> Qrels:
         return self._once(self.layout.path(places.QRELS, dataset=dataset), read_qrels)
 
-    def candidates(self, dataset: str, first_stage: str) -> dict[str, CandidateRow]:
+    def candidates(self, dataset: str, first_stage: str) -> dict[str, CandidateIds]:
         """Return what the first stage retrieved, by query id."""
         path = self.layout.path(places.CANDIDATES, dataset=dataset, first_stage=first_stage)
-        return self._once(path, _read_candidate_rows)
+        return self._once(path, read_candidate_ids)
 
     def rankings(self, run: RunKey) -> dict[str, list[str]]:
         """Return document ids, best first, by query id."""
@@ -151,16 +142,16 @@ class Results:
     def path(self, pattern: str, run: RunKey) -> Path:
         return self.layout.run_path(pattern, run)
 
-    def first_stage(self, dataset: str, first_stage: str) -> dict[str, float]:
+    def first_stage(self, dataset: str, first_stage: str) -> Mapping[str, float]:
         """Return nDCG@10 by query of the candidates as the first stage ordered them."""
         key = (dataset, first_stage)
         if key not in self._first_stages:
-            scores = {
+            order = {
                 query: {document: float(-rank) for rank, document in enumerate(row.document_ids)}
                 for query, row in self.candidates(dataset, first_stage).items()
             }
-            found = evaluate(Run(scores), self.qrels(dataset), [HEADLINE])
-            self._first_stages[key] = dict(found.per_query[HEADLINE])
+            found = evaluate(Run(order), self.qrels(dataset), [HEADLINE])
+            self._first_stages[key] = found.per_query[HEADLINE]
         return self._first_stages[key]
 
     def run_keys(self) -> list[RunKey]:
@@ -210,13 +201,8 @@ def open_results(folder: Path) -> Results:
 
 
 def _read_rankings(path: Path) -> dict[str, list[str]]:
-    scores = read_run(path).scores
-    return {query: sorted(row, key=lambda d: -row[d]) for query, row in scores.items()}
-
-
-def _read_candidate_rows(path: Path) -> dict[str, CandidateRow]:
-    rows = (row for _, row in read_jsonl(path))
-    return {row["query_id"]: CandidateRow(row["document_ids"], row["scores"]) for row in rows}
+    run = read_run(path)
+    return {query: run.order(query) for query in run.scores}
 
 
 def _read_excerpts(corpus: Path, wanted: Set[str]) -> dict[str, Excerpt]:

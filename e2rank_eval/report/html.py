@@ -21,7 +21,7 @@ from e2rank_eval import __version__
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import INK, MUTED, PAPER, RULE
 from e2rank_eval.report.names import to_root
-from e2rank_eval.report.table import Cell, Column, Table, interval_of, text_of
+from e2rank_eval.report.table import Cell, Column, Table, interval_of, number, text_of
 from e2rank_eval.store.files import canonical_json
 
 _STYLES = ("site.css", "parts.css")
@@ -47,6 +47,10 @@ def _templates() -> Environment:
         loader=PackageLoader("e2rank_eval.report"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    found.filters |= {
+        "score": lambda mean: number(100 * mean, "score"),
+        "change": lambda mean: number(100 * mean, "difference").replace("-", "−"),
+    }
     found.globals |= {"version": __version__, "style": Markup("".join(map(_static, _STYLES)))}
     return found
 

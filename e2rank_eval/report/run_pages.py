@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from e2rank_eval.report.collect import Results
@@ -22,7 +22,7 @@ from e2rank_eval.report.names import (
     to_root,
 )
 from e2rank_eval.report.outputs import RunKey
-from e2rank_eval.report.table import Cell, Column, Table, number, percent
+from e2rank_eval.report.table import Cell, Column, Table, percent
 from e2rank_eval.report.tables.comparison import repairs
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings
 from e2rank_eval.store import layout as places
@@ -39,59 +39,36 @@ _TEXTS_TO = 20
 def run_pages(results: Results) -> Iterator[Page]:
     """Yield the page of every run, and as many pages as its queries fill, a hundred to a page."""
     for key in results.run_keys():
-        yield _run_page(results, key)
+        names = {
+            "key": key,
+            "name": label(results.configuration, key[2]),
+            "untrained": is_untrained(results.configuration, key[2]),
+            "first_stage": first_stage_label(results.configuration, key[1]),
+            "dataset": results.dataset(key[0]),
+        }
+        yield _run_page(results, key, names)
         queries = list(results.metrics(key).per_query[HEADLINE])
         for start in range(0, len(queries), QUERIES_A_PAGE):
-            yield _queries_page(results, key, queries, start)
+            yield _queries_page(results, key, queries, start, names)
 
 
-def _names(results: Results, key: RunKey) -> dict[str, Any]:
-    return {
-        "key": key,
-        "name": label(results.configuration, key[2]),
-        "untrained": is_untrained(results.configuration, key[2]),
-        "first_stage": first_stage_label(results.configuration, key[1]),
-        "dataset": results.dataset(key[0]),
-    }
-
-
-def _run_page(results: Results, key: RunKey) -> Page:
-    metrics, place = results.metrics(key), run_page(key)
-    before = results.first_stage(key[0], key[1])
-    start, value = sum(before.values()) / len(before), metrics.mean[HEADLINE]
-    timed = key in results.timed_keys()
-    steps = {"rerank": places.RUN, "evaluate": places.METRICS} | (
-        {"latency": places.LATENCY} if timed else {}
-    )
-    context = _names(results, key) | {
-        "score": number(100 * value, "score"),
-        "interval": interval_text(metrics.interval[HEADLINE]),
-        "before": number(100 * start, "score"),
-        "change": signed(100 * (value - start)),
+def _run_page(results: Results, key: RunKey, names: Mapping[str, Any]) -> Page:
+    steps = {"rerank": places.RUN, "evaluate": places.METRICS}
+    if key in results.timed_keys():
+        steps["latency"] = places.LATENCY
+    metrics = results.metrics(key)
+    context = {
+        **names,
+        "metrics": metrics,
+        "headline": HEADLINE,
+        "before": fmean(results.first_stage(key[0], key[1]).values()),
         "measures": _measures(metrics),
         "effort": _effort(results, key),
         "repaired": repairs(results, key),
-        "counts": {
-            "queries judged": metrics.queries.qrels,
-            "queries ranked": metrics.queries.run,
-            "queries missing from the run, each counting 0": len(metrics.queries.unanswered),
-            "failed, in first-stage order": len(metrics.failed),
-            "tied documents": metrics.ties,
-        },
-        "queries": to_paged(queries_table(results, key), root=to_root(place)),
+        "queries": to_paged(queries_table(results, key), root=to_root(run_page(key))),
         "provenance": [provenance(results, step, results.path(p, key)) for step, p in steps.items()],
     }
-    return Page("run.html", place, context, PAGED_SCRIPTS)
-
-
-def interval_text(interval: tuple[float, float]) -> str:
-    """Return ``40.10 to 45.20``: the ends of a measure's interval x 100."""
-    return " to ".join(number(100 * end, "score") for end in interval)
-
-
-def signed(difference: float) -> str:
-    """Return a difference as tables of pages print it, with a minus rather than a hyphen."""
-    return number(difference, "difference").replace("-", "−")
+    return Page("run.html", run_page(key), context, PAGED_SCRIPTS)
 
 
 def provenance(results: Results, step: str, path: Path) -> dict[str, Any]:
@@ -130,17 +107,16 @@ def queries_table(results: Results, key: RunKey) -> Table:
     metrics, texts, statistics = results.metrics(key), results.query_texts(key[0]), results.statistics(key)
     before = results.first_stage(key[0], key[1])
     others = [measure for measure in metrics.measures if measure != HEADLINE]
-    rows = []
-    for position, (query, value) in enumerate(metrics.per_query[HEADLINE].items()):
-        values = (before[query], value, value - before[query], *(metrics.per_query[m][query] for m in others))
-        rows.append(
-            (
-                Cell(query, link=query_address(key, position, query)),
-                *([texts.get(query)] if texts else []),
-                *(100 * one for one in values),
-                remark(metrics, statistics.get(query, {}), query),
-            )
+    rows = [
+        (
+            Cell(query, link=query_address(key, position, query)),
+            *([texts.get(query)] if texts else []),
+            100 * before[query], 100 * value, 100 * (value - before[query]),
+            *(100 * metrics.per_query[measure][query] for measure in others),
+            remark(metrics, statistics.get(query, {}), query),
         )
+        for position, (query, value) in enumerate(metrics.per_query[HEADLINE].items())
+    ]  # fmt: skip
     columns: list[tuple[str, str] | str] = [
         "query", *(["text"] if texts else []), ("first stage", "score"), ("reranked", "score"),
         ("change", "difference"), *((measure, "score") for measure in others), "remark",
@@ -163,20 +139,19 @@ def remark(metrics: Metrics, stats: Mapping[str, Any], query: str) -> str:
     return "; ".join(text for text, holds in remarks.items() if holds)
 
 
-def _queries_page(results: Results, key: RunKey, queries: Sequence[str], start: int) -> Page:
+def _queries_page(
+    results: Results, key: RunKey, queries: Sequence[str], start: int, names: Mapping[str, Any]
+) -> Page:
     """Return the page of the queries from ``start``: its data, of which a script shows one at a time."""
     place, end = query_page(key, start), min(start + QUERIES_A_PAGE, len(queries))
-    root = to_root(place)
+    root, shows_text = to_root(place), results.shows_text(key[0])
     records = [query_record(results, key, query) for query in queries[start:end]]
-
-    def address(position: int) -> str | None:
-        inside = 0 <= position < len(queries)
-        return root + query_address(key, position, queries[position]) if inside else None
-
+    excerpts = results.excerpts(key[0])
+    shown = sorted({document for record in records for document in _with_text(record)} & excerpts.keys())
     data = {
         "queries": records,
-        "texts": _texts(records, results.excerpts(key[0])),
-        "shows_text": results.shows_text(key[0]),
+        "texts": {document: excerpts[document] for document in shown},
+        "shows_text": shows_text,
         "enriched": isinstance(results.configuration.rerankers[key[2]], E2RankSettings),
         "others": [
             {
@@ -189,11 +164,12 @@ def _queries_page(results: Results, key: RunKey, queries: Sequence[str], start: 
             for other in results.run_keys()
             if other[0] == key[0]
         ],
-        "previous": address(start - 1),
-        "next": address(end),
+        "previous": root + query_address(key, start - 1, queries[start - 1]) if start else None,
+        "next": root + query_address(key, end, queries[end]) if end < len(queries) else None,
     }
-    context = _names(results, key) | {
-        "shows_text": results.shows_text(key[0]),
+    context = {
+        **names,
+        "shows_text": shows_text,
         "run_page": root + run_page(key),
         "first": start + 1,
         "last": end,
@@ -214,7 +190,7 @@ def query_record(results: Results, key: RunKey, query: str) -> dict[str, Any]:
     dataset, first_stage, _ = key
     metrics, stats = results.metrics(key), results.statistics(key).get(query, {})
     row = results.candidates(dataset, first_stage).get(query)
-    documents = row.document_ids if row else []
+    documents = row.document_ids if row else ()
     positions = {document: position for position, document in enumerate(documents)}
     grades = results.qrels(dataset).get(query, {})
     return {
@@ -224,7 +200,7 @@ def query_record(results: Results, key: RunKey, query: str) -> dict[str, Any]:
         "after": _percent(metrics.per_query[HEADLINE][query]),
         "measures": {name: _percent(values[query]) for name, values in metrics.per_query.items()},
         "documents": documents,
-        "first_scores": row.scores if row else [],
+        "first_scores": row.scores if row else (),
         "model_scores": stats.get("scores"),
         "grades": [grades.get(document) for document in documents],
         "missed": sum(grade > 0 and document not in positions for document, grade in grades.items()),
@@ -236,16 +212,12 @@ def query_record(results: Results, key: RunKey, query: str) -> dict[str, Any]:
     }
 
 
-def _texts(
-    records: Iterable[Mapping[str, Any]], excerpts: Mapping[str, tuple[str, str]]
-) -> dict[str, tuple[str, str]]:
-    """Return (title, beginning) by id of every document that the records show with its text."""
-    wanted = set()
-    for record in records:
-        positions = {*range(_TEXTS_TO), *islice(record["order"], _TEXTS_TO)}
-        positions |= {position for position, grade in enumerate(record["grades"]) if (grade or 0) > 0}
-        wanted |= {document for position, document in enumerate(record["documents"]) if position in positions}
-    return {document: excerpts[document] for document in sorted(wanted) if document in excerpts}
+def _with_text(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the documents of a query that the page shows with their texts."""
+    reranked = set(record["order"][:_TEXTS_TO])
+    for position, (document, grade) in enumerate(zip(record["documents"], record["grades"], strict=True)):
+        if position < _TEXTS_TO or position in reranked or (grade or 0) > 0:
+            yield document
 
 
 def _percent(value: float) -> float:

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from markupsafe import Markup
 
+from e2rank_eval.config import RerankerSettings
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.paper.audit import KINDS, audit
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.html import Page, inline_svg
 from e2rank_eval.report.leaderboard import FOLDER, leaderboard_table
-from e2rank_eval.report.names import comparison_page, dataset_page, full_name, is_untrained, label
-from e2rank_eval.report.run_pages import interval_text, provenance, signed
-from e2rank_eval.report.site_tables import dataset_tables, datasets_table, systems_table
-from e2rank_eval.report.table import Table, number
+from e2rank_eval.report.names import (
+    UNTRAINED_NOTE,
+    comparison_page,
+    dataset_page,
+    full_name,
+    is_untrained,
+    label,
+    system_cell,
+)
+from e2rank_eval.report.run_pages import provenance
+from e2rank_eval.report.table import Cell, Kind, Table
 from e2rank_eval.report.tables import build_table
 from e2rank_eval.report.tables.comparison import significant
 from e2rank_eval.report.tables.latency import conditions
 from e2rank_eval.store import layout as places
-from e2rank_eval.store.results import MACRO
+from e2rank_eval.store.results import MACRO, DatasetDescription
+
+_TOKENS = (
+    "Words are split at white space. Tokens are runs of letters and digits, and every other mark by itself: "
+    "the pieces that a subword tokenizer starts from, so that a model counts more of them."
+)
 
 Drawn = dict[str, tuple[Markup, str]]
 """Figures as parts of a page, each with its caption, by id."""
@@ -43,26 +58,23 @@ def overview_page(results: Results) -> Iterator[Page]:
     yield Page("index.html", "index.html", context)
 
 
-def _finding(results: Results, name: str) -> dict[str, str]:
+def _finding(results: Results, name: str) -> dict[str, Any]:
     """Return the best system of a comparison by its last column, and the test against the first baseline."""
     comparison = results.comparison(name)
     dataset, baseline = comparison.systems[-1].dataset, comparison.baselines[0]
     best = max((row for row in comparison.systems if row.dataset == dataset), key=lambda row: row.mean)
-    where = f"{len(comparison.datasets)} collections" if dataset == MACRO else dataset
     asked = (dataset, best.reranker, baseline)
-    tests = [one for one in comparison.tests if (one.dataset, one.reranker, one.baseline) == asked]
+    tests = (one for one in comparison.tests if (one.dataset, one.reranker, one.baseline) == asked)
+    test = next(tests, None)
     return {
         "name": name,
         "title": comparison.title,
-        "best": full_name(results.configuration, best.reranker),
-        "score": number(100 * best.mean, "score"),
-        "interval": interval_text(best.interval),
-        "where": f"{where}, {best.queries} queries",
-        "verdict": " ".join(
-            f"{signed(100 * test.difference)} points against {label(results.configuration, baseline)}, "
-            f"{'' if significant(test) else 'not '}significant after Holm's correction."
-            for test in tests
-        ),
+        "best": best,
+        "system": full_name(results.configuration, best.reranker),
+        "where": f"{len(comparison.datasets)} collections" if dataset == MACRO else dataset,
+        "test": test,
+        "baseline": label(results.configuration, baseline),
+        "significant": test is not None and significant(test),
     }
 
 
@@ -138,3 +150,79 @@ def _audit_tables() -> Iterator[Table]:
         if rows:
             known = [[text or None for text in row] for row in rows]
             yield Table.of(f"audit-{kind}", heading, columns, known)
+
+
+def datasets_table(results: Results) -> Table:
+    """Return every collection that a run is on, with its size, shape and licence."""
+    rows = []
+    for name in results.datasets():
+        found = results.dataset(name)
+        counted = found.statistics
+        medians = (counted.words_per_document, counted.words_per_query, counted.judgements_per_query)
+        rows.append(
+            (
+                Cell(name, link=dataset_page(name)), found.title, found.documents, found.queries,
+                found.judgements, *(one.median for one in medians),
+                ", ".join(f"{grade}: {count:,}" for grade, count in counted.grades.items()),
+                found.licence, "shown" if results.shows_text(name) else "not shown", found.id,
+            )
+        )  # fmt: skip
+    columns = (
+        "data set", "title", ("documents", "count"), ("queries", "count"), ("judgements", "count"),
+        ("words/document", "count"), ("words/query", "count"), ("judgements/query", "count"), "grades",
+        "licence", "texts", "id",
+    )  # fmt: skip
+    return Table.of("datasets", "Collections", columns, rows, ["Words and judgements: medians."])
+
+
+def dataset_tables(found: DatasetDescription) -> list[Table]:
+    """Return a collection's lengths, its grades, and what can distort its numbers."""
+    counted = found.statistics
+    spreads = {
+        "words per document": counted.words_per_document,
+        "tokens per document": counted.tokens_per_document,
+        "words per query": counted.words_per_query,
+        "tokens per query": counted.tokens_per_query,
+        "judgements per query": counted.judgements_per_query,
+    }
+    lengths = [(what, one.min, one.median, one.mean, one.max) for what, one in spreads.items()]
+    grades = [(grade, n, 100 * n / found.judgements) for grade, n in counted.grades.items()]
+    ends: tuple[tuple[str, Kind], ...] = (
+        ("least", "count"), ("median", "number"), ("mean", "number"), ("greatest", "count"),
+    )  # fmt: skip
+    findings = (found.findings | found.left_out).items()
+    return [
+        Table.of("lengths", "Lengths and judgements", ["counted", *ends], lengths, [_TOKENS]),
+        Table.of("grades", "Grades", ["grade", ("judgements", "count"), ("% of all", "ratio")], grades),
+        Table.of("findings", "What can distort its numbers", ["found", ("number", "count")], findings),
+    ]
+
+
+def systems_table(results: Results) -> Table:
+    """Return every reranker that some run uses, with its model and what differs from the defaults."""
+    configuration = results.configuration
+    used = dict.fromkeys(key[2] for key in results.run_keys())
+    rows = []
+    for name in used:
+        settings = configuration.rerankers[name]
+        model = getattr(settings, "model", None)
+        entry = Catalogue.of(configuration).known(model) if model else None
+        facts = (entry.title, entry.parameters, entry.licence) if entry else (model, None, None)
+        rows.append(
+            (
+                name,
+                system_cell(results.configuration, name),
+                settings.family,
+                *facts,
+                _differing(settings) or None,
+            )
+        )
+    columns = ("name", "label", "family", "model", "parameters", "licence", "settings")
+    notes = [UNTRAINED_NOTE] if any(is_untrained(configuration, name) for name in used) else []
+    return Table.of("systems", "Systems", columns, rows, notes)
+
+
+def _differing(settings: RerankerSettings) -> str:
+    values: dict[str, Any] = settings.model_dump(mode="json", exclude_defaults=True)
+    shown = {k: v for k, v in values.items() if k not in ("family", "label", "model")}
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shown.items())

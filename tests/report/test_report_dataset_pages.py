@@ -7,7 +7,7 @@ from pathlib import Path
 from e2rank_eval.datasets.checks import statistics
 from e2rank_eval.records import Dataset
 from e2rank_eval.report.collect import open_results
-from e2rank_eval.report.site_tables import dataset_tables
+from e2rank_eval.report.site_pages import dataset_tables
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.results import DatasetDescription
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.progress import say
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query
+from e2rank_eval.store.collections import with_documents
 from e2rank_eval.store.corpus import selected
 from e2rank_eval.store.trec import Run, read_run
 
@@ -228,8 +228,11 @@ def rerank(
         When a query cannot be ranked.
     """
     from e2rank_eval.rerankers.execution import ranked_shards
+    from e2rank_eval.retrieval.first_stages.run import run_candidates
 
-    lists = candidate_lists(run, dataset, depth, missing=missing)
+    found = run_candidates(run, dataset, depth, missing=missing)
+    documents = selected(dataset.corpus, {i for one in found for i in one.document_ids})
+    lists = [with_documents(one, documents) for one in found]
     queries = [dataset.queries[one.query_id] for one in lists]
     what = f"reranking {dataset.id}"
     shards = ranked_shards(reranker.ranker, queries, lists, cache=Path(cache), size=_SHARD, what=what)
@@ -239,44 +242,6 @@ def rerank(
 def run_of(rankings: Iterable[tuple[str, Sequence[str]]]) -> Run:
     """Return ``(query id, document ids best first)`` as a run with scores n, n-1, ..., 1."""
     return Run({q: {d: float(len(ids) - rank) for rank, d in enumerate(ids)} for q, ids in rankings})
-
-
-def candidate_lists(
-    run: Run, dataset: Dataset, depth: int, *, missing: Literal["fail", "skip"] = "fail"
-) -> list[CandidateList]:
-    """Return the first ``depth`` documents of each query, in the order of :meth:`Run.order`.
-
-    Queries that the data set lacks are left out, and with ``missing`` ``skip`` documents too; a message
-    counts them.
-
-    Raises
-    ------
-    InputError
-        When the data set has none of the run's queries, or lacks a document and they are not skipped.
-    """
-    asked = [query for query in run.scores if query in dataset.queries]
-    if len(asked) < len(run.scores):
-        unknown = [query for query in run.scores if query not in dataset.queries]
-        problem = f"{len(unknown)} queries of the run are not in {dataset.id} ({', '.join(unknown[:3])})"
-        if not asked:
-            raise InputError(problem, hint="name the data set that the run is of")
-        say(f"{problem}: skipped")
-    if contradicting := run.contradictions():
-        say(f"the ranks of {contradicting} queries contradict their scores, which decide")
-    orders = {query: run.order(query) for query in asked}
-    absent = sorted({i for ids in orders.values() for i in ids if i not in dataset.corpus})
-    if absent:
-        problem = f"{len(absent)} documents of the run are not in {dataset.id} ({', '.join(absent[:3])})"
-        if missing == "fail":
-            hint = "name the data set that the run is of, or skip them (--missing skip)"
-            raise InputError(problem, hint=hint)
-        say(f"{problem}: skipped")
-    kept = {q: [i for i in ids if i in dataset.corpus][:depth] for q, ids in orders.items()}
-    documents = selected(dataset.corpus, {i for ids in kept.values() for i in ids})
-    return [
-        CandidateList(query, tuple(Candidate(documents[i], run.scores[query][i]) for i in ids))
-        for query, ids in kept.items()
-    ]
 
 
 def evaluate(

@@ -64,19 +64,15 @@ def rerank_run(
 def _read(path: Path, dataset: str | None, cache: Path) -> tuple[Run, Dataset]:
     from e2rank_eval import api
     from e2rank_eval.errors import InputError
-    from e2rank_eval.store.files import read_lines
+    from e2rank_eval.retrieval.first_stages.run import is_json_lines, read_any
     from e2rank_eval.store.hits import hits_as_dataset, hits_as_run, read_hits
 
-    if next((line for _, line in read_lines(path) if line.strip()), "").lstrip().startswith("{"):
-        hits = read_hits(path)
-        run = hits_as_run(hits)
-        collection = (
-            hits_as_dataset(hits, path.name) if dataset is None else api.load_dataset(dataset, cache=cache)
-        )
-        return run, collection
-    if dataset is None:
+    if dataset is not None:
+        return read_any(path), api.load_dataset(dataset, cache=cache)
+    if not is_json_lines(path):
         raise InputError("a run has no texts", path=path, hint="name its data set: --dataset")
-    return api.read_run(path), api.load_dataset(dataset, cache=cache)
+    hits = read_hits(path)
+    return hits_as_run(hits), hits_as_dataset(hits, path.name)
 
 
 def _options(given: list[str]) -> dict[str, Any]:

@@ -72,6 +72,10 @@ class FirstStageSettings(Strict, ABC):
         """Names of other first stages of the configuration whose lists it is made of."""
         return []
 
+    def files(self, dataset: str) -> list[str]:  # noqa: ARG002
+        """Return the files of the user's that the candidates of a data set are made of."""
+        return []
+
     @abstractmethod
     def build(self, context: Any) -> Any:
         """Return the finder of candidates, its models loaded through ``context``.

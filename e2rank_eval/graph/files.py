@@ -87,6 +87,12 @@ class Files:
         except InputError:
             return []
 
+    def own_files(self, first_stage: str, datasets: Iterable[str]) -> list[str]:
+        """Return the user's files that a first stage, or what it fuses, reads for these data sets."""
+        stages = self.configuration.first_stages
+        parts = [stages[first_stage], *(stages[name] for name in stages[first_stage].fused)]
+        return [file for one in parts for name in datasets for file in one.files(name)]
+
     def downloaded(self) -> list[str]:
         """Return the data sets from elsewhere, where another attempt may succeed after one that failed."""
         whole = [name for name, one in self.configuration.datasets.items() if one.slice_of is None]

@@ -190,10 +190,11 @@ def read_candidates(path: Path, corpus: Mapping[str, Document]) -> dict[str, Can
     """
     lists = read_candidate_ids(path, corpus)
     documents = selected(corpus, {i for one in lists.values() for i in one.document_ids})
-    return {query_id: _with_documents(one, documents) for query_id, one in lists.items()}
+    return {query_id: with_documents(one, documents) for query_id, one in lists.items()}
 
 
-def _with_documents(ids: CandidateIds, documents: Mapping[str, Document]) -> CandidateList:
+def with_documents(ids: CandidateIds, documents: Mapping[str, Document]) -> CandidateList:
+    """Return the list with its documents; raises KeyError where ``documents`` lacks one."""
     pairs = zip(ids.document_ids, ids.scores, strict=True)
     return CandidateList(ids.query_id, tuple(Candidate(documents[i], score) for i, score in pairs))
 

@@ -103,32 +103,6 @@ def test_a_run_is_reranked_by_score_then_rank_then_as_trec_eval_does(
         assert list(reranked.scores["q1"]) == expected.split()
 
 
-@pytest.mark.parametrize(
-    ("run", "message"),
-    [
-        (Run({"q9": {"d1": 1.0}}), r"1 queries of the run are not in toy \(q9\); name the data set"),
-        (Run({"q1": {"d1": 1.0, "x": 0.5, "y": 0.25}}), r"2 documents of the run are not in toy \(x, y\)"),
-    ],
-)
-def test_a_run_of_another_collection_is_refused(
-    collection: Dataset, run: Run, message: str, tmp_path: Path
-) -> None:
-    with pytest.raises(InputError, match=message):
-        e2.rerank(run, collection, first_stage_order(), cache=tmp_path)
-
-
-def test_what_a_collection_lacks_is_skipped_and_counted(
-    collection: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = Run({"q1": {"x": 3.0, "d1": 2.0, "d0": 1.0}, "q9": {"d1": 1.0}}, {"q1": {"x": 1, "d1": 3, "d0": 2}})
-    reranked = e2.rerank(run, collection, first_stage_order(), missing="skip", cache=tmp_path)
-    assert {query: list(scores) for query, scores in reranked.scores.items()} == {"q1": ["d1", "d0"]}
-    said = capsys.readouterr().err
-    assert "1 queries of the run are not in toy (q9): skipped" in said
-    assert "1 documents of the run are not in toy (x): skipped" in said
-    assert "the ranks of 1 queries contradict their scores" in said
-
-
 def test_wrong_names_are_explained(collection: Dataset) -> None:
     with pytest.raises(InputError, match="'none' is not one of the runs; known: bm25"):
         e2.compare({"bm25": Run({"q1": {"d0": 1.0}})}, collection, baseline="none")
@@ -136,7 +110,7 @@ def test_wrong_names_are_explained(collection: Dataset) -> None:
         e2.load_reranker("smollm2-135m-instruct-q4")
     with pytest.raises(InputError, match=r"unknown key .*promt'; did you mean 'prompt'"):
         e2.load_reranker("all-minilm-l6-v2", promt="query-only")
-    with pytest.raises(InputError, match="unknown retriever 'bm52'"):
+    with pytest.raises(InputError, match="unknown first stage 'bm52'; did you mean bm25"):
         e2.retrieve(collection, "bm52")
 
 

@@ -36,6 +36,7 @@ for first_stage, names in GRAPH.retrievals.items():
             datasets=GRAPH.dataset_files(names),
             models=GRAPH.model_records("first_stages", first_stage),
             parts=GRAPH.encode_parts({first_stage: names}),
+            own=GRAPH.own_files(first_stage, names),
         output:
             candidates=GRAPH.candidate_files({first_stage: names}),
         log:

@@ -1,0 +1,101 @@
+"""A run from elsewhere as a first stage: by score, then rank, then trec_eval's rule for ties."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings
+from e2rank_eval.errors import InputError
+from e2rank_eval.progress import say
+from e2rank_eval.records import CandidateIds, Dataset
+from e2rank_eval.retrieval.base import Context, Finder, Found
+from e2rank_eval.store.files import read_lines, sha256_file
+from e2rank_eval.store.hits import hits_as_run, read_hits
+from e2rank_eval.store.trec import Run, read_run
+
+
+class RunSettings(FirstStageSettings):
+    """The run of any system: TREC's form, MS MARCO's, or candidate lists in JSON lines."""
+
+    retriever: Literal["run"]
+    path: str = Field(
+        description="of the run; {dataset} stands for the data set's name here, $NAME for a variable"
+    )
+    missing: Literal["fail", "skip"] = Field(
+        "fail", description="what happens to documents that the corpus lacks"
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _one_field(cls, path: str) -> str:
+        try:
+            path.format(dataset="name")
+        except (KeyError, IndexError, ValueError) as error:
+            raise ValueError("only {dataset} may stand in braces") from error
+        return path
+
+    def files(self, dataset: str) -> list[str]:
+        return [str(Path(os.path.expandvars(self.path.format(dataset=dataset))).expanduser())]
+
+    def build(self, context: Context) -> Finder:
+        def find(dataset: Dataset) -> Found:
+            path = Path(self.files(dataset.id)[0])
+            lists = run_candidates(read_any(path), dataset, context.depth, missing=self.missing)
+            return lists, {"run_sha256": sha256_file(path)}
+
+        return find
+
+
+def read_any(path: Path) -> Run:
+    """Read a run: candidate lists where its first line is a JSON object, else TREC's or MS MARCO's form."""
+    return hits_as_run(read_hits(path)) if is_json_lines(path) else read_run(path)
+
+
+def is_json_lines(path: Path) -> bool:
+    """Return whether the first line of a file that is not blank begins a JSON object."""
+    return next((line for _, line in read_lines(path) if line.strip()), "").lstrip().startswith("{")
+
+
+def run_candidates(
+    run: Run, dataset: Dataset, depth: int, *, missing: Literal["fail", "skip"] = "fail"
+) -> list[CandidateIds]:
+    """Return the first ``depth`` documents of each query, in the order of :meth:`Run.order`.
+
+    Documents that are excluded for a query take no places. Queries that the data set lacks are left out,
+    and with ``missing`` ``skip`` documents too; a message counts them.
+
+    Raises
+    ------
+    InputError
+        When the data set has none of the run's queries, or lacks a document and they are not skipped.
+    """
+    asked = [query for query in run.scores if query in dataset.queries]
+    if len(asked) < len(run.scores):
+        unknown = [query for query in run.scores if query not in dataset.queries]
+        problem = f"{len(unknown)} queries of the run are not in {dataset.id} ({', '.join(unknown[:3])})"
+        if not asked:
+            raise InputError(problem, hint="name the data set that the run is of")
+        say(f"{problem}: skipped")
+    if contradicting := run.contradictions():
+        say(f"the ranks of {contradicting} queries contradict their scores, which decide")
+    orders = {query: run.order(query) for query in asked}
+    absent = sorted({i for ids in orders.values() for i in ids if i not in dataset.corpus})
+    if absent:
+        problem = f"{len(absent)} documents of the run are not in {dataset.id} ({', '.join(absent[:3])})"
+        if missing == "fail":
+            hint = "name the data set that the run is of, or skip them (--missing skip)"
+            raise InputError(problem, hint=hint)
+        say(f"{problem}: skipped")
+    lists = []
+    for query, ids in orders.items():
+        excluded = dataset.exclusions.get(query, frozenset())
+        kept = tuple(i for i in ids if i in dataset.corpus and i not in excluded)[:depth]
+        lists.append(CandidateIds(query, kept, tuple(run.scores[query][i] for i in kept)))
+    return lists
+
+
+FIRST_STAGES.add("run", RunSettings)

@@ -1,0 +1,127 @@
+"""References to models: their forms, the files they are known by, and one model under all of its names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from e2rank_eval.cli.doctor import examine_model
+from e2rank_eval.config import parse_configuration
+from e2rank_eval.config.references import file_name, parse_reference
+from e2rank_eval.errors import InputError
+from e2rank_eval.graph import Graph
+from e2rank_eval.models.references import Catalogue, write_model_record
+from e2rank_eval.store.files import read_json
+from e2rank_eval.store.layout import Layout
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+
+names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,8}", fullmatch=True)
+ids = st.builds("{}/{}".format, names, names)
+commits = st.builds("{}@{}".format, ids, st.text("0123456789abcdef", min_size=40, max_size=40))
+folders = st.builds("{}/{}".format, st.sampled_from([".", "..", "~", "/tmp", "./a"]), st.text(min_size=1))
+references = st.one_of(names, ids, commits, folders.filter(lambda one: "\0" not in one))
+
+
+@given(references, references)
+def test_a_file_name_is_one_part_of_a_path_and_of_one_reference_alone(one: str, other: str) -> None:
+    name = file_name(one)
+    assert "/" not in name
+    assert name not in ("", ".", "..")
+    assert not set(name) & set(" \t\n'\"{}*?$`\\")
+    if parse_reference(one) != parse_reference(other) and "folder" not in (
+        parse_reference(one).kind, parse_reference(other).kind,
+    ):  # fmt: skip
+        assert name != file_name(other)
+
+
+@pytest.mark.parametrize(
+    ("reference", "kind", "name"),
+    [
+        ("e2rank-0.6b", "registry", "e2rank-0.6b"),
+        ("org/name", "hub", "org+name"),
+        (f"org/name@{COMMIT}", "hub", f"org+name@{COMMIT}"),
+        ("./org/name", "folder", file_name("org/x/../name/")),
+        ("/org/name", "folder", file_name("/org/name/")),
+    ],
+)
+def test_each_form_is_told_from_the_others(reference: str, kind: str, name: str) -> None:
+    assert (parse_reference(reference).kind, file_name(reference)) == (kind, name)
+
+
+@pytest.mark.parametrize(
+    ("reference", "problem"),
+    [
+        ("org/name@v1.0", "'v1.0' is not a commit: write all 40"),
+        ("a/b/c", r"'a/b/c' names no model: write a registry name, org/name of the hub, or \./folder"),
+        ("", "names no model"),
+        ("all-minilm", r"unknown model 'all-minilm'; did you mean all-minilm-l6-v2"),
+        ("./nowhere", r"\./nowhere: no such folder"),
+    ],
+)
+def test_what_names_nothing_is_told(reference: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=problem):
+        Catalogue(tmp_path).examine(reference)
+
+
+def configuration(folder: Path, **sections: Any) -> dict[str, Any]:
+    model = str(folder)
+    return {
+        "profile": "small",
+        "datasets": {"lee": {}},
+        "first_stages": {"bm25": {"retriever": "bm25"}, "dense": {"retriever": "dense", "model": MINILM}},
+        "rerankers": {
+            "first-stage": {"family": "identity"},
+            "folder": {"family": "e2rank", "model": model},
+            "hub": {"family": "e2rank", "model": f"someone/encoder@{COMMIT}"},
+            "named": {"family": "e2rank", "model": "all-minilm-l6-v2"},
+        },
+        "comparisons": {
+            "c": {"title": "c", "datasets": ["lee"], "first_stage": "dense", "baselines": ["first-stage"],
+                  "rerankers": ["first-stage", "folder", "hub", "named"]}
+        },
+    } | sections  # fmt: skip
+
+
+def test_the_graph_has_one_record_for_each_model_however_it_is_named(minilm_path: Path) -> None:
+    graph = Graph(configuration(minilm_path))
+    records = [graph.model_records("rerankers", name) for name in graph.configuration.rerankers]
+    hub = f"results/small/models/someone+encoder@{COMMIT}.json"
+    mine = f"results/small/models/{file_name(str(minilm_path))}.json"
+    assert [one[:1] for one in records] == [[], [mine], [hub], ["results/small/models/all-minilm-l6-v2.json"]]
+    assert graph.model_records("first_stages", "dense") == records[3]
+    assert graph.models[f"someone+encoder@{COMMIT}"] == f"someone/encoder@{COMMIT}"
+    here = graph.catalogue.files_here(str(minilm_path))
+    assert {str(minilm_path / "config.json"), str(minilm_path / "model.safetensors")} <= set(here)
+    assert graph.catalogue.files_here(MINILM) == []
+
+
+def test_an_experiments_own_entry_goes_before_the_registrys(minilm_path: Path, tmp_path: Path) -> None:
+    own = {"all-minilm-l6-v2": {"sources": [{"kind": "folder", "folder": str(minilm_path)}], "licence": "x"}}
+    parsed = parse_configuration(configuration(minilm_path, models=own, cache=str(tmp_path)), "mine.yaml")
+    found = Catalogue.of(parsed).resolve(MINILM.lower().rpartition("/")[2])
+    assert (found.entry.licence, found.entry.document_tokens, found.path) == ("x", 256, minilm_path)
+    write_model_record(Layout(tmp_path), found)
+    record = read_json(tmp_path / "models/all-minilm-l6-v2.json")
+    assert record["evidence"]["document_tokens"] == "sentence_bert_config.json"
+    assert record["files"] == dict(found.files)
+
+
+def test_a_wrong_key_of_an_own_entry_is_named_with_its_line(minilm_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("models:\n  m:\n    windows: 4\n")
+    with pytest.raises(InputError, match=r"mine\.yaml:3: models\.m\.windows"):
+        Catalogue(tmp_path, {"m": {"windows": 4}}, str(path))
+
+
+def test_doctor_says_what_a_folder_is_and_by_which_file(minilm_path: Path) -> None:
+    found = {one["question"]: one["detail"] for one in examine_model(str(minilm_path), None)}
+    assert found["kind"] == "encoder (modules.json (Transformer, Pooling, Normalize))"
+    assert found["longest document"] == "256 (sentence_bert_config.json)"
+    assert found["longest input"] == "512 (config.json)"
+    assert found["pooling"].endswith("pooling_mode_mean_tokens True (1_Pooling/config.json)")

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.progress import say
@@ -106,17 +106,12 @@ class Log:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        path = folder / LOG
-        kept = [row for _, row in read_jsonl(path) if row["step"] <= step] if path.exists() else []
-        write_jsonl(path, kept)
-        self._file: TextIO = path.open("a", encoding="utf-8")
+        self._path = folder / LOG
+        known = read_jsonl(self._path) if self._path.exists() else ()
+        write_jsonl(self._path, [row for _, row in known if row["step"] <= step])
 
     def write(self, step: int, values: Mapping[str, float], *, group: str = "train") -> None:
         """Add ``values`` of ``group`` (train, development) after ``step`` steps, to 6 significant digits."""
         rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
-        self._file.write(canonical_json({"step": step, "group": group} | rounded) + "\n")
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(canonical_json({"step": step, "group": group} | rounded) + "\n")

@@ -75,17 +75,13 @@ class Loop:
         if progress.step:
             say(f"resuming after step {progress.step} of {self.schedule.steps}")
         log = Log(self.folder, progress.step) if self.accelerator.is_main_process else None
-        try:
-            if progress.step == 0:
-                self._evaluate(progress, log)
-            remaining = range(progress.step, self.schedule.steps)
-            for step in track(remaining, description=f"training {self.settings.title}"):
-                if progress.stopped:
-                    break
-                self._advance(step, progress, log)
-        finally:
-            if log is not None:
-                log.close()
+        if progress.step == 0:
+            self._evaluate(progress, log)
+        remaining = range(progress.step, self.schedule.steps)
+        for step in track(remaining, description=f"training {self.settings.title}"):
+            if progress.stopped:
+                break
+            self._advance(step, progress, log)
         self.accelerator.wait_for_everyone()
         if progress.best_score is not None:
             best = load_file(self.folder / _BEST)

@@ -21,7 +21,6 @@ def _run(folder: Path, *, watched: bool) -> Path:
         log.write(step, {"loss": 4.0 / step, "learning_rate": 1e-5})
         if watched and step % 2 == 0:
             log.write(step, {"score": 0.1 * step, "pairs": 0.6}, group="development")
-    log.close()
     return folder
 
 

@@ -12,7 +12,7 @@ from mteb.models.abs_encoder import AbsEncoder
 from mteb.models.model_meta import ModelMeta
 from mteb.types import PromptType
 
-from e2rank_eval.models.encoders.base import Encoded, Encoder, Vectors
+from e2rank_eval.models.encoders.base import Encoded, Encoder, Kind, Vectors
 from e2rank_eval.models.encoders.cache import CachedEncoder
 from e2rank_eval.models.loading import Models
 from e2rank_eval.models.references import Catalogue
@@ -48,11 +48,12 @@ class Usage:
 
 
 class MtebEncoder(AbsEncoder):
-    """Every text of a task, instruction included, is encoded as a document of ``encoder``.
+    """Every text of a task, instruction included, is encoded as a document of an encoder without prompts.
 
     So a text has one vector whatever its company, texts that several tasks share are encoded once where
     ``encoder`` keeps vectors, and one limit of tokens holds on all sides, as mteb's ``max_tokens`` has it.
-    Similarity is the cosine.
+    Where the encoder puts prompts of its own before queries and documents, each side of a task is encoded as
+    what it is, and the texts of other tasks without a prompt. Similarity is the cosine.
     """
 
     mteb_model_meta: ModelMeta
@@ -61,6 +62,7 @@ class MtebEncoder(AbsEncoder):
         self.mteb_model_meta = meta
         self._encoder = encoder
         self._inputs = inputs
+        self._prompted = any(encoder.prompts.values())
         self._usage = Usage()
 
     def encode(
@@ -80,10 +82,15 @@ class MtebEncoder(AbsEncoder):
         template = self._inputs.template(task_metadata, prompt_type)
         texts = [self._inputs.apply(text, template) for batch in inputs for text in batch["text"]]
         before = self._computed()
-        encoded = self._encoder.encode(texts, "document")
+        encoded = self._encoder.encode(texts, self._kind(prompt_type))
         self._usage.read(encoded)
         self._usage.forward_tokens += self._computed() - before
         return encoded.vectors
+
+    def _kind(self, side: PromptType | None) -> Kind:
+        if not self._prompted or side is PromptType.document:
+            return "document"
+        return "query" if side is PromptType.query and not self._inputs.instructed else "text"
 
     def _computed(self) -> int:
         """Return the tokens computed so far: all that were read, where no vectors are stored."""
@@ -95,7 +102,8 @@ class MtebEncoder(AbsEncoder):
         """Return the hash of what decides this model's score on ``task``, as far as it is ours to decide."""
         sides = (None, PromptType.query, PromptType.document)
         templates = [self._inputs.template(task.metadata, side) for side in sides]
-        return sha256_json({"encoder": self._encoder.document_fingerprint, "templates": templates})
+        encoder = self._encoder.fingerprint if self._prompted else self._encoder.document_fingerprint
+        return sha256_json({"encoder": encoder, "templates": templates})
 
     def take_usage(self) -> Usage:
         """Return what was read and computed since this was last asked."""

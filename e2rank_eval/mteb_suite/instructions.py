@@ -78,23 +78,17 @@ class TaskInputs:
     """How a model of the registry is given the texts of a task.
 
     A decoder that has a query instruction reads ``Instruct: ...\\nQuery:text`` on every side but that of
-    documents, as its training had it; an encoder's instruction is a fixed prefix of queries; a model
-    without one reads the text alone.
+    documents, as its training had it; any other model reads the text, with a prompt of its own.
     """
 
     def __init__(self, entry: ModelEntry, overrides: Instructions | None = None) -> None:
         self._overrides = packaged_instructions() if overrides is None else overrides
-        self._prefix = entry.query_instruction or None
-        self._instructed = self._prefix is not None and entry.kind == "decoder"
+        self.instructed = entry.kind == "decoder" and bool(entry.query_instruction)
 
     def template(self, metadata: TaskMetadata, prompt_type: PromptType | None) -> str | None:
-        """Return what decides this side's inputs besides the text: its instruction or prefix, or None."""
-        if self._instructed:
-            return instruction(metadata, prompt_type, self._overrides)
-        return self._prefix if prompt_type is PromptType.query else None
+        """Return this side's instruction, or None."""
+        return instruction(metadata, prompt_type, self._overrides) if self.instructed else None
 
     def apply(self, text: str, template: str | None) -> str:
         """Return the input for ``text`` with what :meth:`template` returned."""
-        if template is None:
-            return text
-        return query_input(template, text) if self._instructed else template + text
+        return text if template is None else query_input(template, text)

@@ -24,6 +24,7 @@ class Counting:
     def __init__(self, encoder: Encoder, fail_at: str | None = None) -> None:
         self.name, self.fingerprint, self.dimension = encoder.name, encoder.fingerprint, encoder.dimension
         self.document_fingerprint = encoder.document_fingerprint
+        self.prompts = encoder.prompts
         self.seen: list[str] = []
         self._encoder, self._fail_at = encoder, fail_at
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import mteb
+import numpy as np
 import pytest
 from mteb.models.models_protocols import EncoderProtocol
 from mteb.types import PromptType
 
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.base import Encoded
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.mteb_suite.encoder import MtebEncoder, load_mteb_encoder
 from e2rank_eval.mteb_suite.instructions import (
@@ -69,6 +72,26 @@ def test_a_decoder_reads_the_instruction_on_every_side_but_that_of_documents() -
     assert inputs.apply("A cat.", inputs.template(sts, None)).startswith("Instruct: Retrieve semantically")
     plain = TaskInputs(registered_model("all-minilm-l6-v2"))
     assert plain.apply("A cat.", plain.template(metadata, QUERY)) == "A cat."
+
+
+@pytest.mark.parametrize(
+    ("model", "prompts", "kinds"),
+    [
+        ("all-minilm-l6-v2", {}, ["document", "document", "document"]),
+        ("all-minilm-l6-v2", {"query": "q: ", "document": ""}, ["query", "document", "text"]),
+        ("e2rank-0.6b", {"document": "d: "}, ["text", "document", "text"]),
+    ],
+)
+def test_an_encoder_with_prompts_reads_each_side_as_what_it_is(
+    model: str, prompts: dict[str, str], kinds: list[str]
+) -> None:
+    encoder: Any = Mock(prompts=prompts)
+    encoder.encode.return_value = Encoded(np.ones((1, 2), dtype=np.float32), (1,), (0,))
+    adapter = MtebEncoder(encoder, TaskInputs(registered_model(model)), Mock())
+    for side in (QUERY, DOCUMENT, None):
+        task = mteb.get_task("SciFact" if side else "STS13").metadata
+        adapter.encode([{"text": ["a"]}], task_metadata=task, hf_split="", hf_subset="", prompt_type=side)
+    assert [call.args[1] for call in encoder.encode.call_args_list] == kinds
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,8 @@ class BackboneEncoder(ABC):
     """An encoder that turns texts and listwise inputs into sequences of one :class:`Backbone`.
 
     ``before`` and ``after`` are the special tokens around a text; ``document_tokens`` and ``query_tokens``
-    include them. ``documents`` and ``queries`` are what else decides a document's and a query's vector.
+    include them. ``documents`` and ``queries`` are what decides a document's and a query's vector besides
+    these and their ``prompts``.
 
     Raises
     ------
@@ -97,9 +98,11 @@ class BackboneEncoder(ABC):
         query_tokens: int,
         documents: Mapping[str, object],
         queries: Mapping[str, object],
+        prompts: Mapping[str, str],
     ) -> None:
         self.name = entry.title
         self.dimension = backbone.dimension
+        self.prompts: Mapping[str, str] = prompts
         self.backbone = backbone
         self._before, self._after = list(before), list(after)
         specials = len(self._before) + len(self._after)
@@ -109,9 +112,11 @@ class BackboneEncoder(ABC):
                     f"{what} {limit} is out of range for {self.name}",
                     hint=f"choose {specials + 1} to {backbone.window}",
                 )
-        self._limits = {"document": document_tokens - specials, "query": query_tokens - specials}
-        engine = {"engine": backbone.version} if backbone.version else {}
-        own = {"dtype": backbone.dtype, "document_tokens": document_tokens, **engine}
+        most, query = document_tokens - specials, query_tokens - specials
+        self._limits: dict[Kind, int] = {"document": most, "text": most, "query": query}
+        own = {"dtype": backbone.dtype, "document_tokens": document_tokens}
+        own |= {"engine": backbone.version} if backbone.version else {}
+        own |= {"prompt": prompt} if (prompt := prompts.get("document")) else {}
         self.document_fingerprint = sha256_json({**documents, **own})
         self.fingerprint = sha256_json(
             {

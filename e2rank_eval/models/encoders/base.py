@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -13,7 +13,9 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.records import ListwiseInput
 from e2rank_eval.store.files import sha256_json
 
-Kind = Literal["document", "query"]
+Kind = Literal["document", "query", "text"]
+"""What a text is to the model: a ``text`` has no prompt before it, and the limit of documents."""
+
 Vectors = NDArray[np.float32]
 
 
@@ -38,12 +40,14 @@ class Encoder(Protocol):
 
     ``fingerprint`` names everything that decides a vector (weights hash, limits, pooling, dtype,
     prompt); ``document_fingerprint`` what of it decides document vectors: their cache is keyed by it.
+    ``prompts`` are put before queries and documents; E2Rank's instruction is none of them.
     """
 
     name: str
     fingerprint: str
     document_fingerprint: str
     dimension: int
+    prompts: Mapping[str, str]
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
         """Encode each text by itself. An empty sequence gives vectors of shape [0, d]."""
@@ -81,6 +85,7 @@ class FrozenDocuments:
         self.fingerprint = sha256_json({"listwise": listwise.fingerprint, "plain": plain.fingerprint})
         self.document_fingerprint = plain.document_fingerprint
         self.dimension = plain.dimension
+        self.prompts = plain.prompts
         self.encode = plain.encode
         self.encode_listwise = listwise.encode_listwise
         self.synchronise = listwise.synchronise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +41,22 @@ class CachedEncoder:
         self.fingerprint = encoder.fingerprint
         self.document_fingerprint = encoder.document_fingerprint
         self.dimension = encoder.dimension
+        self.prompts: Mapping[str, str] = encoder.prompts
         self.encode_listwise = encoder.encode_listwise
         self.synchronise = encoder.synchronise
         self._encoder = encoder
         self._folder = folder / encoder.document_fingerprint[:32]
         self._rows: dict[bytes, _Row] = {}
         self.computed_tokens = 0
-        """Tokens of the documents that were not stored, all that the encoder had to read."""
+        """Tokens of texts that the encoder had to read, because no vector of them was stored."""
         self._read: set[str] = set()
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
         """Encode as the encoder itself would, bit for bit; only unseen documents cost anything."""
         if kind != "document":
-            return self._encoder.encode(texts, kind)
+            encoded = self._encoder.encode(texts, kind)
+            self.computed_tokens += sum(encoded.tokens)
+            return encoded
         keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
         if any(key not in self._rows for key in keys):
             self._read_blocks()

@@ -46,8 +46,8 @@ class DecoderEncoder(BackboneEncoder):
             )
         self._end_of_text = end
         self._instruction = entry.query_instruction
-        self._prompts: dict[Kind, str] = {**entry.prompts}
         self._prompt = prompt
+        plain = {"prompt": given} if (given := entry.prompts.get("query")) else {}
         super().__init__(
             backbone,
             entry,
@@ -55,17 +55,9 @@ class DecoderEncoder(BackboneEncoder):
             after=[int(vocabulary[end])],
             document_tokens=document_tokens or entry.document_tokens,
             query_tokens=entry.query_tokens,
-            documents={
-                "files": dict(file_hashes),
-                "pooling": "last token",
-                "end_of_text": end,
-                **({"prompt": self._prompts["document"]} if self._prompts.get("document") else {}),
-            },
-            queries={
-                "instruction": self._instruction,
-                "listwise": prompt,
-                **({"prompt": self._prompts["query"]} if self._prompts.get("query") else {}),
-            },
+            documents={"files": dict(file_hashes), "pooling": "last token", "end_of_text": end},
+            queries={"instruction": self._instruction, "listwise": prompt, **plain},
+            prompts=dict(entry.prompts.items()),
         )
 
     def _token_ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
@@ -73,7 +65,7 @@ class DecoderEncoder(BackboneEncoder):
         if kind == "query" and self._instruction is not None:
             given = [query_input(self._instruction, text) for text in given]
         else:
-            given = [self._prompts.get(kind, "") + text for text in given]
+            given = [self.prompts.get(kind, "") + text for text in given]
         return self.backbone.token_ids(given)
 
     def _sequence(self, ids: Sequence[int], kind: Kind) -> TokenSequence:  # noqa: ARG002

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.encoders.base import Kind
 from e2rank_eval.store.files import read_json
 
 Mode = Literal["cls", "lasttoken", "max", "mean", "mean_sqrt_len_tokens", "weightedmean"]
@@ -60,7 +59,7 @@ class Form:
     head: Head
     longest: int | None
     lower_case: bool
-    prompts: Mapping[Kind, str]
+    prompts: Mapping[str, str]
     include_prompt: bool
 
 
@@ -134,11 +133,11 @@ def _check_similarity(found: str | None, names: list[str], path: Path) -> None:
         )  # fmt: skip
 
 
-def _prompts(chosen: Mapping[str, Any], path: Path) -> dict[Kind, str]:
+def _prompts(chosen: Mapping[str, Any], path: Path) -> dict[str, str]:
     prompts, default = chosen.get("prompts") or {}, chosen.get("default_prompt_name")
     if default is not None and default not in prompts:
         raise InputError(f"the default prompt {default!r} is none of prompts", path=path, hint="add it")
-    by_kind: dict[Kind, tuple[str, ...]] = {"query": ("query",), "document": _DOCUMENT_PROMPTS}
+    by_kind = {"query": ("query",), "document": _DOCUMENT_PROMPTS}
     found = {
         kind: next((prompts[name] for name in names if name in prompts), prompts.get(default))
         for kind, names in by_kind.items()

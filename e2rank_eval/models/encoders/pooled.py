@@ -42,19 +42,15 @@ class PooledEncoder(BackboneEncoder):
         self._form = form
         self._modes = form.head.modes
         self._query_last = backbone.causal or "lasttoken" in self._modes
-        self._prompts: dict[Kind, str] = {**form.prompts, **entry.prompts}
+        prompts = dict(form.prompts)
+        prompts.update(entry.prompts.items())
         if entry.query_instruction is not None:
-            self._prompts["query"] = entry.query_instruction
+            prompts["query"] = entry.query_instruction
         self._unpooled = {
             kind: 0 if form.include_prompt else len(backbone.token_ids([self._cased(prompt)])[0])
-            for kind, prompt in self._prompts.items()
+            for kind, prompt in prompts.items()
         }
         longest = form.longest or entry.window
-        documents = {
-            "files": dict(file_hashes),
-            "pooling": "+".join(self._modes),
-            "lower_case": form.lower_case,
-        }
         order = "query positions after" if self._query_last else "query positions among"
         super().__init__(
             backbone,
@@ -63,24 +59,24 @@ class PooledEncoder(BackboneEncoder):
             after=after,
             document_tokens=document_tokens or min(entry.document_tokens, longest),
             query_tokens=min(entry.query_tokens, longest),
-            documents=documents | ({"prompt": prompt} if (prompt := self._prompts["document"]) else {}),
-            queries={
-                "instruction": self._prompts["query"],
-                "listwise": f"{order} separated documents",
+            documents={
+                "files": dict(file_hashes),
+                "pooling": "+".join(self._modes),
+                "lower_case": form.lower_case,
             },
+            queries={"instruction": prompts["query"], "listwise": f"{order} separated documents"},
+            prompts=prompts,
         )
 
     def _cased(self, text: str) -> str:
         return text.lower() if self._form.lower_case else text
 
     def _token_ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
-        return self._prompted(self._prompts[kind], texts)
-
-    def _prompted(self, prompt: str, texts: Sequence[str]) -> list[list[int]]:
+        prompt = self.prompts.get(kind, "")
         return self.backbone.token_ids([self._cased(prompt + self.backbone.neutral(text)) for text in texts])
 
     def _sequence(self, ids: Sequence[int], kind: Kind) -> TokenSequence:
-        unpooled = self._unpooled[kind]
+        unpooled = self._unpooled.get(kind, 0)
         start = min(len(self._before) + unpooled, len(ids) - 1) if unpooled else 0
         return TokenSequence(tuple(ids), start, len(ids))
 
@@ -93,7 +89,8 @@ class PooledEncoder(BackboneEncoder):
             When a query has no token, or its separators alone exceed the window.
         """
         window = self.backbone.window
-        (query,), documents = self._token_ids([given.query], "query"), self._prompted("", given.documents)
+        (query,) = self._token_ids([given.query], "query")
+        documents = self._token_ids(given.documents, "text")
         if not query:
             raise InputError(f"query {given.query!r} has no token", hint="remove it or write it out")
         left = window - len(self._before) - len(self._after) * (1 + len(documents))

@@ -71,21 +71,23 @@ class ServedEncoder:
         self.name = entry.title
         self._client = _client(entry)
         self._bytes_per_token = entry.server.bytes_per_token
-        self._limits = {"document": document_tokens or entry.document_tokens, "query": entry.query_tokens}
-        self._prompts: dict[str, str] = dict(entry.prompts.items())
+        most = document_tokens or entry.document_tokens
+        self._limits = {"document": most, "text": most, "query": entry.query_tokens}
+        prompts: dict[str, str] = dict(entry.prompts.items())
         if entry.query_instruction:
-            self._prompts["query"] = entry.query_instruction
+            prompts["query"] = entry.query_instruction
+        self.prompts: Mapping[str, str] = prompts
         decides = {"server": self._client.deciding, "tokens": self._limits["document"]}
-        self.document_fingerprint = sha256_json(decides | {"prompt": self._prompts.get("document", "")})
+        self.document_fingerprint = sha256_json(decides | {"prompt": self.prompts.get("document", "")})
         queries = {"documents": self.document_fingerprint, "tokens": self._limits["query"]}
-        self.fingerprint = sha256_json(queries | {"prompt": self._prompts.get("query", "")})
+        self.fingerprint = sha256_json(queries | {"prompt": self.prompts.get("query", "")})
         self.dimension = _embedded(self._client, ["a"]).shape[1]
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
         """Encode each text by itself, cut at an estimate of its limit."""
         kept = int(self._limits[kind] * self._bytes_per_token)
         inputs, truncated = [], []
-        for text in (self._prompts.get(kind, "") + text for text in texts):
+        for text in (self.prompts.get(kind, "") + text for text in texts):
             content = text.encode()
             truncated.append(int(len(content) > kept))
             inputs.append(content[:kept].decode(errors="ignore"))

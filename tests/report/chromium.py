@@ -1,8 +1,7 @@
-"""A headless Chromium, driven over its debugging pipe: open, press, read, look; nothing else is needed."""
+"""A headless Chromium, driven over its debugging pipe: open, click, type, read; nothing else is needed."""
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import json
 import os
@@ -94,14 +93,6 @@ class Browser:
             assert time.monotonic() < deadline, f"never true: {condition}"
             time.sleep(0.02)
 
-    def press(self, key: str) -> None:
-        """A key as the keyboard sends it: Tab, Enter, Escape."""
-        code = {"Tab": 9, "Enter": 13, "Escape": 27}[key]
-        names = {"key": key, "code": key, "windowsVirtualKeyCode": code}
-        text = {"text": "\r"} if key == "Enter" else {}
-        self._call("Input.dispatchKeyEvent", type="keyDown", **names, **text)
-        self._call("Input.dispatchKeyEvent", type="keyUp", **names)
-
     def click(self, selector: str) -> None:
         """The middle of an element, with the mouse."""
         middle = self.value(
@@ -117,16 +108,9 @@ class Browser:
         self.value(f"document.querySelector({json.dumps(selector)}).focus()")
         self._call("Input.insertText", text=text)
 
-    def screen(self, width: int, height: int, *, dark: bool = False) -> None:
+    def screen(self, width: int, height: int) -> None:
         self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
                    mobile=width < 600)  # fmt: skip
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._call("Emulation.setEmulatedMedia", features=[scheme])
-
-    def picture(self, path: Path) -> None:
-        """The whole page, not only what the screen shows."""
-        shot = self._call("Page.captureScreenshot", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(shot["data"]))
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         self._number += 1

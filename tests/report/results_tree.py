@@ -30,84 +30,7 @@ INJECTION = "<script>document.title = 'injected'</script><img src=x onerror=\"do
 SECRET = "a headline that may not be shown"
 """Part of every query of the collection whose texts stay closed."""
 
-CONFIGURATION = """
-profile: small
-seed: 13
-threads: 2
-depth: 30
-datasets:
-  news: {path: SOURCE/news}
-  code: {path: SOURCE/code}
-  code-8: {slice_of: code, queries: 8}
-first_stages:
-  bm25: {retriever: bm25, label: BM25}
-  bm25-20: {retriever: bm25, depth: 20, label: BM25 top 20}
-rerankers:
-  first-stage: {family: identity, label: first stage as it is}
-  query-only: {family: e2rank, model: all-minilm-l6-v2, prompt: query-only, label: query only (MiniLM)}
-  rocchio: {family: feedback, model: all-minilm-l6-v2, label: Rocchio top 3 (MiniLM)}
-  e2rank-pure: {family: e2rank, model: all-minilm-l6-v2, prompt_documents: 10, label: E2Rank pure (MiniLM)}
-  e2rank:
-    family: e2rank
-    model: all-minilm-l6-v2
-    prompt_documents: 10
-    combination: residual
-    label: E2Rank residual (MiniLM)
-  e2rank-1: {family: e2rank, model: all-minilm-l6-v2, prompt_documents: 1, combination: residual}
-  e2rank-3: {family: e2rank, model: all-minilm-l6-v2, prompt_documents: 3, combination: residual}
-  e2rank-20: {family: e2rank, model: all-minilm-l6-v2, prompt_documents: 20, combination: residual}
-  e2rank-smollm2: {family: e2rank, model: smollm2-135m-instruct-q4, label: E2Rank (SmolLM2-135M)}
-  rankgpt: {family: listwise, model: smollm2-135m-instruct-q4, label: RankGPT-style (SmolLM2-135M)}
-comparisons:
-  embedded:
-    title: Reranking BM25 on the embedded collections
-    datasets: [news, code]
-    first_stage: bm25
-    rerankers: [first-stage, query-only, rocchio, e2rank-pure, e2rank]
-    baselines: [first-stage, query-only]
-    note: The queries of news are whole texts, so feedback has little to add there.
-  one-base-model:
-    title: E2Rank and its rivals on one base model
-    datasets: [code-8]
-    first_stage: bm25-20
-    rerankers: [first-stage, e2rank, e2rank-smollm2, rankgpt]
-    baselines: [first-stage]
-latency:
-  minilm:
-    dataset: code
-    first_stage: bm25
-    rerankers: [query-only, rocchio, e2rank]
-    samples: 20
-  one-base-model:
-    dataset: code-8
-    first_stage: bm25-20
-    rerankers: [e2rank, e2rank-smollm2, rankgpt]
-    samples: 5
-    sweep: {candidates: [5, 10, 20], prompt_documents: [0, 10, 20], batch: [1, 4], samples: 2}
-sweeps:
-  prompt-documents:
-    title: nDCG@10 by number of prompt documents, BM25, E2Rank residual (MiniLM)
-    datasets: [news, code]
-    first_stage: bm25
-    points: {0: query-only, 1: e2rank-1, 3: e2rank-3, 10: e2rank, 20: e2rank-20}
-mteb:
-  local: {title: Local tasks, tasks: [LeeRetrieval, ReutersR8Classification], models: [all-minilm-l6-v2]}
-tables:
-  table1:
-    table: "1"
-    first_stage: bm25
-    baseline: BM25
-    columns: {dl19: news, dl20: code}
-    systems: {BM25: first-stage, E2Rank-0.6B: e2rank}
-figures:
-  gain-by-difficulty:
-    figure: difficulty
-    title: Gain by how hard the query is
-    datasets: [news, code]
-    first_stage: bm25
-    rerankers: [query-only, e2rank]
-    against: first-stage
-"""
+CONFIGURATION = Path(__file__).with_name("results_tree.yaml")
 
 _NOISE = {
     "first-stage": 1.6, "query-only": 1.1, "rocchio": 1.05, "e2rank-pure": 1.0, "e2rank": 0.75,
@@ -122,10 +45,10 @@ _SECONDS = {
 
 
 def build_results(folder: Path) -> Layout:
-    """Write ``folder``/results/small with every artefact that the configuration above asks for."""
+    """Write ``folder``/results/small with every result that ``results_tree.yaml`` asks for."""
     source, layout = folder / "source", Layout(folder / "results" / "small")
     _write_sources(source)
-    values = yaml.safe_load(CONFIGURATION.replace("SOURCE", str(source)))
+    values = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8").replace("SOURCE", str(source)))
     values["cache"] = str(folder / "cache")
     configuration = parse_configuration(values, "results_tree.py")
     write_text(layout.path(places.CONFIG), yaml.safe_dump(values))
@@ -157,13 +80,10 @@ def _write_mteb(layout: Layout) -> None:
     scores = (("LeeRetrieval", "Retrieval", 76.51), ("ReutersR8Classification", "Classification", 88.0))
     mean = {"value": 82.255, "scored": 2, "wanted": 2}
     record = {
-        "system": "all-minilm-l6-v2",
-        "benchmark": None,
-        "means": {"tasks": mean, "types": mean, "by_type": {}, "missing": []},
-        "name": "sentence-transformers/all-MiniLM-L6-v2",
-        "revision": "0123456789",
+        "system": "all-minilm-l6-v2", "name": "sentence-transformers/all-MiniLM-L6-v2", "benchmark": None,
+        "revision": "0123456789", "means": {"tasks": mean, "types": mean, "by_type": {}, "missing": []},
         "tasks": [{"task": task, "type": kind, "score": score} | costs for task, kind, score in scores],
-    }
+    }  # fmt: skip
     write_json(layout.path(places.MTEB_RECORD, entry="local", system="all-minilm-l6-v2"), record)
 
 
@@ -259,18 +179,13 @@ def _write_latency(configuration: Configuration, layout: Layout, name: str) -> N
         names = {"dataset": entry.dataset, "first_stage": entry.first_stage, "reranker": reranker}
         path = layout.path(places.LATENCY, **names)
         started = time.time()
-        write_json(
-            path,
-            names
-            | {
-                "modes": {mode: _mode(dataset, lists, reranker, mode) for mode in modes},
-                "load_seconds": 1.25,
-                "device": "A Plain Processor @ 2.00GHz",
-                "threads": configuration.threads,
-                "labels": ["machine busy: load 1.8 on 2 cores"] if reranker == "rankgpt" else [],
-                "sweep": _sweep(entry.sweep, reranker, modes) if entry.sweep else [],
-            },
-        )
+        stored = {
+            "modes": {mode: _mode(dataset, lists, reranker, mode) for mode in modes},
+            "load_seconds": 1.25, "device": "A Plain Processor @ 2.00GHz", "threads": configuration.threads,
+            "labels": ["machine busy: load 1.8 on 2 cores"] if reranker == "rankgpt" else [],
+            "sweep": _sweep(entry.sweep, reranker, modes) if entry.sweep else [],
+        }  # fmt: skip
+        write_json(path, names | stored)
         command = f"e2rank-eval latency {name} {reranker} --config {layout.path(places.CONFIG)}"
         write_manifest(path, command=command, settings={}, inputs=[], started=started)
 
@@ -282,18 +197,9 @@ def _sweep(sweep: CostSweepSettings, reranker: str, modes: Sequence[str]) -> lis
     if reranker != "rankgpt":
         points += [("prompt_documents", n, 1, one + 0.01 * n) for n in sweep.prompt_documents]
     points += [("batch", n, n, n * one * (1 if n == 1 else 0.8)) for n in sweep.batch]
+    used = {"prompt_tokens": 480, "document_tokens": 3900, "output_tokens": 0, "peak_memory_bytes": 1 << 29}
     return [
-        {
-            "axis": axis,
-            "value": n,
-            "mode": mode,
-            "seconds": [s, s],
-            "queries_per_second": queries / s,
-            "prompt_tokens": 480,
-            "document_tokens": 3900,
-            "output_tokens": 0,
-            "peak_memory_bytes": 1 << 29,
-        }
+        used | {"axis": axis, "value": n, "mode": mode, "seconds": [s, s], "queries_per_second": queries / s}
         for mode in modes
         for axis, n, queries, s in points
     ]
@@ -313,10 +219,6 @@ def _mode(dataset: Dataset, lists: Sequence[CandidateList], reranker: str, mode:
             total = sum(phases.values())
         samples.append(Sample([_ranking(dataset, candidates, reranker)], phases | {"total": total}))
     warm_up = [1.3, 1.02, 1.0, 1.01] if reranker != "rankgpt" else [14.0, 12.0]
-    return summarise(samples, seed=13) | {
-        "warm_up": len(warm_up),
-        "warm_up_agreed": settled(warm_up),
-        "peak_memory_bytes": 812_000_000,
-        "flops": 3.5e10,
-        "peak_share": 0.4,
-    }
+    counted = {"peak_memory_bytes": 812_000_000, "flops": 3.5e10, "peak_share": 0.4}
+    warmed = {"warm_up": len(warm_up), "warm_up_agreed": settled(warm_up)}
+    return summarise(samples, seed=13) | warmed | counted

@@ -10,7 +10,6 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from matplotlib.text import Text
 
-from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.drawing import forms, image_bytes, new_figure, style
 from e2rank_eval.report.figures import FIGURES, build_figure, write_figure
@@ -163,9 +162,3 @@ def test_inlined_figures_share_no_ids_and_take_the_pages_colours(copied_layout: 
         assert set(references) <= known
         assert "var(--ink)" in text
         assert page.get("aria-label") == "a & b"
-
-
-def test_a_missing_figure_is_named(copied_layout: Layout) -> None:
-    path = copied_layout.path(places.FIGURE, figure="none", suffix="svg")
-    with pytest.raises(InputError, match=r"none\.svg: no such file"):
-        inline_svg(path, "none", "none")

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import chain
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from docutils.core import publish_string
+from jinja2 import Environment, StrictUndefined
 
 from e2rank_eval.config import Configuration, parse_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figures import FIGURES, build_figure
 from e2rank_eval.report.tables import TABLES, build_table
+
+FOLDER = Path(__file__).parents[2] / "workflow" / "report"
 
 
 def test_every_output_reads_exactly_the_files_that_it_declares(stored: Results) -> None:
@@ -28,11 +35,6 @@ def test_asking_for_one_quality_table_times_nothing(stored: Results) -> None:
     found = TABLES.shown(stored.configuration)["embedded"].inputs(stored.configuration)
     assert found[0] == "comparisons/embedded.json"
     assert not any(path.startswith(("latency/", "mteb/")) for path in found)
-
-
-def test_every_kind_has_a_caption_of_its_own() -> None:
-    assert all(output.caption for output in FIGURES.values())
-    assert len({output.caption for output in TABLES.values()}) == len(TABLES)
 
 
 def test_an_unknown_id_is_refused_with_those_known(stored: Results) -> None:
@@ -75,3 +77,25 @@ def test_asking_for_ids_loads_neither_plots_nor_models() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def _render(name: str, caption: str = "") -> str:
+    job = SimpleNamespace(
+        config={"profile": "small", "datasets": {"lee": {}}}, params=SimpleNamespace(caption=caption)
+    )
+    template = Environment(undefined=StrictUndefined).from_string((FOLDER / name).read_text(encoding="utf-8"))
+    text = template.render(snakemake=job).strip()
+    publish_string(text, writer="null", settings_overrides={"halt_level": 2, "report_level": 5})
+    return text
+
+
+def test_the_caption_of_every_kind_renders() -> None:
+    assert len({output.caption for output in TABLES.values()}) == len(TABLES)
+    for output in chain(TABLES.values(), FIGURES.values()):
+        assert output.caption
+        assert _render("table.rst", output.caption) == output.caption
+
+
+@pytest.mark.parametrize("name", ["workflow.rst", "site.rst"])
+def test_the_overview_and_the_sites_caption_render(name: str) -> None:
+    assert _render(name)

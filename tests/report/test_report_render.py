@@ -1,4 +1,4 @@
-"""The four forms of a table carry the same content, whatever characters it holds."""
+"""The four forms of a table, and the data of a page, carry the same content, whatever characters it holds."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.html import to_html
+from e2rank_eval.report.html import embed, extract, to_html
 from e2rank_eval.report.render import to_csv, to_latex, to_markdown
 from e2rank_eval.report.table import Cell, Column, Mark, Table
 from e2rank_eval.report.tables import TABLES, build_table
@@ -141,3 +141,24 @@ def test_a_table_without_rows_says_why_it_is_empty() -> None:
     assert "Nothing of this was run." in empty
     assert "A note." in empty
     assert "Nothing of this" not in to_html(Table("t", "Systems", columns, ((Cell("bm25"),),)))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+@example("</script><script>alert(1)</script>")
+@example({"<!--": ["<script>", "\u2028\u2029", "]]>", "&lt;/script>"]})
+def test_any_value_comes_back_and_is_no_markup(value: object) -> None:
+    block = str(embed("some-data", value))
+    assert extract(f"<p>before</p>{block}<p>after</p>", "some-data") == value
+    assert block.count("<") == block.count(">") == 2
+    assert block.isascii()
+
+
+def test_a_block_that_is_not_there_is_none() -> None:
+    assert extract(str(embed("some-data", 1)), "other-data") is None

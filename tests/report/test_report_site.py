@@ -13,14 +13,17 @@ import pytest
 from markupsafe import escape
 from report.results_tree import INJECTION, SECRET
 
+from e2rank_eval.datasets.checks import statistics
 from e2rank_eval.errors import InputError
+from e2rank_eval.records import Dataset
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.html import extract
 from e2rank_eval.report.site import navigation, write_site
-from e2rank_eval.report.site_pages import mteb_page, paper_page
+from e2rank_eval.report.site_pages import dataset_tables, mteb_page, paper_page
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import canonical_json
 from e2rank_eval.store.layout import Layout
+from e2rank_eval.store.results import DatasetDescription
 
 
 class _Page(HTMLParser):
@@ -43,14 +46,6 @@ class _Page(HTMLParser):
 @pytest.fixture(scope="module")
 def pages(site: Path) -> dict[Path, _Page]:
     return {path.resolve(): _Page(path) for path in site.rglob("*.html")}
-
-
-def test_there_is_a_page_for_every_run_and_comparison(site: Path, results_layout: Layout) -> None:
-    results = open_results(results_layout.root)
-    for dataset, first_stage, reranker in results.run_keys():
-        assert (site / "runs" / dataset / first_stage / f"{reranker}.html").exists()
-    for name in results.configuration.comparisons:
-        assert (site / "comparisons" / f"{name}.html").exists()
 
 
 def test_the_papers_tables_and_mteb_stand_on_pages_of_their_own(site: Path) -> None:
@@ -76,6 +71,7 @@ def test_a_site_without_them_has_no_such_pages(stored: Results) -> None:
 
 
 def test_every_link_leads_to_a_file_and_a_place_in_it(pages: dict[Path, _Page]) -> None:
+    linked = set()
     for path, page in pages.items():
         for link in page.links():
             parts = urlsplit(link)
@@ -83,8 +79,11 @@ def test_every_link_leads_to_a_file_and_a_place_in_it(pages: dict[Path, _Page]) 
             assert not parts.netloc, link
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             assert target.exists(), f"{path.name} -> {link}"
+            linked.add(target)
             if parts.fragment:
                 assert parts.fragment in pages[target].ids, f"{path.name} -> {link}"
+    unread = {path for path in pages if "queries" not in path.parts} - linked  # scripts link those
+    assert not unread
 
 
 def test_nothing_is_loaded_from_anywhere(pages: dict[Path, _Page]) -> None:
@@ -204,3 +203,18 @@ def test_a_missing_figure_is_named_and_the_old_site_stays(site: Path, copied_lay
         write_site(copied_layout, configuration)
     assert copied_layout.path(places.SITE).exists()
     assert not list(copied_layout.root.glob(".site*"))
+
+
+def test_lengths_and_grades_are_those_of_the_collection(lee_dataset: Dataset) -> None:
+    found = DatasetDescription(
+        id="lee", title="Lee", documents=50, queries=50, judgements=2450, licence="none", show_text=False,
+        left_out={}, findings={}, statistics=statistics(lee_dataset),
+    )  # fmt: skip
+    lengths_table, grades_table, _ = dataset_tables(found)
+    lengths = {row[0].value: [cell.value for cell in row[1:]] for row in lengths_table.rows}
+    longest = max(len(document.text.split()) for document in lee_dataset.corpus.values())
+    assert lengths["words per document"][3] == longest
+    assert lengths["tokens per document"][2] > lengths["words per document"][2]
+    assert lengths["judgements per query"] == [49, 49, 49, 49]
+    assert sum(row[1].value for row in grades_table.rows) == 2450
+    assert abs(sum(row[2].value for row in grades_table.rows) - 100) < 1e-9

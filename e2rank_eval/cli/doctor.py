@@ -19,7 +19,7 @@ from e2rank_eval.datasets.sources.kinds import HubSource, IrDatasetsSource, Loca
 from e2rank_eval.errors import SuiteError
 from e2rank_eval.graph import Graph
 from e2rank_eval.models.checkpoints import device, dtype_on
-from e2rank_eval.models.recognition import content_files
+from e2rank_eval.models.recognition import content_files, unfilled
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.store.files import read_json
@@ -84,14 +84,18 @@ def examine_model(reference: str, config: Path | None) -> list[Finding]:
         *_beside_the_weights(model.path),
         ("parameters", entry.parameters, said.get("parameters")),
         ("licence", entry.licence, said.get("licence")),
-        ("revision", model.revision, model.source),
+        ("source", model.source, None),
+        ("revision", model.revision, None),
         ("folder", model.path, None),
     ]
-    return [
+    found = [
         _finding(question, "yes", f"{value} ({by})" if by else f"{value}")
         for question, value, by in facts
         if value
     ]
+    lacks = [] if entry.server or entry.format == "gguf" else unfilled(model.path, entry.kind)
+    detail = f"missing, so random: {', '.join(lacks[:5])}" if lacks else "complete"
+    return [*found, _finding("weights", "no" if lacks else "yes", detail)]
 
 
 def _beside_the_weights(folder: Path) -> Iterator[tuple[str, Any, str]]:

@@ -27,9 +27,11 @@ _MODULE_KINDS = {
 """By module of sentence-transformers, the more telling first."""
 
 _HEADS = {
+    "encoder": "AutoModel",
     "cross-encoder": "AutoModelForSequenceClassification",
     "sparse-encoder": "AutoModelForMaskedLM",
     "decoder": "AutoModelForCausalLM",
+    "monot5": "AutoModelForSeq2SeqLM",
 }
 """The class of transformers that a kind is loaded with, head included."""
 
@@ -53,7 +55,7 @@ class Recognised:
     """
 
     kinds: tuple[str, ...]
-    fields: Mapping[str, Any]
+    fields: dict[str, Any]
     evidence: Mapping[str, str]
 
 
@@ -224,11 +226,19 @@ def lacking(folder: Path, kinds: Sequence[str]) -> str:
     """Return, for a message, what would be drawn at random if the model were run as one of ``kinds``."""
     if "late-interaction" in kinds:
         return "; as late-interaction it would get a random Dense layer, which modules.json does not name"
-    head = next((_HEADS[kind] for kind in kinds if kind in _HEADS), None)
-    if head is None:
-        return ""
-    missing = missing_weights(head, transformer_folder(folder))
+    missing = next((found for kind in kinds if (found := unfilled(folder, kind))), [])
     return f"; it has no {', '.join(missing[:5])}, which would be random" if missing else ""
+
+
+def unfilled(folder: Path, kind: str) -> list[str]:
+    """Return the names of the weights that a model of ``kind`` needs and ``folder`` lacks.
+
+    The pooler of BERT is no such weight: no vector here goes through it, and many are published without.
+    """
+    if kind not in _HEADS:
+        return []
+    missing = missing_weights(_HEADS[kind], transformer_folder(folder))
+    return [name for name in missing if kind != "encoder" or not name.startswith("pooler.")]
 
 
 def _is_causal(config: Mapping[str, Any]) -> bool:

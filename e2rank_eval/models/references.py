@@ -28,6 +28,14 @@ from e2rank_eval.store.layout import MODEL, Layout
 
 _UNSTATED = "see the model card"
 
+_BY_TYPE = {
+    "dense": {"encoder", "decoder"},
+    "sparse": {"sparse-encoder"},
+    "cross-encoder": {"cross-encoder", "decoder", "monot5"},
+    "late-interaction": {"late-interaction"},
+}
+"""What a model can be by its type in mteb's metadata."""
+
 
 class Experiment(Protocol):
     """What of a configuration decides what its references mean."""
@@ -208,6 +216,8 @@ class Catalogue:
                 refuse_code(fetched.path, native=native)
             return _resolved(name, whole, fetched, (whole.kind,), _evidence(given, {}))
         found = recognise(fetched.path, native=native, asked=asked)
+        if stated is not None and given.kind is None:
+            found = _as_mteb_has_it(found, stated, parsed.name)
         derived, evidence = _derived(parsed, found, stated)
         derived["sources"] = self._sources(parsed, given, stated)
         kinds = found.kinds if given.kind is None else (given.kind,)
@@ -286,6 +296,20 @@ def _completed(name: str, given: GivenEntry, derived: Mapping[str, Any]) -> Mode
         missing = [n for n, one in ModelEntry.model_fields.items() if one.is_required() and n not in derived]
         raise InputError(f"model {name!r} has no {missing[0]}", hint="add it to its registry entry")
     return entry
+
+
+def _as_mteb_has_it(found: Recognised, stated: PublishedModel, name: str) -> Recognised:
+    """Return what was recognised without what mteb's type of the model rules out."""
+    possible = set[str]().union(*(_BY_TYPE.get(one, set(found.kinds)) for one in stated.types))
+    kinds = tuple(kind for kind in found.kinds if kind in possible)
+    if not kinds:
+        raise InputError(
+            f"{name} is {' and '.join(stated.types)} by mteb's metadata, and {' or '.join(found.kinds)} by "
+            f"{found.evidence['kind']}: no file says how it becomes the former",
+            hint="name another model, or give kind in its registry entry",
+        )
+    vectors = found.fields["trained_for_embedding"] or stated.types == ["dense"]
+    return replace(found, kinds=kinds, fields=found.fields | {"trained_for_embedding": vectors})
 
 
 def _derived(

@@ -229,14 +229,3 @@ def complete(given: GivenEntry, **derived: Any) -> ModelEntry | None:
     if any(one.is_required() and fields.get(name) is None for name, one in ModelEntry.model_fields.items()):
         return None
     return ModelEntry.model_validate(fields)
-
-
-def read_models(path: Path) -> dict[str, GivenEntry]:
-    """Return the models of one file that is laid out as ``config/models.yaml``, such as a training run's.
-
-    Raises
-    ------
-    InputError
-        Naming file and line: no such file, not a YAML mapping, or a wrong key.
-    """
-    return read_entries(GivenEntry, [path])

@@ -90,6 +90,17 @@ def test_what_mteb_states_goes_before_the_checkpoint_and_an_entry_before_both(
     assert said == ["mteb's metadata", "mteb's metadata", "registry entry", "tokenizer_config.json"]
 
 
+def test_files_that_contradict_mteb_are_no_evidence(
+    hub_server: Hub, known: dict[str, dict[str, object]], tmp_path: Path
+) -> None:
+    known[NAME] = facts(types=["dense"])
+    hub_server.publish("models", NAME, files(tmp_path / "model"))
+    with pytest.raises(InputError, match=r"dense by mteb's metadata, and cross-encoder by config\.json"):
+        Catalogue(tmp_path / "cache").resolve(NAME)
+    own = Catalogue(tmp_path / "cache", {NAME: {"kind": "cross-encoder"}})
+    assert own.resolve(NAME).entry.kind == "cross-encoder"
+
+
 def test_a_model_that_demands_its_own_code_is_refused_before_it_is_fetched(
     hub_server: Hub, known: dict[str, dict[str, object]], tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_chat_models import write_cross_encoder
 
 from e2rank_eval.cli.doctor import examine_model
 from e2rank_eval.config import parse_configuration
@@ -15,7 +16,7 @@ from e2rank_eval.config.references import file_name, parse_reference
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph import Graph
 from e2rank_eval.models.references import Catalogue, write_model_record
-from e2rank_eval.store.files import read_json
+from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import Layout
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -125,3 +126,13 @@ def test_doctor_says_what_a_folder_is_and_by_which_file(minilm_path: Path) -> No
     assert found["longest document"] == "256 (sentence_bert_config.json)"
     assert found["longest input"] == "512 (config.json)"
     assert found["pooling"].endswith("pooling_mode_mean_tokens True (1_Pooling/config.json)")
+    assert found["weights"] == "complete"
+
+
+def test_doctor_names_the_weights_that_an_architecture_lacks(tmp_path: Path) -> None:
+    folder = write_cross_encoder(tmp_path / "model", head=False)
+    settings = read_json(folder / "config.json") | {"architectures": ["BertForSequenceClassification"]}
+    write_json(folder / "config.json", settings | {"id2label": {"0": "score"}})
+    weights = examine_model(str(folder), None)[-1]
+    assert weights["answer"] == "no"
+    assert "classifier.bias, classifier.weight" in weights["detail"]

@@ -10,9 +10,10 @@ import pytest
 from safetensors import safe_open
 
 from e2rank_eval.config import Stage1Run, Stage2Run, read_training
+from e2rank_eval.config.registry_files import read_entries
 from e2rank_eval.datasets.sources.kinds import FolderSource
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.registry import read_models, registered_model
+from e2rank_eval.models.registry import GivenEntry, registered_model
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "config" / "train").glob("*.yaml"))
@@ -87,7 +88,7 @@ def test_a_mistake_is_named_with_its_line(
 
 @pytest.mark.parametrize("folder", [path.parent for path in SHIPPED], ids=lambda path: path.name)
 def test_shipped_weights_are_small_and_those_of_their_entry(folder: Path) -> None:
-    ((name, entry),) = read_models(folder / "entry.yaml").items()
+    ((name, entry),) = read_entries(GivenEntry, [folder / "entry.yaml"]).items()
     (source,) = entry.sources
     assert isinstance(source, FolderSource)
     weights = folder if source.base else folder / "weights"
@@ -97,6 +98,6 @@ def test_shipped_weights_are_small_and_those_of_their_entry(folder: Path) -> Non
 
 def test_only_encoder_layers_of_the_shipped_encoder_were_trained_so_plain_vectors_stay() -> None:
     folder = ROOT / "models" / "e2rank-minilm"
-    assert read_models(folder / "entry.yaml")[folder.name].plain_model == "all-minilm-l6-v2"
+    assert read_entries(GivenEntry, [folder / "entry.yaml"])[folder.name].plain_model == "all-minilm-l6-v2"
     with safe_open(folder / "weights.safetensors", framework="numpy") as weights:
         assert all(name.startswith("encoder.layer.") for name in weights.keys())  # noqa: SIM118

@@ -83,7 +83,8 @@ class QueryStats:
     ``calls`` counts forward passes over a prompt (listwise windows, pairs, or the one E2Rank
     prompt); ``prompt_tokens`` and ``output_tokens`` their tokens; ``document_tokens`` the tokens
     of documents encoded by themselves; ``prompt_documents`` how many documents prompts held;
-    ``truncated_documents`` the documents that a limit cut;
+    ``truncated_documents`` the documents that a limit cut; ``truncated_query`` whether the query was
+    cut, so that documents keep a quarter of the window;
     ``repairs`` malformed outputs by kind; ``scores`` the model's scores in first-stage order,
     where the family has any; ``prompt`` the prompt as sent, where there is exactly one;
     ``kept_first_stage`` why the query kept its first-stage order, where ranking it failed.
@@ -95,6 +96,7 @@ class QueryStats:
     document_tokens: int = 0
     prompt_documents: int = 0
     truncated_documents: int = 0
+    truncated_query: bool = False
     repairs: Mapping[str, int] = field(default_factory=dict)
     scores: tuple[float, ...] | None = None
     prompt: str | None = None

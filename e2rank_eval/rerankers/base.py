@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,14 +55,26 @@ def shares(clock: PhaseClock, queries: int) -> dict[str, float]:
     return {phase: spent / max(1, queries) for phase, spent in clock.seconds.items()}
 
 
-def query_too_long(query: Query, documents: str = "a document") -> InputError:
-    """Return the error for a query that fills the model's window."""
-    return InputError(
-        f"query {query.id!r} fills the model's window, without space for {documents}",
-        hint="shorten the query, or name a model with a larger window",
-    )
+def cut_query(
+    text: str, window: int, spare: int, tokens: Callable[[str], int], truncate: Callable[[str, int], str]
+) -> str:
+    """Return the start of a query that leaves documents a quarter of ``window``; whole where it does so.
 
+    ``spare`` tokens of the window are not for the prompt; ``tokens`` counts the prompt with a query and
+    without any document's text; ``truncate`` cuts a text after so many tokens.
 
-def not_finite(what: str) -> InputError:
-    """Return the error for a score that is NaN or infinite; ``what`` names it."""
-    return InputError(f"{what} is not finite", hint="check the model's weights, or load it in float32")
+    Raises
+    ------
+    InputError
+        When the prompt leaves no room for a query.
+    """
+    room = window - window // 4 - spare
+    if tokens(text) <= room:
+        return text
+    kept = bisect_right(range(1, room + 1), room, key=lambda length: tokens(truncate(text, length)))
+    if not kept:
+        raise InputError(
+            f"the prompt leaves no room for a query in the {window} tokens that the model reads",
+            hint="lower the number of documents in the prompt, or name a model with a larger window",
+        )
+    return truncate(text, kept)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-
-from e2rank_eval.models.language_models import Generation, LanguageModel, Message
-from e2rank_eval.rerankers.base import not_finite
+from e2rank_eval.models.language_models import LanguageModel, Message
 from e2rank_eval.rerankers.parsing import parse_permutation
 from e2rank_eval.rerankers.prompts import LETTERS, first_messages, rankgpt_messages
+from e2rank_eval.rerankers.scores import LOGIT_STEP, order_by_score
 
 _SPARE_TOKENS = 4
 """Output tokens beyond the permutation itself: the end of the turn, and white space around it."""
@@ -38,12 +36,8 @@ class Decoding(Protocol):
         """Return how many tokens the answer for ``size`` documents may take."""
         ...
 
-    def ask(self, chats: Sequence[Sequence[Message]], size: int) -> Sequence[Any]:
-        """Return the model's reply to each chat about ``size`` documents, for :meth:`read`."""
-        ...
-
-    def read(self, reply: Any, size: int) -> Answer:
-        """Return the order that a reply means for ``size`` documents."""
+    def answers(self, chats: Sequence[Sequence[Message]], size: int) -> list[Answer]:
+        """Return the order that the model gives in each chat about ``size`` documents."""
         ...
 
 
@@ -61,12 +55,12 @@ class Generated:
         permutation = " > ".join(f"[{number}]" for number in range(1, size + 1))
         return self.model.count_tokens(permutation) + _SPARE_TOKENS
 
-    def ask(self, chats: Sequence[Sequence[Message]], size: int) -> Sequence[Generation]:
-        return self.model.generate(chats, max_new_tokens=self.output_limit(size))
-
-    def read(self, reply: Generation, size: int) -> Answer:
-        parsed = parse_permutation(reply.text, size, finished=reply.finished)
-        return Answer(parsed.order, reply.prompt_tokens, reply.output_tokens, parsed.repairs)
+    def answers(self, chats: Sequence[Sequence[Message]], size: int) -> list[Answer]:
+        found = []
+        for reply in self.model.generate(chats, max_new_tokens=self.output_limit(size)):
+            parsed = parse_permutation(reply.text, size, finished=reply.finished)
+            found.append(Answer(parsed.order, reply.prompt_tokens, reply.output_tokens, parsed.repairs))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +78,11 @@ class FirstToken:
     def output_limit(self, size: int) -> int:  # noqa: ARG002 - the same for any size
         return 1
 
-    def ask(self, chats: Sequence[Sequence[Message]], size: int) -> Sequence[Any]:
-        found = self.model.next_token(chats, tuple(LETTERS[:size]))
-        return list(zip(found.logits, found.prompt_tokens, strict=True))
-
-    def read(self, reply: Any, size: int) -> Answer:  # noqa: ARG002 - there are as many logits
+    def answers(self, chats: Sequence[Sequence[Message]], size: int) -> list[Answer]:
         """Order by descending logit, equal ones as they were; raises InputError for a NaN or infinite one."""
-        logits, prompt_tokens = reply
-        if not np.isfinite(logits).all():
-            raise not_finite("a logit of an identifier")
-        return Answer(tuple(np.argsort(-logits, kind="stable").tolist()), prompt_tokens)
+        found = self.model.next_token(chats, tuple(LETTERS[:size]))
+        floored = found.floored or (0,) * len(chats)
+        return [
+            Answer(order_by_score(logits, LOGIT_STEP)[0], tokens, repairs={"floored": n} if n else {})
+            for logits, tokens, n in zip(found.logits, found.prompt_tokens, floored, strict=True)
+        ]

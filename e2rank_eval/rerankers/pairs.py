@@ -2,49 +2,60 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from e2rank_eval.config.systems import ModelSettings
+from e2rank_eval.models.special_tokens import neutraliser
 from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.truncation import cut_tokens
 from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
-from e2rank_eval.rerankers.base import Reranker, not_finite, query_too_long, shares
-from e2rank_eval.store.files import sha256_file
-
-LOGIT_DECIMALS = 4
-"""Batches of other shapes move a float32 logit by some 1e-5, which must decide nothing."""
+from e2rank_eval.rerankers.base import Reranker, cut_query, shares
+from e2rank_eval.rerankers.scores import LOGIT_STEP, order_by_score
 
 _TOKEN_BUDGET = {"cpu": 4096, "cuda": 131_072}
-_JOINT = 2
-"""Tokens kept free for words that the tokenizer splits anew where texts join."""
 
 Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class PairScore:
-    """``tokens`` counts the whole input that the pair was read as."""
+    """``tokens`` counts the whole input; ``floored`` the logits that a server did not return."""
 
     score: float
     tokens: int
+    floored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """One query and its documents as they are read, and what of them a limit cut."""
+
+    query: str = ""
+    documents: tuple[str, ...] = ()
+    query_cut: bool = False
+    documents_cut: int = 0
 
 
 class PairReranker(Reranker):
     """Ranks candidates by a score of the query and each of them, read together.
 
-    A family says how long a document may be (:meth:`_document_limit`) and scores pairs
-    (:meth:`_score`). Only documents are cut, never queries. Equal texts of one query are scored once
-    and tie. A ranking's ``seconds`` has ``prompt``, ``scoring`` and ``total``.
+    A family counts what a query takes of the window (:meth:`_tokens_beside`) and scores pairs
+    (:meth:`_score`). Documents are cut to ``document_tokens`` and to what the query leaves of ``window`` less
+    ``spare`` tokens; a query is cut only to leave them a quarter. Equal texts of one query are scored
+    once and tie. A ranking's ``seconds`` has ``prompt``, ``scoring`` and ``total``.
     """
 
+    def __init__(self, *, window: int, document_tokens: int, spare: int) -> None:
+        self._window = window
+        self._document_tokens = document_tokens
+        self._spare = spare
+
     @abstractmethod
-    def _document_limit(self, query: str) -> int:
-        """Return how many tokens a document may have beside ``query``; below 1 where none are left."""
+    def _tokens_beside(self, query: str) -> int:
+        """Return how many tokens ``query`` takes with an empty document."""
 
     @abstractmethod
     def _truncate(self, text: str, tokens: int) -> str:
@@ -58,43 +69,62 @@ class PairReranker(Reranker):
     def _synchronise(self) -> None:
         """Wait for the device; does nothing on a CPU."""
 
+    def _plain(self, text: str) -> str:
+        """Return ``text`` without special tokens, where the family does not break them itself."""
+        return text
+
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank several queries, their pairs in common batches."""
         clock = PhaseClock(self._synchronise)
         with clock.phase("total"):
             with clock.phase("prompt"):
-                texts = [self._texts(query, one) for query, one in zip(queries, candidates, strict=True)]
-                distinct = [list(dict.fromkeys(cut)) for cut in texts]
+                read = [self._texts(*pair) for pair in zip(queries, candidates, strict=True)]
+                pairs = list(dict.fromkeys((one.query, text) for one in read for text in one.documents))
             with clock.phase("scoring"):
-                pairs = [(q.text, text) for q, cut in zip(queries, distinct, strict=True) for text in cut]
-                scored = iter(self._score(pairs) if pairs else [])
-                tables = [dict(zip(cut, islice(scored, len(cut)), strict=True)) for cut in distinct]
+                scored = dict(zip(pairs, self._score(pairs), strict=True)) if pairs else {}
         seconds = shares(clock, len(queries))
-        return [
-            _ranking(one, cut, table, seconds)
-            for one, cut, table in zip(candidates, texts, tables, strict=True)
-        ]
+        return [_ranking(*pair, scored, seconds) for pair in zip(candidates, read, strict=True)]
 
-    def _texts(self, query: Query, candidates: CandidateList) -> list[str]:
+    def _texts(self, query: Query, candidates: CandidateList) -> _Texts:
         if not len(candidates):
-            return []
-        limit = self._document_limit(query.text)
-        if limit < 1:
-            raise query_too_long(query)
-        return [self._truncate(document.contents, limit) for document in candidates.documents]
+            return _Texts()
+        whole = self._plain(query.text)
+        cut = cut_query(whole, self._window, self._spare, self._tokens_beside, self._truncate)
+        limit = min(self._document_tokens, self._window - self._spare - self._tokens_beside(cut))
+        documents = [self._plain(document.contents) for document in candidates.documents]
+        texts = tuple(self._truncate(text, limit) for text in documents)
+        return _Texts(cut, texts, cut != whole, sum(a != b for a, b in zip(texts, documents, strict=True)))
+
+
+def _ranking(
+    candidates: CandidateList, texts: _Texts, scored: Mapping[Pair, PairScore], seconds: Mapping[str, float]
+) -> Ranking:
+    found = {text: scored[texts.query, text] for text in texts.documents}
+    order, scores = order_by_score([found[text].score for text in texts.documents], LOGIT_STEP)
+    floored = sum(one.floored for one in found.values())
+    stats = QueryStats(
+        calls=len(found),
+        prompt_tokens=sum(one.tokens for one in found.values()),
+        truncated_documents=texts.documents_cut,
+        truncated_query=texts.query_cut,
+        repairs={"floored": floored} if floored else {},
+        scores=scores,
+    )
+    return Ranking(candidates, order, stats, seconds)
 
 
 class TorchPairReranker(PairReranker):
     """Scores pairs with a PyTorch model of this process, in batches of similar length.
 
-    Documents are cut to ``document_tokens``, where given, and to what the query leaves of ``window``.
+    Special tokens that a text quotes are broken by a space, so that they stay text.
     """
 
     def __init__(self, model: Any, tokenizer: Any, settings: ModelSettings, *, window: int) -> None:
+        # Two spare tokens: the tokenizer may split words anew where texts join.
+        super().__init__(window=window, document_tokens=settings.document_tokens or window, spare=2)
         self._model = model
         self._tokenizer = tokenizer
-        self._window = window
-        self._document_tokens = settings.document_tokens or window
+        self._neutral = neutraliser(tokenizer)
 
     @abstractmethod
     def _inputs(self, pairs: Sequence[Pair]) -> list[tuple[Any, int]]:
@@ -104,13 +134,10 @@ class TorchPairReranker(PairReranker):
     def _forward(self, inputs: list[Any]) -> list[float]:
         """Return the scores of one batch."""
 
-    def _document_limit(self, query: str) -> int:
-        (_, taken) = self._inputs([(query, "")])[0]
-        return min(self._document_tokens, self._window - taken - _JOINT)
+    def _tokens_beside(self, query: str) -> int:
+        return self._inputs([(query, "")])[0][1]
 
     def _truncate(self, text: str, tokens: int) -> str:
-        from e2rank_eval.models.truncation import cut_tokens
-
         return cut_tokens(self._tokenizer, text, tokens)
 
     def _score(self, pairs: Sequence[Pair]) -> list[PairScore]:
@@ -128,33 +155,11 @@ class TorchPairReranker(PairReranker):
         run_in_batches(lengths, plan_groups, run, tokens=_TOKEN_BUDGET[self._model.device.type])
         return [PairScore(score, tokens) for score, tokens in zip(scores, lengths, strict=True)]
 
+    def _plain(self, text: str) -> str:
+        return self._neutral(text)
+
     def _synchronise(self) -> None:
         if self._model.device.type == "cuda":
             import torch
 
             torch.cuda.synchronize(self._model.device)
-
-
-def _ranking(
-    candidates: CandidateList, texts: Sequence[str], scored: dict[str, PairScore], seconds: dict[str, float]
-) -> Ranking:
-    scores = [round(scored[text].score, LOGIT_DECIMALS) + 0.0 for text in texts]  # no -0.0
-    for document, score in zip(candidates.documents, scores, strict=True):
-        if not math.isfinite(score):
-            raise not_finite(f"the score {score} of query {candidates.query_id!r}, document {document.id!r},")
-    stats = QueryStats(
-        calls=len(scored),
-        prompt_tokens=sum(one.tokens for one in scored.values()),
-        truncated_documents=sum(
-            text != document.contents for text, document in zip(texts, candidates.documents, strict=True)
-        ),
-        scores=tuple(scores),
-    )
-    order = sorted(range(len(scores)), key=lambda position: -scores[position])
-    return Ranking(candidates, tuple(order), stats, seconds)
-
-
-def file_hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of everything in ``folder`` that can decide a score, by path within it."""
-    files = (path for path in folder.rglob("*") if path.suffix in {".json", ".safetensors", ".txt", ".jinja"})
-    return {str(path.relative_to(folder)): sha256_file(path) for path in sorted(files)}

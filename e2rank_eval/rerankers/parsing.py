@@ -21,7 +21,10 @@ REPAIRS = {
     "repeated": "identifiers that had been named before",
     "missing": "documents that were not named, appended in their former order",
 }
-"""What each kind counts: outputs, save the last three, which count identifiers or documents."""
+"""What each kind counts: outputs, save the last three, which count identifiers or documents.
+
+Rerankers that read logits count ``floored`` ones instead: answers whose value a server did not return.
+"""
 
 _QUOTED = r"[\"']?[0-9]+[\"']?"
 _LIST = rf"\s*{_QUOTED}(?:\s*[,;>]\s*{_QUOTED})*\s*"

@@ -15,6 +15,7 @@ from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import Reranker, shares
+from e2rank_eval.rerankers.scores import LOGIT_STEP, order_by_score
 from e2rank_eval.store.files import sha256_json
 
 _TEI_TEXTS = 32
@@ -34,8 +35,14 @@ class ServedReranker(Reranker):
         self._server = entry.server
         self._client = HttpClient(entry.title, entry.server, "rerank")
         self._kept = int((settings.document_tokens or entry.document_tokens) * entry.server.bytes_per_token)
-        deciding = {"server": self._client.deciding, "bytes": self._kept, "settings": settings.deciding()}
-        self.fingerprint = sha256_json(deciding)
+        self.fingerprint = sha256_json(
+            {
+                "server": self._client.deciding,
+                "bytes": self._kept,
+                "settings": settings.deciding(),
+                "step": LOGIT_STEP,
+            }
+        )
 
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank several queries, their requests concurrent.
@@ -63,6 +70,7 @@ class ServedReranker(Reranker):
         for one, cut in zip(candidates, texts, strict=True):
             own = list(islice(waiting, len(self._blocks(cut))))
             scores = [score for (_, block), (found, _) in own for score in _in_order(found, len(block))]
+            order, rounded = order_by_score(scores, LOGIT_STEP)
             estimated = sum(len((query + text).encode()) for (query, block), _ in own for text in block)
             stats = QueryStats(
                 calls=len(own),
@@ -71,10 +79,9 @@ class ServedReranker(Reranker):
                 truncated_documents=sum(
                     text != document.contents for text, document in zip(cut, one.documents, strict=True)
                 ),
-                scores=tuple(scores),
+                scores=rounded,
             )
-            order = sorted(range(len(scores)), key=lambda position: -scores[position])
-            rankings.append(Ranking(one, tuple(order), stats, seconds))
+            rankings.append(Ranking(one, order, stats, seconds))
         return rankings
 
     def _blocks(self, texts: list[str]) -> list[list[str]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from e2rank_eval.errors import InputError
 
@@ -15,20 +15,31 @@ RankWindow = Callable[[Sequence[int]], Sequence[int]]
 RankWindows = Callable[[Sequence[tuple[int, tuple[int, ...]]]], Sequence[Sequence[int]]]
 
 
-class Strategy(Protocol):
+class Strategy(ABC):
     """A way to order a list of any length by ranking windows of it."""
 
+    @abstractmethod
     def run(self, count: int) -> Steps:
         """Order ``range(count)``, best first.
 
         Positions are those of the list as it was at first. A generator rather than a loop around a
         callback, so that the windows of several lists can be ranked in one batch.
         """
-        ...
 
     def calls(self, count: int) -> int:
-        """Return how many windows :meth:`run` asks for; at most, where that depends on the answers."""
-        ...
+        """Return how many windows :meth:`run` asks for; at most, where that depends on the answers.
+
+        That is where the first document of every window turns out to be its worst.
+        """
+        asked = 0
+
+        def worst(window: Sequence[int]) -> Sequence[int]:
+            nonlocal asked
+            asked += 1
+            return [*window[1:], window[0]]
+
+        run_strategy(self, count, worst)
+        return asked
 
 
 def run_strategy(strategy: Strategy, count: int, rank_window: RankWindow) -> tuple[int, ...]:
@@ -77,7 +88,7 @@ def run_together(
 
 
 @dataclass(frozen=True, slots=True)
-class SlidingWindow:
+class SlidingWindow(Strategy):
     """RankGPT's strategy (arXiv 2304.09542): windows slide from the bottom of the list to its top.
 
     The first window is the last ``size`` positions; each next one starts ``step`` positions higher, so
@@ -103,23 +114,16 @@ class SlidingWindow:
             )
 
     def run(self, count: int) -> Steps:
-        order = list(range(count))
-        for start, end in self._windows(count):
+        order, end = list(range(count)), count
+        while end > 1:
+            start = max(0, end - self.size)
             order[start:end] = yield tuple(order[start:end])
+            end = end - self.step if start else 0
         return tuple(order)
-
-    def calls(self, count: int) -> int:
-        return len(self._windows(count))
-
-    def _windows(self, count: int) -> list[tuple[int, int]]:
-        """Return start and end of each window, the lowest first."""
-        way_up = range(count, self.size, -self.step)
-        ends = [*way_up, way_up[-1] - self.step if way_up else count]
-        return [(max(0, end - self.size), end) for end in ends if end > 1]
 
 
 @dataclass(frozen=True, slots=True)
-class FullList:
+class FullList(Strategy):
     """The whole list in one window, for models with a window that long; lists below ``least`` are not asked
     about."""
 
@@ -129,12 +133,9 @@ class FullList:
         window = tuple(range(count))
         return tuple((yield window)) if count >= self.least else window
 
-    def calls(self, count: int) -> int:
-        return int(count >= self.least)
-
 
 @dataclass(frozen=True, slots=True)
-class Repeated:
+class Repeated(Strategy):
     """Another strategy several times, each pass over the order of the last."""
 
     strategy: Strategy
@@ -155,12 +156,9 @@ class Repeated:
                 answer = [places[position] for position in ranked]
         return order
 
-    def calls(self, count: int) -> int:
-        return self.passes * self.strategy.calls(count)
-
 
 @dataclass(frozen=True, slots=True)
-class TopDown:
+class TopDown(Strategy):
     """Top-down partitioning (TDPart, arXiv 2405.14589).
 
     The first ``size`` documents are ranked and the one at rank ``top`` is the pivot. Every further
@@ -227,7 +225,7 @@ class TopDown:
 
 
 @dataclass(frozen=True, slots=True)
-class Setwise:
+class Setwise(Strategy):
     """Heap-sort by the best of a set (arXiv 2310.09497): ``size`` documents are a node and its children.
 
     Only the first place of a ranked window counts. The ``top`` best are taken from the heap; all
@@ -249,7 +247,7 @@ class Setwise:
 
     def run(self, count: int) -> Steps:
         heap, best = list(range(count)), list[int]()
-        for root in self._inner(count):
+        for root in range((count - 2) // (self.size - 1), -1, -1):  # the nodes with children, lowest first
             yield from self._sift(heap, root)
         while heap and len(best) < self.top:
             best.append(heap[0])
@@ -259,15 +257,6 @@ class Setwise:
                 if len(best) < self.top:
                     yield from self._sift(heap, 0)
         return (*best, *sorted(heap))
-
-    def calls(self, count: int) -> int:
-        """Return the height of every inner node, and of the root for each document after the first."""
-        built = sum(self._height(root, count) for root in self._inner(count))
-        return built + sum(self._height(0, count - taken) for taken in range(1, min(self.top, count)))
-
-    def _inner(self, count: int) -> range:
-        """Return the nodes with children, the lowest first."""
-        return range((count - 2) // (self.size - 1), -1, -1)
 
     def _sift(self, heap: list[int], root: int) -> Steps:
         """Let the document at ``root`` sink until it is the best of its node."""
@@ -285,15 +274,9 @@ class Setwise:
         first = node * (self.size - 1) + 1
         return range(first, min(first + self.size - 1, count))
 
-    def _height(self, node: int, count: int) -> int:
-        height = 0
-        while children := self._children(node, count):
-            node, height = children[0], height + 1
-        return height
-
 
 @dataclass(frozen=True, slots=True)
-class Bubble:
+class Bubble(Strategy):
     """PRP-sliding (arXiv 2306.17563): each pass carries one document from the bottom up, pair by pair.
 
     A pass compares neighbours and ends below the documents that earlier passes have settled. A perfect
@@ -317,11 +300,6 @@ class Bubble:
             for upper in range(count - 2, settled - 1, -1):
                 order[upper : upper + 2] = yield (order[upper], order[upper + 1])
         return tuple(order)
-
-    def calls(self, count: int) -> int:
-        """Return k (n - 1) - k (k - 1) / 2 for k passes, n - 1 at most."""
-        passes = max(0, min(self.passes, count - 1))
-        return passes * (count - 1) - passes * (passes - 1) // 2
 
 
 def _at_least_two(size: int) -> None:

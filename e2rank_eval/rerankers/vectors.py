@@ -16,10 +16,9 @@ from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import CandidateList, Document, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import Reranker, shares
+from e2rank_eval.rerankers.scores import COSINE_STEP, order_by_score
 
 Vector = NDArray[np.float64]
-
-_DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Work:
 
     def rank(self, query: Vector, documents: Vectors) -> None:
         """Order all candidates, unit vectors [n, d], by their product with ``query`` [d]."""
-        self.order, self.scores = order_by_score(query, documents)
+        self.order, self.scores = order_by_product(query, documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,24 +168,13 @@ def unit(vector: NDArray[np.floating]) -> Vector:
     return exact / length
 
 
-def order_by_score(query: Vector, documents: Vectors) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def order_by_product(query: Vector, documents: Vectors) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Return rows of ``documents`` [n, d] by descending dot product with ``query`` [d], and the products in
-    row order.
+    row order, both as :func:`order_by_score` does.
 
-    Products are summed row by row in float64 and rounded to the 6 decimals that statistics store: equal
-    texts tie exactly wherever they are, noise of the encoder's batching below that decides
-    nothing, and the order can be recomputed from the statistics. Ties keep their order.
-
-    Raises
-    ------
-    ValueError
-        When a product is not finite.
+    Products are summed row by row in float64, so that equal texts tie exactly wherever they are.
     """
-    scores = np.round((documents.astype(np.float64) * query).sum(axis=1), _DECIMALS) + 0.0  # no -0.0
-    if not np.isfinite(scores).all():
-        raise ValueError(f"the score of candidate {int(np.argmin(np.isfinite(scores))) + 1} is not finite")
-    order = np.argsort(-scores, kind="stable")
-    return tuple(order.tolist()), tuple(scores.tolist())
+    return order_by_score((documents.astype(np.float64) * query).sum(axis=1), COSINE_STEP)
 
 
 def _stats(work: Work, candidates: EncodedCandidates) -> QueryStats:

@@ -17,11 +17,15 @@ from e2rank_eval.rerankers.strategies import Strategy, run_together
 
 @dataclass(slots=True)
 class Progress:
-    """One query's work: its texts as cut, positions of those ``cut`` and ``shown``, and what it took."""
+    """One query's work: its text and those of its candidates as cut, positions ``shown``, and what it took.
 
-    query: Query
+    ``cut`` are the positions of candidates that were cut, ``query_cut`` says whether the query was.
+    """
+
+    query: str
     texts: list[str]
-    cut: set[int]
+    cut: set[int] = field(default_factory=set)
+    query_cut: bool = False
     shown: set[int] = field(default_factory=set)
     calls: int = 0
     prompt_tokens: int = 0
@@ -36,9 +40,17 @@ class Progress:
             output_tokens=self.output_tokens,
             prompt_documents=len(self.shown),
             truncated_documents=len(self.cut),
+            truncated_query=self.query_cut,
             repairs=dict(sorted(self.repairs.items())),
             prompt=self.prompt if self.calls == 1 else None,
         )
+
+    def truncate(self, model: LanguageModel, limit: int) -> None:
+        """Cut every text after ``limit`` tokens."""
+        for position, whole in enumerate(self.texts):
+            self.texts[position] = model.truncate(whole, limit)
+            if self.texts[position] != whole:
+                self.cut.add(position)
 
 
 ProgressT = TypeVar("ProgressT", bound=Progress)

@@ -13,11 +13,8 @@ from e2rank_eval.store.files import read_jsonl, write_jsonl
 
 
 def stats_row(query_id: str, stats: QueryStats) -> dict[str, Any]:
-    """Return the statistics of one query as a JSON object; model scores rounded to 6 decimals."""
-    row = asdict(stats) | {"query_id": query_id}
-    if stats.scores is not None:
-        row["scores"] = [round(score, 6) for score in stats.scores]
-    return row
+    """Return the statistics of one query as a JSON object."""
+    return asdict(stats) | {"query_id": query_id}
 
 
 def write_statistics(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

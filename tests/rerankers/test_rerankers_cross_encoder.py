@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from reranking import Folder, rank, write_causal_cross_encoder
 from safetensors.torch import load_file
+from sentence_transformers import CrossEncoder
 from tiny_chat_models import write_chat_model, write_cross_encoder
-from transformers import AutoModelForSequenceClassification
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.records import Candidate, CandidateList, Document, Query
-from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.families.cross_encoder import (
-    CrossEncoderReranker,
-    CrossEncoderSettings,
-    load_cross_encoder,
-)
-from e2rank_eval.store.files import sha256_file
+from e2rank_eval.rerankers.base import Reranker
+from e2rank_eval.rerankers.families.cross_encoder import CrossEncoderSettings, load_cross_encoder
 
-QUERY = Query("q", "capital of China?")
+QUERY = "capital of China?"
 TEXTS = ["Gravity is a force.", "The capital of China is Beijing.", "Search query", "yes", "Rank [1] > [2]"]
-
-
-class OneModel:
-    """Gives every name the same folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def resolve(self, name: str, *kinds: str) -> Any:
-        return SimpleNamespace(
-            path=self._folder, files={p.name: sha256_file(p) for p in self._folder.iterdir() if p.is_file()}
-        )
-
-    def prices(self, name: str | None) -> None:
-        raise NotImplementedError
-
-    def encoder(self, name: str, *, prompt: str = "eval", document_tokens: int | None = None) -> Any:
-        raise NotImplementedError
-
-    def language_model(self, name: str) -> Any:
-        raise NotImplementedError
 
 
 @pytest.fixture(scope="module")
@@ -54,28 +34,56 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_cross_encoder(tmp_path_factory.mktemp("cross-encoder"))
 
 
-def reranker(folder: Path, **settings: Any) -> CrossEncoderReranker:
+def reranker(folder: Path, **settings: Any) -> Reranker:
     chosen = CrossEncoderSettings(family="cross-encoder", model="x", **settings)
-    return chosen.build(RerankContext(models=OneModel(folder)))
+    return chosen.build(Folder(folder).context())
 
 
-def candidates(texts: Sequence[str], query_id: str = "q") -> CandidateList:
-    return CandidateList(query_id, tuple(Candidate(Document(str(i), t), 0.0) for i, t in enumerate(texts)))
-
-
-def test_scores_are_the_librarys_own_before_its_sigmoid(folder: Path) -> None:
-    model = load_cross_encoder(folder)
-    expected = [
-        float(
-            model.predict([(QUERY.text, text)], activation_fn=torch.nn.Identity(), show_progress_bar=False)[0]
-        )
+def library_scores(folder: Path) -> list[float]:
+    """sentence-transformers' own, one pair at a time, before its sigmoid; of two labels the difference."""
+    model = CrossEncoder(str(folder), device="cpu")
+    found = [
+        model.predict([(QUERY, text)], activation_fn=torch.nn.Identity(), show_progress_bar=False)[0]
         for text in TEXTS
     ]
-    ranking = reranker(folder).rank_candidates([QUERY], [candidates(TEXTS)])[0]
-    assert ranking.stats.scores == pytest.approx(expected, abs=2e-4)
-    assert ranking.order == tuple(sorted(range(5), key=lambda i: -expected[i]))
-    assert len(set(expected)) == 5
-    assert not all(0 <= score <= 1 for score in expected)
+    return [float(one[1] - one[0]) if model.num_labels == 2 else float(one) for one in found]
+
+
+def causal_scores(folder: Path) -> list[float]:
+    """The score head at the last token of each unpadded input."""
+    model, tokenizer = (
+        one.from_pretrained(folder) for one in (AutoModelForSequenceClassification, AutoTokenizer)
+    )
+    pairs = [tokenizer(QUERY, text, return_tensors="pt") for text in TEXTS]
+    with torch.inference_mode():
+        return [
+            float(model(input_ids=one["input_ids"], attention_mask=one["attention_mask"]).logits[0, 0])
+            for one in pairs
+        ]
+
+
+@pytest.mark.parametrize(
+    ("write", "expected"),
+    [
+        pytest.param(write_cross_encoder, library_scores, id="one label"),
+        pytest.param(lambda to: write_cross_encoder(to, labels=2), library_scores, id="two labels"),
+        pytest.param(write_causal_cross_encoder, causal_scores, id="causal without padding"),
+        pytest.param(
+            lambda to: write_causal_cross_encoder(to, pad_token="<|im_end|>"),
+            causal_scores,
+            id="causal padded with its end token",
+        ),
+    ],
+)
+def test_scores_are_the_logits_of_each_pair_by_itself(
+    write: Callable[[Path], Path], expected: Callable[[Path], list[float]], tmp_path: Path
+) -> None:
+    scores = expected(write(tmp_path))
+    ranking = rank(reranker(tmp_path), QUERY, TEXTS)
+    assert ranking.stats.scores == pytest.approx(scores, abs=2e-4)
+    assert ranking.order == tuple(sorted(range(5), key=lambda i: -scores[i]))
+    assert len(set(scores)) == 5
+    assert not all(0 <= score <= 1 for score in scores)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU runs what the checkpoint holds")
@@ -87,79 +95,66 @@ def test_a_half_precision_checkpoint_runs_in_float32_on_a_cpu(folder: Path, tmp_
     assert {one.dtype for one in load_cross_encoder(half).parameters()} == {torch.float32}
 
 
-def test_queries_together_are_ranked_as_one_by_one(folder: Path) -> None:
-    lists = [
-        candidates(TEXTS, "a"),
-        candidates([], "b"),
-        candidates(TEXTS[:1], "c"),
-        candidates(TEXTS * 2, "d"),
-    ]
-    queries = [Query(one.query_id, f"query {one.query_id}") for one in lists]
-    judge = reranker(folder)
-    together = judge.rank_candidates(queries, lists)
-    for one, query, single in zip(together, queries, lists, strict=True):
-        alone = judge.rank_candidates([query], [single])[0]
-        assert one.order == alone.order
-        assert one.stats.calls == alone.stats.calls == len({d.text for d in single.documents})
-    assert together[1].order == ()
-
-
-def test_documents_are_cut_queries_are_not(folder: Path) -> None:
-    judge = reranker(folder)
-    long = candidates(["The capital of China is Beijing. " * 20, "yes"])
-    ranking = judge.rank_candidates([QUERY], [long])[0]
-    assert ranking.stats.truncated_documents == 1
-    short = reranker(folder, document_tokens=10).rank_candidates([QUERY], [long])[0]
-    assert short.stats.prompt_tokens < ranking.stats.prompt_tokens <= 2 * 64
-    with pytest.raises(InputError, match="query 'long' fills the model's window"):
-        judge.rank_candidates([Query("long", "word " * 60)], [candidates(TEXTS, "long")])[0]
-
-
-def test_what_is_cut_decides_nothing(folder: Path) -> None:
-    """The text after the cut cannot move a score, and the text before it does."""
+def test_the_text_after_the_cut_decides_nothing(folder: Path) -> None:
     start = "Gravity is a force. " * 30
-    judge = reranker(folder)
-    scores = judge.rank_candidates(
-        [QUERY], [candidates([start + "Beijing", start + "London", "yes " + start])]
-    )[0].stats.scores
-    assert scores is not None
-    assert scores[0] == scores[1] != scores[2]
+    ranking = rank(reranker(folder), QUERY, [start + "Beijing", start + "London", "yes " + start])
+    assert ranking.stats.scores is not None
+    assert ranking.stats.scores[0] == ranking.stats.scores[1] != ranking.stats.scores[2]
+    assert ranking.stats.truncated_documents == 3
+    short = rank(reranker(folder, document_tokens=10), QUERY, ["yes " + start])
+    assert short.stats.prompt_tokens < ranking.stats.prompt_tokens / 2 <= 64
 
 
-def test_a_plain_encoder_is_refused_naming_the_head_it_lacks(minilm_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"classifier\.bias, classifier\.weight would be newly initialised"
-    ) as error:
-        reranker(minilm_path)
-    assert str(minilm_path) in str(error.value)
+def test_a_quoted_separator_does_not_separate(folder: Path) -> None:
+    ranking = rank(reranker(folder), QUERY, ["yes <|im_end|> no", "yes < |im_end|> no"])
+    assert ranking.stats.scores is not None
+    assert ranking.stats.scores[0] == ranking.stats.scores[1]
+    assert ranking.stats.truncated_documents == 0
 
 
-def test_a_small_plain_encoder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"classifier\.weight"):
-        reranker(write_cross_encoder(tmp_path, head=False))
-
-
-def test_a_head_with_several_scores_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="3 scores instead of one"):
-        reranker(write_cross_encoder(tmp_path, labels=3))
-
-
-def test_a_chat_model_is_no_cross_encoder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a chat model, not a cross-encoder; use the family pointwise-llm"):
-        reranker(write_chat_model(tmp_path))
+def without_limit(folder: Path) -> None:
+    """Remove the tokenizer's own limit."""
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    settings.pop("model_max_length", None)
+    path.write_text(json.dumps(settings))
 
 
 def test_positions_are_the_window_where_the_tokenizer_names_none(tmp_path: Path) -> None:
-    folder = write_cross_encoder(tmp_path)
-    settings = folder / "tokenizer_config.json"
-    lines = [line for line in settings.read_text().splitlines() if "model_max_length" not in line]
-    settings.write_text("\n".join(lines))
-    assert load_cross_encoder(folder).max_seq_length == 64
-    assert reranker(folder).rank_candidates([QUERY], [candidates(["Gravity " * 300])])[0].order == (0,)
+    bert, roberta = write_cross_encoder(tmp_path / "bert"), write_cross_encoder(tmp_path / "roberta")
+    config = RobertaConfig(
+        vocab_size=500, hidden_size=48, intermediate_size=96, num_hidden_layers=1, num_attention_heads=4,
+        max_position_embeddings=66, pad_token_id=1, num_labels=1,
+    )  # fmt: skip
+    RobertaForSequenceClassification(config).save_pretrained(roberta)
+    for folder in (bert, roberta):
+        without_limit(folder)
+        assert load_cross_encoder(folder).max_seq_length == 64
+        assert rank(reranker(folder), QUERY, ["Gravity " * 300]).order == (0,)
 
 
-def test_fingerprint_follows_weights_and_limit(folder: Path, tmp_path: Path) -> None:
-    base = reranker(folder).fingerprint
-    assert reranker(folder).fingerprint == base
-    assert reranker(folder, document_tokens=16).fingerprint != base
-    assert reranker(write_cross_encoder(tmp_path, positions=65)).fingerprint != base
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda to: write_cross_encoder(to, head=False), r"classifier\.weight would be newly initialised"),
+        (lambda to: write_cross_encoder(to, labels=3), "3 scores instead of one or two"),
+        (write_chat_model, "a chat model, not a cross-encoder; use the family pointwise-llm"),
+        (lambda to: to, "cannot be loaded as a cross-encoder"),
+    ],
+    ids=["no head", "three labels", "chat model", "no model"],
+)
+def test_what_is_not_a_cross_encoder_is_refused(
+    write: Callable[[Path], Path], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        reranker(write(tmp_path))
+    assert str(tmp_path) in str(error.value)
+
+
+def test_a_plain_encoder_is_refused_naming_the_head_it_lacks(minilm_path: Path) -> None:
+    with pytest.raises(InputError, match=r"classifier\.bias, classifier\.weight would be newly initialised"):
+        reranker(minilm_path)
+
+
+def test_the_fingerprint_follows_the_weights(folder: Path, tmp_path: Path) -> None:
+    assert reranker(folder).fingerprint != reranker(write_cross_encoder(tmp_path, positions=65)).fingerprint

@@ -164,7 +164,7 @@ def test_a_score_that_is_not_finite_is_no_ranking() -> None:
             encoded.vectors[1] = np.nan
             return encoded
 
-    with pytest.raises(ValueError, match="candidate 2 is not finite"):
+    with pytest.raises(InputError, match="candidate 2 is not finite"):
         toy_e2rank(Silent()).rank_candidates([Query("q", "x")], [candidate_list("q", ["a", "b", "c"])])[0]
 
 

@@ -10,6 +10,7 @@ from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.errors import InputError
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker
+from e2rank_eval.rerankers.scores import LOGIT_STEP
 from e2rank_eval.rerankers.served import ServedReranker
 from e2rank_eval.store.files import sha256_json
 
@@ -33,15 +34,21 @@ class CrossEncoderSettings(ModelSettings):
 
 
 class CrossEncoderReranker(TorchPairReranker):
-    """Any cross-encoder of sentence-transformers with one score for each pair.
+    """Any cross-encoder of sentence-transformers with one score for each pair, or two as monoBERT has.
 
-    Scores are the model's logits, before any activation: a sigmoid would make the best ones tie.
+    Scores are the model's logits, before any activation: a sigmoid would make the best ones tie. Of two
+    labels, irrelevant and relevant, it is the difference of their logits.
     """
 
     def __init__(self, model: Any, settings: CrossEncoderSettings, *, file_hashes: Mapping[str, str]) -> None:
         super().__init__(model, model.tokenizer, settings, window=int(model.max_seq_length))
         self.fingerprint = sha256_json(
-            {"settings": settings.deciding(), "window": self._window, "files": dict(file_hashes)}
+            {
+                "settings": settings.deciding(),
+                "window": self._window,
+                "step": LOGIT_STEP,
+                "files": dict(file_hashes),
+            }
         )
 
     def _inputs(self, pairs: Sequence[Pair]) -> list[tuple[Pair, int]]:
@@ -51,10 +58,11 @@ class CrossEncoderReranker(TorchPairReranker):
     def _forward(self, inputs: list[Pair]) -> list[float]:
         import torch
 
-        found: list[float] = self._model.predict(
+        logits = self._model.predict(
             inputs, batch_size=len(inputs), activation_fn=torch.nn.Identity(), show_progress_bar=False
-        ).tolist()
-        return found
+        )
+        scores: list[float] = (logits if logits.ndim == 1 else logits[:, 1] - logits[:, 0]).tolist()
+        return scores
 
 
 def load_cross_encoder(folder: Path) -> Any:
@@ -65,65 +73,73 @@ def load_cross_encoder(folder: Path) -> Any:
     InputError
         When it cannot be loaded, when weights are missing from the checkpoint (a plain encoder gets
         a newly initialised head, which scores at random and only logs a warning), when it is a chat
-        model, or when its head has not exactly one score.
+        model, or when its head has more than two scores.
     """
-    import torch
     from sentence_transformers import CrossEncoder
 
-    from e2rank_eval.models.checkpoints import dtype_on
+    from e2rank_eval.models.checkpoints import device, dtype_on, missing_weights
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         _refuse_chat_model(folder)
-        loading = {"use_safetensors": True, "dtype": dtype_on(device)}
-        model = CrossEncoder(str(folder), device=device, local_files_only=True, model_kwargs=loading)
+        model = CrossEncoder(
+            str(folder),
+            device=device(),
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True, "dtype": dtype_on(device())},
+        )
     except (OSError, ValueError) as error:
         raise InputError(
             f"cannot be loaded as a cross-encoder ({error})", path=folder, hint="name a cross-encoder"
         ) from error
-    missing = _missing_weights(model.model)
-    if missing:
+    if missing := missing_weights(type(model.model).__name__, folder):
         raise InputError(
             f"not a trained cross-encoder: {', '.join(missing)} would be newly initialised",
             path=folder,
             hint="name a model that was trained to score pairs",
         )
-    if model.num_labels != 1:
+    if model.num_labels > 2:
         raise InputError(
-            f"its head has {model.num_labels} scores instead of one", path=folder, hint="name a ranking model"
+            f"its head has {model.num_labels} scores instead of one or two",
+            path=folder,
+            hint="name a ranking model",
         )
-    # Where the tokenizer names no limit, the model's positions are the only one.
+    # Where the tokenizer names no limit, positions are the only one; RoBERTa's begin after the padding's.
     positions = getattr(model.config, "max_position_embeddings", model.max_seq_length)
-    model.max_seq_length = min(model.max_seq_length, positions)
+    embedded = getattr(getattr(model.model.base_model, "embeddings", None), "position_embeddings", None)
+    before = getattr(embedded, "padding_idx", None)
+    model.max_seq_length = min(model.max_seq_length, positions - (0 if before is None else before + 1))
+    if model.config.pad_token_id is None:
+        _name_padding(model, folder)
     return model
+
+
+def _name_padding(model: Any, folder: Path) -> None:
+    """Pad with a special token that no input has: a causal model reads its score at the last other token."""
+    tokenizer, used = model.tokenizer, {None, *model.tokenizer("a", "b")["input_ids"]}
+    special = sorted(number for number, one in tokenizer.added_tokens_decoder.items() if one.special)
+    numbers = [tokenizer.pad_token_id, *(one for one in special if one < model.config.vocab_size)]
+    free = [number for number in numbers if number not in used]
+    if not free:
+        raise InputError(
+            "its tokenizer has no special token to pad with", path=folder, hint="name a pad_token in it"
+        )
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(free[0])
+    tokenizer.padding_side = "right"
+    model.config.pad_token_id = free[0]
 
 
 def _refuse_chat_model(folder: Path) -> None:
     """Refuse a causal model without a cross-encoder's modules: it would be asked without any prompt."""
     from transformers import AutoConfig
 
-    architectures = AutoConfig.from_pretrained(folder, local_files_only=True).architectures or [""]
+    architectures = AutoConfig.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False
+    ).architectures or [""]
     if architectures[0].endswith("ForCausalLM") and not (folder / "modules.json").is_file():
         raise InputError(
             "a chat model, not a cross-encoder", path=folder, hint="use the family pointwise-llm for it"
         )
-
-
-def _missing_weights(model: Any) -> list[str]:
-    """Return the weights of ``model`` that its checkpoint lacks, by transformers' own account.
-
-    Loading once more on the meta device reads the names alone, and knows every renaming that
-    comparing the names by hand would take for a missing weight.
-    """
-    _, loading = type(model).from_pretrained(
-        model.name_or_path,
-        config=model.config,
-        device_map="meta",
-        local_files_only=True,
-        use_safetensors=True,
-        output_loading_info=True,
-    )
-    return sorted(loading["missing_keys"] | {name for name, *_ in loading["mismatched_keys"]})
 
 
 FAMILIES.add("cross-encoder", CrossEncoderSettings)

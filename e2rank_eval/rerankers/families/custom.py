@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any, Literal
 
 from pydantic import Field
@@ -29,11 +29,8 @@ class CustomSettings(RerankerSettings):
         InputError
             When it cannot be imported, or returns an object without the members of a reranker.
         """
-        module, _, name = self.factory.partition(":")
         try:
-            factory: Any = import_module(module)
-            for part in name.split("."):
-                factory = getattr(factory, part)
+            factory: Any = resolve_name(self.factory)
         except (ImportError, AttributeError) as error:
             raise InputError(
                 f"factory {self.factory!r} cannot be imported ({error})",

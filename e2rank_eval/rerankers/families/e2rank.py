@@ -16,13 +16,14 @@ from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.models.truncation import DOCUMENT_WORDS
 from e2rank_eval.records import ListwiseInput, Query
 from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.scores import COSINE_STEP
 from e2rank_eval.rerankers.strategies import FullList, Repeated, SlidingWindow, Strategy, run_together
 from e2rank_eval.rerankers.vectors import (
     EncodedCandidates,
     Vector,
     VectorReranker,
     Work,
-    order_by_score,
+    order_by_product,
     unit,
 )
 from e2rank_eval.store.files import sha256_json
@@ -130,6 +131,7 @@ class E2RankReranker(VectorReranker):
                 "settings": settings.deciding(),
                 "encoder": encoder.fingerprint,
                 "document_words": DOCUMENT_WORDS,
+                "step": COSINE_STEP,
                 "seed": self._seed if settings.prompt_order == "shuffled" else None,
             }
         )
@@ -164,7 +166,7 @@ class E2RankReranker(VectorReranker):
         ranked = []
         with clock.phase("scoring"):
             for (asked, window), vector in zip(windows, vectors, strict=True):
-                order, scores = order_by_score(vector, asked.candidates.vectors[list(window)])
+                order, scores = order_by_product(vector, asked.candidates.vectors[list(window)])
                 if self._settings.step is None:  # the window is the whole list
                     asked.work.scores = tuple(score for _, score in sorted(zip(window, scores, strict=True)))
                 ranked.append([window[place] for place in order])
@@ -203,7 +205,7 @@ class E2RankReranker(VectorReranker):
                 # Seeded by the query's id, so that a prompt does not depend on the queries ranked with it.
                 random.Random(f"{self._seed} {asked.query.id}").shuffle(listed)
             case "query-only" if asked.plain is not None:
-                order, _ = order_by_score(asked.plain, asked.candidates.vectors[listed])
+                order, _ = order_by_product(asked.plain, asked.candidates.vectors[listed])
                 listed = [listed[place] for place in order]
         return listed
 

@@ -14,6 +14,7 @@ from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.models.truncation import DOCUMENT_WORDS
 from e2rank_eval.records import Query
 from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.scores import COSINE_STEP
 from e2rank_eval.rerankers.vectors import EncodedCandidates, Vector, VectorReranker, Work, unit
 from e2rank_eval.store.files import sha256_json
 
@@ -68,6 +69,7 @@ class FeedbackReranker(VectorReranker):
                 "settings": settings.deciding(),
                 "encoder": encoder.fingerprint,
                 "document_words": DOCUMENT_WORDS,
+                "step": COSINE_STEP,
             }
         )
 

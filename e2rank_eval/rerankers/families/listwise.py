@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens, refuse_unused
-from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models import LanguageModel, Message
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.records import CandidateList, Query
-from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.decoding import Decoding, FirstToken, Generated
+from e2rank_eval.rerankers.base import RerankContext, cut_query
+from e2rank_eval.rerankers.decoding import Answer, Decoding, FirstToken, Generated
 from e2rank_eval.rerankers.strategies import FullList, Setwise, SlidingWindow, Strategy, TopDown
 from e2rank_eval.rerankers.windows import Progress, WindowReranker
 from e2rank_eval.store.files import sha256_json
@@ -89,10 +88,10 @@ class ListwiseReranker(WindowReranker[Progress]):
     """Any chat model as a listwise reranker; by default the paper's RankQwen3 baseline.
 
     ``strategy`` says which windows are ranked, ``decoding`` how the model is asked for the order of
-    one. Documents are cut to ``document_tokens`` (the model's own limit where the settings give none)
-    and, where a window's prompt would still exceed what the model reads, to a fair share of the
-    tokens that are left. A ranking's ``seconds`` has ``prompt`` (cutting documents, writing prompts),
-    ``generation``, ``parsing`` and ``total``.
+    one. Documents are cut to ``document_tokens`` (the model's own limit where the settings give none).
+    Where a window's prompt would still exceed what the model reads, the query is cut to leave documents a
+    quarter of it, and they to a fair share of what is left. A ranking's ``seconds`` has ``prompt``
+    (cutting texts, writing prompts), ``generation`` and ``total``.
     """
 
     def __init__(
@@ -113,9 +112,9 @@ class ListwiseReranker(WindowReranker[Progress]):
         )
 
     def _begin(self, query: Query, candidates: CandidateList) -> Progress:
-        whole = [document.contents for document in candidates.documents]
-        texts = [self._model.truncate(text, self._document_tokens) for text in whole]
-        return Progress(query, texts, {i for i, text in enumerate(texts) if text != whole[i]})
+        work = Progress(query.text, [document.contents for document in candidates.documents])
+        work.truncate(self._model, self._document_tokens)
+        return work
 
     def _rank_windows(
         self, windows: Sequence[tuple[Progress, tuple[int, ...]]], clock: PhaseClock
@@ -123,48 +122,51 @@ class ListwiseReranker(WindowReranker[Progress]):
         with clock.phase("prompt"):
             chats = [self._chat(work, window) for work, window in windows]
         with clock.phase("generation"):
-            replies = self._ask(chats, [len(window) for _, window in windows])
-        ranked = []
-        with clock.phase("parsing"):
-            for (work, window), chat, reply in zip(windows, chats, replies, strict=True):
-                answer = self._decoding.read(reply, len(window))
-                work.calls += 1
-                work.shown |= set(window)
-                work.prompt_tokens += answer.prompt_tokens
-                work.output_tokens += answer.output_tokens
-                work.repairs.update(answer.repairs)
-                work.prompt = chat[-1]["content"]
-                ranked.append([window[place] for place in answer.order])
-        return ranked
+            answers = self._answers(chats, [len(window) for _, window in windows])
+        for (work, window), chat, answer in zip(windows, chats, answers, strict=True):
+            work.calls += 1
+            work.shown |= set(window)
+            work.prompt_tokens += answer.prompt_tokens
+            work.output_tokens += answer.output_tokens
+            work.repairs.update(answer.repairs)
+            work.prompt = chat[-1]["content"]
+        return [
+            [window[place] for place in answer.order]
+            for (_, window), answer in zip(windows, answers, strict=True)
+        ]
 
-    def _ask(self, chats: Sequence[Sequence[Message]], sizes: Sequence[int]) -> list[Any]:
-        """Return a reply to each chat; windows of one size are asked together, as their answers are alike."""
-        replies: dict[int, Any] = {}
+    def _answers(self, chats: Sequence[Sequence[Message]], sizes: Sequence[int]) -> list[Answer]:
+        """Return the answer to each chat; windows of one size are asked together."""
+        answers: dict[int, Answer] = {}
         for size in sorted(set(sizes)):
             members = [number for number, one in enumerate(sizes) if one == size]
-            answers = self._decoding.ask([chats[number] for number in members], size)
-            replies |= zip(members, answers, strict=True)
-        return [replies[number] for number in range(len(chats))]
+            found = self._decoding.answers([chats[number] for number in members], size)
+            answers |= zip(members, found, strict=True)
+        return [answers[number] for number in range(len(chats))]
 
     def _chat(self, work: Progress, window: Sequence[int]) -> list[dict[str, str]]:
-        """Return the prompt of one window, its documents cut further where it would not fit."""
-        limit = self._model.window - self._decoding.output_limit(len(window))
+        """Return the prompt of one window: where it would not fit, the query is cut, then the documents."""
+        model, messages = self._model, self._decoding.messages
+        output = self._decoding.output_limit(len(window))
+        limit = model.window - output
         texts = [work.texts[position] for position in window]
-        lengths = [self._model.count_tokens(text) for text in texts]
-        chat = self._decoding.messages(work.query.text, texts)
-        budget = sum(lengths)
-        while (excess := self._model.count_prompt_tokens(chat) - limit) > 0:
-            budget -= excess
-            if budget < len(texts):
-                raise InputError(
-                    f"the query and {len(texts)} documents do not fit the {self._model.window} tokens "
-                    f"that {self._model.name!r} can read",
-                    hint="lower the window, shorten the query, or name a model that reads more",
-                )
+        chat = messages(work.query, texts)
+        if model.count_prompt_tokens(chat) <= limit:
+            return chat
+
+        def beside(query: str) -> int:
+            return model.count_prompt_tokens(messages(query, [""] * len(window)))
+
+        query = cut_query(work.query, model.window, output, beside, model.truncate)
+        work.query_cut |= query != work.query
+        lengths = [model.count_tokens(text) for text in texts]
+        cut, budget = texts, sum(lengths)
+        while (excess := model.count_prompt_tokens(chat := messages(query, cut)) - limit) > 0:
+            # A cut text may be a token more or less beside its new neighbour: hence again.
+            budget = max(0, budget - excess)
             shares = share_budget(lengths, budget)
-            cut = [self._model.truncate(*pair) for pair in zip(texts, shares, strict=True)]
-            work.cut |= {p for p, a, b in zip(window, cut, texts, strict=True) if a != b}
-            chat = self._decoding.messages(work.query.text, cut)
+            cut = [model.truncate(*pair) for pair in zip(texts, shares, strict=True)]
+        work.cut |= {position for position, a, b in zip(window, cut, texts, strict=True) if a != b}
         return chat
 
 

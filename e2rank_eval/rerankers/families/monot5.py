@@ -11,6 +11,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker
 from e2rank_eval.rerankers.prompts import monot5_input
+from e2rank_eval.rerankers.scores import LOGIT_STEP
 from e2rank_eval.store.files import sha256_json
 
 _CHOICES = ("▁true", "▁false")
@@ -48,15 +49,15 @@ class MonoT5Reranker(TorchPairReranker):
             {
                 "settings": settings.deciding(),
                 "window": _WINDOW,
+                "step": LOGIT_STEP,
                 "prompt": monot5_input("query", "document"),
                 "files": dict(file_hashes),
             }
         )
 
     def _inputs(self, pairs: Sequence[Pair]) -> list[tuple[list[int], int]]:
-        """Return whole inputs with their end token; a text that quotes a control token stays text."""
-        prompts = [monot5_input(*pair) for pair in pairs]
-        rows = self._tokenizer(prompts, split_special_tokens=True, verbose=False)["input_ids"]
+        """Return whole inputs with their end token."""
+        rows = self._tokenizer([monot5_input(*pair) for pair in pairs], verbose=False)["input_ids"]
         return [(row, len(row)) for row in rows]
 
     def _forward(self, inputs: list[list[int]]) -> list[float]:
@@ -85,38 +86,14 @@ def load_monot5(folder: Path) -> tuple[Any, Any]:
     Raises
     ------
     InputError
-        When it is not a T5, cannot be loaded from safetensors, or lacks weights.
+        When it cannot be loaded from safetensors as a T5, or lacks weights.
     """
-    import torch
-    from transformers import AutoConfig, AutoTokenizer, T5ForConditionalGeneration
+    from transformers import T5ForConditionalGeneration
 
-    from e2rank_eval.models.checkpoints import dtype_on
+    from e2rank_eval.models.checkpoints import device, dtype_on, load_tokenizer, load_weights
 
-    loader: Any = T5ForConditionalGeneration
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = AutoConfig.from_pretrained(folder, local_files_only=True).model_type
-        if kind != "t5":
-            raise InputError(f"a model of type {kind!r}, not t5", path=folder, hint="name a monoT5 model")
-        model, loading = loader.from_pretrained(
-            folder,
-            dtype=dtype_on(device),
-            local_files_only=True,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot be loaded as monoT5 ({error})", path=folder, hint="fetch it again"
-        ) from error
-    if missing := sorted(loading["missing_keys"]):
-        raise InputError(
-            f"weights are missing and would be random: {', '.join(missing[:5])}",
-            path=folder,
-            hint="name a T5 with its language-model head",
-        )
-    return model.eval().to(device), tokenizer
+    model = load_weights(T5ForConditionalGeneration, folder, dtype_on(device()))
+    return model.eval().to(device()), load_tokenizer(folder)
 
 
 def _choice_ids(tokenizer: Any) -> list[int]:

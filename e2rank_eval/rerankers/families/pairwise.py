@@ -10,12 +10,13 @@ import numpy as np
 from pydantic import Field
 
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
+from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Query
-from e2rank_eval.rerankers.base import RerankContext, not_finite, query_too_long
-from e2rank_eval.rerankers.pairs import LOGIT_DECIMALS
+from e2rank_eval.rerankers.base import RerankContext, cut_query
 from e2rank_eval.rerankers.prompts import PAIRWISE_ANSWERS, pairwise_messages
+from e2rank_eval.rerankers.scores import LOGIT_STEP
 from e2rank_eval.rerankers.strategies import Bubble
 from e2rank_eval.rerankers.windows import Progress, WindowReranker
 from e2rank_eval.store.files import sha256_json
@@ -57,8 +58,8 @@ class PairwiseReranker(WindowReranker[_Progress]):
     A pair is asked about twice, each document being first once, and counts as decided only where
     the logits of both answers agree; otherwise it keeps its order. What was asked is remembered, so a
     pair that meets again in a later pass costs nothing. Each document is cut to ``document_tokens``,
-    or the model's own limit, and to half of what the query leaves of the window. A ranking's
-    ``seconds`` has ``prompt``, ``scoring`` and ``total``.
+    or the model's own limit, and to half of what the query leaves of the window: a quarter or more, for
+    which the query is cut. A ranking's ``seconds`` has ``prompt``, ``scoring`` and ``total``.
     """
 
     def __init__(self, model: LanguageModel, settings: PairwiseSettings) -> None:
@@ -70,20 +71,25 @@ class PairwiseReranker(WindowReranker[_Progress]):
                 "document_tokens": self._document_tokens,
                 "prompt": pairwise_messages("query", "first", "second"),
                 "choices": PAIRWISE_ANSWERS,
+                "step": LOGIT_STEP,
                 "model": model.fingerprint,
             }
         )
 
     def _begin(self, query: Query, candidates: CandidateList) -> _Progress:
-        whole = [document.contents for document in candidates.documents]
-        if len(whole) < 2:
-            return _Progress(query, whole, set())
-        taken = self._model.count_prompt_tokens(pairwise_messages(query.text, "", ""))
-        limit = min(self._document_tokens, (self._model.window - taken - _JOINT) // 2)
-        if limit < 1:
-            raise query_too_long(query, "two documents")
-        texts = [self._model.truncate(text, limit) for text in whole]
-        return _Progress(query, texts, {i for i, text in enumerate(texts) if text != whole[i]})
+        work = _Progress(query.text, [document.contents for document in candidates.documents])
+        if len(candidates) < 2:
+            return work
+
+        def beside(text: str) -> int:
+            return model.count_prompt_tokens(pairwise_messages(text, "", ""))
+
+        model = self._model
+        work.query = cut_query(query.text, model.window, _JOINT, beside, model.truncate)
+        work.query_cut = work.query != query.text
+        left = model.window - beside(work.query) - _JOINT
+        work.truncate(model, min(self._document_tokens, left // 2))
+        return work
 
     def _rank_windows(
         self, windows: Sequence[tuple[_Progress, tuple[int, ...]]], clock: PhaseClock
@@ -101,16 +107,22 @@ class PairwiseReranker(WindowReranker[_Progress]):
 
     def _ask(self, asked: Sequence[tuple[_Progress, tuple[int, int]]]) -> None:
         chats = [
-            pairwise_messages(work.query.text, work.texts[first], work.texts[second])
+            pairwise_messages(work.query, work.texts[first], work.texts[second])
             for work, (first, second) in asked
         ]
         answer = self._model.next_token(chats, PAIRWISE_ANSWERS)
         if not np.isfinite(answer.logits).all():
-            raise not_finite("a logit of A or B")
-        for (work, sides), (a, b), tokens in zip(asked, answer.logits, answer.prompt_tokens, strict=True):
-            work.leads[sides] = round(float(a - b), LOGIT_DECIMALS)
+            raise InputError("a logit of A or B is not finite", hint="check the model's weights")
+        floored = answer.floored or (0,) * len(chats)
+        rows = zip(asked, answer.logits.tolist(), answer.prompt_tokens, floored, strict=True)
+        for (work, sides), (a, b), tokens, unknown in rows:
+            # Batches of other shapes move a logit by less.
+            decided = abs(a - b) > LOGIT_STEP / 2 * max(abs(a), abs(b))
+            work.leads[sides] = a - b if decided else 0.0
             work.calls += 1
             work.prompt_tokens += tokens
+            if unknown:
+                work.repairs["floored"] += unknown
 
 
 FAMILIES.add("pairwise-llm", PairwiseSettings)

@@ -12,6 +12,7 @@ from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
 from e2rank_eval.rerankers.prompts import POINTWISE_ANSWERS, RERANK_INSTRUCTION, pointwise_messages
+from e2rank_eval.rerankers.scores import LOGIT_STEP
 from e2rank_eval.store.files import sha256_json
 
 _JOINT = 8
@@ -49,23 +50,25 @@ class PointwiseReranker(PairReranker):
     """Relevance generation (arXiv 2211.09110): how much rather the model would say yes than no.
 
     The prompt ``qwen3-reranker`` is what Qwen3-Reranker was trained with: its published score, the
-    probability of yes against no, rises with the difference of logits that counts here. Documents are
-    cut to ``document_tokens``, or the model's own limit, and to what the query leaves of the window.
+    probability of yes against no, rises with the difference of logits that counts here. Documents
+    are cut to ``document_tokens``, or the model's own limit, and to what the query leaves of the window.
     """
 
     choices: tuple[str, ...] = POINTWISE_ANSWERS
 
     def __init__(self, model: LanguageModel, settings: PointwiseSettings) -> None:
+        limit = settings.document_tokens or model.document_tokens
+        super().__init__(window=model.window, document_tokens=limit, spare=_JOINT)
         self._model = model
         self._prompt = settings.prompt
         self._instruction = settings.instruction or RERANK_INSTRUCTION
-        self._document_tokens = settings.document_tokens or model.document_tokens
         self.fingerprint = sha256_json(
             {
                 "settings": settings.deciding(),
-                "document_tokens": self._document_tokens,
+                "document_tokens": limit,
                 "prompt": self._chat("query", "document"),
                 "choices": self.choices,
+                "step": LOGIT_STEP,
                 "model": model.fingerprint,
             }
         )
@@ -73,9 +76,8 @@ class PointwiseReranker(PairReranker):
     def _chat(self, query: str, document: str) -> list[dict[str, str]]:
         return pointwise_messages(self._prompt, query, document, instruction=self._instruction)
 
-    def _document_limit(self, query: str) -> int:
-        taken = self._model.count_prompt_tokens(self._chat(query, ""))
-        return min(self._document_tokens, self._model.window - taken - _JOINT)
+    def _tokens_beside(self, query: str) -> int:
+        return self._model.count_prompt_tokens(self._chat(query, ""))
 
     def _truncate(self, text: str, tokens: int) -> str:
         return self._model.truncate(text, tokens)
@@ -83,9 +85,8 @@ class PointwiseReranker(PairReranker):
     def _score(self, pairs: Sequence[Pair]) -> list[PairScore]:
         answer = self._model.next_token([self._chat(*pair) for pair in pairs], self.choices)
         differences = (answer.logits[:, 0] - answer.logits[:, 1]).tolist()
-        return [
-            PairScore(score, tokens) for score, tokens in zip(differences, answer.prompt_tokens, strict=True)
-        ]
+        floored = answer.floored or (0,) * len(pairs)
+        return [PairScore(*one) for one in zip(differences, answer.prompt_tokens, floored, strict=True)]
 
     def _synchronise(self) -> None:
         self._model.synchronise()
@@ -96,8 +97,8 @@ class QueryLikelihoodReranker(PointwiseReranker):
 
     choices = ()
 
-    def _document_limit(self, query: str) -> int:
-        return super()._document_limit(query) - self._model.count_tokens(query)
+    def _tokens_beside(self, query: str) -> int:
+        return super()._tokens_beside(query) + self._model.count_tokens(query)
 
     def _score(self, pairs: Sequence[Pair]) -> list[PairScore]:
         chats = [self._chat(query, document) for query, document in pairs]

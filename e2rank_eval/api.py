@@ -151,6 +151,8 @@ def load_language_model(
 def load_dataset(name: str | Path, *, cache: str | Path = CACHE, seed: int = SEED) -> Dataset:
     """Load a test collection: a name of ``e2rank-eval list datasets``, or a folder in BEIR layout.
 
+    Any id of ir_datasets (``beir/nfcorpus/test``) or task of mteb (``mteb:NFCorpus``) is a name too.
+
     The corpus stays on disk. A folder may lack judgements.
 
     Raises

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.config import load_mapping, read_configuration
+from e2rank_eval.datasets.library import hosts
 from e2rank_eval.datasets.loading import plan
-from e2rank_eval.datasets.registry import registered_dataset
+from e2rank_eval.datasets.registry import LIBRARIES, DatasetEntry, registered_dataset
 from e2rank_eval.datasets.sources import hub
 from e2rank_eval.datasets.sources.fetch import offline
-from e2rank_eval.datasets.sources.kinds import HubSource, IrDatasetsSource, LocalSource, Source, UrlSource
+from e2rank_eval.datasets.sources.kinds import HubSource, Source, UrlSource
 from e2rank_eval.errors import SuiteError
 from e2rank_eval.graph import Graph
 from e2rank_eval.models.checkpoints import device, dtype_on
@@ -116,10 +117,11 @@ def _beside_the_weights(folder: Path) -> Iterator[tuple[str, Any, str]]:
 def _probe(ids: Sequence[str]) -> None:
     """Ask every host once, side by side: one that does not answer costs seconds."""
     if not offline():
-        found = [source for name in ids for source in registered_dataset(name).sources]
-        hosts = {_host(source) for source in found if isinstance(source, UrlSource)}
+        entries = [registered_dataset(name) for name in ids]
+        asked = {_host(one) for entry in entries for one in entry.sources if isinstance(one, UrlSource)}
+        asked |= {host for entry in entries for host in _library_hosts(entry)}
         with ThreadPoolExecutor() as pool:
-            list(pool.map(hub.answers, [hub.endpoint(), *sorted(hosts)]))
+            list(pool.map(hub.answers, [hub.endpoint(), *sorted(asked)]))
 
 
 def _packages(graph: Graph, entries: Mapping[str, ModelEntry]) -> Iterator[Finding]:
@@ -181,7 +183,21 @@ def _dataset(name: str, cache: Path) -> Finding:
         return _finding(f"data set {name}", "yes", f"{row['state']}: {row['from']}")
     if row["state"] == "needs you":
         return _finding(f"data set {name}", "no", row["registration"] or row["from"])
-    return _resolved(f"data set {name}", registered_dataset(name).sources)
+    entry = registered_dataset(name)
+    if entry.loader not in LIBRARIES:
+        return _resolved(f"data set {name}", entry.sources)
+    found = [host for host in _library_hosts(entry) if not offline() and hub.answers(host)]
+    detail = f"{entry.origin}, {'from ' + found[0] if found else 'whose servers are out of reach'}"
+    return _finding(f"data set {name}", "yes" if found else "no", detail)
+
+
+def _library_hosts(entry: DatasetEntry) -> list[str]:
+    """Return the servers that a library takes a data set from: the user's mirror, or its publishers'."""
+    if entry.loader not in LIBRARIES:
+        return []
+    published = hosts(entry.options["id"]) if entry.loader == "ir_datasets" else []
+    found = [hub.endpoint() if "huggingface.co" in host else host for host in published or [hub.endpoint()]]
+    return [mirror for mirror in [os.environ.get("E2RANK_MIRROR")] if mirror] + found
 
 
 def _model(reference: str, graph: Graph) -> Finding:
@@ -204,8 +220,6 @@ def _model(reference: str, graph: Graph) -> Finding:
 def _resolved(question: str, sources: Sequence[Source]) -> Finding:
     """An entry resolves when one of its sources answers; the first that does is named."""
     for source in sources:
-        if isinstance(source, IrDatasetsSource):
-            return _finding(question, "note", f"not probed: {source.label}")
         if _within_reach(source):
             return _finding(question, "yes", source.label)
     return _finding(question, "no", f"out of reach: {'; '.join(one.label for one in sources)}")
@@ -218,8 +232,7 @@ def _within_reach(source: Source) -> bool:
         return hub.reachable()
     if isinstance(source, UrlSource):
         return hub.answers(_host(source))
-    # The package index is the one that pip was configured with.
-    return not isinstance(source, LocalSource)
+    return True  # The package index is the one that pip was configured with.
 
 
 def _host(source: UrlSource) -> str:

@@ -18,7 +18,8 @@ def list_(
     what: Annotated[str, typer.Argument(help="datasets, models, rerankers or tables.")],
     query: Annotated[str, typer.Argument(help="Only names that contain this.")] = "",
     every: Annotated[
-        bool, typer.Option("--all", help="Also the models of the hub that mteb knows, by their ids.")
+        bool,
+        typer.Option("--all", help="Also the collections and models that ir_datasets and mteb know."),
     ] = False,
     config: ConfigOption = DEMO,
     json: JsonOption = False,
@@ -42,15 +43,33 @@ def _name(row: dict[str, Any]) -> str:
     return str(next(row[key] for key in ("name", "id", "family") if key in row))
 
 
+def _of_libraries() -> Iterator[dict[str, Any]]:
+    """Yield every collection of ir_datasets, and every retrieval and reranking task of mteb."""
+    import mteb
+
+    from e2rank_eval.datasets.library import library_counts, library_ids, to_ask_for
+
+    for name in library_ids():
+        licence = "on signature" if to_ask_for(name) else "see ir_datasets"
+        yield {"name": f"ir_datasets:{name}", "title": name, "licence": licence,
+               "documents": library_counts(name)["documents"]}  # fmt: skip
+    for task in mteb.get_tasks(task_types=["Retrieval", "Reranking"]):
+        facts = task.metadata
+        yield {"name": f"mteb:{facts.name}", "title": facts.description,
+               "licence": facts.license or "not stated", "documents": "varies"}  # fmt: skip
+
+
 def _listing(what: str, config: Path, *, every: bool) -> list[dict[str, Any]]:
     from e2rank_eval.datasets.registry import registered_datasets
 
     if what == "datasets":
-        return [
+        registered = registered_datasets()
+        found = [
             {"name": name, "title": entry.title, "licence": entry.licence,
              "documents": entry.documents or "varies"}
-            for name, entry in registered_datasets().items()
+            for name, entry in registered.items()
         ]  # fmt: skip
+        return [*found, *(_of_libraries() if every else ())]
     if what == "models":
         return [*_models(), *(_published() if every else ())]
     if what == "rerankers":

@@ -68,8 +68,8 @@ def _show_plan(configuration: Configuration, names: Sequence[str]) -> None:
     from e2rank_eval.cli.printing import print_plan
     from e2rank_eval.datasets.loading import plan
 
-    settings = [(name, configuration.datasets[name]) for name in names]
-    registered = [one.id or name for name, one in settings if one.path is None and one.slice_of is None]
+    whole = [name for name in names if configuration.datasets[name].slice_of is None]
+    registered = [one for name in whole if (one := configuration.registry_id(name))]
     print_plan(plan(registered, configuration.cache))
 
 

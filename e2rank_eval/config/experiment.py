@@ -27,11 +27,11 @@ _NOT_RUN = (
 
 
 class DatasetSettings(Strict):
-    """Which data set a name refers to: a registry id, a folder in BEIR layout, or a slice of another."""
+    """Which data set a name refers to: one of the registry or a library, a folder, or a slice of another."""
 
-    id: str | None = Field(
-        None, description="registry id; the name itself when neither path nor slice_of is given"
-    )
+    id: str | None = Field(None, description="registry id; the name itself where no other origin is given")
+    ir_datasets: str | None = Field(None, description="id of ir_datasets, such as beir/nfcorpus/test")
+    mteb: str | None = Field(None, description="retrieval or reranking task of mteb, such as NFCorpus")
     path: Path | None = Field(
         None, description="folder with corpus.jsonl[.gz], queries.jsonl, qrels/<split>.tsv or qrels.tsv"
     )
@@ -44,8 +44,9 @@ class DatasetSettings(Strict):
 
     @model_validator(mode="after")
     def _one_origin(self) -> DatasetSettings:
-        if sum(origin is not None for origin in (self.id, self.path, self.slice_of)) > 1:
-            raise ValueError("give one of id, path, slice_of")
+        origins = (self.id, self.ir_datasets, self.mteb, self.path, self.slice_of)
+        if sum(origin is not None for origin in origins) > 1:
+            raise ValueError("give one of id, ir_datasets, mteb, path, slice_of")
         if (self.slice_of is None) != (self.queries is None):
             raise ValueError("slice_of and queries go together")
         if self.path is None and "split" in self.model_fields_set:
@@ -224,8 +225,11 @@ class Configuration(Strict):
         return found + [("sweeps", n, s.first_stage, s.systems) for n, s in self.sweeps.items()]
 
     def registry_id(self, dataset: str) -> str | None:
-        """The registry's id of a data set, or of what a slice is cut from; None for a local folder."""
+        """The registry's name of a data set, or of what a slice is cut from; None for a local folder."""
         settings = self.datasets[dataset]
+        for library in ("ir_datasets", "mteb"):
+            if identifier := getattr(settings, library):
+                return f"{library}:{identifier}"
         if settings.slice_of is not None:
             return self.registry_id(settings.slice_of)
         return None if settings.path is not None else settings.id or dataset

@@ -20,7 +20,8 @@ Entry = TypeVar("Entry", bound=Strict)
 def read_entries(schema: type[Entry], paths: Sequence[Path]) -> dict[str, Entry]:
     """Return the entries of the files by name; a later file replaces those of an earlier one by name.
 
-    Files that do not exist are skipped. What was read is kept until a file changes.
+    Files that do not exist are skipped. A name that begins with ``x-`` is not an entry but what entries merge
+    by a YAML anchor. What was read is kept until a file changes.
 
     Raises
     ------
@@ -35,7 +36,8 @@ def read_entries(schema: type[Entry], paths: Sequence[Path]) -> dict[str, Entry]
 def _read(schema: type[Entry], files: tuple[tuple[Path, Path, int, int], ...]) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for _, path, *_ in files:
-        entries |= checked_entries(schema, load_mapping(path), path)
+        values = {name: one for name, one in load_mapping(path).items() if not str(name).startswith("x-")}
+        entries |= checked_entries(schema, values, path)
     return entries
 
 

@@ -70,7 +70,8 @@ def _load(name: str, settings: DatasetSettings, configuration: Configuration, la
         return _load_slice(settings.slice_of, settings.queries, configuration.seed, layout)
     if settings.path is not None:
         return _load_folder(name, settings.path, settings.split)
-    return load_registered(settings.id or name, configuration.cache, seed=configuration.seed)
+    identifier = configuration.registry_id(name) or name
+    return load_registered(identifier, configuration.cache, seed=configuration.seed)
 
 
 def _load_folder(name: str, folder: Path, split: str) -> Collection:

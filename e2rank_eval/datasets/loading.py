@@ -1,16 +1,18 @@
-"""Data sets of the registry: where their files are or come from, and how they are loaded and checked."""
+"""Data sets of the registry and of libraries: where their files are or come from, loaded and checked."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from e2rank_eval.datasets.checks import check_counts
+from e2rank_eval.datasets.library import to_ask_for
 from e2rank_eval.datasets.loaders import LOADERS, Request, beir
-from e2rank_eval.datasets.registry import DatasetEntry, registered_dataset
+from e2rank_eval.datasets.registry import LIBRARIES, DatasetEntry, registered_dataset
 from e2rank_eval.datasets.sources.fetch import fetch, recorded_source
 from e2rank_eval.errors import UnavailableError
 from e2rank_eval.records import Dataset
@@ -35,10 +37,10 @@ class Collection:
 
 
 def load_registered(identifier: str, cache: Path, *, seed: int) -> Collection:
-    """Load the data set ``identifier`` of the registry and check its counts.
+    """Load a data set by any name that the registry resolves, and check its counts.
 
     A folder ``$E2RANK_DATA/<identifier>`` in BEIR layout takes precedence over every source; fetched
-    files are kept in ``cache/downloads/<identifier>/``.
+    files are kept in ``cache/downloads/<identifier>/``, or in the library's own cache.
 
     Raises
     ------
@@ -49,51 +51,31 @@ def load_registered(identifier: str, cache: Path, *, seed: int) -> Collection:
     """
     entry = registered_dataset(identifier)
     own = own_folder(identifier)
+    folder, loader = cache, entry.loader
+    inputs: tuple[Path, ...] = ()
+    source: dict[str, Any]
     if own is not None:
-        files = beir.find(own, entry.options.get("split", "test")).files
-        loaded = LOADERS["beir"](Request(identifier, entry.options, own))
-        hashes = {path.relative_to(own).as_posix(): sha256_file(path) for path in files}
-        collection = _collection(entry, *loaded, {"kind": "folder", "files": hashes}, files)
-    elif entry.sources[0].kind == "generated":
-        loaded = LOADERS[entry.loader](Request(identifier, entry.options, cache, seed=seed))
-        made = {"kind": "generated", "loader": entry.loader, "seed": seed, **entry.options}
-        collection = _collection(entry, *loaded, made)
-    else:
-        collection = _fetched(identifier, entry, cache)
-    check_counts(collection.dataset, entry)
-    return collection
-
-
-def _fetched(identifier: str, entry: DatasetEntry, cache: Path) -> Collection:
-    if all(source.kind == "local" for source in entry.sources):
+        folder, loader = own, "beir"
+        inputs = beir.find(own, entry.options.get("split", "test")).files
+        hashes = {path.relative_to(own).as_posix(): sha256_file(path) for path in inputs}
+        source = {"kind": "folder", "files": hashes}
+    elif entry.only_yours:
         layout = f"put corpus.jsonl, queries.jsonl and qrels/test.tsv into $E2RANK_DATA/{identifier}"
         raise UnavailableError(f"{identifier}: only you can provide it: {entry.registration or layout}")
-    folder = _fetched_folder(identifier, entry, cache)
-    fetched = fetch(entry.files_of or identifier, entry.sources, folder, {})
-    parts = [fetched]
-    if entry.additions:
-        added = _additions_folder(identifier, cache)
-        parts.append(fetch(f"additions of {identifier}", entry.additions, added, {}))
-    additions = parts[-1].path if entry.additions else None
-    loaded = LOADERS[entry.loader](Request(identifier, entry.options, fetched.path, additions))
-    source = {
-        "kind": "fetched",
-        "from": "; ".join(part.source for part in parts),
-        "revision": fetched.revision,
-        "files": {name: value for part in parts for name, value in part.files.items()},
-    }
-    return _collection(
-        entry, *loaded, source, tuple(part.path / name for part in parts for name in part.files)
-    )
-
-
-def _collection(
-    entry: DatasetEntry,
-    dataset: Dataset,
-    skipped: Mapping[str, int],
-    source: Mapping[str, Any],
-    inputs: tuple[Path, ...] = (),
-) -> Collection:
+    elif entry.sources:
+        fetched = fetch(identifier, entry.sources, cache / "downloads" / identifier, {})
+        folder, inputs = fetched.path, tuple(fetched.path / name for name in fetched.files)
+        source = {"kind": "fetched", "from": fetched.source, "revision": fetched.revision}
+        source["files"] = dict(fetched.files)
+    elif loader in LIBRARIES:
+        source = {"kind": loader, "version": metadata.version(loader), **entry.options}
+    else:
+        source = {"kind": "generated", "loader": loader, "seed": seed, **entry.options}
+    dataset, skipped = LOADERS[loader](Request(identifier, entry.options, folder, seed))
+    if entry.excludes_itself:
+        same = {q: frozenset((q,)) for q in dataset.queries if q in dataset.corpus}
+        dataset = replace(dataset, exclusions=same)
+    check_counts(dataset, entry)
     return Collection(dataset, entry.title, entry.licence, entry.show_text, source, inputs, skipped)
 
 
@@ -102,15 +84,6 @@ def own_folder(identifier: str) -> Path | None:
     root = os.environ.get("E2RANK_DATA", "")
     folder = Path(root) / identifier
     return folder if root and folder.is_dir() else None
-
-
-def _fetched_folder(identifier: str, entry: DatasetEntry, cache: Path) -> Path:
-    """Folder of the fetched files; some variants share those of their entry."""
-    return cache / "downloads" / (entry.files_of or identifier)
-
-
-def _additions_folder(identifier: str, cache: Path) -> Path:
-    return cache / "downloads" / f"{identifier}.additions"
 
 
 def plan(names: Iterable[str], cache: Path) -> list[dict[str, Any]]:
@@ -122,7 +95,7 @@ def plan(names: Iterable[str], cache: Path) -> list[dict[str, Any]]:
     Raises
     ------
     InputError
-        When the registry has no such id.
+        When there is no such data set.
     """
     rows = []
     for name in names:
@@ -134,19 +107,16 @@ def plan(names: Iterable[str], cache: Path) -> list[dict[str, Any]]:
 
 
 def _state(name: str, entry: DatasetEntry, cache: Path) -> tuple[str, str, int | None]:
-    own, first = own_folder(name), entry.sources[0]
+    own = own_folder(name)
     if own is not None:
         return "yours", str(own), 0
-    if first.kind == "generated":
-        return "made here", first.label, 0
-    recorded = recorded_source(_fetched_folder(name, entry, cache), entry.sources)
-    if recorded is not None and (
-        not entry.additions or recorded_source(_additions_folder(name, cache), entry.additions)
-    ):
+    if entry.only_yours:
+        return "needs you", "a folder of yours", None
+    if entry.loader == "ir_datasets" and to_ask_for(entry.options["id"]):
+        return "needs you", entry.origin, None
+    if not entry.fetched:
+        return "made here", entry.origin, 0
+    recorded = entry.sources and recorded_source(cache / "downloads" / name, entry.sources)
+    if recorded:
         return "here", recorded, 0
-    if first.kind == "local":
-        return "needs you", first.label, None
-    wanted = ([] if recorded is not None else [first]) + entry.additions[:1]
-    sizes = [source.size for source in wanted]
-    known = None if None in sizes else sum(size or 0 for size in sizes)
-    return "to fetch", "; ".join(source.label for source in wanted), known
+    return "to fetch", entry.origin, entry.bytes

@@ -1,79 +1,75 @@
-"""The registry of data sets: the fields of an entry, and entries by id."""
+"""The registry of data sets: the fields of an entry, entries by id, and entries of the libraries' ids."""
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2rank_eval.config import Name, Strict
+from e2rank_eval.config import Strict
 from e2rank_eval.config.registry_files import entry_named, read_entries
+from e2rank_eval.datasets.library import library_counts, library_ids, to_ask_for
 from e2rank_eval.datasets.sources.kinds import Source
+from e2rank_eval.errors import InputError
 
 _PACKAGED = Path(__file__).with_name("datasets.yaml")
 
-Instruction = Annotated[str, Field(min_length=1)]
+LIBRARIES = ("ir_datasets", "mteb")
+"""Loaders that fetch what they read; ``<library>:<id>`` names any of their collections."""
 
 
-class DatasetFields(Strict):
-    """What an entry says of a data set, and what a variant of it may say otherwise."""
+class DatasetEntry(Strict):
+    """What the suite says of a data set, beside what the library that fetches it says."""
 
     title: str
-    description: str
-    loader: str = Field(description="module of e2rank_eval.datasets.loaders that reads the files")
+    description: str = ""
+    loader: str = Field(description="module of e2rank_eval.datasets.loaders that reads it")
+    options: dict[str, Any] = Field({}, description="of the loader; id of ir_datasets', task of mteb's")
     sources: list[Source] = Field(
-        min_length=1, description="tried in this order; each gives the whole data set"
+        [], description="of files that are fetched for the loader, tried in this order"
     )
-    additions: list[Source] = Field(
-        [], description="of files that go beside those of sources; tried in order"
-    )
+    excludes_itself: bool = Field(False, description="is a document with a query's id excluded for it?")
     licence: str
     show_text: bool = Field(description="may its text be shown to others (site, reports)?")
     registration: str | None = Field(
         None, description="what to sign or ask for, and where; null: free to fetch"
     )
-    documents: int | None = Field(None, description="expected number; null where it varies or none is known")
+    bytes: int | None = Field(None, ge=0, description="size of the download, where a source names it")
+    documents: int | None = Field(
+        None, description="expected number; null: ir_datasets' own, or none is known"
+    )
     queries: int | None = Field(None, description="expected number of judged queries")
     judgements: int | None = Field(None, description="expected number, of all grades")
     counts_source: str | None = Field(None, description="who states the expected numbers")
-    options: dict[str, Any] = Field(
-        {}, description="of the loader; those of a variant are added to the entry's"
+    instruction: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="task instruction of query-only embedding"
     )
-    instruction: Instruction | None = Field(None, description="task instruction of query-only embedding")
     instruction_source: str | None = None
-    citation: str = ""
     published_bm25: float | None = Field(None, description="nDCG@10 x 100")
     published_bm25_source: str | None = None
 
+    @property
+    def origin(self) -> str:
+        """How messages name the place that the data set comes from."""
+        if self.loader in LIBRARIES:
+            return f"{self.loader} {self.options.get('id') or self.options.get('task')}"
+        return "; ".join(source.label for source in self.sources) or f"loader {self.loader}"
 
-class DatasetVariant(Strict):
-    """Another form of a data set, known as <id>-<variant>: the keys given here replace the entry's."""
+    @property
+    def fetched(self) -> bool:
+        """Whether it comes over the network."""
+        return bool(self.sources) or self.loader in LIBRARIES
 
-    title: str
-    description: str = ""
-    loader: str = ""
-    sources: list[Source] = Field([], min_length=1)
-    additions: list[Source] = Field([])
-    documents: int | None = None
-    queries: int | None = None
-    judgements: int | None = None
-    counts_source: str | None = None
-    options: dict[str, Any] = Field({})
-    published_bm25: float | None = None
-    published_bm25_source: str | None = None
-
-
-class DatasetEntry(DatasetFields):
-    variants: dict[Name, DatasetVariant] = Field({}, description="further forms by the suffix of their id")
-    files_of: str | None = Field(
-        None,
-        description="folder of the fetched files, where entries of the same sources share it; null: its own",
-    )
+    @property
+    def only_yours(self) -> bool:
+        """Whether only a folder of the user's can give it."""
+        return self.loader == "beir" and not self.fetched
 
 
 def registered_datasets() -> dict[str, DatasetEntry]:
-    """Return the data sets and their variants by id, in the file's order.
+    """Return the data sets by id, in the file's order.
 
     ``config/datasets.yaml`` of the working folder adds entries to those of the package, or replaces them.
 
@@ -82,29 +78,58 @@ def registered_datasets() -> dict[str, DatasetEntry]:
     InputError
         When that file is not a mapping of data sets.
     """
-    read = read_entries(DatasetEntry, [_PACKAGED, Path("config/datasets.yaml")])
-    entries: dict[str, DatasetEntry] = {}
-    for name, entry in read.items():
-        entries[name] = entry
-        entries |= {f"{name}-{suffix}": _variant(name, entry, suffix) for suffix in entry.variants}
-    return entries
+    return {
+        name: _counted(entry)
+        for name, entry in read_entries(DatasetEntry, [_PACKAGED, Path("config/datasets.yaml")]).items()
+    }
 
 
 def registered_dataset(name: str) -> DatasetEntry:
-    """Return one data set.
+    """Return the entry of a data set of the registry, or of one of a library's.
+
+    ``ir_datasets:<id>``, or its id alone where it has a slash, is any collection of ir_datasets with
+    documents, queries and judgements; ``mteb:<task>`` a retrieval or reranking task.
 
     Raises
     ------
     InputError
-        When the registry has no such id; names the nearest.
+        When there is none of that name; names the nearest.
     """
+    library, _, identifier = name.rpartition(":")
+    if library == "mteb":
+        return _of_library("mteb", {"task": identifier}, None)
+    if library == "ir_datasets" or (not library and "/" in name):
+        if identifier not in library_ids():
+            near = get_close_matches(identifier, library_ids(), n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "see e2rank-eval list datasets --all"
+            raise InputError(
+                f"ir_datasets has no {identifier!r} with documents, queries and judgements", hint=hint
+            )
+        return _of_library("ir_datasets", {"id": identifier}, to_ask_for(identifier))
     return entry_named(registered_datasets(), name, kind="data set", command="e2rank-eval list datasets")
 
 
-def _variant(name: str, entry: DatasetEntry, suffix: str) -> DatasetEntry:
-    """The entry with what its variant gives; without sources of its own it uses the entry's fetched files."""
-    variant = entry.variants[suffix]
-    given = {key: getattr(variant, key) for key in variant.model_fields_set}
-    files_of = None if "sources" in given else entry.files_of or name
-    changed = given | {"options": entry.options | variant.options, "variants": {}, "files_of": files_of}
-    return entry.model_copy(update=changed)
+def _of_library(loader: str, options: dict[str, Any], registration: str | None) -> DatasetEntry:
+    """Return the registry's own entry of a library's collection, else one that says nothing further."""
+    for entry in registered_datasets().values():
+        if (entry.loader, entry.options) == (loader, options):
+            return entry
+    return DatasetEntry(
+        title=next(iter(options.values())),
+        loader=loader,
+        options=options,
+        licence=f"see {loader}",
+        show_text=False,
+        registration=registration,
+    )
+
+
+def _counted(entry: DatasetEntry) -> DatasetEntry:
+    """Complete the expected numbers by those of ir_datasets."""
+    if entry.loader != "ir_datasets" or entry.options.get("id") not in library_ids():
+        return entry
+    counts = {
+        what: getattr(entry, what) or number for what, number in library_counts(entry.options["id"]).items()
+    }
+    source = entry.counts_source or "ir_datasets etc/metadata.json"
+    return entry.model_copy(update={**counts, "counts_source": source})

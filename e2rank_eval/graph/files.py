@@ -97,10 +97,8 @@ class Files:
         """Return the data sets from elsewhere, where another attempt may succeed after one that failed."""
         whole = [name for name, one in self.configuration.datasets.items() if one.slice_of is None]
         ids = {name: self.configuration.registry_id(name) for name in whole}
-        known = {
-            name: registered_dataset(identifier).sources[0] for name, identifier in ids.items() if identifier
-        }
-        return [name for name, source in known.items() if source.kind not in ("generated", "local")]
+        known = {name: registered_dataset(identifier) for name, identifier in ids.items() if identifier}
+        return [name for name, entry in known.items() if entry.fetched]
 
     def model_records(self, section: str, name: str) -> list[str]:
         """Return the records of the models that a first stage or reranker uses; empty where it needs none."""

@@ -151,7 +151,7 @@ def _disk(configuration: Configuration, keys: Iterable[RunKey]) -> dict[str, Any
     catalogue = Catalogue.of(configuration)
     weights = [entry for name in sorted(filter(None, models)) if (entry := catalogue.known(name))]
     ids = {name: configuration.registry_id(name) for name in dict.fromkeys(key[0] for key in keys)}
-    sizes = {name: registered_dataset(one).sources[0].size for name, one in ids.items() if one}
+    sizes = {name: registered_dataset(one).bytes for name, one in ids.items() if one}
     return {
         "weight_bytes": sum(entry.parameter_count * _BYTES[entry.dtype] for entry in weights),
         "dataset_bytes": sum(size or 0 for size in sizes.values()),

@@ -21,7 +21,7 @@ from file_server import FileServer
 from hub_server import Hub
 
 from e2rank_eval.datasets.loaders import pydoc
-from e2rank_eval.datasets.sources import download, hub, ir_datasets_export
+from e2rank_eval.datasets.sources import download, hub
 from e2rank_eval.records import Dataset, Document, Query
 
 
@@ -87,7 +87,6 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts follow each other at once; no variable of the user's leads elsewhere."""
     monkeypatch.setattr(download, "BACK_OFF", (0.0,) * 4)
     monkeypatch.setattr(hub, "BACK_OFF", (0.0,) * 3)
-    monkeypatch.setattr(ir_datasets_export, "BACK_OFF", (0.0, 0.0))
     for variable in ("E2RANK_DATA", "E2RANK_MIRROR", "E2RANK_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
 

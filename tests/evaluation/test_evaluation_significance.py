@@ -134,8 +134,8 @@ def test_a_difference_of_that_size_is_found_as_often_as_promised(n: int) -> None
 
 
 def test_without_a_variance_nothing_is_said() -> None:
-    assert minimum_detectable_difference([0.1]) is None
-    assert minimum_detectable_difference([0.1, 0.1, 0.1]) is None
+    for values in ([0.1], [0.1, 0.1, 0.1], [0.0, 0.0]):
+        assert minimum_detectable_difference(values) is None
 
 
 def test_holm_by_hand() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_chat_models import entry, write_chat_model
-from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModel, AutoModelForCausalLM
 
 from e2rank_eval.errors import UnavailableError
 from e2rank_eval.models.encoders.backbone import TokenSequence
@@ -117,16 +117,6 @@ def test_texts_logits_and_likelihoods_equal_those_of_transformers(engine: Engine
     assert all(one.temperature == 0.0 for one in parameters)
     assert (parameters[0].max_tokens, parameters[0].min_tokens) == (8, 0)
     assert (parameters[1].logprobs, parameters[2].prompt_logprobs) == (-1, -1)
-
-
-def test_prompts_go_as_the_token_ids_of_the_chat_template(engine: Engine, folder: Path) -> None:
-    adapter = VllmModel(folder, entry(), {})
-    adapter.generate(CHATS[:1], max_new_tokens=1)
-    ((prompts, _),) = engine.asked
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    assert tokenizer.decode(prompts[0]["prompt_token_ids"]) == (
-        "<|im_start|>user\nBeijing<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
-    )
 
 
 def test_an_engine_runs_no_code_of_the_checkpoint_and_keeps_no_prefix(

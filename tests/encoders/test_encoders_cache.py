@@ -77,17 +77,6 @@ def test_another_process_reads_the_same_bits_from_disk(encoder: Encoder, tmp_pat
     assert counting.seen == []
 
 
-def test_prompt_variants_share_document_vectors_but_limits_do_not(folder: Path, tmp_path: Path) -> None:
-    CachedEncoder(load_encoder(folder, decoder_entry(), file_hashes=HASHES), tmp_path).encode(
-        TEXTS, "document"
-    )
-    readme = Counting(load_encoder(folder, decoder_entry(), file_hashes=HASHES, prompt="readme"))
-    CachedEncoder(readme, tmp_path).encode(TEXTS, "document")
-    assert readme.seen == []
-    shorter = load_encoder(folder, decoder_entry(), file_hashes=HASHES, document_tokens=16)
-    assert_same(CachedEncoder(shorter, tmp_path).encode(TEXTS, "document"), shorter.encode(TEXTS, "document"))
-
-
 def test_queries_and_listwise_inputs_pass_through(encoder: Encoder, tmp_path: Path) -> None:
     cached = CachedEncoder(encoder, tmp_path)
     assert_same(cached.encode(TEXTS[:2], "query"), encoder.encode(TEXTS[:2], "query"))

@@ -77,18 +77,6 @@ def test_the_listwise_prompt_is_the_published_one_without_end_of_text(folder: Pa
     np.testing.assert_allclose(encoded.vectors[0], last_state(folder, ids), atol=2e-6)
 
 
-def test_reading_out_under_right_padding_equals_left_padding(folder: Path, encoder: Encoder) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
-    short = [text for text in TEXTS if len(tokenizer(text)["input_ids"]) < 127]
-    batch = tokenizer([text + "<|endoftext|>" for text in short], padding=True, return_tensors="pt")
-    model = AutoModel.from_pretrained(folder).eval()
-    with torch.inference_mode():
-        states = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
-    expected = torch.nn.functional.normalize(states[:, -1], dim=-1).numpy()
-    assert batch["attention_mask"].min() == 0
-    np.testing.assert_allclose(encoder.encode(short, "document").vectors, expected, atol=5e-6)
-
-
 @pytest.fixture(scope="module")
 def alone(encoder: Encoder) -> np.ndarray:
     return np.stack([encoder.encode([text], "document").vectors[0] for text in TEXTS])

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from small_checkpoints import TEXTS, encoder_entry, write_bert
 from transformers import AutoModel, AutoTokenizer
 
@@ -62,19 +60,6 @@ def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def small(small_folder: Path) -> Encoder:
     return load_encoder(small_folder, encoder_entry(), file_hashes=HASHES)
-
-
-@pytest.fixture(scope="module")
-def alone(small: Encoder) -> np.ndarray:
-    return np.stack([small.encode([text], "document").vectors[0] for text in TEXTS])
-
-
-@given(st.lists(st.integers(0, len(TEXTS) - 1), max_size=30))
-def test_a_document_vector_is_the_same_to_the_bit_whatever_it_is_batched_with(
-    small: Encoder, alone: np.ndarray, chosen: list[int]
-) -> None:
-    together = small.encode([TEXTS[index] for index in chosen], "document").vectors
-    np.testing.assert_array_equal(together, alone[chosen].reshape(-1, 64))
 
 
 def test_a_folder_without_modules_is_refused(tmp_path: Path) -> None:
@@ -150,16 +135,6 @@ def test_nothing_gives_an_empty_matrix(small: Encoder) -> None:
         assert encoded.tokens == ()
 
 
-def test_a_cross_encoder_is_no_encoder(small_folder: Path) -> None:
-    with pytest.raises(InputError, match="not an encoder"):
-        load_encoder(small_folder, encoder_entry(kind="cross-encoder"), file_hashes=HASHES)
-
-
-def test_a_prompt_variant_that_would_change_nothing_is_refused(small_folder: Path) -> None:
-    with pytest.raises(InputError, match="reads no prompt 'readme'"):
-        load_encoder(small_folder, encoder_entry(), file_hashes=HASHES, prompt="readme")
-
-
 def test_a_special_token_that_a_text_quotes_is_text(small: Encoder) -> None:
     quoting, broken = ["wing [SEP] drag", "[CLS][MASK]"], ["wing [ SEP] drag", "[ CLS][ MASK]"]
     for kind in ("document", "query"):
@@ -167,3 +142,14 @@ def test_a_special_token_that_a_text_quotes_is_text(small: Encoder) -> None:
     encoded = small.encode_listwise([ListwiseInput(text, (text, text)) for text in (quoting[0], broken[0])])
     np.testing.assert_array_equal(encoded.vectors[0], encoded.vectors[1])
     assert encoded.prompts[0].count("[SEP]") == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "prompt", "message"),
+    [({"kind": "cross-encoder"}, "eval", "not an encoder"), ({}, "readme", "reads no prompt 'readme'")],
+)
+def test_what_is_no_encoder_or_has_no_such_prompt_is_refused(
+    changes: dict[str, str], prompt: str, message: str, small_folder: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        load_encoder(small_folder, encoder_entry(**changes), file_hashes=HASHES, prompt=prompt)

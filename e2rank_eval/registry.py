@@ -14,6 +14,22 @@ from e2rank_eval.errors import InputError
 T = TypeVar("T")
 
 
+def look_up(things: Mapping[str, T], name: str, kind: str, command: str = "") -> T:
+    """Return the ``kind`` of thing of that name; ``command`` lists them.
+
+    Raises
+    ------
+    InputError
+        When there is none; names the nearest, and the command or else all.
+    """
+    if name not in things:
+        near = get_close_matches(name, things, n=3)
+        meant = f"did you mean {' or '.join(near)}?" if near else ""
+        listed = f"see {command}" if command else "" if near else f"known: {', '.join(things)}"
+        raise InputError(f"unknown {kind} {name!r}", hint=f"{meant} {listed}".strip())
+    return things[name]
+
+
 class Registry(Mapping[str, T], Generic[T]):
     """Things by name. The modules of ``package``, and the entry points of ``group``, register them.
 
@@ -57,12 +73,7 @@ class Registry(Mapping[str, T], Generic[T]):
         InputError
             When there is none; names the nearest, or all.
         """
-        things = self._all()
-        if name not in things:
-            near = get_close_matches(name, things, n=3)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(things)}"
-            raise InputError(f"unknown {self.kind} {name!r}", hint=hint)
-        return things[name]
+        return look_up(self._all(), name, self.kind)
 
     def __contains__(self, name: object) -> bool:
         return name in self._all()

@@ -65,10 +65,10 @@ def train(
 
     Example, on 8 GPUs: accelerate launch --num_processes 8 -m e2rank_eval train config/train/0.6b.yaml
     """
-    from e2rank_eval.config import read_training
+    from e2rank_eval.config import TrainingFile, read_settings
     from e2rank_eval.training.train import train as run
 
-    file = read_training(config)
+    file = read_settings(TrainingFile, config)
     for name in runs or file.runs:
         known(name, file.runs, "run", config)
     for name in runs or file.runs:

@@ -16,13 +16,8 @@ from e2rank_eval.config.paper import (
     PaperTable,
     RowSettings,
 )
-from e2rank_eval.config.reading import (
-    parse_configuration,
-    read_configuration,
-    read_strictly,
-    read_training,
-    with_chosen,
-)
+from e2rank_eval.config.reading import read_settings
+from e2rank_eval.config.selection import parse_configuration, read_configuration, with_chosen
 from e2rank_eval.config.systems import (
     FAMILIES,
     FIRST_STAGES,
@@ -102,7 +97,6 @@ __all__ = [
     "parse_configuration",
     "read_configuration",
     "read_docstring_settings",
-    "read_strictly",
-    "read_training",
+    "read_settings",
     "with_chosen",
 ]

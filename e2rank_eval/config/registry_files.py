@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
+from e2rank_eval.config.reading import checked
 from e2rank_eval.config.systems import Strict
-from e2rank_eval.config.yaml_files import line_of, load_mapping
-from e2rank_eval.errors import InputError
+from e2rank_eval.config.yaml_files import load_mapping
 
 Entry = TypeVar("Entry", bound=Strict)
 
@@ -51,30 +48,4 @@ def checked_entries(
     InputError
         Naming file, line and key: a wrong key, or a value of the wrong kind.
     """
-    entries: dict[str, Entry] = {}
-    for name, value in values.items():
-        try:
-            entries[name] = schema.model_validate(value)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in [*within, name, *first["loc"]])
-            raise InputError(
-                f"{key}: {first['msg']}", path=path,
-                line=line_of(path, [*within, name, *first["loc"]]), hint="fix this key",
-            ) from error  # fmt: skip
-    return entries
-
-
-def entry_named(entries: Mapping[str, Entry], name: str, *, kind: str, command: str) -> Entry:
-    """Return one entry of a ``kind`` of thing that ``command`` lists.
-
-    Raises
-    ------
-    InputError
-        When there is none of that name; names the nearest.
-    """
-    if name not in entries:
-        near = get_close_matches(name, entries, n=3)
-        meant = f"did you mean {' or '.join(near)}? " if near else ""
-        raise InputError(f"unknown {kind} {name!r}", hint=f"{meant}see {command}")
-    return entries[name]
+    return {name: checked(schema, value, path, [*within, name]) for name, value in values.items()}

@@ -1,12 +1,54 @@
-"""The part of a configuration that its ``datasets`` and ``systems`` select."""
+"""Reads an experiment's configuration, and keeps the part that its ``datasets`` and ``systems`` select."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config.experiment import Configuration
+from e2rank_eval.config.experiment import Configuration, choose
 from e2rank_eval.config.paper import PaperFigure
+from e2rank_eval.config.reading import checked
+from e2rank_eval.config.yaml_files import load_mapping
+
+
+def read_configuration(path: Path) -> Configuration:
+    """Read and check a YAML configuration file.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, is not a YAML mapping, repeats a key, or fails a check.
+    """
+    return parse_configuration(load_mapping(path), path)
+
+
+def parse_configuration(values: dict[str, Any], path: Path | str) -> Configuration:
+    """Check a configuration already read from ``path``, and return what its lists select.
+
+    Raises
+    ------
+    InputError
+        Naming the file, the line where ``path`` is one file, the key and what is wrong with it.
+    """
+    configuration = checked(Configuration, values, path)
+    configuration._origin = str(path)
+    return selected(configuration)
+
+
+def with_chosen(values: dict[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
+    """Return ``values``, where a list for ``datasets`` or ``systems`` selects from what ``paths`` define.
+
+    ``values`` are the files' own, merged, and changed on Snakemake's command line; see :func:`choose`.
+    """
+    defined: dict[str, dict[str, Any]] = {
+        section: {} for section in ("datasets", "systems") if not isinstance(values.get(section, {}), dict)
+    }
+    for file in map(load_mapping, paths if defined else ()):
+        for section, entries in defined.items():
+            given = file.get(section)
+            entries |= given if isinstance(given, dict) else {}
+    return choose(values, defined)
 
 
 def selected(configuration: Configuration) -> Configuration:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -14,6 +15,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
@@ -26,9 +28,26 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class Strict(BaseModel):
-    """Refuses unknown keys and later changes."""
+    """Refuses unknown keys, with the nearest known one, and later changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys_alone(cls, values: Any) -> Any:
+        fields = cls.model_fields
+        for key in values if isinstance(values, dict) else ():
+            if key not in fields:
+                near = get_close_matches(str(key), fields, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"remove it; known: {', '.join(fields)}"
+                raise _refusal(key, "extra_forbidden", "unknown key", hint)
+        return values
+
+
+def _refusal(key: str, kind: str, problem: str, hint: str) -> ValidationError:
+    """Return the error that one ``key`` of a mapping is wrong, with a hint."""
+    details = PydanticCustomError(kind, "{problem}", {"problem": problem, "hint": hint})
+    return ValidationError.from_exception_data(key, [{"type": details, "loc": (key,), "input": None}])
 
 
 def refuse_unused(settings: Strict, chooser: str, chosen: str, takers: Mapping[str, tuple[str, ...]]) -> None:
@@ -185,11 +204,8 @@ class _Registered:
         except InputError as error:
             missing = self.key not in values
             kind, problem = ("missing", "Field required") if missing else ("unknown_name", error.problem)
-            hint = f"add it; known: {', '.join(sorted(self.registry))}" if missing else error.hint
-            details = PydanticCustomError(kind, "{problem}", {"problem": problem, "hint": hint})
-            raise ValidationError.from_exception_data(
-                self.key, [{"type": details, "loc": (self.key,), "input": None}]
-            ) from error
+            hint = f"add it; known: {', '.join(sorted(self.registry))}" if missing else str(error.hint)
+            raise _refusal(self.key, kind, problem, hint) from error
         return settings.model_validate(values)
 
 
@@ -198,9 +214,3 @@ AnyFirstStage = Annotated[FirstStageSettings, _Registered("retriever", FIRST_STA
 
 AnyReranker = Annotated[RerankerSettings, _Registered("family", FAMILIES)]
 """A field of a configuration that holds the settings of any registered family."""
-
-REGISTERED: dict[str, tuple[str, Registry[Any]]] = {
-    "first_stages": ("retriever", FIRST_STAGES),
-    "rerankers": ("family", FAMILIES),
-}
-"""Sections of a configuration whose entries name their settings in a registry, and by which key."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from e2rank_eval.config.reading import read_strictly
+from e2rank_eval.config.reading import read_settings
 from e2rank_eval.config.references import Reference
 from e2rank_eval.config.systems import Strict
 from e2rank_eval.errors import InputError
@@ -59,11 +59,11 @@ def read_docstring_settings(path: Path) -> DocstringSettings:
     InputError
         For a malformed file, or a file of packages that itself names a third.
     """
-    settings = read_strictly(DocstringSettings, path)
+    settings = read_settings(DocstringSettings, path)
     if isinstance(settings.packages, dict):
         return settings
     other = path.parent / settings.packages
-    packages = read_strictly(DocstringSettings, other).packages
+    packages = read_settings(DocstringSettings, other).packages
     if not isinstance(packages, dict):
         raise InputError("names a further file of packages", path=other, hint=f"name that file in {path}")
     return settings.model_copy(update={"packages": packages})
@@ -76,5 +76,5 @@ def list_sources(made_from: Path) -> list[Path]:
     """
     if not made_from.is_file():
         return [made_from]
-    packages = read_strictly(DocstringSettings, made_from).packages
+    packages = read_settings(DocstringSettings, made_from).packages
     return [made_from] if isinstance(packages, dict) else [made_from, made_from.parent / packages]

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from e2rank_eval.config import Strict
-from e2rank_eval.config.registry_files import entry_named, read_entries
+from e2rank_eval.config.registry_files import read_entries
 from e2rank_eval.datasets.library import library_counts, library_ids, to_ask_for
 from e2rank_eval.datasets.sources.kinds import Source
 from e2rank_eval.errors import InputError
+from e2rank_eval.registry import look_up
 
 _PACKAGED = Path(__file__).with_name("datasets.yaml")
 
@@ -106,7 +107,7 @@ def registered_dataset(name: str) -> DatasetEntry:
                 f"ir_datasets has no {identifier!r} with documents, queries and judgements", hint=hint
             )
         return _of_library("ir_datasets", {"id": identifier}, to_ask_for(identifier))
-    return entry_named(registered_datasets(), name, kind="data set", command="e2rank-eval list datasets")
+    return look_up(registered_datasets(), name, "data set", "e2rank-eval list datasets")
 
 
 def _of_library(loader: str, options: dict[str, Any], registration: str | None) -> DatasetEntry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from e2rank_eval.config import RunBase, list_sources, read_training
+from e2rank_eval.config import RunBase, TrainingFile, list_sources, read_settings
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.files import Files
 
@@ -27,7 +27,7 @@ class Trainings:
         self.runs = {
             (str(path), name): (file, run)
             for path in files.configuration.training
-            for file in [read_training(path)]
+            for file in [read_settings(TrainingFile, path)]
             for name, run in file.runs.items()
         }
         self.lists = _made_lists(run for _, run in self.runs.values())

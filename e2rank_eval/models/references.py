@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from e2rank_eval.config.references import ModelReference, file_name, parse_reference
-from e2rank_eval.config.registry_files import checked_entries, entry_named
+from e2rank_eval.config.registry_files import checked_entries
 from e2rank_eval.datasets.sources.fetch import Fetched, fetch
 from e2rank_eval.datasets.sources.kinds import FolderSource, HubSource
 from e2rank_eval.errors import InputError
@@ -23,6 +23,7 @@ from e2rank_eval.models.registry import (
     complete,
     registered_models,
 )
+from e2rank_eval.registry import look_up
 from e2rank_eval.store.files import file_hashes, write_json
 from e2rank_eval.store.layout import MODEL, Layout
 
@@ -94,7 +95,7 @@ class Catalogue:
         if (name := self._by_reference.get(file_name(reference))) is not None:
             return name
         if parsed.kind == "registry":
-            entry_named(self._registered, reference, kind="model", command="e2rank-eval list models --all")
+            look_up(self._registered, reference, "model", "e2rank-eval list models --all")
         if parsed.kind == "folder" and not parsed.folder.is_dir():
             raise InputError("no such folder", path=reference, hint="name the folder of a model")
         same = (n for n, hub in self._repositories(parsed) if parsed.commit in (None, hub.revision))

@@ -12,9 +12,10 @@ from pydantic import Field, model_validator
 
 from e2rank_eval.config import Strict
 from e2rank_eval.config.references import Reference
-from e2rank_eval.config.registry_files import entry_named, read_entries
+from e2rank_eval.config.registry_files import read_entries
 from e2rank_eval.datasets.sources.kinds import Sha256, Source
 from e2rank_eval.errors import InputError
+from e2rank_eval.registry import look_up
 
 _PACKAGED = Path(__file__).with_name("models.yaml")
 
@@ -217,7 +218,7 @@ def registered_model(name: str) -> ModelEntry:
     InputError
         When the registry has no such name (names the nearest), or its entry is not complete.
     """
-    given = entry_named(registered_models(), name, kind="model", command="e2rank-eval list models")
+    given = look_up(registered_models(), name, "model", "e2rank-eval list models")
     if (entry := complete(given)) is None:
         raise InputError(f"the entry of model {name!r} leaves fields to its files", hint="fetch it first")
     return entry

@@ -213,7 +213,7 @@ def test_an_overlay_beside_the_workflow_adds_a_model(tmp_path: Path, monkeypatch
     assert registered_model("mine").title == "mine"
     assert "all-minilm-l6-v2" in registered_models()
     overlay.write_text(yaml.safe_dump({"mine": entry | {"colour": "red"}}))
-    with pytest.raises(InputError, match=r"config/models.yaml:\d+: mine\.colour"):
+    with pytest.raises(InputError, match=r"config/models.yaml:\d+: unknown key 'mine\.colour'"):
         registered_models()
     for text, told in (
         ("mine: {", r"config/models.yaml:1: not YAML"),

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from transformers import AutoTokenizer
 
-from e2rank_eval.config import read_training
+from e2rank_eval.config import TrainingFile, read_settings
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.training.train import train
 
@@ -66,6 +66,6 @@ def trained(training_file: Callable[..., Path]) -> Callable[..., Path]:
     """Trains the run of :func:`training_file`; returns its folder, which the registry then knows."""
 
     def run(**changes: Any) -> Path:
-        return train(read_training(training_file(**changes)), "run").parent
+        return train(read_settings(TrainingFile, training_file(**changes)), "run").parent
 
     return run

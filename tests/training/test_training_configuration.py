@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-from e2rank_eval.config import Stage1Run, Stage2Run, read_training
+from e2rank_eval.config import Stage1Run, Stage2Run, TrainingFile, read_settings
 from e2rank_eval.config.registry_files import read_entries
 from e2rank_eval.datasets.sources.kinds import FolderSource
 from e2rank_eval.errors import InputError
@@ -22,13 +22,13 @@ SHIPPED = sorted((ROOT / "models").glob("*/training.yaml"))
 
 @pytest.mark.parametrize("path", CONFIGS + SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_training_file_is_valid_and_starts_from_known_models(path: Path) -> None:
-    for run in read_training(path).runs.values():
+    for run in read_settings(TrainingFile, path).runs.values():
         assert run.model is None or registered_model(run.model)
 
 
 @pytest.mark.parametrize("size", ["0.6b", "4b", "8b"])
 def test_both_of_the_papers_contradictory_values_have_a_run(size: str) -> None:
-    runs = read_training(CONFIGS[0].parent / f"{size}.yaml").runs
+    runs = read_settings(TrainingFile, CONFIGS[0].parent / f"{size}.yaml").runs
     rates = {name: run.optimiser.learning_rate for name, run in runs.items() if isinstance(run, Stage1Run)}
     assert sorted(rates.values()) == [5e-6, 2e-5]
     stage2 = [run for name, run in runs.items() if isinstance(run, Stage2Run) and "-no-" not in name]
@@ -37,7 +37,7 @@ def test_both_of_the_papers_contradictory_values_have_a_run(size: str) -> None:
 
 
 def test_each_row_of_table_6_is_the_papers_stage_2_without_one_part() -> None:
-    runs = read_training(CONFIGS[0].parent / "0.6b.yaml").runs
+    runs = read_settings(TrainingFile, CONFIGS[0].parent / "0.6b.yaml").runs
     whole = runs["stage2-0.6b"].model_dump(exclude={"title"})
     without = {
         name.removeprefix("stage2-0.6b-no-"): {
@@ -55,9 +55,9 @@ def test_each_row_of_table_6_is_the_papers_stage_2_without_one_part() -> None:
 
 
 def test_the_ablation_differs_from_the_shipped_recipe_in_its_losses_alone() -> None:
-    shipped = read_training(CONFIGS[0].parent / "small.yaml").runs["e2rank-minilm"]
+    shipped = read_settings(TrainingFile, CONFIGS[0].parent / "small.yaml").runs["e2rank-minilm"]
     losses = {"title", "info_nce", "ranknet", "direction"}
-    variants = read_training(CONFIGS[0].parent / "ablation.yaml").runs
+    variants = read_settings(TrainingFile, CONFIGS[0].parent / "ablation.yaml").runs
     for name, run in variants.items():
         changed = {"title", "seed"} if "-seed-" in name else losses
         assert run.model_dump(exclude=changed) == shipped.model_dump(exclude=changed)
@@ -81,7 +81,7 @@ def test_a_mistake_is_named_with_its_line(
     changes: dict[str, Any], problem: str, training_file: Callable[..., Path]
 ) -> None:
     with pytest.raises(InputError, match=problem) as caught:
-        read_training(training_file(**changes))
+        read_settings(TrainingFile, training_file(**changes))
     assert caught.value.line is not None
     assert caught.value.hint
 

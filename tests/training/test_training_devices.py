@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from e2rank_eval.config import read_training
+from e2rank_eval.config import TrainingFile, read_settings
 from e2rank_eval.training.train import train
 
 
@@ -48,7 +48,7 @@ def test_two_processes_train_what_one_does(training_file: Callable[..., Path], w
     frozen = {"frozen_documents": True, "residual": {"weight": 0.5}, "info_nce": {"vector": "listwise"}}
     config = training_file(device_batch=2, save={"weights": "changed"}, **frozen)
     folder = workplace / "models" / "run"
-    train(read_training(config), "run")
+    train(read_settings(TrainingFile, config), "run")
     steps, one = outcome(folder)
     launch_two(config)
     again, two = outcome(folder)

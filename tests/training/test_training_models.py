@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_file
 from toy_lists import toy_lists
 
-from e2rank_eval.config import read_training
+from e2rank_eval.config import TrainingFile, read_settings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import Models
 from e2rank_eval.models.registry import registered_model
@@ -80,12 +80,12 @@ def test_stage2_follows_stage1_of_the_same_file(training_file: Callable[..., Pat
     text = path.read_text()
     follower = text.replace("runs:\n", "").replace("  run:", "  second:").replace("stage1", "stage2")
     path.write_text(text + follower.replace("    model: tiny-qwen3\n", "    follows: run\n"))
-    file = read_training(path)
+    file = read_settings(TrainingFile, path)
     with pytest.raises(InputError, match="not trained yet"):
         train(file, "second")
     train(file, "run")
     train(file, "second")
-    exact = read_training(workplace / "models" / "second" / "training.yaml")
+    exact = read_settings(TrainingFile, workplace / "models" / "second" / "training.yaml")
     assert list(exact.runs) == ["run", "second"]
 
 
@@ -117,7 +117,7 @@ def test_the_loss_is_of_the_vectors_that_evaluation_computes(
     training_file: Callable[..., Path], workplace: Path
 ) -> None:
     """InfoNCE and RankNet recomputed from what the encoders of the evaluation give."""
-    file = read_training(training_file(**FROZEN, prompt={"documents": [2, 2]}, dropout=False))
+    file = read_settings(TrainingFile, training_file(**FROZEN, prompt={"documents": [2, 2]}, dropout=False))
     settings, lists = file.runs["run"], toy_lists(4)
     objective = load_objective(settings, *load_base(file, settings), file.cache)
     objective.prepare(lists)

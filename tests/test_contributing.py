@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from e2rank_eval.config import FAMILIES, FIRST_STAGES, parse_configuration
+from e2rank_eval.config import parse_configuration
+from e2rank_eval.config.systems import FAMILIES, FIRST_STAGES
 from e2rank_eval.datasets.loaders import LOADERS, Request
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query
 from e2rank_eval.registry import Registry

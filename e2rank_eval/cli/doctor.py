@@ -10,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import load_mapping, read_configuration
+from e2rank_eval.config import read_configuration
+from e2rank_eval.config.yaml_files import load_mapping
 from e2rank_eval.datasets.library import hosts
 from e2rank_eval.datasets.loading import plan
 from e2rank_eval.datasets.registry import LIBRARIES, DatasetEntry, registered_dataset

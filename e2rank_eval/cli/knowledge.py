@@ -73,7 +73,7 @@ def _listing(what: str, config: Path, *, every: bool) -> list[dict[str, Any]]:
     if what == "models":
         return [*_models(), *(_published() if every else ())]
     if what == "rerankers":
-        from e2rank_eval.config import FAMILIES
+        from e2rank_eval.config.systems import FAMILIES
 
         return [
             {"family": name, "what it does": str(settings.__doc__).partition("\n")[0]}
@@ -239,7 +239,8 @@ def json_schema(of: str) -> dict[str, Any]:
     """Return the JSON Schema of one kind of YAML file, generated from the types that check it."""
     from pydantic import TypeAdapter
 
-    from e2rank_eval.config import Configuration, TrainingFile
+    from e2rank_eval.config import Configuration
+    from e2rank_eval.config.training import TrainingFile
     from e2rank_eval.datasets.registry import DatasetEntry
     from e2rank_eval.models.registry import GivenEntry
 

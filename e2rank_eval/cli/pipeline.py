@@ -43,7 +43,7 @@ def fetch(
 
     Example: e2rank-eval fetch --all --dry-run
     """
-    from e2rank_eval.config import DatasetSettings
+    from e2rank_eval.config.experiment import DatasetSettings
     from e2rank_eval.datasets.fetch import fetch_dataset
     from e2rank_eval.datasets.registry import registered_datasets
     from e2rank_eval.models.references import Catalogue, write_model_record

@@ -154,7 +154,7 @@ def mteb(
     models, call e2rank_eval.mteb_suite.registration.register("results/<profile>/mteb") first.
     """
     from e2rank_eval.cli.printing import print_mteb
-    from e2rank_eval.config import MtebSettings
+    from e2rank_eval.config.measurements import MtebSettings
     from e2rank_eval.mteb_suite.execution import refuse_missing, run_mteb, write_mteb_record
     from e2rank_eval.store.results import as_json
 

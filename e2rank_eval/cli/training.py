@@ -32,7 +32,7 @@ def label(
 
     Example: e2rank-eval label lists.jsonl labelled.jsonl --teacher rankgpt-smollm2 --config config/demo.yaml
     """
-    from e2rank_eval.config import BlendSettings
+    from e2rank_eval.config.training_lists import BlendSettings
     from e2rank_eval.models.loading import Models
     from e2rank_eval.rerankers.base import RerankContext
     from e2rank_eval.training import teachers
@@ -65,7 +65,8 @@ def train(
 
     Example, on 8 GPUs: accelerate launch --num_processes 8 -m e2rank_eval train config/train/0.6b.yaml
     """
-    from e2rank_eval.config import TrainingFile, read_settings
+    from e2rank_eval.config.reading import read_settings
+    from e2rank_eval.config.training import TrainingFile
     from e2rank_eval.training.train import train as run
 
     file = read_settings(TrainingFile, config)

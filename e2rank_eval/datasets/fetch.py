@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import Configuration, DatasetSettings
+from e2rank_eval.config import Configuration
+from e2rank_eval.config.experiment import DatasetSettings
 from e2rank_eval.datasets import slices
 from e2rank_eval.datasets.checks import findings, statistics
 from e2rank_eval.datasets.loaders import beir

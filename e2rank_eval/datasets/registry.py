@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2rank_eval.config import Strict
 from e2rank_eval.config.registry_files import read_entries
+from e2rank_eval.config.systems import Strict
 from e2rank_eval.datasets.library import library_counts, library_ids, to_ask_for
 from e2rank_eval.datasets.sources.kinds import Source
 from e2rank_eval.errors import InputError

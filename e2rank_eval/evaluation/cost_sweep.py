@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, islice
 from typing import Literal
 
-from e2rank_eval.config import CostSweepSettings, RerankerSettings
+from e2rank_eval.config.measurements import CostSweepSettings
+from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import machine
 from e2rank_eval.evaluation.samples import Work, mean_tokens, modes_of, time_call

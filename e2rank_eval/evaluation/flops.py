@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import RerankerSettings
+from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.loading import Models
 from e2rank_eval.records import QueryStats

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config import Configuration, LatencySettings
+from e2rank_eval.config import Configuration
+from e2rank_eval.config.measurements import LatencySettings
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.evaluation import machine
 from e2rank_eval.evaluation.cost_sweep import measure_sweep

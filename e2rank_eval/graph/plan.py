@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from e2rank_eval.config import Configuration, Lengths, Tokens
+from e2rank_eval.config import Configuration
+from e2rank_eval.config.systems import Lengths, Tokens
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.graph.files import RunKey
 from e2rank_eval.models.references import Catalogue

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from e2rank_eval.config import RunBase, TrainingFile, list_sources, read_settings
+from e2rank_eval.config.reading import read_settings
+from e2rank_eval.config.training import RunBase, TrainingFile
+from e2rank_eval.config.training_lists import list_sources
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.files import Files
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from e2rank_eval.config import Strict
+from e2rank_eval.config.systems import Strict
 from e2rank_eval.progress import say
 from e2rank_eval.store.files import read_json, write_json
 

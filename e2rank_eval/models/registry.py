@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from e2rank_eval.config import Strict
 from e2rank_eval.config.references import Reference
 from e2rank_eval.config.registry_files import read_entries
+from e2rank_eval.config.systems import Strict
 from e2rank_eval.datasets.sources.kinds import Sha256, Source
 from e2rank_eval.errors import InputError
 from e2rank_eval.registry import look_up

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from datasets import disable_progress_bars
 
-from e2rank_eval.config import Configuration, MtebSettings
+from e2rank_eval.config import Configuration
+from e2rank_eval.config.measurements import MtebSettings
 from e2rank_eval.config.references import file_name
 from e2rank_eval.errors import UnavailableError
 from e2rank_eval.models.loading import Models

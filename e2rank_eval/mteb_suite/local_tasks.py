@@ -13,7 +13,7 @@ from mteb.abstasks import AbsTask, AbsTaskClassification, AbsTaskClustering, Abs
 from mteb.abstasks.task_metadata import TaskMetadata
 from pydantic import Field
 
-from e2rank_eval.config import Strict
+from e2rank_eval.config.systems import Strict
 from e2rank_eval.datasets.loaders import beir
 from e2rank_eval.datasets.loading import load_registered, own_folder
 from e2rank_eval.datasets.sources.fetch import fetch

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from e2rank_eval.config import Configuration, PaperFigure, PaperTable, RowSettings, line_of
+from e2rank_eval.config import Configuration
+from e2rank_eval.config.paper import PaperFigure, PaperTable, RowSettings
+from e2rank_eval.config.yaml_files import line_of
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published, runs
 from e2rank_eval.paper.published import PublishedCell, Quantity, Tables, TableStructure, structure

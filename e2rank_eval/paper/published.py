@@ -14,7 +14,7 @@ from typing import Literal
 import yaml
 from pydantic import Field, model_validator
 
-from e2rank_eval.config import Strict
+from e2rank_eval.config.systems import Strict
 from e2rank_eval.errors import InputError
 
 Verdict = Literal["reproduced", "near", "differs", "not run", "not published"]

@@ -14,7 +14,7 @@ from typing import TypeVar
 import yaml
 from pydantic import Field
 
-from e2rank_eval.config import Strict
+from e2rank_eval.config.systems import Strict
 from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.datasets.sources.kinds import Sha256, UrlSource
 from e2rank_eval.errors import InputError

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from e2rank_eval.config import RerankerSettings
+from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.paper.audit import KINDS, audit
 from e2rank_eval.report.collect import Results

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from e2rank_eval.config import CrossEncoderRun, ListwiseRun
+from e2rank_eval.config.training import CrossEncoderRun, ListwiseRun
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import BATCH_TOKENS, Batch, plan_batches
 from e2rank_eval.models.checkpoints import load_tokenizer

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from e2rank_eval.config import OptimiserSettings, RunBase
+from e2rank_eval.config.training import OptimiserSettings, RunBase
 from e2rank_eval.progress import say, track
 from e2rank_eval.store.files import atomic_path
 from e2rank_eval.training.checkpoints import Checkpoints, Log, Progress

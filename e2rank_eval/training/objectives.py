@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from e2rank_eval.config import LoraSettings, RunBase
+from e2rank_eval.config.training import LoraSettings, RunBase
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.models.batching import Batch

@@ -13,7 +13,14 @@ import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from e2rank_eval.config import CrossEncoderRun, ListwiseRun, RunBase, Stage1Run, Stage2Run, TrainingFile
+from e2rank_eval.config.training import (
+    CrossEncoderRun,
+    ListwiseRun,
+    RunBase,
+    Stage1Run,
+    Stage2Run,
+    TrainingFile,
+)
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.form import read_form

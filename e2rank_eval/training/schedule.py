@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from functools import lru_cache
 
-from e2rank_eval.config import RunBase
+from e2rank_eval.config.training import RunBase
 from e2rank_eval.errors import InputError
 from e2rank_eval.training.lists import TrainingList, read_lists, sample_sources
 

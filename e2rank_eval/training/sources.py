@@ -12,7 +12,12 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from e2rank_eval.config import BlendSettings, DocstringSettings, PinnedPackage, read_docstring_settings
+from e2rank_eval.config.training_lists import (
+    BlendSettings,
+    DocstringSettings,
+    PinnedPackage,
+    read_docstring_settings,
+)
 from e2rank_eval.datasets.loaders import beir
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset, Document, Query

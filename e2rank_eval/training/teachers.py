@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from e2rank_eval.config import BlendSettings
+from e2rank_eval.config.training_lists import BlendSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.models.provider import ModelProvider

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from e2rank_eval.config import ListwiseRun, RunBase, Stage1Run, Stage2Run, TrainingFile, TrainingRun
+from e2rank_eval.config.training import ListwiseRun, RunBase, Stage1Run, Stage2Run, TrainingFile, TrainingRun
 from e2rank_eval.config.yaml_files import load_mapping
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from e2rank_eval.config import (
+from e2rank_eval.config.training import (
     DirectionSettings,
     InfoNCESettings,
     PromptSettings,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from e2rank_eval.config import LatencySettings
+from e2rank_eval.config.measurements import LatencySettings
 from e2rank_eval.evaluation import latency
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import RerankContext

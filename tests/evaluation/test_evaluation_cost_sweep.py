@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sleeping_reranker import SleepingReranker, collection, work_of
 
-from e2rank_eval.config import Configuration, CostSweepSettings
+from e2rank_eval.config import Configuration
+from e2rank_eval.config.measurements import CostSweepSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import cost_sweep
 from e2rank_eval.records import CandidateList, Query, Ranking

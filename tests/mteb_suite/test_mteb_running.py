@@ -13,7 +13,7 @@ import pytest
 from mteb.benchmarks.benchmark import Benchmark
 from tiny_tasks import Greetings
 
-from e2rank_eval.config import MtebSettings
+from e2rank_eval.config.measurements import MtebSettings
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.mteb_suite.encoder import MtebEncoder
 from e2rank_eval.mteb_suite.execution import refuse_missing

@@ -7,11 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from e2rank_eval.config import (
-    Configuration,
-    parse_configuration,
-    read_configuration,
-)
+from e2rank_eval.config import Configuration, parse_configuration, read_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published
 from e2rank_eval.paper.grid import LatencySource, RunSource, TaskSource, benchmarks, grid

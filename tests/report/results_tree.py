@@ -10,7 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from e2rank_eval.config import Configuration, CostSweepSettings, parse_configuration
+from e2rank_eval.config import Configuration, parse_configuration
+from e2rank_eval.config.measurements import CostSweepSettings
 from e2rank_eval.datasets.fetch import fetch_dataset
 from e2rank_eval.evaluation.comparison import write_comparison
 from e2rank_eval.evaluation.effectiveness import evaluate_files, write_metrics

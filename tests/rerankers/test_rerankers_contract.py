@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from tiny_chat_models import write_chat_model, write_cross_encoder
 from toy_vectors import ToyEncoder
 
-from e2rank_eval.config import FAMILIES
+from e2rank_eval.config.systems import FAMILIES
 from e2rank_eval.records import Query
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 

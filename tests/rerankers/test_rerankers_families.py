@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from toy_vectors import candidate_list
 
-from e2rank_eval.config import FAMILIES, Configuration, Lengths, parse_configuration
+from e2rank_eval.config import Configuration, parse_configuration
+from e2rank_eval.config.systems import FAMILIES, Lengths
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Query
 from e2rank_eval.rerankers import families

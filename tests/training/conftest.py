@@ -11,7 +11,8 @@ import pytest
 import yaml
 from transformers import AutoTokenizer
 
-from e2rank_eval.config import TrainingFile, read_settings
+from e2rank_eval.config.reading import read_settings
+from e2rank_eval.config.training import TrainingFile
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.training.train import train
 

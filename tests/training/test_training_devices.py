@@ -13,7 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from e2rank_eval.config import TrainingFile, read_settings
+from e2rank_eval.config.reading import read_settings
+from e2rank_eval.config.training import TrainingFile
 from e2rank_eval.training.train import train
 
 

@@ -14,7 +14,8 @@ from accelerate import Accelerator
 from safetensors.torch import load_file
 from toy_lists import toy_lists
 
-from e2rank_eval.config import TrainingFile, read_settings
+from e2rank_eval.config.reading import read_settings
+from e2rank_eval.config.training import TrainingFile
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import Models
 from e2rank_eval.models.registry import registered_model

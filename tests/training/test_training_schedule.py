@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from toy_lists import toy_lists, write_toy
 
-from e2rank_eval.config import Stage1Run
+from e2rank_eval.config.training import Stage1Run
 from e2rank_eval.errors import InputError
 from e2rank_eval.training.lists import write_lists
 from e2rank_eval.training.schedule import Schedule

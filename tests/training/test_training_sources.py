@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from e2rank_eval.config import DocstringSettings, PinnedPackage, list_sources, read_docstring_settings
+from e2rank_eval.config.training_lists import (
+    DocstringSettings,
+    PinnedPackage,
+    list_sources,
+    read_docstring_settings,
+)
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.training.sources import docstring_collection, read_collection
 

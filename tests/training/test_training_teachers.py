@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e2rank_eval.config import BlendSettings
+from e2rank_eval.config.training_lists import BlendSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import Models
 from e2rank_eval.records import CandidateList, Dataset, Document, ListwiseInput, Query, QueryStats, Ranking

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from e2rank_eval.config import Strict
+from e2rank_eval.config.systems import Strict
 from e2rank_eval.datasets.sources import download, hub, package
 from e2rank_eval.datasets.sources.kinds import Source
 from e2rank_eval.errors import InputError, SuiteError, UnavailableError

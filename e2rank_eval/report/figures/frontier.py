@@ -7,7 +7,8 @@ import statistics
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import FIGURE_KINDS, Configuration, FigureKind
+from e2rank_eval.config import Configuration
+from e2rank_eval.config.paper import FIGURE_KINDS, FigureKind
 from e2rank_eval.report.drawing import MARKERS, MUTED, PAPER, Drawing, legend_below, new_figure, time_axis
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import HEADLINE, first_stage_label, full_name

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import FIGURE_KINDS, Configuration, FigureKind, PaperFigure
+from e2rank_eval.config import Configuration
+from e2rank_eval.config.paper import FIGURE_KINDS, FigureKind, PaperFigure
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import (
     MARKERS,

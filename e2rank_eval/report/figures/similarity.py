@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import FIGURE_KINDS, Configuration, FigureKind
+from e2rank_eval.config import Configuration
+from e2rank_eval.config.paper import FIGURE_KINDS, FigureKind
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES

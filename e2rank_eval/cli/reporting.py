@@ -26,12 +26,12 @@ def table(
 
     Example: e2rank-eval table 1 --config config/paper.yaml
     """
-    from e2rank_eval.report.tables import TABLES, write_table
+    from e2rank_eval.report.tables import TABLES
 
     names, config = _of_the_paper("table", ids or [], config)
     configuration, layout = open_configuration(config)
     for identifier in names or TABLES.shown(configuration):
-        written = write_table(
+        written = TABLES.write(
             layout, configuration, known(identifier, TABLES.shown(configuration), "table", config)
         )
         if identifier in configuration.tables and names:
@@ -56,12 +56,14 @@ def figure(
 
     Example: e2rank-eval figure 2 --config config/paper.yaml
     """
-    from e2rank_eval.report.figures import FIGURES, write_figure
+    from e2rank_eval.report.figures import FIGURES
 
     names, config = _of_the_paper("figure", ids or [], config)
     configuration, layout = open_configuration(config)
     for identifier in names or FIGURES.shown(configuration):
-        write_figure(layout, configuration, known(identifier, FIGURES.shown(configuration), "figure", config))
+        FIGURES.write(
+            layout, configuration, known(identifier, FIGURES.shown(configuration), "figure", config)
+        )
 
 
 @app.command()

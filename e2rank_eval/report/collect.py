@@ -12,8 +12,7 @@ from e2rank_eval.config.references import file_name
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.records import CandidateIds
-from e2rank_eval.report.names import HEADLINE
-from e2rank_eval.report.outputs import RunKey
+from e2rank_eval.report.names import HEADLINE, RunKey
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_candidate_ids, read_queries
 from e2rank_eval.store.files import read_jsonl

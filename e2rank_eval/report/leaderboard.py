@@ -9,8 +9,15 @@ from importlib import metadata
 from typing import Any
 
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.names import HEADLINE, first_stage_label, is_untrained, label, run_page, system_cell
-from e2rank_eval.report.outputs import RunKey
+from e2rank_eval.report.names import (
+    HEADLINE,
+    RunKey,
+    first_stage_label,
+    is_untrained,
+    label,
+    run_page,
+    system_cell,
+)
 from e2rank_eval.report.render import to_csv
 from e2rank_eval.report.table import Cell, Column, Heading, Table, percent, ranked
 from e2rank_eval.store.files import sha256_json

@@ -84,8 +84,10 @@ def write_curves(folders: Sequence[Path], output: Path) -> list[Path]:
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"two runs are called {twice[0]!r}", hint="rename one's folder, or draw them apart")
     with style():
-        contents = forms(draw_curves([read_curves(folder) for folder in folders]))
-    paths = {output.with_name(f"{output.name}.{suffix}"): content for suffix, content in contents.items()}
+        drawing = draw_curves([read_curves(folder) for folder in folders])
+    paths = {
+        output.with_name(f"{output.name}.{suffix}"): content for suffix, content in forms(drawing).items()
+    }
     for path, content in paths.items():
         write_bytes(path, content)
     return list(paths)

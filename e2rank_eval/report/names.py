@@ -9,6 +9,9 @@ from e2rank_eval.config import Configuration
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.report.table import Cell
 
+RunKey = tuple[str, str, str]
+"""(data set, first stage, reranker)."""
+
 HEADLINE = "nDCG@10"
 """The measure of the paper's tables, of every figure and of the site's per-query lists."""
 
@@ -58,7 +61,7 @@ def system_cell(configuration: Configuration, reranker: str) -> Cell:
     return Cell(label(configuration, reranker), tags=tags)
 
 
-def run_page(run: tuple[str, str, str]) -> str:
+def run_page(run: RunKey) -> str:
     """Return the page of a run (data set, first stage, reranker), below the site's root."""
     return f"runs/{'/'.join(run)}.html"
 
@@ -73,12 +76,12 @@ def dataset_page(name: str) -> str:
     return f"datasets/{name}.html"
 
 
-def query_page(run: tuple[str, str, str], position: int) -> str:
+def query_page(run: RunKey, position: int) -> str:
     """Return the page that holds the run's query at ``position`` in its metrics, from 0."""
     return f"queries/{'/'.join(run)}/{position // QUERIES_A_PAGE + 1}.html"
 
 
-def query_address(run: tuple[str, str, str], position: int, query: str) -> str:
+def query_address(run: RunKey, position: int, query: str) -> str:
     """Return the page of a query with the fragment that names it there."""
     return f"{query_page(run, position)}#{quote(query, safe='')}"
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.registry import Registry
+from e2rank_eval.report.collect import Results
 from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import write_bytes
+from e2rank_eval.store.layout import Layout
+from e2rank_eval.store.manifests import write_manifest
 
 if TYPE_CHECKING:
     from e2rank_eval.config import Configuration
-    from e2rank_eval.report.collect import Results
     from e2rank_eval.report.drawing import Drawing
     from e2rank_eval.report.table import Table
-
-RunKey = tuple[str, str, str]
-"""(data set, first stage, reranker)."""
-
 
 T = TypeVar("T", "Table", "Drawing")
 
@@ -54,7 +55,15 @@ class Shown(Generic[T]):
 
 
 class Outputs(Registry[Output[T]]):
-    """All kinds of tables, or all kinds of figures, by name."""
+    """All kinds of tables, or all kinds of figures, by name.
+
+    ``pattern`` is the path of one below the results folder, and ``forms`` gives its bytes by file ending.
+    """
+
+    def __init__(self, kind: str, package: str, pattern: str, forms: Callable[[T], dict[str, bytes]]) -> None:
+        super().__init__(kind, package)
+        self._pattern = pattern
+        self._forms: Callable[[T], dict[str, bytes]] = forms
 
     def register(
         self,
@@ -120,6 +129,28 @@ class Outputs(Registry[Output[T]]):
             raise InputError(f"no {self.kind} named {identifier!r}", hint=f"known: {', '.join(known)}")
         shown = known[identifier]
         return replace(shown.kind.build(results, shown.entry), id=identifier)
+
+    def write(self, layout: Layout, configuration: Configuration, identifier: str) -> list[Path]:
+        """Write ``identifier`` in every form, with a manifest for its CSV; return the paths.
+
+        The bytes depend on the stored results alone, and those of a figure on matplotlib. Raises as
+        :meth:`build`.
+        """
+        started = time.time()
+        results = Results(layout, configuration)
+        contents = self._forms(self.build(results, identifier))
+        name = {self.kind: identifier}
+        paths = {suffix: layout.path(self._pattern, suffix=suffix, **name) for suffix in contents}
+        for suffix, path in paths.items():
+            write_bytes(path, contents[suffix])
+        write_manifest(
+            paths["csv"],
+            command=f"e2rank-eval {self.kind} {identifier} --config {layout.path(places.CONFIG)}",
+            settings=name,
+            inputs=results.files_read,
+            started=started,
+        )
+        return list(paths.values())
 
 
 def run_files(

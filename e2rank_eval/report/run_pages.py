@@ -12,6 +12,7 @@ from e2rank_eval.report.html import PAGED_SCRIPTS, Page, embed, to_paged
 from e2rank_eval.report.names import (
     HEADLINE,
     QUERIES_A_PAGE,
+    RunKey,
     first_stage_label,
     full_name,
     is_untrained,
@@ -21,7 +22,6 @@ from e2rank_eval.report.names import (
     run_page,
     to_root,
 )
-from e2rank_eval.report.outputs import RunKey
 from e2rank_eval.report.table import Cell, Column, Table, percent
 from e2rank_eval.report.tables.comparison import repairs
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings

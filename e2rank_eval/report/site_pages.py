@@ -25,7 +25,7 @@ from e2rank_eval.report.names import (
 )
 from e2rank_eval.report.run_pages import provenance
 from e2rank_eval.report.table import Cell, Kind, Table
-from e2rank_eval.report.tables import build_table
+from e2rank_eval.report.tables import TABLES
 from e2rank_eval.report.tables.comparison import significant
 from e2rank_eval.report.tables.latency import conditions
 from e2rank_eval.store import layout as places
@@ -50,7 +50,7 @@ def overview_page(results: Results) -> Iterator[Page]:
         "findings": [_finding(results, name) for name in configuration.comparisons],
         "untrained": [label(configuration, one) for one in used if is_untrained(configuration, one)],
         "devices": conditions(results.latency(key) for key in results.timed_keys()),
-        "tables": {name: build_table(results, name) for name in [*configuration.comparisons, *tables]},
+        "tables": {name: TABLES.build(results, name) for name in [*configuration.comparisons, *tables]},
         "figures": _figures(results, declared=False),
         "datasets": datasets_table(results),
         "systems": systems_table(results),
@@ -96,7 +96,7 @@ def comparison_pages(results: Results) -> Iterator[Page]:
         path = results.layout.path(places.COMPARISON, comparison=name)
         context = {
             "comparison": results.comparison(name),
-            "tables": [build_table(results, f"{name}{part}") for part in ("", "-measures", "-tests")],
+            "tables": [TABLES.build(results, f"{name}{part}") for part in ("", "-measures", "-tests")],
             "provenance": [provenance(results, "compare", path)],
         }
         yield Page("comparison.html", comparison_page(name), context)
@@ -107,7 +107,7 @@ def paper_page(results: Results) -> Iterator[Page]:
     configuration = results.configuration
     if configuration.tables or configuration.figures:
         context = {
-            "tables": {name: build_table(results, name) for name in configuration.tables},
+            "tables": {name: TABLES.build(results, name) for name in configuration.tables},
             "figures": _figures(results, declared=True),
             "titles": {name: one.title for name, one in configuration.figures.items()},
         }
@@ -118,7 +118,7 @@ def mteb_page(results: Results) -> Iterator[Page]:
     """Yield the means, the scores by task and what they took of every mteb entry; nothing without any."""
     if entries := results.configuration.mteb:
         parts = ("", "-tasks", "-costs")
-        tables = {one: [build_table(results, f"mteb-{one}{part}") for part in parts] for one in entries}
+        tables = {one: [TABLES.build(results, f"mteb-{one}{part}") for part in parts] for one in entries}
         yield Page("mteb.html", "mteb.html", {"entries": entries, "tables": tables})
 
 

@@ -17,7 +17,7 @@ from e2rank_eval.mteb_suite.tasks import wanted_tasks
 from e2rank_eval.paper import published as paper
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.render import to_csv, to_markdown
-from e2rank_eval.report.tables import build_table
+from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store.layout import MTEB_RECORD, Layout
 from e2rank_eval.store.results import MtebRecord, MtebTask, write_record
 
@@ -55,7 +55,7 @@ def _rows(table: Any) -> list[list[str]]:
 def test_published_minilm_has_its_published_mean(
     tmp_path: Path, benchmark: str, paper_table: str, mean: str, count: int
 ) -> None:
-    header, *rows = _rows(build_table(_results(tmp_path, benchmark, paper_table, {}), "mteb-suite"))
+    header, *rows = _rows(TABLES.build(_results(tmp_path, benchmark, paper_table, {}), "mteb-suite"))
     (row,) = [row for row in rows if row[0].startswith(MINILM)]
     assert row[header.index(f"mean over tasks ({count})")] == mean
     assert row[-1] == f"{count} of {count}"
@@ -63,7 +63,7 @@ def test_published_minilm_has_its_published_mean(
 
 def test_table_15_stands_beside_ours_task_by_task(tmp_path: Path) -> None:
     results = _results(tmp_path, "MTEB(eng, v2)", "15", {"STS13": 91.0, "ArguAna": 55.0})
-    table = build_table(results, "mteb-suite-tasks")
+    table = TABLES.build(results, "mteb-suite-tasks")
     header, *rows = _rows(table)
     by_task = {row[0]: dict(zip(header, row, strict=True)) for row in rows}
     assert len(by_task) == 42
@@ -79,7 +79,7 @@ def test_table_15_stands_beside_ours_task_by_task(tmp_path: Path) -> None:
 
 def test_table_4_has_the_papers_means_by_type(tmp_path: Path) -> None:
     header, *rows = _rows(
-        build_table(_results(tmp_path, "MTEB(eng, v1)", "4", {"STS13": 91.0}), "mteb-suite")
+        TABLES.build(_results(tmp_path, "MTEB(eng, v1)", "4", {"STS13": 91.0}), "mteb-suite")
     )
     stage_one = dict(zip(header, next(r for r in rows if r[0] == "E2Rank-0.6B-stage1, paper"), strict=True))
     assert stage_one["Retrieval (15)"] == "48.07"

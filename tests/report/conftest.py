@@ -8,9 +8,9 @@ import pytest
 from report.results_tree import build_results
 
 from e2rank_eval.report.collect import Results, open_results
-from e2rank_eval.report.figures import FIGURES, write_figure
+from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.site import write_site
-from e2rank_eval.report.tables import TABLES, write_table
+from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store.layout import Layout
 
 
@@ -25,9 +25,9 @@ def site(results_layout: Layout) -> Path:
     """The folder of the site, with the tables and figures that it needs beside it."""
     configuration = open_results(results_layout.root).configuration
     for identifier in TABLES.shown(configuration):
-        write_table(results_layout, configuration, identifier)
+        TABLES.write(results_layout, configuration, identifier)
     for identifier in FIGURES.shown(configuration):
-        write_figure(results_layout, configuration, identifier)
+        FIGURES.write(results_layout, configuration, identifier)
     return write_site(results_layout, configuration).parent
 
 

@@ -12,7 +12,7 @@ from matplotlib.text import Text
 
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.drawing import forms, image_bytes, new_figure, style
-from e2rank_eval.report.figures import FIGURES, build_figure, write_figure
+from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.figures.gains import by_position, by_relevant, query_gains
 from e2rank_eval.report.html import inline_svg
 from e2rank_eval.store import layout as places
@@ -21,8 +21,7 @@ from e2rank_eval.store.layout import Layout
 
 
 def _data(stored: Results, identifier: str) -> list[dict[str, str]]:
-    with style():
-        written = forms(build_figure(stored, identifier))["csv"].decode()
+    written = forms(FIGURES.build(stored, identifier))["csv"].decode()
     return list(csv.DictReader(io.StringIO(written)))
 
 
@@ -40,10 +39,10 @@ def test_a_long_title_stays_within_its_figure(width: float) -> None:
 def test_every_figure_is_written_in_three_forms_of_repeatable_bytes(copied_layout: Layout) -> None:
     configuration = open_results(copied_layout.root).configuration
     for identifier in FIGURES.shown(configuration):
-        paths = write_figure(copied_layout, configuration, identifier)
+        paths = FIGURES.write(copied_layout, configuration, identifier)
         assert sorted(path.suffix for path in paths) == [".csv", ".png", ".svg"]
         first = [path.read_bytes() for path in paths]
-        again = write_figure(copied_layout, configuration, identifier)
+        again = FIGURES.write(copied_layout, configuration, identifier)
         assert [path.read_bytes() for path in again] == first
         assert b"dc:date" not in b"".join(first)
 
@@ -118,17 +117,15 @@ def test_growth_is_the_median_along_every_depth(stored: Results) -> None:
 
 def test_figures_say_untrained_where_a_system_is(stored: Results) -> None:
     for identifier in FIGURES.shown(stored.configuration):
-        with style():
-            text = image_bytes(build_figure(stored, identifier), "svg").decode()
+        text = image_bytes(FIGURES.build(stored, identifier), "svg").decode()
         assert "untrained" in text, identifier
 
 
 def test_labels_are_text_never_formulas(copied_layout: Layout) -> None:
     path = copied_layout.path(places.CONFIG)
     path.write_text(path.read_text().replace("RankGPT-style", "$x_1$ <b>&"))
-    drawing = build_figure(open_results(copied_layout.root), "frontier-one-base-model")
-    with style():
-        root = ElementTree.fromstring(image_bytes(drawing, "svg"))
+    drawing = FIGURES.build(open_results(copied_layout.root), "frontier-one-base-model")
+    root = ElementTree.fromstring(image_bytes(drawing, "svg"))
     texts = ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "$x_1$ <b>& (SmolLM2-135M)" in texts
 
@@ -141,7 +138,7 @@ def test_one_query_and_equal_times_can_be_drawn(copied_layout: Layout) -> None:
         for mode in stored["modes"].values():
             mode["percentiles"]["total"]["p50"] = 0.25
         write_json(path, stored)
-    drawing = build_figure(open_results(copied_layout.root), "frontier-one-base-model")
+    drawing = FIGURES.build(open_results(copied_layout.root), "frontier-one-base-model")
     assert set(drawing.data["p50_seconds"]) == {0.25}
 
 
@@ -149,7 +146,7 @@ def test_inlined_figures_share_no_ids_and_take_the_pages_colours(copied_layout: 
     configuration = open_results(copied_layout.root).configuration
     pages = []
     for identifier in ("wins-embedded", "frontier-minilm"):
-        write_figure(copied_layout, configuration, identifier)
+        FIGURES.write(copied_layout, configuration, identifier)
         path = copied_layout.path(places.FIGURE, figure=identifier, suffix="svg")
         pages.append(ElementTree.fromstring(str(inline_svg(path, identifier, "a & b"))))
     ids = [{element.get("id") for element in page.iter() if element.get("id")} for page in pages]

@@ -12,7 +12,7 @@ import pytest
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.render import to_latex
 from e2rank_eval.report.table import Cell, Column, Mark, Table
-from e2rank_eval.report.tables import TABLES, build_table
+from e2rank_eval.report.tables import TABLES
 
 HOSTILE = r"50 % of $x_1$ & #1 {y} ~ ^ \end{table} \input{/etc/passwd} <a> -- ``q'' é × ↑ – [z]"
 
@@ -40,7 +40,7 @@ def _compile(folder: Path, tables: list[str]) -> str:
 @pytest.mark.slow
 def test_every_table_compiles_and_none_is_wider_than_its_column(stored: Results, tmp_path: Path) -> None:
     ids = TABLES.shown(stored.configuration)
-    log = _compile(tmp_path, [to_latex(build_table(stored, identifier)) for identifier in ids])
+    log = _compile(tmp_path, [to_latex(TABLES.build(stored, identifier)) for identifier in ids])
     assert "Overfull" not in log
     pages = re.search(r"Output written on paper\.pdf \((\d+) page", log)
     assert pages is not None
@@ -57,7 +57,7 @@ def test_hostile_texts_compile_too(tmp_path: Path) -> None:
 
 
 def test_the_caption_says_how_many_queries_and_which_test(stored: Results) -> None:
-    latex = to_latex(build_table(stored, "embedded"))
+    latex = to_latex(TABLES.build(stored, "embedded"))
     caption = latex[latex.index("\\caption{") : latex.index("\\label{")]
     assert "randomisation test, 100,000 permutations, Holm's correction over" in caption
     assert "bootstrap 95 \\% interval" in caption

@@ -15,15 +15,15 @@ from jinja2 import Environment, StrictUndefined
 from e2rank_eval.config import Configuration, parse_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.figures import FIGURES, build_figure
-from e2rank_eval.report.tables import TABLES, build_table
+from e2rank_eval.report.figures import FIGURES
+from e2rank_eval.report.tables import TABLES
 
 FOLDER = Path(__file__).parents[2] / "workflow" / "report"
 
 
 def test_every_output_reads_exactly_the_files_that_it_declares(stored: Results) -> None:
     configuration = stored.configuration
-    for outputs, build in ((TABLES, build_table), (FIGURES, build_figure)):
+    for outputs, build in ((TABLES, TABLES.build), (FIGURES, FIGURES.build)):
         for identifier, shown in outputs.shown(configuration).items():
             fresh = Results(stored.layout, configuration)
             assert build(fresh, identifier).id == identifier  # type: ignore[operator]
@@ -39,9 +39,9 @@ def test_asking_for_one_quality_table_times_nothing(stored: Results) -> None:
 
 def test_an_unknown_id_is_refused_with_those_known(stored: Results) -> None:
     with pytest.raises(InputError, match=r"no table named 'embeded'.*known: embedded, "):
-        build_table(stored, "embeded")
+        TABLES.build(stored, "embeded")
     with pytest.raises(InputError, match=r"no figure named 'wins-'"):
-        build_figure(stored, "wins-")
+        FIGURES.build(stored, "wins-")
 
 
 def _configuration(comparisons: list[str], latency: list[str]) -> Configuration:

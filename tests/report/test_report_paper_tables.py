@@ -12,7 +12,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.paper.grid import grid
 from e2rank_eval.paper.reproduction import write_run_metrics
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.figures import write_figure
+from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.paper_cells import JudgedCell, judged_cells
 from e2rank_eval.report.tables.paper import cells_table, paper_table
 from e2rank_eval.store import layout as places
@@ -124,6 +124,6 @@ def test_mteb_scores_are_read_from_the_record_of_their_job(tmp_path: Path) -> No
 
 def test_bars_are_drawn_with_nothing_run(tmp_path: Path) -> None:
     results = _results(tmp_path)
-    paths = write_figure(results.layout, results.configuration, "figure1b")
+    paths = FIGURES.write(results.layout, results.configuration, "figure1b")
     text = next(path for path in paths if path.suffix == ".csv").read_text(encoding="utf-8")
     assert "E2Rank-8B,beir-avg,,,," in text

@@ -16,7 +16,7 @@ from e2rank_eval.report.collect import Results
 from e2rank_eval.report.html import embed, extract, to_html
 from e2rank_eval.report.render import to_csv, to_latex, to_markdown
 from e2rank_eval.report.table import Cell, Column, Mark, Table
-from e2rank_eval.report.tables import TABLES, build_table
+from e2rank_eval.report.tables import TABLES
 
 HOSTILE = "</td><script>alert(1)</script> a|b & 50 % of $x_1$ #1 {y} ~ ^ \\end *b* `c` [l](javascript:x)"
 
@@ -109,14 +109,14 @@ def test_flags_marks_and_intervals_reach_every_form() -> None:
 
 def test_html_tables_are_labelled_for_screen_readers(stored: Results) -> None:
     for identifier in TABLES.shown(stored.configuration):
-        page = _Page(str(to_html(build_table(stored, identifier))))
+        page = _Page(str(to_html(TABLES.build(stored, identifier))))
         headings = [attributes for tag, attributes in page.tags if tag == "th"]
         assert {attributes.get("scope") for attributes in headings} == {"col", "row"}
         assert sum(tag == "caption" for tag, _ in page.tags) == 1
 
 
 def test_every_score_links_to_what_made_it(stored: Results) -> None:
-    table = build_table(stored, "embedded")
+    table = TABLES.build(stored, "embedded")
     links = [a["href"] for tag, a in _Page(str(to_html(table, root=""))).tags if tag == "a"]
     assert len(links) == len(table.rows) * 3
     assert links[:3] == [

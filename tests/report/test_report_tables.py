@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from e2rank_eval.config import Configuration
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.table import Cell, Column, Mark, Table, ranked, text_of
-from e2rank_eval.report.tables import TABLES, build_table, write_table
+from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import Layout
@@ -24,7 +24,7 @@ def _rows(table: Table) -> dict[str, tuple[Cell, ...]]:
 
 
 def test_values_are_the_stored_means_with_two_decimals(stored: Results) -> None:
-    table = build_table(stored, "embedded")
+    table = TABLES.build(stored, "embedded")
     row = _rows(table)["Rocchio top 3 (MiniLM)"]
     means = []
     for cell, dataset in zip(row[1:], ("news", "code"), strict=False):
@@ -40,7 +40,7 @@ def test_no_mean_is_printed_without_its_number_of_queries(stored: Results) -> No
     queries = {
         name: len(read_qrels(stored.layout.path(places.QRELS, dataset=name))) for name in ("news", "code")
     }
-    columns = build_table(stored, "embedded").columns
+    columns = TABLES.build(stored, "embedded").columns
     assert [column.queries for column in columns] == [
         None,
         queries["news"],
@@ -48,7 +48,7 @@ def test_no_mean_is_printed_without_its_number_of_queries(stored: Results) -> No
         sum(queries.values()),
     ]
     for identifier in TABLES.shown(stored.configuration):
-        table = build_table(stored, identifier)
+        table = TABLES.build(stored, identifier)
         of_tasks = identifier.startswith("mteb-")  # mteb's own scores, whose means say of how many tasks
         if of_tasks or {column.heading for column in table.columns} & {"queries", "samples"}:
             continue
@@ -67,7 +67,7 @@ def test_marks_are_exactly_the_significant_tests_and_tell_the_direction(copied_l
         if (test["dataset"], test["reranker"], test["baseline"]) == ("code", "rocchio", "query-only"):
             test |= {"difference": -0.02, "p_holm": 0.05, "p_randomisation": 0.001}
     write_json(path, stored)
-    rows = _rows(build_table(open_results(copied_layout.root), "embedded"))
+    rows = _rows(TABLES.build(open_results(copied_layout.root), "embedded"))
     assert rows["Rocchio top 3 (MiniLM)"][1].marks == (Mark("a", True), Mark("b", False))
     assert rows["Rocchio top 3 (MiniLM)"][2].marks == (Mark("a", True),)
     assert [rows[name][0].letter for name in ("first stage as it is", "query only (MiniLM)")] == ["a", "b"]
@@ -80,17 +80,17 @@ def test_too_few_queries_are_told_instead_of_tested(copied_layout: Layout) -> No
         test |= {"p_holm": None, "p_randomisation": None, "p_t": None, "queries": 5}
     write_json(path, stored)
     results = open_results(copied_layout.root)
-    table = build_table(results, "one-base-model")
+    table = TABLES.build(results, "one-base-model")
     assert "No test on code-8: too few queries." in table.notes
     assert not any(cell.marks for row in table.rows for cell in row)
     assert not any("randomisation" in note for note in table.notes)
-    assert {text_of(row[6], "p") for row in build_table(results, "one-base-model-tests").rows} == {"–"}
+    assert {text_of(row[6], "p") for row in TABLES.build(results, "one-base-model-tests").rows} == {"–"}
 
 
 def test_untrained_is_said_of_listwise_prompts_only(stored: Results) -> None:
     for identifier, position in (("embedded", 0), ("embedded-measures", 1), ("embedded-tests", 1),
                                  ("latency-minilm", 0), ("latency-minilm-phases", 0)):  # fmt: skip
-        table = build_table(stored, identifier)
+        table = TABLES.build(stored, identifier)
         tags = {str(row[position].value): row[position].tags for row in table.rows}
         assert tags["E2Rank residual (MiniLM)"] == ("untrained",), identifier
         assert tags["query only (MiniLM)"] == () == tags["Rocchio top 3 (MiniLM)"], identifier
@@ -101,7 +101,7 @@ def test_repairs_failures_and_unanswered_queries_are_never_hidden(copied_layout:
     stored = read_json(path)
     stored["failed"], stored["queries"]["unanswered"] = ["q<i>1"], ["q<i>2", "q<i>3"]
     write_json(path, stored)
-    notes = build_table(open_results(copied_layout.root), "one-base-model").notes
+    notes = TABLES.build(open_results(copied_layout.root), "one-base-model").notes
     name = "RankGPT-style (SmolLM2-135M) on code-8"
     assert f"{name}: malformed output repaired for 8 of 8 queries (missing 144)." in notes
     assert f"{name}: 1 queries failed and kept first-stage order." in notes
@@ -109,7 +109,7 @@ def test_repairs_failures_and_unanswered_queries_are_never_hidden(copied_layout:
 
 
 def test_percentiles_need_their_samples_and_a_note_says_so(stored: Results) -> None:
-    few, enough = build_table(stored, "latency-one-base-model"), build_table(stored, "latency-minilm")
+    few, enough = TABLES.build(stored, "latency-one-base-model"), TABLES.build(stored, "latency-minilm")
     headings = [column.heading for column in few.columns]
     p50, p90, p99 = (headings.index(f"p{p} ms") for p in (50, 90, 99))
     assert all(row[p50].value and row[p90].value is None for row in few.rows)
@@ -118,7 +118,7 @@ def test_percentiles_need_their_samples_and_a_note_says_so(stored: Results) -> N
 
 
 def test_times_are_the_samples_and_speed_is_against_the_slowest(stored: Results) -> None:
-    table = build_table(stored, "latency-one-base-model")
+    table = TABLES.build(stored, "latency-one-base-model")
     headings = [column.heading for column in table.columns]
     p50, ratio = headings.index("p50 ms"), headings.index("speed-up")
     slowest = table.rows[-1]
@@ -148,7 +148,7 @@ def test_the_best_is_what_a_reader_sees_as_the_best(values: list[float]) -> None
 
 
 def test_best_values_are_found_within_each_collection(stored: Results) -> None:
-    table = build_table(stored, "embedded-measures")
+    table = TABLES.build(stored, "embedded-measures")
     position = [column.heading for column in table.columns].index("RR@10")
     for dataset in ("news", "code"):
         cells = [row[position] for row in table.rows if row[0].value == dataset]
@@ -161,7 +161,7 @@ def test_bm25_has_its_published_value_beside_it(stored: Results, monkeypatch: py
     monkeypatch.setattr(
         Configuration, "registry_id", lambda _, dataset: "dl19" if dataset == "news" else None
     )
-    table = build_table(stored, "embedded-measures")
+    table = TABLES.build(stored, "embedded-measures")
     assert [column.heading for column in table.columns][-2:] == ["published nDCG@10", "difference"]
     found = {(row[0].value, row[1].value): [cell.value for cell in row[-2:]] for row in table.rows}
     mean = 100 * stored.metrics(("news", "bm25", "first-stage")).mean["nDCG@10"]
@@ -171,17 +171,17 @@ def test_bm25_has_its_published_value_beside_it(stored: Results, monkeypatch: py
 
 def test_a_table_is_written_in_four_forms_of_repeatable_bytes(copied_layout: Layout) -> None:
     configuration = open_results(copied_layout.root).configuration
-    paths = write_table(copied_layout, configuration, "embedded")
+    paths = TABLES.write(copied_layout, configuration, "embedded")
     assert [path.name for path in paths] == [f"embedded.{s}" for s in ("csv", "md", "tex", "html")]
     first = [path.read_bytes() for path in paths]
-    assert [path.read_bytes() for path in write_table(copied_layout, configuration, "embedded")] == first
+    assert [path.read_bytes() for path in TABLES.write(copied_layout, configuration, "embedded")] == first
     manifest = read_json(manifest_path(paths[0]))
     assert manifest["command"].startswith("e2rank-eval table embedded --config ")
     assert any(name.endswith("comparisons/embedded.json") for name in manifest["inputs"])
 
 
 def test_the_cost_table_names_the_best_batch_and_the_operations(stored: Results) -> None:
-    table = build_table(stored, "latency-one-base-model-cost")
+    table = TABLES.build(stored, "latency-one-base-model-cost")
     headings = [column.heading for column in table.columns]
     rows = [dict(zip(headings, (cell.value for cell in row), strict=True)) for row in table.rows]
     mode = stored.latency(("code-8", "bm25-20", "e2rank")).modes["online"]
@@ -190,5 +190,5 @@ def test_the_cost_table_names_the_best_batch_and_the_operations(stored: Results)
     assert rows[0]["% of peak"] == pytest.approx(40.0)
     assert {row["best batch"] for row in rows} == {4}
     assert {row["price of 1,000 queries"] for row in rows} == {None}
-    unswept = build_table(stored, "latency-minilm-cost")
+    unswept = TABLES.build(stored, "latency-minilm-cost")
     assert {row[headings.index("best batch")].value for row in unswept.rows} == {None}

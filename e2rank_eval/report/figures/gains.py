@@ -20,8 +20,8 @@ from e2rank_eval.report.drawing import (
     panel_title,
 )
 from e2rank_eval.report.figures import FIGURES
-from e2rank_eval.report.names import HEADLINE, full_name, label
-from e2rank_eval.report.outputs import RunKey, first_stage_files, run_files
+from e2rank_eval.report.names import HEADLINE, RunKey, full_name, label
+from e2rank_eval.report.outputs import first_stage_files, run_files
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings
 from e2rank_eval.rerankers.families.feedback import FeedbackSettings
 from e2rank_eval.store import layout as places

@@ -10,8 +10,8 @@ from e2rank_eval.config.paper import FIGURE_KINDS, FigureKind
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES
-from e2rank_eval.report.names import full_name
-from e2rank_eval.report.outputs import RunKey, run_files
+from e2rank_eval.report.names import RunKey, full_name
+from e2rank_eval.report.outputs import run_files
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.report.names import (
     UNTRAINED_NOTE,
+    RunKey,
     comparison_page,
     first_stage_label,
     full_name,
@@ -19,7 +20,7 @@ from e2rank_eval.report.names import (
     run_page,
     system_cell,
 )
-from e2rank_eval.report.outputs import RunKey, run_files
+from e2rank_eval.report.outputs import run_files
 from e2rank_eval.report.table import Cell, Column, Kind, Mark, Table, percent, ranked
 from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store import layout as places

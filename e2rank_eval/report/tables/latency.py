@@ -9,13 +9,14 @@ from e2rank_eval.config import Configuration
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.report.names import (
     UNTRAINED_NOTE,
+    RunKey,
     first_stage_label,
     full_name,
     is_untrained,
     run_page,
     system_cell,
 )
-from e2rank_eval.report.outputs import RunKey, run_files
+from e2rank_eval.report.outputs import run_files
 from e2rank_eval.report.table import Cell, Column, Kind, Table
 from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store import layout as places

@@ -300,6 +300,8 @@ _FAMILIES = {
     "encoder": ("e2rank",),
     "decoder": ("listwise", "pointwise-llm", "pairwise-llm", "e2rank"),
     "monot5": ("monot5",),
+    "sparse-encoder": ("sparse",),
+    "late-interaction": ("late-interaction",),
 }
 """The families that a kind of model can be of; where it is one, it need not be named."""
 

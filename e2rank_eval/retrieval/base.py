@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2rank_eval.config import Configuration
+from e2rank_eval.models.encoders.representations import DECIMALS, TextEncoder
 from e2rank_eval.models.provider import ModelProvider
-from e2rank_eval.records import CandidateIds, Dataset, Query
+from e2rank_eval.models.truncation import cut_words
+from e2rank_eval.records import CandidateIds, Dataset, Document, Query
 
 Scores = NDArray[Any]
 
@@ -64,6 +66,23 @@ def in_blocks(texts: Iterable[str], size: int = 8192) -> Iterator[list[str]]:
     texts = iter(texts)
     while block := list(islice(texts, size)):
         yield block
+
+
+class Exhaustive:
+    """Scores every document of a corpus for each query, by ``encoder``."""
+
+    def __init__(self, corpus: Collection[Document], encoder: TextEncoder) -> None:
+        self._encoder = encoder
+        texts = in_blocks(cut_words(document.contents) for document in corpus)
+        self._documents = encoder.join([encoder.encode(block, "document").vectors for block in texts])
+
+    def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
+        """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
+        vectors = self._encoder.encode([query.text for query in queries], "query").vectors
+        scores = (self._encoder.scores(vectors[at : at + 1], self._documents) for at in range(len(queries)))
+        return [
+            best_hits(np.round(own, DECIMALS) + 0.0, depth) for own, depth in zip(scores, depths, strict=True)
+        ]
 
 
 def candidates(retriever: Retriever, dataset: Dataset, depth: int) -> list[CandidateIds]:

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from e2rank_eval.config.training_lists import BlendSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder, Vectors
+from e2rank_eval.models.encoders.sparse import SparseEncoder, load_sparse_encoder
 from e2rank_eval.models.provider import ModelProvider
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.progress import track
 from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
 from e2rank_eval.rerankers.base import Reranker
-from e2rank_eval.retrieval.splade import Splade
 from e2rank_eval.store.files import write_json
 from e2rank_eval.training.lists import TrainingList, dense_ranks, read_lists, write_lists
 
@@ -70,7 +70,7 @@ class BlendedTeacher:
     query's documents, so that their scales do not matter.
     """
 
-    def __init__(self, encoder: Encoder, sparse: Splade, settings: BlendSettings) -> None:
+    def __init__(self, encoder: Encoder, sparse: SparseEncoder, settings: BlendSettings) -> None:
         self._encoder = encoder
         self._sparse = sparse
         self._settings = settings
@@ -82,8 +82,8 @@ class BlendedTeacher:
         enriched = self._encoder.encode(queries, "query").vectors.astype(np.float64)
         enriched += self._encoder.encode_listwise(prompts).vectors
         vectors = self._encoder.encode(list(rows), "document").vectors
-        sparse_queries = self._sparse.encode(queries, "query").astype(np.float64)
-        sparse = self._sparse.encode(list(rows), "document")
+        sparse_queries = self._sparse.encode(queries, "query").vectors.astype(np.float64)
+        sparse = self._sparse.encode(list(rows), "document").vectors
         found = []
         for number, item in enumerate(track(lists, description="ranking lists")):
             own = [rows[text] for text in item.documents]
@@ -102,8 +102,7 @@ def load_teacher(models: ModelProvider, encoder: str, blend: BlendSettings | Non
     """Load the oracle teacher with vectors of ``encoder``; with ``blend`` it and a sparse model together."""
     if blend is None:
         return OracleTeacher(models.encoder(encoder))
-    found = models.resolve(blend.sparse, "sparse-encoder")
-    sparse = Splade(found.path, found.entry)
+    sparse = load_sparse_encoder(models.resolve(blend.sparse, "sparse-encoder"))
     return BlendedTeacher(models.encoder(encoder), sparse, blend)
 
 

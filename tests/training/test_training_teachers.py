@@ -12,9 +12,9 @@ import pytest
 
 from e2rank_eval.config.training_lists import BlendSettings
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.sparse import load_sparse_encoder
 from e2rank_eval.models.loading import Models
 from e2rank_eval.records import CandidateList, Dataset, Document, ListwiseInput, Query, QueryStats, Ranking
-from e2rank_eval.retrieval.splade import Splade
 from e2rank_eval.training.lists import TrainingList, read_lists
 from e2rank_eval.training.sources import unranked_lists
 from e2rank_eval.training.teachers import (
@@ -102,12 +102,12 @@ def test_a_blend_adds_the_scores_of_both_models(fetch_cache: Path) -> None:
     assert known.labelled == (known.best,)
     settings = BlendSettings(sparse="splade-tiny-msmarco", weight=0.5, documents=2)
     (item,) = rank_lists(capitals, load_teacher(models, "all-minilm-l6-v2", settings))
-    found = models.resolve("splade-tiny-msmarco")
-    sparse = Splade(found.path, found.entry)
+    sparse = load_sparse_encoder(models.resolve("splade-tiny-msmarco"))
     enriched = dense.encode_listwise([ListwiseInput(item.query, item.documents[:2])]).vectors[0]
     vector = dense.encode([item.query], "query").vectors[0] + enriched
     ours = dense.encode(list(item.documents), "document").vectors @ vector
-    theirs = (sparse.encode(item.documents, "document") @ sparse.encode([item.query], "query").T).toarray()
+    asked = sparse.encode([item.query], "query").vectors
+    theirs = (sparse.encode(item.documents, "document").vectors @ asked.T).toarray()
     total = (ours - ours.mean()) / ours.std() + 0.5 * (theirs[:, 0] - theirs.mean()) / theirs.std()
     assert np.argsort(-total).tolist() == np.argsort(item.ranks).tolist()
     assert item.documents[item.best] == texts[1]

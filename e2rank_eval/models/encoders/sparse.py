@@ -1,0 +1,155 @@
+"""Sparse vectors over a vocabulary: SPLADE in batches of our own, other forms by sentence-transformers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, vstack
+from transformers import AutoModelForMaskedLM
+
+from e2rank_eval.models.batching import STABLE_TOKENS, Batch, plan_batches, run_in_batches
+from e2rank_eval.models.checkpoints import device, load_tokenizer, load_weights
+from e2rank_eval.models.encoders.base import Kind
+from e2rank_eval.models.encoders.representations import Represented, load_modules
+from e2rank_eval.models.recognition import transformer_folder
+from e2rank_eval.models.registry import ResolvedModel
+from e2rank_eval.models.special_tokens import neutraliser
+from e2rank_eval.store.files import read_json, sha256_json
+
+_BATCH_TOKENS = 2048
+"""Each has a logit for every word of the vocabulary: 250 MB for the 30,522 of BERT."""
+
+
+class SparseEncoder(ABC):
+    """Turns texts into sparse vectors whose dot product is the score."""
+
+    fingerprint: str
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str], kind: Kind) -> Represented:
+        """Return float32 vectors [n, dimensions] of texts, each by itself."""
+
+    def join(self, parts: Sequence[csr_matrix]) -> csr_matrix:
+        return vstack(parts, format="csr")
+
+    def scores(self, query: csr_matrix, documents: csr_matrix) -> NDArray[np.float64]:
+        """Return the dot products of ``query`` [1, vocabulary] with ``documents`` [n, vocabulary], [n]."""
+        exact = np.asarray(query.astype(np.float64).todense()).ravel()
+        return np.asarray(documents @ exact)
+
+
+class Splade(SparseEncoder):
+    """Weights of vocabulary entries: the maximum over positions of ``log(1 + relu(logit))``.
+
+    Formal et al., SPLADE v2, arXiv 2109.10086, equations 1 and 6; special tokens take part, as in
+    the authors' training. One model encodes queries and documents. sentence-transformers' SparseEncoder
+    gives these vectors to 2e-5, but they then depend on the batch, and so does the memory.
+
+    Raises
+    ------
+    InputError
+        When the checkpoint lacks weights of the language model's head; names them.
+    """
+
+    def __init__(self, found: ResolvedModel) -> None:
+        folder, entry = transformer_folder(found.path), found.entry
+        self._limits = {"document": entry.document_tokens, "query": entry.query_tokens}
+        self._window = entry.window
+        self._tokenizer = load_tokenizer(folder)
+        self._neutral = neutraliser(self._tokenizer)
+        self._device = torch.device(device())
+        self._model = load_weights(AutoModelForMaskedLM, folder, "float32").to(self._device).eval()
+        self._dimension = int(self._model.config.vocab_size)
+        self.fingerprint = sha256_json(
+            {"files": dict(found.files), "limits": self._limits, "form": "splade-1"}
+        )
+
+    def encode(self, texts: Sequence[str], kind: Kind) -> Represented:
+        """Return vectors [n, vocabulary] without negative values, texts cut to the entry's limit."""
+        if not texts:
+            return Represented(csr_matrix((0, self._dimension), dtype=np.float32), (), ())
+        limit = self._limits[kind]
+        whole: list[list[int]] = self._tokenizer([*map(self._neutral, texts)], verbose=False)["input_ids"]
+        ids: list[list[int]] = self._tokenizer(
+            [*map(self._neutral, texts)], truncation=True, max_length=limit, verbose=False
+        )["input_ids"]
+        rows: list[csr_matrix | None] = [None] * len(ids)
+
+        def run(batch: Batch) -> None:
+            weights = csr_matrix(self._weights(batch, [ids[position] for position in batch.positions]))
+            for row, position in enumerate(batch.positions):
+                rows[position] = weights[row]
+
+        plan = partial(plan_batches, window=self._window, least_tokens=STABLE_TOKENS)
+        run_in_batches([len(one) for one in ids], plan, run, tokens=_BATCH_TOKENS)
+        truncated = tuple(len(one) > limit for one in whole)
+        return Represented(vstack(rows, format="csr"), tuple(map(len, ids)), truncated)
+
+    @torch.inference_mode()
+    def _weights(self, batch: Batch, sequences: Sequence[list[int]]) -> Any:
+        ids = torch.full((len(sequences) + batch.filler, batch.length), self._tokenizer.pad_token_id)
+        mask = torch.zeros_like(ids)
+        mask[:, 0] = 1  # filler rows attend to something, or their states would be NaN
+        for row, sequence in enumerate(sequences):
+            ids[row, : len(sequence)] = torch.tensor(sequence)
+            mask[row, : len(sequence)] = 1
+        logits = self._model(input_ids=ids.to(self._device), attention_mask=mask.to(self._device)).logits
+        # The maximum first: log(1 + relu(x)) rises with x, so it need not be taken at every position.
+        highest = [logits[row, : len(sequence)].amax(dim=0) for row, sequence in enumerate(sequences)]
+        return torch.log1p(torch.relu(torch.stack(highest))).cpu().numpy()
+
+
+class ModularSparseEncoder(SparseEncoder):
+    """A ``sentence_transformers.SparseEncoder`` of any modules, with the prompts of its authors.
+
+    Raises
+    ------
+    InputError
+        As :func:`load_modules`: above all for a model whose sparse layer would be random.
+    """
+
+    def __init__(self, found: ResolvedModel) -> None:
+        import sentence_transformers
+
+        self._model = load_modules(sentence_transformers.SparseEncoder, found.path)
+        self._neutral = neutraliser(self._model.tokenizer)
+        self.fingerprint = sha256_json({"files": dict(found.files), "form": "modules-1"})
+
+    def encode(self, texts: Sequence[str], kind: Kind) -> Represented:
+        encode = self._model.encode_query if kind == "query" else self._model.encode_document
+        prompt, rows, lengths = self._model.prompts.get(kind) or "", [], []
+        for text in map(self._neutral, texts):
+            # One by one: in a batch, padding moves the last bits of a vector.
+            vector = encode([text], convert_to_sparse_tensor=False, show_progress_bar=False)
+            rows.append(csr_matrix(vector.float().cpu().numpy()))
+            lengths.append(len(self._model.tokenizer(prompt + text, verbose=False)["input_ids"]))
+        dimension = self._model.get_embedding_dimension()
+        vectors = self.join(rows) if rows else csr_matrix((0, dimension), dtype=np.float32)
+        limit = self._model.max_seq_length
+        tokens = tuple(min(length, limit) for length in lengths)
+        return Represented(vectors, tokens, tuple(length > limit for length in lengths))
+
+
+def load_sparse_encoder(found: ResolvedModel) -> SparseEncoder:
+    """Load a sparse encoder: in batches of our own where it is plain SPLADE, else by its modules."""
+    return Splade(found) if _is_splade(found) else ModularSparseEncoder(found)
+
+
+def _is_splade(found: ResolvedModel) -> bool:
+    """Whether :class:`Splade` computes what the checkpoint's modules say."""
+    if not (found.path / "modules.json").is_file():
+        return True
+    modules = read_json(found.path / "modules.json")
+    if len(modules) != 2 or not str(modules[1]["type"]).endswith("SpladePooling"):
+        return False
+    pooling = read_json(found.path / modules[1]["path"] / "config.json")
+    path = found.path / "config_sentence_transformers.json"
+    prompts = read_json(path).get("prompts") or {} if path.is_file() else {}
+    plain = (pooling.get("pooling_strategy"), pooling.get("activation_function", "relu")) == ("max", "relu")
+    return plain and not any(prompts.values())

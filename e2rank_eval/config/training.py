@@ -152,7 +152,9 @@ class RunBase(Strict):
     )
     lora: LoraSettings | None = None
     dropout: bool = Field(True, description="the dropout that the model's configuration has")
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: bool = Field(
+        False, description="compute the inside of a layer again in the backward pass, for less memory"
+    )
     precision: Literal["no", "bf16"] = "no"
     deepspeed: Path | None = Field(None, description="a DeepSpeed configuration (JSON), for several GPUs")
     checkpoint_every: int = Field(100, ge=1, description="steps between checkpoints")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -15,6 +16,7 @@ from mteb.types import PromptType
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoded
+from e2rank_eval.models.loading import Models
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.mteb_suite.encoder import MtebEncoder, load_mteb_encoder
 from e2rank_eval.mteb_suite.instructions import (
@@ -23,7 +25,9 @@ from e2rank_eval.mteb_suite.instructions import (
     packaged_instructions,
     read_instructions,
 )
+from e2rank_eval.mteb_suite.registration import mteb_revision
 from e2rank_eval.mteb_suite.running import ResultFiles, run_tasks
+from e2rank_eval.store.files import sha256_json
 
 QUERY, DOCUMENT = PromptType.query, PromptType.document
 
@@ -131,3 +135,15 @@ def test_texts_that_repeat_are_computed_once(
     assert record.texts == 100  # 50 queries and 50 documents, the same texts
     assert record.forward_tokens is not None
     assert 0 < 2 * record.forward_tokens == record.tokens
+
+
+def test_results_are_filed_under_the_commit_on_the_hub_else_by_version_or_content(
+    minilm_path: Path, fetch_cache: Path
+) -> None:
+    assert minilm_path.exists()
+    model = Models(fetch_cache, threads=1).examine("all-minilm-l6-v2")
+    assert mteb_revision(model) == "8b3219a92973c328a8e22fadcfa821b5dc75636a"
+    entry = model.entry.model_copy(update={"sources": []})
+    assert mteb_revision(replace(model, entry=entry, revision="1.0")) == "1.0"
+    found = mteb_revision(replace(model, entry=entry, revision=None))
+    assert found == sha256_json(dict(model.files))[:40]

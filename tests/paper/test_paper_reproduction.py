@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import shutil
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,6 @@ from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.paper.published import Tables, Tolerance
 from e2rank_eval.paper.reproduction import equal_to_the_digit, reproduce, write_reproduction
 from e2rank_eval.paper.runs import load_judgements, load_run, registry
-from e2rank_eval.store.files import sha256_file
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 TOLERANCE = Tolerance(reproduced=0.1, near=1.0)
@@ -88,29 +85,24 @@ def test_without_a_folder_the_public_source_is_named(tmp_path, monkeypatch):
         load_run("bm25-dl19", tmp_path / "cache")
 
 
-def test_the_public_source_gives_the_same_run(trec, tmp_path, monkeypatch):
+def test_the_public_source_gives_the_same_run(trec, tmp_path, monkeypatch, httpserver):
     """RankLLM's form, fetched from an address, checked, and kept for the next time."""
     run = load_run("splade-dl19", tmp_path / "cache")
-    lines = []
+    lists = b""
     for query_id, scores in run.scores.items():
         candidates = [{"docid": d, "score": s, "doc": {"contents": ""}} for d, s in scores.items()]
-        lines.append(
-            json.dumps({"query": {"text": "", "qid": int(query_id)}, "candidates": candidates}) + "\n"
-        )
-    (tmp_path / "lists.jsonl").write_text("".join(lines))
-    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/lists.jsonl"
-        download = {"urls": [address], "name": "l.jsonl", "sha256": sha256_file(tmp_path / "lists.jsonl")}
-        source = UrlSource.model_validate({"kind": "url", "downloads": [download]})
-        entry = registry().runs["splade-dl19"].model_copy(update={"sources": [source]})
-        monkeypatch.setitem(registry().runs, "splade-dl19", entry)
-        monkeypatch.delenv("E2RANK_OFFLINE")
-        monkeypatch.delenv("E2RANK_RUNS")
-        fetched = load_run("splade-dl19", tmp_path / "cache")
-        server.shutdown()
-    assert fetched == run
+        row = {"query": {"text": "", "qid": int(query_id)}, "candidates": candidates}
+        lists += json.dumps(row).encode() + b"\n"
+    httpserver.expect_request("/lists.jsonl").respond_with_data(lists)
+    urls, digest = [httpserver.url_for("/lists.jsonl")], hashlib.sha256(lists).hexdigest()
+    download = {"urls": urls, "name": "l.jsonl", "sha256": digest}
+    source = UrlSource.model_validate({"kind": "url", "downloads": [download]})
+    entry = registry().runs["splade-dl19"].model_copy(update={"sources": [source]})
+    monkeypatch.setitem(registry().runs, "splade-dl19", entry)
+    monkeypatch.delenv("E2RANK_OFFLINE")
+    monkeypatch.delenv("E2RANK_RUNS")
+    assert load_run("splade-dl19", tmp_path / "cache") == run
+    httpserver.clear()
     assert load_run("splade-dl19", tmp_path / "cache") == run
 
 

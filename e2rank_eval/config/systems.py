@@ -83,6 +83,9 @@ class FirstStageSettings(Strict, ABC):
     stores_vectors: ClassVar[bool] = False
     """Whether document vectors are kept in the shared cache, so that several jobs can encode a corpus."""
 
+    searches: ClassVar[bool] = True
+    """Whether it searches the corpus, which says nothing where that is a pool of candidates."""
+
     needs_hub: ClassVar[bool] = False
     """Whether the lists themselves are fetched from the model hub."""
 

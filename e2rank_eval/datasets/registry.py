@@ -31,6 +31,10 @@ class DatasetEntry(Strict):
     sources: list[Source] = Field(
         [], description="of files that are fetched for the loader, tried in this order"
     )
+    pool: bool = Field(
+        False, description="judged and listed documents only: candidates come from a run, for a search would "
+        "find too easily"
+    )  # fmt: skip
     excludes_itself: bool = Field(False, description="is a document with a query's id excluded for it?")
     licence: str
     show_text: bool = Field(description="may its text be shown to others (site, reports)?")

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2rank_eval.config import Configuration
+from e2rank_eval.datasets.registry import registered_dataset
+from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.representations import DECIMALS, TextEncoder
 from e2rank_eval.models.provider import ModelProvider
 from e2rank_eval.models.truncation import cut_words
@@ -112,10 +114,27 @@ class Context:
     depth: int
 
     def finder(self, name: str) -> Finder:
-        """Build the first stage ``name`` of the configuration, with its own depth."""
+        """Build the first stage ``name`` of the configuration, with its own depth.
+
+        Raises
+        ------
+        InputError
+            When the model cannot be used; the finder does so for a pool, where it would search.
+        """
         context = replace(self, depth=self.configuration.depth_of(name))
-        find: Finder = self.configuration.first_stages[name].build(context)
-        return find
+        settings = self.configuration.first_stages[name]
+        find: Finder = settings.build(context)
+
+        def checked(dataset: Dataset) -> Found:
+            identifier = self.configuration.registry_id(dataset.id) if settings.searches else None
+            if identifier is not None and registered_dataset(identifier).pool:
+                raise InputError(
+                    f"{dataset.id} is a pool of candidates, in which {settings.retriever} finds too easily",
+                    hint="use a first stage of retriever run, such as its runs/bm25-top100.trec",
+                )
+            return find(dataset)
+
+        return checked
 
     def searching(self, build: Callable[[Dataset], Retriever]) -> Finder:
         """Return the finder that searches every data set with a retriever of its own."""

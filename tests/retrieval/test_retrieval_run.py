@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from e2rank_eval.api import evaluate, load_dataset, run_of
+from e2rank_eval.config import Configuration, parse_configuration
 from e2rank_eval.config.systems import FIRST_STAGES
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.retrieval.base import Context
 from e2rank_eval.retrieval.first_stages.run import RunSettings, read_any, run_candidates
@@ -70,6 +73,32 @@ def test_the_path_names_the_data_set_and_variables(tmp_path: Path, monkeypatch: 
     assert len(origin["run_sha256"]) == 64
     with pytest.raises(ValueError, match=r"only \{dataset\} may stand in braces"):
         RunSettings(retriever="run", path="{data}.trec")
+
+
+def test_other_data_sets_have_the_lists_of_another_first_stage(tmp_path: Path) -> None:
+    stages = {
+        "bm25": {"retriever": "bm25"},
+        "mixed": {"retriever": "run", "path": f"{tmp_path}/{{dataset}}.trec", "otherwise": "bm25"},
+    }
+    configuration = configured(stages, {"toy": {"path": "toy"}})
+    find = Context(configuration, Models(tmp_path, threads=1), 2).finder("mixed")
+    assert configuration.first_stages["mixed"].files("toy") == []
+    assert [len(one) for one in find(TOY)[0]] == [2, 2]
+    (tmp_path / "toy.trec").write_text("q1 Q0 c 1 2.0 t\n")
+    assert [one.document_ids for one in find(TOY)[0]] == [("c",)]
+    assert configuration.first_stages["mixed"].files("toy") == [str(tmp_path / "toy.trec")]
+
+
+def test_nothing_is_searched_in_a_pool(tmp_path: Path) -> None:
+    configuration = configured({"bm25": {"retriever": "bm25"}}, {"dl19-rerank": {}})
+    find = Context(configuration, Models(tmp_path, threads=1), 2).finder("bm25")
+    with pytest.raises(InputError, match=r"dl19-rerank is a pool .* bm25 finds too easily"):
+        find(replace(TOY, id="dl19-rerank"))
+
+
+def configured(first_stages: dict[str, Any], datasets: dict[str, Any]) -> Configuration:
+    values = {"profile": "test", "datasets": datasets, "first_stages": first_stages, "depth": 2}
+    return parse_configuration(values | {"rerankers": {"none": {"family": "identity"}}}, "here")
 
 
 @pytest.mark.parametrize(("name", "bm25"), [("dl19-rerank", 50.58), ("dl20-rerank", 47.96)])

@@ -19,6 +19,8 @@ K = 60
 class FusionSettings(FirstStageSettings):
     """Reciprocal rank fusion of other first stages."""
 
+    searches = False
+
     retriever: Literal["fusion"]
     of: list[Name] = Field(min_length=2, description="other first stages of this file")
 

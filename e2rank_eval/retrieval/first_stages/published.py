@@ -33,6 +33,8 @@ class PublishedSettings(FirstStageSettings):
 
     needs_hub = True
 
+    searches = False
+
     retriever: Literal["published"]
     lists: Name = Field(description="whose lists of liuqi6777/retrieval_results, as bm25 or reasonir")
     revision: str | None = Field(None, description="commit to pin; null: recorded when fetched")

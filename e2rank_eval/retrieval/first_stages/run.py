@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings
+from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings, Name
 from e2rank_eval.errors import InputError
 from e2rank_eval.progress import say
 from e2rank_eval.records import CandidateIds, Dataset
@@ -19,7 +19,12 @@ from e2rank_eval.store.trec import Run, read_run
 
 
 class RunSettings(FirstStageSettings):
-    """The run of any system: TREC's form, MS MARCO's, or candidate lists in JSON lines."""
+    """The run of any system: TREC's form, MS MARCO's, or candidate lists in JSON lines.
+
+    With ``otherwise`` a data set without such a file has the candidates of another first stage.
+    """
+
+    searches = False
 
     retriever: Literal["run"]
     path: str = Field(
@@ -27,6 +32,10 @@ class RunSettings(FirstStageSettings):
     )
     missing: Literal["fail", "skip"] = Field(
         "fail", description="what happens to documents that the corpus lacks"
+    )
+
+    otherwise: Name | None = Field(
+        None, description="first stage of data sets without such a file; null: the file must be there"
     )
 
     @field_validator("path")
@@ -38,12 +47,25 @@ class RunSettings(FirstStageSettings):
             raise ValueError("only {dataset} may stand in braces") from error
         return path
 
+    @property
+    def fused(self) -> list[str]:
+        return [self.otherwise] if self.otherwise else []
+
     def files(self, dataset: str) -> list[str]:
-        return [str(Path(os.path.expandvars(self.path.format(dataset=dataset))).expanduser())]
+        path = self.file(dataset)
+        return [str(path)] if path.exists() or self.otherwise is None else []
+
+    def file(self, dataset: str) -> Path:
+        """Return the path of the run of a data set."""
+        return Path(os.path.expandvars(self.path.format(dataset=dataset))).expanduser()
 
     def build(self, context: Context) -> Finder:
+        other = context.finder(self.otherwise) if self.otherwise else None
+
         def find(dataset: Dataset) -> Found:
-            path = Path(self.files(dataset.id)[0])
+            path = self.file(dataset.id)
+            if other is not None and not path.exists():
+                return other(dataset)
             lists = run_candidates(read_any(path), dataset, context.depth, missing=self.missing)
             return lists, {"run_sha256": sha256_file(path)}
 

@@ -127,7 +127,10 @@ def _broken(change: Any) -> dict[str, Any]:
             "bm25.model is missing",
         ),
         (lambda c: c["datasets"]["lee-8"].update(slice_of="nowhere"), "unknown name 'nowhere'"),
-        (lambda c: c["datasets"]["lee"].update(path="x", id="lee"), "one of id, path, slice_of"),
+        (
+            lambda c: c["datasets"]["lee"].update(path="x", id="lee"),
+            "one of id, ir_datasets, mteb, path, slice_of",
+        ),
         (lambda c: c["comparisons"]["main"].update(first_stage="splade"), "unknown name 'splade'"),
         (lambda c: c["comparisons"]["main"].update(baselines=["rankgpt"]), "unknown name 'rankgpt'"),
         (

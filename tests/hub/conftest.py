@@ -19,9 +19,10 @@ import pytest
 import yaml
 from file_server import FileServer
 from hub_server import Hub
+from packages import PackageIndex
 
 from e2rank_eval.datasets.loaders import pydoc
-from e2rank_eval.datasets.sources import download, hub
+from e2rank_eval.datasets.sources import download, hub, package
 from e2rank_eval.records import Dataset, Document, Query
 
 
@@ -71,15 +72,28 @@ def server() -> Iterator[FileServer]:
 
 
 @pytest.fixture
-def hub_server(server: FileServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
+def hub_server(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Hub:
     """The hub that ``HF_ENDPOINT`` names, with an empty cache of the client's."""
     from huggingface_hub import constants
 
     monkeypatch.setenv("HF_ENDPOINT", server.address)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub-cache")))
     hub.answers.cache_clear()
     return Hub(server)
+
+
+@pytest.fixture
+def package_index(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> PackageIndex:
+    """The only index that pip sees; attempts follow each other at once."""
+    for variable in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", f"{server.address}/simple")
+    monkeypatch.setattr(package, "BACK_OFF", (0.0, 0.0))
+    return PackageIndex(server)
 
 
 @pytest.fixture(autouse=True)

@@ -72,6 +72,10 @@ class FileServer:
         """Headers of every GET of ``path``, in order."""
         return [headers for method, asked, headers in self.requests if (method, asked) == ("GET", path)]
 
+    def count(self, path: str) -> int:
+        """How often the path was asked for, by whatever method."""
+        return [asked for _, asked, _ in self.requests].count(path)
+
     def answer(self, method: str, target: str, body: bytes) -> File | None:
         path = target.split("?")[0]
         if path in self.files:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from loopback import PackageIndex, package_source, source_archive, wheel
+from file_server import File
+from packages import PackageIndex, package_source, source_archive, wheel
 
 from e2rank_eval.datasets.sources import package
 from e2rank_eval.errors import InputError, UnavailableError
@@ -83,19 +84,19 @@ def test_a_missing_version_is_told_at_once(package_index: PackageIndex, folder):
     package_index.publish("toy", "toy-0.9-py3-none-any.whl", content)
     with pytest.raises(UnavailableError, match=r"No matching distribution found for toy==1\.0"):
         package.take(package_source(content, {"toy/weights": "weights"}), folder)
-    assert package_index.server.requests.count("/simple/toy/") == 1
+    assert package_index.server.count("/simple/toy/") == 1
 
 
 def test_an_index_that_fails_is_asked_again_and_named(package_index: PackageIndex, folder):
-    package_index.server.answers["/simple/toy/"] = (500, b"", {})
+    package_index.server.files["/simple/toy/"] = File(b"", status=500)
     with pytest.raises(UnavailableError, match=r"package index did not answer for toy==1\.0.*500"):
         package.take(package_source(b"", {"toy/weights": "weights"}), folder)
-    assert package_index.server.requests.count("/simple/toy/") > 3
+    assert package_index.server.count("/simple/toy/") > 3
 
 
 def test_an_index_that_recovers_serves(package_index: PackageIndex, folder, monkeypatch):
     content = wheel({"toy/weights": b"w"})
-    package_index.server.answers["/simple/toy/"] = (500, b"", {})
+    package_index.server.files["/simple/toy/"] = File(b"", status=500)
     monkeypatch.setattr(package, "BACK_OFF", (0.25, 0.25))
     monkeypatch.setattr(time, "sleep", lambda _: package_index.publish("toy", WHEEL, content))
     package.take(package_source(content, {"toy/weights": "weights"}), folder)

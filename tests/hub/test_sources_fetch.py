@@ -7,7 +7,8 @@ import hashlib
 import json
 
 import pytest
-from loopback import COMMIT, Hub, PackageIndex, hub_source, package_source, wheel
+from hub_server import Hub
+from packages import COMMIT, PackageIndex, hub_source, package_source, wheel
 
 from e2rank_eval.datasets.sources import package
 from e2rank_eval.datasets.sources.fetch import fetch
@@ -29,7 +30,7 @@ def published(package_index: PackageIndex) -> PackageIndex:
 
 
 def _downloads(index: PackageIndex) -> int:
-    return index.server.requests.count("/files/toy-1.0-py3-none-any.whl")
+    return index.server.count("/files/toy-1.0-py3-none-any.whl")
 
 
 def _names(folder):
@@ -91,7 +92,7 @@ def test_a_file_that_fails_the_registry_s_hash_is_refused(published, tmp_path):
 
 
 def test_sources_are_tried_in_order(published, hub_server: Hub, tmp_path):
-    hub_server.publish({"a": b"from the hub"})
+    hub_server.publish("models", "people/toy", {"a": b"from the hub"}, commit=COMMIT)
     hub_first = fetch("toy", [hub_source(COMMIT), SOURCE], tmp_path / "hub", {})
     assert (hub_first.source, hub_first.revision) == ("hub people/toy", COMMIT)
     package_first = fetch("toy", [SOURCE, hub_source(COMMIT)], tmp_path / "package", {})
@@ -99,13 +100,13 @@ def test_sources_are_tried_in_order(published, hub_server: Hub, tmp_path):
 
 
 def test_the_next_source_serves_where_the_first_cannot(published, hub_server: Hub, tmp_path):
-    hub_server.publish({"a": b"tampered"})
+    hub_server.publish("models", "people/toy", {"a": b"tampered"}, commit=COMMIT)
     hashes = {"a": hashlib.sha256(b"a").hexdigest()}
     assert fetch("toy", [hub_source(COMMIT), SOURCE], tmp_path / "toy", hashes).source == "package toy==1.0"
 
 
 def test_a_changed_file_from_the_hub_is_fixed_from_its_cache(hub_server: Hub, tmp_path):
-    hub_server.publish({"a": b"good"})
+    hub_server.publish("models", "people/toy", {"a": b"good"}, commit=COMMIT)
     folder = fetch("toy", [hub_source(COMMIT)], tmp_path / "toy", {}).path
     (folder / "a").write_bytes(b"evil")
     fetch("toy", [hub_source(COMMIT)], tmp_path / "toy", {})

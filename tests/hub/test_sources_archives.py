@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback import tar, wheel
+from packages import tar, wheel
 
 from e2rank_eval.datasets.sources.archives import _check_name, extract
 from e2rank_eval.errors import InputError

@@ -117,6 +117,21 @@ def test_an_unknown_name_of_a_configuration_lists_the_known_ones(run: Run) -> No
     assert "config/demo.yaml: no reranker named 'e3rank'; known: first-stage," in errors
 
 
+def test_doctor_asks_for_the_named_systems_and_data_sets_alone(run: Run) -> None:
+    only = ("--systems", "bm25/first-stage", "--datasets", "lee")
+    code, printed, _ = run("doctor", "--config", "config/demo.yaml", *only, "--json", cwd=ROOT)
+    assert code in (0, 1)
+    asked = {finding["question"] for finding in json.loads(printed)}
+    assert {one for one in asked if one.startswith(("data set", "model"))} == {"data set lee"}
+
+
+def test_mteb_refuses_a_large_model_without_a_gpu(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("E2RANK_CPU", raising=False)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    code, _, errors = run("mteb", "e2rank-0.6b", "--tasks", "LeeRetrieval", cwd=ROOT)
+    assert (code, "needs a GPU and none is here" in errors) == (2, True)
+
+
 @pytest.mark.parametrize("kind", ["config", "datasets", "models", "training"])
 def test_schemas_describe_the_yaml_files(run: Run, kind: str) -> None:
     code, printed, _ = run("schema", kind)

@@ -31,17 +31,18 @@ Finding = dict[str, Any]
 _NEEDED = ("torch", "transformers", "bm25s", "pytrec_eval-terrier", "ir_measures", "snakemake", "matplotlib")
 
 
-def examine(config: Path) -> list[Finding]:
+def examine(config: Path, chosen: Mapping[str, str]) -> list[Finding]:
     """Return findings in reading order, each ``{"question", "answer": yes | no | note, "detail"}``.
 
-    No asks for something: as things are, a job of the configuration would fail.
+    No asks for something: as things are, a job of the configuration would fail. ``chosen`` are lists for
+    ``systems`` and ``datasets`` in place of the configuration's, as on Snakemake's command line.
 
     Raises
     ------
     InputError
         When the configuration fails a check.
     """
-    graph = Graph(load_mapping(config), [str(config)])
+    graph = Graph(load_mapping(config) | chosen, [str(config)])
     models = graph.used_models()
     used = dict.fromkeys(dataset for datasets in graph.retrievals.values() for dataset in datasets)
     ids = [one for name in used if (one := graph.configuration.registry_id(name))]

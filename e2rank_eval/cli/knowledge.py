@@ -120,6 +120,8 @@ def _published() -> Iterator[dict[str, Any]]:
 def doctor(
     model: Annotated[str | None, typer.Argument(help="A model, by any reference to it.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Experiment configuration.")] = None,
+    systems: Annotated[str, typer.Option(help="Only these of its systems, commas between.")] = "",
+    datasets: Annotated[str, typer.Option(help="Only these of its data sets, commas between.")] = "",
     json: JsonOption = False,
 ) -> None:
     """Check all that a configuration needs here: packages, hub, GPU, disk, data sets, weights, registration.
@@ -127,14 +129,15 @@ def doctor(
     Exits with code 1 where something is missing, so that it is known before hours of work. With MODEL, shows
     what that model is recognised as, and which file says so.
 
-    Example: e2rank-eval doctor --config config/paper.yaml
+    Example: e2rank-eval doctor --config config/paper.yaml --systems bm25,e2rank-0.6b --datasets dl19,dl20
 
     Example: e2rank-eval doctor ./checkpoints/mine
     """
     from e2rank_eval.cli.doctor import examine, examine_model
     from e2rank_eval.cli.printing import print_findings
 
-    findings = examine(config or DEMO) if model is None else examine_model(model, config)
+    chosen = {key: names for key, names in (("systems", systems), ("datasets", datasets)) if names}
+    findings = examine(config or DEMO, chosen) if model is None else examine_model(model, config)
     if json:
         print_json(findings)
     else:

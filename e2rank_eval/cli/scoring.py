@@ -164,6 +164,7 @@ def mteb(
             raise typer.BadParameter("--entry brings benchmark, tasks, instructions and first stage with it")
         known(entry, configuration.mteb, "mteb entry", config)
         known(system, configuration.mteb[entry].systems, f"system in mteb entry {entry!r}", config)
+        require_gpu(configuration, configuration.mteb_models(configuration.mteb[entry], system))
         record = write_mteb_record(configuration, entry, system, layout)
     else:
         if benchmark is None and not tasks:
@@ -180,6 +181,7 @@ def mteb(
                 kind: [system],
             }
         )
+        require_gpu(configuration, configuration.mteb_models(settings, system))
         record = run_mteb(configuration, settings, system, layout)
     if json:
         print_json(as_json(record))

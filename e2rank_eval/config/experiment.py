@@ -210,9 +210,8 @@ class Configuration(Strict):
         parts = self.parts(section, name)
         return sorted({model for one in parts if (model := getattr(one, "model", None))})
 
-    def mteb_models(self, entry: str, system: str) -> list[str]:
-        """References to the models that a system of an mteb entry uses."""
-        suite = self.mteb[entry]
+    def mteb_models(self, suite: MtebSettings, system: str) -> list[str]:
+        """References to the models that a system uses on the tasks of ``suite``."""
         if system in suite.models:
             return [system]
         named = [getattr(self.rerankers[system], "model", None), suite.first_stage]

@@ -165,11 +165,11 @@ def latency(
         labels=tuple(label for label in labels if label),
         matmul_rate=None if engine is None else engine.matmul_rate,
     )
-    artefact = layout.path(places.LATENCY, **names, reranker=reranker)
-    write_record(artefact, result)
+    output = layout.path(places.LATENCY, **names, reranker=reranker)
+    write_record(output, result)
     config = str(layout.path(places.CONFIG))
     write_manifest(
-        artefact,
+        output,
         command=shlex.join(["e2rank-eval", "latency", entry, reranker, "--config", config]),
         settings=settings.model_dump(mode="json")
         | {"reranker": chosen.model_dump(mode="json"), "seed": configuration.seed},
@@ -179,4 +179,4 @@ def latency(
         ],
         started=started,
     )
-    return artefact
+    return output

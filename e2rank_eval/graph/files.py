@@ -159,7 +159,7 @@ class Files:
 
     def mteb_models(self, entry: str, system: str) -> list[str]:
         """Return the records of the models that a job of an mteb entry uses."""
-        return self.records_of(self.configuration.mteb_models(entry, system))
+        return self.records_of(self.configuration.mteb_models(self.configuration.mteb[entry], system))
 
     def mteb_settings(self, entry: str, system: str) -> dict[str, Any]:
         """Return what decides a job's record: the entry without its title and other systems; the models."""
@@ -168,5 +168,5 @@ class Files:
         return {
             "settings": suite.model_dump(mode="json", exclude=shown),
             "reranker": self.settings("rerankers", system) if system in suite.rerankers else None,
-            "entries": self.entries(self.configuration.mteb_models(entry, system)),
+            "entries": self.entries(self.configuration.mteb_models(suite, system)),
         }

@@ -86,7 +86,7 @@ class Graph(Files):
         configuration = self.configuration
         found = [configuration.models_of("first_stages", stage) for stage in self.retrievals]
         found += [configuration.models_of("rerankers", name) for _, name in self.rerankings]
-        found += [configuration.mteb_models(*job) for job in self.mteb_jobs]
+        found += [configuration.mteb_models(configuration.mteb[entry], one) for entry, one in self.mteb_jobs]
         return list(dict.fromkeys(model for models in found for model in models))
 
     def _runs(self, shown: Shown[Any]) -> list[RunKey]:

@@ -134,9 +134,9 @@ class Results:
         path = self.layout.path(places.CORPUS, dataset=dataset)
         return self._once(path, lambda corpus: _read_excerpts(corpus, wanted))
 
-    def manifest(self, artefact: Path) -> Manifest:
-        """Return how ``artefact`` was made."""
-        return self._record(manifest_path(artefact), Manifest)
+    def manifest(self, output: Path) -> Manifest:
+        """Return how ``output`` was made."""
+        return self._record(manifest_path(output), Manifest)
 
     def path(self, pattern: str, run: RunKey) -> Path:
         return self.layout.run_path(pattern, run)

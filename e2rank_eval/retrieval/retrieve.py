@@ -42,10 +42,10 @@ def retrieve(
         folder = layout.path(places.CORPUS, dataset=name).parent
         dataset = read_dataset(folder, name)
         lists, origin = find(dataset)
-        artefact = layout.path(places.CANDIDATES, dataset=name, first_stage=first_stage)
-        write_candidates(artefact, lists)
+        output = layout.path(places.CANDIDATES, dataset=name, first_stage=first_stage)
+        write_candidates(output, lists)
         write_manifest(
-            artefact,
+            output,
             command=f"e2rank-eval retrieve {first_stage} {name} --config {layout.root / places.CONFIG}",
             settings=_recorded(configuration, first_stage),
             inputs=[folder / name for name in ("corpus.jsonl.gz", "queries.jsonl", "exclusions.jsonl")],

@@ -20,9 +20,9 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-def manifest_path(artefact: Path) -> Path:
+def manifest_path(output: Path) -> Path:
     """``x/y.run`` -> ``x/y.run.manifest.json``."""
-    return artefact.with_name(artefact.name + ".manifest.json")
+    return output.with_name(output.name + ".manifest.json")
 
 
 def hardware() -> dict[str, Any]:
@@ -64,7 +64,7 @@ def versions() -> dict[str, str]:
 
 
 def write_manifest(
-    artefact: Path,
+    output: Path,
     *,
     command: str,
     settings: Mapping[str, Any],
@@ -72,12 +72,12 @@ def write_manifest(
     started: float,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the manifest beside ``artefact``; ``started`` is the ``time.time()`` of its start."""
+    """Write the manifest beside ``output``; ``started`` is the ``time.time()`` of its start."""
     write_json(
-        manifest_path(artefact),
+        manifest_path(output),
         {
-            "artefact": artefact.name,
-            "sha256": sha256_file(artefact),
+            "file": output.name,
+            "sha256": sha256_file(output),
             "command": command,
             "settings": dict(settings),
             "inputs": {path.as_posix(): sha256_file(path) for path in inputs},

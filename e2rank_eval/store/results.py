@@ -284,7 +284,7 @@ class MtebRecord(Record):
 class Manifest(Record):
     """The volatile facts of how one output file was made."""
 
-    artefact: str
+    file: str
     sha256: str
     command: str
     settings: dict[str, Any]

@@ -132,8 +132,8 @@ def _write_runs(
         write_run(run, [(r.query_id, r.document_ids) for r in rankings], tag=reranker)
         write_statistics(stats, [stats_row(r.query_id, r.stats) for r in rankings])
         command = f"e2rank-eval rerank {reranker} {name} --first-stage {first_stage} --config config.yaml"
-        for artefact in (run, stats):
-            write_manifest(artefact, command=command, settings={}, inputs=[path], started=started)
+        for output in (run, stats):
+            write_manifest(output, command=command, settings={}, inputs=[path], started=started)
         qrels = layout.path(places.QRELS, dataset=name)
         named = (name, first_stage, reranker)
         metrics = evaluate_files(run, qrels, statistics=stats, names=named, seed=configuration.seed)

@@ -29,7 +29,7 @@ def test_every_stage_is_there_and_the_page_too(built: Project) -> None:
     assert (built.results / "site" / "index.html").exists()
 
 
-def test_every_artefact_has_a_manifest_whose_command_a_person_can_copy(built: Project) -> None:
+def test_every_output_has_a_manifest_whose_command_a_person_can_copy(built: Project) -> None:
     runs = list((built.results / "runs").rglob("*.run"))
     assert len(runs) == 2
     for run in runs:
@@ -39,7 +39,7 @@ def test_every_artefact_has_a_manifest_whose_command_a_person_can_copy(built: Pr
         assert manifest["versions"]["python"]
 
 
-def test_no_hashed_artefact_knows_time_or_place(built: Project) -> None:
+def test_no_hashed_output_knows_time_or_place(built: Project) -> None:
     for stage in ("datasets", "candidates", "runs", "statistics", "metrics"):
         for path in (built.results / stage).rglob("*"):
             if path.is_file() and not path.name.endswith((".manifest.json", ".gz")):

@@ -12,7 +12,7 @@ prompts on both sides.
 
 What differs, and why:
 
-* rank_llm reads every digit of an answer as an identifier, also those of prose; here brackets go before
+* rank_llm reads every digit of an answer as an identifier, also those of prose; here brackets take precedence
   bare numbers. The last line takes that away: rank_llm's windows, answers read as here.
 * A last window of one document, where windows do not overlap, is a call to the peers and none here.
 * A pair that meets again in a later pass is asked about once here, and again by llm4ranking.

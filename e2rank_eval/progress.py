@@ -22,7 +22,7 @@ from rich.text import Text
 Item = TypeVar("Item")
 
 _PLAIN_INTERVAL = 10.0
-"""Seconds between plain lines: a log file should tell the pace without drowning in it."""
+"""Seconds between plain lines: a log file should show progress without drowning in it."""
 
 
 def track(iterable: Iterable[Item], *, description: str, total: int | None = None) -> Iterator[Item]:

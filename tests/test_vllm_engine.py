@@ -1,6 +1,6 @@
 """vLLM's adapters without vLLM: what they ask for, and that answers of its shape are read rightly.
 
-The stand-ins answer from a small transformers checkpoint, so vectors, texts and logits have a reference.
+The fake engines answer from a small transformers checkpoint, so vectors, texts and logits have a reference.
 """
 
 from __future__ import annotations

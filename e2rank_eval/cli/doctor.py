@@ -68,25 +68,25 @@ def examine_model(reference: str, config: Path | None) -> list[Finding]:
     """
     catalogue = Catalogue.of(read_configuration(config)) if config else Catalogue(Path("cache"))
     model = catalogue.examine(reference)
-    entry, said = model.entry, model.evidence
+    entry, evidence = model.entry, model.evidence
     prompts = {"query": entry.query_instruction, **entry.prompts}
     facts: list[tuple[str, Any, str | None]] = [
-        ("kind", " or ".join(model.kinds), said.get("kind")),
-        ("format", entry.format, said.get("format")),
-        ("engine", entry.engine, said.get("engine")),
-        ("dtype", f"{dtype_on(device(), entry.dtype)} here, {entry.dtype} on a GPU", said.get("dtype")),
-        ("longest input", entry.window, said.get("window")),
-        ("longest document", entry.document_tokens, said.get("document_tokens")),
-        ("longest query", entry.query_tokens, said.get("query_tokens")),
-        ("end of text", entry.end_of_text, said.get("end_of_text")),
+        ("kind", " or ".join(model.kinds), evidence.get("kind")),
+        ("format", entry.format, evidence.get("format")),
+        ("engine", entry.engine, evidence.get("engine")),
+        ("dtype", f"{dtype_on(device(), entry.dtype)} here, {entry.dtype} on a GPU", evidence.get("dtype")),
+        ("longest input", entry.window, evidence.get("window")),
+        ("longest document", entry.document_tokens, evidence.get("document_tokens")),
+        ("longest query", entry.query_tokens, evidence.get("query_tokens")),
+        ("end of text", entry.end_of_text, evidence.get("end_of_text")),
         (
             "prompts",
             {k: v for k, v in prompts.items() if v},
-            said.get("prompts", said.get("query_instruction")),
+            evidence.get("prompts", evidence.get("query_instruction")),
         ),
         *_beside_the_weights(model.path),
-        ("parameters", entry.parameters, said.get("parameters")),
-        ("licence", entry.licence, said.get("licence")),
+        ("parameters", entry.parameters, evidence.get("parameters")),
+        ("licence", entry.licence, evidence.get("licence")),
         ("source", model.source, None),
         ("revision", model.revision, None),
         ("folder", model.path, None),

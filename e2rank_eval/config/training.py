@@ -38,9 +38,7 @@ class PromptSettings(Strict):
     variant: Literal["eval", "readme", "training"] = Field(
         "training", description="wording of a decoder's prompt; a bidirectional encoder has one form"
     )
-    leave_out: float = Field(
-        0.0, ge=0, le=1, description="share of lists whose positives are left out of the prompt"
-    )
+    leave_out: float = Field(0.0, ge=0, le=1, description="share of lists whose positives the prompt lacks")
 
     @model_validator(mode="after")
     def _ordered(self) -> PromptSettings:

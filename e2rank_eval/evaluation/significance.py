@@ -1,7 +1,7 @@
 """Statistics of paired per-query differences, for one collection or the mean over several.
 
 Every function takes ``strata``: one sequence of per-query values for each collection. The statistic
-is the mean over collections of the mean over each one's queries; with one collection it is the plain
+is the macro-average over collections of the mean over each one's queries; with one collection it is the plain
 mean over queries. Queries are resampled or sign-flipped within their own collection only.
 """
 
@@ -40,7 +40,7 @@ def _blocks(rows: int, cells_per_row: int) -> Iterator[int]:
 
 
 def mean(strata: Strata) -> float:
-    """Return the mean over collections of the mean over queries."""
+    """Return the macro-average: the mean of the means over the queries of each collection."""
     return math.fsum(math.fsum(values) / len(values) for values in strata) / len(strata)
 
 

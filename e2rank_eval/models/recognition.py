@@ -233,7 +233,7 @@ def lacking(folder: Path, kinds: Sequence[str]) -> str:
 def unfilled(folder: Path, kind: str) -> list[str]:
     """Return the names of the weights that a model of ``kind`` needs and ``folder`` lacks.
 
-    The pooler of BERT is no such weight: no vector here goes through it, and many are published without.
+    The pooler of BERT does not count: no vector here goes through it, and many are published without.
     """
     if kind not in _HEADS:
         return []

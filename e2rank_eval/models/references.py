@@ -1,4 +1,4 @@
-"""What a reference to a model means: its files on this machine, its entry, and what said each field."""
+"""What a reference to a model means: its files on this machine, its entry, and the evidence of each field."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class JudgedCell:
-    """One cell of the grid with our value, where there is one, and what can be said of it."""
+    """One cell of the grid with our value, where there is one, and what is known of it."""
 
     grid: GridCell
     ours: Measured | None
@@ -125,7 +125,7 @@ def paired_tests(grid: Grid, ours: Mapping[Place, Measured | None], *, seed: int
     """Return randomisation tests wherever a cell and the baseline's have values of the same queries.
 
     The results of a cell and of the baseline's cell are a hypothesis: it counts once in Holm's correction,
-    in however many cells it stands. A cell that is made of the baseline's own results is not tested.
+    in however many cells it is shown. A cell that is made of the baseline's own results is not tested.
     """
     sources = {(cell.system, cell.column): frozenset(cell.sources) for cell in grid.cells}
     asked, samples = {}, {}

@@ -86,11 +86,11 @@ def parse_permutation(text: str, n: int, *, finished: bool = True) -> Parsed:
     repairs: Counter[str] = Counter()
     if n == 0:
         return Parsed((), {})
-    said = _without_thinking(text)
-    answer = _plain(said)
-    repairs["thinking"] = int(said != text)
+    answered = _without_thinking(text)
+    answer = _plain(answered)
+    repairs["thinking"] = int(answered != text)
     repairs["cut_off"] = int(not finished)
-    repairs["other_characters"] = int(answer != said)
+    repairs["other_characters"] = int(answer != answered)
     if not finished:
         answer = answer.rstrip(_DIGITS)
     unlabelled = _without_labels(answer)

@@ -52,7 +52,7 @@ def _broken(change: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda c: c.update(dpeth=10), "unknown key 'dpeth'; did you mean 'depth'?"),
         (
@@ -139,11 +139,11 @@ def _broken(change: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_mistake_is_one_error_that_names_file_and_key(change: Any, told: str) -> None:
+def test_a_mistake_is_one_error_that_names_file_and_key(change: Any, message: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_configuration(_broken(change), "config/mine.yaml")
     assert str(caught.value).startswith("config/mine.yaml: ")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -185,9 +185,9 @@ def test_a_repeated_key_is_named_with_its_line(tmp_path: Path) -> None:
 
 def test_a_configuration_that_is_no_utf8_or_no_mapping_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    for content, told in ((b"profile: caf\xe9\n", "not UTF-8"), (b"- profile\n", "not a mapping")):
+    for content, message in ((b"profile: caf\xe9\n", "not UTF-8"), (b"- profile\n", "not a mapping")):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             read_configuration(path)
 
 
@@ -218,12 +218,12 @@ def test_an_overlay_beside_the_workflow_adds_a_model(tmp_path: Path, monkeypatch
     overlay.write_text(yaml.safe_dump({"mine": entry | {"colour": "red"}}))
     with pytest.raises(InputError, match=r"config/models.yaml:\d+: unknown key 'mine\.colour'"):
         registered_models()
-    for text, told in (
+    for text, message in (
         ("mine: {", r"config/models.yaml:1: not YAML"),
         ("- mine", "config/models.yaml: not a mapping"),
     ):
         overlay.write_text(text)
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             registered_models()
 
 

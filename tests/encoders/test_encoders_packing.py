@@ -107,7 +107,7 @@ def test_attention_within_a_sliding_window_is_padded(tmp_path: Path) -> None:
 def test_what_depends_on_other_sequences_or_on_a_mask_is_padded(
     family: str, wish: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Both-way attention lies in the mask, long positions in the longest sequence, chunks in the count."""
+    """Both-way attention is in the mask, long positions in the longest sequence, chunks in the count."""
     folder = write_bert(tmp_path, {}) if family == "bert" else write_decoder(tmp_path, family)
     file = folder / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | wish))

@@ -139,7 +139,7 @@ def test_the_relevance_level_concerns_binary_measures_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("NDGC@10", "did you mean nDCG?"),
         ("ndcg_cut_10", "did you mean nDCG?"),
@@ -156,10 +156,10 @@ def test_the_relevance_level_concerns_binary_measures_alone() -> None:
         ("__import__('os').getcwd()", "__import__"),
     ],
 )
-def test_a_wrong_measure_is_refused_by_name(name: str, told: str) -> None:
+def test_a_wrong_measure_is_refused_by_name(name: str, message: str) -> None:
     with pytest.raises(InputError, match=r"nDCG@10|choose another") as caught:
         parse_measures(["AP", name])
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_measure_that_cannot_be_computed_here_is_named() -> None:

@@ -148,7 +148,7 @@ def _send(handler: BaseHTTPRequestHandler, file: File, fault: Fault | None) -> N
 def _asked_range(handler: BaseHTTPRequestHandler, file: File, kind: str) -> tuple[int, int]:
     asked, condition = handler.headers.get("Range"), handler.headers.get("If-Range")
     whole = not asked or not file.ranges or kind == "ignore-range" or (condition and condition != file.etag)
-    if whole or file.status != 200:  # a redirection is told whatever part was asked for
+    if whole or file.status != 200:  # a redirection is sent whatever part was asked for
         return 0, len(file.body)
     first, _, last = asked.removeprefix("bytes=").partition("-")
     if kind == "shift-range":

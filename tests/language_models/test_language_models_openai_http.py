@@ -338,7 +338,7 @@ def sends(content: bytes, *, pause: float = 0.0) -> Callable[[socket], None]:
 
 @pytest.fixture
 def raw_server() -> Iterator[Any]:
-    """A server whose first connections behave as told by its ``script``, later ones well."""
+    """A server whose first connections behave as in its ``script``, later ones well."""
     good = json.dumps(completion()).encode()
     well = sends(HEAD + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(good) + good)
 

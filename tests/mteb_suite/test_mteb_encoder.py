@@ -66,8 +66,8 @@ def test_an_own_file_goes_before_mteb_by_task_and_by_side(tmp_path: Path) -> Non
 def test_a_decoder_reads_the_instruction_on_every_side_but_that_of_documents() -> None:
     inputs = TaskInputs(registered_model("e2rank-0.6b"))
     metadata = mteb.get_task("SciFact").metadata
-    told = inputs.apply("Cats purr.", inputs.template(metadata, QUERY))
-    assert told == (
+    message = inputs.apply("Cats purr.", inputs.template(metadata, QUERY))
+    assert message == (
         "Instruct: Given a scientific claim, retrieve documents that support or refute the claim\n"
         "Query:Cats purr."
     )

@@ -55,13 +55,13 @@ def test_without_a_folder_the_variable_is_named(own_cache: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [("high\tone\ttwo", "score 'high' is not a number from 0 to 5"), ("3.0\tone", "2 fields instead of 3")],
 )
-def test_a_malformed_pair_is_named_by_file_and_line(tmp_path: Path, line: str, told: str) -> None:
+def test_a_malformed_pair_is_named_by_file_and_line(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "pairs.tsv"
     path.write_text(f"5\tone\tone\n\tunscored\tpair\n{line}\n")
-    with pytest.raises(InputError, match=rf"pairs.tsv:3: {told}"):
+    with pytest.raises(InputError, match=rf"pairs.tsv:3: {message}"):
         local_data.scored_pairs([path], ["score", "first", "second"], header=False)
 
 

@@ -159,7 +159,7 @@ def test_a_task_of_the_users_own_package_is_named_by_its_place(
 
 
 @pytest.mark.parametrize(
-    ("place", "told"),
+    ("place", "message"),
     [
         ("tiny_tasks:Missing", "cannot be imported"),
         ("tiny_tusks:Greetings", "No module named 'tiny_tusks'"),
@@ -167,19 +167,19 @@ def test_a_task_of_the_users_own_package_is_named_by_its_place(
         ("tiny_tasks:STS13", "there is another task 'STS13'; rename yours"),
     ],
 )
-def test_a_wrong_place_of_a_task_is_named(place: str, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_a_wrong_place_of_a_task_is_named(place: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         wanted_tasks(None, [place])
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"models": ["a"]}, "give a benchmark or tasks"),
         ({"tasks": ["STS13"]}, "give models or rerankers"),
         ({"tasks": ["STS13"], "models": ["a"], "rerankers": ["a"]}, "both a model and a reranker"),
     ],
 )
-def test_an_entry_that_asks_for_nothing_is_refused(fields: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_an_entry_that_asks_for_nothing_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         MtebSettings(title="t", **fields)

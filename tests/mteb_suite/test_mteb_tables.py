@@ -1,4 +1,4 @@
-"""Tables of an mteb entry: ours beside the paper's and published models', partial means told as such."""
+"""Tables of an mteb entry: ours beside the paper's and published models', partial means named as such."""
 
 from __future__ import annotations
 

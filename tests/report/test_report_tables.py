@@ -70,7 +70,7 @@ def test_marks_are_exactly_the_significant_tests_and_tell_the_direction(copied_l
     rows = _rows(TABLES.build(open_results(copied_layout.root), "embedded"))
     assert rows["Rocchio top 3 (MiniLM)"][1].marks == (Mark("a", True), Mark("b", False))
     assert rows["Rocchio top 3 (MiniLM)"][2].marks == (Mark("a", True),)
-    assert [rows[name][0].letter for name in ("first stage as it is", "query only (MiniLM)")] == ["a", "b"]
+    assert [rows[name][0].letter for name in ("no reranking", "query only (MiniLM)")] == ["a", "b"]
 
 
 def test_too_few_queries_are_told_instead_of_tested(copied_layout: Layout) -> None:

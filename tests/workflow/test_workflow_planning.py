@@ -62,7 +62,7 @@ def test_a_label_decides_no_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (
             {"rerankers": {"e2rank": {"family": "e2rank", "model": "all-minilm"}}},
@@ -72,8 +72,10 @@ def test_a_label_decides_no_bytes() -> None:
         ({"datasets": {"lee-12": {"id": "nope"}}}, "mine.yaml: unknown data set 'nope'"),
     ],
 )
-def test_a_mistake_names_the_configuration_and_what_may_be_meant(change: dict[str, Any], told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_a_mistake_names_the_configuration_and_what_may_be_meant(
+    change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
         _graph(**change)
 
 
@@ -150,10 +152,10 @@ def test_what_needs_a_signature_or_a_training_is_opt_in() -> None:
     assert asked.isdisjoint({"signal1m", "trec-news", "robust04"})
     assert "ablation" not in graph.configuration.mteb
     assert "signal1m" in paper(datasets="signal1m").rerankings["bm25", "e2rank-8b"]
-    told = (
+    message = (
         r"'stage2-0\.6b-no-stage1' has yet to be trained; train it: snakemake models/stage2-0\.6b-no-stage1/"
     )
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         paper(systems=["ablation"])
 
 

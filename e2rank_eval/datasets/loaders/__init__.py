@@ -26,7 +26,7 @@ class Request:
 
 
 Loaded = tuple[Dataset, dict[str, int]]
-"""A data set, and counts of what its loader left out by reason."""
+"""A data set, and counts of what its loader excluded, by reason."""
 
 LOADERS: Registry[Callable[[Request], Loaded]] = Registry("loader", "e2rank_eval.datasets.loaders")
 

@@ -23,7 +23,7 @@ class PooledEncoder(BackboneEncoder):
     The listwise vector is the query as its documents have changed it: the query's own positions in
     ``[CLS] query [SEP] d1 [SEP] d2 [SEP] ...``, its prompt in front, pooled as a text's are; a model that
     reads the [CLS] token reads the one of this input. Where the last token is read, or a position attends
-    only to those before it, the query stands after the documents. The query keeps its tokens (up to
+    only to those before it, the query comes after the documents. The query keeps its tokens (up to
     ``query_tokens``); the rest of the window is shared out among the documents, none of which gets more
     than it has by itself. [CLS] and [SEP] stay out of a mean, though taking either in moves nDCG@10 on
     Lee by less than 0.3. The closest prior work is ANCE-PRF (arXiv 2108.13454).

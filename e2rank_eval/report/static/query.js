@@ -81,7 +81,7 @@
       return element("details", { open: "" }, element("summary", {}, "The prompt as sent"),
         element("pre", { class: "prompt", tabindex: "0" }, query.prompt));
     }
-    const why = !data.shows_text ? "Left out: the texts of this collection may not be shown."
+    const why = !data.shows_text ? "Hidden: the texts of this collection may not be shown."
       : query.effort.calls > 1 ? `${query.effort.calls} calls: a prompt is stored where there is exactly one.`
         : "This system sent no prompt.";
     return element("p", {}, why);

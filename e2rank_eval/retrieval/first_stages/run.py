@@ -87,7 +87,7 @@ def run_candidates(
 ) -> list[CandidateIds]:
     """Return the first ``depth`` documents of each query, in the order of :meth:`Run.order`.
 
-    Documents that are excluded for a query take no places. Queries that the data set lacks are left out,
+    Documents that are excluded for a query take no places. Queries that the data set lacks are skipped,
     and with ``missing`` ``skip`` documents too; a message counts them.
 
     Raises

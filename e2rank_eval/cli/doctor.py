@@ -42,7 +42,7 @@ def examine(config: Path, chosen: Mapping[str, str]) -> list[Finding]:
     InputError
         When the configuration fails a check.
     """
-    graph = Graph(load_mapping(config) | chosen, [str(config)])
+    graph = Graph({**load_mapping(config), **chosen}, [str(config)])
     models = graph.used_models()
     used = dict.fromkeys(dataset for datasets in graph.retrievals.values() for dataset in datasets)
     ids = [one for name in used if (one := graph.configuration.registry_id(name))]

@@ -111,8 +111,8 @@ def test_a_query_shows_its_candidates_before_and_after(page: Browser, site: Path
     page.click("table[data-table=candidates] th:nth-child(3) button")
     page.click("table[data-table=candidates] th:nth-child(3) button")
     candidates = stored.candidates("code", "bm25")[query]
-    assert _column(page, "candidates", 0) == candidates.document_ids
-    assert [float(value) for value in _column(page, "candidates", 5)] == candidates.scores
+    assert _column(page, "candidates", 0) == list(candidates.document_ids)
+    assert [float(value) for value in _column(page, "candidates", 5)] == list(candidates.scores)
     assert page.value("location.hash") == f"#{quote(query)}"
     assert page.value("document.querySelector('pre.prompt').textContent") == "Documents:\n[1] ..."
     values = page.value(

@@ -13,6 +13,7 @@ from docutils.core import publish_string
 from jinja2 import Environment, StrictUndefined
 
 from e2rank_eval.config import Configuration, parse_configuration
+from e2rank_eval.config.paper import PaperFigure
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figures import FIGURES
@@ -62,6 +63,20 @@ def _configuration(comparisons: list[str], latency: list[str]) -> Configuration:
 def test_two_tables_of_one_name_are_refused(names: list[str]) -> None:
     with pytest.raises(InputError, match="two tables would be called"):
         TABLES.shown(_configuration(names, ["x"]))
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({"figure": "swep", "of": "s"}, "unknown figure 'swep'; known: .*sweep"),
+        ({"figure": "bars", "of": "table1"}, "bars needs of, column, and no other key"),
+        ({"figure": "sweep", "of": "s", "column": "dl19"}, "sweep needs of, and no other key"),
+        ({"figure": "similarity", "title": "t"}, "similarity needs title, datasets, first_stage, rerankers"),
+    ],
+)
+def test_a_figure_has_the_keys_of_its_kind(keys: dict[str, str], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        PaperFigure.model_validate(keys)
 
 
 def test_a_single_system_has_no_wins_to_draw() -> None:

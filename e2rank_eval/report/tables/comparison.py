@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
@@ -57,11 +59,15 @@ def quality_table(results: Results, name: str) -> Table:
     a significant difference from that baseline, by a paired randomisation test after Holm's correction.
     """
     comparison = results.comparison(name)
+    letters = _letters(comparison)
     queries = {row.dataset: row.queries for row in comparison.systems}
     columns = [Column("system")]
     columns += [Column(_collections(comparison, d), "score", n, ranked=True) for d, n in queries.items()]
     rows = [
-        (_lettered(results, comparison, reranker), *_scores(name, comparison, reranker))
+        (
+            replace(system_cell(results.configuration, reranker), letter=letters.get(reranker, "")),
+            *_scores(name, comparison, reranker),
+        )
         for reranker in comparison.rerankers
     ]
     title = f"{comparison.title}: {comparison.measure} × 100"
@@ -152,11 +158,9 @@ def _collections(comparison: Comparison, dataset: str) -> str:
     return f"macro-average of {len(comparison.datasets)} collections" if dataset == MACRO else dataset
 
 
-def _lettered(results: Results, comparison: Comparison, reranker: str) -> Cell:
-    cell = system_cell(results.configuration, reranker)
-    if reranker not in comparison.baselines:
-        return cell
-    return Cell(cell.value, tags=cell.tags, letter=ascii_lowercase[comparison.baselines.index(reranker)])
+def _letters(comparison: Comparison) -> dict[str, str]:
+    """Return the letter that marks a significant difference from each baseline."""
+    return dict(zip(comparison.baselines, ascii_lowercase, strict=False))
 
 
 def _scores(name: str, comparison: Comparison, reranker: str) -> Iterator[Cell]:
@@ -171,7 +175,7 @@ def _scores(name: str, comparison: Comparison, reranker: str) -> Iterator[Cell]:
 
 def _marks(comparison: Comparison, dataset: str, reranker: str) -> tuple[Mark, ...]:
     found = [
-        Mark(ascii_lowercase[comparison.baselines.index(test.baseline)], test.difference > 0)
+        Mark(_letters(comparison)[test.baseline], test.difference > 0)
         for test in comparison.tests
         if test.dataset == dataset and test.reranker == reranker and significant(test)
     ]
@@ -198,7 +202,7 @@ def _quality_notes(results: Results, comparison: Comparison) -> Iterator[str]:
     if _tested(comparison):
         letters = ", ".join(
             f"{letter}: {full_name(results.configuration, baseline)}"
-            for letter, baseline in zip(ascii_lowercase, comparison.baselines, strict=False)
+            for baseline, letter in _letters(comparison).items()
         )
         yield (
             f"↑ or ↓ and a letter: significantly above or below that baseline ({letters}); paired two-sided "
@@ -244,10 +248,9 @@ def _shortcomings(results: Results, key: RunKey) -> Iterator[str]:
 def repairs(results: Results, key: RunKey) -> str:
     """Return ``malformed output repaired for 8 of 8 queries (missing 61)``; empty where none was."""
     rows = list(results.statistics(key).values())
-    kinds: dict[str, int] = {}
+    kinds: Counter[str] = Counter()
     for row in rows:
-        for kind, count in row["repairs"].items():
-            kinds[kind] = kinds.get(kind, 0) + count
+        kinds.update(row["repairs"])
     if not any(kinds.values()):
         return ""
     queries = sum(any(row["repairs"].values()) for row in rows)

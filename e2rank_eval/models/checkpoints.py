@@ -13,7 +13,7 @@ from typing import Any
 
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.progress import say
-from e2rank_eval.store.files import sha256_file, sha256_json
+from e2rank_eval.store.files import read_json, sha256_file, sha256_json
 from e2rank_eval.store.locks import exclusive
 
 CPU_DTYPE = "float32"
@@ -22,6 +22,11 @@ CPU_DTYPE = "float32"
 Half precision pays only where the CPU multiplies it in hardware (AMX, AVX-512 BF16), is several times
 slower elsewhere, and would make results depend on the type of CPU.
 """
+
+
+_TOKENIZER = "tokenizer_config.json"
+_WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer")
+"""Tokenizers of bytes and characters."""
 
 
 def device() -> str:
@@ -52,6 +57,14 @@ def _quiet() -> Iterator[None]:
         transformers_logging.enable_progress_bar()
 
 
+def refuse_without_tokenizer(folder: Path) -> None:
+    """Raise InputError where ``folder`` has no vocabulary: transformers would make up a tokenizer."""
+    names = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "tekken.json")
+    kind = str(read_json(path).get("tokenizer_class")) if (path := folder / _TOKENIZER).is_file() else ""
+    if not any(found for name in names for found in folder.glob(name)) and kind not in _WITHOUT_VOCABULARY:
+        raise InputError("no tokenizer", path=folder, hint="copy tokenizer.json of the model into it")
+
+
 def load_tokenizer(folder: Path, **place: Any) -> Any:
     """Return the tokenizer in ``folder``; no code of the checkpoint runs.
 
@@ -62,6 +75,8 @@ def load_tokenizer(folder: Path, **place: Any) -> Any:
     """
     from transformers import AutoTokenizer
 
+    if not place:
+        refuse_without_tokenizer(folder)
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **place)
     except (OSError, ValueError) as error:

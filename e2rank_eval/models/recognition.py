@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.checkpoints import gguf_file, missing_weights
+from e2rank_eval.models.checkpoints import gguf_file, missing_weights, refuse_without_tokenizer
 from e2rank_eval.store.files import read_json
 
 CONTENT = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.gguf")
@@ -88,6 +88,7 @@ def recognise(folder: Path, *, native: bool = False, asked: Sequence[str] = ()) 
     refuse_code(folder, native=native)
     _refuse_unknown_type(config, body / "config.json")
     _refuse_other_weights(body, folder)
+    refuse_without_tokenizer(body)
     found = _Findings()
     kinds, evidence = _kinds(modules, config, folder, asked)
     vectors = kinds[0] in ("encoder", "sparse-encoder", "late-interaction")
@@ -215,7 +216,8 @@ def _kinds(
     if causal:
         return ("decoder",), evidence
     raise InputError(
-        f"{architecture} without modules.json: no file says how its states become vectors or scores"
+        f"{architecture} with {', '.join(names) or 'no modules.json'}: no file says how its states become "
+        f"vectors or scores"
         f"{lacking(folder, asked)}",
         path=folder,
         hint="name the folder that sentence-transformers saved, with modules.json and 1_Pooling/config.json",
@@ -283,13 +285,16 @@ def _end_of_text(found: _Findings, body: Path) -> None:
 
 
 def _count_parameters(folder: Path) -> int:
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     total = 0
     for path in content_files(folder):
         if path.suffix == ".safetensors":
-            with safe_open(path, "np") as stored:
-                total += sum(prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
+            try:
+                with safe_open(path, "np") as stored:
+                    total += sum(prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
+            except SafetensorError as error:
+                raise InputError(f"not safetensors ({error})", path=path, hint="copy it again") from error
     return total
 
 

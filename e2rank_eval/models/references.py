@@ -202,7 +202,11 @@ class Catalogue:
             fetched = Fetched(self._cache / "models" / name, source=served, revision=None, files={})
             entry = _completed(name, given, {})
             return _resolved(name, entry, fetched, (entry.kind,), _evidence(given, {}))
-        stated = None if complete(given) or parsed.kind != "hub" else self._published(parsed.name)
+        stated = (
+            None
+            if complete(given) or parsed.kind != "hub"
+            else published_models(self._cache).get(parsed.name)
+        )
         if stated is not None and stated.needs_code and given.architecture != "native":
             raise InputError(
                 f"{parsed.name} runs code of its own by mteb's metadata, which never runs here",
@@ -224,9 +228,6 @@ class Catalogue:
         kinds = found.kinds if given.kind is None else (given.kind,)
         entry = _completed(name, given, derived | {"kind": kinds[0]})
         return _resolved(name, entry, fetched, kinds, _evidence(given, evidence))
-
-    def _published(self, repository: str) -> PublishedModel | None:
-        return published_models(self._cache).get(repository)
 
     def _sources(self, parsed: ModelReference, given: GivenEntry, stated: PublishedModel | None) -> list[Any]:
         if given.sources:

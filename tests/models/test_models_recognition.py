@@ -44,7 +44,11 @@ def change(path: Path, **values: Any) -> None:
 
 
 def saved(model: type[PreTrainedModel], config: Any) -> Callable[[Path], object]:
-    return lambda folder: model(config).save_pretrained(folder)
+    def write(folder: Path) -> None:
+        model(config).save_pretrained(folder)
+        (folder / "vocab.txt").write_text("a vocabulary, which nothing here reads")
+
+    return write
 
 
 def bert(model: type[PreTrainedModel], **options: Any) -> Callable[[Path], object]:
@@ -161,6 +165,10 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         "model_type 'novel' is unknown to transformers",
     ),
     "no type": (lambda f: change(f / "config.json", model_type=None), "model_type None is unknown"),
+    "half a file of weights": (
+        lambda f: (f / "model.safetensors").write_bytes(b"half"), r"model\.safetensors: not safetensors",
+    ),
+    "no tokenizer": (lambda f: (f / "vocab.txt").unlink(), "no tokenizer; copy"),
     "no settings": (lambda f: (f / "config.json").unlink(), r"no config\.json"),
     "many labels": (
         lambda f: change(f / "config.json", architectures=["BertForSequenceClassification"],

@@ -21,6 +21,7 @@ from e2rank_eval.datasets.sources.kinds import HubSource, Source, UrlSource
 from e2rank_eval.errors import SuiteError
 from e2rank_eval.graph import Graph
 from e2rank_eval.models.checkpoints import device, dtype_on
+from e2rank_eval.models.encoders.form import read_form
 from e2rank_eval.models.recognition import content_files, unfilled
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry
@@ -69,6 +70,8 @@ def examine_model(reference: str, config: Path | None) -> list[Finding]:
     catalogue = Catalogue.of(read_configuration(config)) if config else Catalogue(Path("cache"))
     model = catalogue.examine(reference)
     entry, evidence = model.entry, model.evidence
+    if entry.kind == "encoder" and entry.format == "sentence-transformers":
+        read_form(model.path)  # refuses what it cannot honour, before anything runs
     prompts = {"query": entry.query_instruction, **entry.prompts}
     facts: list[tuple[str, Any, str | None]] = [
         ("kind", " or ".join(model.kinds), evidence.get("kind")),

@@ -13,6 +13,7 @@ from sentence_transformers.sentence_transformer.modules import Dense, LayerNorm
 from small_checkpoints import TEXTS, encoder_entry, write_form
 from transformers import AutoModel, AutoTokenizer
 
+from e2rank_eval.cli.doctor import examine_model
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import Models, load_encoder
 from e2rank_eval.records import ListwiseInput
@@ -196,6 +197,12 @@ def test_what_cannot_be_honoured_is_refused(form: dict[str, Any], message: str, 
     folder = write_form(tmp_path, **form)
     with pytest.raises(InputError, match=message):
         load(folder)
+
+
+def test_doctor_refuses_it_before_anything_runs(tmp_path: Path) -> None:
+    folder = write_form(tmp_path, pooling={"pooling_mode": "median"})
+    with pytest.raises(InputError, match="pooling median is not supported"):
+        examine_model(str(folder), None)
 
 
 def test_a_layer_without_its_weights_is_refused(tmp_path: Path) -> None:

@@ -32,19 +32,17 @@ def _locked_ranges() -> list[str]:
     return [*PROJECT["dependencies"], *(r for extra in ("demo", "test", "notebooks") for r in EXTRAS[extra])]
 
 
-@pytest.mark.parametrize("requirement", _locked_ranges())
-def test_the_lock_satisfies_every_range(requirement: str) -> None:
-    wanted = Requirement(requirement)
-    version = _lock().get(canonicalize_name(wanted.name))
-    assert version is not None, f"{wanted.name} is not in the lock"
-    assert wanted.specifier.contains(version, prereleases=True)
+_RANGES = [("requirements.lock", one) for one in _locked_ranges()]
+_RANGES += [
+    ("requirements-gpu.lock", one) for one in (*PROJECT["dependencies"], *EXTRAS["demo"], *EXTRAS["gpu"])
+]
 
 
-@pytest.mark.parametrize("requirement", [*PROJECT["dependencies"], *EXTRAS["demo"], *EXTRAS["gpu"]])
-def test_the_lock_for_a_gpu_satisfies_its_ranges_too(requirement: str) -> None:
+@pytest.mark.parametrize(("lock", "requirement"), _RANGES)
+def test_a_lock_satisfies_every_range(lock: str, requirement: str) -> None:
     wanted = Requirement(requirement)
-    version = _lock("requirements-gpu.lock").get(canonicalize_name(wanted.name))
-    assert version is not None, f"{wanted.name} is not in the lock"
+    version = _lock(lock).get(canonicalize_name(wanted.name))
+    assert version is not None, f"{wanted.name} is not in {lock}"
     assert wanted.specifier.contains(version, prereleases=True)
 
 

@@ -87,7 +87,7 @@ def read_queries(path: Path) -> dict[str, Query]:
     for number, row in read_jsonl(path):
         identifier = _identifier(row, path, number, queries)
         text = _string(row, "text", path, number)
-        if not _is_visible(text):
+        if not is_visible(text):
             raise InputError(
                 f"query {identifier!r} is empty", path=path, line=number, hint="write its text or remove it"
             )
@@ -97,7 +97,7 @@ def read_queries(path: Path) -> dict[str, Query]:
     return queries
 
 
-def _is_visible(text: str) -> bool:
+def is_visible(text: str) -> bool:
     """Whether a text has more than white space, control and zero-width characters."""
     return any(unicodedata.category(character) not in ("Cc", "Cf", "Zs", "Zl", "Zp") for character in text)
 

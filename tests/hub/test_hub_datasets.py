@@ -23,7 +23,7 @@ from e2rank_eval.datasets.loaders import ir_datasets as loader
 from e2rank_eval.datasets.loading import load_registered, plan
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.records import Document
+from e2rank_eval.records import Document, Query
 from e2rank_eval.store.collections import read_dataset
 from e2rank_eval.store.corpus import StreamedCorpus
 from e2rank_eval.store.layout import Layout
@@ -113,6 +113,14 @@ def test_the_user_s_mirror_serves_ir_datasets_too_and_offline_nothing_does(
     server.publish(f"/mirror/{host}/texts.zip", server.files.pop("/texts.zip").body)
     monkeypatch.setenv("E2RANK_MIRROR", f"{server.address}/mirror")
     assert load_registered("texts", tmp_path / "cache", seed=1).dataset.qrels == texts.qrels
+
+
+def test_a_judged_query_without_a_visible_character_is_named(own, texts, register, tmp_path):
+    query = next(iter(texts.queries))
+    changed = texts.queries | {query: Query(query, "\u200b ")}
+    _beir(own, replace(texts, queries=changed), register)
+    with pytest.raises(InputError, match="is judged but has no text"):
+        load_registered("texts", tmp_path / "cache", seed=1)
 
 
 def test_a_lasting_fault_is_told_and_leaves_no_data(server, own, texts, register, tmp_path):
@@ -334,3 +342,24 @@ def test_a_plan_tells_what_fetching_takes(server, texts, register, tmp_path, mon
     assert [(row["state"], row["bytes"]) for row in after.values()] == [("here", 0), ("yours", 0)]
     (cache / "downloads" / "texts" / "corpus.jsonl").unlink()
     assert plan(["texts"], cache)[0]["state"] == "to fetch"
+
+
+@pytest.mark.slow
+def test_the_package_beir_reads_a_zip_alike(server, client, texts, register, tmp_path):
+    content = published.beir_zip(texts, "texts")
+    address = server.publish("/BEIR/datasets/texts.zip", content)
+    script = """
+import json, sys
+from beir.datasets.data_loader import GenericDataLoader
+from beir.util import download_and_unzip
+corpus, queries, qrels = GenericDataLoader(download_and_unzip(sys.argv[1], "beir")).load(split="test")
+print(json.dumps([{i: [d["title"], d["text"]] for i, d in corpus.items()}, queries, qrels]))
+"""
+    theirs = client(script, address)
+    members = {f"texts/{name}": name for name in published.beir_files(texts)}
+    download = {"urls": [address], "members": members, "md5": hashlib.md5(content).hexdigest()}
+    register({"texts": entry("beir", {"kind": "url", "downloads": [download]})})
+    ours = load_registered("texts", tmp_path / "cache", seed=1).dataset
+    corpus = {d.id: [d.title, d.text] for d in ours.corpus.values()}
+    assert theirs == [corpus, {q.id: q.text for q in ours.queries.values()}, ours.qrels]
+    assert (ours.queries, ours.qrels) == (texts.queries, texts.qrels)

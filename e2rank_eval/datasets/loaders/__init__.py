@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.records import Dataset, Query
 from e2rank_eval.registry import Registry
+from e2rank_eval.store.collections import is_visible
+from e2rank_eval.store.corpus import StreamedCorpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +35,23 @@ LOADERS: Registry[Callable[[Request], Loaded]] = Registry("loader", "e2rank_eval
 
 def judged(
     name: str,
-    corpus: Mapping[str, Document],
+    corpus: StreamedCorpus,
     queries: Mapping[str, str],
     qrels: Mapping[str, Mapping[str, int]],
     exclusions: Mapping[str, Collection[str]],
 ) -> Loaded:
-    """Return the data set of the queries that have a judgement, and how many have none.
+    """Return the data set of the queries that have a judgement, and what was left out.
 
     Raises
     ------
     InputError
-        When a judged query has no text.
+        When a judged query has no visible text.
     """
-    missing = next((q for q in qrels if not queries.get(q)), None)
+    missing = next((q for q in qrels if not is_visible(queries.get(q, ""))), None)
     if missing is not None:
         raise InputError(f"query {missing!r} is judged but has no text", path=name, hint="fetch it again")
     kept = {i: Query(i, text) for i, text in queries.items() if qrels.get(i)}
     excluded = {i: frozenset(exclusions[i]) for i in kept if exclusions.get(i)}
     dataset = Dataset(name, corpus, kept, {i: dict(qrels[i]) for i in kept}, excluded)
-    return dataset, {"queries without judgements": len(queries) - len(kept)}
+    left_out = {"queries without judgements": len(queries) - len(kept)}
+    return dataset, left_out | ({"repeated documents": corpus.repeated} if corpus.repeated else {})

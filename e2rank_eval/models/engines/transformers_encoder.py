@@ -15,12 +15,11 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForTextEncoding,
-    AutoTokenizer,
 )
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import BATCH_TOKENS, STABLE_TOKENS, Batch, plan_batches, run_in_batches
-from e2rank_eval.models.checkpoints import device, dtype_on, load_weights
+from e2rank_eval.models.checkpoints import device, dtype_on, load_tokenizer, load_weights
 from e2rank_eval.models.encoders.backbone import Backbone, TokenSequence, unit_rows
 from e2rank_eval.models.encoders.base import Vectors
 from e2rank_eval.models.encoders.form import Head
@@ -55,7 +54,7 @@ class TransformersBackbone(Backbone):
     def __init__(self, folder: Path, entry: ModelEntry, head: Head | None = None) -> None:
         self.device = torch.device(device())
         dtype = dtype_on(self.device.type, entry.dtype)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = load_tokenizer(folder)
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         # Of a T5, only the encoder; elsewhere the two are one.
         body = AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel

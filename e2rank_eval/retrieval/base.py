@@ -38,7 +38,10 @@ class Retriever(Protocol):
     """Searches one corpus, whose documents it knows by position."""
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
+        """Return the best documents of each query, at most ``depth``; ties are in corpus order.
+
+        Fewer where the corpus is smaller, or where terms decide and fewer documents share one with the query.
+        """
         ...
 
 
@@ -63,6 +66,14 @@ def best_hits(scores: Scores, depth: int) -> Hits:
     return Hits(tuple(positions.tolist()), tuple(scores[positions].tolist()))
 
 
+def matching_hits(scores: Scores, depth: int) -> Hits:
+    """Return the ``depth`` best documents, as :func:`best_hits`, of those that share a term with the query.
+
+    ``scores`` [corpus size] are sums over shared terms of positive weights, and 0 without one.
+    """
+    return best_hits(scores, min(depth, int(np.count_nonzero(scores > 0))))
+
+
 def in_blocks(texts: Iterable[str], size: int = 8192) -> Iterator[list[str]]:
     """Yield ``texts`` in lists of ``size``, so that a corpus need not be held while it is encoded."""
     texts = iter(texts)
@@ -71,19 +82,24 @@ def in_blocks(texts: Iterable[str], size: int = 8192) -> Iterator[list[str]]:
 
 
 class Exhaustive:
-    """Scores every document of a corpus for each query, by ``encoder``."""
+    """Scores every document of a corpus for each query, by ``encoder``.
 
-    def __init__(self, corpus: Collection[Document], encoder: TextEncoder) -> None:
+    ``matching`` says that a score of 0 is that of a document without a term of the query.
+    """
+
+    def __init__(self, corpus: Collection[Document], encoder: TextEncoder, *, matching: bool = False) -> None:
         self._encoder = encoder
+        self._hits = matching_hits if matching else best_hits
         texts = in_blocks(cut_words(document.contents) for document in corpus)
         self._documents = encoder.join([encoder.encode(block, "document").vectors for block in texts])
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
+        """Return the best documents of each query, at most ``depth``; ties are in corpus order."""
         vectors = self._encoder.encode([query.text for query in queries], "query").vectors
         scores = (self._encoder.scores(vectors[at : at + 1], self._documents) for at in range(len(queries)))
         return [
-            best_hits(np.round(own, DECIMALS) + 0.0, depth) for own, depth in zip(scores, depths, strict=True)
+            self._hits(np.round(own, DECIMALS) + 0.0, depth)
+            for own, depth in zip(scores, depths, strict=True)
         ]
 
 

@@ -52,7 +52,7 @@ def retrieve(
             started=started,
             extra={
                 "shortest_list": min(len(one) for one in lists),
-                "candidates_of_score_zero": sum(score == 0 for one in lists for score in one.scores),
+                "queries_without_candidates": sum(not one.document_ids for one in lists),
             }
             | origin,
         )

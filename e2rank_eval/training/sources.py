@@ -57,14 +57,19 @@ def unranked_lists(dataset: Dataset, depth: int) -> list[TrainingList]:
     """Return a list for each query with a relevant document: BM25's first ``depth``, then missing positives.
 
     Documents of grade 1 and above are labelled. Positives that BM25 did not find come last, so a
-    prompt of the first documents is what it is in use. Queries all of whose documents are relevant are
+    prompt of the first documents is what it is in use. Where fewer than ``depth`` documents share a term with
+    the query, others in corpus order follow as negatives. Queries all of whose documents are relevant are
     skipped: there is nothing to order.
     """
     found = []
     ranked = candidates(BM25(tuple(dataset.corpus.values())), dataset, depth)
     for query, own in zip(dataset.queries.values(), ranked, strict=True):
         relevant = [i for i, grade in dataset.qrels[query.id].items() if grade > 0 and i in dataset.corpus]
-        ids = list(dict.fromkeys([*own.document_ids, *relevant]))
+        first = list(own.document_ids)
+        if len(first) < depth:
+            excluded = {*first, *dataset.exclusions.get(query.id, ())}
+            first += [i for i in dataset.corpus if i not in excluded][: depth - len(first)]
+        ids = list(dict.fromkeys([*first, *relevant]))
         labelled = tuple(place for place, i in enumerate(ids) if i in set(relevant))
         if labelled and len(labelled) < len(ids):
             texts = tuple(dataset.corpus[i].contents for i in ids)

@@ -42,17 +42,21 @@ def test_scores_and_order_follow_the_formula(
         expected = np.array(bm25_scores(terms, lucene_terms(query), k1, b, length))
     else:
         expected = np.zeros(len(texts))
-    assert len(hits.positions) == len(set(hits.positions)) == min(depth, len(texts))
+    assert len(hits.positions) == len(set(hits.positions)) == min(depth, np.count_nonzero(expected))
     np.testing.assert_allclose(hits.scores, expected[list(hits.positions)], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(hits.scores, np.sort(expected)[::-1][:depth], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        hits.scores, np.sort(expected[expected > 0])[::-1][:depth], rtol=1e-5, atol=1e-6
+    )
 
 
-def test_equal_scores_are_in_corpus_order_and_unmatched_documents_follow() -> None:
+@pytest.mark.parametrize("index", [BM25, QuantisedBM25])
+def test_equal_scores_are_in_corpus_order_and_what_does_not_match_is_not_a_candidate(index: type) -> None:
     texts = ["nothing here", "a wing", "empty", "a wing", "the wing"]
     corpus = [Document(f"d{number}", text) for number, text in enumerate(texts)]
-    (hits,) = BM25(corpus).search([Query("q", "wings")], [4])
-    assert hits.positions == (1, 3, 4, 0)
-    assert hits.scores[0] == hits.scores[1] == hits.scores[2] > hits.scores[3] == 0.0
+    hits, none = index(corpus, analyser="simple").search([Query("q", "wings"), Query("r", "zzz")], [4, 4])
+    assert hits.positions == (1, 3, 4)
+    assert hits.scores[0] == hits.scores[1] == hits.scores[2] > 0
+    assert none.positions == none.scores == ()
 
 
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.0, 2.5]), max_size=40), st.integers(0, 45))
@@ -64,8 +68,7 @@ def test_best_is_a_stable_sort(values: list[float], depth: int) -> None:
 def test_the_title_counts_and_stop_words_do_not() -> None:
     corpus = [Document("a", "about something else", title="Wing theory"), Document("b", "the is of a")]
     (hits,) = BM25(corpus).search([Query("q", "the wing")], [2])
-    assert hits.positions == (0, 1)
-    assert hits.scores[1] == 0.0
+    assert hits.positions == (0,)
 
 
 def rounded(length: int) -> int:
@@ -101,8 +104,15 @@ def rankings(dataset: Dataset, analyser: Analyser, quantised: bool) -> dict[str,
 )
 def test_lee_marks(lee_dataset: Dataset, analyser: Analyser, quantised: bool, mark: float) -> None:
     found = rankings(lee_dataset, analyser, quantised)
-    assert {len(ids) for ids in found.values()} == {49}
+    assert min(len(ids) for ids in found.values()) == 28
     assert ndcg_at_10(lee_dataset.qrels, found) == pytest.approx(mark, abs=0.05)
+    assert recall(lee_dataset, found) == pytest.approx(86.5, abs=0.05)
+
+
+def recall(dataset: Dataset, found: dict[str, tuple[str, ...]]) -> float:
+    """Return the mean share of a query's relevant documents among its candidates, in percent."""
+    relevant = {query: {i for i, grade in one.items() if grade > 0} for query, one in dataset.qrels.items()}
+    return 100 * float(np.mean([len(ids & set(found[query])) / len(ids) for query, ids in relevant.items()]))
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +124,7 @@ def cranfield(shared_data: Path) -> Dataset:
 
 
 @pytest.mark.parametrize(
-    ("analyser", "quantised", "mark", "recall"),
+    ("analyser", "quantised", "mark", "share"),
     [
         ("simple", False, 34.42, 72.1),
         ("lucene", False, 34.20, 72.1),
@@ -122,12 +132,8 @@ def cranfield(shared_data: Path) -> Dataset:
     ],
 )
 def test_cranfield_marks(
-    cranfield: Dataset, analyser: Analyser, quantised: bool, mark: float, recall: float
+    cranfield: Dataset, analyser: Analyser, quantised: bool, mark: float, share: float
 ) -> None:
     found = rankings(cranfield, analyser, quantised)
     assert ndcg_at_10(cranfield.qrels, found) == pytest.approx(mark, abs=0.05)
-    recalls = []
-    for query_id, grades in cranfield.qrels.items():
-        relevant = {document_id for document_id, grade in grades.items() if grade > 0}
-        recalls.append(len(relevant & set(found[query_id])) / len(relevant))
-    assert 100 * np.mean(recalls) == pytest.approx(recall, abs=0.1)
+    assert recall(cranfield, found) == pytest.approx(share, abs=0.1)

@@ -66,13 +66,14 @@ def test_the_verb_writes_candidates_and_manifests(tmp_path: Path) -> None:
         retrieve(configuration, first_stage, ["small"], layout, models)
         path = layout.root / "candidates" / "small" / f"{first_stage}.jsonl"
         lists = read_candidates(path, CORPUS)
-        assert {query_id: len(one) for query_id, one in lists.items()} == {"q1": depth, "q2": depth}
+        assert {query_id: len(one) for query_id, one in lists.items()} == {"q1": depth, "q2": 0}
         assert lists["q1"].document_ids[:2] == ("d1", "d3")
         assert "d4" not in lists["q2"].document_ids
         manifest = json.loads(path.with_name(path.name + ".manifest.json").read_text())
         assert manifest["command"].startswith(f"e2rank-eval retrieve {first_stage} small --config ")
         assert manifest["settings"]["depth"] == depth
         assert len(manifest["inputs"]) == 3
+        assert (manifest["shortest_list"], manifest["queries_without_candidates"]) == (0, 1)
         first = path.read_bytes()
         retrieve(configuration, first_stage, ["small"], layout, models)
         assert path.read_bytes() == first

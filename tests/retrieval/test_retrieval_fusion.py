@@ -42,9 +42,9 @@ def test_fusion_is_the_exact_formula(rankings: list[list[str]], depth: int) -> N
     assert fused == fuse([as_list(ids) for ids in reversed(rankings)], CORPUS, depth)
 
 
-def test_what_a_lexical_list_was_filled_with_has_no_rank() -> None:
-    filled = CandidateIds("q", ("d3", "d0"), (1.0, 0.0))
-    assert fuse([filled, as_list(["d5", "d3"])], CORPUS, 5).document_ids == ("d3", "d5")
+def test_lists_may_be_short_or_empty() -> None:
+    assert fuse([as_list([]), as_list(["d5", "d3"])], CORPUS, 5).document_ids == ("d5", "d3")
+    assert fuse([as_list([]), as_list([])], CORPUS, 5) == as_list([])
 
 
 def test_lists_of_different_queries_are_refused() -> None:

@@ -49,7 +49,6 @@ def test_vectors_are_those_of_sentence_transformers(splade: Splade, lee_dataset:
 def test_lee_value(splade: Splade, lee_dataset: Dataset) -> None:
     lists = candidates(Exhaustive(lee_dataset.corpus.values(), splade), lee_dataset, 100)
     found = {one.query_id: one.document_ids for one in lists}
-    assert {len(ids) for ids in found.values()} == {49}
     assert ndcg_at_10(lee_dataset.qrels, found) == pytest.approx(76.0, abs=0.3)
 
 
@@ -63,7 +62,10 @@ class Letters(SparseEncoder):
 
 def test_scores_are_dot_products_and_ties_are_in_corpus_order() -> None:
     corpus = [Document(str(n), text) for n, text in enumerate(["e", "ab", "ba", "aab", "d"])]
-    hits, none = Exhaustive(corpus, Letters()).search([Query("q", "aac"), Query("r", "")], [4, 2])
-    assert hits.positions == (3, 1, 2, 0)
-    assert hits.scores == (4.0, 2.0, 2.0, 0.0)
-    assert none.positions == (0, 1)
+    queries = [Query("q", "aac"), Query("r", "")]
+    hits, none = Exhaustive(corpus, Letters(), matching=True).search(queries, [4, 2])
+    assert hits.positions == (3, 1, 2), "a document without an entry of the query's is not a candidate"
+    assert hits.scores == (4.0, 2.0, 2.0)
+    assert none.positions == ()
+    (every, _) = Exhaustive(corpus, Letters()).search(queries, [4, 2])
+    assert every.positions == (3, 1, 2, 0)

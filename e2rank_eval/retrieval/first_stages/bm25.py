@@ -13,7 +13,7 @@ from pydantic import Field
 
 from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings
 from e2rank_eval.records import Document, Query
-from e2rank_eval.retrieval.base import Context, Finder, Hits, best_hits
+from e2rank_eval.retrieval.base import Context, Finder, Hits, matching_hits
 from e2rank_eval.retrieval.lucene import ANALYSERS, AnalyserName, quantised
 
 _BLOCK = 1 << 24
@@ -51,8 +51,7 @@ class BM25:
     The score of document d is the sum over the query's terms, repeated ones repeatedly, of
     ``log(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 * (1 - b + b * |d| / mean |d|))``, N and
     the mean taken over documents that have a term, as Lucene does. A document that shares no term
-    with the query scores 0. Such documents, in corpus order, follow the matching ones where fewer
-    than ``depth`` match: every system then reranks lists of one length. The corpus is read once and none
+    with the query is not a candidate, as in Lucene. The corpus is read once and none
     of its texts is kept, 4 bytes a term until the index is built.
     """
 
@@ -84,9 +83,10 @@ class BM25:
             self._index.index(Tokenized(documents, self._vocabulary), show_progress=False)
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
+        """Return the best matching documents of each query, at most ``depth``; ties are in corpus order."""
         return [
-            best_hits(self._scores(query.text), depth) for query, depth in zip(queries, depths, strict=True)
+            matching_hits(self._scores(query.text), depth)
+            for query, depth in zip(queries, depths, strict=True)
         ]
 
     def _scores(self, text: str) -> NDArray[np.float32]:
@@ -149,17 +149,17 @@ class QuantisedBM25:
             values *= idf[terms]
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
+        """Return the best matching documents of each query, at most ``depth``; ties are in corpus order."""
         asked = (Counter(self.terms(query.text)) for query in queries)
         return [self.search_weighted(terms, depth) for terms, depth in zip(asked, depths, strict=True)]
 
     def search_weighted(self, query: Mapping[str, float], depth: int) -> Hits:
-        """Return the best ``min(depth, corpus size)`` documents for terms, each scored ``weight`` times."""
+        """Return the best matching documents for terms, each scored ``weight`` times; at most ``depth``."""
         scores = np.zeros(self._size, dtype=np.float32)
         for term, weight in query.items():
             part = self._postings(term)
             scores[self._documents[part]] += np.float32(weight) * self._weights[part]
-        return best_hits(scores, depth)
+        return matching_hits(scores, depth)
 
     def document_frequency(self, term: str) -> int:
         """Return how many documents hold ``term``."""

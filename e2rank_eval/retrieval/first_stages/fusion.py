@@ -49,8 +49,7 @@ class FusionSettings(FirstStageSettings):
 def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int, *, k: int = K) -> CandidateIds:
     """Return the first ``depth`` documents by the sum of ``1 / (k + rank)`` over the lists of one query.
 
-    Ranks begin at 1. A candidate of score 0 is one that a lexical first stage did not match but
-    filled its list with: it has no rank. Equal sums are in the order of ``corpus``, its ids.
+    Ranks begin at 1. Equal sums are in the order of ``corpus``, its ids.
 
     Raises
     ------
@@ -62,9 +61,8 @@ def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int, *, k:
         raise ValueError(f"lists of {len(query_ids)} queries cannot be fused")
     parts: dict[str, list[float]] = {}
     for one in lists:
-        for rank, (identifier, score) in enumerate(zip(one.document_ids, one.scores, strict=True), start=1):
-            if score != 0:
-                parts.setdefault(identifier, []).append(1 / (k + rank))
+        for rank, identifier in enumerate(one.document_ids, start=1):
+            parts.setdefault(identifier, []).append(1 / (k + rank))
     # An exact sum does not depend on the order of the lists, so that what ties, ties.
     scores = {identifier: math.fsum(found) for identifier, found in parts.items()}
     places = {identifier: place for place, identifier in enumerate(corpus) if identifier in scores}

@@ -58,7 +58,7 @@ class RM3:
         self._settings = settings
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
+        """Return the best matching documents of each query, at most ``depth``; ties are in corpus order."""
         return [
             self._index.search_weighted(model, depth)
             for model, depth in zip(self.expanded(queries), depths, strict=True)
@@ -79,7 +79,7 @@ class RM3:
         excluded = self._exclusions.get(query.id, frozenset())
         found = self._index.search_weighted(asked, self._settings.feedback_documents + len(excluded))
         scores = {self._ids[at]: score for at, score in zip(found.positions, found.scores, strict=True)}
-        kept = [(one, score) for one, score in scores.items() if one not in excluded and score > 0]
+        kept = [(one, score) for one, score in scores.items() if one not in excluded]
         return dict(kept[: self._settings.feedback_documents])
 
     def _document_model(self, document: Document) -> Model:

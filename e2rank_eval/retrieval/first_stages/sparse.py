@@ -20,7 +20,7 @@ class SparseRetrievalSettings(FirstStageSettings):
         from e2rank_eval.models.encoders.sparse import load_sparse_encoder
 
         encoder = load_sparse_encoder(context.models.resolve(self.model, "sparse-encoder"))
-        return context.searching(lambda dataset: Exhaustive(dataset.corpus.values(), encoder))
+        return context.searching(lambda dataset: Exhaustive(dataset.corpus.values(), encoder, matching=True))
 
 
 FIRST_STAGES.add("sparse", SparseRetrievalSettings)

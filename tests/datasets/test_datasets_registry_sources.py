@@ -93,7 +93,7 @@ def test_what_needs_an_agreement_says_so():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"titel": "x"}, "scifact.titel: Extra inputs are not permitted"),
+        ({"titel": "x"}, "unknown key 'scifact.titel'"),
         (
             {"sources": [{"kind": "url", "downloads": [{"urls": ["ftp://x/y"], "name": "n"}]}]},
             "urls.0: String should",

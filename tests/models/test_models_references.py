@@ -116,7 +116,7 @@ def test_an_experiments_own_entry_goes_before_the_registrys(minilm_path: Path, t
 def test_a_wrong_key_of_an_own_entry_is_named_with_its_line(minilm_path: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("models:\n  m:\n    windows: 4\n")
-    with pytest.raises(InputError, match=r"mine\.yaml:3: models\.m\.windows"):
+    with pytest.raises(InputError, match=r"mine\.yaml:3: unknown key 'models\.m\.windows'"):
         Catalogue(tmp_path, {"m": {"windows": 4}}, str(path))
 
 

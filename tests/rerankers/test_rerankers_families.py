@@ -22,7 +22,7 @@ from e2rank_eval.rerankers.families.custom import CustomSettings
 NEW_FAMILY = """
 from typing import Literal
 
-from e2rank_eval.config import FAMILIES, RerankerSettings, Tokens
+from e2rank_eval.config.systems import FAMILIES, RerankerSettings, Tokens
 from e2rank_eval.records import QueryStats, Ranking
 from e2rank_eval.rerankers.base import Reranker
 
@@ -116,7 +116,7 @@ def test_a_family_without_an_estimate_of_its_cost_cannot_be_used(
 
 def test_families_are_cheap_to_register_and_say_what_they_do() -> None:
     code = (
-        "import sys; from e2rank_eval.config import FAMILIES;"
+        "import sys; from e2rank_eval.config.systems import FAMILIES;"
         "assert all(x.__doc__ for x in FAMILIES.values());"
         "print([m for m in ('torch', 'transformers', 'sentence_transformers') if m in sys.modules])"
     )

@@ -258,10 +258,9 @@ def evaluate(
     InputError
         For an unknown measure, or a run none of whose queries is judged.
     """
-    from e2rank_eval.evaluation import effectiveness
+    from e2rank_eval.evaluation.effectiveness import metrics_of
 
-    found = effectiveness.evaluate(run, _qrels(dataset), measures)
-    return effectiveness.metrics_record(found, names=(dataset.id, "", ""), seed=seed)
+    return metrics_of(run, _qrels(dataset), measures, names=(dataset.id, "", ""), seed=seed)
 
 
 def compare(

@@ -45,7 +45,12 @@ def print_metrics(run: Path, metrics: Metrics) -> None:
     print_table(
         f"{run.name}: {metrics.queries.qrels} judged queries",
         [
-            {"measure": name, "x 100": 100 * metrics.mean[name], "95 % interval": _interval(bounds)}
+            {
+                "measure": name,
+                "x 100": 100 * metrics.mean[name],
+                "95 % interval": _interval(bounds),
+                "best order": 100 * metrics.ceiling[name],
+            }
             for name, bounds in metrics.interval.items()
         ],
     )

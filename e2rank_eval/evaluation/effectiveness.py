@@ -6,7 +6,7 @@ import math
 import shlex
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,11 +105,36 @@ def break_ties(scores: dict[str, float]) -> tuple[dict[str, float], int]:
     return {document: float(len(order) - rank) for rank, (_, document) in enumerate(order)}, ties
 
 
-def metrics_record(
-    found: Effectiveness, *, names: RunNames, failed: Sequence[str] = (), seed: int
+def best_order(run: Run, qrels: Mapping[str, Mapping[str, int]]) -> Run:
+    """Return the documents of each judged query by grade: the most that reranking them can reach.
+
+    Documents without a judgement count as grade 0.
+
+    >>> best_order(Run({"q": {"a": 3.0, "b": 2.0, "c": 1.0}}), {"q": {"c": 2, "b": -1}}).scores
+    {'q': {'c': 3.0, 'a': 2.0, 'b': 1.0}}
+    """
+    scores = {}
+    for query_id, grades in qrels.items():
+        listed = sorted(run.scores.get(query_id, ()), key=lambda d: (-max(0, grades.get(d, 0)), d))
+        scores[query_id] = {document: float(len(listed) - n) for n, document in enumerate(listed)}
+    return Run(scores)
+
+
+def metrics_of(
+    run: Run,
+    qrels: dict[str, dict[str, int]],
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    *,
+    names: RunNames = ("", "", ""),
+    failed: Sequence[str] = (),
+    seed: int,
 ) -> Metrics:
-    """Return the record to store, with the bootstrap 95 % interval of each mean over queries (taken in the
-    order of their ids)."""
+    """Evaluate ``run`` and the best order of its documents, and return the record to store.
+
+    Intervals are the bootstrap 95 % ones over queries, taken in the order of their ids. Raises as
+    :func:`evaluate` does.
+    """
+    found, ceiling = (evaluate(one, qrels, measures) for one in (run, best_order(run, qrels)))
     dataset, first_stage, reranker = names
     return Metrics(
         dataset=dataset,
@@ -121,6 +146,7 @@ def metrics_record(
         failed=tuple(failed),
         seed=seed,
         mean=found.mean,
+        ceiling=ceiling.mean,
         interval={
             name: bootstrap_interval([[values[q] for q in sorted(values)]], seed=seed)
             for name, values in found.per_query.items()
@@ -154,7 +180,7 @@ def evaluate_files(
         )  # fmt: skip
     rows = {} if statistics is None else read_statistics(statistics)
     failed = [query for query, row in rows.items() if row.get("kept_first_stage") is not None]
-    return metrics_record(evaluate(run, qrels, measures), names=names, failed=failed, seed=seed)
+    return metrics_of(run, qrels, measures, names=names, failed=failed, seed=seed)
 
 
 def write_metrics(

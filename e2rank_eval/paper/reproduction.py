@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from e2rank_eval.evaluation.effectiveness import evaluate, metrics_record
+from e2rank_eval.evaluation.effectiveness import metrics_of
 from e2rank_eval.paper import published
 from e2rank_eval.paper.published import Quantity, Row, Tables, Tolerance, Verdict, structure
 from e2rank_eval.paper.runs import load_judgements, load_run, registry, run_entry
@@ -61,8 +61,8 @@ def run_metrics(name: str, cache: Path) -> Metrics:
     """
     entry = run_entry(name)
     judgements = load_judgements(entry.dataset, cache)
-    found = evaluate(load_run(name, cache), judgements, [MEASURE])
-    return metrics_record(found, names=(entry.dataset, entry.retriever, name), seed=SEED)
+    names = (entry.dataset, entry.retriever, name)
+    return metrics_of(load_run(name, cache), judgements, [MEASURE], names=names, seed=SEED)
 
 
 def reproduce(cache: Path, names: Iterable[str] | None = None) -> list[ReproducedCell]:

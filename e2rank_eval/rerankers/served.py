@@ -71,6 +71,7 @@ class ServedReranker(Reranker):
             own = list(islice(waiting, len(self._blocks(cut))))
             scores = [score for (_, block), (found, _) in own for score in _in_order(found, len(block))]
             order, rounded = order_by_score(scores, LOGIT_STEP)
+            order, rounded = order_by_score(scores, LOGIT_STEP)
             estimated = sum(len((query + text).encode()) for (query, block), _ in own for text in block)
             stats = QueryStats(
                 calls=len(own),

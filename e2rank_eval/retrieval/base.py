@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.datasets.registry import registered_dataset
+from e2rank_eval.datasets.registry import registered_datasets
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.representations import DECIMALS, TextEncoder
 from e2rank_eval.models.provider import ModelProvider
@@ -142,8 +142,7 @@ class Context:
         find: Finder = settings.build(context)
 
         def checked(dataset: Dataset) -> Found:
-            identifier = self.configuration.registry_id(dataset.id) if settings.searches else None
-            if identifier is not None and registered_dataset(identifier).pool:
+            if settings.searches and self._is_pool(dataset.id):
                 raise InputError(
                     f"{dataset.id} is a pool of candidates, in which {settings.retriever} finds too easily",
                     hint="use a first stage of retriever run, such as its runs/bm25-top100.trec",
@@ -151,6 +150,13 @@ class Context:
             return find(dataset)
 
         return checked
+
+    def _is_pool(self, name: str) -> bool:
+        """Whether the registry says so of a data set, by its name in the configuration or its own."""
+        configured = name in self.configuration.datasets
+        identifier = self.configuration.registry_id(name) if configured else name
+        entry = registered_datasets().get(identifier or "")
+        return entry is not None and entry.pool
 
     def searching(self, build: Callable[[Dataset], Retriever]) -> Finder:
         """Return the finder that searches every data set with a retriever of its own."""

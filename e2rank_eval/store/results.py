@@ -68,7 +68,8 @@ class Metrics(Shown):
     """One run's effectiveness, values from 0 to 1; ``per_query[measure][query_id]``.
 
     ``dataset``, ``first_stage`` and ``reranker`` are empty for a run that no configuration names.
-    ``failed`` are the queries that kept their first-stage order.
+    ``failed`` are the queries that kept their first-stage order; ``ceiling`` is the mean that the best order
+    of the same documents reaches.
     """
 
     dataset: str
@@ -80,15 +81,17 @@ class Metrics(Shown):
     failed: tuple[str, ...]
     seed: int
     mean: dict[str, float]
+    ceiling: dict[str, float]
     interval: dict[str, Interval]
     per_query: dict[str, dict[str, float]]
 
     def frame(self) -> DataFrame:
-        """Return one row for each measure."""
+        """Return one row for each measure; ``best order``: of the same documents, by grade."""
         import pandas as pd
 
-        rows = {m: (100 * self.mean[m], *(100 * bound for bound in self.interval[m])) for m in self.measures}
-        return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "low", "high"])
+        values = {m: (self.mean[m], *self.interval[m], self.ceiling[m]) for m in self.measures}
+        frame = pd.DataFrame.from_dict(values, orient="index", columns=["mean", "low", "high", "best order"])
+        return 100 * frame
 
 
 class SystemRow(Record):

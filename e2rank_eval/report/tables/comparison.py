@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from statistics import fmean
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,9 @@ def quality_table(results: Results, name: str) -> Table:
         for reranker in comparison.rerankers
     ]
     title = f"{comparison.title}: {comparison.measure} × 100"
-    return ranked(Table.of(name, title, columns, rows, _quality_notes(results, comparison)))
+    table = ranked(Table.of(name, title, columns, rows, _quality_notes(results, comparison)))
+    best = (Cell("best possible order"), *(Cell(100 * one) for one in _ceilings(results, comparison)))
+    return replace(table, rows=(*table.rows, best))
 
 
 @TABLES.register("comparison-measures", "comparisons", "{}-measures", partial(_inputs, (places.METRICS,)))
@@ -86,6 +89,10 @@ def measures_table(results: Results, name: str) -> Table:
     columns = [Column("data set"), Column("system"), Column("queries", "count")]
     # The share that carries a judgement says something of the judgements: no value of it is the best.
     columns += [Column(m, "score", ranked=not m.startswith("Judged")) for m in measures]
+    configured = results.configuration.rerankers
+    first = next((one for one in comparison.rerankers if configured[one].family == "identity"), None)
+    if first is not None:
+        columns.append(Column("gap closed, %", "score"))
     published = {key: _published_bm25(results.configuration, key) for key in keys}
     if any(published.values()):
         columns += [Column(f"published {comparison.measure}", "score"), Column("difference", "difference")]
@@ -94,11 +101,17 @@ def measures_table(results: Results, name: str) -> Table:
         metrics, theirs = results.metrics(key), published[key]
         rows.append([key[0], system_cell(results.configuration, key[2]), metrics.queries.qrels])
         rows[-1] += [percent(metrics.mean[m], metrics.interval[m], link=run_page(key)) for m in measures]
+        if first is not None:
+            rows[-1].append(_gap_closed(results, key, first, comparison.measure))
         if any(published.values()):
             ours = 100 * metrics.mean[comparison.measure]
             rows[-1] += [theirs, None if theirs is None else ours - theirs]
     title = f"{comparison.title}: further measures × 100"
-    notes = (_candidates(results, comparison), _INTERVAL, _BEST)
+    closed = (
+        f"Gap closed: the system's gain in {comparison.measure} over the first stage, as a share of what the "
+        "best possible order of the same candidates would gain."
+    )
+    notes = (_candidates(results, comparison), _INTERVAL, _BEST, *([closed] if first is not None else []))
     return ranked(Table.of(f"{name}-measures", title, columns, rows, notes, [key[0] for key in keys]))
 
 
@@ -163,6 +176,22 @@ def _letters(comparison: Comparison) -> dict[str, str]:
     return dict(zip(comparison.baselines, ascii_lowercase, strict=False))
 
 
+def _ceilings(results: Results, comparison: Comparison) -> list[float]:
+    """Return what the best order of the candidates reaches on each data set, and their mean over several."""
+    keys = [(dataset, comparison.first_stage, comparison.rerankers[0]) for dataset in comparison.datasets]
+    found = [results.metrics(key).ceiling[comparison.measure] for key in keys]
+    return found if len(found) == 1 else [*found, fmean(found)]
+
+
+def _gap_closed(results: Results, key: RunKey, first: str | None, measure: str) -> float | None:
+    """Return the share x 100 of what lies between first stage and best order; None without a first stage."""
+    if first is None:
+        return None
+    metrics, start = results.metrics(key), results.metrics((key[0], key[1], first)).mean[measure]
+    gap = metrics.ceiling[measure] - start
+    return 100 * (metrics.mean[measure] - start) / gap if gap > 0 else None
+
+
 def _scores(name: str, comparison: Comparison, reranker: str) -> Iterator[Cell]:
     for row in comparison.systems:
         if row.reranker == reranker:
@@ -198,7 +227,7 @@ def _candidates(results: Results, comparison: Comparison) -> str:
 
 def _quality_notes(results: Results, comparison: Comparison) -> Iterator[str]:
     yield _candidates(results, comparison)
-    yield f"{_INTERVAL} {_BEST}"
+    yield f"{_INTERVAL} {_BEST} Best possible order: the candidates by grade, all that reranking can reach."
     if _tested(comparison):
         letters = ", ".join(
             f"{letter}: {full_name(results.configuration, baseline)}"

@@ -40,7 +40,7 @@ def judged(
     qrels: Mapping[str, Mapping[str, int]],
     exclusions: Mapping[str, Collection[str]],
 ) -> Loaded:
-    """Return the data set of the queries that have a judgement, and what was left out.
+    """Return the data set of the queries that have a judgement, and what was excluded.
 
     Raises
     ------

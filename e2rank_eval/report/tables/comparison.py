@@ -184,7 +184,7 @@ def _ceilings(results: Results, comparison: Comparison) -> list[float]:
 
 
 def _gap_closed(results: Results, key: RunKey, first: str | None, measure: str) -> float | None:
-    """Return the share x 100 of what lies between first stage and best order; None without a first stage."""
+    """Return the share x 100 of the gap between first stage and best order; None without a first stage."""
     if first is None:
         return None
     metrics, start = results.metrics(key), results.metrics((key[0], key[1], first)).mean[measure]

@@ -135,6 +135,7 @@ def remark(metrics: Metrics, stats: Mapping[str, Any], query: str) -> str:
         "failed, kept first-stage order": query in metrics.failed,
         "output repaired": any(stats.get("repairs", {}).values()),
         f"{truncated} documents truncated": truncated,
+        "query truncated": stats.get("truncated_query", False),
     }
     return "; ".join(text for text, holds in remarks.items() if holds)
 

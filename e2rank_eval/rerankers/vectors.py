@@ -6,17 +6,20 @@ from abc import abstractmethod
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from e2rank_eval.config.systems import ModelSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.models.timing import PhaseClock
-from e2rank_eval.models.truncation import cut_words
+from e2rank_eval.models.truncation import DOCUMENT_WORDS, cut_words
 from e2rank_eval.records import CandidateList, Document, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import Reranker, shares
 from e2rank_eval.rerankers.scores import COSINE_STEP, order_by_score
+from e2rank_eval.store.files import sha256_json
 
 Vector = NDArray[np.float64]
 
@@ -75,9 +78,19 @@ class VectorReranker(Reranker):
     stores_documents = True
     """Latency is measured twice: documents encoded online, and their vectors stored."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, settings: ModelSettings, **deciding: Any) -> None:
+        """Fingerprint the settings, the encoder and whatever else is ``deciding`` an order."""
         self._encoder = encoder
         self._stored: dict[str, _Stored] = {}
+        self.fingerprint = sha256_json(
+            {
+                "settings": settings.deciding(),
+                "encoder": encoder.fingerprint,
+                "document_words": DOCUMENT_WORDS,
+                "step": COSINE_STEP,
+                **deciding,
+            }
+        )
 
     @abstractmethod
     def _score(

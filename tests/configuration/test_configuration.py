@@ -109,7 +109,7 @@ def _broken(change: Any) -> dict[str, Any]:
         (lambda c: c["rerankers"]["rankgpt"].update(step=0), "rerankers.rankgpt.step"),
         (
             lambda c: c["rerankers"]["rankgpt"].update(step=30),
-            ": rerankers.rankgpt: step 30 exceeds window 20",
+            ": rerankers.rankgpt: step 30 is not between 1 and the window 20",
         ),
         (lambda c: c["rerankers"]["rankgpt"].update(budget=20), "budget has no meaning for strategy sliding"),
         (lambda c: c["first_stages"]["bm25"].update(retriever="bm52"), "did you mean bm25?"),

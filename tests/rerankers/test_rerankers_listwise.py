@@ -159,10 +159,10 @@ def test_strategies_of_the_configuration_bring_the_best_ten_to_the_top(strategy:
         ({"strategy": "top-down", "step": 5}, "step has no meaning"),
         ({"top": 5}, "top has no meaning for strategy sliding-window"),
         ({"strategy": "setwise", "budget": 20}, "budget has no meaning"),
-        ({"strategy": "top-down", "window": 8}, "top 10 exceeds window 8"),
+        ({"strategy": "top-down", "window": 8}, "top 10 is not between 1 and the window 8"),
         ({"strategy": "top-down", "budget": 9}, "budget 9 is below top 10"),
         ({"decoding": "first-token", "window": 27}, "26 letters"),
-        ({"window": 8}, "step 10 exceeds window 8"),
+        ({"window": 8}, "step 10 is not between 1 and the window 8"),
     ],
 )
 def test_options_without_meaning_are_refused(options: dict[str, Any], message: str) -> None:

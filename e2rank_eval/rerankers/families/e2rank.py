@@ -13,10 +13,8 @@ from pydantic import Field, model_validator
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens, refuse_unused
 from e2rank_eval.models.encoders.base import Encoder
 from e2rank_eval.models.timing import PhaseClock
-from e2rank_eval.models.truncation import DOCUMENT_WORDS
 from e2rank_eval.records import ListwiseInput, Query
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.scores import COSINE_STEP
 from e2rank_eval.rerankers.strategies import FullList, Repeated, SlidingWindow, Strategy, run_together
 from e2rank_eval.rerankers.vectors import (
     EncodedCandidates,
@@ -26,7 +24,6 @@ from e2rank_eval.rerankers.vectors import (
     order_by_product,
     unit,
 )
-from e2rank_eval.store.files import sha256_json
 
 _LISTWISE_PROMPTS = ("eval", "readme", "training")
 _OF_A_LISTWISE_PROMPT = ("prompt_documents", "prompt_order", "combination", "weight", "step", "passes")
@@ -123,18 +120,10 @@ class E2RankReranker(VectorReranker):
     """
 
     def __init__(self, encoder: Encoder, settings: E2RankSettings, *, seed: int = 0) -> None:
-        super().__init__(encoder)
         self._settings = settings
         self._seed = seed if settings.shuffle_seed is None else settings.shuffle_seed
-        self.fingerprint = sha256_json(
-            {
-                "settings": settings.deciding(),
-                "encoder": encoder.fingerprint,
-                "document_words": DOCUMENT_WORDS,
-                "step": COSINE_STEP,
-                "seed": self._seed if settings.prompt_order == "shuffled" else None,
-            }
-        )
+        shuffled = settings.prompt_order == "shuffled"
+        super().__init__(encoder, settings, seed=self._seed if shuffled else None)
 
     def _score(
         self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates], clock: PhaseClock

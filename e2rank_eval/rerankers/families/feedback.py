@@ -11,12 +11,9 @@ from pydantic import Field, model_validator
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens, refuse_unused
 from e2rank_eval.models.encoders.base import Encoder
 from e2rank_eval.models.timing import PhaseClock
-from e2rank_eval.models.truncation import DOCUMENT_WORDS
 from e2rank_eval.records import Query
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.scores import COSINE_STEP
 from e2rank_eval.rerankers.vectors import EncodedCandidates, Vector, VectorReranker, Work, unit
-from e2rank_eval.store.files import sha256_json
 
 
 class FeedbackSettings(ModelSettings):
@@ -62,16 +59,8 @@ class FeedbackReranker(VectorReranker):
     """
 
     def __init__(self, encoder: Encoder, settings: FeedbackSettings) -> None:
-        super().__init__(encoder)
+        super().__init__(encoder, settings)
         self._settings = settings
-        self.fingerprint = sha256_json(
-            {
-                "settings": settings.deciding(),
-                "encoder": encoder.fingerprint,
-                "document_words": DOCUMENT_WORDS,
-                "step": COSINE_STEP,
-            }
-        )
 
     def _score(
         self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates], clock: PhaseClock

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens, refuse_unused
+from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models import LanguageModel, Message
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.models.truncation import share_budget
@@ -45,12 +46,10 @@ class ListwiseSettings(ModelSettings):
 
     @model_validator(mode="after")
     def _options_fit_the_strategy(self) -> ListwiseSettings:
-        if self.strategy == "sliding-window" and self.step > self.window:
-            raise ValueError(f"step {self.step} exceeds window {self.window}, which would skip documents")
-        if self.strategy == "top-down" and self.top > self.window:
-            raise ValueError(f"top {self.top} exceeds window {self.window}: no window has such a pivot")
-        if self.budget is not None and self.budget < self.top:
-            raise ValueError(f"budget {self.budget} is below top {self.top}")
+        try:
+            self.windows()
+        except InputError as error:
+            raise ValueError(error.problem) from error
         if self.decoding == "first-token" and self.window > 26:
             raise ValueError(f"window {self.window} exceeds the 26 letters that first-token decoding has")
         needed = {

@@ -94,7 +94,7 @@ def entry(**changes: Any) -> ModelEntry:
     """A registry entry for what :func:`write_chat_model` writes."""
     values: dict[str, Any] = {
         "title": "tiny", "kind": "decoder", "format": "transformers", "parameters": "0", "licence": "none",
-        "sources": [{"kind": "generated", "loader": "test"}],
+        "sources": [{"kind": "folder", "folder": "tiny"}],
         "trained_for_embedding": False, "trained_for_e2rank": False,
         "window": 4096, "document_tokens": 64, "query_tokens": 64,
     }  # fmt: skip

@@ -118,7 +118,8 @@ def test_html_tables_are_labelled_for_screen_readers(stored: Results) -> None:
 def test_every_score_links_to_what_made_it(stored: Results) -> None:
     table = TABLES.build(stored, "embedded")
     links = [a["href"] for tag, a in _Page(str(to_html(table, root=""))).tags if tag == "a"]
-    assert len(links) == len(table.rows) * 3
+    # The best possible order is no system's.
+    assert len(links) == (len(table.rows) - 1) * 3
     assert links[:3] == [
         "runs/news/bm25/first-stage.html", "runs/code/bm25/first-stage.html", "comparisons/embedded.html",
     ]  # fmt: skip

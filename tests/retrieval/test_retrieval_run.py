@@ -21,7 +21,7 @@ from e2rank_eval.store.trec import Run
 TOY = Dataset(
     id="toy",
     corpus={i: Document(i, f"text of {i}") for i in ("a", "b", "c")},
-    queries={"q1": Query("q1", "x"), "q2": Query("q2", "y")},
+    queries={"q1": Query("q1", "text"), "q2": Query("q2", "text of a")},
     qrels={"q1": {"a": 1}},
     exclusions={"q1": frozenset({"b"})},
 )

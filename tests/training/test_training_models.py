@@ -56,7 +56,9 @@ def _ranks_all(settings: Any) -> bool:
 
 
 def test_an_encoder_with_frozen_documents_learns_and_leaves_documents_alone(trained: Trained) -> None:
-    assert _falls(trained(**QUICK | FROZEN, save={"weights": "changed", "dtype": "float16"}))
+    # All lists in every batch: their losses differ more than so few steps take off.
+    whole = QUICK | FROZEN | {"batch": 24, "steps": 16, "optimiser": {"learning_rate": 1e-3}}
+    assert _falls(trained(**whole, save={"weights": "changed", "dtype": "float16"}))
     models = Models(Path("cache"), threads=1)
     plain, moved = models.encoder("tiny-bert"), models.encoder("run")
     texts = ["the wing", "the heat of number 3"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -211,36 +210,3 @@ def test_a_document_that_the_model_answers_with_nan_is_named(tmp_path: Path) -> 
         reranker.rank_candidates([QUERIES[0]], [candidate_list("q1", ["a", "b", "a bell \x07 rings", "c"])])[
             0
         ]
-
-
-def test_official_weights_give_the_similarities_that_their_readme_prints() -> None:
-    """E2Rank-0.6B, transformers, README prompt; needs the folder of its weights."""
-    given = os.environ.get("E2RANK_OFFICIAL_WEIGHTS")
-    if not given:
-        pytest.skip("set E2RANK_OFFICIAL_WEIGHTS to a folder with Alibaba-NLP/E2Rank-0.6B")
-    entry = _entry(
-        "E2Rank-0.6B",
-        "decoder",
-        "transformers",
-        window=32768,
-        document_tokens=8192,
-        query_tokens=8192,
-        end_of_text=END_OF_TEXT,
-        query_instruction=INSTRUCTION,
-    )
-    encoder = _loader(Path(given), entry)("readme")
-    queries = ["What is the capital of China?", "Explain gravity"]
-    documents = [
-        "The capital of China is Beijing.",
-        "Gravity is a force that attracts two bodies towards each other. It gives weight to physical "
-        "objects and is responsible for the movement of planets around the sun.",
-    ]
-    printed = {
-        "query-only": [[0.59507, 0.03042], [0.06197, 0.56269]],
-        "readme": [[0.85135, 0.24268], [0.33155, 0.79234]],
-    }
-    for prompt, expected in printed.items():
-        model = E2RankReranker(encoder, E2RankSettings(family="e2rank", model="official", prompt=prompt))
-        for text, similarities in zip(queries, expected, strict=True):
-            ranking = model.rank_candidates([Query("q", text)], [candidate_list("q", documents)])[0]
-            assert ranking.stats.scores == pytest.approx(similarities, abs=2e-3)

@@ -75,6 +75,11 @@ def _explain(error: Any, within: Sequence[str]) -> tuple[list[str | int], str]:
         return place, f"{key} is missing"
     if kind == "union_tag_invalid":
         return place, f"{key}: unknown {tag} {error['ctx']['tag']!r}"
+    if error["loc"][-1:] == ("[key]",) and not isinstance(error["input"], str):
+        read = "a boolean" if isinstance(error["input"], bool) else "a number"
+        return place[
+            :-1
+        ], f"{'.'.join(map(str, place[:-1]))}: YAML read a name as {read} ({error['input']!r})"
     message = error["msg"].removeprefix("Value error, ")
     if not place:  # a check of the whole file, whose message begins with the key
         return message.split(":")[0].split("."), message
@@ -87,6 +92,8 @@ def _hint(error: Any) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if "hint" in context:
         return str(context["hint"])
+    if error["loc"][-1:] == ("[key]",) and not isinstance(error["input"], str):
+        return "write the name in quotes"
     if kind == "union_tag_invalid":
         return f"known: {context['expected_tags'].replace(chr(39), '')}"
     bound = next((name for name in _BOUNDS if name in context), None)

@@ -106,6 +106,11 @@ def _broken(change: Any) -> dict[str, Any]:
             "weight has no meaning for method average",
         ),
         (lambda c: c["datasets"].update({"a b": {}}), "use letters, digits"),
+        (
+            lambda c: c["datasets"].update({False: {}}),
+            "YAML read a name as a boolean (False); write the name",
+        ),
+        (lambda c: c["datasets"].update({2019: {}}), "YAML read a name as a number (2019); write the name"),
         (lambda c: c["rerankers"]["rankgpt"].update(step=0), "rerankers.rankgpt.step"),
         (
             lambda c: c["rerankers"]["rankgpt"].update(step=30),

@@ -282,10 +282,8 @@ def compare(
     if baseline not in runs:
         raise InputError(f"baseline {baseline!r} is not one of the runs", hint=f"known: {', '.join(runs)}")
     (name,) = parse_measures([measure])
-    values = {
-        (dataset.id, system): score(run, _qrels(dataset), [name]).per_query[name]
-        for system, run in runs.items()
-    }
+    qrels = _qrels(dataset)
+    values = {(dataset.id, system): score(run, qrels, [name]).per_query[name] for system, run in runs.items()}
     title = f"Runs on {dataset.id}"
     return comparison.compare(values, title=title, baselines=[baseline], seed=seed, measure=name)
 

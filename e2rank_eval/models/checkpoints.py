@@ -122,6 +122,28 @@ def load_weights(
     return model
 
 
+def load_library_model(kind: Any, folder: Path, what: str, hint: str) -> Any:
+    """Load ``folder`` as ``kind``, a class of sentence-transformers, from safetensors; no code of it runs.
+
+    The library fills gaps at random: whoever calls checks what it has made.
+
+    Raises
+    ------
+    InputError
+        When it cannot be loaded, ``what`` being the words for ``kind``.
+    """
+    try:
+        return kind(
+            str(folder),
+            device=device(),
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"use_safetensors": True, "dtype": dtype_on(device())},
+        )
+    except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
+        raise InputError(f"cannot be loaded as a {what} ({error})", path=folder, hint=hint) from error
+
+
 def missing_weights(auto: str, folder: Path) -> list[str]:
     """Return the weights that class ``auto`` of transformers would not find in ``folder``, by their names.
 

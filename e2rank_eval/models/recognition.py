@@ -82,7 +82,7 @@ def recognise(folder: Path, *, native: bool = False, asked: Sequence[str] = ()) 
     """
     if not (folder / "config.json").is_file() and any(folder.glob("*.gguf")):
         return _gguf(folder)
-    modules = _modules(folder)
+    modules = modules_of(folder)
     body = transformer_folder(folder)
     config = _config(body, folder)
     refuse_code(folder, native=native)
@@ -109,13 +109,13 @@ def recognise(folder: Path, *, native: bool = False, asked: Sequence[str] = ()) 
 
 def transformer_folder(folder: Path) -> Path:
     """Return the folder of the transformer's own files: ``folder``, or where its modules.json has it."""
-    modules = _modules(folder)
+    modules = modules_of(folder)
     return folder / modules[0].get("path", "") if modules else folder
 
 
 def content_files(folder: Path) -> list[Path]:
     """Return the files that can decide an output: of the folder itself, and of what modules.json names."""
-    places = dict.fromkeys([folder, *(folder / module.get("path", "") for module in _modules(folder))])
+    places = dict.fromkeys([folder, *(folder / module.get("path", "") for module in modules_of(folder))])
     found = {path for place in places for pattern in CONTENT for path in place.glob(pattern)}
     return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
@@ -126,7 +126,7 @@ def refuse_code(folder: Path, *, native: bool = False) -> None:
     Modules of sentence-transformers that are code of the checkpoint have no such substitute.
     """
     path = folder / "modules.json"
-    for module in _modules(folder):
+    for module in modules_of(folder):
         if not str(module.get("type")).startswith(_LIBRARIES):
             raise InputError(
                 f"the module {module.get('type')} is code of the checkpoint, which never runs here",
@@ -143,7 +143,8 @@ def refuse_code(folder: Path, *, native: bool = False) -> None:
             )  # fmt: skip
 
 
-def _modules(folder: Path) -> list[dict[str, Any]]:
+def modules_of(folder: Path) -> list[dict[str, Any]]:
+    """Return the modules of sentence-transformers that modules.json lists; none without that file."""
     path = folder / "modules.json"
     return list(read_json(path)) if path.is_file() else []
 

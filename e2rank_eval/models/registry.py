@@ -68,6 +68,16 @@ class Server(Strict):
         {}, description="added to every request, such as chat_template_kwargs: {enable_thinking: false}"
     )
 
+    def estimate(self, text: str) -> int:
+        """Return an estimate of the tokens of ``text``."""
+        return int(-(-len(text.encode()) // self.bytes_per_token))
+
+    def cut(self, text: str, tokens: int) -> str:
+        """Return ``text`` cut after an estimated number of tokens, never within a character."""
+        kept = max(0, int(tokens * self.bytes_per_token))
+        encoded = text.encode()
+        return text if len(encoded) <= kept else encoded[:kept].decode(errors="ignore")
+
 
 Kind = Literal["encoder", "decoder", "cross-encoder", "sparse-encoder", "late-interaction", "monot5"]
 """What a model is.

@@ -34,11 +34,11 @@ class ServedReranker(Reranker):
         assert entry.server is not None
         self._server = entry.server
         self._client = HttpClient(entry.title, entry.server, "rerank")
-        self._kept = int((settings.document_tokens or entry.document_tokens) * entry.server.bytes_per_token)
+        self._document_tokens = settings.document_tokens or entry.document_tokens
         self.fingerprint = sha256_json(
             {
                 "server": self._client.deciding,
-                "bytes": self._kept,
+                "tokens": self._document_tokens,
                 "settings": settings.deciding(),
                 "step": LOGIT_STEP,
             }
@@ -56,7 +56,10 @@ class ServedReranker(Reranker):
         """
         clock = PhaseClock(lambda: None)
         with clock.phase("total"):
-            texts = [[_cut(d.contents, self._kept) for d in one.documents] for one in candidates]
+            texts = [
+                [self._server.cut(d.contents, self._document_tokens) for d in one.documents]
+                for one in candidates
+            ]
             requests = [
                 (query.text, block)
                 for query, cut in zip(queries, texts, strict=True)
@@ -93,11 +96,6 @@ class ServedReranker(Reranker):
         if self._server.form == "tei":
             return {"query": query, "texts": list(texts), "raw_scores": True, "truncate": True}
         return {"query": query, "documents": list(texts), "top_n": len(texts), "return_documents": False}
-
-
-def _cut(text: str, size: int) -> str:
-    content = text.encode()
-    return text if len(content) <= size else content[:size].decode(errors="ignore")
 
 
 def _results(answer: Any) -> tuple[dict[int, float], int]:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.checkpoints import device, dtype_on, missing_weights
+from e2rank_eval.models.checkpoints import load_library_model, missing_weights
 from e2rank_eval.models.encoders.base import Kind
+from e2rank_eval.models.recognition import modules_of
 from e2rank_eval.store.files import read_json
 
 DECIMALS = 6
@@ -64,8 +65,7 @@ def load_modules(kind: Any, folder: Path) -> Any:
     InputError
         When the model cannot be loaded, or a module or a tensor of it would be random; names it.
     """
-    path = folder / "modules.json"
-    modules = read_json(path) if path.is_file() else []
+    modules = modules_of(folder)
     named = {_short(str(module["type"])) for module in modules}
     if not modules and "HF_ColBERT" in (read_json(folder / "config.json").get("architectures") or ()):
         named = {"Transformer", "Dense"}  # the projection is the tensor linear.weight of the same file
@@ -78,18 +78,7 @@ def load_modules(kind: Any, folder: Path) -> Any:
                 path=settings,
             )
     hint = f"name a checkpoint that was trained as a {kind.__name__}"
-    try:
-        model = kind(
-            str(folder),
-            device=device(),
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True, "dtype": dtype_on(device())},
-        )
-    except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
-        raise InputError(
-            f"cannot be loaded as a {kind.__name__} ({error})", path=folder, hint=hint
-        ) from error
+    model = load_library_model(kind, folder, kind.__name__, hint)
     loaded = {_short(type(module).__name__): module for module in model.children()}
     random = [
         f"{name}.{key}"

@@ -17,7 +17,7 @@ from e2rank_eval.models.batching import STABLE_TOKENS, Batch, plan_batches, run_
 from e2rank_eval.models.checkpoints import device, load_tokenizer, load_weights
 from e2rank_eval.models.encoders.base import Kind
 from e2rank_eval.models.encoders.representations import Represented, load_modules
-from e2rank_eval.models.recognition import transformer_folder
+from e2rank_eval.models.recognition import modules_of, transformer_folder
 from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.models.special_tokens import neutraliser
 from e2rank_eval.store.files import read_json, sha256_json
@@ -143,9 +143,8 @@ def load_sparse_encoder(found: ResolvedModel) -> SparseEncoder:
 
 def _is_splade(found: ResolvedModel) -> bool:
     """Whether :class:`Splade` computes what the checkpoint's modules say."""
-    if not (found.path / "modules.json").is_file():
+    if not (modules := modules_of(found.path)):
         return True
-    modules = read_json(found.path / "modules.json")
     if len(modules) != 2 or not str(modules[1]["type"]).endswith("SpladePooling"):
         return False
     pooling = read_json(found.path / modules[1]["path"] / "config.json")

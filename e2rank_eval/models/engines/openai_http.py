@@ -93,7 +93,7 @@ class HttpModel(LanguageModel):
 
     def count_tokens(self, text: str) -> int:
         """Estimate the tokens of ``text``."""
-        return int(-(-len(text.encode()) // self._server.bytes_per_token))
+        return self._server.estimate(text)
 
     def count_prompt_tokens(self, chat: Chat) -> int:
         """Estimate the tokens of a prompt."""
@@ -101,9 +101,7 @@ class HttpModel(LanguageModel):
 
     def truncate(self, text: str, tokens: int) -> str:
         """Cut after an estimated number of tokens, never within a character."""
-        kept = max(0, int(tokens * self._server.bytes_per_token))
-        encoded = text.encode()
-        return text if len(encoded) <= kept else encoded[:kept].decode(errors="ignore")
+        return self._server.cut(text, tokens)
 
 
 def _body(chat: Chat, options: Mapping[str, Any]) -> dict[str, Any]:

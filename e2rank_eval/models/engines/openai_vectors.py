@@ -70,7 +70,7 @@ class ServedEncoder:
         assert entry.server is not None
         self.name = entry.title
         self._client = _client(entry)
-        self._bytes_per_token = entry.server.bytes_per_token
+        self._server = entry.server
         most = document_tokens or entry.document_tokens
         self._limits = {"document": most, "text": most, "query": entry.query_tokens}
         prompts: dict[str, str] = dict(entry.prompts.items())
@@ -85,14 +85,11 @@ class ServedEncoder:
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
         """Encode each text by itself, cut at an estimate of its limit."""
-        kept = int(self._limits[kind] * self._bytes_per_token)
-        inputs, truncated = [], []
-        for text in (self.prompts.get(kind, "") + text for text in texts):
-            content = text.encode()
-            truncated.append(int(len(content) > kept))
-            inputs.append(content[:kept].decode(errors="ignore"))
-        tokens = tuple(int(-(-len(text.encode()) // self._bytes_per_token)) for text in inputs)
-        return Encoded(_embedded(self._client, inputs, self.dimension), tokens, tuple(truncated))
+        whole = [self.prompts.get(kind, "") + text for text in texts]
+        inputs = [self._server.cut(text, self._limits[kind]) for text in whole]
+        truncated = tuple(int(cut != text) for cut, text in zip(inputs, whole, strict=True))
+        tokens = tuple(map(self._server.estimate, inputs))
+        return Encoded(_embedded(self._client, inputs, self.dimension), tokens, truncated)
 
     def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:  # noqa: ARG002
         """Raise InputError: a server pools whole texts."""

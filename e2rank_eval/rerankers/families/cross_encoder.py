@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.recognition import modules_of
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker
 from e2rank_eval.rerankers.scores import LOGIT_STEP
 from e2rank_eval.rerankers.served import ServedReranker
-from e2rank_eval.store.files import sha256_json
+from e2rank_eval.store.files import read_json, sha256_json
 
 
 class CrossEncoderSettings(ModelSettings):
@@ -77,21 +78,10 @@ def load_cross_encoder(folder: Path) -> Any:
     """
     from sentence_transformers import CrossEncoder
 
-    from e2rank_eval.models.checkpoints import device, dtype_on, missing_weights
+    from e2rank_eval.models.checkpoints import load_library_model, missing_weights
 
-    try:
-        _refuse_chat_model(folder)
-        model = CrossEncoder(
-            str(folder),
-            device=device(),
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True, "dtype": dtype_on(device())},
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot be loaded as a cross-encoder ({error})", path=folder, hint="name a cross-encoder"
-        ) from error
+    _refuse_chat_model(folder)
+    model = load_library_model(CrossEncoder, folder, "cross-encoder", "name a cross-encoder")
     if missing := missing_weights(type(model.model).__name__, folder):
         raise InputError(
             f"not a trained cross-encoder: {', '.join(missing)} would be newly initialised",
@@ -131,12 +121,9 @@ def _name_padding(model: Any, folder: Path) -> None:
 
 def _refuse_chat_model(folder: Path) -> None:
     """Refuse a causal model without a cross-encoder's modules: it would be asked without any prompt."""
-    from transformers import AutoConfig
-
-    architectures = AutoConfig.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False
-    ).architectures or [""]
-    if architectures[0].endswith("ForCausalLM") and not (folder / "modules.json").is_file():
+    path = folder / "config.json"
+    architectures = (read_json(path).get("architectures") if path.is_file() else None) or [""]
+    if architectures[0].endswith("ForCausalLM") and not modules_of(folder):
         raise InputError(
             "a chat model, not a cross-encoder", path=folder, hint="use the family pointwise-llm for it"
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from hypothesis import settings
+from pytest_httpserver import HTTPServer
 
 from e2rank_eval.errors import UnavailableError
 from e2rank_eval.records import Dataset
@@ -43,6 +44,13 @@ def _model(name: str, variable: str) -> Path:
         return fetch_model(name, CACHE).path
 
     return _or_skip(fetch)
+
+
+@pytest.fixture(scope="session")
+def make_httpserver() -> Iterator[HTTPServer]:
+    """A server on loopback that answers several requests at once, which pytest-httpserver's own does not."""
+    with HTTPServer(threaded=True) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,6 @@ from e2rank_eval.records import ListwiseInput
 
 PATH = "/v1/embeddings"
 LISTED = ListwiseInput("what is it?", ("a wing", "the capital of a country", "gravity attracts"))
-
-
-@pytest.fixture(scope="session")
-def make_httpserver() -> Iterator[HTTPServer]:
-    with HTTPServer(threaded=True) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

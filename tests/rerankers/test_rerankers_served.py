@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,12 +17,6 @@ from e2rank_eval.rerankers.families.cross_encoder import CrossEncoderSettings
 from e2rank_eval.rerankers.served import ServedReranker
 
 QUERIES = [Query("q1", "wing"), Query("q2", "heat")]
-
-
-@pytest.fixture(scope="session")
-def make_httpserver() -> Iterator[HTTPServer]:
-    with HTTPServer(threaded=True) as server:
-        yield server
 
 
 def lists(*texts: str) -> list[CandidateList]:

@@ -95,20 +95,36 @@ def test_both_forms_of_judgements_read_the_same_plain_or_gzipped(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"),
+    ("read", "content", "problem"),
     [
-        ("query,doc,label\nq1,d1,1\n", "1 columns instead of 3 or 4; columns are separated by commas"),
-        ("topic iteration doc rel\nq1 0 d1 1\n", "'topic iteration doc rel' looks like a header; remove"),
-        ('"q1" 0 "d1" 1\n', "its fields are quoted"),
-        ("q1 d1\n", "2 columns instead of 3 or 4"),
-        ("# a comment only\n", "no judgement in the file"),
+        (
+            read_qrels,
+            "query,doc,label\nq1,d1,1\n",
+            "1 columns instead of 3 or 4; columns are separated by commas",
+        ),
+        (
+            read_qrels,
+            "topic iteration doc rel\nq1 0 d1 1\n",
+            "'topic iteration doc rel' looks like a header; remove",
+        ),
+        (read_qrels, '"q1" 0 "d1" 1\n', "its fields are quoted"),
+        (read_qrels, "q1 d1\n", "2 columns instead of 3 or 4"),
+        (read_qrels, "# a comment only\n", "no judgement in the file"),
+        (
+            read_run,
+            "qid Q0 docno rank score tag\nq1 Q0 d1 1 2.0 t\n",
+            "looks like a header; remove this line",
+        ),
+        (read_run, "q1,Q0,d1,1,2.0,t\n", "1 columns instead of 3 or 6; columns are separated by commas"),
     ],
 )
-def test_another_form_of_judgements_is_recognised(tmp_path: Path, content: str, problem: str) -> None:
-    path = tmp_path / "qrels.txt"
+def test_another_form_of_file_is_recognised(
+    tmp_path: Path, read: Callable[[Path], object], content: str, problem: str
+) -> None:
+    path = tmp_path / "given.txt"
     path.write_text(content)
     with pytest.raises(InputError, match=problem):
-        read_qrels(path)
+        read(path)
 
 
 @pytest.mark.parametrize(
@@ -125,20 +141,6 @@ def test_a_repeated_judgement_counts_once(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     found = read_qrels(path)
     assert (found, found.repeated) == ({"q1": {"d1": 1, "d2": 0}}, 1)
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        ("qid Q0 docno rank score tag\nq1 Q0 d1 1 2.0 t\n", "looks like a header; remove this line"),
-        ("q1,Q0,d1,1,2.0,t\n", "1 columns instead of 3 or 6; columns are separated by commas"),
-    ],
-)
-def test_another_form_of_run_is_recognised(tmp_path: Path, content: str, problem: str) -> None:
-    path = tmp_path / "a.run"
-    path.write_text(content)
-    with pytest.raises(InputError, match=problem):
-        read_run(path)
 
 
 def test_a_run_of_ms_marco_has_the_ranks_for_scores(tmp_path: Path) -> None:

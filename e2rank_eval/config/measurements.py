@@ -31,6 +31,20 @@ Names = Annotated[list[Name], AfterValidator(distinct)]
 """Names, each once."""
 
 
+class PublishedRows(Strict):
+    """Rows of a table of the paper, shown below a comparison."""
+
+    table: str = Field(description="its number in the paper")
+    systems: Annotated[list[str], AfterValidator(distinct)] = Field(min_length=1, description="its rows")
+    columns: dict[Name, str] = Field(min_length=1, description="data set -> published column")
+    other_candidates: Names = Field([], description="data sets of which the paper ranked other candidates")
+
+    @model_validator(mode="after")
+    def _other_candidates_are_shown(self) -> PublishedRows:
+        known("other_candidates", self.other_candidates, self.columns)
+        return self
+
+
 class ComparisonSettings(Strict):
     """Systems compared on the same queries and candidates, each tested against the baselines."""
 
@@ -39,6 +53,7 @@ class ComparisonSettings(Strict):
     first_stage: Name
     rerankers: Names = Field(min_length=1)
     baselines: Names = Field(min_length=1)
+    published: PublishedRows | None = None
     note: str = ""
 
     @property
@@ -48,6 +63,8 @@ class ComparisonSettings(Strict):
     @model_validator(mode="after")
     def _baselines_are_compared(self) -> ComparisonSettings:
         known("baselines", self.baselines, self.rerankers)
+        if self.published:
+            known("published.columns", self.published.columns, self.datasets)
         return self
 
 

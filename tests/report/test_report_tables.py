@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2rank_eval.config import Configuration
+from e2rank_eval.config.measurements import ComparisonSettings
+from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.table import Cell, Column, Mark, Table, ranked, text_of
 from e2rank_eval.report.tables import TABLES
@@ -41,12 +43,8 @@ def test_no_mean_is_printed_without_its_number_of_queries(stored: Results) -> No
         name: len(read_qrels(stored.layout.path(places.QRELS, dataset=name))) for name in ("news", "code")
     }
     columns = TABLES.build(stored, "embedded").columns
-    assert [column.queries for column in columns] == [
-        None,
-        queries["news"],
-        queries["code"],
-        sum(queries.values()),
-    ]
+    wanted = [None, queries["news"], queries["code"], sum(queries.values()), None]
+    assert [column.queries for column in columns] == wanted
     for identifier in TABLES.shown(stored.configuration):
         table = TABLES.build(stored, identifier)
         of_tasks = identifier.startswith("mteb-")  # mteb's own scores, whose means say of how many tasks
@@ -155,6 +153,51 @@ def test_best_values_are_found_within_each_collection(stored: Results) -> None:
         assert max(cells, key=lambda cell: float(cell.value or 0)).rank == "best"
     judged = [column.heading for column in table.columns].index("Judged@10")
     assert {row[judged].rank for row in table.rows} == {None}
+
+
+def _with_published(stored: Results, **changed: object) -> Results:
+    rows = {"table": "1", "systems": ["BM25", "E2Rank-8B"], "columns": {"news": "dl19", "code": "scifact"}}
+    comparisons = dict(stored.configuration.comparisons)
+    entry = comparisons["embedded"].model_dump() | {"published": rows | changed}
+    comparisons["embedded"] = ComparisonSettings.model_validate(entry)
+    return Results(stored.layout, stored.configuration.model_copy(update={"comparisons": comparisons}))
+
+
+def test_published_rows_stand_below_ours_and_say_where_candidates_differ(stored: Results) -> None:
+    table = TABLES.build(_with_published(stored, other_candidates=["code"]), "embedded")
+    row = table.rows[-1]
+    assert (row[0].value, row[0].tags) == ("E2Rank-8B", ("published",))
+    assert [text_of(cell, "score") for cell in row[1:]] == ["72.95", "77.49", "75.22", "–"]
+    assert [cell.tags for cell in row[1:]] == [(), ("other candidates",), (), ()]
+    assert not any(cell.rank for shown in table.rows[-3:] for cell in shown)
+    partial = TABLES.build(_with_published(stored, columns={"news": "dl19"}), "embedded").rows[-1]
+    assert [text_of(cell, "score") for cell in partial[1:]] == ["72.95", "–", "–", "–"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"systems": ["E2Rank-9B"]}, "table 1 of the paper has no row 'E2Rank-9B'"),
+        ({"columns": {"news": "dl18"}}, "table 1 of the paper has no column 'dl18'"),
+        ({"table": "99"}, "no published table '99'"),
+    ],
+)
+def test_unknown_published_rows_are_told_before_anything_runs(
+    stored: Results, changed: dict[str, object], problem: str
+) -> None:
+    configuration = _with_published(stored, **changed).configuration
+    with pytest.raises(InputError, match=problem):
+        TABLES.shown(configuration)["embedded"].inputs(configuration)
+
+
+def test_gap_closed_is_the_share_of_what_the_best_order_would_gain(stored: Results) -> None:
+    table = TABLES.build(stored, "embedded")
+    rows = _rows(table)
+    first, rocchio, best = (
+        rows[name][3].value for name in ("no reranking", "Rocchio top 3 (MiniLM)", "best possible order")
+    )
+    assert rows["Rocchio top 3 (MiniLM)"][4].value == pytest.approx(100 * (rocchio - first) / (best - first))
+    assert (rows["no reranking"][4].value, rows["best possible order"][4].value) == (0, 100)
 
 
 def test_bm25_has_its_published_value_beside_it(stored: Results, monkeypatch: pytest.MonkeyPatch) -> None:

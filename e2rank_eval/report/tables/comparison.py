@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from statistics import fmean
 from string import ascii_lowercase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from e2rank_eval.config import Configuration
+from e2rank_eval.config.measurements import ComparisonSettings
 from e2rank_eval.datasets.registry import registered_dataset
+from e2rank_eval.errors import InputError
+from e2rank_eval.paper import published
 from e2rank_eval.report.names import (
     UNTRAINED_NOTE,
     RunKey,
@@ -33,10 +36,14 @@ if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
     from e2rank_eval.store.results import Comparison, TestRow
 
+T = TypeVar("T")
+
 SIGNIFICANT = 0.05
 """The level below which a p value after Holm's correction is significant."""
 
 _INTERVAL = "In brackets the bootstrap 95 % interval of the mean over queries."
+GAP = "gap closed, %"
+_GAP_NOTE = "Gap closed: the gain over the first stage as a share of what the best possible order would gain."
 _BEST = "Bold: best of the column; underlined: second best."
 
 _TESTS: tuple[tuple[str, Kind], ...] = (
@@ -49,6 +56,7 @@ _TESTS: tuple[tuple[str, Kind], ...] = (
 
 def _inputs(patterns: tuple[str, ...], configuration: Configuration, name: str) -> Iterable[str]:
     one = configuration.comparisons[name]
+    _published_rows(one)  # an unknown row or column is told before anything runs
     yield places.COMPARISON.format(comparison=name)
     for pattern in patterns:
         yield from run_files(pattern, one.datasets, one.first_stage, one.rerankers)
@@ -59,22 +67,31 @@ def quality_table(results: Results, name: str) -> Table:
     """nDCG@10 × 100: means over all judged queries, with bootstrap 95 % intervals. An arrow and a letter mark
     a significant difference from that baseline, by a paired randomisation test after Holm's correction.
     """
-    comparison = results.comparison(name)
+    comparison, settings = results.comparison(name), results.configuration.comparisons[name]
     letters = _letters(comparison)
     queries = {row.dataset: row.queries for row in comparison.systems}
     columns = [Column("system")]
     columns += [Column(_collections(comparison, d), "score", n, ranked=True) for d, n in queries.items()]
-    rows = [
-        (
-            replace(system_cell(results.configuration, reranker), letter=letters.get(reranker, "")),
-            *_scores(name, comparison, reranker),
-        )
-        for reranker in comparison.rerankers
-    ]
+    ceilings, first = _ceilings(results, comparison), _first_stage_row(results, comparison)
+    means = {
+        row.reranker: row.mean for row in comparison.systems if row.dataset == comparison.systems[-1].dataset
+    }
+    rows = []
+    for reranker in comparison.rerankers:
+        system = replace(system_cell(results.configuration, reranker), letter=letters.get(reranker, ""))
+        rows.append([system, *_scores(name, comparison, reranker)])
+        if first is not None:
+            rows[-1].append(Cell(_gap_closed(means[reranker], means[first], ceilings[-1])))
+    best = [Cell("best possible order"), *(Cell(100 * one) for one in ceilings)]
+    shown = _published_rows(settings)
+    if first is not None:
+        columns.append(Column(GAP, "ratio"))
+        best.append(Cell(None if means[first] == ceilings[-1] else 100.0))
+        shown = [(*row, Cell(None)) for row in shown]
     title = f"{comparison.title}: {comparison.measure} × 100"
-    table = ranked(Table.of(name, title, columns, rows, _quality_notes(results, comparison)))
-    best = (Cell("best possible order"), *(Cell(100 * one) for one in _ceilings(results, comparison)))
-    return replace(table, rows=(*table.rows, best))
+    notes = [*_quality_notes(results, comparison), *_published_note(settings)]
+    table = ranked(Table.of(name, title, columns, rows, notes))
+    return replace(table, rows=(*table.rows, tuple(best), *shown))
 
 
 @TABLES.register("comparison-measures", "comparisons", "{}-measures", partial(_inputs, (places.METRICS,)))
@@ -89,29 +106,26 @@ def measures_table(results: Results, name: str) -> Table:
     columns = [Column("data set"), Column("system"), Column("queries", "count")]
     # The share that carries a judgement says something of the judgements: no value of it is the best.
     columns += [Column(m, "score", ranked=not m.startswith("Judged")) for m in measures]
-    configured = results.configuration.rerankers
-    first = next((one for one in comparison.rerankers if configured[one].family == "identity"), None)
+    first = _first_stage_row(results, comparison)
     if first is not None:
-        columns.append(Column("gap closed, %", "score"))
-    published = {key: _published_bm25(results.configuration, key) for key in keys}
-    if any(published.values()):
+        columns.append(Column(GAP, "ratio"))
+    printed = {key: _published_bm25(results.configuration, key) for key in keys}
+    if any(printed.values()):
         columns += [Column(f"published {comparison.measure}", "score"), Column("difference", "difference")]
     rows: list[list[Cell | str | float | None]] = []
     for key in keys:
-        metrics, theirs = results.metrics(key), published[key]
+        metrics, theirs = results.metrics(key), printed[key]
         rows.append([key[0], system_cell(results.configuration, key[2]), metrics.queries.qrels])
         rows[-1] += [percent(metrics.mean[m], metrics.interval[m], link=run_page(key)) for m in measures]
         if first is not None:
-            rows[-1].append(_gap_closed(results, key, first, comparison.measure))
-        if any(published.values()):
+            start = results.metrics((key[0], key[1], first)).mean[comparison.measure]
+            ceiling = metrics.ceiling[comparison.measure]
+            rows[-1].append(_gap_closed(metrics.mean[comparison.measure], start, ceiling))
+        if any(printed.values()):
             ours = 100 * metrics.mean[comparison.measure]
             rows[-1] += [theirs, None if theirs is None else ours - theirs]
     title = f"{comparison.title}: further measures × 100"
-    closed = (
-        f"Gap closed: the system's gain in {comparison.measure} over the first stage, as a share of what the "
-        "best possible order of the same candidates would gain."
-    )
-    notes = (_candidates(results, comparison), _INTERVAL, _BEST, *([closed] if first is not None else []))
+    notes = (_candidates(results, comparison), _INTERVAL, _BEST, *([_GAP_NOTE] if first is not None else []))
     return ranked(Table.of(f"{name}-measures", title, columns, rows, notes, [key[0] for key in keys]))
 
 
@@ -167,6 +181,50 @@ def _published_bm25(configuration: Configuration, key: RunKey) -> float | None:
     return None if identifier is None else registered_dataset(identifier).published_bm25
 
 
+def _published_rows(settings: ComparisonSettings) -> list[tuple[Cell, ...]]:
+    """Return the paper's rows: a cell for each data set and, where there are several, their mean.
+
+    Raises
+    ------
+    InputError
+        When the paper's table has no such row or column.
+    """
+    shown = settings.published
+    if shown is None:
+        return []
+    printed: dict[str, dict[str, float]] = {}
+    for cell in published.table(shown.table):
+        printed.setdefault(cell.system, {})[cell.column] = cell.value
+    rows = []
+    for system in shown.systems:
+        row = _known(printed, system, f"table {shown.table} of the paper has no row")
+        cells = []
+        for dataset in settings.datasets:
+            tags = ("other candidates",) if dataset in shown.other_candidates else ()
+            column = shown.columns.get(dataset)
+            value = _known(row, column, f"table {shown.table} of the paper has no column") if column else None
+            cells.append(Cell(value, tags=tags))
+        values = [float(cell.value) for cell in cells if cell.value is not None]
+        if len(cells) > 1:
+            cells.append(Cell(fmean(values) if len(values) == len(cells) else None))
+        rows.append((Cell(system, tags=("published",)), *cells))
+    return rows
+
+
+def _known(among: Mapping[str, T], name: str, problem: str) -> T:
+    if name not in among:
+        raise InputError(f"published: {problem} {name!r}", hint=f"known: {', '.join(among)}")
+    return among[name]
+
+
+def _published_note(settings: ComparisonSettings) -> Iterator[str]:
+    if settings.published:
+        yield (
+            f"Published: table {settings.published.table} of the paper (arXiv 2510.22733). Other candidates: "
+            "the paper ranked another list of the same depth, so that its value is for scale only."
+        )
+
+
 def _collections(comparison: Comparison, dataset: str) -> str:
     return f"macro-average of {len(comparison.datasets)} collections" if dataset == MACRO else dataset
 
@@ -183,13 +241,15 @@ def _ceilings(results: Results, comparison: Comparison) -> list[float]:
     return found if len(found) == 1 else [*found, fmean(found)]
 
 
-def _gap_closed(results: Results, key: RunKey, first: str | None, measure: str) -> float | None:
-    """Return the share x 100 of the gap between first stage and best order; None without a first stage."""
-    if first is None:
-        return None
-    metrics, start = results.metrics(key), results.metrics((key[0], key[1], first)).mean[measure]
-    gap = metrics.ceiling[measure] - start
-    return 100 * (metrics.mean[measure] - start) / gap if gap > 0 else None
+def _first_stage_row(results: Results, comparison: Comparison) -> str | None:
+    """Return the row that is the first stage's own order; None where the comparison has none."""
+    configured = results.configuration.rerankers
+    return next((one for one in comparison.rerankers if configured[one].family == "identity"), None)
+
+
+def _gap_closed(mean: float, start: float, ceiling: float) -> float | None:
+    """Return the share x 100 of the gap between first stage and best order; None where there is no gap."""
+    return 100 * (mean - start) / (ceiling - start) if ceiling > start else None
 
 
 def _scores(name: str, comparison: Comparison, reranker: str) -> Iterator[Cell]:
@@ -228,6 +288,8 @@ def _candidates(results: Results, comparison: Comparison) -> str:
 def _quality_notes(results: Results, comparison: Comparison) -> Iterator[str]:
     yield _candidates(results, comparison)
     yield f"{_INTERVAL} {_BEST} Best possible order: the candidates by grade, all that reranking can reach."
+    if _first_stage_row(results, comparison) is not None:
+        yield _GAP_NOTE
     if _tested(comparison):
         letters = ", ".join(
             f"{letter}: {full_name(results.configuration, baseline)}"

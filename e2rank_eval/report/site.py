@@ -93,7 +93,9 @@ def navigation(configuration: Configuration) -> list[tuple[str, str]]:
     """Return (page, name) of what every page leads to."""
     shown = {
         ("index.html", "Overview"): True,
-        ("paper.html", "The paper's tables"): bool(configuration.tables or configuration.figures),
+        ("paper.html", "The paper's tables" if configuration.tables else "Analysis"): bool(
+            configuration.tables or configuration.figures
+        ),
         ("mteb.html", "MTEB"): bool(configuration.mteb),
         ("leaderboard.html", "Leaderboard"): True,
         ("audit.html", "Audit of the paper"): True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -24,18 +23,19 @@ SEED = 13
 
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="TREC run, plain or gzipped.")],
-    qrels: Annotated[Path, typer.Argument(help="Judgements in TREC or BEIR form, plain or gzipped.")],
+    items: Annotated[
+        list[str],
+        typer.Argument(help="RUN QRELS, in TREC or BEIR form; with --config a reranker and data sets."),
+    ],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Then ITEMS are names of it, and metrics are stored.")
+    ] = None,
+    first_stage: Annotated[str, typer.Option("--first-stage", help="Whose candidates, of it.")] = "bm25",
     measure: Annotated[list[str] | None, typer.Option("--measure", help="As ir_measures names it.")] = None,
     json: JsonOption = False,
-    output: Annotated[Path | None, typer.Option("--output", help="Also write the metrics here.")] = None,
-    statistics: Annotated[
-        Path | None, typer.Option("--statistics", help="The run's statistics, to name failed queries.")
-    ] = None,
-    dataset: Annotated[str, typer.Option(help="The run's data set, as the metrics name it.")] = "",
-    first_stage: Annotated[str, typer.Option(help="Its first stage.")] = "",
-    reranker: Annotated[str, typer.Option(help="Its reranker.")] = "",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the bootstrap interval.")] = SEED,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Seed of the intervals; with --config, its own counts.")
+    ] = SEED,
 ) -> None:
     """Score a run against judgements; every judged query counts, one that is missing from the run as zero.
 
@@ -44,16 +44,24 @@ def evaluate(
     from e2rank_eval.evaluation.effectiveness import DEFAULT_MEASURES, evaluate_files, write_metrics
     from e2rank_eval.store.results import as_json
 
-    started = time.time()
-    measures, names = tuple(measure or DEFAULT_MEASURES), (dataset, first_stage, reranker)
-    metrics = evaluate_files(run, qrels, measures, statistics=statistics, names=names, seed=seed)
-    if output is not None:
-        write_metrics(
-            output, metrics, inputs=[p for p in (run, qrels, statistics) if p is not None], started=started
-        )
+    if config is not None:
+        configuration, layout = open_configuration(config)
+        reranker, *datasets = items
+        known(reranker, configuration.rerankers, "reranker", config)
+        known(first_stage, configuration.first_stages, "first stage", config)
+        for name in datasets:
+            known(name, configuration.datasets, "data set", config)
+        written = write_metrics(configuration, reranker, first_stage, datasets, layout)
+        means = ", ".join(f"{one.dataset} {100 * one.mean['nDCG@10']:.2f}" for one in written)
+        typer.echo(f"nDCG@10 x 100: {means}")
+        return
+    if len(items) != 2:
+        raise typer.BadParameter("give a run and its judgements")
+    run, qrels = map(Path, items)
+    metrics = evaluate_files(run, qrels, tuple(measure or DEFAULT_MEASURES), seed=seed)
     if json:
         print_json(as_json(metrics))
-    elif output is None:
+    else:
         from e2rank_eval.cli.printing import print_metrics
 
         print_metrics(run, metrics)

@@ -13,9 +13,12 @@ from pathlib import Path
 import ir_measures
 import numpy as np
 
+from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.measures import parse_measures
 from e2rank_eval.evaluation.significance import bootstrap_interval
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
 from e2rank_eval.store.results import Metrics, QueryCounts, write_record
 from e2rank_eval.store.statistics import read_statistics
@@ -184,26 +187,32 @@ def evaluate_files(
 
 
 def write_metrics(
-    path: Path, metrics: Metrics, *, inputs: Sequence[Path], started: float | None = None
-) -> None:
-    """Write the metrics of a run and their manifest.
+    configuration: Configuration, reranker: str, first_stage: str, datasets: Sequence[str], layout: Layout
+) -> list[Metrics]:
+    """Evaluate the stored runs of one reranker, and write the metrics of each with a manifest.
 
-    ``inputs`` are the run, the judgements and, where given, the statistics, in this order; ``started``
-    is the ``time.time()`` at which the command started.
+    Raises
+    ------
+    InputError
+        When a file is missing or malformed, or no query of a run is judged.
     """
-    write_record(path, metrics)
-    command = ["e2rank-eval", "evaluate", *map(str, inputs[:2])]
-    options = [("statistics", str(one)) for one in inputs[2:]]
-    options += [("measure", measure) for measure in metrics.measures]
-    names = {"dataset": metrics.dataset, "first-stage": metrics.first_stage, "reranker": metrics.reranker}
-    options += [(option, name) for option, name in names.items() if name]
-    options += [("seed", str(metrics.seed)), ("output", str(path))]
-    for option, value in options:
-        command += [f"--{option}", value]
-    write_manifest(
-        path,
-        command=shlex.join(command),
-        settings={"measures": list(metrics.measures), "seed": metrics.seed},
-        inputs=inputs,
-        started=time.time() if started is None else started,
-    )
+    written = []
+    command = ["e2rank-eval", "evaluate", reranker, *datasets, "--first-stage", first_stage]
+    for dataset in datasets:
+        started = time.time()
+        names = (dataset, first_stage, reranker)
+        run, statistics, output = (
+            layout.run_path(pattern, names) for pattern in (places.RUN, places.STATISTICS, places.METRICS)
+        )
+        qrels = layout.path(places.QRELS, dataset=dataset)
+        metrics = evaluate_files(run, qrels, statistics=statistics, names=names, seed=configuration.seed)
+        write_record(output, metrics)
+        write_manifest(
+            output,
+            command=shlex.join([*command, "--config", str(layout.path(places.CONFIG))]),
+            settings={"measures": list(metrics.measures), "seed": metrics.seed},
+            inputs=[run, qrels, statistics],
+            started=started,
+        )
+        written.append(metrics)
+    return written

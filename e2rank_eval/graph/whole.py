@@ -26,7 +26,8 @@ FIGURE_SUFFIXES = ("png", "svg", "csv")
 class Graph(Files):
     """A checked configuration and everything that the rules read off it; nothing else decides the graph.
 
-    ``tables`` and ``figures`` have what each shows, by id. ``rerankings`` maps (first stage, reranker) to the
+    ``tables`` and ``figures`` have what each shows, by id; ``tables_by_entry`` maps (section, entry) of the
+    configuration to the ids of the tables that show it. ``rerankings`` maps (first stage, reranker) to the
     data sets on which one of them shows it, in the configuration's order; ``retrievals`` likewise maps first
     stages. ``models`` are references by the names of their files. ``timings`` are the (latency entry,
     reranker) pairs, ``mteb_jobs`` the (mteb entry, system) pairs.
@@ -45,6 +46,9 @@ class Graph(Files):
         configuration = self.configuration
         self.trainings = Trainings(self)
         self.tables, self.figures = TABLES.shown(configuration), FIGURES.shown(configuration)
+        self.tables_by_entry: dict[tuple[str, str], list[str]] = {}
+        for name, table in self.tables.items():
+            self.tables_by_entry.setdefault((table.kind.section, table.entry), []).append(name)
         shown: list[Shown[Any]] = [*self.tables.values(), *self.figures.values()]
         keys = [key for one in shown for key in self._runs(one)]
         self.rerankings = self._in_order(((stage, reranker), dataset) for dataset, stage, reranker in keys)

@@ -12,8 +12,10 @@ import scipy.stats
 from e2rank_eval.config import Configuration, parse_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.comparison import MACRO, compare, compare_files, write_comparison
-from e2rank_eval.evaluation.effectiveness import evaluate, evaluate_files, write_metrics
-from e2rank_eval.store.layout import COMPARISON, METRICS, Layout
+from e2rank_eval.evaluation.effectiveness import evaluate, write_metrics
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.layout import Layout
+from e2rank_eval.store.statistics import write_statistics
 from e2rank_eval.store.trec import read_qrels, read_run, write_qrels, write_run
 
 RUNS = ["dl19.bm25", "dl19.bm25_rm3", "dl19.splade_p_p_ensemble_distil", "dl19.d_bert_kd_tasb"]
@@ -148,37 +150,30 @@ def configuration() -> Configuration:
     )
 
 
-def store_metrics(layout: Layout, measures: list[str]) -> None:
-    orders = list(itertools.permutations("abcd"))[:8]
-    qrels = layout.root / "qrels.tsv"
-    write_qrels(qrels, {f"q{i}": {"a": 1, "d": 2} for i in range(8)})
-    for reranker, ranked in (("base", orders), ("other", [order[::-1] for order in orders])):
-        run = layout.root / f"{reranker}.run"
-        write_run(run, [(f"q{i}", order) for i, order in enumerate(ranked)], tag=reranker)
-        path = layout.path(METRICS, dataset="lee", first_stage="bm25", reranker=reranker)
-        write_metrics(path, evaluate_files(run, qrels, measures, seed=13), inputs=[run, qrels])
-
-
-def test_a_configured_comparison_is_written_with_its_manifest(tmp_path: Path) -> None:
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
     layout = Layout(tmp_path)
-    store_metrics(layout, ["nDCG@10", "RR@10"])
+    orders = list(itertools.permutations("abcd"))[:8]
+    write_qrels(layout.path(places.QRELS, dataset="lee"), {f"q{i}": {"a": 1, "d": 2} for i in range(8)})
+    for reranker, ranked in (("base", orders), ("other", [order[::-1] for order in orders])):
+        names = ("lee", "bm25", reranker)
+        write_run(
+            layout.run_path(places.RUN, names), [(f"q{i}", one) for i, one in enumerate(ranked)], tag=reranker
+        )
+        write_statistics(layout.run_path(places.STATISTICS, names), [])
+        write_metrics(configuration(), reranker, "bm25", ["lee"], layout)
+    return layout
+
+
+def test_a_configured_comparison_is_written_with_its_manifest(layout: Layout) -> None:
     path = write_comparison(configuration(), "two", layout)
-    assert path == layout.path(COMPARISON, comparison="two")
+    assert path == layout.path(places.COMPARISON, comparison="two")
     first = path.read_bytes()
     found = json.loads(first)
     assert (found["title"], found["note"], found["first_stage"]) == ("Two", "small", "bm25")
-    metrics = json.loads(
-        layout.path(METRICS, dataset="lee", first_stage="bm25", reranker="other").read_text()
-    )
+    metrics = json.loads(layout.run_path(places.METRICS, ("lee", "bm25", "other")).read_text())
     assert found["systems"][1]["mean"] == pytest.approx(metrics["mean"]["nDCG@10"])
     assert found["systems"][1]["interval"] == metrics["interval"]["nDCG@10"]
     manifest = json.loads(path.with_name("two.json.manifest.json").read_text())
     assert manifest["command"].startswith("e2rank-eval compare two --config ")
     assert write_comparison(configuration(), "two", layout).read_bytes() == first
-
-
-def test_metrics_without_the_measure_are_named(tmp_path: Path) -> None:
-    store_metrics(Layout(tmp_path), ["RR@10"])
-    with pytest.raises(InputError, match=r"metrics/lee/bm25/base\.json: no values of nDCG@10"):
-        write_comparison(configuration(), "two", Layout(tmp_path))
-    assert not Layout(tmp_path).path(COMPARISON, comparison="two").exists()

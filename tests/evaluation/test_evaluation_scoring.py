@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from e2rank_eval.config import parse_configuration
 from e2rank_eval.errors import InputError
-from e2rank_eval.evaluation.effectiveness import evaluate_files, write_metrics
+from e2rank_eval.evaluation.effectiveness import DEFAULT_MEASURES, evaluate_files, write_metrics
 from e2rank_eval.records import QueryStats
+from e2rank_eval.store import layout as places
+from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.results import QueryCounts
 from e2rank_eval.store.statistics import stats_row, write_statistics
 from e2rank_eval.store.trec import write_qrels, write_run
@@ -17,7 +21,7 @@ from e2rank_eval.store.trec import write_qrels, write_run
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path, Path]:
-    run = tmp_path / "results/demo/runs/lee/bm25/e2rank.run"
+    run = tmp_path / "e2rank.run"
     write_run(run, [("q1", ["a", "b"]), ("q2", ["b", "a"]), ("q9", ["a"])], tag="e2rank")
     write_qrels(tmp_path / "qrels.tsv", {"q1": {"a": 2}, "q2": {"a": 1}, "q3": {"c": 1}})
     statistics = tmp_path / "e2rank.jsonl"
@@ -39,22 +43,29 @@ def test_a_metrics_file_says_all_about_its_queries(files: tuple[Path, Path, Path
     assert 0.0 <= low < 0.5 < high <= 1.0
 
 
-def test_the_file_is_the_same_bytes_each_time_and_its_manifest_names_the_command(
+def test_stored_metrics_are_the_same_bytes_each_time_and_their_manifest_names_the_command(
     files: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
-    run, qrels, statistics = files
+    values = {
+        "profile": "p",
+        "datasets": {"lee": {}},
+        "first_stages": {"bm25": {"retriever": "bm25"}},
+        "rerankers": {"e2rank": {"family": "identity"}},
+    }
+    layout, names = Layout(tmp_path / "results/p"), ("lee", "bm25", "e2rank")
+    targets = (places.RUN, places.QRELS, places.STATISTICS)
+    for source, pattern in zip(files, targets, strict=True):
+        target = layout.run_path(pattern, names)
+        target.parent.mkdir(parents=True)
+        shutil.copy(source, target)
     written = []
-    for name in ("one", "two"):
-        path = tmp_path / name / "metrics.json"
-        write_metrics(
-            path, evaluate_files(run, qrels, statistics=statistics, seed=13), inputs=[run, qrels, statistics]
-        )
-        written.append(path.read_bytes())
+    for _ in range(2):
+        (metrics,) = write_metrics(parse_configuration(values, "p.yaml"), "e2rank", "bm25", ["lee"], layout)
+        written.append(layout.run_path(places.METRICS, names).read_bytes())
+        assert (metrics.measures, metrics.failed) == (DEFAULT_MEASURES, ("q2",))
     assert written[0] == written[1]
-    manifest = json.loads((tmp_path / "two/metrics.json.manifest.json").read_text())
-    assert manifest["command"].startswith(
-        f"e2rank-eval evaluate {run} {qrels} --statistics {statistics} --measure nDCG@10"
-    )
+    manifest = json.loads(layout.run_path(places.METRICS + ".manifest.json", names).read_text())
+    assert manifest["command"].startswith("e2rank-eval evaluate e2rank lee --first-stage bm25 --config ")
     assert len(manifest["inputs"]) == 3
 
 

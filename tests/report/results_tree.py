@@ -14,7 +14,7 @@ from e2rank_eval.config import Configuration, parse_configuration
 from e2rank_eval.config.measurements import CostSweepSettings
 from e2rank_eval.datasets.fetch import fetch_dataset
 from e2rank_eval.evaluation.comparison import write_comparison
-from e2rank_eval.evaluation.effectiveness import evaluate_files, write_metrics
+from e2rank_eval.evaluation.effectiveness import write_metrics
 from e2rank_eval.evaluation.samples import Sample, settled, summarise
 from e2rank_eval.records import Candidate, CandidateList, Dataset, QueryStats, Ranking
 from e2rank_eval.store import layout as places
@@ -134,10 +134,7 @@ def _write_runs(
         command = f"e2rank-eval rerank {reranker} {name} --first-stage {first_stage} --config config.yaml"
         for output in (run, stats):
             write_manifest(output, command=command, settings={}, inputs=[path], started=started)
-        qrels = layout.path(places.QRELS, dataset=name)
-        named = (name, first_stage, reranker)
-        metrics = evaluate_files(run, qrels, statistics=stats, names=named, seed=configuration.seed)
-        write_metrics(layout.path(places.METRICS, **names), metrics, inputs=[run, qrels, stats])
+        write_metrics(configuration, reranker, first_stage, [name], layout)
 
 
 def _candidates(dataset: Dataset, depth: int) -> list[CandidateList]:

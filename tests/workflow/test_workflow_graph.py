@@ -69,7 +69,7 @@ def test_changing_a_label_draws_the_report_anew_and_ranks_nothing(built: Project
     planned = built.snakemake("--dry-run")
     built.configure(small_configuration())
     assert planned.returncode == 0, planned.stderr
-    assert _rules(planned) == {"table", "figure", "site", "all"}
+    assert _rules(planned) == {"tables-comparisons-main", "figure", "site", "all"}
 
 
 def test_a_data_set_that_is_added_reuses_the_finished_shards(built: Project, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from e2rank_eval.config.references import file_name
 from e2rank_eval.errors import SuiteError
-from e2rank_eval.graph import FIGURE_SUFFIXES, TABLE_SUFFIXES, Graph, lead
+from e2rank_eval.graph import FIGURE_SUFFIXES, Graph, lead
 from e2rank_eval.paper.runs import registry as published_runs
 from e2rank_eval.store import layout as places
 
@@ -28,7 +28,6 @@ wildcard_constraints:
     first_stage="|".join(CONFIG.first_stages),
     reranker="|".join(CONFIG.rerankers),
     comparison="|".join(CONFIG.comparisons) or "none",
-    table="|".join(GRAPH.tables) or "none",
     figure="|".join(GRAPH.figures) or "none",
     run="|".join(published_runs().runs),
     model="|".join(map(re.escape, GRAPH.models)),

@@ -1,29 +1,40 @@
 # Effectiveness: a run scored against its judgements, and systems tested against their baselines.
 
 
-rule evaluate:
-    input:
-        run=GRAPH.path(places.RUN),
-        statistics=GRAPH.path(places.STATISTICS),
-        qrels=GRAPH.path(places.QRELS),
-    output:
-        metrics=GRAPH.path(places.METRICS),
-    log:
-        f"{GRAPH.root}/logs/evaluate/{{dataset}}/{{first_stage}}/{{reranker}}.log",
-    benchmark:
-        f"{GRAPH.root}/benchmarks/evaluate/{{dataset}}/{{first_stage}}/{{reranker}}.tsv"
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=20,
-    params:
-        seed=CONFIG.seed,
-    shell:
-        "e2rank-eval evaluate {input.run} {input.qrels} --statistics {input.statistics} --output {output.metrics}"
-        " --dataset {wildcards.dataset} --first-stage {wildcards.first_stage} --reranker {wildcards.reranker}"
-        " --seed {params.seed} 2>&1 | tee {log}"
+# Metrics: one job per (first stage, reranker) takes all its data sets, as reranking does: no metrics wait for another
+# reranker, a table's target scores nothing that its runs did not make anyway, and Python starts once.
+for (first_stage, reranker), names in GRAPH.rerankings.items():
+
+    rule:
+        name:
+            f"evaluate-{first_stage}-{reranker}"
+        input:
+            runs=GRAPH.run_files(places.RUN, {(first_stage, reranker): names}),
+            statistics=GRAPH.run_files(
+                places.STATISTICS, {(first_stage, reranker): names}
+            ),
+            qrels=[GRAPH.path(places.QRELS, dataset=name) for name in names],
+        output:
+            metrics=GRAPH.run_files(places.METRICS, {(first_stage, reranker): names}),
+        log:
+            f"{GRAPH.root}/logs/evaluate/{first_stage}/{reranker}.log",
+        benchmark:
+            f"{GRAPH.root}/benchmarks/evaluate/{first_stage}/{reranker}.tsv"
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=20,
+        params:
+            config=GRAPH.config,
+            first_stage=first_stage,
+            reranker=reranker,
+            datasets=names,
+            seed=CONFIG.seed,
+        shell:
+            "e2rank-eval evaluate {params.reranker} {params.datasets} --first-stage {params.first_stage}"
+            " --config {params.config} 2>&1 | tee {log}"
 
 
 rule compare:

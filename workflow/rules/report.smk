@@ -2,37 +2,42 @@
 # notes of the configuration that it shows them with.
 
 
-rule table:
-    input:
-        lambda wildcards: GRAPH.inputs(GRAPH.tables[wildcards.table]),
-    output:
-        report(
-            GRAPH.path(places.TABLE, suffix="html"),
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "{table}"},
-        ),
-        [
-            GRAPH.path(places.TABLE, suffix=suffix)
-            for suffix in TABLE_SUFFIXES
-            if suffix != "html"
-        ],
-    log:
-        f"{GRAPH.root}/logs/table/{{table}}.log",
-    benchmark:
-        f"{GRAPH.root}/benchmarks/table/{{table}}.tsv"
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=20,
-    params:
-        config=GRAPH.config,
-        shown=lambda wildcards: GRAPH.shown_settings(GRAPH.tables[wildcards.table]),
-        caption=lambda wildcards: GRAPH.tables[wildcards.table].kind.caption,
-    shell:
-        "e2rank-eval table {wildcards.table} --config {params.config} 2>&1 | tee {log}"
+# The tables of one entry of the configuration show the same results: one job writes them.
+for (section, entry), ids in GRAPH.tables_by_entry.items():
+
+    rule:
+        name:
+            f"tables-{section}-{entry}"
+        input:
+            [file for one in ids for file in GRAPH.inputs(GRAPH.tables[one])],
+        output:
+            [
+                report(
+                    GRAPH.path(places.TABLE, table=one, suffix="html"),
+                    caption="../report/table.rst",
+                    category="Tables",
+                    labels={"table": one},
+                )
+                for one in ids
+            ],
+            [file for file in GRAPH.table_files(ids) if not file.endswith(".html")],
+        log:
+            f"{GRAPH.root}/logs/tables/{section}/{entry}.log",
+        benchmark:
+            f"{GRAPH.root}/benchmarks/tables/{section}/{entry}.tsv"
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            mem_mb=1000,
+            runtime=20,
+        params:
+            config=GRAPH.config,
+            tables=ids,
+            shown=GRAPH.shown_settings(GRAPH.tables[ids[0]]),
+            captions={one: GRAPH.tables[one].kind.caption for one in ids},
+        shell:
+            "e2rank-eval table {params.tables} --config {params.config} 2>&1 | tee {log}"
 
 
 rule figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -104,30 +105,45 @@ def compare(
 @app.command()
 def latency(
     entry: Annotated[str, typer.Argument(help="A latency entry of the configuration.")],
-    rerankers: Annotated[
-        list[str] | None, typer.Argument(help="Some of its rerankers; all by default.")
-    ] = None,
     config: ConfigOption = DEMO,
-    refuse_busy: Annotated[bool, typer.Option(help="Refuse on a busy machine instead of labelling.")] = False,
-    allow_cached: Annotated[
-        bool,
-        typer.Option(help="Take document vectors from the cache where they are there, and label it."),
-    ] = False,
+    concurrent: Annotated[
+        int | None,
+        typer.Option(min=1, help="Instead print throughput with so many queries at a time; stores nothing."),
+    ] = None,
+    json: JsonOption = False,
 ) -> None:
-    """Time rerankers query by query, alone on the machine, without caches; then the entry's sweep.
+    """Time the systems of an entry in turns on the same queries, without caches; then the entry's sweep.
 
-    Example: e2rank-eval latency minilm e2rank-minilm --config config/demo.yaml
+    Example: e2rank-eval latency minilm --config config/demo.yaml
+
+    Example: e2rank-eval latency minilm --concurrent 8
     """
-    from e2rank_eval.evaluation.latency import latency as run
+    from e2rank_eval.evaluation.machine import wait_passively
+
+    wait_passively()  # before torch is loaded
+    from e2rank_eval.evaluation.concurrency import concurrent_latency
+    from e2rank_eval.evaluation.latency import write_latency
+    from e2rank_eval.store.results import Latency, as_json, read_record
 
     configuration, layout = open_configuration(config)
-    known(entry, configuration.latency, "latency entry", config)
-    for reranker in rerankers or configuration.latency[entry].rerankers:
-        known(
-            reranker, configuration.latency[entry].rerankers, f"reranker in latency entry {entry!r}", config
-        )
+    settings = configuration.latency[known(entry, configuration.latency, "latency entry", config)]
+    for reranker in settings.rerankers:
         require_gpu(configuration, configuration.models_of("rerankers", reranker))
-        run(configuration, entry, reranker, layout, refuse_busy=refuse_busy, allow_cached=allow_cached)
+    if concurrent is not None:
+        rows = [asdict(one) for one in concurrent_latency(configuration, entry, layout, concurrent)]
+        if json:
+            print_json(rows)
+        else:
+            from e2rank_eval.cli.printing import print_table
+
+            print_table(f"{entry}: {concurrent} concurrent queries", rows)
+        return
+    found = read_record(write_latency(configuration, entry, layout), Latency)
+    if json:
+        print_json(as_json(found))
+    else:
+        busy = f"; {found.busy}" if found.busy else ""
+        typer.echo(f"{entry}: {found.rounds} of {found.wanted} rounds, {len(found.timings)} systems{busy}")
 
 
 @app.command()

@@ -167,15 +167,8 @@ class Configuration(Strict):
         return self
 
     def _timings_resolve(self) -> None:
-        timings: dict[tuple[str, str, str], str] = {}
         for name, timed in self.latency.items():
             known(f"latency.{name}.dataset", [timed.dataset], self.datasets)
-            for reranker in timed.rerankers:
-                earlier = timings.setdefault((timed.dataset, timed.first_stage, reranker), name)
-                if earlier != name:
-                    raise ValueError(
-                        f"latency.{name} and latency.{earlier} both time {reranker!r} on the same candidates"
-                    )
             depth = self.depth_of(timed.first_stage)
             deepest = max(timed.sweep.candidates, default=0) if timed.sweep else 0
             if deepest > depth:
@@ -222,6 +215,16 @@ class Configuration(Strict):
         found = [("comparisons", n, c.first_stage, c.systems) for n, c in self.comparisons.items()]
         found += [("latency", n, t.first_stage, t.rerankers) for n, t in self.latency.items()]
         return found + [("sweeps", n, s.first_stage, s.systems) for n, s in self.sweeps.items()]
+
+    def timed_by(self, dataset: str, first_stage: str, reranker: str) -> str | None:
+        """Return the first latency entry that times a run; None where none does."""
+        entries = self.latency.items()
+        found = (
+            n
+            for n, t in entries
+            if (t.dataset, t.first_stage) == (dataset, first_stage) and reranker in t.rerankers
+        )
+        return next(found, None)
 
     def registry_id(self, dataset: str) -> str | None:
         """The registry's name of a data set, or of what a slice is cut from; None for a local folder."""

@@ -80,8 +80,8 @@ class CostSweepSettings(Strict):
     batch: list[Annotated[int, Field(ge=1, le=1000)]] = Field(
         [], description="how many queries are ranked together"
     )
-    samples: int = Field(3, ge=1, description="timed runs at each point")
-    warm_up: int = Field(1, ge=0, le=100, description="untimed runs at each point")
+    samples: int = Field(3, ge=1, description="timed rounds at each point")
+    warm_up: int = Field(1, ge=0, le=100, description="untimed rounds at each point")
     document_vectors: list[Literal["online", "stored"]] = Field(["online", "stored"], min_length=1)
 
     @property
@@ -105,14 +105,17 @@ class CostSweepSettings(Strict):
 
 
 class LatencySettings(Strict):
-    """Which systems are timed, on what, and how many samples."""
+    """Systems that are timed in turns on the same queries, and how much of it."""
 
     dataset: Name
     first_stage: Name
     rerankers: Names = Field(min_length=1)
-    samples: int = Field(50, ge=1, description="timed queries; all of them where there are fewer")
-    warm_up: int = Field(
-        10, ge=1, le=100, description="at most so many untimed runs, fewer once three agree within 10 %"
+    samples: int = Field(
+        50, ge=1, description="timed rounds, each of one query; from the first again where there are fewer"
+    )
+    warm_up: int = Field(2, ge=1, le=100, description="untimed rounds before them")
+    budget: float = Field(
+        600, gt=0, description="seconds after which no other round or point of the sweep begins"
     )
     document_vectors: Annotated[list[Literal["online", "stored"]], AfterValidator(distinct)] = Field(
         ["online", "stored"], min_length=1, description="for families that encode documents by themselves"

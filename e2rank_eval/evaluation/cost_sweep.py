@@ -1,17 +1,18 @@
-"""How a reranker's cost grows with candidates, prompt documents and queries ranked together."""
+"""How cost grows with candidates, prompt documents and queries ranked together."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import cycle, islice
 from typing import Literal
 
 from e2rank_eval.config.measurements import CostSweepSettings
 from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.errors import InputError
-from e2rank_eval.evaluation import machine
-from e2rank_eval.evaluation.samples import Work, mean_tokens, modes_of, time_call
-from e2rank_eval.progress import track
+from e2rank_eval.evaluation.samples import Sample, System, Work, take_turns, time_call
 from e2rank_eval.records import CandidateList
 from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings
@@ -19,15 +20,23 @@ from e2rank_eval.store.results import CostPoint
 
 Axis = Literal["candidates", "prompt_documents", "batch"]
 Build = Callable[[RerankerSettings], Reranker]
+Calls = list[list[Work]]
+"""Calls of one query or more."""
 
 
 def measure_sweep(
-    build: Build, reranker: RerankerSettings, work: Sequence[Work], sweep: CostSweepSettings, *, name: str
-) -> list[CostPoint]:
-    """Time every point of ``sweep`` on ``work``, whose queries all have candidates.
+    build: Build,
+    systems: Sequence[System],
+    work: Sequence[Work],
+    sweep: CostSweepSettings,
+    *,
+    deadline: float,
+) -> tuple[list[CostPoint], list[str]]:
+    """Time every point of ``sweep`` on ``work``, whose queries have candidates; the systems take turns.
 
-    ``build`` makes the reranker anew for every point, as documents encoded ahead stay encoded; models
-    must stay loaded in between. Axis ``prompt_documents`` exists for E2Rank with a listwise prompt only.
+    ``build`` makes a reranker with another number of prompt documents; models must stay loaded in between.
+    Axis ``prompt_documents`` exists for E2Rank with a listwise prompt only. No point begins after
+    ``deadline``; the second value names those.
 
     Raises
     ------
@@ -36,38 +45,31 @@ def measure_sweep(
     QueryError
         When a query cannot be ranked.
     """
-    found = []
-    for mode in modes_of(build(reranker), sweep.document_vectors):
-        points = list(_points(reranker, work, sweep))
-        for axis, value, settings, calls in track(points, description=f"sweep {name}, {mode}"):
-            model = build(settings)
-            if mode == "stored":
-                model.encode_documents(
-                    [document for call in calls for _, one in call for document in one.documents]
-                )
-            for _ in range(sweep.warm_up):
-                time_call(model, calls[0])
-            memory = machine.PeakMemory()
-            samples = [time_call(model, call) for call in calls]
-            seconds = tuple(sample.seconds["total"] for sample in samples)
+    found: list[CostPoint] = []
+    skipped: list[str] = []
+    systems = [one for one in systems if one.mode in sweep.document_vectors or not one.stores]
+    for axis, value, calls in _points(work, sweep):
+        if time.monotonic() >= deadline:
+            skipped.append(f"{axis.replace('_', ' ')} {value}")
+            continue
+        chosen = [one for one in systems if axis != "prompt_documents" or _is_listwise(one.settings)]
+        if axis == "prompt_documents":
+            chosen = [_with_prompt_documents(build, one, value) for one in chosen]
+        for one in chosen:
+            one.prepare(calls)
+        turns = [partial(_call, one, calls) for one in chosen]
+        take_turns(turns, sweep.warm_up, deadline=deadline, description=f"warm up {axis} {value}")
+        columns = take_turns(turns, sweep.samples, deadline=deadline, description=f"time {axis} {value}")
+        for one, samples in zip(chosen, columns, strict=True):
+            wall, cpu = (tuple(getattr(s, clock)["total"] for s in samples) for clock in ("wall", "cpu"))
             found.append(
-                CostPoint(
-                    axis=axis,
-                    value=value,
-                    mode=mode,
-                    seconds=seconds,
-                    queries_per_second=sum(map(len, calls)) / sum(seconds),
-                    peak_memory_bytes=memory.bytes(),
-                    **mean_tokens(samples),
-                )
+                CostPoint(axis=axis, value=value, reranker=one.reranker, mode=one.mode, wall=wall, cpu=cpu)
             )
-    return found
+    return found, skipped
 
 
-def _points(
-    reranker: RerankerSettings, work: Sequence[Work], sweep: CostSweepSettings
-) -> Iterator[tuple[Axis, int, RerankerSettings, list[list[Work]]]]:
-    """Yield axis, value, the reranker's settings there and calls of one query or more, for every point."""
+def _points(work: Sequence[Work], sweep: CostSweepSettings) -> Iterator[tuple[Axis, int, Calls]]:
+    """Yield axis, value and calls of one query or more, for every point."""
     for depth in sweep.candidates:
         deep = [
             (query, CandidateList(one.query_id, one.candidates[:depth]))
@@ -79,24 +81,33 @@ def _points(
                 f"no query has {depth} candidates, as sweep.candidates asks for",
                 hint=f"lower it to {max(len(one) for _, one in work)}",
             )
-        yield "candidates", depth, reranker, [[pair] for pair in deep[: sweep.samples]]
-    if isinstance(reranker, E2RankSettings) and reranker.prompt != "query-only":
-        for count in sweep.prompt_documents:
-            calls = [[pair] for pair in work[: sweep.samples]]
-            yield "prompt_documents", count, _with_prompt_documents(reranker, count), calls
+        yield "candidates", depth, [[pair] for pair in deep[: sweep.samples]]
+    for count in sweep.prompt_documents:
+        yield "prompt_documents", count, [[pair] for pair in work[: sweep.samples]]
     for size in sweep.batch:
         queries = cycle(work)
-        yield "batch", size, reranker, [list(islice(queries, size)) for _ in range(sweep.samples)]
+        yield "batch", size, [list(islice(queries, size)) for _ in range(sweep.samples)]
 
 
-def _with_prompt_documents(reranker: E2RankSettings, count: int) -> E2RankSettings:
-    """Return the settings with so many prompt documents, and a sliding step no longer than they are."""
+def _call(system: System, calls: Calls, number: int) -> Sample:
+    return time_call(system.model, calls[number % len(calls)])
+
+
+def _is_listwise(reranker: RerankerSettings) -> bool:
+    return isinstance(reranker, E2RankSettings) and reranker.prompt != "query-only"
+
+
+def _with_prompt_documents(build: Build, system: System, count: int) -> System:
+    """Return the system with so many prompt documents, and a sliding step no longer than they are."""
+    reranker = system.settings
+    assert isinstance(reranker, E2RankSettings)
+    step = None if reranker.step is None or count < 2 else min(reranker.step, count)
+    settings = reranker.model_copy(update={"prompt_documents": count, "step": step})
     if not count:
-        return E2RankSettings(
+        settings = E2RankSettings(
             family="e2rank",
             model=reranker.model,
             prompt="query-only",
             document_tokens=reranker.document_tokens,
         )
-    step = None if reranker.step is None or count < 2 else min(reranker.step, count)
-    return reranker.model_copy(update={"prompt_documents": count, "step": step})
+    return replace(system, settings=settings, model=build(settings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,10 +90,15 @@ def query_flops(shape: TransformerShape, stats: QueryStats, candidates: int) -> 
     )
 
 
-def matmul_rate(
-    rows: int, inner: int, columns: int, *, dtype: str = "float32", seconds: float = 0.5
-) -> float:
-    """Measure the operations per second of [rows, inner] x [inner, columns] on the device of the models.
+_IN_PROCESS = ("sentence-transformers", "transformers", "gguf")
+"""Formats that transformers can run here."""
+
+_ROWS = 2048
+"""Side of the square product whose rate is taken as the device's; larger ones are no faster on a CPU."""
+
+
+def matmul_rate(dtype: str, clock: Callable[[], float], *, seconds: float = 0.5) -> float:
+    """Measure the operations per second of a square matrix product on the device of the models, by ``clock``.
 
     The best of what fits into ``seconds`` counts, three products at least.
     """
@@ -100,26 +106,18 @@ def matmul_rate(
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind = getattr(torch, dtype if device.type == "cuda" else "float32")
-    left = torch.randn(rows, inner, device=device, dtype=kind)
-    right = torch.randn(columns, inner, device=device, dtype=kind)
+    left, right = (torch.randn(_ROWS, _ROWS, device=device, dtype=kind) for _ in range(2))
     best, end, done = float("inf"), time.perf_counter() + seconds, 0
     with torch.inference_mode():
         while done < 4 or time.perf_counter() < end:
-            start = time.perf_counter()
+            start = clock()
             torch.nn.functional.linear(left, right)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             # The first product also chooses its kernel.
-            best = min(best, time.perf_counter() - start) if done else best
+            best = min(best, clock() - start) if done else best
             done += 1
-    return 2.0 * rows * inner * columns / best
-
-
-_IN_PROCESS = ("sentence-transformers", "transformers", "gguf")
-"""Formats that transformers can run here."""
-
-_ROWS = 2048
-"""Side of the square product whose rate is taken as the device's; larger ones are no faster on a CPU."""
+    return 2.0 * _ROWS**3 / best
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +128,8 @@ class Engine:
     matmul_rate: float
 
 
-def engine_of(settings: RerankerSettings, models: Models) -> Engine | None:
-    """Return the engine of a reranker; its device's rate is measured now, in the model's own dtype.
+def engine_of(settings: RerankerSettings, models: Models, rate: Callable[[str], float]) -> Engine | None:
+    """Return the engine of a reranker; ``rate`` measures :func:`matmul_rate` for a dtype.
 
     None for a reranker without a model, one that another program runs, and a shape that is not known.
     """
@@ -142,6 +140,4 @@ def engine_of(settings: RerankerSettings, models: Models) -> Engine | None:
     if entry.engine != "transformers" or entry.format not in _IN_PROCESS:
         return None
     shape = read_shape(loadable_folder(models.examine(name).path, entry.format))
-    if shape is None:
-        return None
-    return Engine(shape, matmul_rate(_ROWS, _ROWS, _ROWS, dtype=entry.dtype))
+    return None if shape is None else Engine(shape, rate(entry.dtype))

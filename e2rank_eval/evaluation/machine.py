@@ -1,37 +1,27 @@
-"""The machine under a latency measurement: one measurement at a time, who else is busy, peak memory."""
+"""The machine under a latency measurement: how its threads wait, who else is busy, peak memory."""
 
 from __future__ import annotations
 
-import getpass
+import os
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from e2rank_eval.store.locks import exclusive
 from e2rank_eval.store.manifests import hardware
 
-LOCK_WAIT = 600.0
-"""Seconds to wait for another latency measurement of the same user to end."""
 
+def wait_passively() -> bool:
+    """Let waiting OpenMP threads sleep, as spinning would count as CPU seconds; return whether they do.
 
-@contextmanager
-def alone() -> Iterator[None]:
-    """Hold the one latency lock of this user on this machine, whatever the clone or profile.
-
-    Raises
-    ------
-    UnavailableError
-        When another measurement still runs after ten minutes.
+    It is too late once torch is loaded without ``OMP_WAIT_POLICY=passive`` in the environment.
     """
-    path = Path(tempfile.gettempdir()) / f"e2rank-eval-latency-{getpass.getuser()}.lock"
-    with exclusive(path, what="a latency measurement", wait=LOCK_WAIT):
-        yield
+    if "torch" not in sys.modules:
+        os.environ["OMP_WAIT_POLICY"] = "passive"
+    return os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive"
 
 
 class LoadMeter:
@@ -49,6 +39,10 @@ class LoadMeter:
         total = psutil.cpu_times()
         busy = sum(total) - total.idle - getattr(total, "iowait", 0.0) - getattr(total, "guest", 0.0)
         return time.monotonic(), busy, _own_seconds()
+
+    def label(self) -> str | None:
+        """Return :func:`busy_label` of what others have used so far."""
+        return busy_label(self.others(), int(hardware()["cores"]))
 
     def others(self) -> float:
         """Return the mean number of cores in use by processes other than this one and its children."""
@@ -68,17 +62,6 @@ def _own_seconds() -> float:
     return seconds
 
 
-def load_now(seconds: float = 1.0) -> float:
-    """Return the cores that others use, watched for ``seconds`` while this process sleeps."""
-    meter = LoadMeter()
-    time.sleep(seconds)
-    return meter.others()
-
-
-def usable_cores() -> int:
-    return int(hardware()["cores"])
-
-
 def busy_label(load: float, cores: int) -> str | None:
     """Return ``machine busy: ...`` where others use more than a tenth of the cores (at least 0.25).
 
@@ -96,7 +79,7 @@ def device_name() -> str:
     return str(facts["gpus"][0] if facts.get("gpus") else facts["cpu"])
 
 
-def _cuda() -> Any | None:
+def cuda() -> Any | None:
     """Return torch.cuda where it is in use; torch is not imported for the question."""
     torch = sys.modules.get("torch")
     return torch.cuda if torch is not None and torch.cuda.is_available() else None
@@ -104,10 +87,8 @@ def _cuda() -> Any | None:
 
 def synchroniser() -> Callable[[], None]:
     """Return what waits for the device: ``torch.cuda.synchronize`` on a GPU, nothing on a CPU."""
-    cuda = _cuda()
-    if cuda is None:
-        return lambda: None
-    wait: Callable[[], None] = cuda.synchronize
+    gpu = cuda()
+    wait: Callable[[], None] = (lambda: None) if gpu is None else gpu.synchronize
     return wait
 
 
@@ -117,9 +98,9 @@ class PeakMemory:
     _proc = Path("/proc/self")
 
     def __init__(self) -> None:
-        cuda = _cuda()
-        if cuda is not None:
-            cuda.reset_peak_memory_stats()
+        gpu = cuda()
+        if gpu is not None:
+            gpu.reset_peak_memory_stats()
         try:
             # 5 sets the kernel's peak back to what is resident now (Linux, proc_pid_clear_refs(5)).
             (self._proc / "clear_refs").write_text("5", encoding="ascii")
@@ -133,9 +114,9 @@ class PeakMemory:
 
         The peak of the whole life of the process would then name whatever ran before.
         """
-        cuda = _cuda()
-        if cuda is not None and cuda.max_memory_allocated() > 0:
-            return int(cuda.max_memory_allocated())
+        gpu = cuda()
+        if gpu is not None and gpu.max_memory_allocated() > 0:
+            return int(gpu.max_memory_allocated())
         if not self._counts:
             return None
         lines = (self._proc / "status").read_text(encoding="utf-8").splitlines()

@@ -1,48 +1,74 @@
-"""One timed call of a reranker, and what many of them say together."""
+"""Timed calls of rerankers that take turns, and what the calls say together: percentiles and ratios."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import takewhile
 
 import numpy as np
 
+from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.errors import QueryError
 from e2rank_eval.evaluation import machine
-from e2rank_eval.evaluation.significance import bootstrap_interval
-from e2rank_eval.models.timing import TOKENISATION, PhaseClock, watched_parts
+from e2rank_eval.evaluation.significance import RESAMPLES
+from e2rank_eval.models.timing import TOKENISATION, PhaseClock, watched
+from e2rank_eval.progress import track
 from e2rank_eval.records import CandidateList, Query, Ranking
 from e2rank_eval.rerankers.base import Reranker
-from e2rank_eval.store.results import ModeName
+from e2rank_eval.store.results import Latency, ModeName, Timing
 
-FEWEST_SAMPLES = {"p50": 1, "p90": 20, "p99": 100}
+FEWEST_SAMPLES = {50: 1, 90: 20, 99: 100}
 """A percentile is given only where it has at least so many samples."""
+
+FEWEST_PAIRS = 8
+"""A ratio is given only from so many pairs of samples on."""
+
+WIDEST = 1.5
+"""A ratio is given only where the ends of its interval are within this factor of each other."""
+
+BUSY = "not measurable here: machine busy"
+VARIES = "not measurable here: times vary"
+FEW = f"not measured: fewer than {FEWEST_PAIRS} pairs"
+ERROR = "error of the measurement"
 
 Work = tuple[Query, CandidateList]
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """One timed call: its rankings, and wall-clock seconds by phase with ``total`` around all of it.
+class System:
+    """One reranker of an entry in one mode: two systems that share no stored vectors, only models."""
 
-    Phases are those of a call of one query. ``tokenising`` seconds are part of the phases; tokenisers that
-    the suite does not call itself (a cross-encoder's, a server's) are not seen.
+    reranker: str
+    mode: ModeName
+    settings: RerankerSettings
+    model: Reranker
+
+    @property
+    def stores(self) -> bool:
+        """Whether mode ``stored`` exists, as where the reranker has a true attribute ``stores_documents``."""
+        return bool(getattr(self.model, "stores_documents", False))
+
+    def prepare(self, calls: Iterable[Sequence[Work]]) -> None:
+        """Encode the documents of these calls ahead, in mode ``stored``."""
+        if self.mode == "stored":
+            lists = [one for call in calls for _, one in call]
+            self.model.encode_documents(list({d.id: d for one in lists for d in one.documents}.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One timed call: its rankings, and seconds by phase with ``total`` around all of it.
+
+    ``wall`` is what a user waits, ``cpu`` the process time of all threads. ``tokenising`` wall seconds are
+    part of the phases; tokenisers that the suite does not call itself (a server's) are not seen.
     """
 
     rankings: Sequence[Ranking]
-    seconds: Mapping[str, float]
+    wall: Mapping[str, float]
+    cpu: Mapping[str, float]
     tokenising: float = 0.0
-
-
-def modes_of(model: Reranker, wanted: Sequence[ModeName]) -> list[ModeName]:
-    """Return the modes to time, online first, since documents encoded ahead stay encoded.
-
-    Mode ``stored`` exists where the reranker has a true attribute ``stores_documents``.
-    """
-    if not getattr(model, "stores_documents", False):
-        return ["online"]
-    return sorted(wanted)
 
 
 def time_call(model: Reranker, call: Sequence[Work]) -> Sample:
@@ -53,54 +79,112 @@ def time_call(model: Reranker, call: Sequence[Work]) -> Sample:
     QueryError
         Naming the (first) query.
     """
-    clock = PhaseClock(machine.synchroniser())
     queries, lists = [query for query, _ in call], [one for _, one in call]
     try:
-        with watched_parts() as parts, clock.phase("total"):
+        with watched() as whole, PhaseClock(machine.synchroniser()).phase("total"), watched() as phases:
             rankings = model.rank_candidates(queries, lists)
     except Exception as error:
         raise QueryError(queries[0].id, error) from error
-    phases = dict(rankings[0].seconds) if len(call) == 1 else {}
-    return Sample(rankings, phases | clock.seconds, parts.get(TOKENISATION, 0.0))
+    tokenising, _ = phases.wall.pop(TOKENISATION, 0.0), phases.cpu.pop(TOKENISATION, None)
+    return Sample(rankings, phases.wall | whole.wall, phases.cpu | whole.cpu, tokenising)
 
 
-def settled(totals: Sequence[float], runs: int = 3, tolerance: float = 0.1) -> bool:
-    """Return whether the last ``runs`` totals agree: the longest within ``tolerance`` of the shortest.
+def take_turns(
+    turns: Sequence[Callable[[int], Sample]], rounds: int, *, deadline: float, description: str
+) -> list[list[Sample]]:
+    """Let every turn make a sample in every round, A, B, C, A, B, C, so that load falls on all alike.
 
-    >>> settled([9.0, 1.0, 1.05, 1.1]), settled([1.0, 1.0]), settled([1.0, 1.2, 1.0])
-    (True, False, False)
+    Turns are given the number of the round. The first round is always made; no other begins that would, at
+    the pace of the one before, end after ``deadline`` (of ``time.monotonic``). Returns samples by turn.
     """
-    last = totals[-runs:]
-    return len(last) == runs and max(last) <= (1 + tolerance) * min(last)
+    rows: list[list[Sample]] = []
+    began = time.monotonic()
+
+    def in_time(number: int) -> bool:
+        nonlocal began
+        last, began = began, time.monotonic()
+        return number == 0 or 2 * began - last <= deadline
+
+    for number in track(takewhile(in_time, range(rounds)), description=description, total=rounds):
+        rows.append([turn(number) for turn in turns])
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
-def percentiles(seconds: Sequence[float]) -> dict[str, float | None]:
-    """Return p50, p90 and p99 by linear interpolation, None where the samples are too few."""
-    return {
-        name: float(np.percentile(seconds, int(name[1:]))) if len(seconds) >= fewest else None
-        for name, fewest in FEWEST_SAMPLES.items()
-    }
+def percentile(seconds: Sequence[float], p: int) -> float | None:
+    """Return percentile ``p`` (50, 90, 99) by linear interpolation, None where the samples are too few."""
+    return float(np.percentile(seconds, p)) if len(seconds) >= FEWEST_SAMPLES[p] else None
 
 
 def mean_tokens(samples: Iterable[Sample]) -> dict[str, float]:
-    """Return the mean prompt, document and output tokens of a query."""
-    found = [ranking.stats for sample in samples for ranking in sample.rankings]
+    """Return the mean prompt, document and output tokens of a query, and its mean number of candidates."""
+    found = [ranking for sample in samples for ranking in sample.rankings]
     names = ("prompt_tokens", "document_tokens", "output_tokens")
-    return {name: float(np.mean([getattr(stats, name) for stats in found])) for name in names}
+    means = {name: float(np.mean([getattr(one.stats, name) for one in found])) for name in names}
+    return means | {"candidates": float(np.mean([len(one.candidates) for one in found]))}
 
 
-def summarise(samples: Sequence[Sample], *, seed: int) -> dict[str, Any]:
-    """Describe samples of one query each, as fields of :class:`~e2rank_eval.store.results.Mode`."""
-    phases = sorted({phase for sample in samples for phase in sample.seconds})
-    seconds = {phase: [sample.seconds.get(phase, 0.0) for sample in samples] for phase in phases}
+def columns(samples: Sequence[Sample]) -> dict[str, dict[str, list[float]]]:
+    """Return seconds by clock, phase and sample, as the fields of :class:`Timing`; 0 where a phase is not."""
+    phases = dict.fromkeys(phase for sample in samples for phase in sample.wall)
     return {
-        "samples": len(samples),
-        "seconds": seconds,
-        "percentiles": {phase: percentiles(values) for phase, values in seconds.items()},
-        "mean": float(np.mean(seconds["total"])),
-        "interval": bootstrap_interval([seconds["total"]], seed=seed),
-        "tokenising": sum(sample.tokenising for sample in samples) / sum(seconds["total"]),
-        "queries_per_second": len(samples) / sum(seconds["total"]),
-        "candidates": float(np.mean([len(sample.rankings[0].candidates) for sample in samples])),
-        **mean_tokens(samples),
+        clock: {phase: [getattr(one, clock).get(phase, 0.0) for one in samples] for phase in phases}
+        for clock in ("wall", "cpu")
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """The median of paired ratios, with its 95 % bootstrap interval."""
+
+    value: float
+    interval: tuple[float, float]
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the interval spans less than a factor of 1.5, so that the ratio may be printed."""
+        return self.interval[1] < WIDEST * self.interval[0]
+
+
+def paired_ratio(baseline: Sequence[float], other: Sequence[float], *, seed: int) -> Ratio | None:
+    """Return the median of ``baseline[i] / other[i]``, the speed-up of the other; None below 8 pairs."""
+    if len(baseline) < FEWEST_PAIRS:
+        return None
+    ratios = np.asarray(baseline) / np.asarray(other)
+    drawn = np.random.default_rng(seed).integers(0, len(ratios), (RESAMPLES, len(ratios)))
+    low, high = np.percentile(np.median(ratios[drawn], axis=1), [2.5, 97.5])
+    return Ratio(float(np.median(ratios)), (float(low), float(high)))
+
+
+def baseline(latency: Latency, *, seed: int) -> Timing:
+    """Return the slowest of an entry, by the median of the seconds that its ratios are of."""
+    wrong = misordered(latency, seed=seed)
+    right = [one for one in latency.timings if one.reranker not in wrong] or latency.timings
+    return max(right, key=lambda one: float(np.median(latency.seconds(one))))
+
+
+def misordered(latency: Latency, *, seed: int) -> list[str]:
+    """Return the rerankers that take longer with stored vectors than without, beyond the interval.
+
+    Storing only saves work, so that this is an error of the measurement.
+    """
+    modes: dict[str, dict[str, Sequence[float]]] = {}
+    for one in latency.timings:
+        modes.setdefault(one.reranker, {})[one.mode] = latency.seconds(one)
+    pairs = {name: (both["online"], both["stored"]) for name, both in modes.items() if len(both) == 2}
+    ratios = {name: paired_ratio(*both, seed=seed) for name, both in pairs.items()}
+    return [name for name, ratio in ratios.items() if ratio and ratio.interval[1] < 1]
+
+
+def speed_ups(latency: Latency, *, seed: int) -> list[Ratio | str]:
+    """Return each timing's speed-up over :func:`baseline`, or why none may be printed."""
+    slowest, wrong = latency.seconds(baseline(latency, seed=seed)), misordered(latency, seed=seed)
+    found: list[Ratio | str] = []
+    for one in latency.timings:
+        ratio = paired_ratio(slowest, latency.seconds(one), seed=seed)
+        if ratio is None:
+            found.append(FEW)
+        elif one.reranker in wrong:
+            found.append(ERROR)
+        else:
+            found.append(ratio if ratio.narrow else BUSY if latency.busy else VARIES)
+    return found

@@ -29,8 +29,8 @@ class Graph(Files):
     ``tables`` and ``figures`` have what each shows, by id; ``tables_by_entry`` maps (section, entry) of the
     configuration to the ids of the tables that show it. ``rerankings`` maps (first stage, reranker) to the
     data sets on which one of them shows it, in the configuration's order; ``retrievals`` likewise maps first
-    stages. ``models`` are references by the names of their files. ``timings`` are the (latency entry,
-    reranker) pairs, ``mteb_jobs`` the (mteb entry, system) pairs.
+    stages. ``models`` are references by the names of their files. ``mteb_jobs`` are the (mteb entry, system)
+    pairs.
 
     Raises
     ------
@@ -53,7 +53,6 @@ class Graph(Files):
         keys = [key for one in shown for key in self._runs(one)]
         self.rerankings = self._in_order(((stage, reranker), dataset) for dataset, stage, reranker in keys)
         self.retrievals = self._in_order((stage, dataset) for dataset, stage, _ in keys)
-        self.timings = [(name, r) for name, one in configuration.latency.items() for r in one.rerankers]
         self.mteb_jobs = [(name, one) for name, suite in configuration.mteb.items() for one in suite.systems]
         self._check_registries()
 
@@ -133,12 +132,8 @@ class Graph(Files):
         keys = [(dataset, one.first_stage, name) for name in one.systems for dataset in one.datasets]
         return [self._run_file(places.METRICS, key) for key in keys]
 
-    def latency_file(self, entry: str, reranker: str) -> str:
-        timed = self.configuration.latency[entry]
-        return self._run_file(places.LATENCY, (timed.dataset, timed.first_stage, reranker))
-
     def latency_files(self) -> list[str]:
-        return [self.latency_file(entry, reranker) for entry, reranker in self.timings]
+        return [self.path(places.LATENCY, latency=name) for name in self.configuration.latency]
 
     def mteb_files(self) -> list[str]:
         return [self.mteb_file(*job) for job in self.mteb_jobs]

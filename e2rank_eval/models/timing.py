@@ -1,4 +1,4 @@
-"""Clocks: for the phases of one ranking, synchronised with the device, and for parts marked deep within."""
+"""Clocks: of the phases of one ranking, synchronised with the device, and of parts marked deep within."""
 
 from __future__ import annotations
 
@@ -6,10 +6,30 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 TOKENISATION = "tokenisation"
 
-_PARTS: ContextVar[dict[str, float] | None] = ContextVar("parts", default=None)
+
+@dataclass(slots=True)
+class Watched:
+    """Seconds by name of phases and parts: ``wall``, and ``cpu``, the process time of all threads."""
+
+    wall: dict[str, float] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add the seconds of the block to ``name``."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            self.cpu[name] = self.cpu.get(name, 0.0) + time.process_time() - cpu
+            self.wall[name] = self.wall.get(name, 0.0) + time.perf_counter() - wall
+
+
+_WATCHED: ContextVar[Watched | None] = ContextVar("watched", default=None)
 
 
 def _nothing() -> None:
@@ -17,7 +37,7 @@ def _nothing() -> None:
 
 
 class PhaseClock:
-    """Adds up wall-clock seconds by phase name.
+    """Adds up wall-clock seconds by phase name, and CPU seconds for whoever watches (:func:`watched`).
 
     ``synchronise`` is called before and after every phase, so that work queued on a GPU is
     counted where it was caused (pass ``torch.cuda.synchronize`` there; nothing on a CPU).
@@ -31,49 +51,50 @@ class PhaseClock:
 
     def __init__(self, synchronise: Callable[[], None] = _nothing) -> None:
         self._synchronise = synchronise
-        self.seconds: dict[str, float] = {}
+        self._watched = _WATCHED.get() or Watched()
+        self._own = Watched()
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        return self._own.wall
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         self._synchronise()
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._synchronise()
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+        with self._own.timed(name), self._watched.timed(name):
+            try:
+                yield
+            finally:
+                self._synchronise()
 
 
 @contextmanager
 def part(name: str) -> Iterator[None]:
-    """Add the block's wall-clock seconds to ``name`` where :func:`watched_parts` watches; costs nothing else.
+    """Add the block's seconds to ``name`` where :func:`watched` watches; costs nothing else.
 
     For work of the CPU that is not a phase of its own: the device is not waited for.
     """
-    watched = _PARTS.get()
-    if watched is None:
+    watching = _WATCHED.get()
+    if watching is None:
         yield
         return
-    start = time.perf_counter()
-    try:
+    with watching.timed(name):
         yield
-    finally:
-        watched[name] = watched.get(name, 0.0) + time.perf_counter() - start
 
 
 @contextmanager
-def watched_parts() -> Iterator[dict[str, float]]:
-    """Seconds by name of the parts that run within the block, in this thread.
+def watched() -> Iterator[Watched]:
+    """Yield the seconds of the phases and parts that run within the block, in this thread.
 
-    >>> with watched_parts() as seconds:
+    >>> with watched() as seconds:
     ...     with part("tokenisation"):
     ...         pass
-    >>> list(seconds)
+    >>> list(seconds.wall)
     ['tokenisation']
     """
-    seconds: dict[str, float] = {}
-    token = _PARTS.set(seconds)
+    seconds = Watched()
+    token = _WATCHED.set(seconds)
     try:
         yield seconds
     finally:
-        _PARTS.reset(token)
+        _WATCHED.reset(token)

@@ -231,9 +231,10 @@ class _Resolver:
             ):
                 key = (str(where.dataset), first_stage, row.reranker)
                 own = run is not None and runs.run_entry(run).dataset == where.dataset
-                yield (
-                    LatencySource(*key, where.phase) if where.phase else RunSource(*key, run if own else None)
-                )
+                if not where.phase:
+                    yield RunSource(*key, run if own else None)
+                elif configuration.timed_by(*key):
+                    yield LatencySource(*key, where.phase)
 
     def _runs_on(self, dataset: str) -> bool:
         found = self._configuration.datasets.get(dataset)

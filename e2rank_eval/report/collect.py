@@ -84,8 +84,8 @@ class Results:
     def comparison(self, name: str) -> Comparison:
         return self._record(self.layout.path(places.COMPARISON, comparison=name), Comparison)
 
-    def latency(self, run: RunKey) -> Latency:
-        return self._record(self.path(places.LATENCY, run), Latency)
+    def latency(self, entry: str) -> Latency:
+        return self._record(self.layout.path(places.LATENCY, latency=entry), Latency)
 
     def mteb(self, entry: str, system: str) -> MtebRecord:
         path = self.layout.path(places.MTEB_RECORD, entry=entry, system=file_name(system))
@@ -171,11 +171,6 @@ class Results:
         """Return the data sets that a run is on, in the configuration's order; it may name more."""
         used = {dataset for dataset, _, _ in self.run_keys()}
         return [name for name in self.configuration.datasets if name in used]
-
-    def timed_keys(self) -> list[RunKey]:
-        """Return every run that the configuration times."""
-        entries = self.configuration.latency.values()
-        return [(entry.dataset, entry.first_stage, r) for entry in entries for r in entry.rerankers]
 
     def _record(self, path: Path, kind: type[Kind]) -> Kind:
         return self._once(path, lambda stored: read_record(stored, kind))

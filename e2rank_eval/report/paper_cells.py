@@ -190,13 +190,17 @@ def _part(results: Results, source: Source) -> Measured | None:
         record = results.mteb(str(entry_of(results.configuration, source)), source.model)
         score = next((one.score for one in record.tasks if one.task == source.task), None)
         return None if score is None else Measured(score)
-    modes = results.latency(source.key).modes
-    mode = modes.get("online") or next(iter(modes.values()))
+    return _seconds(results, source)
+
+
+def _seconds(results: Results, source: LatencySource) -> Measured:
+    """Return mean wall-clock seconds per query, documents encoded online where that was timed."""
+    timings = results.latency(str(results.configuration.timed_by(*source.key))).timings
+    timing = next(one for one in timings if one.reranker == source.reranker)
+    total, documents = timing.wall["total"], timing.wall.get("documents", (0.0,))
     if source.phase == "total":
-        return Measured(mode.mean, mode.interval)
-    seconds = mode.seconds.get("documents", ())
-    documents = sum(seconds) / len(seconds) if seconds else 0.0
-    return Measured(documents if source.phase == "documents" else mode.mean - documents)
+        return Measured(mean([total]), bootstrap_interval([total], seed=results.configuration.seed))
+    return Measured(mean([documents]) if source.phase == "documents" else mean([total]) - mean([documents]))
 
 
 def _quality(metrics: Metrics) -> Measured:
@@ -212,9 +216,10 @@ def result_file(configuration: Configuration, source: Source) -> str | None:
         return places.MTEB_RECORD.format(entry=entry, system=file_name(source.model)) if entry else None
     if isinstance(source, RunSource) and not source.dataset:
         return places.PUBLISHED_RUN.format(run=source.published_run)
-    pattern = places.LATENCY if isinstance(source, LatencySource) else places.METRICS
+    if isinstance(source, LatencySource):
+        return places.LATENCY.format(latency=configuration.timed_by(*source.key))
     dataset, first_stage, reranker = source.key
-    return pattern.format(dataset=dataset, first_stage=first_stage, reranker=reranker)
+    return places.METRICS.format(dataset=dataset, first_stage=first_stage, reranker=reranker)
 
 
 def _command(results: Results, source: Source) -> str:

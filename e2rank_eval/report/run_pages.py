@@ -53,9 +53,9 @@ def run_pages(results: Results) -> Iterator[Page]:
 
 
 def _run_page(results: Results, key: RunKey, names: Mapping[str, Any]) -> Page:
-    steps = {"rerank": places.RUN, "evaluate": places.METRICS}
-    if key in results.timed_keys():
-        steps["latency"] = places.LATENCY
+    steps = {"rerank": results.path(places.RUN, key), "evaluate": results.path(places.METRICS, key)}
+    if entry := results.configuration.timed_by(*key):
+        steps["latency"] = results.layout.path(places.LATENCY, latency=entry)
     metrics = results.metrics(key)
     context = {
         **names,
@@ -66,7 +66,7 @@ def _run_page(results: Results, key: RunKey, names: Mapping[str, Any]) -> Page:
         "effort": _effort(results, key),
         "repaired": repairs(results, key),
         "queries": to_paged(queries_table(results, key), root=to_root(run_page(key))),
-        "provenance": [provenance(results, step, results.path(p, key)) for step, p in steps.items()],
+        "provenance": [provenance(results, step, path) for step, path in steps.items()],
     }
     return Page("run.html", run_page(key), context, PAGED_SCRIPTS)
 

@@ -49,7 +49,7 @@ def overview_page(results: Results) -> Iterator[Page]:
         "configuration": configuration,
         "findings": [_finding(results, name) for name in configuration.comparisons],
         "untrained": [label(configuration, one) for one in used if is_untrained(configuration, one)],
-        "devices": conditions(results.latency(key) for key in results.timed_keys()),
+        "devices": conditions(map(results.latency, configuration.latency)),
         "tables": {name: TABLES.build(results, name) for name in [*configuration.comparisons, *tables]},
         "figures": _figures(results, declared=False),
         "datasets": datasets_table(results),

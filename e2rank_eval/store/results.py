@@ -19,6 +19,9 @@ Interval = tuple[float, float]
 ModeName = Literal["online", "stored"]
 """Whether document vectors are computed while the clock runs, or encoded ahead of it."""
 
+Clock = Literal["cpu", "wall"]
+"""Process time of all threads, which other load hardly moves, or the time that a user waits."""
+
 MACRO = "macro-average"
 """What the rows over all collections of a comparison carry in place of a data set's name."""
 
@@ -159,68 +162,73 @@ class Comparison(Shown):
         return pd.DataFrame(rows).set_index(["dataset", "system"])
 
 
-class Mode(Record):
-    """Times of one system in one mode: seconds by phase and query, tokens and candidates per query.
+class Timing(Record):
+    """Seconds of a system in one mode by phase and sample, ``total`` around all; tokens: means per query.
 
-    ``tokenising`` is the share of the total, ``peak_share`` that of the device's measured rate;
-    ``flops`` and ``peak_share`` are None where the model's shape is unknown. ``prepare_seconds`` and
-    ``prepared_documents`` belong to mode ``stored``.
+    ``wall`` is what a user waits, ``cpu`` the process time of all threads. ``tokenising`` is the share of the
+    total, ``peak_share`` that of the device's measured rate; ``flops`` and ``peak_share`` are None where the
+    model's shape is unknown. ``prepare_seconds`` and ``prepared_documents`` belong to mode ``stored``.
     """
 
-    samples: int
-    warm_up: int
-    warm_up_agreed: bool
-    seconds: dict[str, tuple[float, ...]]
-    percentiles: dict[str, dict[str, float | None]]
-    mean: float
-    interval: Interval
+    reranker: str
+    mode: ModeName
+    wall: dict[str, tuple[float, ...]]
+    cpu: dict[str, tuple[float, ...]]
     tokenising: float
-    queries_per_second: float
     prompt_tokens: float
     document_tokens: float
     output_tokens: float
     candidates: float
-    peak_memory_bytes: int | None
-    flops: float | None
-    peak_share: float | None
+    flops: float | None = None
+    peak_share: float | None = None
     prepare_seconds: float | None = None
     prepared_documents: int | None = None
 
-    @property
-    def median(self) -> float:
-        """p50 of the total, in seconds; known whatever the number of samples."""
-        value = self.percentiles["total"]["p50"]
-        assert value is not None
-        return value
-
 
 class CostPoint(Record):
-    """One point of a sweep; ``seconds`` of each call, which ranks one query or, on axis batch, ``value``."""
+    """One point of a sweep; seconds of each call, which ranks one query or, on axis batch, ``value``."""
 
     axis: Literal["candidates", "prompt_documents", "batch"]
     value: int
+    reranker: str
     mode: ModeName
-    seconds: tuple[float, ...]
-    queries_per_second: float
-    prompt_tokens: float
-    document_tokens: float
-    output_tokens: float
-    peak_memory_bytes: int | None
+    wall: tuple[float, ...]
+    cpu: tuple[float, ...]
+
+    @property
+    def queries_per_second(self) -> float:
+        return (self.value if self.axis == "batch" else 1) * len(self.wall) / sum(self.wall)
 
 
 class Latency(Record):
-    """The times of one reranker on one data set and device; ``labels`` limit what they may be used for."""
+    """The times of the systems of one entry, which took turns: sample i of each is of one query and round.
+
+    ``clock`` names the seconds that ratios are of. ``rounds`` of ``wanted`` were made within ``budget``
+    seconds, over ``queries`` queries; ``skipped`` are the points of the sweep that it did not reach.
+    ``passive_waits`` says whether waiting threads slept (``OMP_WAIT_POLICY=passive``), ``busy`` what other
+    processes did meanwhile. Memory and loading are of all systems together.
+    """
 
     dataset: str
     first_stage: str
-    reranker: str
-    modes: dict[ModeName, Mode]
+    clock: Clock
+    queries: int
+    rounds: int
+    wanted: int
+    budget: float
+    timings: tuple[Timing, ...]
+    sweep: tuple[CostPoint, ...]
+    skipped: tuple[str, ...]
     load_seconds: float
+    peak_memory_bytes: int | None
     device: str
     threads: int
-    labels: tuple[str, ...]
-    matmul_rate: float | None = None
-    sweep: tuple[CostPoint, ...] = ()
+    passive_waits: bool
+    busy: str | None
+
+    def seconds(self, timing: Timing) -> tuple[float, ...]:
+        """Return the totals that ratios are of."""
+        return (timing.cpu if self.clock == "cpu" else timing.wall)["total"]
 
 
 class TaskMean(Record):

@@ -1,38 +1,38 @@
-# Latency: timed alone on the machine. Locally a job takes every core, so that no other runs beside it;
-# on Slurm it asks for a node of its own.
-for entry, reranker in GRAPH.timings:
-    timed = CONFIG.latency[entry]
+# Latency: one job times the systems of an entry in turns. Locally it takes every core, so that no other job of
+# the workflow runs beside it; on Slurm it asks for a node of its own.
+for entry, timed in CONFIG.latency.items():
 
     rule:
         name:
-            f"latency-{entry}-{reranker}"
+            f"latency-{entry}"
         input:
             dataset=GRAPH.dataset_files([timed.dataset]),
-            candidates=GRAPH.path(
-                places.CANDIDATES, dataset=timed.dataset, first_stage=timed.first_stage
-            ),
-            models=GRAPH.model_records("rerankers", reranker),
+            candidates=GRAPH.candidate_files({timed.first_stage: [timed.dataset]}),
+            models=[
+                record
+                for reranker in timed.rerankers
+                for record in GRAPH.model_records("rerankers", reranker)
+            ],
         output:
-            latency=GRAPH.latency_file(entry, reranker),
+            latency=GRAPH.path(places.LATENCY, latency=entry),
         log:
-            f"{GRAPH.root}/logs/latency/{entry}/{reranker}.log",
+            f"{GRAPH.root}/logs/latency/{entry}.log",
         benchmark:
-            f"{GRAPH.root}/benchmarks/latency/{entry}/{reranker}.tsv"
-        # Quality first: latency waits until nothing else can run.
-        priority: -1
+            f"{GRAPH.root}/benchmarks/latency/{entry}.tsv"
         conda:
             ENVIRONMENT
         threads: workflow.cores or CONFIG.threads
         resources:
-            mem_mb=8000,
-            runtime=240,
-            gpu=GRAPH.gpus("rerankers", reranker),
+            mem_mb=16000,
+            runtime=60 + int(timed.budget / 60),
+            gpu=max(GRAPH.gpus("rerankers", reranker) for reranker in timed.rerankers),
             slurm_extra="'--exclusive'",
         params:
             config=GRAPH.config,
             entry=entry,
-            reranker=reranker,
             timed=timed.model_dump(mode="json"),
-            settings=GRAPH.settings("rerankers", reranker),
+            settings=[
+                GRAPH.settings("rerankers", reranker) for reranker in timed.rerankers
+            ],
         shell:
-            "e2rank-eval latency {params.entry} {params.reranker} --config {params.config} 2>&1 | tee {log}"
+            "e2rank-eval latency {params.entry} --config {params.config} 2>&1 | tee {log}"

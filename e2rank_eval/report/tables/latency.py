@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
+from e2rank_eval.evaluation.samples import (
+    FEWEST_PAIRS,
+    FEWEST_SAMPLES,
+    baseline,
+    misordered,
+    percentile,
+    speed_ups,
+)
+from e2rank_eval.evaluation.significance import bootstrap_interval
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.report.names import (
     UNTRAINED_NOTE,
@@ -16,25 +26,27 @@ from e2rank_eval.report.names import (
     run_page,
     system_cell,
 )
-from e2rank_eval.report.outputs import run_files
 from e2rank_eval.report.table import Cell, Column, Kind, Table
 from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
-    from e2rank_eval.store.results import Latency, Mode
+    from e2rank_eval.store.results import Latency, Timing
 
 MODE_LABELS = {"online": "encoded online", "stored": "stored"}
 """How a reader meets the modes: what happens to document vectors while the clock runs."""
 
+CLOCKS = {"cpu": "CPU time", "wall": "wall-clock time"}
+"""How a reader meets the clock that ratios are of."""
+
 _SYSTEM: tuple[Column, ...] = (Column("system"), Column("document vectors"), Column("samples", "count"))
 
 _TIMES: tuple[tuple[str, Kind], ...] = (
-    ("p50 ms", "milliseconds"), ("p90 ms", "milliseconds"), ("p99 ms", "milliseconds"),
-    ("mean ms", "milliseconds"), ("queries/s", "rate"), ("speed-up", "ratio"), ("candidates", "count"),
-    ("prompt tokens", "count"), ("document tokens", "count"), ("output tokens", "count"),
-    ("peak MB", "megabytes"),
+    ("speed-up", "ratio"), ("CPU p50 ms", "milliseconds"), ("p50 ms", "milliseconds"),
+    ("p90 ms", "milliseconds"), ("p99 ms", "milliseconds"), ("mean ms", "milliseconds"),
+    ("queries/s", "rate"), ("candidates", "count"), ("prompt tokens", "count"), ("document tokens", "count"),
+    ("output tokens", "count"),
 )  # fmt: skip
 
 _COSTS: tuple[tuple[str, Kind], ...] = (
@@ -52,35 +64,40 @@ _COST_NOTES = (
 _PRICE = "Price: by the prices per million tokens that the model's entry states, no discount for cached ones."
 
 
-def latency_files(configuration: Configuration, name: str) -> Iterable[str]:
-    """Return the stored times of latency entry ``name``, as paths below the results folder."""
-    entry = configuration.latency[name]
-    return run_files(places.LATENCY, [entry.dataset], entry.first_stage, entry.rerankers)
+def latency_files(_: Configuration, name: str) -> Iterable[str]:
+    """Return the stored times of latency entry ``name``, as a path below the results folder."""
+    return [places.LATENCY.format(latency=name)]
 
 
 @TABLES.register("latency", "latency", "latency-{}", latency_files)
 def latency_table(results: Results, name: str) -> Table:
-    """Milliseconds per query, one query at a time, alone on the machine, after a warm-up. E2Rank and its kin
-    appear twice: with the documents encoded online, and with stored document vectors.
+    """Milliseconds per query, one query at a time, after a warm-up; the systems take turns on each query.
+    E2Rank and its kin appear twice: with the documents encoded online, and with stored document vectors.
     """
-    measured = list(measurements(results, name))
-    slowest_key, slowest_mode, slowest = max(measured, key=lambda one: one[2].median)
+    latency, seed = results.latency(name), results.configuration.seed
     rows = []
-    for key, mode_name, mode in measured:
-        low, high = mode.interval
+    for (key, timing), speed_up in zip(
+        measurements(results, name), speed_ups(latency, seed=seed), strict=True
+    ):
+        total = timing.wall["total"]
+        low, high = bootstrap_interval([total], seed=seed)
         rows.append(
             (
-                *_system(results, key, mode_name, mode),
-                *(_milliseconds(mode.percentiles["total"][p], key) for p in ("p50", "p90", "p99")),
-                Cell(1000 * mode.mean, (1000 * low, 1000 * high), link=run_page(key)),
-                mode.queries_per_second, slowest.median / mode.median, mode.candidates,
-                mode.prompt_tokens, mode.document_tokens, mode.output_tokens,
-                _scaled(mode.peak_memory_bytes, 1e-6),
+                *_system(results, name, key, timing),
+                Cell(speed_up) if isinstance(speed_up, str) else Cell(speed_up.value, speed_up.interval),
+                _milliseconds(percentile(timing.cpu["total"], 50), key),
+                *(_milliseconds(percentile(total, p), key) for p in (50, 90, 99)),
+                Cell(1000 * fmean(total), (1000 * low, 1000 * high), link=run_page(key)),
+                1 / fmean(total), timing.candidates,
+                timing.prompt_tokens, timing.document_tokens, timing.output_tokens,
             )
         )  # fmt: skip
+    slowest = baseline(latency, seed=seed)
     notes = [
-        "One query at a time. In brackets the bootstrap 95 % interval of the mean. Tokens: means per query.",
-        f"Speed-up: of the median, over {measured_name(results, slowest_key, slowest_mode)}.",
+        "One query at a time. In brackets the bootstrap 95 % interval. Tokens: means per query.",
+        f"Speed-up over {measured_name(results, name, slowest)}: the median ratio of "
+        f"{CLOCKS[latency.clock]} on the same query in the same round, of at least {FEWEST_PAIRS} pairs; "
+        "given where its interval spans less than a factor of 1.5.",
         *_notes(results, name),
     ]
     return Table.of(f"latency-{name}", _title(results, name), (*_SYSTEM, *_TIMES), rows, notes)
@@ -88,23 +105,25 @@ def latency_table(results: Results, name: str) -> Table:
 
 @TABLES.register("latency-phases", "latency", "latency-{}-phases", latency_files)
 def phases_table(results: Results, name: str) -> Table:
-    """Median milliseconds per query by phase: encoding documents, embedding the prompt, scoring."""
+    """Median milliseconds per query by phase, encoding documents, embedding the prompt, scoring: wall-clock
+    time, then CPU time.
+    """
     measured = list(measurements(results, name))
-    phases = list(dict.fromkeys(p for _, _, mode in measured for p in mode.percentiles if p != "total"))
+    phases = [p for p in dict.fromkeys(p for _, timing in measured for p in timing.wall) if p != "total"]
     rows = [
         (
-            *_system(results, key, mode_name, mode),
-            *(_milliseconds(mode.percentiles.get(p, {}).get("p50"), key) for p in (*phases, "total")),
-            1000 * results.latency(key).load_seconds,
+            *_system(results, name, key, timing),
+            *(
+                _milliseconds(percentile(seconds[phase], 50) if phase in seconds else None, key)
+                for seconds in (timing.wall, timing.cpu)
+                for phase in (*phases, "total")
+            ),
         )
-        for key, mode_name, mode in measured
+        for key, timing in measured
     ]
-    headings = [*(f"{phase} p50 ms" for phase in (*phases, "total")), "model load ms"]
+    headings = [f"{clock}{phase} p50 ms" for clock in ("", "CPU ") for phase in (*phases, "total")]
     columns = (*_SYSTEM, *(Column(heading, "milliseconds") for heading in headings))
-    notes = (
-        "Medians of phases need not add up to that of the total. Loading the model is in no other column.",
-        *_notes(results, name),
-    )
+    notes = ("Medians of phases need not add up to that of the total.", *_notes(results, name))
     return Table.of(f"latency-{name}-phases", f"{_title(results, name)}, by phase", columns, rows, notes)
 
 
@@ -114,68 +133,80 @@ def cost_table(results: Results, name: str) -> Table:
     the tokenizer's share of the time, queries per second one at a time and in the best batch, and the price
     where a server charges one.
     """
-    rows, catalogue = [], Catalogue.of(results.configuration)
-    for key, mode_name, mode in measurements(results, name):
+    rows, catalogue, latency = [], Catalogue.of(results.configuration), results.latency(name)
+    for key, timing in measurements(results, name):
         price = None
         if prices := catalogue.prices(getattr(results.configuration.rerankers[key[2]], "model", None)):
-            amount = 1000 * prices.of(mode.prompt_tokens, mode.output_tokens)
+            amount = 1000 * prices.of(timing.prompt_tokens, timing.output_tokens)
             price = f"{amount:.4g} {prices.currency}"
-        batches = [p for p in results.latency(key).sweep if (p.axis, p.mode) == ("batch", mode_name)]
+        same = (timing.reranker, timing.mode)
+        batches = [p for p in latency.sweep if p.axis == "batch" and (p.reranker, p.mode) == same]
         best = max(batches, key=lambda point: point.queries_per_second, default=None)
         in_best = (best.value, best.queries_per_second) if best else (None, None)
         rows.append(
             (
-                *_system(results, key, mode_name, mode),
-                _scaled(mode.flops, 1e-9), _scaled(mode.flops, 1e-9 / mode.mean),
-                _scaled(mode.peak_share, 100), _scaled(mode.tokenising, 100), mode.queries_per_second,
-                *in_best, price,
+                *_system(results, name, key, timing), _scaled(timing.flops, 1e-9),
+                _scaled(timing.flops, 1e-9 / fmean(latency.seconds(timing))),
+                _scaled(timing.peak_share, 100), _scaled(timing.tokenising, 100),
+                1 / fmean(timing.wall["total"]), *in_best, price,
             )
         )  # fmt: skip
     priced = [_PRICE] if any(row[-1] for row in rows) else []
-    notes = (*_COST_NOTES, *priced, *conditions(latencies(results, name).values()))
+    notes = (*_COST_NOTES, f"GFLOP/s: of {CLOCKS[latency.clock]}.", *priced, *conditions([latency]))
     title = f"{_title(results, name)}: what a query costs"
     return Table.of(f"latency-{name}-cost", title, (*_SYSTEM, *_COSTS), rows, notes)
 
 
-def latencies(results: Results, name: str) -> dict[RunKey, Latency]:
-    """Return the times of latency entry ``name`` by run, in the configuration's order."""
-    entry = results.configuration.latency[name]
-    keys = [(entry.dataset, entry.first_stage, reranker) for reranker in entry.rerankers]
-    return {key: results.latency(key) for key in keys}
+def measurements(results: Results, name: str) -> Iterator[tuple[RunKey, Timing]]:
+    """Yield (run, times) of a latency entry, in the configuration's order."""
+    latency = results.latency(name)
+    for timing in latency.timings:
+        yield (latency.dataset, latency.first_stage, timing.reranker), timing
 
 
-def measurements(results: Results, name: str) -> Iterator[tuple[RunKey, str, Mode]]:
-    """Yield (run, mode, times) of a latency entry, in the configuration's order."""
-    for key, latency in latencies(results, name).items():
-        for mode_name, mode in latency.modes.items():
-            yield key, mode_name, mode
-
-
-def measured_name(results: Results, key: RunKey, mode: str) -> str:
+def measured_name(results: Results, name: str, timing: Timing) -> str:
     """Return the system's name, with its mode where it has documents to encode."""
-    name, shown = full_name(results.configuration, key[2]), _mode_label(results, key, mode)
-    return f"{name} ({shown})" if shown else name
+    shown = _mode_label(results, name, timing)
+    system = full_name(results.configuration, timing.reranker)
+    return f"{system} ({shown})" if shown else system
 
 
 def conditions(latencies: Iterable[Latency]) -> list[str]:
-    """Return notes on device and threads, and on whatever limits what the times may be used for."""
-    stored = list(latencies)
-    devices = dict.fromkeys(f"{one.device}, {one.threads} threads" for one in stored)
-    labels = dict.fromkeys(text for one in stored for text in one.labels)
-    found = [f"Measured on {'; '.join(devices)}."] if devices else []
-    return found + ([f"Conditions: {'; '.join(labels)}."] if labels else [])
+    """Return notes on the device, its threads, and whatever limits what the times may be used for."""
+    found: dict[str, None] = {}
+    for one in latencies:
+        passive = "waiting threads asleep" if one.passive_waits else "waiting threads may spin"
+        found[f"Measured on {one.device}, {one.threads} threads, {passive}."] = None
+        if one.busy:
+            found[f"Conditions: {one.busy}."] = None
+    return list(found)
 
 
 def _notes(results: Results, name: str) -> list[str]:
     """Return the notes that every table of times of latency entry ``name`` carries."""
-    notes = conditions(latencies(results, name).values())
-    measured = list(measurements(results, name))
-    if any(None in mode.percentiles["total"].values() for _, _, mode in measured):
+    latency, configuration = results.latency(name), results.configuration
+    notes = [
+        f"{latency.rounds} rounds over {latency.queries} queries"
+        + (
+            f", of {latency.wanted} asked for, within {latency.budget:g} s."
+            if latency.rounds < latency.wanted
+            else "."
+        )
+    ]
+    notes += conditions([latency])
+    if latency.peak_memory_bytes:
+        peak = latency.peak_memory_bytes / 1e6
+        notes.append(f"All models together: loaded in {latency.load_seconds:.1f} s, at most {peak:,.0f} MB.")
+    if latency.rounds < FEWEST_SAMPLES[99]:
         notes.append("p90 is given from 20 samples on, p99 from 100.")
-    unsettled = [measured_name(results, key, mode) for key, mode, one in measured if not one.warm_up_agreed]
-    if unsettled:
-        notes.append(f"Warm-up runs did not agree within 10 % for {', '.join(unsettled)}.")
-    if any(is_untrained(results.configuration, key[2]) for key, _, _ in measured):
+    if latency.skipped:
+        notes.append(f"Not reached within {latency.budget:g} s: {', '.join(latency.skipped)}.")
+    for reranker in misordered(latency, seed=configuration.seed):
+        notes.append(
+            f"Error of the measurement: {full_name(configuration, reranker)} took longer with stored vectors "
+            "than without, which cannot be."
+        )
+    if any(is_untrained(configuration, timing.reranker) for timing in latency.timings):
         notes.append(UNTRAINED_NOTE)
     return notes
 
@@ -187,16 +218,16 @@ def _title(results: Results, name: str) -> str:
     return f"Latency of reranking on {entry.dataset}, candidates: {stage}, {depth} per query"
 
 
-def _mode_label(results: Results, key: RunKey, mode: str) -> str | None:
+def _mode_label(results: Results, name: str, timing: Timing) -> str | None:
     """Return the mode's label; None where the system encodes no documents by themselves."""
-    modes = results.latency(key).modes
-    encodes = "stored" in modes or any("documents" in one.seconds for one in modes.values())
-    return MODE_LABELS[mode] if encodes else None
+    own = [one for one in results.latency(name).timings if one.reranker == timing.reranker]
+    encodes = any(one.mode == "stored" or "documents" in one.wall for one in own)
+    return MODE_LABELS[timing.mode] if encodes else None
 
 
-def _system(results: Results, key: RunKey, mode_name: str, mode: Mode) -> tuple[Cell, str | None, int]:
+def _system(results: Results, name: str, key: RunKey, timing: Timing) -> tuple[Cell, str | None, int]:
     shown = system_cell(results.configuration, key[2])
-    return shown, _mode_label(results, key, mode_name), mode.samples
+    return shown, _mode_label(results, name, timing), len(timing.wall["total"])
 
 
 def _milliseconds(seconds: float | None, key: RunKey) -> Cell:

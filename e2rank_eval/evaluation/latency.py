@@ -52,11 +52,13 @@ def builder(configuration: Configuration, models: Models) -> Build:
 def clock_of(configuration: Configuration, settings: LatencySettings, models: Models) -> Clock:
     """Return the seconds that ratios are of: CPU seconds where the threads of this process do all the work.
 
-    A GPU or a server's process has seconds of its own, and threads that spin while they wait would count.
+    A GPU or a server has seconds of its own, and threads that spin while they wait would count, as those of
+    other engines do.
     """
     names = {getattr(configuration.rerankers[name], "model", None) for name in settings.rerankers}
-    served = any(models.entry(name).server for name in names if name is not None)
-    return "wall" if served or machine.cuda() or not machine.wait_passively() else "cpu"
+    entries = [models.entry(name) for name in names if name is not None]
+    other = any(one.server or one.engine != "transformers" for one in entries)
+    return "wall" if other or machine.cuda() or not machine.wait_passively() else "cpu"
 
 
 def measure(

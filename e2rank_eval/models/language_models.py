@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.models.special_tokens import neutraliser
-from e2rank_eval.models.timing import TOKENISATION, part
+from e2rank_eval.models.timing import tokenising
 from e2rank_eval.models.truncation import cut_tokens
 from e2rank_eval.store.files import sha256_json
 
@@ -272,7 +272,7 @@ class ChatTokenizer:
         """Return the tokens of a plain text, none of them a control token whatever it quotes."""
         return self._ids(text, controls=False)
 
-    @part(TOKENISATION)
+    @tokenising()
     def _ids(self, text: str, *, controls: bool) -> list[int]:
         found: list[int] = self._tokenizer(
             text, add_special_tokens=False, split_special_tokens=not controls, verbose=False

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from threading import RLock
 
 TOKENISATION = "tokenisation"
+
+_TOKENISING = RLock()
 
 
 @dataclass(slots=True)
@@ -79,6 +82,13 @@ def part(name: str) -> Iterator[None]:
         yield
         return
     with watching.timed(name):
+        yield
+
+
+@contextmanager
+def tokenising() -> Iterator[None]:
+    """Mark a block as tokenisation, for one thread at a time: a tokenizer holds the settings of one call."""
+    with _TOKENISING, part(TOKENISATION):
         yield
 
 

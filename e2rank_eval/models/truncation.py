@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from e2rank_eval.models.timing import TOKENISATION, part
+from e2rank_eval.models.timing import tokenising
 
 DOCUMENT_WORDS = 1024
 """White-space words that the official evaluation keeps of a document before it is tokenised."""
@@ -69,7 +69,7 @@ def cut_tokens(tokenizer: Any, text: str, tokens: int) -> str:
     return ""
 
 
-@part(TOKENISATION)
+@tokenising()
 def token_ends(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """Return for each text, none of whose tokens is a special one, the offsets at which its tokens end."""
     if not texts:

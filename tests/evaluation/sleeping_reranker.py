@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from e2rank_eval.config.measurements import LatencySettings
 from e2rank_eval.evaluation import latency
+from e2rank_eval.evaluation.flops import Engine
+from e2rank_eval.evaluation.samples import System
+from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.store.results import Mode, ModeName
+from e2rank_eval.rerankers.families.identity import IdentitySettings
+from e2rank_eval.store.results import Latency
 
 ENCODE, PROMPT = 0.02, 0.01
 """Seconds that the test reranker sleeps for its documents and its prompt."""
 
 
 class SleepingReranker:
-    """Sleeps for every document set that was not prepared, then for the prompt; remembers what it ranked."""
+    """Sleeps for every document set that was not prepared, then for the prompt; logs what it ranked."""
 
     fingerprint = "sleeping"
 
-    def __init__(self, *, stores_documents: bool = False, failing: str | None = None) -> None:
+    def __init__(
+        self, *, stores_documents: bool = False, failing: str | None = None, log: list[str] | None = None
+    ) -> None:
         self.stores_documents = stores_documents
         self.failing = failing
-        self.ranked: list[str] = []
+        self.ranked: list[str] = [] if log is None else log
         self.prepared: set[str] = set()
 
     def encode_documents(self, documents: Sequence[Document]) -> None:
@@ -35,11 +41,13 @@ class SleepingReranker:
         if query.id == self.failing:
             raise ValueError("no such word")
         encoding = 0.0 if self.prepared.issuperset(candidates.document_ids) else ENCODE
-        time.sleep(encoding)
-        time.sleep(PROMPT)
+        clock = PhaseClock()
+        with clock.phase("documents"):
+            time.sleep(encoding)
+        with clock.phase("prompt"):
+            time.sleep(PROMPT)
         stats = QueryStats(prompt_tokens=10, document_tokens=7 if encoding else 0, output_tokens=1)
-        seconds = {"documents": encoding, "prompt": PROMPT, "total": 99.0}
-        return Ranking(candidates, tuple(range(len(candidates))), stats, seconds)
+        return Ranking(candidates, tuple(range(len(candidates))), stats)
 
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         return [self._rank(*pair) for pair in zip(queries, candidates, strict=True)]
@@ -66,10 +74,24 @@ def work_of(dataset: Dataset) -> list[tuple[Query, CandidateList]]:
 
 
 def settings(**changes: Any) -> LatencySettings:
-    values = {"dataset": "toy", "first_stage": "bm25", "rerankers": ["sleep"], "samples": 4, "warm_up": 5}
+    values = {"dataset": "toy", "first_stage": "bm25", "rerankers": ["sleep"], "samples": 4, "warm_up": 1}
     return LatencySettings(**(values | changes))
 
 
-def measure(model: SleepingReranker, queries: int = 6, **changes: Any) -> dict[ModeName, Mode]:
-    work = work_of(collection(queries))
-    return latency.measure_modes(model, work, settings(**changes), name="sleep", seed=13)
+def system(name: str, model: SleepingReranker, mode: Any = "online") -> System:
+    return System(name, mode, IdentitySettings(family="identity"), model)
+
+
+def measure(
+    *systems: System, queries: int = 6, engines: Mapping[str, Engine] | None = None, **changes: Any
+) -> Latency:
+    return latency.measure(
+        systems,
+        work_of(collection(queries)),
+        settings(**changes),
+        build=lambda _: SleepingReranker(),
+        clock="wall",
+        threads=1,
+        load_seconds=0.0,
+        engines=engines or {},
+    )

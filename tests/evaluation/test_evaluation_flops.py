@@ -58,5 +58,5 @@ def test_a_query_takes_its_documents_its_prompts_and_its_output() -> None:
 def test_operations_are_known_only_of_a_model_that_runs_here(tmp_path: Path) -> None:
     models = Models(tmp_path, threads=1)
     served = ListwiseSettings(family="listwise", model="smollm2-135m-instruct-q4-llama-cpp")
-    assert engine_of(served, models) is None
-    assert engine_of(IdentitySettings(family="identity"), models) is None
+    assert engine_of(served, models, float) is None
+    assert engine_of(IdentitySettings(family="identity"), models, float) is None

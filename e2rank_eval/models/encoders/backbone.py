@@ -13,7 +13,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoded, Kind, Vectors
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.models.special_tokens import neutraliser
-from e2rank_eval.models.timing import TOKENISATION, part
+from e2rank_eval.models.timing import tokenising
 from e2rank_eval.records import ListwiseInput
 from e2rank_eval.store.files import sha256_json
 
@@ -55,7 +55,7 @@ class Backbone(ABC):
     def synchronise(self) -> None:
         """Wait for the device."""
 
-    @part(TOKENISATION)
+    @tokenising()
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's tokens without special ones, uncut."""
         if not texts:

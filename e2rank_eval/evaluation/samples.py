@@ -94,8 +94,8 @@ def take_turns(
 ) -> list[list[Sample]]:
     """Let every turn make a sample in every round, A, B, C, A, B, C, so that load falls on all alike.
 
-    Turns are given the number of the round. The first round is always made; no other begins that would, at
-    the pace of the one before, end after ``deadline`` (of ``time.monotonic``). Returns samples by turn.
+    Turns are given the number of the round. The first round is always made; no other begins that would, if it
+    took as long as the one before, end after ``deadline`` (of ``time.monotonic``). Returns samples by turn.
     """
     rows: list[list[Sample]] = []
     began = time.monotonic()

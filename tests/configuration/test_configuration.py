@@ -184,12 +184,6 @@ def test_a_file_that_is_not_a_yaml_mapping_is_refused(tmp_path: Path, content: b
         read_configuration(path)
 
 
-def test_two_latency_entries_may_not_time_the_same_thing() -> None:
-    timed = {"dataset": "lee", "first_stage": "bm25", "rerankers": ["e2rank"]}
-    with pytest.raises(InputError, match="both time 'e2rank'"):
-        parse_configuration(_broken(lambda c: c.update(latency={"a": timed, "b": timed})), "c.yaml")
-
-
 def test_the_json_schema_accepts_the_demo_and_refuses_an_unknown_key() -> None:
     import jsonschema
 

@@ -15,7 +15,7 @@ from e2rank_eval.config.measurements import CostSweepSettings
 from e2rank_eval.datasets.fetch import fetch_dataset
 from e2rank_eval.evaluation.comparison import write_comparison
 from e2rank_eval.evaluation.effectiveness import write_metrics
-from e2rank_eval.evaluation.samples import Sample, settled, summarise
+from e2rank_eval.evaluation.samples import Sample, columns, mean_tokens
 from e2rank_eval.records import Candidate, CandidateList, Dataset, QueryStats, Ranking
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, write_candidates
@@ -169,44 +169,56 @@ def _ranking(dataset: Dataset, candidates: CandidateList, reranker: str) -> Rank
 
 
 def _write_latency(configuration: Configuration, layout: Layout, name: str) -> None:
-    entry = configuration.latency[name]
+    entry, started = configuration.latency[name], time.time()
     dataset = read_dataset(layout.root / "datasets" / entry.dataset, entry.dataset)
-    lists = _candidates(dataset, configuration.depth_of(entry.first_stage))[: entry.samples]
-    for reranker in entry.rerankers:
-        modes = ["online"] if reranker == "rankgpt" else ["online", "stored"]
-        names = {"dataset": entry.dataset, "first_stage": entry.first_stage, "reranker": reranker}
-        path = layout.path(places.LATENCY, **names)
-        started = time.time()
-        stored = {
-            "modes": {mode: _mode(dataset, lists, reranker, mode) for mode in modes},
-            "load_seconds": 1.25, "device": "A Plain Processor @ 2.00GHz", "threads": configuration.threads,
-            "labels": ["machine busy: load 1.8 on 2 cores"] if reranker == "rankgpt" else [],
-            "sweep": _sweep(entry.sweep, reranker, modes) if entry.sweep else [],
-        }  # fmt: skip
-        write_json(path, names | stored)
-        command = f"e2rank-eval latency {name} {reranker} --config {layout.path(places.CONFIG)}"
-        write_manifest(path, command=command, settings={}, inputs=[], started=started)
+    lists = _candidates(dataset, configuration.depth_of(entry.first_stage))
+    both = [(r, mode) for r in entry.rerankers for mode in ("online", "stored")]
+    systems = [one for one in both if one != ("rankgpt", "stored")]
+    path = layout.path(places.LATENCY, latency=name)
+    record = {
+        "dataset": entry.dataset, "first_stage": entry.first_stage, "clock": "cpu",
+        "queries": min(entry.samples, len(lists)), "rounds": entry.samples, "wanted": entry.samples,
+        "budget": 600.0, "timings": [_timing(dataset, lists, entry.samples, *one) for one in systems],
+        "sweep": _sweep(entry.sweep, systems) if entry.sweep else [], "skipped": [],
+        "load_seconds": 1.25, "peak_memory_bytes": 812_000_000, "device": "A Plain Processor @ 2.00GHz",
+        "threads": configuration.threads, "passive_waits": True,
+        "busy": "machine busy: load 1.8 on 2 cores" if "rankgpt" in entry.rerankers else None,
+    }  # fmt: skip
+    write_json(path, record)
+    command = f"e2rank-eval latency {name} --config {layout.path(places.CONFIG)}"
+    write_manifest(path, command=command, settings={}, inputs=[], started=started)
 
 
-def _sweep(sweep: CostSweepSettings, reranker: str, modes: Sequence[str]) -> list[dict[str, object]]:
+def _sweep(sweep: CostSweepSettings, systems: Sequence[tuple[str, str]]) -> list[dict[str, object]]:
     """Candidates cost as their number to the power 1.5, a prompt document 10 ms; batches save a fifth."""
-    one = _SECONDS[reranker]
-    points = [("candidates", n, 1, one * (n / 20) ** 1.5) for n in sweep.candidates]
-    if reranker != "rankgpt":
-        points += [("prompt_documents", n, 1, one + 0.01 * n) for n in sweep.prompt_documents]
-    points += [("batch", n, n, n * one * (1 if n == 1 else 0.8)) for n in sweep.batch]
-    used = {"prompt_tokens": 480, "document_tokens": 3900, "output_tokens": 0, "peak_memory_bytes": 1 << 29}
-    return [
-        used | {"axis": axis, "value": n, "mode": mode, "seconds": [s, s], "queries_per_second": queries / s}
-        for mode in modes
-        for axis, n, queries, s in points
-    ]
+    found: list[dict[str, object]] = []
+    for reranker, mode in systems:
+        one = _SECONDS[reranker]
+        points = [("candidates", n, one * (n / 20) ** 1.5) for n in sweep.candidates]
+        if reranker != "rankgpt":
+            points += [("prompt_documents", n, one + 0.01 * n) for n in sweep.prompt_documents]
+        points += [("batch", n, n * one * (1 if n == 1 else 0.8)) for n in sweep.batch]
+        found += [
+            {
+                "axis": axis,
+                "value": n,
+                "reranker": reranker,
+                "mode": mode,
+                "wall": [2 * s] * 2,
+                "cpu": [s] * 2,
+            }
+            for axis, n, s in points
+        ]
+    return found
 
 
-def _mode(dataset: Dataset, lists: Sequence[CandidateList], reranker: str, mode: str) -> dict[str, object]:
+def _timing(
+    dataset: Dataset, lists: Sequence[CandidateList], rounds: int, reranker: str, mode: str
+) -> dict[str, object]:
+    """Wall-clock seconds are twice the CPU seconds, as beside other work."""
     rng = random.Random(f"{reranker} {mode}")
     samples = []
-    for candidates in lists:
+    for number in range(rounds):
         total = _SECONDS[reranker] * rng.lognormvariate(0, 0.12)
         phases = {"prompt": total}
         if reranker != "rankgpt":
@@ -214,9 +226,8 @@ def _mode(dataset: Dataset, lists: Sequence[CandidateList], reranker: str, mode:
             phases = {"prompt": listwise, "scoring": 0.0004}
             if mode == "online":
                 phases["documents"] = total - listwise - 0.0004
-            total = sum(phases.values())
-        samples.append(Sample([_ranking(dataset, candidates, reranker)], phases | {"total": total}))
-    warm_up = [1.3, 1.02, 1.0, 1.01] if reranker != "rankgpt" else [14.0, 12.0]
-    counted = {"peak_memory_bytes": 812_000_000, "flops": 3.5e10, "peak_share": 0.4}
-    warmed = {"warm_up": len(warm_up), "warm_up_agreed": settled(warm_up)}
-    return summarise(samples, seed=13) | warmed | counted
+        phases["total"] = sum(phases.values())
+        ranking = _ranking(dataset, lists[number % len(lists)], reranker)
+        samples.append(Sample([ranking], {name: 2 * s for name, s in phases.items()}, phases))
+    named = {"reranker": reranker, "mode": mode, "tokenising": 0.05, "flops": 3.5e10, "peak_share": 0.4}
+    return named | columns(samples) | mean_tokens(samples)

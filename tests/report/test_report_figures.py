@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
+import statistics
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 from matplotlib.text import Text
 
+from e2rank_eval.evaluation.samples import FEW
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.drawing import forms, image_bytes, new_figure, style
 from e2rank_eval.report.figures import FIGURES
@@ -56,9 +58,13 @@ def test_the_frontier_shows_both_modes_at_the_stored_quality(stored: Results) ->
     for row in rows:
         metrics = stored.metrics(("code-8", "bm25-20", row["reranker"]))
         assert float(row["ndcg10"]) == pytest.approx(100 * metrics.mean["nDCG@10"], abs=1e-5)
-        mode = stored.latency(("code-8", "bm25-20", row["reranker"])).modes[row["documents"]]
-        assert float(row["p50_seconds"]) == pytest.approx(mode.percentiles["total"]["p50"], abs=1e-6)
-        assert row["queries"] == "8"
+        (timing,) = (
+            one
+            for one in stored.latency("one-base-model").timings
+            if (one.reranker, one.mode) == (row["reranker"], row["documents"])
+        )
+        assert float(row["p50_seconds"]) == pytest.approx(statistics.median(timing.cpu["total"]), abs=1e-6)
+        assert (row["queries"], row["withheld"]) == ("8", "")
 
 
 def test_wins_are_sorted_and_agree_with_the_tests(stored: Results) -> None:
@@ -109,7 +115,7 @@ def test_growth_is_the_median_along_every_depth(stored: Results) -> None:
               ("e2rank-smollm2", "stored"), ("rankgpt", "online")]  # fmt: skip
     assert [(row["reranker"], row["documents"]) for row in candidates[::3]] == curves
     assert [int(row["value"]) for row in candidates[:3]] == [5, 10, 20]
-    times = [float(row["p50_seconds"]) for row in candidates[:3]]
+    times = [float(row["cpu"]) for row in candidates[:3]]
     assert times == pytest.approx([times[2] / 8, times[2] / 8**0.5, times[2]], rel=1e-4)
     prompt = [row for row in rows if row["axis"] == "prompt_documents"]
     assert {row["reranker"] for row in prompt} == {"e2rank", "e2rank-smollm2"}
@@ -130,16 +136,19 @@ def test_labels_are_text_never_formulas(copied_layout: Layout) -> None:
     assert "$x_1$ <b>& (SmolLM2-135M)" in texts
 
 
-def test_one_query_and_equal_times_can_be_drawn(copied_layout: Layout) -> None:
-    for reranker in ("e2rank", "e2rank-smollm2", "rankgpt"):
-        names = {"dataset": "code-8", "first_stage": "bm25-20", "reranker": reranker}
-        path = copied_layout.path(places.LATENCY, **names)
-        stored = read_json(path)
-        for mode in stored["modes"].values():
-            mode["percentiles"]["total"]["p50"] = 0.25
-        write_json(path, stored)
+@pytest.mark.parametrize("pairs", [1, 12])
+def test_equal_times_are_drawn_and_times_without_enough_pairs_named(
+    copied_layout: Layout, pairs: int
+) -> None:
+    path = copied_layout.path(places.LATENCY, latency="one-base-model")
+    stored = read_json(path)
+    for timing in stored["timings"]:
+        timing["cpu"]["total"] = timing["wall"]["total"] = pairs * [0.25]
+    write_json(path, stored)
     drawing = FIGURES.build(open_results(copied_layout.root), "frontier-one-base-model")
     assert set(drawing.data["p50_seconds"]) == {0.25}
+    assert set(drawing.data["withheld"]) == {FEW if pairs == 1 else ""}
+    assert (FEW in image_bytes(drawing, "svg").decode()) == (pairs == 1)
 
 
 def test_inlined_figures_share_no_ids_and_take_the_pages_colours(copied_layout: Layout) -> None:

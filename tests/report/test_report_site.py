@@ -161,8 +161,9 @@ def test_a_run_page_holds_its_commands_hashes_and_queries(site: Path, results_la
     results = open_results(results_layout.root)
     key = ("code", "bm25", "e2rank")
     page = (site / "runs/code/bm25/e2rank.html").read_text(encoding="utf-8")
-    for pattern in (places.RUN, places.METRICS, places.LATENCY):
-        manifest = results.manifest(results.path(pattern, key))
+    files = [results.path(pattern, key) for pattern in (places.RUN, places.METRICS)]
+    for file in (*files, results_layout.path(places.LATENCY, latency="minilm")):
+        manifest = results.manifest(file)
         assert manifest.command.replace("&", "&amp;") in page
         assert manifest.sha256 in page
         assert escape(canonical_json(manifest.settings)) in page

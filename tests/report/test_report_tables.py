@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from e2rank_eval.config import Configuration
 from e2rank_eval.config.measurements import ComparisonSettings
 from e2rank_eval.errors import InputError
+from e2rank_eval.evaluation.samples import BUSY, ERROR, FEW
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.table import Cell, Column, Mark, Table, ranked, text_of
 from e2rank_eval.report.tables import TABLES
@@ -115,18 +116,52 @@ def test_percentiles_need_their_samples_and_a_note_says_so(stored: Results) -> N
     assert "p90 is given from 20 samples on, p99 from 100." in few.notes
 
 
-def test_times_are_the_samples_and_speed_is_against_the_slowest(stored: Results) -> None:
+def test_times_are_the_samples_and_a_speed_up_is_the_median_of_paired_ratios(stored: Results) -> None:
     table = TABLES.build(stored, "latency-one-base-model")
     headings = [column.heading for column in table.columns]
-    p50, ratio = headings.index("p50 ms"), headings.index("speed-up")
+    p50, cpu, ratio = (headings.index(name) for name in ("p50 ms", "CPU p50 ms", "speed-up"))
+    timings = stored.latency("one-base-model").timings
+    for row, timing in zip(table.rows, timings, strict=True):
+        for place, seconds in ((p50, timing.wall["total"]), (cpu, timing.cpu["total"])):
+            assert row[place].value == pytest.approx(1000 * statistics.median(seconds))
     slowest = table.rows[-1]
-    seconds = stored.latency(("code-8", "bm25-20", "rankgpt")).modes["online"].seconds["total"]
-    assert slowest[p50].value == pytest.approx(1000 * statistics.median(seconds))
-    assert slowest[ratio].value == 1.0
-    first = table.rows[0]
-    assert first[ratio].value == pytest.approx(float(slowest[p50].value) / float(first[p50].value))
-    assert any("machine busy: load 1.8" in note for note in table.notes)
-    assert any("did not agree within 10 % for RankGPT-style (SmolLM2-135M)." in note for note in table.notes)
+    assert (slowest[0].value, slowest[ratio].value) == ("RankGPT-style (SmolLM2-135M)", 1.0)
+    pairs = zip(timings[-1].cpu["total"], timings[0].cpu["total"], strict=True)
+    first = table.rows[0][ratio]
+    assert first.value == pytest.approx(statistics.median(one / other for one, other in pairs))
+    assert first.interval is not None
+    assert first.interval[0] < float(first.value or 0) < first.interval[1]
+    assert "Conditions: machine busy: load 1.8 on 2 cores." in table.notes
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        ([0.1, 0.9, 0.2, 0.8] * 3, BUSY),
+        ([30.0] * 12, ERROR),
+        ([0.1] * 7, FEW),
+    ],
+    ids=["spread", "stored above online", "few"],
+)
+def test_a_ratio_that_is_not_known_is_not_printed(
+    copied_layout: Layout, seconds: list[float], shown: str
+) -> None:
+    path = copied_layout.path(places.LATENCY, latency="one-base-model")
+    latency = read_json(path)
+    for timing in latency["timings"]:
+        for clock in ("wall", "cpu"):
+            timing[clock] = {name: values[: len(seconds)] for name, values in timing[clock].items()}
+    latency["timings"][1]["cpu"]["total"] = seconds
+    latency |= {"rounds": len(seconds), "skipped": ["batch 4"], "budget": 60}
+    write_json(path, latency)
+    table = TABLES.build(open_results(copied_layout.root), "latency-one-base-model")
+    place = [column.heading for column in table.columns].index("speed-up")
+    assert table.rows[1][place].value == shown
+    error = "Error of the measurement: E2Rank residual (MiniLM), untrained took longer with stored vectors"
+    assert any(note.startswith(error) for note in table.notes) == (shown == ERROR)
+    assert "Not reached within 60 s: batch 4." in table.notes
+    short = f"{len(seconds)} rounds over 8 queries, of 12 asked for, within 60 s."
+    assert (short in table.notes) == (len(seconds) < 12)
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=8))
@@ -227,9 +262,9 @@ def test_the_cost_table_names_the_best_batch_and_the_operations(stored: Results)
     table = TABLES.build(stored, "latency-one-base-model-cost")
     headings = [column.heading for column in table.columns]
     rows = [dict(zip(headings, (cell.value for cell in row), strict=True)) for row in table.rows]
-    mode = stored.latency(("code-8", "bm25-20", "e2rank")).modes["online"]
+    seconds = stored.latency("one-base-model").timings[0].cpu["total"]
     assert rows[0]["GFLOP per query"] == pytest.approx(35.0)
-    assert rows[0]["GFLOP/s"] == pytest.approx(35.0 / mode.mean)
+    assert rows[0]["GFLOP/s"] == pytest.approx(35.0 / statistics.fmean(seconds))
     assert rows[0]["% of peak"] == pytest.approx(40.0)
     assert {row["best batch"] for row in rows} == {4}
     assert {row["price of 1,000 queries"] for row in rows} == {None}

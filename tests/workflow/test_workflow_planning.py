@@ -37,7 +37,7 @@ def test_what_is_timed_or_swept_is_evaluated_too_and_each_data_set_once() -> Non
     assert graph.rerankings[("bm25", "e2rank")] == ["lee", "lee-12", "lee-5"]
     assert graph.rerankings[("bm25", "first-stage")] == ["lee-12"]
     assert graph.retrievals == {"bm25": ["lee", "lee-12", "lee-5"]}
-    assert graph.timings == [("time", "query"), ("time", "e2rank")]
+    assert graph.latency_files() == ["results/small/latency/time.json"]
 
 
 def test_a_fusion_is_decided_by_its_parts_and_needs_their_models() -> None:

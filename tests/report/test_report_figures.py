@@ -11,6 +11,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from matplotlib.text import Text
 
+from e2rank_eval.config.paper import PaperFigure
+from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.samples import FEW
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.drawing import forms, image_bytes, new_figure, style
@@ -20,6 +22,7 @@ from e2rank_eval.report.html import inline_svg
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import Layout
+from e2rank_eval.store.results import MACRO
 
 
 def _data(stored: Results, identifier: str) -> list[dict[str, str]]:
@@ -65,6 +68,30 @@ def test_the_frontier_shows_both_modes_at_the_stored_quality(stored: Results) ->
         )
         assert float(row["p50_seconds"]) == pytest.approx(statistics.median(timing.cpu["total"]), abs=1e-6)
         assert (row["queries"], row["withheld"]) == ("8", "")
+
+
+def test_the_mean_frontier_is_of_one_latency_entry_for_each_collection(copied_layout: Layout) -> None:
+    results = open_results(copied_layout.root)
+    configuration = results.configuration
+    slower = read_json(copied_layout.path(places.LATENCY, latency="minilm")) | {"dataset": "news"}
+    for timing in slower["timings"]:
+        timing["cpu"]["total"] = [3 * seconds for seconds in timing["cpu"]["total"]]
+    write_json(copied_layout.path(places.LATENCY, latency="news"), slower)
+    news = configuration.latency["minilm"].model_copy(update={"dataset": "news"})
+    figure = PaperFigure.model_validate({"figure": "mean-frontier", "of": "embedded"})
+    changed = {"latency": configuration.latency | {"news": news}, "figures": {"frontier": figure}}
+    results = Results(copied_layout, configuration.model_copy(update=changed))
+    rows = _data(results, "frontier")
+    assert {row["reranker"] for row in rows} == {"query-only", "rocchio", "e2rank"}
+    single = {(row["reranker"], row["documents"]): row for row in _data(results, "frontier-minilm")}
+    macro = {row.reranker: row for row in results.comparison("embedded").systems if row.dataset == MACRO}
+    for row in rows:
+        one = single[row["reranker"], row["documents"]]
+        assert float(row["p50_seconds"]) == pytest.approx(2 * float(one["p50_seconds"]), abs=1e-5)
+        assert float(row["ndcg10"]) == pytest.approx(100 * macro[row["reranker"]].mean, abs=1e-5)
+    without = configuration.model_copy(update={"figures": {"frontier": figure}})
+    with pytest.raises(InputError, match="0 latency entries time news/bm25"):
+        FIGURES.shown(without)["frontier"].inputs(without)
 
 
 def test_wins_are_sorted_and_agree_with_the_tests(stored: Results) -> None:

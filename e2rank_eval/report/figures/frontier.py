@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.config.paper import FIGURE_KINDS, FigureKind
+from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.samples import Ratio, speed_ups
 from e2rank_eval.report.drawing import MARKERS, MUTED, PAPER, Drawing, legend_below, new_figure, time_axis
 from e2rank_eval.report.figures import FIGURES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from e2rank_eval.store.results import Clock
 
 FIGURE_KINDS.add("frontier", FigureKind(needs=("of",), of="latency"))
+FIGURE_KINDS.add("mean-frontier", FigureKind(needs=("of",), of="comparisons"))
 
 
 def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
@@ -40,20 +42,92 @@ def draw_frontier(results: Results, name: str) -> Drawing:
     are the 95 % interval of nDCG@10; the dashed line is the first stage, no reranking. A time that cannot be
     compared with the others is not drawn; the legend says why.
     """
-    configuration = results.configuration
-    entry = configuration.latency[name]
+    entry = results.configuration.latency[name]
     data = _qualities_and_times(results, name)
     values = list(results.first_stage(entry.dataset, entry.first_stage).values())
-    reference = 100 * statistics.fmean(values)
-    stage = first_stage_label(configuration, entry.first_stage)
+    stage = first_stage_label(results.configuration, entry.first_stage)
     title = f"Quality against latency on {entry.dataset} ({len(values)} queries, candidates: {stage})"
+    reference = (100 * statistics.fmean(values), stage)
+    return _drawing(results, f"frontier-{name}", title, data, reference, results.latency(name).clock)
+
+
+def _entries(configuration: Configuration, name: str) -> list[str]:
+    """Return the latency entry of each collection of a comparison.
+
+    Raises
+    ------
+    InputError
+        When a collection has none on the comparison's candidates, or several.
+    """
+    comparison, found = configuration.comparisons[name], []
+    for dataset in comparison.datasets:
+        place = (dataset, comparison.first_stage)
+        own = [n for n, one in configuration.latency.items() if (one.dataset, one.first_stage) == place]
+        if len(own) != 1:
+            problem = f"mean-frontier of {name}: {len(own)} latency entries time {'/'.join(place)}"
+            raise InputError(problem, hint="configure one for every collection of the comparison")
+        found += own
+    return found
+
+
+def _mean_inputs(configuration: Configuration, name: str) -> Iterator[str]:
+    yield places.COMPARISON.format(comparison=name)
+    comparison = configuration.comparisons[name]
+    for entry in _entries(configuration, name):
+        yield from latency_files(configuration, entry)
+    yield from run_files(places.METRICS, comparison.datasets, comparison.first_stage, comparison.rerankers)
+    yield from first_stage_files(comparison.datasets, comparison.first_stage)
+
+
+@FIGURES.register("mean-frontier", "comparisons", "mean-frontier-{}", _mean_inputs, among=lambda _: False)
+def draw_mean_frontier(results: Results, name: str) -> Drawing:
+    """Up is better, left is faster: nDCG@10 and the median time per query, each a mean over the collections.
+    Filled: documents encoded online; hollow: document vectors stored. Bars are the 95 % interval of nDCG@10;
+    the dashed line is the first stage, no reranking.
+    """
+    import pandas as pd
+
+    configuration, comparison = results.configuration, results.comparison(name)
+    entries = _entries(configuration, name)
+    timed = pd.concat(_qualities_and_times(results, entry) for entry in entries)
+    overall = {
+        row.reranker: row for row in comparison.systems if row.dataset == comparison.systems[-1].dataset
+    }
+    rows = []
+    for (reranker, label, documents), own in timed.groupby(["reranker", "label", "documents"], sort=False):
+        if reranker in overall and len(own) == len(entries):
+            why = "; ".join(own["withheld"][own["withheld"] != ""].unique())
+            mean, (low, high) = overall[reranker].mean, overall[reranker].interval
+            quality = (overall[reranker].queries, 100 * mean, 100 * low, 100 * high)
+            rows.append((reranker, label, documents, own["p50_seconds"].mean(), why, *quality))
+    data = pd.DataFrame(rows, columns=timed.columns)
+    values = [
+        results.first_stage(dataset, comparison.first_stage).values() for dataset in comparison.datasets
+    ]
+    stage = first_stage_label(configuration, comparison.first_stage)
+    title = f"Quality against latency, mean of {len(entries)} collections (candidates: {stage})"
+    reference = (100 * statistics.fmean(map(statistics.fmean, values)), stage)
+    (clock,) = {results.latency(entry).clock for entry in entries}
+    return _drawing(results, f"mean-frontier-{name}", title, data, reference, clock)
+
+
+def _drawing(
+    results: Results,
+    identifier: str,
+    title: str,
+    data: pd.DataFrame,
+    reference: tuple[float, str],
+    clock: Clock,
+) -> Drawing:
+    """Draw ``data`` over the first stage's quality and label, ``reference``."""
+    level, stage = reference
     systems = data["reranker"].unique()
     figure = new_figure(7.2, 4.2 + 0.1 * len(systems), title)
     axes = figure.subplots()
-    _set_axes(axes, data, reference, results.latency(name).clock)
-    axes.axhline(reference, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1, label=f"{stage}, no reranking")
+    _set_axes(axes, data, level, clock)
+    axes.axhline(level, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1, label=f"{stage}, no reranking")
     for number, reranker in enumerate(systems):
-        colour, marker = configuration.rerankers[reranker].colour, MARKERS[number % len(MARKERS)]
+        colour, marker = results.configuration.rerankers[reranker].colour, MARKERS[number % len(MARKERS)]
         rows = data[data["reranker"] == reranker].sort_values("documents")  # online first
         modes = rows[rows["withheld"] == ""]
         why = "; ".join(rows.loc[rows["withheld"] != "", "withheld"].unique())
@@ -71,7 +145,7 @@ def draw_frontier(results: Results, name: str) -> Drawing:
         axes.set_title("filled: documents encoded online   hollow: document vectors stored", loc="right",
                        fontsize=8, color=MUTED)  # fmt: skip
     legend_below(figure, axes)
-    return Drawing(f"frontier-{name}", title, figure, data)
+    return Drawing(identifier, title, figure, data)
 
 
 def _qualities_and_times(results: Results, name: str) -> pd.DataFrame:
@@ -87,10 +161,8 @@ def _qualities_and_times(results: Results, name: str) -> pd.DataFrame:
     for (key, timing), ratio in zip(measurements(results, name), ratios, strict=True):
         queries, quality, low, high = results.headline(key)
         label = full_name(results.configuration, key[2])
-        seconds, withheld = (
-            statistics.median(latency.seconds(timing)),
-            "" if isinstance(ratio, Ratio) else ratio,
-        )
+        seconds = statistics.median(latency.seconds(timing))
+        withheld = "" if isinstance(ratio, Ratio) else ratio
         rows.append((key[2], label, timing.mode, seconds, withheld, queries, quality, low, high))
     columns = [
         "reranker",

@@ -6,10 +6,14 @@ BIN := .venv/bin
 STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 # One file of tests stays in one process, so that its fixtures are made once.
 PYTEST = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -q -n 2 --dist loadfile
+# A killed run leaves its lock.
+UNLOCK = if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ]; then $(BIN)/snakemake --unlock --quiet all; fi
+# One line per job; what jobs print is in their logs, and the end of a failed one's is shown.
+SNAKEMAKE = PYTHONPATH=workflow/plugins $(BIN)/snakemake --logger lines
 TORCH := $(shell grep '^torch==' requirements.lock)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check bench notebooks notebooks-strip clean
+.PHONY: help install demo tour test test-all check bench notebooks notebooks-strip clean
 
 help: ## show these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -29,10 +33,17 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(STAMP) ## run the whole demonstration: results/demo/site/index.html
-	@if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ]; then $(BIN)/snakemake --unlock --quiet all; fi
-	$(BIN)/snakemake
+demo: $(STAMP) ## a first look, about five minutes: results/demo/site/index.html
+	@$(UNLOCK)
+	@$(SNAKEMAKE) >/dev/null
+	@cat results/demo/tables/embedded.md
 	@echo "Open results/demo/site/index.html"
+
+tour: $(STAMP) ## more systems, sweeps and latency, about half an hour: results/tour/site/index.html
+	@$(UNLOCK)
+	@$(SNAKEMAKE) --configfile config/tour.yaml >/dev/null
+	@cat results/tour/tables/embedded.md
+	@echo "Open results/tour/site/index.html"
 
 test: $(STAMP) ## run the fast tests, a few minutes on two cores
 	$(PYTEST) -m "not slow"
@@ -61,4 +72,4 @@ notebooks-strip: $(STAMP) ## take outputs out of the notebooks, as they are comm
 	$(BIN)/python workflow/scripts/notebooks.py strip notebooks
 
 clean: ## remove results and the workflow's state; downloads and finished shards stay in cache/
-	rm -rf results/demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf results/demo results/tour .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

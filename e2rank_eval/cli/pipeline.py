@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,7 +59,9 @@ def fetch(
         _show_plan(configuration, chosen)
         return
     for reference in model or ():
-        write_model_record(layout, Catalogue.of(configuration).examine(reference))
+        found = Catalogue.of(configuration).examine(reference)
+        write_model_record(layout, found)
+        typer.echo(f"{found.entry.title}: {found.entry.parameters} parameters, {len(found.files)} files")
     for name in chosen:
         fetch_dataset(name, configuration, layout)
 
@@ -88,6 +90,7 @@ def retrieve(
     """
     from e2rank_eval.models.loading import Models
     from e2rank_eval.retrieval import retrieve as retrieval
+    from e2rank_eval.store.layout import CANDIDATES
 
     configuration, layout = open_configuration(config)
     known(first_stage, configuration.first_stages, "first stage", config)
@@ -97,6 +100,7 @@ def retrieve(
     if share is None:
         with _locked(configuration, "retrieve", first_stage):
             retrieval.retrieve(configuration, first_stage, names, layout, models)
+        typer.echo(_queries(layout.path(CANDIDATES, dataset=n, first_stage=first_stage) for n in names))
     else:
         with _locked(configuration, "encode", first_stage, *names, share):
             retrieval.encode_part(configuration, first_stage, names[0], layout, models, share)
@@ -118,6 +122,7 @@ def rerank(
     """
     from e2rank_eval.models.loading import Models
     from e2rank_eval.rerankers import execution
+    from e2rank_eval.store.layout import STATISTICS
 
     configuration, layout = open_configuration(config)
     known(reranker, configuration.rerankers, "reranker", config)
@@ -128,9 +133,16 @@ def rerank(
     if share is None:
         with _locked(configuration, "rerank", first_stage, reranker):
             execution.rerank(configuration, reranker, first_stage, names, layout, models)
+        typer.echo(_queries(layout.run_path(STATISTICS, (n, first_stage, reranker)) for n in names))
     else:
         with _locked(configuration, "rerank", first_stage, reranker, *names, share):
             execution.rerank_part(configuration, reranker, first_stage, names[0], layout, models, share)
+
+
+def _queries(files: Iterable[Path]) -> str:
+    """Return how many queries these files hold, one on a line."""
+    counts = [path.read_bytes().count(b"\n") for path in files]
+    return f"{' + '.join(map(str, counts))} queries"
 
 
 def _chosen(

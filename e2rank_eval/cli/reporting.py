@@ -34,8 +34,8 @@ def table(
         written = TABLES.write(
             layout, configuration, known(identifier, TABLES.shown(configuration), "table", config)
         )
-        if identifier in configuration.tables and names:
-            typer.echo(next(path for path in written if path.suffix == ".md").read_text("utf-8"))
+        markdown = next(path for path in written if path.suffix == ".md")
+        typer.echo(markdown.read_text("utf-8") if identifier in configuration.tables and names else markdown)
 
 
 def _of_the_paper(kind: str, ids: list[str], config: Path) -> tuple[list[str], Path]:
@@ -61,8 +61,10 @@ def figure(
     names, config = _of_the_paper("figure", ids or [], config)
     configuration, layout = open_configuration(config)
     for identifier in names or FIGURES.shown(configuration):
-        FIGURES.write(
-            layout, configuration, known(identifier, FIGURES.shown(configuration), "figure", config)
+        typer.echo(
+            FIGURES.write(
+                layout, configuration, known(identifier, FIGURES.shown(configuration), "figure", config)
+            )[0]
         )
 
 

@@ -89,7 +89,7 @@ def compare(
         configuration, layout = open_configuration(config)
         for name in items:
             known(name, configuration.comparisons, "comparison", config)
-            comparison.write_comparison(configuration, name, layout)
+            typer.echo(comparison.write_comparison(configuration, name, layout))
         return
     if len(items) < 3:
         raise typer.BadParameter("give the qrels, the baseline's run and at least one other run")

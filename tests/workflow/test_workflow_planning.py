@@ -176,14 +176,24 @@ def test_the_pinned_configuration_gives_the_same_graph() -> None:
     assert again.rerankings == graph.rerankings
 
 
+def shipped(name: str, **chosen: Any) -> Graph:
+    path = ROOT / "config" / name
+    return Graph(yaml.safe_load(path.read_text(encoding="utf-8")) | chosen, [str(path)])
+
+
 def test_a_selection_shortens_comparisons_sweeps_and_timings() -> None:
-    path = ROOT / "config" / "demo.yaml"
-    values = yaml.safe_load(path.read_text(encoding="utf-8")) | {"datasets": ["lee"]}
-    graph = Graph(values, [str(path)])
+    graph = shipped("tour.yaml", datasets=["lee"])
     assert set(graph.configuration.comparisons) == {"embedded", "dense"}
     assert graph.configuration.sweeps["prompt-documents"].datasets == ["lee"]
     assert list(graph.configuration.latency) == ["minilm"]
     assert set(graph.rerankings["bm25", "e2rank-minilm"]) == {"lee"}
+
+
+def test_the_tour_has_the_systems_of_the_demos_table_so_that_it_takes_them_from_the_cache() -> None:
+    demo, tour = (shipped(name).configuration for name in ("demo.yaml", "tour.yaml"))
+    assert demo.comparisons["embedded"] == tour.comparisons["embedded"]
+    for name in demo.comparisons["embedded"].rerankers:
+        assert demo.rerankers[name] == tour.rerankers[name]
 
 
 @pytest.mark.parametrize(
@@ -199,8 +209,7 @@ def test_a_selection_shortens_comparisons_sweeps_and_timings() -> None:
     ],
 )
 def test_a_table_or_figure_depends_on_what_it_shows(identifier: str, stages: set[str]) -> None:
-    path = ROOT / "config" / "demo.yaml"
-    graph = Graph(yaml.safe_load(path.read_text(encoding="utf-8")), [str(path)])
+    graph = shipped("tour.yaml")
     shown = {**graph.tables, **graph.figures}[identifier]
     assert {file.split("/")[2] for file in graph.inputs(shown)} == stages
     others = [name for name in graph.configuration.comparisons if name not in identifier]

@@ -2,8 +2,8 @@
 
     PYTHONPATH=workflow/plugins snakemake --logger lines > /dev/null
 
-Jobs write to standard output and to their logs; the last line of a log says how many. On a terminal the jobs that run
-are shown with the newest line of their logs, which is how far they have come.
+Jobs write to standard output and to their logs; the last line of a log says how many. On a terminal the
+jobs that run are shown with the newest line of their logs, which is how far they have come.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ REPAIRS = {
     "other_characters": "digits, brackets or arrows were not ASCII, or escaped, or among hidden signs",
     "other_brackets": "identifiers were in other brackets, or several in one pair",
     "bare_numbers": "identifiers were in no brackets",
+    "scored": "documents were ordered by a score or rank beside each",
+    "letters": "identifiers were letters",
     "prose": "there was text besides identifiers",
     "unreadable": "no identifier could be read",
     "out_of_range": "identifiers that no document has",
@@ -46,9 +48,20 @@ _FOREIGN = re.compile(r"[^\x00-\x7f]")
 _BRACKETS = dict(zip("〈〉《》「」『』〔〕⟨⟩", "()" * 6, strict=True))
 _ARROW = re.compile(r"(?:&gt;|[-=]{0,8}>|[→⇒⟶≻⪰≥»›])+")
 _ESCAPED = re.compile(r"\\{1,2}([\[\](){}])")
-_LABEL = re.compile(
-    r"(?<![^\W\d_])(?:passage|document|doc|text|id)\s*(?:[:#_-]\s*)?(?=[0-9])|#(?=[0-9])", re.I
-)
+_NAMING = r"(?:(?:passage|document|doc|text)(?:[ _-]?id)?|id)"
+_LABEL = re.compile(rf"(?<![^\W\d_]){_NAMING}\s*(?:[:#_-]\s*)?(?=[0-9])|#(?=[0-9])", re.I)
+_VALUE = r"(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)"
+_SCORE = r"(?:relevance|score|rating)(?:[ _]?(?:score|rating))?"
+_OBJECT = re.compile(r"\{[^{}]*\}")
+_OBJECT_ID = re.compile(rf"[\"'](?:{_NAMING}|identifier)[\"']\s*:\s*[\"']?([0-9]+)", re.I)
+_OBJECT_RANK = re.compile(r"[\"'](?:rank|position)[\"']\s*:\s*[\"']?([0-9]{1,9})", re.I)
+_OBJECT_SCORE = re.compile(rf"[\"']{_SCORE}[\"']\s*:\s*[\"']?{_VALUE}", re.I)
+_SCORED = re.compile(
+    rf"(?<![0-9.])([0-9]+)(?:[\s,;|(:=\"'–—-]{{0,8}}{_SCORE}[\s:=\"']{{0,6}}|[\"']?\s{{0,4}}[:=]\s{{0,4}}){_VALUE}"
+    r"(?:/[0-9]{1,4}|%)?", re.I,
+)  # fmt: skip
+_LETTER = re.compile(rf"\[\s*(?:(?i:{_NAMING})\s*[:#_-]?\s*)?([A-Z])\s*\]")
+_LETTER_CHAIN = re.compile(r"(?<![^\W_])[A-Z](?:\s*[>,]\s*[A-Z])+(?![^\W_])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +88,9 @@ def parse_permutation(text: str, n: int, *, finished: bool = True) -> Parsed:
     the text around it. Else identifiers are read in the order of their mention: those in square brackets;
     where there are none, in other brackets; where there are none either, bare numbers, provided that the
     text holds nothing else, chains them with ``>``, or lists more than half of the documents in a row.
-    The first mention counts. ``finished`` is false where a token limit cut the text: a number at its
-    very end may then be the start of a longer one and is not read.
+    Where no brackets name any, documents with a score or a rank each are ordered by it, and where no number
+    names any, letters do: A is the first document. The first mention counts. ``finished`` is false where a
+    token limit cut the text: a number at its very end may then be the start of a longer one and is not read.
 
     >>> parse_permutation("[3] > [1]", 3).order
     (2, 0, 1)
@@ -122,10 +136,45 @@ def _read(answer: str, n: int) -> _Reading:
         return _Reading(singles, None, _SQUARE.sub("", answer))
     if found := _ANY_BRACKETS.findall(answer):
         return _Reading(_NUMBER.findall(" ".join(found)), "other_brackets", _ANY_BRACKETS.sub("", answer))
-    return _read_bare(answer, n)
+    return _read_scored(answer, n) or _read_bare(answer, n) or _read_letters(answer)
 
 
-def _read_bare(answer: str, n: int) -> _Reading:
+def _read_scored(answer: str, n: int) -> _Reading | None:
+    """Read objects that have an id, or pairs such as ``3: 0.9`` that are all there is or name most documents.
+
+    A higher score is better, a lower rank; objects without either are in their order.
+    """
+    if objects := [one for one in _OBJECT.findall(answer) if _OBJECT_ID.search(one)]:
+        numbers = [found[1] for one in objects if (found := _OBJECT_ID.search(one))]
+        ranks = [float(found[1]) for one in objects if (found := _OBJECT_RANK.search(one))]
+        scores = [-float(found[1]) for one in objects if (found := _OBJECT_SCORE.search(one))]
+        keys = next((one for one in (ranks, scores) if len(one) == len(numbers)), [0.0] * len(numbers))
+        rest = _OBJECT.sub("", answer)
+    else:
+        listed = _BULLET.sub("", answer)
+        pairs = _SCORED.findall(listed)
+        numbers, keys = [number for number, _ in pairs], [-float(score) for _, score in pairs]
+        rest = _SCORED.sub("", listed)
+        whole = not any(character.isalnum() for character in rest)
+        ranked = numbers == [str(1 + at) for at in range(n)] and {-int(key) for key in keys} == {
+            *range(1, n + 1)
+        }
+        if not numbers or ranked or not (whole or 2 * _names(numbers, n) > max(n, 2)):
+            return None
+    order = sorted(range(len(numbers)), key=keys.__getitem__)
+    return _Reading([numbers[at] for at in order], "scored", rest)
+
+
+def _read_letters(answer: str) -> _Reading:
+    letters, rest = _LETTER.findall(answer), _LETTER.sub("", answer)
+    if not letters and (chains := _LETTER_CHAIN.findall(answer)):
+        letters, rest = re.findall("[A-Z]", max(chains, key=len)), _LETTER_CHAIN.sub("", answer)
+    return _Reading(
+        [str(1 + ord(letter) - ord("A")) for letter in letters], "letters" if letters else None, rest
+    )
+
+
+def _read_bare(answer: str, n: int) -> _Reading | None:
     listed = _BULLET.sub("", answer)
     if _NUMBERS_ONLY.fullmatch(listed) and (found := _NUMBER.findall(listed)):
         return _Reading(found, "bare_numbers", "")
@@ -134,7 +183,7 @@ def _read_bare(answer: str, n: int) -> _Reading:
         return _Reading(_NUMBER.findall(longest), "bare_numbers", _CHAIN.sub("", answer))
     if ranking := _ranking(_BARE_LIST, answer, n):
         return _Reading(_NUMBER.findall(ranking), "bare_numbers", answer.replace(ranking, ""))
-    return _Reading([], None, answer)
+    return None
 
 
 def _ranking(form: re.Pattern[str], answer: str, n: int) -> str | None:

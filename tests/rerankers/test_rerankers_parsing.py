@@ -39,10 +39,11 @@ def test_anything_gives_a_permutation_whose_repairs_add_up(text: str, n: int, fi
 
 @given(text=st.one_of(st.text(), pieces), n=st.integers(1, 200), finished=st.booleans())
 def test_nothing_is_invented(text: str, n: int, finished: bool) -> None:
-    """Every document ranked by the model, not appended, is a number that stands in its output."""
+    """Every document ranked by the model, not appended, is a number or a letter that stands in its output."""
     parsed = parse_permutation(text, n, finished=finished)
     visible = re.sub("[\x00-\x08\x0e-\x1f\x7f\u200b-\u200f\u2060\ufe0e\ufe0f\ufeff\u20e3]", "", text)
     written = {int(digits) for digits in re.findall(r"\d+", visible) if len(digits) < 1000}
+    written |= {1 + ord(letter) - ord("A") for letter in re.findall("[A-Z]", visible)}
     named = parsed.order[: n - parsed.repairs.get("missing", 0)]
     assert {position + 1 for position in named} <= written
 
@@ -144,6 +145,34 @@ def test_a_ranking_is_read_whatever_its_form(
         ("<think>no <think> here [1]</think>[3]", (2, 0, 1), {"thinking": 1, "missing": 2}),
         ("<think>a</think>[1]</think>[3]", (2, 0, 1), {"thinking": 1, "missing": 2}),
         ("[3] > [2] > ... > [1]", (2, 1, 0), {}),
+        ("[1]-[3]", (0, 2, 1), {"missing": 1}),
+        ("[docid: 3] > [doc_id 1] > [Passage ID: 2]", (2, 0, 1), {"prose": 1}),
+        ('[{"id": 3, "score": 0.2}, {"id": 1, "score": 0.9}]', (0, 2, 1), {"scored": 1, "missing": 1}),
+        (
+            '```json\n{"order": [{"rank": 2, "doc_id": "1"}, {"rank": 1, "doc_id": "Doc 2"}]}```',
+            (1, 0, 2),
+            {"scored": 1, "prose": 1, "missing": 1},
+        ),
+        ("[{'passage': 3}, {'passage': 1}]", (2, 0, 1), {"scored": 1, "missing": 1}),
+        ("Doc: 3, Relevance: 2\nDoc: 1, Relevance: 9.5", (0, 2, 1), {"scored": 1, "prose": 1, "missing": 1}),
+        (
+            "1. Document 3 (score: 7/10)\n2. Document 2 (score: 8/10)",
+            (1, 2, 0),
+            {"scored": 1, "prose": 1, "missing": 1},
+        ),
+        (
+            "- id: 2\n  score: -1.5\n- id: 3\n  score: -0.5",
+            (2, 1, 0),
+            {"scored": 1, "prose": 1, "missing": 1},
+        ),
+        ("3: 0.5\n1: 0.95", (0, 2, 1), {"scored": 1, "missing": 1}),
+        ('{"3": 0.9, "1": 0.95, "2": 0.1}', (0, 2, 1), {"scored": 1}),
+        ("Scores: 3: 2, 1: 1, 2: 2.", (2, 1, 0), {"scored": 1, "prose": 1}),
+        ("It is 10:30 now.", (0, 1, 2), {"prose": 1, "unreadable": 1, "missing": 3}),
+        ("[C] > [A]", (2, 0, 1), {"letters": 1, "missing": 1}),
+        ("[Passage B] > [A] > [Z]", (1, 0, 2), {"letters": 1, "out_of_range": 1, "missing": 1}),
+        ("The order is C > A > B.", (2, 0, 1), {"letters": 1, "prose": 1}),
+        ("I think A is best.", (0, 1, 2), {"prose": 1, "unreadable": 1, "missing": 3}),
     ],
 )
 def test_known_ways_to_miss_the_format(text: str, order: tuple[int, ...], repairs: dict[str, int]) -> None:
@@ -177,6 +206,14 @@ def test_no_document_needs_no_answer() -> None:
 def test_hostile_lengths_take_no_quadratic_time() -> None:
     texts = ["[" * 20_000, "9" * 40_000, "1 > " * 5_000 + "x", "[1" + " " * 20_000, "<think>" * 3_000]
     texts += ["9" * 40_000 + "x", "-" * 40_000, "id" + " " * 40_000, "\t" * 40_000 + "-", "[1," * 15_000]
+    texts += [
+        "{" * 40_000,
+        '{"id"' + " " * 40_000,
+        "3: " * 15_000,
+        "3" + " " * 40_000,
+        "[A" + " " * 40_000,
+        "A > " * 15_000,
+    ]
     start = time.process_time()
     for text in texts:
         assert len(parse_permutation(text, 5).order) == 5

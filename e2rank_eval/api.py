@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query
+from e2rank_eval.store import trec
 from e2rank_eval.store.collections import with_documents
 from e2rank_eval.store.corpus import selected
-from e2rank_eval.store.trec import Run, read_run
+from e2rank_eval.store.trec import Run
 
 if TYPE_CHECKING:
     from e2rank_eval.config import Configuration
@@ -70,6 +71,8 @@ class Reranker:
         InputError
             When the query is empty, or the model cannot read it or a document.
         """
+        if isinstance(documents, str) or not all(isinstance(one, str) for one in (query, *documents)):
+            raise InputError("a query is one string, and documents are a list of them")
         if not query.strip():
             raise InputError("the query is empty", hint="give it a word")
         listed = [Candidate(Document(str(i), text), -i) for i, text in enumerate(documents)]
@@ -182,6 +185,17 @@ def _folder(folder: Path) -> Dataset:
     return Dataset(name, read_corpus(paths[0]), read_queries(paths[1]), {})
 
 
+def read_run(path: str | Path) -> Run:
+    """Read a run in TREC form or in MS MARCO's, plain or compressed.
+
+    Raises
+    ------
+    InputError
+        Naming file and line, when it is malformed.
+    """
+    return trec.read_run(Path(path))
+
+
 def retrieve(
     dataset: Dataset,
     first_stage: str = "bm25",
@@ -232,6 +246,8 @@ def rerank(
     from e2rank_eval.rerankers.execution import ranked_shards
     from e2rank_eval.retrieval.first_stages.run import run_candidates
 
+    if depth < 1:
+        raise InputError(f"depth {depth} is out of range", hint="give at least 1")
     found = run_candidates(run, dataset, depth, missing=missing)
     documents = selected(dataset.corpus, {i for one in found for i in one.document_ids})
     lists = [with_documents(one, documents) for one in found]
@@ -247,11 +263,11 @@ def run_of(rankings: Iterable[tuple[str, Sequence[str]]]) -> Run:
 
 
 def evaluate(
-    run: Run, dataset: Dataset, measures: Sequence[str] = ("nDCG@10", "R@100"), *, seed: int = SEED
+    run: Run, dataset: Dataset, measures: str | Sequence[str] = ("nDCG@10", "R@100"), *, seed: int = SEED
 ) -> Metrics:
     """Evaluate a run on every judged query as trec_eval does; prints as a table of means with 95 % intervals.
 
-    ``measures`` are named as ir_measures does; a query that the run lacks counts as 0.
+    ``measures``, one or several, are named as ir_measures does; a query that the run lacks counts as 0.
 
     Raises
     ------
@@ -260,6 +276,7 @@ def evaluate(
     """
     from e2rank_eval.evaluation.effectiveness import metrics_of
 
+    measures = [measures] if isinstance(measures, str) else measures
     return metrics_of(run, _qrels(dataset), measures, names=(dataset.id, "", ""), seed=seed)
 
 
@@ -292,20 +309,11 @@ def _qrels(dataset: Dataset) -> dict[str, dict[str, int]]:
     return {query: dict(grades) for query, grades in dataset.qrels.items()}
 
 
-_FAMILIES = {
-    "cross-encoder": ("cross-encoder",),
-    "encoder": ("e2rank",),
-    "decoder": ("listwise", "pointwise-llm", "pairwise-llm", "e2rank"),
-    "monot5": ("monot5",),
-    "sparse-encoder": ("sparse",),
-    "late-interaction": ("late-interaction",),
-}
-"""The families that a kind of model can be of; where it is one, it need not be named."""
-
-
 def _family(reference: str, models: Models) -> str:
+    from e2rank_eval.config.systems import FAMILIES
+
     found = models.examine(reference)
-    possible = [family for kind in found.kinds for family in _FAMILIES.get(kind, ())]
+    possible = [name for name, one in FAMILIES.items() if set(one.model_kinds) & set(found.kinds)]
     if found.entry.trained_for_embedding and "e2rank" in possible:
         possible = ["e2rank"]
     if len(possible) != 1:

@@ -25,7 +25,7 @@ from e2rank_eval.models.encoders.form import read_form
 from e2rank_eval.models.recognition import content_files, unfilled
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry
-from e2rank_eval.store.files import read_json
+from e2rank_eval.store.files import read_settings
 
 Finding = dict[str, Any]
 
@@ -108,15 +108,15 @@ def _beside_the_weights(folder: Path) -> Iterator[tuple[str, Any, str]]:
     """What sentence-transformers' own files say of pooling, prompts and dimensions."""
     for path in content_files(folder):
         if path.name == "config_sentence_transformers.json":
-            values = read_json(path)
+            values = read_settings(path)
             yield "prompts", {key: one for key, one in values.get("prompts", {}).items() if one}, path.name
             yield "default prompt", values.get("default_prompt_name"), path.name
             yield "dimensions kept", values.get("truncate_dim"), path.name
         elif path.name == "config.json" and path.parent != folder:
-            values = ", ".join(
-                f"{key} {one}" for key, one in read_json(path).items() if one not in (False, None)
+            facts = ", ".join(
+                f"{key} {one}" for key, one in read_settings(path).items() if one not in (False, None)
             )
-            yield path.parent.name.lstrip("0123456789_").lower(), values, path.relative_to(folder).as_posix()
+            yield path.parent.name.lstrip("0123456789_").lower(), facts, path.relative_to(folder).as_posix()
 
 
 def _probe(ids: Sequence[str]) -> None:

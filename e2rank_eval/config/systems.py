@@ -143,6 +143,9 @@ class RerankerSettings(Strict, ABC):
     label: str | None = Field(None, description="how tables name it")
     on_error: Literal["fail", "keep-first-stage"] = "fail"
 
+    model_kinds: ClassVar[tuple[str, ...]] = ()
+    """Kinds of model that rank by this family where none is named; see ``Kind`` of the model registry."""
+
     own_colour: ClassVar[str] = "#5c6570"
     """From the palette of Okabe and Ito, which the colour-blind can tell apart; here a neutral grey."""
 

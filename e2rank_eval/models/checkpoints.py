@@ -13,7 +13,7 @@ from typing import Any
 
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.progress import say
-from e2rank_eval.store.files import read_json, sha256_file, sha256_json
+from e2rank_eval.store.files import read_settings, sha256_file, sha256_json
 from e2rank_eval.store.locks import exclusive
 
 CPU_DTYPE = "float32"
@@ -60,7 +60,7 @@ def _quiet() -> Iterator[None]:
 def refuse_without_tokenizer(folder: Path) -> None:
     """Raise InputError where ``folder`` has no vocabulary: transformers would make up a tokenizer."""
     names = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "tekken.json")
-    kind = str(read_json(path).get("tokenizer_class")) if (path := folder / _TOKENIZER).is_file() else ""
+    kind = str(read_settings(folder / _TOKENIZER).get("tokenizer_class"))
     if not any(found for name in names for found in folder.glob(name)) and kind not in _WITHOUT_VOCABULARY:
         raise InputError("no tokenizer", path=folder, hint="copy tokenizer.json of the model into it")
 
@@ -107,12 +107,19 @@ def load_weights(
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are named below
                 **settings,
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(
                 f"cannot be loaded by {auto.__name__} ({error})", path=folder, hint="fetch it again"
             ) from error
+    if report["mismatched_keys"]:
+        name, *shapes = min(report["mismatched_keys"])
+        found, expected = map(tuple, shapes)
+        raise InputError(
+            f"{name} has shape {found} instead of {expected}", path=folder, hint="fetch the model again"
+        )
     missing = sorted(key for key in report["missing_keys"] if not key.startswith(optional))
     if missing:
         raise InputError(

@@ -15,7 +15,7 @@ from e2rank_eval.models.checkpoints import load_weights, loadable_folder
 from e2rank_eval.models.recognition import CONTENT, transformer_folder
 from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.progress import say
-from e2rank_eval.store.files import read_json, sha256_file, sha256_json
+from e2rank_eval.store.files import read_settings, sha256_file, sha256_json
 from e2rank_eval.store.locks import exclusive
 
 ADAPTER = "adapter_config.json"
@@ -47,7 +47,7 @@ def compose(folder: Path, base: str | None, target: Path, examine: Callable[[str
         raise InputError(f"no {changed.name}", path=folder, hint="train it again, or get it with the clone")
     parts = {"base": dict(found.files), "changed": sha256_file(changed)}
     if base is None:
-        parts["settings"] = read_json(folder / ADAPTER)
+        parts["settings"] = read_settings(folder / ADAPTER)
     whole = target / f"whole-{sha256_json(parts)[:16]}"
     with exclusive(target / ".whole.lock", what=f"putting {folder} together", wait=600.0):
         if not whole.is_dir():
@@ -66,7 +66,7 @@ def compose(folder: Path, base: str | None, target: Path, examine: Callable[[str
 
 def _base_of(settings: Path) -> str:
     """Return the reference to an adapter's base."""
-    values = read_json(settings)
+    values = read_settings(settings)
     base, revision = values.get("base_model_name_or_path"), str(values.get("revision"))
     if not base:
         raise InputError("no base_model_name_or_path", path=settings, hint="name the model it was trained on")
@@ -113,7 +113,7 @@ def _merge_adapter(base: Path, adapter: Path, folder: Path) -> None:
         _copy_settings(origin, folder)
     stored = load_file(adapter / _ADAPTER_WEIGHTS)
     body = transformer_folder(base)
-    model = _load_base(body, read_json(adapter / ADAPTER), stored)
+    model = _load_base(body, read_settings(adapter / ADAPTER), stored)
     merged: Any = PeftModel.from_pretrained(model, str(adapter))
     unlike = get_peft_model_state_dict(merged).keys() ^ stored.keys()
     if unlike:
@@ -130,7 +130,7 @@ def _load_base(body: Path, settings: dict[str, Any], stored: dict[str, Any]) -> 
 
     heads = {"SEQ_CLS": "AutoModelForSequenceClassification", "CAUSAL_LM": "AutoModelForCausalLM",
              "FEATURE_EXTRACTION": "AutoModel", "SEQ_2_SEQ_LM": "AutoModelForSeq2SeqLM"}  # fmt: skip
-    architecture = (read_json(body / _WHOLE).get("architectures") or ["AutoModel"])[0]
+    architecture = (read_settings(body / _WHOLE).get("architectures") or ["AutoModel"])[0]
     auto: Any = getattr(transformers, heads.get(str(settings.get("task_type")), architecture))
     trained = tuple(f"{one}." for one in settings.get("modules_to_save") or [])
     labels = {}

@@ -11,7 +11,7 @@ from typing import Any
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import gguf_file, missing_weights, refuse_without_tokenizer
-from e2rank_eval.store.files import read_json
+from e2rank_eval.store.files import read_json, read_settings
 
 CONTENT = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.gguf")
 """Files of a checkpoint that can decide an output; code and weights that hold code are none of them."""
@@ -83,9 +83,10 @@ def recognise(folder: Path, *, native: bool = False, asked: Sequence[str] = ()) 
     if not (folder / "config.json").is_file() and any(folder.glob("*.gguf")):
         return _gguf(folder)
     modules = modules_of(folder)
+    refuse_code(folder, native=native)
+    _refuse_other_bodies(modules, folder)
     body = transformer_folder(folder)
     config = _config(body, folder)
-    refuse_code(folder, native=native)
     _refuse_unknown_type(config, body / "config.json")
     _refuse_other_weights(body, folder)
     refuse_without_tokenizer(body)
@@ -134,7 +135,7 @@ def refuse_code(folder: Path, *, native: bool = False) -> None:
             )  # fmt: skip
     body = transformer_folder(folder)
     for path in (body / "config.json", body / "tokenizer_config.json"):
-        if not native and path.is_file() and (code := read_json(path).get("auto_map")):
+        if not native and (code := read_settings(path).get("auto_map")):
             names = ", ".join(map(str, code.values())) if isinstance(code, dict) else code
             raise InputError(
                 f"auto_map names code of the checkpoint ({names}), which never runs here", path=path,
@@ -144,9 +145,34 @@ def refuse_code(folder: Path, *, native: bool = False) -> None:
 
 
 def modules_of(folder: Path) -> list[dict[str, Any]]:
-    """Return the modules of sentence-transformers that modules.json lists; none without that file."""
+    """Return the modules of sentence-transformers that modules.json lists; none without that file.
+
+    Raises
+    ------
+    InputError
+        When it is not a list of modules, each with a type, in folders within ``folder``.
+    """
     path = folder / "modules.json"
-    return list(read_json(path)) if path.is_file() else []
+    found = read_json(path) if path.is_file() else []
+    for module in found if isinstance(found, list) else [found]:
+        fits = isinstance(found, list) and isinstance(module, dict) and isinstance(module.get("type"), str)
+        place = Path(str(module.get("path", ""))) if fits else Path("..")
+        if place.is_absolute() or ".." in place.parts:
+            raise InputError(
+                f"not a module with its type, in a folder of the checkpoint: {module}", path=path,
+                hint="save the model again with sentence-transformers",
+            )  # fmt: skip
+    return list(found)
+
+
+def _refuse_other_bodies(modules: list[dict[str, Any]], folder: Path) -> None:
+    """Refuse a model of sentence-transformers without a transformer, such as a table of word vectors."""
+    first = modules[0]["type"].rsplit(".", 1)[-1] if modules else "Transformer"
+    if not first.endswith("Transformer") and first != "SparseStaticEmbedding":
+        raise InputError(
+            f"its first module is {first}, where a Transformer is read", path=folder / "modules.json",
+            hint="name another model",
+        )  # fmt: skip
 
 
 def _config(body: Path, folder: Path) -> dict[str, Any]:
@@ -156,7 +182,7 @@ def _config(body: Path, folder: Path) -> dict[str, Any]:
             "no config.json, so nothing says what the model is", path=folder,
             hint="name the folder that save_pretrained wrote",
         )  # fmt: skip
-    return dict(read_json(path))
+    return read_settings(path)
 
 
 def _refuse_unknown_type(config: Mapping[str, Any], path: Path) -> None:
@@ -259,15 +285,18 @@ def _is_causal(config: Mapping[str, Any]) -> bool:
 
 def _limits(found: _Findings, config: Mapping[str, Any], body: Path) -> None:
     positions = config.get("max_position_embeddings") or config.get("n_positions")
-    if positions and config.get("model_type") in _POSITIONS_FROM_PADDING:
+    if isinstance(positions, int) and config.get("model_type") in _POSITIONS_FROM_PADDING:
         positions -= int(config.get("pad_token_id") or 0) + 1
-    tokenizer = _optional(body / "tokenizer_config.json").get("model_max_length")
+    tokenizer = read_settings(body / "tokenizer_config.json").get("model_max_length")
     known = {"config.json": positions, "tokenizer_config.json": tokenizer}
+    for name, one in known.items():
+        if not isinstance(one, int | float | None):
+            raise InputError(f"the longest input is not a number: {one!r}", path=body / name)
     limits = {file: int(one) for file, one in known.items() if one and one < _UNLIMITED}
     file = min(limits, key=limits.__getitem__, default="no file: assumed")
     window = limits.get(file, 512)
     found.add(file, window=window)
-    longest = _optional(body / "sentence_bert_config.json").get("max_seq_length")
+    longest = read_settings(body / "sentence_bert_config.json").get("max_seq_length")
     if longest and longest < window:
         found.add("sentence_bert_config.json", document_tokens=int(longest), query_tokens=int(longest))
     else:
@@ -276,11 +305,11 @@ def _limits(found: _Findings, config: Mapping[str, Any], body: Path) -> None:
 
 def _end_of_text(found: _Findings, body: Path) -> None:
     """E2Rank ends texts in ``<|endoftext|>``; a tokenizer without it has an end token of its own."""
-    added = _optional(body / "tokenizer.json").get("added_tokens", [])
+    added = read_settings(body / "tokenizer.json").get("added_tokens", [])
     if any(token["content"] == "<|endoftext|>" for token in added):
         found.add("tokenizer.json", end_of_text="<|endoftext|>")
         return
-    end = _optional(body / "tokenizer_config.json").get("eos_token")
+    end = read_settings(body / "tokenizer_config.json").get("eos_token")
     if end := end.get("content") if isinstance(end, dict) else end:
         found.add("tokenizer_config.json", end_of_text=end)
 
@@ -313,10 +342,6 @@ def _licence(folder: Path) -> str | None:
     card = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     found = re.match(r"---\n.*?^license:[ \t]*([^\n]+?)[ \t]*$.*?^---", card, re.DOTALL | re.MULTILINE)
     return found[1].strip("'\"") if found else None
-
-
-def _optional(path: Path) -> dict[str, Any]:
-    return dict(read_json(path)) if path.is_file() else {}
 
 
 def _gguf(folder: Path) -> Recognised:

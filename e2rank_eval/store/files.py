@@ -82,6 +82,22 @@ def read_json(path: Path) -> Any:
         raise InputError(f"not UTF-8 ({error.reason})", path=path, hint=_HINT_UTF8) from error
 
 
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return the JSON object in ``path``, an empty one where there is no such file.
+
+    Raises
+    ------
+    InputError
+        When it is not JSON, or not an object.
+    """
+    if not path.is_file():
+        return {}
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise InputError(f"a {type(found).__name__}, not an object", path=path, hint=_HINT_JSON)
+    return found
+
+
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write canonical JSON lines; gzip (no name, no time in the header) where the name ends in ``.gz``."""
     with atomic_path(path) as temporary, temporary.open("wb") as raw:

@@ -83,6 +83,7 @@ def test_from_run_to_comparison(collection: Dataset, tmp_path: Path) -> None:
     worse = Run({"q1": {"d3": 2.0, "d0": 1.0}})
     metrics = e2.evaluate(worse, collection, ["nDCG@10", "RR@10"])
     assert metrics.mean["RR@10"] == 0.25  # q2 is missing and counts as 0
+    assert e2.evaluate(worse, collection, "RR@10").mean == {"RR@10": 0.25}
     assert "RR@10" in repr(metrics)
     assert "<table" in metrics._repr_html_()
     compared = e2.compare({"bm25": run, "worse": worse}, collection, baseline="bm25")
@@ -92,6 +93,12 @@ def test_from_run_to_comparison(collection: Dataset, tmp_path: Path) -> None:
     assert "–" in repr(compared)  # two queries are too few for a test
     assert repr(collection) == "Dataset(toy: 4 documents, 2 queries, 3 judgements)"
     assert repr(worse) == "Run(1 queries, 2 documents)"
+    (tmp_path / "one.run").write_text("q1 Q0 d3 1 2 x\nq1 Q0 d0 2 1 x\n")
+    assert (
+        e2.read_run(str(tmp_path / "one.run")).scores
+        == e2.read_run(tmp_path / "one.run").scores
+        == worse.scores
+    )
 
 
 def test_a_run_is_reranked_by_score_then_rank_then_as_trec_eval_does(
@@ -106,12 +113,17 @@ def test_a_run_is_reranked_by_score_then_rank_then_as_trec_eval_does(
 def test_wrong_names_are_explained(collection: Dataset) -> None:
     with pytest.raises(InputError, match="'none' is not one of the runs; known: bm25"):
         e2.compare({"bm25": Run({"q1": {"d0": 1.0}})}, collection, baseline="none")
-    with pytest.raises(InputError, match="give family: listwise, pointwise-llm"):
+    with pytest.raises(InputError, match="give family: e2rank, listwise, pairwise-llm, pointwise-llm"):
         e2.load_reranker("smollm2-135m-instruct-q4")
     with pytest.raises(InputError, match=r"unknown key .*promt'; did you mean 'prompt'"):
         e2.load_reranker("all-minilm-l6-v2", promt="query-only")
     with pytest.raises(InputError, match="unknown first stage 'bm52'; did you mean bm25"):
         e2.retrieve(collection, "bm52")
+    with pytest.raises(InputError, match="depth 0 is out of range"):
+        e2.rerank(Run({"q1": {"d0": 1.0}}), collection, first_stage_order(), depth=0)
+    for query, documents in ((None, ["a"]), ("q", "a text"), ("q", ["a", None])):
+        with pytest.raises(InputError, match="documents are a list"):
+            first_stage_order().rank(query, documents)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

@@ -157,6 +157,10 @@ def test_missing_weights_are_refused_rather_than_drawn_at_random(tmp_path: Path)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match="would be random"):
         load_encoder(folder, decoder_entry(), file_hashes=HASHES)
+    weights["model.layers.1.mlp.up_proj.weight"] = weights["model.layers.1.mlp.down_proj.weight"].clone()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"layers\.1\.mlp\.up_proj\.weight has shape \(64, 128\) instead of"):
+        load_encoder(folder, decoder_entry(), file_hashes=HASHES)
 
 
 def test_an_engine_is_one_module_that_registers_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,6 +187,20 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: (f / "modules.json").write_text(json.dumps([{"type": "mine.Transformer", "path": ""}])),
         r"the module mine\.Transformer is code of the checkpoint",
     ),
+    "settings that are a list": (lambda f: (f / "config.json").write_text("[1]"), "a list, not an object"),
+    "modules that are no list": (lambda f: change(f / "modules.json", a=1), "not a module with its type"),
+    "a module outside": (
+        lambda f: (f / "modules.json").write_text(json.dumps([{"type": "x.Pooling", "path": "../x"}])),
+        r"in a folder of the checkpoint: .*\.\./x",
+    ),
+    "a length in words": (
+        lambda f: change(f / "config.json", max_position_embeddings="many"),
+        r"config\.json: the longest input is not a number: 'many'",
+    ),
+    "no transformer": (
+        lambda f: (f / "modules.json").write_text(json.dumps([{"type": LIBRARY + "StaticEmbedding"}])),
+        "its first module is StaticEmbedding",
+    ),
 }  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.store.files import read_json
+from e2rank_eval.models.recognition import modules_of
+from e2rank_eval.store.files import read_json, read_settings
 
 Mode = Literal["cls", "lasttoken", "max", "mean", "mean_sqrt_len_tokens", "weightedmean"]
 
@@ -75,17 +76,18 @@ def read_form(folder: Path) -> Form:
         normalising layers; what it asks for is honoured or refused.
     """
     file = folder / "modules.json"
-    modules = [(str(one["type"]).rsplit(".", 1)[-1], folder / one.get("path", "")) for one in read_json(file)]
+    listed = modules_of(folder)
+    modules = [(one["type"].rsplit(".", 1)[-1], folder / one.get("path", "")) for one in listed]
     names = [name for name, _ in modules]
     if names[:2] != ["Transformer", "Pooling"] or not set(names[2:]) <= set(_LAYERS):
         raise InputError(
-            f"modules {', '.join(names)}: not Transformer and Pooling, then {', '.join(_LAYERS)}",
+            f"modules {', '.join(names) or '(none)'}: not Transformer and Pooling, then {', '.join(_LAYERS)}",
             path=file, hint="choose another model",
         )  # fmt: skip
     transformer, pooling = modules[0][1], modules[1][1] / "config.json"
     settings = _transformer_settings(transformer)
     configuration = folder / "config_sentence_transformers.json"
-    chosen = _optional(configuration)
+    chosen = read_settings(configuration)
     _check_similarity(chosen.get("similarity_fn_name"), names, configuration)
     layers = [one for one in modules[2:] if one[0] != "Dropout"]
     while layers and layers[-1][0] == "Normalize":  # every vector is brought to unit length in the end
@@ -102,14 +104,10 @@ def read_form(folder: Path) -> Form:
     )
 
 
-def _optional(path: Path) -> dict[str, Any]:
-    return dict(read_json(path)) if path.is_file() else {}
-
-
 def _transformer_settings(folder: Path) -> dict[str, Any]:
     """Return the settings of the Transformer module, whose file older versions named by architecture."""
     path = next(iter(sorted(folder.glob("sentence_*_config.json"))), folder / "sentence_bert_config.json")
-    settings = _optional(path)
+    settings = read_settings(path)
     unsupported = [name for name in _UNSUPPORTED if settings.get(name)]
     if settings.get("transformer_task", "feature-extraction") != "feature-extraction":
         unsupported.append("transformer_task")

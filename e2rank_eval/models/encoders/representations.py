@@ -14,7 +14,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import load_library_model, missing_weights
 from e2rank_eval.models.encoders.base import Kind
 from e2rank_eval.models.recognition import modules_of
-from e2rank_eval.store.files import read_json
+from e2rank_eval.store.files import read_settings
 
 DECIMALS = 6
 """Decimals that candidate files store of a score; scores that differ below that tie."""
@@ -67,11 +67,11 @@ def load_modules(kind: Any, folder: Path) -> Any:
     """
     modules = modules_of(folder)
     named = {_short(str(module["type"])) for module in modules}
-    if not modules and "HF_ColBERT" in (read_json(folder / "config.json").get("architectures") or ()):
+    if not modules and "HF_ColBERT" in (read_settings(folder / "config.json").get("architectures") or ()):
         named = {"Transformer", "Dense"}  # the projection is the tensor linear.weight of the same file
     for module in modules:
         settings = folder / module.get("path", "") / "config.json"
-        used = str(read_json(settings).get("activation_function")) if settings.is_file() else ""
+        used = str(read_settings(settings).get("activation_function"))
         if "." in used and not used.startswith("torch."):
             raise InputError(
                 f"the activation function {used} is code of the checkpoint, which never runs here",

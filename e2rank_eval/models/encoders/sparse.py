@@ -20,7 +20,7 @@ from e2rank_eval.models.encoders.representations import Represented, load_module
 from e2rank_eval.models.recognition import modules_of, transformer_folder
 from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.models.special_tokens import neutraliser
-from e2rank_eval.store.files import read_json, sha256_json
+from e2rank_eval.store.files import read_settings, sha256_json
 
 _BATCH_TOKENS = 2048
 """Each has a logit for every word of the vocabulary: 250 MB for the 30,522 of BERT."""
@@ -147,8 +147,7 @@ def _is_splade(found: ResolvedModel) -> bool:
         return True
     if len(modules) != 2 or not str(modules[1]["type"]).endswith("SpladePooling"):
         return False
-    pooling = read_json(found.path / modules[1]["path"] / "config.json")
-    path = found.path / "config_sentence_transformers.json"
-    prompts = read_json(path).get("prompts") or {} if path.is_file() else {}
+    pooling = read_settings(found.path / modules[1].get("path", "") / "config.json")
+    prompts = read_settings(found.path / "config_sentence_transformers.json").get("prompts") or {}
     plain = (pooling.get("pooling_strategy"), pooling.get("activation_function", "relu")) == ("max", "relu")
     return plain and not any(prompts.values())

@@ -13,12 +13,13 @@ from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker
 from e2rank_eval.rerankers.scores import LOGIT_STEP
 from e2rank_eval.rerankers.served import ServedReranker
-from e2rank_eval.store.files import read_json, sha256_json
+from e2rank_eval.store.files import read_settings, sha256_json
 
 
 class CrossEncoderSettings(ModelSettings):
     """A trained scorer reads the query and one candidate together."""
 
+    model_kinds = ("cross-encoder",)
     own_colour = "#b58900"
 
     family: Literal["cross-encoder"]
@@ -80,7 +81,11 @@ def load_cross_encoder(folder: Path) -> Any:
 
     from e2rank_eval.models.checkpoints import load_library_model, missing_weights
 
-    _refuse_chat_model(folder)
+    (architecture, *_) = read_settings(folder / "config.json").get("architectures") or [""]
+    if architecture.endswith("ForCausalLM") and not modules_of(folder):  # it would be asked without a prompt
+        raise InputError(
+            "a chat model, not a cross-encoder", path=folder, hint="use the family pointwise-llm for it"
+        )
     model = load_library_model(CrossEncoder, folder, "cross-encoder", "name a cross-encoder")
     if missing := missing_weights(type(model.model).__name__, folder):
         raise InputError(
@@ -117,16 +122,6 @@ def _name_padding(model: Any, folder: Path) -> None:
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(free[0])
     tokenizer.padding_side = "right"
     model.config.pad_token_id = free[0]
-
-
-def _refuse_chat_model(folder: Path) -> None:
-    """Refuse a causal model without a cross-encoder's modules: it would be asked without any prompt."""
-    path = folder / "config.json"
-    architectures = (read_json(path).get("architectures") if path.is_file() else None) or [""]
-    if architectures[0].endswith("ForCausalLM") and not modules_of(folder):
-        raise InputError(
-            "a chat model, not a cross-encoder", path=folder, hint="use the family pointwise-llm for it"
-        )
 
 
 FAMILIES.add("cross-encoder", CrossEncoderSettings)

@@ -32,6 +32,7 @@ _OF_A_LISTWISE_PROMPT = ("prompt_documents", "prompt_order", "combination", "wei
 class E2RankSettings(ModelSettings):
     """E2Rank: one listwise prompt embedded as the query, cosine to every candidate."""
 
+    model_kinds = ("encoder", "decoder")
     own_colour = "#0072b2"
 
     family: Literal["e2rank"]

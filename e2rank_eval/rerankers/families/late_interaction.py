@@ -12,6 +12,7 @@ from e2rank_eval.rerankers.base import RerankContext, Reranker
 class LateInteractionSettings(RerankerSettings):
     """MaxSim between the token vectors of the query and of each candidate, as ColBERT's."""
 
+    model_kinds = ("late-interaction",)
     own_colour = "#56b4e9"
 
     family: Literal["late-interaction"]

@@ -26,6 +26,7 @@ _ID_TOKENS = 4
 class ListwiseSettings(ModelSettings):
     """A language model orders windows of the candidates: RankGPT's sliding one by default."""
 
+    model_kinds = ("decoder",)
     own_colour = "#d55e00"
 
     family: Literal["listwise"]

@@ -22,6 +22,8 @@ _WINDOW = 512
 class MonoT5Settings(ModelSettings):
     """A T5 trained to say true or false of the query and one candidate."""
 
+    model_kinds = ("monot5",)
+
     family: Literal["monot5"]
 
     def build(self, context: RerankContext) -> MonoT5Reranker:

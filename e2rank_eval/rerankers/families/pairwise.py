@@ -28,6 +28,8 @@ _JOINT = 8
 class PairwiseSettings(ModelSettings):
     """A language model says which of two neighbours is better, in passes from the bottom up."""
 
+    model_kinds = ("decoder",)
+
     family: Literal["pairwise-llm"]
     passes: int = Field(10, ge=1, le=1000, description="each carries one document to the top")
 

@@ -22,6 +22,7 @@ _JOINT = 8
 class PointwiseSettings(ModelSettings):
     """A language model's logit of yes minus no for each candidate, or the query's likelihood."""
 
+    model_kinds = ("decoder",)
     own_colour = "#cc79a7"
 
     family: Literal["pointwise-llm"]

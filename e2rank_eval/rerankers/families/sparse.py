@@ -12,6 +12,7 @@ from e2rank_eval.rerankers.base import RerankContext, Reranker
 class SparseSettings(RerankerSettings):
     """The dot product of sparse vectors over a vocabulary, as SPLADE's."""
 
+    model_kinds = ("sparse-encoder",)
     own_colour = "#e69f00"
 
     family: Literal["sparse"]

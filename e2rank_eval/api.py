@@ -16,7 +16,6 @@ from e2rank_eval.store.corpus import selected
 from e2rank_eval.store.trec import Run
 
 if TYPE_CHECKING:
-    from e2rank_eval.config import Configuration
     from e2rank_eval.models.encoders.base import Encoder
     from e2rank_eval.models.language_models import LanguageModel
     from e2rank_eval.models.loading import Models
@@ -120,12 +119,13 @@ def load_reranker(
     >>> load_reranker("all-minilm-l6-v2", family="e2rank", prompt="query-only")  # doctest: +SKIP
     Reranker(family='e2rank', model='all-minilm-l6-v2', prompt='query-only')
     """
+    from e2rank_eval.config import one_system
     from e2rank_eval.rerankers.base import RerankContext
 
     models = _models(cache, threads)
     reference = _reference(model)
     given = {"family": family or _family(reference, models), "model": reference, **options}
-    settings = _configuration({"rerankers": {"reranker": given}}).rerankers["reranker"]
+    settings = one_system({"rerankers": {"reranker": given}}).rerankers["reranker"]
     return Reranker(settings.build(RerankContext(models, seed)), given)
 
 
@@ -212,10 +212,11 @@ def retrieve(
     InputError
         For an unknown first stage, a wrong option, or a model that cannot be used.
     """
+    from e2rank_eval.config import one_system
     from e2rank_eval.retrieval.base import Context
 
     chosen = {"first_stages": {first_stage: {"retriever": first_stage, **options}}, "depth": depth}
-    find = Context(_configuration(chosen), _models(cache, threads), depth).finder(first_stage)
+    find = Context(one_system(chosen), _models(cache, threads), depth).finder(first_stage)
     found, _ = find(dataset)
     scores = {one.query_id: dict(zip(one.document_ids, one.scores, strict=True)) for one in found}
     ranks = {one.query_id: {d: n for n, d in enumerate(one.document_ids, start=1)} for one in found}
@@ -333,16 +334,3 @@ def _models(cache: str | Path, threads: int | None) -> Models:
     from e2rank_eval.models.loading import Models
 
     return Models(Path(cache), threads=threads or os.cpu_count() or 1)
-
-
-def _configuration(sections: dict[str, Any]) -> Configuration:
-    """Return a configuration of one system, checked as one that was read from a file."""
-    from e2rank_eval.config import parse_configuration
-
-    needed = {
-        "profile": "python",
-        "datasets": {"dataset": {}},
-        "first_stages": {"bm25": {"retriever": "bm25"}},
-        "rerankers": {"first-stage": {"family": "identity"}},
-    }
-    return parse_configuration(needed | sections, "the call")

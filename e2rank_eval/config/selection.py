@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,17 @@ def parse_configuration(values: dict[str, Any], path: Path | str) -> Configurati
     configuration = checked(Configuration, values, path)
     configuration._origin = str(path)
     return selected(configuration)
+
+
+def one_system(sections: Mapping[str, Any]) -> Configuration:
+    """Return a configuration of the systems in ``sections`` alone, checked as one that was read."""
+    needed = {
+        "profile": "python",
+        "datasets": {"dataset": {}},
+        "first_stages": {"bm25": {"retriever": "bm25"}},
+        "rerankers": {"first-stage": {"family": "identity"}},
+    }
+    return parse_configuration(needed | dict(sections), "the call")
 
 
 def with_chosen(values: dict[str, Any], paths: Sequence[Path]) -> dict[str, Any]:

@@ -29,11 +29,28 @@ class TrainingListFile(Strict):
     )
 
 
+class JudgedCollection(Strict):
+    """Training lists of a judged collection: what a first stage finds, ordered by the judgements."""
+
+    dataset: str = Field(description="as `e2rank-eval fine-tune --dataset` takes it")
+    split: str = "train"
+    first_stage: dict[str, Any] = Field(
+        {"retriever": "bm25", "analyser": "lucene", "quantised_lengths": True},
+        description="as in a configuration's first_stages",
+    )
+    depth: int = Field(100, ge=2, description="candidates of a query")
+    held_out: int = Field(
+        150, ge=1, description="most queries held out as development lists; never over a fifth"
+    )
+
+
 class PromptSettings(Strict):
     """The documents of a training list that its listwise prompt holds."""
 
     documents: tuple[int, int] | None = Field(
-        None, description="least and most of its first documents, drawn for each list; null: all of them"
+        None,
+        description="least and most of its first documents, drawn for each list; null: all of them; "
+        "0, 0: the query alone",
     )
     variant: Literal["eval", "readme", "training"] = Field(
         "training", description="wording of a decoder's prompt; a bidirectional encoder has one form"
@@ -42,8 +59,8 @@ class PromptSettings(Strict):
 
     @model_validator(mode="after")
     def _ordered(self) -> PromptSettings:
-        if self.documents is not None and not 1 <= self.documents[0] <= self.documents[1]:
-            raise ValueError("documents: the least number comes first, and is at least 1")
+        if self.documents is not None and not 0 <= self.documents[0] <= self.documents[1]:
+            raise ValueError("documents: the least number comes first, and is not negative")
         return self
 
 
@@ -64,6 +81,14 @@ class RankNetSettings(Strict):
     weight: float = Field(2.0, gt=0)
     temperature: float = Field(0.1, gt=0)
     vector: Compared = "listwise"
+
+
+class ListNetSettings(Strict):
+    """Listwise softmax loss of a list's scores against its gains; not in the paper."""
+
+    weight: float = Field(1.0, gt=0)
+    temperature: float = Field(0.05, gt=0)
+    vector: ClassVar[Compared] = "listwise"
 
 
 class ResidualSettings(Strict):
@@ -107,7 +132,7 @@ class OptimiserSettings(Strict):
 class DevelopmentSettings(Strict):
     """Development lists, on which training is watched."""
 
-    path: Path
+    path: Path | None = Field(None, description="null: those that the collection's held_out leaves")
     every: int = Field(50, ge=1, description="steps between evaluations")
     patience: int | None = Field(
         None, ge=1, description="stop after so many evaluations without a better one; null: never"
@@ -130,7 +155,8 @@ class RunBase(Strict):
     title: str
     model: Reference | None = Field(None, description="model that training starts from")
     follows: Name | None = Field(None, description="a run of this file whose weights it starts from instead")
-    data: list[TrainingListFile] = Field(min_length=1)
+    data: list[TrainingListFile] = Field([])
+    collection: JudgedCollection | None = Field(None, description="a judged collection in place of data")
     licence: str = Field("see the data's", description="of the trained weights, for the model card")
     seed: int = Field(13, ge=0)
     threads: int = Field(2, ge=1, description="part of what decides the bits on a CPU")
@@ -165,6 +191,10 @@ class RunBase(Strict):
     def _consistent(self) -> RunBase:
         if (self.model is None) == (self.follows is None):
             raise ValueError("give model or follows")
+        if bool(self.data) == (self.collection is not None):
+            raise ValueError("give data or collection")
+        if self.development is not None and (self.development.path is None) != (self.collection is not None):
+            raise ValueError("development.path: needed with data, and not with collection")
         shares = [one.share for one in self.data if one.share is not None]
         if shares and (len(shares) < len(self.data) or sum(shares) != self.together):
             raise ValueError(f"data: every file needs a share, and together they are {self.together}")
@@ -191,6 +221,7 @@ class Stage1Run(RunBase):
     objective: Literal["stage1"]
     info_nce: InfoNCESettings = Field(default_factory=InfoNCESettings)
     ranknet: ClassVar[None] = None
+    list_net: ClassVar[None] = None
     prompt: ClassVar[PromptSettings] = PromptSettings()
     residual: ClassVar[None] = None
     direction: ClassVar[None] = None
@@ -203,6 +234,7 @@ class Stage2Run(RunBase):
     objective: Literal["stage2"]
     info_nce: InfoNCESettings | None = Field(default_factory=InfoNCESettings)
     ranknet: RankNetSettings | None = Field(default_factory=RankNetSettings)
+    list_net: ListNetSettings | None = None
     prompt: PromptSettings = Field(default_factory=PromptSettings)
     residual: ResidualSettings | None = None
     frozen_documents: bool = Field(
@@ -214,9 +246,10 @@ class Stage2Run(RunBase):
     def _has_a_loss(self) -> Stage2Run:
         if self.direction is not None and not self.frozen_documents:
             raise ValueError("direction: only with frozen_documents, whose vectors it is made of")
-        if self.info_nce is None and self.ranknet is None:
-            raise ValueError("give info_nce, ranknet or both")
-        compared = {one.vector for one in (self.info_nce, self.ranknet) if one is not None}
+        given = [one for one in (self.info_nce, self.ranknet, self.list_net) if one is not None]
+        if not given:
+            raise ValueError("give info_nce, ranknet or list_net")
+        compared = {one.vector for one in given}
         if self.frozen_documents and "query" in compared:
             raise ValueError("vector: listwise, since frozen_documents freezes the plain query too")
         return self

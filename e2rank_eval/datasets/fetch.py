@@ -11,8 +11,7 @@ from e2rank_eval.config import Configuration
 from e2rank_eval.config.experiment import DatasetSettings
 from e2rank_eval.datasets import slices
 from e2rank_eval.datasets.checks import findings, statistics
-from e2rank_eval.datasets.loaders import beir
-from e2rank_eval.datasets.loading import Collection, load_registered
+from e2rank_eval.datasets.loading import Collection, load_folder, load_registered
 from e2rank_eval.errors import InputError
 from e2rank_eval.progress import say
 from e2rank_eval.store.collections import read_dataset, write_dataset
@@ -70,26 +69,9 @@ def _load(name: str, settings: DatasetSettings, configuration: Configuration, la
     if settings.slice_of is not None and settings.queries is not None:
         return _load_slice(settings.slice_of, settings.queries, configuration.seed, layout)
     if settings.path is not None:
-        return _load_folder(name, settings.path, settings.split)
+        return load_folder(name, settings.path, settings.split)
     identifier = configuration.registry_id(name) or name
     return load_registered(identifier, configuration.cache, seed=configuration.seed)
-
-
-def _load_folder(name: str, folder: Path, split: str) -> Collection:
-    files = beir.find(folder, split)
-    dataset, skipped = beir.load(files, name)
-    return Collection(
-        dataset=dataset,
-        title=name,
-        licence="unknown (a local folder)",
-        show_text=False,
-        source={
-            "kind": "folder",
-            "files": {path.relative_to(folder).as_posix(): sha256_file(path) for path in files.files},
-        },
-        inputs=files.files,
-        skipped=skipped,
-    )
 
 
 def _load_slice(parent: str, queries: int, seed: int, layout: Layout) -> Collection:

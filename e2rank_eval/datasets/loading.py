@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.datasets.checks import check_counts
-from e2rank_eval.datasets.library import to_ask_for
+from e2rank_eval.datasets.library import library_ids, to_ask_for
 from e2rank_eval.datasets.loaders import LOADERS, Request, beir
-from e2rank_eval.datasets.registry import LIBRARIES, DatasetEntry, registered_dataset
+from e2rank_eval.datasets.registry import (
+    LIBRARIES,
+    DatasetEntry,
+    registered_dataset,
+    registered_datasets,
+)
 from e2rank_eval.datasets.sources.fetch import fetch, recorded_source
-from e2rank_eval.errors import UnavailableError
+from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset
 from e2rank_eval.store.files import sha256_file
+
+_SPLITS = ("/train", "/dev", "/validation", "/test")
+"""How ids of ir_datasets end that are one split of a collection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,59 @@ def load_registered(identifier: str, cache: Path, *, seed: int) -> Collection:
         dataset = replace(dataset, exclusions=same)
     check_counts(dataset, entry)
     return Collection(dataset, entry.title, entry.licence, entry.show_text, source, inputs, skipped)
+
+
+def load_folder(name: str, folder: Path, split: str) -> Collection:
+    """Load a folder in BEIR layout as data set ``name``, and check nothing but its form."""
+    files = beir.find(folder, split)
+    dataset, skipped = beir.load(files, name)
+    return Collection(
+        dataset=dataset,
+        title=name,
+        licence="unknown (a local folder)",
+        show_text=False,
+        source={
+            "kind": "folder",
+            "files": {path.relative_to(folder).as_posix(): sha256_file(path) for path in files.files},
+        },
+        inputs=files.files,
+        skipped=skipped,
+    )
+
+
+def load_split(name: str, split: str, cache: Path, *, seed: int = 13) -> Collection:
+    """Load one split of a data set, such as the train split of ``beir/scifact``.
+
+    ``name`` is a registry name of ir_datasets' collection (``scifact``), an id of it with or without a split,
+    or a folder in BEIR layout. A folder ``$E2RANK_DATA/<name>``, be it under the registry name, takes
+    precedence, as in :func:`load_registered`.
+
+    Raises
+    ------
+    InputError
+        When there is no such data set or split (names those that there are), or files are malformed.
+    UnavailableError
+        When no source could be used.
+    """
+    known = registered_datasets()
+    entry = known.get(name)
+    identifier = str(entry.options.get("id", name)) if entry is not None else name
+    stem = identifier.rsplit("/", 1)[0] if identifier.endswith(_SPLITS) else identifier
+    same = [one for one, its in known.items() if str(its.options.get("id")).startswith(f"{stem}/")]
+    folders = [Path(name), *filter(None, map(own_folder, [name, stem, *same]))]
+    folder = next((one for one in folders if one.is_dir()), None)
+    if folder is not None:
+        if not any((folder / "qrels").glob(f"{split}.tsv*")):
+            splits = sorted(path.name.split(".")[0] for path in folder.glob("qrels/*.tsv*"))
+            hint = f"add qrels/{split}.tsv; splits here: {', '.join(splits) or 'none'}"
+            raise InputError(f"the data set has no {split} split", path=folder, hint=hint)
+        licence = known[same[0]].licence if same else "unknown (a local folder)"
+        return replace(load_folder(folder.resolve().name, folder, split), licence=licence)
+    if f"{stem}/{split}" not in library_ids():
+        splits = [one for one in library_ids() if one.startswith(f"{stem}/")]
+        hint = f"known: {', '.join(splits)}" if splits else "name another, or a folder with qrels/train.tsv"
+        raise InputError(f"data set {name!r} has no {split} split", hint=hint)
+    return load_registered(f"{stem}/{split}", cache, seed=seed)
 
 
 def own_folder(identifier: str) -> Path | None:

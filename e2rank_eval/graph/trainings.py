@@ -42,7 +42,7 @@ class Trainings:
         """Return a run's training lists, and the model record or entry that it starts from."""
         _, settings = self.runs[path, run]
         lists = [str(one.path) for one in settings.data]
-        if settings.development is not None:
+        if settings.development is not None and settings.development.path is not None:
             lists.append(str(settings.development.path))
         if settings.follows is not None:
             return [*lists, self.entry(path, settings.follows)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from e2rank_eval.config.references import ModelReference, file_name, parse_reference
-from e2rank_eval.config.registry_files import checked_entries
+from e2rank_eval.config.registry_files import checked_entries, read_entries
 from e2rank_eval.datasets.sources.fetch import Fetched, fetch
 from e2rank_eval.datasets.sources.kinds import FolderSource, HubSource
 from e2rank_eval.errors import InputError
@@ -119,6 +119,8 @@ class Catalogue:
         """
         name = self.canonical(reference)
         parsed = parse_reference(name)
+        if parsed.kind == "folder" and (parsed.folder / "entry.yaml").is_file():
+            return _trained(parsed.folder)
         if name not in self._registered and (known := self._repositories(parsed)):
             source = known[0][1].model_copy(update={"revision": parsed.commit})
             return self._registered[known[0][0]].model_copy(update={"sources": [source], "files": {}})
@@ -258,6 +260,15 @@ class Catalogue:
         return Fetched(
             folder, label, revision, {p.relative_to(folder).as_posix(): h for p, h in hashes.items()}
         )
+
+
+def _trained(folder: Path) -> GivenEntry:
+    """Return the entry that training left in ``folder``, with the weights that are there now."""
+    path = folder / "entry.yaml"
+    (entry,) = read_entries(GivenEntry, [path]).values()
+    source = entry.sources[0]
+    weights = folder / "weights" if (folder / "weights").is_dir() else folder
+    return entry.model_copy(update={"sources": [source.model_copy(update={"folder": str(weights)})]})
 
 
 def fetch_model(reference: str, cache: Path) -> ResolvedModel:

@@ -19,12 +19,13 @@ from e2rank_eval.models.language_models import ChatTokenizer
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.rerankers.prompts import rankgpt_messages
 from e2rank_eval.training.lists import TrainingList
+from e2rank_eval.training.losses import ranknet
 from e2rank_eval.training.objectives import (
     Objective,
     Terms,
     add_gradients,
     development_scores,
-    list_ranknet,
+    list_loss,
     prepare_module,
     run_batches,
 )
@@ -55,7 +56,7 @@ class PairObjective(Objective):
     def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
         """Add the gradients of this batch's RankNet loss."""
         scores = self._scores(run, lists, seed=seed)
-        loss = self._ranknet.weight * list_ranknet(scores, lists, self._ranknet.temperature)
+        loss = self._ranknet.weight * list_loss(ranknet, scores, lists, self._ranknet.temperature)
         return add_gradients({"loss": loss}, accelerator)
 
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:

@@ -118,10 +118,11 @@ def _parsed(row: dict[str, Any], path: Path, number: int) -> TrainingList:
 
 def write_lists(path: Path, lists: Iterable[TrainingList]) -> None:
     """Write what :func:`read_lists` reads."""
-    write_jsonl(path, map(_line, lists))
+    write_jsonl(path, map(list_fields, lists))
 
 
-def _line(item: TrainingList) -> dict[str, Any]:
+def list_fields(item: TrainingList) -> dict[str, Any]:
+    """Return the fields of a list's line."""
     groups: dict[int, list[int]] = {rank: [] for rank in sorted(set(item.ranks))}
     for position, rank in enumerate(item.ranks, start=1):
         groups[rank].append(position)

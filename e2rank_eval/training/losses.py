@@ -56,6 +56,20 @@ def ranknet(scores: Tensor, ranks: Tensor, *, temperature: float) -> Tensor:
     return softplus(-differences).mean()
 
 
+def list_net(scores: Tensor, ranks: Tensor, *, temperature: float) -> Tensor:
+    """Mean over lists of the cross-entropy of softmax(scores / temperature) with the list's gains.
+
+    The gain of a document is the number of distinct ranks below its own, for judgements the linear gain of
+    nDCG, and the gains of a list add up to 1 (ListNet, Cao et al. 2007, with these in place of a softmax).
+    ``scores`` and ``ranks`` [q, c] are as in :func:`ranknet`; ranks are dense, and every list has two.
+    """
+    real = ranks > 0
+    gains = ((ranks.amax(dim=1, keepdim=True) - ranks) * real).to(scores.dtype)
+    logits = (scores / temperature).masked_fill(~real, -torch.inf)
+    found = torch.log_softmax(logits, dim=1).masked_fill(~real, 0.0)
+    return -(gains / gains.sum(dim=1, keepdim=True) * found).sum(dim=1).mean()
+
+
 def oracle_direction(queries: Tensor, documents: Tensor, positives: Places) -> Tensor:
     """Return unit(q + unit(mean of the positives' vectors)), [n, d]: Rocchio (1971) by an oracle.
 

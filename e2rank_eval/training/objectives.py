@@ -19,7 +19,6 @@ from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.models.batching import Batch
 from e2rank_eval.store.trec import Run
 from e2rank_eval.training.lists import TrainingList
-from e2rank_eval.training.losses import ranknet
 
 Terms = dict[str, float]
 """Named values of one batch, ``loss`` among them."""
@@ -121,12 +120,14 @@ def add_gradients(terms: dict[str, Tensor], accelerator: Any) -> Terms:
     return {name: float(value.detach()) for name, value in terms.items()}
 
 
-def list_ranknet(scores: Tensor, lists: Sequence[TrainingList], temperature: float) -> Tensor:
-    """Return RankNet's loss of ``scores`` [documents of all lists] against the lists' ranks."""
+def list_loss(
+    loss: Callable[..., Tensor], scores: Tensor, lists: Sequence[TrainingList], temperature: float
+) -> Tensor:
+    """Return RankNet's or ListNet's loss of ``scores`` [documents of all lists] against the lists' ranks."""
     rows = scores.split([len(item.documents) for item in lists])  # type: ignore[no-untyped-call]
     ranks = [torch.tensor(item.ranks, device=scores.device) for item in lists]
     padded = pad_sequence(rows, batch_first=True), pad_sequence(ranks, batch_first=True)
-    return ranknet(*padded, temperature=temperature)
+    return loss(*padded, temperature=temperature)
 
 
 def development_scores(lists: Sequence[TrainingList], scores: Sequence[NDArray[np.floating]]) -> Terms:

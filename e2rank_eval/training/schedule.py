@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from functools import lru_cache
 
 from e2rank_eval.config.training import RunBase
 from e2rank_eval.errors import InputError
-from e2rank_eval.training.lists import TrainingList, read_lists, sample_sources
+from e2rank_eval.training.lists import TrainingList
 
 Parts = list[list[TrainingList]]
 """The lists of one step, divided into what one device sees together."""
@@ -16,6 +17,7 @@ Parts = list[list[TrainingList]]
 class Schedule:
     """The steps of a run, by number; nothing depends on where training was interrupted.
 
+    ``files`` are the lists of each data file, as :func:`e2rank_eval.training.data.read_data` returns them.
     Where the data have no shares, all lists of a step are of one source, and what does not fill a step at
     a source's end is skipped in that epoch (``skipped`` counts it), as in the official code. With
     shares, every device's part has so many lists of each file; a file that ends begins anew.
@@ -26,12 +28,12 @@ class Schedule:
         When no source, or no file with a share, fills a step.
     """
 
-    def __init__(self, settings: RunBase) -> None:
+    def __init__(self, settings: RunBase, files: Sequence[Sequence[TrainingList]]) -> None:
         self._settings = settings
-        self._files = [self._read(position) for position in range(len(settings.data))]
+        self._files = files
         self.lists = [item for file in self._files for item in file]
         """Every list that may be seen, in the order of the files."""
-        self._mixed = settings.data[0].share is not None
+        self._mixed = any(one.share is not None for one in settings.data)
         self._sources: dict[str, list[TrainingList]] = {}
         for item in self.lists:
             self._sources.setdefault(item.source, []).append(item)
@@ -41,8 +43,8 @@ class Schedule:
         if not self._mixed and self._per_epoch == 0:
             raise InputError(
                 f"no source has the {settings.batch} training lists of one step",
-                path=settings.data[0].path, hint="lower batch, or add data",
-            )  # fmt: skip
+                hint="lower batch, or add data",
+            )
         self.steps = settings.steps or self._per_epoch * settings.epochs
         self._epoch = lru_cache(maxsize=2)(self._steps_of_epoch)
         self._shuffled = lru_cache(maxsize=2 * len(self._files))(self._shuffle)
@@ -53,12 +55,6 @@ class Schedule:
             return self._epoch(number // self._per_epoch)[number % self._per_epoch]
         parts = self._settings.batch // self._settings.together
         return [self._mixed_part(number * parts + part) for part in range(parts)]
-
-    def _read(self, position: int) -> list[TrainingList]:
-        file, settings = self._settings.data[position], self._settings
-        lists = sample_sources(read_lists(file.path), file.per_source, settings.seed)
-        limit = settings.list_documents
-        return lists if limit is None else [item.cut(limit) for item in lists]
 
     def _steps_of_epoch(self, epoch: int) -> list[Parts]:
         draw = random.Random(f"{self._settings.seed} epoch {epoch}")

@@ -13,9 +13,9 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry, ResolvedModel
-from e2rank_eval.store.files import sha256_file, sha256_json, write_text
+from e2rank_eval.store.files import sha256_json, write_text
 from e2rank_eval.training.checkpoints import Checkpoints
-from e2rank_eval.training.lists import read_lists
+from e2rank_eval.training.data import TrainingData, read_data
 from e2rank_eval.training.loop import Loop
 from e2rank_eval.training.objectives import Objective
 from e2rank_eval.training.saving import (
@@ -46,21 +46,17 @@ def train(file: TrainingFile, name: str) -> Path:
     """
     settings = file.runs[name]
     folder = file.output / name
-    for one in settings.data:
-        if one.made_from is not None and not one.path.exists():
-            hint = f"make them: e2rank-eval training-lists {one.made_from} {one.path}"
-            raise InputError("there are no training lists yet", path=one.path, hint=hint)
+    data = read_data(settings, file.cache)
     base_name, base, fetched = load_base(file, settings)
-    identity = _identity(settings, fetched)
-    schedule = Schedule(settings)
+    identity = _identity(settings, data, fetched)
+    schedule = Schedule(settings, data.files)
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     accelerator = _accelerator(settings)
     objective = load_objective(settings, base_name, base, fetched, file.cache)
-    development = read_lists(settings.development.path) if settings.development else []
-    objective.prepare([*schedule.lists, *development])
+    objective.prepare([*schedule.lists, *data.development])
     checkpoints = Checkpoints(folder / "checkpoints", identity)
-    loop = Loop(objective, schedule, settings, folder, checkpoints, accelerator, development)
+    loop = Loop(objective, schedule, settings, folder, checkpoints, accelerator, data.development)
     progress = loop.run()
     state = accelerator.get_state_dict(loop.wrapped) if settings.deepspeed else None
     if accelerator.is_main_process:
@@ -92,15 +88,13 @@ def load_base(file: TrainingFile, settings: RunBase) -> tuple[str, ModelEntry, R
     return found.reference, found.entry, found
 
 
-def _identity(settings: RunBase, fetched: ResolvedModel) -> dict[str, Any]:
+def _identity(settings: RunBase, data: TrainingData, fetched: ResolvedModel) -> dict[str, Any]:
     """Return what decides the weights: settings that do, the data's content, the base's files."""
-    watched = [settings.development.path] if settings.development else []
-    paths = [*(one.path for one in settings.data), *watched]
     shares = [one.model_dump(mode="json", exclude={"path", "made_from"}) for one in settings.data]
     return {
         "settings": sha256_json(settings.model_dump(mode="json", exclude=_NOT_IN_IDENTITY)),
         "shares": sha256_json(shares),
-        "data": {path.as_posix(): sha256_file(path) for path in paths},
+        "data": dict(data.hashes),
         "base": sha256_json(dict(fetched.files)),
     }
 

@@ -37,13 +37,20 @@ from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.registry import ModelEntry, ResolvedModel
 from e2rank_eval.records import ListwiseInput
 from e2rank_eval.training.lists import TrainingList
-from e2rank_eval.training.losses import cosine_distance, feedback_direction, info_nce, oracle_direction
+from e2rank_eval.training.losses import (
+    cosine_distance,
+    feedback_direction,
+    info_nce,
+    list_net,
+    oracle_direction,
+    ranknet,
+)
 from e2rank_eval.training.objectives import (
     Objective,
     Terms,
     add_gradients,
     development_scores,
-    list_ranknet,
+    list_loss,
     prepare_module,
     run_batches,
 )
@@ -114,7 +121,8 @@ class VectorObjective(Objective):
         self._settings = settings
         self._plain = plain
         self._frozen_queries: dict[str, Vectors] = {}
-        self._compared = [one.vector for one in (settings.ranknet, settings.info_nce) if one is not None]
+        losses = settings.list_net, settings.ranknet, settings.info_nce
+        self._compared = [one.vector for one in losses if one is not None]
         self._backbone = encoder.backbone
         self.module: Any = prepare_module(self._backbone.model, settings)
         self._backbone.model = self.module
@@ -197,11 +205,12 @@ class VectorObjective(Objective):
         weighted: dict[str, tuple[float, Tensor]] = {}
         if settings.info_nce is not None:
             weighted["info_nce"] = settings.info_nce.weight, _contrast(by_role, inputs, settings.info_nce)
-        if settings.ranknet is not None:
-            products = by_role[settings.ranknet.vector] @ by_role["document"].T
-            own = torch.cat([row[place] for row, place in zip(products, inputs.columns, strict=True)])
-            term = list_ranknet(own, inputs.lists, settings.ranknet.temperature)
-            weighted["ranknet"] = settings.ranknet.weight, term
+        over_lists = ("ranknet", settings.ranknet, ranknet), ("list_net", settings.list_net, list_net)
+        for name, one, loss in over_lists:
+            if one is not None:
+                products = by_role[one.vector] @ by_role["document"].T
+                own = torch.cat([row[place] for row, place in zip(products, inputs.columns, strict=True)])
+                weighted[name] = one.weight, list_loss(loss, own, inputs.lists, one.temperature)
         if settings.direction is not None:
             weighted |= _directions(by_role, inputs, settings.direction)
         total = vectors.new_zeros(())

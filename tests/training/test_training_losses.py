@@ -15,6 +15,7 @@ from e2rank_eval.rerankers.vectors import unit
 from e2rank_eval.training.losses import (
     feedback_direction,
     info_nce,
+    list_net,
     oracle_direction,
     ranknet,
 )
@@ -47,6 +48,24 @@ def test_an_excluded_document_is_not_a_negative() -> None:
     assert float(found) == pytest.approx(float(info_nce(q, d[:3], torch.tensor([0, 1]), temperature=0.1)))
     with pytest.raises(ValueError, match="positive is excluded"):
         info_nce(q, d, torch.tensor([0, 5]), temperature=0.1, excluded=excluded)
+
+
+@given(SHAPES)
+def test_list_net_is_the_plain_loop_over_gains(shape: tuple[int, int, int]) -> None:
+    """Lists of several lengths (0 is padding): the lowest rank gains nothing, each above it one more."""
+    queries, each, seed = shape
+    draw = np.random.default_rng(seed)
+    scores, ranks = draw.normal(size=(queries, each)), np.zeros((queries, each), dtype=int)
+    expected = 0.0
+    for row, own in enumerate(ranks):
+        length = draw.integers(2, each + 1)
+        own[:length] = [1, 2, *draw.integers(1, 3, size=length - 2)]
+        gains = [max(own) - rank for rank in own if rank]
+        total = sum(math.exp(score / 0.1) for score, rank in zip(scores[row], own, strict=True) if rank)
+        logs = [score / 0.1 - math.log(total) for score, rank in zip(scores[row], own, strict=True) if rank]
+        expected -= sum(g * log for g, log in zip(gains, logs, strict=True)) / sum(gains) / queries
+    found = list_net(torch.tensor(scores), torch.tensor(ranks), temperature=0.1)
+    assert float(found) == pytest.approx(expected, rel=1e-9)
 
 
 @given(SHAPES, st.integers(1, 6))

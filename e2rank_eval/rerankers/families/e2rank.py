@@ -37,7 +37,9 @@ class E2RankSettings(ModelSettings):
 
     family: Literal["e2rank"]
     prompt: Literal["eval", "readme", "training", "query-only"] = "eval"
-    prompt_documents: int = Field(20, ge=1, le=1000, description="how many candidates are in the prompt")
+    prompt_documents: int = Field(
+        20, ge=0, le=1000, description="how many candidates are in the prompt; 0: the query alone"
+    )
     prompt_order: Literal["first-stage", "reversed", "shuffled", "query-only"] = Field(
         "first-stage", description="of the documents in a prompt; query-only: by the plain query's cosine"
     )

@@ -1,0 +1,119 @@
+"""The lists that a run trains and develops on: read from files, or made of a judged collection."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2rank_eval.config import one_system
+from e2rank_eval.config.training import JudgedCollection, RunBase
+from e2rank_eval.datasets.loading import load_split
+from e2rank_eval.datasets.slices import sample
+from e2rank_eval.errors import InputError
+from e2rank_eval.models.loading import Models
+from e2rank_eval.retrieval.base import Context
+from e2rank_eval.store.corpus import selected
+from e2rank_eval.store.files import canonical_json, sha256_file
+from e2rank_eval.training.lists import TrainingList, dense_ranks, list_fields, read_lists, sample_sources
+
+_LARGEST_SHARE = 5
+"""Of the queries, at most one in so many is held out for development."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """``files`` are the lists of each data file, or of the collection; ``hashes`` are SHA-256 by origin."""
+
+    files: Sequence[Sequence[TrainingList]]
+    development: Sequence[TrainingList]
+    hashes: Mapping[str, str]
+
+
+def read_data(settings: RunBase, cache: Path) -> TrainingData:
+    """Read the lists of a run, cut to ``list_documents``; a collection's first stage is run for them.
+
+    Raises
+    ------
+    InputError
+        For malformed lists or a file that has not been made yet; a collection without the split, or
+        one in whose candidates nothing relevant was found.
+    """
+    limit = settings.list_documents
+    if settings.collection is not None:
+        made_of, seed = settings.collection, settings.seed
+        training, development = split_lists(judged_lists(made_of, cache, settings.threads), made_of, seed)
+        hashes = {f"{made_of.dataset} {made_of.split}": _hash(training)}
+        hashes |= {f"{made_of.dataset} {made_of.split}, held out": _hash(development)}
+        return TrainingData([_cut(training, limit)], development, hashes)
+    files = []
+    for one in settings.data:
+        if one.made_from is not None and not one.path.exists():
+            hint = f"make them: e2rank-eval training-lists {one.made_from} {one.path}"
+            raise InputError("there are no training lists yet", path=one.path, hint=hint)
+        files.append(_cut(sample_sources(read_lists(one.path), one.per_source, settings.seed), limit))
+    watched = settings.development.path if settings.development is not None else None
+    paths = [*(one.path for one in settings.data), *([watched] if watched is not None else [])]
+    hashes = {path.as_posix(): sha256_file(path) for path in paths}
+    return TrainingData(files, read_lists(watched) if watched is not None else [], hashes)
+
+
+def _cut(lists: Iterable[TrainingList], limit: int | None) -> list[TrainingList]:
+    return [item if limit is None else item.cut(limit) for item in lists]
+
+
+def judged_lists(settings: JudgedCollection, cache: Path, threads: int) -> dict[str, TrainingList]:
+    """Return by query id the candidates that the first stage finds, ranked by their grades.
+
+    Documents of one grade tie, those of grade 1 and above are labelled, and unjudged ones have grade 0.
+    Lists in which all grades are equal teach nothing and are skipped.
+
+    Raises
+    ------
+    InputError
+        When no list is left, or the data set or its split is missing.
+    """
+    dataset = load_split(settings.dataset, settings.split, cache).dataset
+    chosen = one_system({"first_stages": {"first-stage": settings.first_stage}, "depth": settings.depth})
+    find = Context(chosen, Models(cache, threads=threads), settings.depth).finder("first-stage")
+    candidates = find(dataset)[0]
+    wanted = {i for one in candidates for i in one.document_ids}
+    documents = selected(dataset.corpus, wanted)
+    texts = {i: documents[i].contents for i in wanted}
+    found: dict[str, TrainingList] = {}
+    for one in candidates:
+        grades = [max(0, dataset.qrels[one.query_id].get(i, 0)) for i in one.document_ids]
+        if len(set(grades)) > 1:
+            found[one.query_id] = TrainingList(
+                dataset.queries[one.query_id].text,
+                tuple(texts[i] for i in one.document_ids),
+                dense_ranks([-grade for grade in grades]),
+                dataset.id,
+                tuple(place for place, grade in enumerate(grades) if grade > 0),
+            )
+    if not found:
+        raise InputError(
+            f"no relevant document of the {settings.split} split of {settings.dataset} is among the first "
+            f"{settings.depth} candidates of its query",
+            hint="name another first stage, or check that its judgements are of this corpus",
+        )
+    return found
+
+
+def split_lists(
+    lists: Mapping[str, TrainingList], settings: JudgedCollection, seed: int
+) -> tuple[list[TrainingList], list[TrainingList]]:
+    """Return training lists, and those held out for development; no query text is in both."""
+    number = min(settings.held_out, len(lists) // _LARGEST_SHARE)
+    held_out = {lists[i].query for i in sample(lists, number, seed=seed, purpose="development")}
+    training = [item for item in lists.values() if item.query not in held_out]
+    return training, [item for item in lists.values() if item.query in held_out]
+
+
+def _hash(lists: Iterable[TrainingList]) -> str:
+    """Return the SHA-256 of the file that the lists would make."""
+    digest = hashlib.sha256()
+    for item in lists:
+        digest.update(f"{canonical_json(list_fields(item))}\n".encode())
+    return digest.hexdigest()

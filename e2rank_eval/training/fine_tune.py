@@ -1,0 +1,112 @@
+"""Fine-tuning on one judged collection: the model, and controls trained on the same lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from e2rank_eval.config.references import parse_reference
+from e2rank_eval.config.training import (
+    CrossEncoderRun,
+    DevelopmentSettings,
+    JudgedCollection,
+    ListNetSettings,
+    OptimiserSettings,
+    PromptSettings,
+    ResidualSettings,
+    Stage2Run,
+    TrainingFile,
+    TrainingRun,
+)
+from e2rank_eval.datasets.loading import load_split
+from e2rank_eval.models.references import Catalogue
+
+Control = Literal["query-encoder", "cross-encoder"]
+
+_WINDOW = 384
+"""Tokens of a prompt in training; a third less than the 512 of use costs a third less time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FineTuning:
+    """What to fine-tune on what. ``output`` is the folder of the model; controls are stored beside it.
+
+    ``documents`` is the number of candidates in a prompt; training draws from a third of it on.
+    """
+
+    base: str
+    collection: JudgedCollection
+    output: Path
+    controls: tuple[Control, ...] = ("query-encoder",)
+    documents: int = 10
+    steps: int = 260
+    seed: int = 13
+    threads: int = 2
+
+    def training_file(self, cache: Path) -> TrainingFile:
+        """Return the runs: the model, under the name of its folder, and the controls.
+
+        Raises
+        ------
+        InputError
+            When the base is no encoder that can be recognised, or the data set or its split is missing.
+        """
+        found = Catalogue(cache).resolve(self.base, "encoder", "decoder")
+        data = load_split(self.collection.dataset, self.collection.split, cache)
+        shared: dict[str, Any] = {
+            "model": self.base,
+            "collection": self.collection,
+            "licence": f"{found.entry.licence}, trained on data under {data.licence}",
+            "seed": self.seed,
+            "threads": self.threads,
+            "steps": self.steps,
+            "dropout": False,
+            "optimiser": OptimiserSettings(learning_rate=5e-5, warm_up=0.1),
+            "trainable": ["layer"],
+            "checkpoint_every": 20,
+        }
+        title = f"{found.entry.title} fine-tuned on {data.dataset.id}"
+        runs: dict[str, TrainingRun] = {
+            self.output.name: self._run(title, self.documents, found.entry.window, shared)
+        }
+        if "query-encoder" in self.controls:
+            control = self._run(f"{title}, query encoder alone", 0, found.entry.window, shared)
+            runs[self.control("query-encoder").name] = control
+        if "cross-encoder" in self.controls:
+            runs[self.control("cross-encoder").name] = CrossEncoderRun(
+                objective="cross-encoder", title=f"{title}, cross-encoder",
+                development=DevelopmentSettings(every=50, patience=4),
+                batch=4, device_batch=1, list_documents=16, window=min(256, found.entry.window),
+                **shared | {"trainable": [], "optimiser": OptimiserSettings(learning_rate=1e-4, warm_up=0.1)},
+            )  # fmt: skip
+        return TrainingFile(output=self.output.parent, cache=cache, runs=runs)
+
+    def control(self, name: Control) -> Path:
+        """Return the folder of a control."""
+        return self.output.with_name(f"{self.output.name}-{name}")
+
+    def _run(self, title: str, documents: int, window: int, shared: dict[str, Any]) -> Stage2Run:
+        use = f"combination: residual, weight: 1.0, prompt_documents: {documents}"
+        return Stage2Run(
+            objective="stage2", title=title, batch=8, window=min(_WINDOW, window),
+            document_tokens=256, query_tokens=min(256, window),
+            prompt=PromptSettings(documents=(-(-documents // 3), documents)),
+            frozen_documents=True, residual=ResidualSettings(weight=1.0),
+            info_nce=None, ranknet=None, list_net=ListNetSettings(),
+            development=DevelopmentSettings(every=40, patience=4),
+            note=f"Documents and plain queries keep the vectors of the base model, whose index serves. As a "
+            f"reranker: `{{family: e2rank, model: {self.output.name}, {use}}}`.",
+            **shared,
+        )  # fmt: skip
+
+
+def default_output(base: str, dataset: str) -> Path:
+    """Return ``models/<data set>-<base>``, where the registry finds what was trained.
+
+    >>> default_output("all-minilm-l6-v2", "beir/scifact").as_posix()
+    'models/scifact-all-minilm-l6-v2'
+    """
+    parsed = parse_reference(base)
+    model = parsed.folder.resolve().name if parsed.kind == "folder" else parsed.name.rsplit("/", 1)[-1]
+    return Path("models") / f"{Path(dataset).resolve().name}-{model.lower()}"

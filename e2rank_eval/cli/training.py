@@ -108,7 +108,7 @@ def fine_tune(
         list[ControlName] | None,
         typer.Option(help="Also train these on the same lists; query-encoder by default."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="The most optimizer steps, of 8 lists.")] = 260,
+    steps: Annotated[int, typer.Option(min=1, help="The most optimizer steps, of 8 lists.")] = 120,
     seed: Annotated[int, typer.Option(min=0)] = 13,
     cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),
     threads: Annotated[int, typer.Option(min=1, help="Part of what decides the weights.")] = 2,

@@ -91,7 +91,7 @@ class FineTuning:
         return Stage2Run(
             objective="stage2", title=title, batch=8, window=min(_WINDOW, window),
             document_tokens=256, query_tokens=min(256, window),
-            prompt=PromptSettings(documents=(-(-documents // 3), documents)),
+            prompt=PromptSettings(documents=(-(-documents // 3), documents), variant="eval"),
             frozen_documents=True, residual=ResidualSettings(weight=1.0),
             info_nce=None, ranknet=None, list_net=ListNetSettings(),
             development=DevelopmentSettings(every=30, patience=3),

@@ -120,8 +120,8 @@ class LatencySettings(Strict):
     document_vectors: Annotated[list[Literal["online", "stored"]], AfterValidator(distinct)] = Field(
         ["online", "stored"], min_length=1, description="for families that encode documents by themselves"
     )
-    frontier: bool = Field(
-        True, description="draw quality against latency; false where the queries are too few for quality"
+    quality: bool = Field(
+        True, description="evaluate its systems too, and draw quality against latency; false: only time them"
     )
     sweep: CostSweepSettings | None = Field(None, description="further points, timed after the samples")
 

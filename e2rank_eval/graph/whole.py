@@ -51,7 +51,10 @@ class Graph(Files):
             self.tables_by_entry.setdefault((table.kind.section, table.entry), []).append(name)
         shown: list[Shown[Any]] = [*self.tables.values(), *self.figures.values()]
         keys = [key for one in shown for key in self._runs(one)]
-        self.rerankings = self._in_order(((stage, reranker), dataset) for dataset, stage, reranker in keys)
+        evaluated = [key for one in shown if self._evaluated(one) for key in self._runs(one)]
+        self.rerankings = self._in_order(
+            ((stage, reranker), dataset) for dataset, stage, reranker in evaluated
+        )
         self.retrievals = self._in_order((stage, dataset) for dataset, stage, _ in keys)
         self.mteb_jobs = [(name, one) for name, suite in configuration.mteb.items() for one in suite.systems]
         self._check_registries()
@@ -88,7 +91,9 @@ class Graph(Files):
         """Return the references to the models of everything that runs, each once."""
         configuration = self.configuration
         found = [configuration.models_of("first_stages", stage) for stage in self.retrievals]
-        found += [configuration.models_of("rerankers", name) for _, name in self.rerankings]
+        timed = [name for one in configuration.latency.values() for name in one.rerankers]
+        reranked = [name for _, name in self.rerankings]
+        found += [configuration.models_of("rerankers", name) for name in (*reranked, *timed)]
         found += [configuration.mteb_models(configuration.mteb[entry], one) for entry, one in self.mteb_jobs]
         return list(dict.fromkeys(model for models in found for model in models))
 
@@ -104,6 +109,10 @@ class Graph(Files):
             return []
         datasets = [entry.dataset] if section == "latency" else entry.datasets
         return [(dataset, entry.first_stage, one) for one in entry.systems for dataset in datasets]
+
+    def _evaluated(self, shown: Shown[Any]) -> bool:
+        """Whether what it shows is reranked and evaluated, not timed alone."""
+        return shown.kind.section != "latency" or self.configuration.latency[shown.entry].quality
 
     def inputs(self, shown: Shown[Any]) -> list[str]:
         """Return the files that a table or figure is made of, and no other."""

@@ -159,6 +159,8 @@ class Results:
         found: dict[RunKey, None] = {}
         for section, name, first_stage, rerankers in configuration.uses():
             entry = getattr(configuration, section)[name]
+            if section == "latency" and not entry.quality:
+                continue
             datasets = [entry.dataset] if section == "latency" else entry.datasets
             found |= dict.fromkeys((d, first_stage, r) for d in datasets for r in rerankers)
         if configuration.tables or configuration.figures:

@@ -37,6 +37,11 @@ def test_what_is_timed_or_swept_is_evaluated_too_and_each_data_set_once() -> Non
     assert graph.rerankings[("bm25", "e2rank")] == ["lee", "lee-12", "lee-5"]
     assert graph.rerankings[("bm25", "first-stage")] == ["lee-12"]
     assert graph.retrievals == {"bm25": ["lee", "lee-12", "lee-5"]}
+    timed = {"dataset": "lee-5", "first_stage": "bm25", "rerankers": ["e2rank"], "quality": False}
+    only = _graph(datasets={"lee-5": {"slice_of": "lee", "queries": 5}}, latency={"time": timed})
+    assert only.rerankings[("bm25", "e2rank")] == ["lee-12"]
+    assert only.retrievals == {"bm25": ["lee-12", "lee-5"]}
+    assert "frontier-time" not in only.figures
     assert graph.latency_files() == ["results/small/latency/time.json"]
 
 

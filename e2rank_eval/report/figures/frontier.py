@@ -36,7 +36,7 @@ def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
     yield from first_stage_files([entry.dataset], entry.first_stage)
 
 
-@FIGURES.register("frontier", "latency", "frontier-{}", _inputs, among=lambda entry: entry.frontier)
+@FIGURES.register("frontier", "latency", "frontier-{}", _inputs, among=lambda entry: entry.quality)
 def draw_frontier(results: Results, name: str) -> Drawing:
     """Up is better, left is faster. Filled: documents encoded online; hollow: document vectors stored. Bars
     are the 95 % interval of nDCG@10; the dashed line is the first stage, no reranking. A time that cannot be

@@ -79,15 +79,15 @@ def latency_table(results: Results, name: str) -> Table:
     for (key, timing), speed_up in zip(
         measurements(results, name), speed_ups(latency, seed=seed), strict=True
     ):
-        total = timing.wall["total"]
+        total, page = timing.wall["total"], _page(results, name, key)
         low, high = bootstrap_interval([total], seed=seed)
         rows.append(
             (
                 *_system(results, name, key, timing),
                 Cell(speed_up) if isinstance(speed_up, str) else Cell(speed_up.value, speed_up.interval),
-                _milliseconds(percentile(timing.cpu["total"], 50), key),
-                *(_milliseconds(percentile(total, p), key) for p in (50, 90, 99)),
-                Cell(1000 * fmean(total), (1000 * low, 1000 * high), link=run_page(key)),
+                _milliseconds(percentile(timing.cpu["total"], 50), page),
+                *(_milliseconds(percentile(total, p), page) for p in (50, 90, 99)),
+                Cell(1000 * fmean(total), (1000 * low, 1000 * high), link=page),
                 1 / fmean(total), timing.candidates,
                 timing.prompt_tokens, timing.document_tokens, timing.output_tokens,
             )
@@ -114,12 +114,13 @@ def phases_table(results: Results, name: str) -> Table:
         (
             *_system(results, name, key, timing),
             *(
-                _milliseconds(percentile(seconds[phase], 50) if phase in seconds else None, key)
+                _milliseconds(percentile(seconds[phase], 50) if phase in seconds else None, page)
                 for seconds in (timing.wall, timing.cpu)
                 for phase in (*phases, "total")
             ),
         )
         for key, timing in measured
+        for page in [_page(results, name, key)]
     ]
     headings = [f"{clock}{phase} p50 ms" for clock in ("", "CPU ") for phase in (*phases, "total")]
     columns = (*_SYSTEM, *(Column(heading, "milliseconds") for heading in headings))
@@ -230,8 +231,12 @@ def _system(results: Results, name: str, key: RunKey, timing: Timing) -> tuple[C
     return shown, _mode_label(results, name, timing), len(timing.wall["total"])
 
 
-def _milliseconds(seconds: float | None, key: RunKey) -> Cell:
-    return Cell(_scaled(seconds, 1000), link=run_page(key))
+def _page(results: Results, name: str, key: RunKey) -> str:
+    return run_page(key) if results.configuration.latency[name].quality else ""
+
+
+def _milliseconds(seconds: float | None, page: str) -> Cell:
+    return Cell(_scaled(seconds, 1000), link=page)
 
 
 def _scaled(value: float | None, factor: float) -> float | None:

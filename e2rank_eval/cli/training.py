@@ -11,6 +11,7 @@ import typer
 from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configuration, print_json
 
 if TYPE_CHECKING:
+    from e2rank_eval.records import Dataset
     from e2rank_eval.store.results import Comparison
     from e2rank_eval.training.fine_tune import FineTuning
 
@@ -110,6 +111,7 @@ def fine_tune(
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="The most optimizer steps, of 8 lists.")] = 120,
     seed: Annotated[int, typer.Option(min=0)] = 13,
+    test_split: Annotated[str, typer.Option(help="Judged queries that the table is of.")] = "test",
     cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),
     threads: Annotated[int, typer.Option(min=1, help="Part of what decides the weights.")] = 2,
 ) -> None:
@@ -123,12 +125,16 @@ def fine_tune(
     """
     from yaml import safe_load
 
+    from e2rank_eval.config.reading import checked
     from e2rank_eval.config.training import JudgedCollection
+    from e2rank_eval.datasets.loading import load_split
     from e2rank_eval.store.results import write_record
     from e2rank_eval.training.fine_tune import FineTuning, default_output
     from e2rank_eval.training.train import train as run
 
-    collection = JudgedCollection(dataset=dataset, first_stage=safe_load(first_stage), depth=depth)
+    made_of = {"dataset": dataset, "first_stage": safe_load(first_stage), "depth": depth}
+    collection = checked(JudgedCollection, made_of, "the options")
+    test = load_split(dataset, test_split, cache).dataset  # a missing split is named before anything trains
     wanted = FineTuning(
         base, collection, output or default_output(base, dataset),
         tuple(one.value for one in control or [ControlName.QUERY_ENCODER]), documents, steps, seed, threads,
@@ -136,7 +142,7 @@ def fine_tune(
     file = wanted.training_file(cache)
     for name in file.runs:
         run(file, name)
-    tested = _tested(wanted, cache)
+    tested = _tested(wanted, test, cache)
     write_record(wanted.output / "test.json", tested)
     with (wanted.output / "README.md").open("a", encoding="utf-8") as card:
         card.write(f"\nnDCG@10 x 100 on the test split:\n\n```\n{tested}\n```\n")
@@ -146,13 +152,11 @@ def fine_tune(
     typer.echo(f"{wanted.output}: use it as model: {wanted.output}")
 
 
-def _tested(wanted: FineTuning, cache: Path) -> Comparison:
-    """Return the comparison of all systems with the trained model, on the test split."""
+def _tested(wanted: FineTuning, dataset: Dataset, cache: Path) -> Comparison:
+    """Return the comparison of all systems with the trained model on the queries of ``dataset``."""
     from e2rank_eval import api
-    from e2rank_eval.datasets.loading import load_split
 
     made_of, base, documents = wanted.collection, wanted.base, wanted.documents
-    dataset = load_split(made_of.dataset, "test", cache).dataset
     options = dict(made_of.first_stage)
     common: dict[str, Any] = {"cache": cache, "threads": wanted.threads}
     found = api.retrieve(dataset, options.pop("retriever"), depth=made_of.depth, **options, **common)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from e2rank_eval.config.reading import checked
 from e2rank_eval.config.references import parse_reference
 from e2rank_eval.config.training import (
     CrossEncoderRun,
@@ -25,7 +26,7 @@ from e2rank_eval.models.references import Catalogue
 Control = Literal["query-encoder", "cross-encoder"]
 
 _WINDOW = 256
-"""Tokens of a prompt in training: half of the 512 of use, at half the cost."""
+"""Tokens of a prompt, in training and in use: half of what most encoders read, at half the cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class FineTuning:
                 batch=4, device_batch=1, list_documents=16, window=min(256, found.entry.window),
                 **shared | {"trainable": []},
             )  # fmt: skip
-        return TrainingFile(output=self.output.parent, cache=cache, runs=runs)
+        file = {"output": self.output.parent, "cache": cache, "runs": runs}
+        return checked(TrainingFile, file, f"the run of {self.output}")
 
     def control(self, name: Control) -> Path:
         """Return the folder of a control."""
@@ -90,7 +92,8 @@ class FineTuning:
         use = f"combination: residual, weight: 1.0, prompt_documents: {documents}"
         return Stage2Run(
             objective="stage2", title=title, batch=8, window=min(_WINDOW, window),
-            document_tokens=256, query_tokens=min(256, window),
+            entry={"window": min(_WINDOW, window), "query_tokens": min(_WINDOW, window)},
+            document_tokens=_WINDOW, query_tokens=min(_WINDOW, window),
             prompt=PromptSettings(documents=(-(-documents // 3), documents), variant="eval"),
             frozen_documents=True, residual=ResidualSettings(weight=1.0),
             info_nce=None, ranknet=None, list_net=ListNetSettings(),

@@ -127,6 +127,15 @@ def test_a_killed_run_ends_in_the_same_weights(collection: Path, monkeypatch: py
 
 def test_what_cannot_be_trained_on_is_refused(collection: Path) -> None:
     settings = JudgedCollection(dataset=str(collection), depth=20)
+    for options, problem in {
+        ("--test-split", "held"): "no held split",
+        ("--first-stage", "bm25"): "first_stage",
+        ("--first-stage", "{retriever: bm26}"): "bm26",
+        ("--output", "out/my model"): "the run of out/my model",
+    }.items():
+        with pytest.raises(InputError, match=problem):
+            _fine_tune(collection, "out/mine", *options)
+    assert not Path("out").exists()
     with pytest.raises(InputError, match=r"no dev split.*splits here: test, train"):
         judged_lists(settings.model_copy(update={"split": "dev"}), Path("cache"), 1)
     with pytest.raises(InputError, match=r"beir/scifact.*known: beir/scifact/test, beir/scifact/train"):

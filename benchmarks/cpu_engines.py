@@ -27,7 +27,7 @@ from support.turns import medians
 
 from e2rank_eval.datasets.loading import load_registered
 from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.references import fetch_model
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import registered_model
 
 
@@ -120,7 +120,7 @@ def evaluate_mean(qrels: Any, run: Any) -> float:
 def main() -> None:
     arguments = options(__doc__, rounds=3, documents=100, threads=1).parse_args()
     torch.set_num_threads(arguments.threads)
-    folder = fetch_model(MODEL, arguments.cache).path
+    folder = Catalogue(arguments.cache).examine(MODEL).path
     dataset = load_registered("lee", arguments.cache, seed=13).dataset
 
     def with_model(change: Callable[[Any], Any]) -> Any:

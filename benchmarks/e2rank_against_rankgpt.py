@@ -28,7 +28,7 @@ from support.turns import medians
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.language_models import Generation, Message
 from e2rank_eval.models.loading import load_encoder, load_language_model
-from e2rank_eval.models.references import fetch_model
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry, registered_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.families.e2rank import E2RankReranker, E2RankSettings
@@ -140,7 +140,7 @@ def main() -> None:
     given = options(__doc__, candidates=100, tokens=128, rounds=3).parse_args()
     torch.set_num_threads(given.threads)
     entry = registered_model(MODEL)
-    folder = fetch_model(MODEL, given.cache).path
+    folder = Catalogue(given.cache).examine(MODEL).path
     if not torch.cuda.is_available():
         measure(folder, entry, given)
         print("skipped: Qwen3-0.6B's shape, beside the paper's 7.3 and 35: no GPU is seen here")

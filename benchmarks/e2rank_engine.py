@@ -25,7 +25,7 @@ from transformers import AutoModel, AutoTokenizer
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.prompts import render_listwise
 from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.references import fetch_model
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
@@ -85,7 +85,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     entry = registered_model(given.model)
-    folder = fetch_model(given.model, given.cache).path
+    folder = Catalogue(given.cache).examine(given.model).path
     loadable = loadable_folder(folder, entry.format)
     settings = E2RankSettings(family="e2rank", model=given.model, prompt_documents=PROMPT_DOCUMENTS)
     online, stored = (E2RankReranker(load_encoder(folder, entry, file_hashes={}), settings) for _ in range(2))

@@ -16,7 +16,7 @@ from support.texts import docstrings
 from support.turns import medians
 
 from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.references import fetch_model
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import registered_model
 
 MODEL = "all-minilm-l6-v2"
@@ -28,7 +28,7 @@ def main() -> None:
     from sentence_transformers import SentenceTransformer
 
     texts = docstrings(arguments.documents)
-    folder = fetch_model(MODEL, arguments.cache).path
+    folder = Catalogue(arguments.cache).examine(MODEL).path
     ours = load_encoder(folder, registered_model(MODEL), file_hashes={})
     peer = SentenceTransformer(str(folder), device="cpu")
     for what, size in (("a corpus", len(texts)), ("the candidates of one query", 100), ("few documents", 20)):

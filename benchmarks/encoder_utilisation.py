@@ -25,7 +25,7 @@ from e2rank_eval.evaluation.flops import read_shape
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.engines.packing import PACK_TOKENS
 from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.references import fetch_model
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import registered_model
 
 MODELS = ("all-minilm-l6-v2", "smollm2-135m-instruct-q4")
@@ -58,7 +58,7 @@ def run_products(products: list[tuple[int, torch.Tensor, torch.Tensor]]) -> None
 
 def measure(name: str, given: argparse.Namespace) -> None:
     entry = registered_model(name)
-    folder = fetch_model(name, given.cache).path
+    folder = Catalogue(given.cache).examine(name).path
     encoder = load_encoder(folder, entry, file_hashes={})
     body = loadable_folder(folder, entry.format)
     shape = read_shape(body)

@@ -39,7 +39,7 @@ from support.turns import medians
 
 from e2rank_eval.models.language_models import Generation
 from e2rank_eval.models.loading import load_language_model
-from e2rank_eval.models.references import fetch_model
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranking
 from e2rank_eval.rerankers.decoding import Generated
@@ -176,7 +176,7 @@ class Side:
 
 
 def with_the_model(given: argparse.Namespace) -> None:
-    folder = fetch_model(MODEL, given.cache).path
+    folder = Catalogue(given.cache).examine(MODEL).path
     model: Any = load_language_model(folder, registered_model(MODEL), file_hashes={})
     queries = [Query(f"q{number}", text) for number, text in enumerate(QUERIES[: given.queries])]
     drawn = docstrings(len(queries) * given.candidates)

@@ -30,7 +30,7 @@ from support.options import options
 
 from e2rank_eval.datasets.loading import own_folder
 from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
-from e2rank_eval.models.references import fetch_model
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
 from e2rank_eval.mteb_suite.local_tasks import local_task
 
@@ -125,7 +125,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     from sentence_transformers import SentenceTransformer
 
-    peer = SentenceTransformer(str(fetch_model(MODEL, arguments.cache).path), device="cpu")
+    peer = SentenceTransformer(str(Catalogue(arguments.cache).examine(MODEL).path), device="cpu")
     theirs = Counter(peer[0])
     for task in arguments.tasks:
         compare(task, peer, theirs, arguments)

@@ -106,7 +106,7 @@ def load_reranker(
 
     ``family`` and ``options`` are what a configuration's ``rerankers`` hold (``e2rank-eval list rerankers``).
     Without a family the checkpoint decides: a model trained to score pairs is a cross-encoder, one that
-    embeds ranks with E2Rank's listwise prompt.
+    embeds ranks with E2Rank's listwise prompt, one known to answer yes or no is asked its own question.
 
     Raises
     ------
@@ -314,9 +314,11 @@ def _family(reference: str, models: Models) -> str:
     from e2rank_eval.config.systems import FAMILIES
 
     found = models.examine(reference)
-    possible = [name for name, one in FAMILIES.items() if set(one.model_kinds) & set(found.kinds)]
+    possible = sorted(name for name, one in FAMILIES.items() if set(one.model_kinds) & set(found.kinds))
     if found.entry.trained_for_embedding and "e2rank" in possible:
         possible = ["e2rank"]
+    if found.entry.relevance_prompt is not None:
+        possible = ["pointwise-llm"]
     if len(possible) != 1:
         raise InputError(
             f"{reference} is recognised as {' or '.join(found.kinds)}, which does not say how it ranks",

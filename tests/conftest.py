@@ -39,9 +39,9 @@ def _model(name: str, variable: str) -> Path:
         return Path(given)
 
     def fetch() -> Path:
-        from e2rank_eval.models.references import fetch_model
+        from e2rank_eval.models.references import Catalogue
 
-        return fetch_model(name, CACHE).path
+        return Catalogue(CACHE).examine(name).path
 
     return _or_skip(fetch)
 

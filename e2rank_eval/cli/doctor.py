@@ -87,6 +87,7 @@ def examine_model(reference: str, config: Path | None) -> list[Finding]:
             {k: v for k, v in prompts.items() if v},
             evidence.get("prompts", evidence.get("query_instruction")),
         ),
+        ("asked whether relevant", entry.relevance_prompt, evidence.get("relevance_prompt")),
         *_beside_the_weights(model.path),
         ("parameters", entry.parameters, evidence.get("parameters")),
         ("licence", entry.licence, evidence.get("licence")),

@@ -33,11 +33,13 @@ class PublishedModel(Strict):
     parameters: int | None
     prompts: dict[str, str]
     needs_code: bool
+    loader: str
+    """The class of mteb's that runs it; some stand for a prompt."""
 
 
 def published_models(folder: Path) -> dict[str, PublishedModel]:
     """Return the models of text that mteb knows, by their id on the hub; ``folder`` keeps the answer."""
-    return _read(folder / f"mteb-models-{version('mteb')}.json")
+    return _read(folder / f"mteb-models-{version('mteb')}-2.json")
 
 
 @cache
@@ -71,4 +73,5 @@ def _facts(meta: Any) -> PublishedModel:
         parameters=meta.n_parameters,
         prompts={side: str(prompts[side]) for side in ("query", "document") if side in prompts},
         needs_code=bool(loading.get("trust_remote_code")),
+        loader=getattr(meta.loader, "__name__", ""),
     )

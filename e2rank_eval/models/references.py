@@ -38,6 +38,10 @@ _BY_TYPE = {
 """What a model can be by its type in mteb's metadata."""
 
 
+_RELEVANCE_PROMPTS = {"Qwen3RerankerWrapper": "qwen3-reranker"}
+"""The wording that models answer yes or no to, by the class that mteb runs them with."""
+
+
 class Experiment(Protocol):
     """What of a configuration decides what its references mean."""
 
@@ -271,11 +275,6 @@ def _trained(folder: Path) -> GivenEntry:
     return entry.model_copy(update={"sources": [source.model_copy(update={"folder": str(weights)})]})
 
 
-def fetch_model(reference: str, cache: Path) -> ResolvedModel:
-    """Return a model, fetched into ``cache/models/`` where it is not here; see :meth:`Catalogue.examine`."""
-    return Catalogue(cache).examine(reference)
-
-
 def write_model_record(layout: Layout, model: ResolvedModel) -> None:
     """Write ``models/<name>.json``: what was fetched, with hashes, and what it was recognised as.
 
@@ -336,6 +335,7 @@ def _derived(
         longest = min(stated.longest or fields["window"], fields["window"])
         known: dict[str, Any] = {
             "licence": stated.licence, "prompts": stated.prompts,
+            "relevance_prompt": _RELEVANCE_PROMPTS.get(stated.loader),
             **({"document_tokens": longest, "query_tokens": longest} if stated.longest else {}),
         }  # fmt: skip
         known = {name: value for name, value in known.items() if value}

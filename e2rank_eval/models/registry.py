@@ -128,6 +128,9 @@ class GivenEntry(Strict):
         {},
         description="put before texts, spaces included; without, the checkpoint's own (encoders)",
     )
+    relevance_prompt: Literal["yes-no", "qwen3-reranker"] | None = Field(
+        None, description="wording that it was trained to answer yes or no to (decoders)"
+    )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     plain_model: Reference | None = Field(
         None, description="model that embeds documents and plain queries, if not this one; encoders only"

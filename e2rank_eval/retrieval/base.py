@@ -114,11 +114,19 @@ def candidates(retriever: Retriever, dataset: Dataset, depth: int) -> list[Candi
     excluded = [dataset.exclusions.get(query.id, frozenset()) & dataset.corpus.keys() for query in queries]
     found = retriever.search(queries, [depth + len(ids) for ids in excluded])
     lists = []
-    for query, hits, ids in zip(queries, found, excluded, strict=True):
+    for query, hits in zip(queries, found, strict=True):
         scored = zip((identifiers[at] for at in hits.positions), hits.scores, strict=True)
-        kept = [(identifier, score) for identifier, score in scored if identifier not in ids][:depth]
-        lists.append(CandidateIds(query.id, tuple(i for i, _ in kept), tuple(score for _, score in kept)))
+        lists.append(first_allowed(query.id, scored, dataset, depth))
     return lists
+
+
+def first_allowed(
+    query_id: str, scored: Iterable[tuple[str, float]], dataset: Dataset, depth: int
+) -> CandidateIds:
+    """Return the first ``depth`` of documents and their scores that are not excluded for the query."""
+    excluded = dataset.exclusions.get(query_id, frozenset())
+    kept = list(islice((one for one in scored if one[0] not in excluded), depth))
+    return CandidateIds(query_id, tuple(i for i, _ in kept), tuple(score for _, score in kept))
 
 
 @dataclass(frozen=True, slots=True)

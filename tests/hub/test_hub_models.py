@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from hub_server import Hub
+from tiny_chat_models import write_chat_model
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
+import e2rank_eval as e2
 from e2rank_eval.datasets.sources import hub
 from e2rank_eval.errors import InputError
 from e2rank_eval.models import mteb_metadata
@@ -47,7 +49,7 @@ def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str
 
 def facts(**changes: object) -> dict[str, object]:
     empty = {"types": ["cross-encoder"], "revision": None, "licence": None, "longest": None}
-    return {**empty, "parameters": None, "prompts": {}, "needs_code": False, **changes}
+    return {**empty, "parameters": None, "prompts": {}, "needs_code": False, "loader": "", **changes}
 
 
 def test_an_id_that_nobody_knows_is_the_hubs_current_commit_recorded_once(
@@ -88,6 +90,21 @@ def test_what_mteb_states_goes_before_the_checkpoint_and_an_entry_before_both(
     assert (entry.window, entry.document_tokens, entry.query_tokens) == (48, 32, 8)
     said = [found.evidence[one] for one in ("licence", "document_tokens", "query_tokens", "window")]
     assert said == ["mteb's metadata", "mteb's metadata", "registry entry", "tokenizer_config.json"]
+
+
+def test_what_mteb_asks_a_yes_or_no_reranker_is_asked_here(
+    hub_server: Hub, known: dict[str, dict[str, object]], tmp_path: Path
+) -> None:
+    known[NAME] = facts(types=["cross-encoder"], loader="Qwen3RerankerWrapper")
+    folder = write_chat_model(tmp_path / "model")
+    hub_server.publish("models", NAME, {path.name: path.read_bytes() for path in folder.iterdir()})
+    found = Catalogue(tmp_path / "cache").resolve(NAME)
+    assert (found.kinds, found.entry.relevance_prompt) == (("decoder",), "qwen3-reranker")
+    assert found.evidence["relevance_prompt"] == "mteb's metadata"
+    derived = e2.load_reranker(NAME, cache=tmp_path / "cache")
+    assert derived.settings == {"family": "pointwise-llm", "model": NAME}
+    stated = e2.load_reranker(NAME, cache=tmp_path / "cache", family="pointwise-llm", prompt="qwen3-reranker")
+    assert derived.ranker.fingerprint == stated.ranker.fingerprint
 
 
 def test_files_that_contradict_mteb_are_no_evidence(
@@ -145,6 +162,7 @@ def test_mteb_knows_what_the_suite_relies_on(tmp_path: Path) -> None:
     small = published["intfloat/multilingual-e5-small"]
     assert small.prompts == {"query": "query: ", "document": "passage: "}
     assert (small.licence, small.longest, small.needs_code) == ("mit", 512, False)
+    assert published["Qwen/Qwen3-Reranker-0.6B"].loader == "Qwen3RerankerWrapper"
     assert published["nomic-ai/nomic-embed-text-v1"].needs_code
     assert all(one.revision is None or len(one.revision) == 40 for one in published.values())
     (stored,) = tmp_path.glob("mteb-models-*.json")

@@ -53,7 +53,9 @@ class Folder:
 
     def resolve(self, name: str, *kinds: str) -> Any:
         files = {path.name: sha256_file(path) for path in self.folder.iterdir() if path.is_file()}
-        return SimpleNamespace(path=self.folder, files=files, entry=entry(kind=kinds[0]))
+        return SimpleNamespace(
+            path=self.folder, files=files, entry=entry(**{"kind": kinds[0], **self.changes})
+        )
 
     def language_model(self, name: str) -> LanguageModel:
         return load_language_model(self.folder, entry(**self.changes), file_hashes={})

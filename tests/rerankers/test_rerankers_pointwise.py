@@ -14,6 +14,7 @@ from reranking import Folder, candidates, rank
 from tiny_chat_models import write_chat_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models import ChatTokenizer, NextToken
 from e2rank_eval.records import Query
 from e2rank_eval.rerankers.families.pointwise import PointwiseReranker, PointwiseSettings
@@ -84,6 +85,17 @@ def test_the_fingerprint_follows_the_model_and_the_instruction(folder: Path) -> 
     assert len({one.fingerprint for one in found}) == len(found)
 
 
+def test_a_model_is_asked_what_it_was_trained_to_answer(folder: Path) -> None:
+    trained = {"relevance_prompt": "qwen3-reranker"}
+    assert (
+        reranker(folder, model=trained).fingerprint
+        == reranker(folder, model=trained, prompt="qwen3-reranker").fingerprint
+    )
+    assert reranker(folder).fingerprint == reranker(folder, prompt="yes-no").fingerprint
+    with pytest.raises(InputError, match="prompt yes-no, without an instruction"):
+        reranker(folder, instruction="Find it")
+
+
 def test_qwen3_reranker_reads_its_published_prompt(folder: Path) -> None:
     published = (
         "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the "
@@ -128,8 +140,8 @@ def test_query_likelihood_is_that_of_the_query_given_the_document(folder: Path) 
 
 
 def test_an_instruction_that_no_prompt_shows_is_refused() -> None:
-    with pytest.raises(ValidationError, match="the prompt yes-no shows no instruction"):
-        PointwiseSettings(family="pointwise-llm", model="x", instruction="Find it")
+    with pytest.raises(ValidationError, match="the prompt query-likelihood shows no instruction"):
+        PointwiseSettings(family="pointwise-llm", model="x", prompt="query-likelihood", instruction="Find it")
 
 
 def test_smollm2_finds_the_query_likelier_after_the_document_that_answers(smollm2_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
+from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
@@ -26,22 +27,30 @@ class PointwiseSettings(ModelSettings):
     own_colour = "#cc79a7"
 
     family: Literal["pointwise-llm"]
-    prompt: Literal["yes-no", "qwen3-reranker", "query-likelihood"] = Field(
-        "yes-no", description="query-likelihood scores the query's tokens"
-    )
+    prompt: Literal["yes-no", "qwen3-reranker", "query-likelihood"] | None = Field(
+        None, description="null: what the model was trained to answer, else yes-no; query-likelihood "
+        "scores the query's tokens"
+    )  # fmt: skip
     instruction: str | None = Field(
         None, min_length=1, description="task named by qwen3-reranker; null: its web search one"
     )
 
     @model_validator(mode="after")
     def _instruction_is_shown(self) -> PointwiseSettings:
-        if self.instruction is not None and self.prompt != "qwen3-reranker":
+        if self.instruction is not None and self.prompt not in (None, "qwen3-reranker"):
             raise ValueError(f"the prompt {self.prompt} shows no instruction")
         return self
 
     def build(self, context: RerankContext) -> PointwiseReranker:
-        family = QueryLikelihoodReranker if self.prompt == "query-likelihood" else PointwiseReranker
-        return family(context.models.language_model(self.model), self)
+        known = self.prompt or context.models.resolve(self.model, "decoder").entry.relevance_prompt
+        prompt = known or "yes-no"
+        if self.instruction is not None and prompt != "qwen3-reranker":
+            hint = "remove instruction, or give prompt: qwen3-reranker"
+            raise InputError(
+                f"{self.model} is asked with the prompt {prompt}, without an instruction", hint=hint
+            )
+        family = QueryLikelihoodReranker if prompt == "query-likelihood" else PointwiseReranker
+        return family(context.models.language_model(self.model), self.model_copy(update={"prompt": prompt}))
 
     def tokens(self, lengths: Lengths, depth: int) -> Tokens:
         return Tokens(depth * (self.cut(lengths.document) + lengths.query))
@@ -61,7 +70,7 @@ class PointwiseReranker(PairReranker):
         limit = settings.document_tokens or model.document_tokens
         super().__init__(window=model.window, document_tokens=limit, spare=_JOINT)
         self._model = model
-        self._prompt = settings.prompt
+        self._prompt = settings.prompt or "yes-no"
         self._instruction = settings.instruction or RERANK_INSTRUCTION
         self.fingerprint = sha256_json(
             {

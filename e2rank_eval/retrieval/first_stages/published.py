@@ -12,7 +12,7 @@ from e2rank_eval.datasets.sources.fetch import Fetched, fetch
 from e2rank_eval.datasets.sources.kinds import HubSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import CandidateIds, Dataset
-from e2rank_eval.retrieval.base import Context, Finder, Found
+from e2rank_eval.retrieval.base import Context, Finder, Found, first_allowed
 from e2rank_eval.store.hits import read_hits
 
 REPOSITORY = "liuqi6777/retrieval_results"
@@ -79,17 +79,15 @@ def read_lists(path: Path, dataset: Dataset, depth: int) -> list[CandidateIds]:
     found: dict[str, CandidateIds] = {}
     for hits in read_hits(path):
         if hits.query_id in dataset.queries:
-            excluded = dataset.exclusions.get(hits.query_id, frozenset())
-            pairs = zip((document.id for document in hits.documents), hits.scores, strict=True)
-            kept = [(identifier, score) for identifier, score in pairs if identifier not in excluded][:depth]
-            unknown = next((identifier for identifier, _ in kept if identifier not in dataset.corpus), None)
+            scored = zip((document.id for document in hits.documents), hits.scores, strict=True)
+            one = first_allowed(hits.query_id, scored, dataset, depth)
+            unknown = next((i for i in one.document_ids if i not in dataset.corpus), None)
             if unknown is not None:
                 raise InputError(
                     f"document {unknown!r} is not in the corpus", path=path,
                     hint="use the variant of the data set that these lists are of",
                 )  # fmt: skip
-            ids, scores = tuple(i for i, _ in kept), tuple(score for _, score in kept)
-            found[hits.query_id] = CandidateIds(hits.query_id, ids, scores)
+            found[hits.query_id] = one
     missing = [query_id for query_id in dataset.queries if query_id not in found]
     if missing:
         raise InputError(

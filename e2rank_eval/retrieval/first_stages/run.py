@@ -12,7 +12,7 @@ from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings, Name
 from e2rank_eval.errors import InputError
 from e2rank_eval.progress import say
 from e2rank_eval.records import CandidateIds, Dataset
-from e2rank_eval.retrieval.base import Context, Finder, Found
+from e2rank_eval.retrieval.base import Context, Finder, Found, first_allowed
 from e2rank_eval.store.files import read_lines, sha256_file
 from e2rank_eval.store.hits import hits_as_run, read_hits
 from e2rank_eval.store.trec import Run, read_run
@@ -114,9 +114,8 @@ def run_candidates(
         say(f"{problem}: skipped")
     lists = []
     for query, ids in orders.items():
-        excluded = dataset.exclusions.get(query, frozenset())
-        kept = tuple(i for i in ids if i in dataset.corpus and i not in excluded)[:depth]
-        lists.append(CandidateIds(query, kept, tuple(run.scores[query][i] for i in kept)))
+        scored = ((i, run.scores[query][i]) for i in ids if i in dataset.corpus)
+        lists.append(first_allowed(query, scored, dataset, depth))
     return lists
 
 

@@ -8,11 +8,13 @@ for entry, timed in CONFIG.latency.items():
         input:
             dataset=GRAPH.dataset_files([timed.dataset]),
             candidates=GRAPH.candidate_files({timed.first_stage: [timed.dataset]}),
-            models=[
-                record
-                for reranker in timed.rerankers
-                for record in GRAPH.model_records("rerankers", reranker)
-            ],
+            models=list(
+                dict.fromkeys(
+                    record
+                    for reranker in timed.rerankers
+                    for record in GRAPH.model_records("rerankers", reranker)
+                )
+            ),
         output:
             latency=GRAPH.path(places.LATENCY, latency=entry),
         log:

@@ -108,8 +108,6 @@ class Ranking:
     """A permutation of one query's candidates.
 
     ``order[r]`` is the first-stage position (0-based) of the document at rank ``r + 1``.
-    ``seconds`` holds wall-clock seconds by phase; it is volatile and never written to a
-    hashed file.
 
     Raises
     ------
@@ -120,7 +118,6 @@ class Ranking:
     candidates: CandidateList
     order: tuple[int, ...]
     stats: QueryStats
-    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if sorted(self.order) != list(range(len(self.candidates))):

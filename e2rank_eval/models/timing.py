@@ -39,38 +39,6 @@ def _nothing() -> None:
     return None
 
 
-class PhaseClock:
-    """Adds up wall-clock seconds by phase name, and CPU seconds for whoever watches (:func:`watched`).
-
-    ``synchronise`` is called before and after every phase, so that work queued on a GPU is
-    counted where it was caused (pass ``torch.cuda.synchronize`` there; nothing on a CPU).
-
-    >>> clock = PhaseClock()
-    >>> with clock.phase("scoring"):
-    ...     pass
-    >>> sorted(clock.seconds)
-    ['scoring']
-    """
-
-    def __init__(self, synchronise: Callable[[], None] = _nothing) -> None:
-        self._synchronise = synchronise
-        self._watched = _WATCHED.get() or Watched()
-        self._own = Watched()
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        return self._own.wall
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        self._synchronise()
-        with self._own.timed(name), self._watched.timed(name):
-            try:
-                yield
-            finally:
-                self._synchronise()
-
-
 @contextmanager
 def part(name: str) -> Iterator[None]:
     """Add the block's seconds to ``name`` where :func:`watched` watches; costs nothing else.
@@ -83,6 +51,31 @@ def part(name: str) -> Iterator[None]:
         return
     with watching.timed(name):
         yield
+
+
+class PhaseClock:
+    """Times the phases of a ranking for whoever watches (:func:`watched`).
+
+    ``synchronise`` is called before and after every phase, so that work queued on a GPU is
+    counted where it was caused (pass ``torch.cuda.synchronize`` there; nothing on a CPU).
+
+    >>> with watched() as seconds, PhaseClock().phase("scoring"):
+    ...     pass
+    >>> list(seconds.wall)
+    ['scoring']
+    """
+
+    def __init__(self, synchronise: Callable[[], None] = _nothing) -> None:
+        self._synchronise = synchronise
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        self._synchronise()
+        with part(name):
+            try:
+                yield
+            finally:
+                self._synchronise()
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from typing import Protocol
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.provider import ModelProvider
-from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Document, Query, Ranking
 
 
@@ -27,8 +26,7 @@ class Reranker(Protocol):
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank the candidates of each query; ties keep first-stage order.
 
-        Queries are computed together where that is faster, with the results of one by one; ``seconds``
-        of each ranking is an even share of the time that all took.
+        Queries are computed together where that is faster, with the results of one by one.
 
         Raises
         ------
@@ -48,11 +46,6 @@ class RerankContext:
 
     models: ModelProvider
     seed: int = 0
-
-
-def shares(clock: PhaseClock, queries: int) -> dict[str, float]:
-    """Return each of ``queries`` queries' even share of the clock's seconds, by phase."""
-    return {phase: spent / max(1, queries) for phase, spent in clock.seconds.items()}
 
 
 def cut_query(

@@ -12,7 +12,7 @@ from e2rank_eval.models.special_tokens import neutraliser
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.models.truncation import cut_tokens
 from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
-from e2rank_eval.rerankers.base import Reranker, cut_query, shares
+from e2rank_eval.rerankers.base import Reranker, cut_query
 from e2rank_eval.rerankers.scores import LOGIT_STEP, order_by_score
 
 _TOKEN_BUDGET = {"cpu": 4096, "cuda": 131_072}
@@ -45,7 +45,7 @@ class PairReranker(Reranker):
     A family counts what a query takes of the window (:meth:`_tokens_beside`) and scores pairs
     (:meth:`_score`). Documents are cut to ``document_tokens`` and to what the query leaves of ``window`` less
     ``spare`` tokens; a query is cut only to leave them a quarter. Equal texts of one query are scored
-    once and tie. A ranking's ``seconds`` has ``prompt``, ``scoring`` and ``total``.
+    once and tie. Its phases are ``prompt`` and ``scoring``.
     """
 
     def __init__(self, *, window: int, document_tokens: int, spare: int) -> None:
@@ -76,14 +76,12 @@ class PairReranker(Reranker):
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank several queries, their pairs in common batches."""
         clock = PhaseClock(self._synchronise)
-        with clock.phase("total"):
-            with clock.phase("prompt"):
-                read = [self._texts(*pair) for pair in zip(queries, candidates, strict=True)]
-                pairs = list(dict.fromkeys((one.query, text) for one in read for text in one.documents))
-            with clock.phase("scoring"):
-                scored = dict(zip(pairs, self._score(pairs), strict=True)) if pairs else {}
-        seconds = shares(clock, len(queries))
-        return [_ranking(*pair, scored, seconds) for pair in zip(candidates, read, strict=True)]
+        with clock.phase("prompt"):
+            read = [self._texts(*pair) for pair in zip(queries, candidates, strict=True)]
+            pairs = list(dict.fromkeys((one.query, text) for one in read for text in one.documents))
+        with clock.phase("scoring"):
+            scored = dict(zip(pairs, self._score(pairs), strict=True)) if pairs else {}
+        return [_ranking(*pair, scored) for pair in zip(candidates, read, strict=True)]
 
     def _texts(self, query: Query, candidates: CandidateList) -> _Texts:
         if not len(candidates):
@@ -96,9 +94,7 @@ class PairReranker(Reranker):
         return _Texts(cut, texts, cut != whole, sum(a != b for a, b in zip(texts, documents, strict=True)))
 
 
-def _ranking(
-    candidates: CandidateList, texts: _Texts, scored: Mapping[Pair, PairScore], seconds: Mapping[str, float]
-) -> Ranking:
+def _ranking(candidates: CandidateList, texts: _Texts, scored: Mapping[Pair, PairScore]) -> Ranking:
     found = {text: scored[texts.query, text] for text in texts.documents}
     order, scores = order_by_score([found[text].score for text in texts.documents], LOGIT_STEP)
     floored = sum(one.floored for one in found.values())
@@ -110,7 +106,7 @@ def _ranking(
         repairs={"floored": floored} if floored else {},
         scores=scores,
     )
-    return Ranking(candidates, order, stats, seconds)
+    return Ranking(candidates, order, stats)
 
 
 class TorchPairReranker(PairReranker):

@@ -12,7 +12,7 @@ from e2rank_eval.models.encoders.representations import TextEncoder
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.models.truncation import DOCUMENT_WORDS, cut_words
 from e2rank_eval.records import CandidateList, Document, Query, QueryStats, Ranking
-from e2rank_eval.rerankers.base import Reranker, shares
+from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.rerankers.scores import COSINE_STEP, order_by_score
 from e2rank_eval.store.files import sha256_json
 
@@ -27,8 +27,8 @@ class _Stored:
 class SeparateReranker(Reranker):
     """Ranks candidates by the score that a :class:`TextEncoder` gives to the query and each of them.
 
-    Every distinct text is encoded once per call, and never again after :meth:`encode_documents`. A ranking's
-    ``seconds`` has ``documents``, ``prompt``, ``scoring`` and ``total``.
+    Every distinct text is encoded once per call, and never again after :meth:`encode_documents`. Its
+    phases are ``documents``, ``prompt`` and ``scoring``.
     """
 
     stores_documents = True
@@ -48,19 +48,17 @@ class SeparateReranker(Reranker):
         """Rank several queries; documents that they share are encoded once."""
         asked = [(query, one) for query, one in zip(queries, candidates, strict=True) if len(one)]
         clock = PhaseClock()  # every call of the encoder ends with its results on the CPU
-        with clock.phase("total"):
-            with clock.phase("documents"):
-                fresh = self._encode([document for _, one in asked for document in one.documents])
-            with clock.phase("prompt"):
-                encoded = self._encoder.encode([query.text for query, _ in asked], "query")
-            with clock.phase("scoring"):
-                known = ChainMap(fresh, self._stored)
-                texts = [[cut_words(document.contents) for document in one.documents] for _, one in asked]
-                ordered = [
-                    self._ordered(encoded.vectors[at : at + 1], [known[text] for text in own])
-                    for at, own in enumerate(texts)
-                ]
-        seconds = shares(clock, len(asked))
+        with clock.phase("documents"):
+            fresh = self._encode([document for _, one in asked for document in one.documents])
+        with clock.phase("prompt"):
+            encoded = self._encoder.encode([query.text for query, _ in asked], "query")
+        with clock.phase("scoring"):
+            known = ChainMap(fresh, self._stored)
+            texts = [[cut_words(document.contents) for document in one.documents] for _, one in asked]
+            ordered = [
+                self._ordered(encoded.vectors[at : at + 1], [known[text] for text in own])
+                for at, own in enumerate(texts)
+            ]
         rankings = []
         for at, ((_, one), own, (order, scores)) in enumerate(zip(asked, texts, ordered, strict=True)):
             stats = QueryStats(
@@ -73,7 +71,7 @@ class SeparateReranker(Reranker):
                 ),
                 scores=scores,
             )
-            rankings.append(Ranking(one, order, stats, seconds))
+            rankings.append(Ranking(one, order, stats))
         done = iter(rankings)
         return [next(done) if len(one) else Ranking(one, (), QueryStats(scores=())) for one in candidates]
 

@@ -14,7 +14,7 @@ from e2rank_eval.models.engines.http_client import HttpClient, token_count
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
-from e2rank_eval.rerankers.base import Reranker, shares
+from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.rerankers.scores import LOGIT_STEP, order_by_score
 from e2rank_eval.store.files import sha256_json
 
@@ -55,20 +55,17 @@ class ServedReranker(Reranker):
             When the server cannot be reached or keeps failing.
         """
         clock = PhaseClock(lambda: None)
-        with clock.phase("total"):
-            texts = [
-                [self._server.cut(d.contents, self._document_tokens) for d in one.documents]
-                for one in candidates
-            ]
-            requests = [
-                (query.text, block)
-                for query, cut in zip(queries, texts, strict=True)
-                for block in self._blocks(cut)
-            ]
-            bodies = [self._body(query, block) for query, block in requests]
-            with clock.phase("scoring"):
-                answers = self._client.ask(bodies, _results)
-        seconds = shares(clock, len(queries))
+        texts = [
+            [self._server.cut(d.contents, self._document_tokens) for d in one.documents] for one in candidates
+        ]
+        requests = [
+            (query.text, block)
+            for query, cut in zip(queries, texts, strict=True)
+            for block in self._blocks(cut)
+        ]
+        bodies = [self._body(query, block) for query, block in requests]
+        with clock.phase("scoring"):
+            answers = self._client.ask(bodies, _results)
         waiting, rankings = iter(zip(requests, answers, strict=True)), []
         for one, cut in zip(candidates, texts, strict=True):
             own = list(islice(waiting, len(self._blocks(cut))))
@@ -85,7 +82,7 @@ class ServedReranker(Reranker):
                 ),
                 scores=rounded,
             )
-            rankings.append(Ranking(one, order, stats, seconds))
+            rankings.append(Ranking(one, order, stats))
         return rankings
 
     def _blocks(self, texts: list[str]) -> list[list[str]]:

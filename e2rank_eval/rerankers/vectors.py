@@ -17,7 +17,7 @@ from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.models.truncation import DOCUMENT_WORDS, cut_words
 from e2rank_eval.records import CandidateList, Document, Query, QueryStats, Ranking
-from e2rank_eval.rerankers.base import Reranker, shares
+from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.rerankers.scores import COSINE_STEP, order_by_score
 from e2rank_eval.store.files import sha256_json
 
@@ -71,8 +71,8 @@ class VectorReranker(Reranker):
     """Ranks all candidates of a query by the dot product of their vectors with one query vector.
 
     A family says only how that vector is made and used (:meth:`_score`). Every distinct text is
-    encoded once per call, and never again after :meth:`encode_documents`. A ranking's ``seconds`` has
-    ``documents``, ``prompt``, ``scoring`` and ``total``.
+    encoded once per call, and never again after :meth:`encode_documents`. Its phases are ``documents``,
+    ``prompt`` and ``scoring``.
     """
 
     stores_documents = True
@@ -106,13 +106,11 @@ class VectorReranker(Reranker):
         """Rank several queries in common batches; an InputError names the document that caused it."""
         asked = [(query, one) for query, one in zip(queries, candidates, strict=True) if len(one)]
         clock = PhaseClock(self._encoder.synchronise)
-        with clock.phase("total"):
-            with clock.phase("documents"):
-                encoded = self._encode_candidates([one for _, one in asked])
-            work = self._score([query for query, _ in asked], encoded, clock) if asked else []
-        seconds = shares(clock, len(asked))
+        with clock.phase("documents"):
+            encoded = self._encode_candidates([one for _, one in asked])
+        work = self._score([query for query, _ in asked], encoded, clock) if asked else []
         rankings = iter(
-            Ranking(one, done.order, _stats(done, texts), seconds)
+            Ranking(one, done.order, _stats(done, texts))
             for (_, one), texts, done in zip(asked, encoded, work, strict=True)
         )
         return [next(rankings) if len(one) else Ranking(one, (), QueryStats(scores=())) for one in candidates]

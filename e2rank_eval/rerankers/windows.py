@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
-from e2rank_eval.rerankers.base import Reranker, shares
+from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.rerankers.strategies import Strategy, run_together
 
 
@@ -80,16 +80,14 @@ class WindowReranker(Reranker, Generic[ProgressT]):
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank several queries: their first windows in common batches, then their second, and so on."""
         clock = PhaseClock(self._model.synchronise)
-        with clock.phase("total"):
-            with clock.phase("prompt"):
-                work = [self._begin(query, one) for query, one in zip(queries, candidates, strict=True)]
-            orders = run_together(
-                self._strategy,
-                [len(one) for one in candidates],
-                lambda windows: self._rank_windows([(work[i], window) for i, window in windows], clock),
-            )
-        seconds = shares(clock, len(work))
+        with clock.phase("prompt"):
+            work = [self._begin(query, one) for query, one in zip(queries, candidates, strict=True)]
+        orders = run_together(
+            self._strategy,
+            [len(one) for one in candidates],
+            lambda windows: self._rank_windows([(work[i], window) for i, window in windows], clock),
+        )
         return [
-            Ranking(one, order, done.stats(), seconds)
+            Ranking(one, order, done.stats())
             for one, order, done in zip(candidates, orders, work, strict=True)
         ]

@@ -25,7 +25,6 @@ def test_each_pass_carries_the_best_document_to_the_top(scale: float) -> None:
     numbers = [(37 * i) % 101 for i in range(40)]
     ranking = rank(reranker(Judge(scale=scale), passes=3), QUERY, values(numbers))
     assert [numbers[position] for position in ranking.order[:3]] == sorted(numbers, reverse=True)[:3]
-    assert set(ranking.seconds) == {"prompt", "scoring", "total"}
 
 
 def test_a_pair_is_asked_about_in_both_orders_and_once_only() -> None:

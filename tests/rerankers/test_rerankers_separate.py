@@ -48,7 +48,6 @@ def test_rankings_are_by_the_scores_that_their_statistics_have(reranker: Reranke
     assert len(set(scores)) == len(DOCUMENTS) - 1, "equal texts tie, others do not"
     assert rankings[0].stats.truncated_documents == 1
     assert rankings[0].stats.document_tokens > rankings[0].stats.prompt_tokens > 0
-    assert set(rankings[0].seconds) == {"documents", "prompt", "scoring", "total"}
     assert rankings[2].order == ()
 
 

@@ -90,8 +90,8 @@ class ListwiseReranker(WindowReranker[Progress]):
     ``strategy`` says which windows are ranked, ``decoding`` how the model is asked for the order of
     one. Documents are cut to ``document_tokens`` (the model's own limit where the settings give none).
     Where a window's prompt would still exceed what the model reads, the query is cut to leave documents a
-    quarter of it, and they to a fair share of what is left. A ranking's ``seconds`` has ``prompt``
-    (cutting texts, writing prompts), ``generation`` and ``total``.
+    quarter of it, and they to a fair share of what is left. Its phases are ``prompt`` (cutting
+    texts, writing prompts) and ``generation``.
     """
 
     def __init__(

@@ -61,7 +61,7 @@ class PairwiseReranker(WindowReranker[_Progress]):
     the logits of both answers agree; otherwise it keeps its order. What was asked is remembered, so a
     pair that meets again in a later pass costs nothing. Each document is cut to ``document_tokens``,
     or the model's own limit, and to half of what the query leaves of the window: a quarter or more, for
-    which the query is cut. A ranking's ``seconds`` has ``prompt``, ``scoring`` and ``total``.
+    which the query is cut. Its phases are ``prompt`` and ``scoring``.
     """
 
     def __init__(self, model: LanguageModel, settings: PairwiseSettings) -> None:

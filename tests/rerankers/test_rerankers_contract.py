@@ -95,7 +95,7 @@ def test_queries_together_are_ranked_as_one_by_one_and_equal_texts_keep_their_or
     lists = [candidates(texts, one) for one, texts in LISTS.items()]
     with watched() as seconds:
         together = model.rank_candidates(queries, lists)
-    assert {"scoring", "generation"} & seconds.wall.keys()
+    assert name == "identity" or {"scoring", "generation"} & seconds.wall.keys()
     backwards = model.rank_candidates(queries[::-1], lists[::-1])[::-1]
     for query, listed, *found in zip(queries, lists, together, backwards, strict=True):
         alone = rank(model, query, listed)

@@ -30,7 +30,7 @@ class IdentityReranker(Reranker):
 
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         return [
-            Ranking(one, tuple(range(len(one))), QueryStats(), {"total": 0.0})
+            Ranking(one, tuple(range(len(one))), QueryStats())
             for _, one in zip(queries, candidates, strict=True)
         ]
 

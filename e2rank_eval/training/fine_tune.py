@@ -22,6 +22,7 @@ from e2rank_eval.config.training import (
 )
 from e2rank_eval.datasets.loading import load_split
 from e2rank_eval.models.references import Catalogue
+from e2rank_eval.models.registry import ModelEntry
 
 Control = Literal["query-encoder", "cross-encoder"]
 
@@ -69,16 +70,16 @@ class FineTuning:
         }
         title = f"{found.entry.title} fine-tuned on {data.dataset.id}"
         runs: dict[str, TrainingRun] = {
-            self.output.name: self._run(title, self.documents, found.entry.window, shared)
+            self.output.name: self._run(title, self.documents, found.entry, shared)
         }
         if "query-encoder" in self.controls:
-            control = self._run(f"{title}, query encoder alone", 0, found.entry.window, shared)
+            control = self._run(f"{title}, query encoder alone", 0, found.entry, shared)
             runs[self.control("query-encoder").name] = control
         if "cross-encoder" in self.controls:
             runs[self.control("cross-encoder").name] = CrossEncoderRun(
                 objective="cross-encoder", title=f"{title}, cross-encoder",
                 development=DevelopmentSettings(every=50, patience=4),
-                batch=4, device_batch=1, list_documents=16, window=min(256, found.entry.window),
+                batch=4, device_batch=1, list_documents=16, window=min(_WINDOW, found.entry.window),
                 **shared | {"trainable": []},
             )  # fmt: skip
         file = {"output": self.output.parent, "cache": cache, "runs": runs}
@@ -88,12 +89,13 @@ class FineTuning:
         """Return the folder of a control."""
         return self.output.with_name(f"{self.output.name}-{name}")
 
-    def _run(self, title: str, documents: int, window: int, shared: dict[str, Any]) -> Stage2Run:
+    def _run(self, title: str, documents: int, base: ModelEntry, shared: dict[str, Any]) -> Stage2Run:
         use = f"combination: residual, weight: 1.0, prompt_documents: {documents}"
+        window = min(_WINDOW, base.window)
+        limits = {"window": window, "query_tokens": window}
         return Stage2Run(
-            objective="stage2", title=title, batch=8, window=min(_WINDOW, window),
-            entry={"window": min(_WINDOW, window), "query_tokens": min(_WINDOW, window)},
-            document_tokens=_WINDOW, query_tokens=min(_WINDOW, window),
+            objective="stage2", title=title, batch=8, document_tokens=window, **limits,
+            entry=limits | {"document_tokens": min(base.document_tokens, window)},
             prompt=PromptSettings(documents=(-(-documents // 3), documents), variant="eval"),
             frozen_documents=True, residual=ResidualSettings(weight=1.0),
             info_nce=None, ranknet=None, list_net=ListNetSettings(),

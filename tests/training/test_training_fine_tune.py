@@ -107,7 +107,8 @@ def test_queries_held_out_are_not_trained_on(collection: Path, monkeypatch: pyte
 
 @pytest.mark.slow
 def test_a_killed_run_ends_in_the_same_weights(collection: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _fine_tune(collection, "out/whole", "--steps", "24")
+    options = ["--steps", "24", "--control", "query-encoder", "--control", "cross-encoder"]
+    _fine_tune(collection, "out/whole", *options)
     step = Loop._step
 
     def killed(loop: Loop, number: int) -> Any:
@@ -117,10 +118,10 @@ def test_a_killed_run_ends_in_the_same_weights(collection: Path, monkeypatch: py
 
     with monkeypatch.context() as patched:
         patched.setattr(Loop, "_step", killed)
-        assert _fine_tune(collection, "other/whole", "--steps", "24").exit_code == 130
-    found = _fine_tune(collection, "other/whole", "--steps", "24")
+        assert _fine_tune(collection, "other/whole", *options).exit_code == 130
+    found = _fine_tune(collection, "other/whole", *options)
     assert found.exit_code == 0
-    for name in ("whole", "whole-query-encoder"):
+    for name in ("whole", "whole-query-encoder", "whole-cross-encoder"):
         weights = [Path(top, name, "weights", "model.safetensors") for top in ("out", "other")]
         assert sha256_file(weights[0]) == sha256_file(weights[1])
 

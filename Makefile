@@ -33,13 +33,13 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(STAMP) ## a first look, about five minutes: results/demo/site/index.html
+demo: $(STAMP) ## a first look: results/demo/site/index.html
 	@$(UNLOCK)
 	@$(SNAKEMAKE) >/dev/null
 	@cat results/demo/tables/embedded.md
 	@echo "Open results/demo/site/index.html"
 
-tour: $(STAMP) ## more systems, sweeps and latency, about half an hour: results/tour/site/index.html
+tour: $(STAMP) ## more systems, sweeps and latency: results/tour/site/index.html
 	@$(UNLOCK)
 	@$(SNAKEMAKE) --configfile config/tour.yaml >/dev/null
 	@cat results/tour/tables/embedded.md

@@ -107,6 +107,18 @@ def test_repairs_failures_and_unanswered_queries_are_never_hidden(copied_layout:
     assert f"{name}: 2 queries missing from the run, each 0." in notes
 
 
+def test_what_all_systems_lack_is_said_once(copied_layout: Layout) -> None:
+    for reranker in open_results(copied_layout.root).configuration.comparisons["embedded"].rerankers:
+        path = copied_layout.path(places.METRICS, dataset="code", first_stage="bm25", reranker=reranker)
+        stored = read_json(path)
+        stored["queries"]["unanswered"] = ["q1"]
+        write_json(path, stored)
+    notes = TABLES.build(open_results(copied_layout.root), "embedded").notes
+    assert [note for note in notes if "missing" in note] == [
+        "Every system on code: 1 queries missing from the run, each 0."
+    ]
+
+
 def test_percentiles_need_their_samples_and_a_note_says_so(stored: Results) -> None:
     few, enough = TABLES.build(stored, "latency-one-base-model"), TABLES.build(stored, "latency-minilm")
     headings = [column.heading for column in few.columns]

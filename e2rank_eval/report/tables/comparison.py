@@ -303,11 +303,16 @@ def _quality_notes(results: Results, comparison: Comparison) -> Iterator[str]:
     yield from _too_few(comparison)
     if any(is_untrained(results.configuration, reranker) for reranker in comparison.rerankers):
         yield UNTRAINED_NOTE
+    found: dict[tuple[str, str], list[str]] = {}
     for reranker in comparison.rerankers:
         for dataset in comparison.datasets:
-            name = f"{full_name(results.configuration, reranker)} on {dataset}"
             for shortcoming in _shortcomings(results, (dataset, comparison.first_stage, reranker)):
-                yield f"{name}: {shortcoming}."
+                found.setdefault((dataset, shortcoming), []).append(reranker)
+    for (dataset, shortcoming), rerankers in found.items():
+        names = [full_name(results.configuration, reranker) for reranker in rerankers]
+        every = len(names) == len(comparison.rerankers) > 1
+        for name in ["Every system"] if every else names:
+            yield f"{name} on {dataset}: {shortcoming}."
     if comparison.note:
         yield comparison.note
 

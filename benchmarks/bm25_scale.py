@@ -1,4 +1,4 @@
-"""The commands fetch and retrieve on a folder of many passages: seconds, and the peak memory of each process.
+"""The commands fetch and retrieve on a folder of many passages: CPU seconds and peak memory of each process.
 
 Passages are synthetic and the same in every run: 56 words in the mean, as MS MARCO's have (log-normal); 29 in
 100 are stop words, and the others follow Zipf's law over three million. They are written to disk in BEIR
@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
@@ -69,8 +68,7 @@ def write_collection(folder: Path, size: int) -> None:
 
 
 def run(folder: Path, *command: str) -> str:
-    """Run a command of the suite in ``folder`` and return its seconds and peak memory, for a table."""
-    started = time.perf_counter()
+    """Run a command of the suite in ``folder`` and return its CPU seconds and peak memory, for a table."""
     process = subprocess.Popen(
         [sys.executable, "-m", "e2rank_eval", *command, "--config", "scale.yaml"], cwd=folder
     )
@@ -78,7 +76,7 @@ def run(folder: Path, *command: str) -> str:
     if status:
         raise SystemExit(f"{command[0]} failed")
     mebibytes = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    return f"{command[0]:>9} {time.perf_counter() - started:>8.0f} s {mebibytes:>7,.0f} MiB"
+    return f"{command[0]:>9} {used.ru_utime + used.ru_stime:>8.0f} s {mebibytes:>7,.0f} MiB"
 
 
 def measure(size: int, analyser: str, quantised: bool) -> None:

@@ -56,7 +56,7 @@ _TESTS: tuple[tuple[str, Kind], ...] = (
 
 def _inputs(patterns: tuple[str, ...], configuration: Configuration, name: str) -> Iterable[str]:
     one = configuration.comparisons[name]
-    _published_rows(one)  # an unknown row or column is told before anything runs
+    _published_rows(one)  # so that an unknown row or column is an error before anything runs
     yield places.COMPARISON.format(comparison=name)
     for pattern in patterns:
         yield from run_files(pattern, one.datasets, one.first_stage, one.rerankers)

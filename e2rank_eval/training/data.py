@@ -19,7 +19,7 @@ from e2rank_eval.store.files import canonical_json, sha256_file
 from e2rank_eval.training.lists import TrainingList, dense_ranks, list_fields, read_lists, sample_sources
 
 _LARGEST_SHARE = 5
-"""Of the queries, at most one in so many is held out for development."""
+"""One query in so many, at most, is held out for development."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,10 +153,10 @@ def test_a_token_of_more_than_255_characters_continues_as_another() -> None:
 
 def test_time_grows_with_the_text_alone() -> None:
     """Underscores that belong to no word must not be read again from each of them (LUCENE-5897)."""
-    started = time.perf_counter()
+    started = time.process_time()  # which other processes do not move
     assert words("_" * 200_000 + "-" + "a" * 300_000)[-1] == "a" * (300_000 % 255)
     assert words("\u203f\u0308" * 50_000 + " \u00e9") == ["\u00e9"]
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_pictographs_are_those_of_unicode_12_1() -> None:

@@ -75,7 +75,7 @@ def _broken(change: Any) -> dict[str, Any]:
         (lambda c: c["comparisons"]["main"]["datasets"].append("lee"), "main.datasets: 'lee' is named twice"),
         (lambda c: c["comparisons"]["main"]["rerankers"].append("e2rank"), "'e2rank' is named twice"),
         (lambda c: c["rerankers"]["e2rank"].update(prompt="best"), "rerankers.e2rank.prompt"),
-        (lambda c: c["rerankers"]["e2rank"].update(prompt_documents=0), "rerankers.e2rank.prompt_documents"),
+        (lambda c: c["rerankers"]["e2rank"].update(prompt_documents=-1), "rerankers.e2rank.prompt_documents"),
         (lambda c: c.update(depth=0), "(given: 0); give at least 1"),
         (lambda c: c.update(profile="reference"), "committed figures"),
         (lambda c: c["datasets"]["lee"].update(split="dev"), "split has no meaning without path"),

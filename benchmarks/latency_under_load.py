@@ -27,7 +27,7 @@ from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.evaluation.latency import measure
 from e2rank_eval.evaluation.samples import Ratio, System, Work, speed_ups
 from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.references import fetch_model
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.families.e2rank import E2RankReranker, E2RankSettings
@@ -64,7 +64,7 @@ def main() -> None:
     given = options(__doc__, rounds=16, candidates=40).parse_args()
     torch.set_num_threads(given.threads)
     entry = registered_model(MODEL)
-    encoder = load_encoder(fetch_model(MODEL, given.cache).path, entry, file_hashes={})
+    encoder = load_encoder(Catalogue(given.cache).examine(MODEL).path, entry, file_hashes={})
     chosen = {
         "query-only": E2RankSettings(family="e2rank", model=MODEL, prompt="query-only"),
         "e2rank": E2RankSettings(family="e2rank", model=MODEL, prompt_documents=10),

@@ -48,6 +48,8 @@ def evaluate(
     if config is not None:
         configuration, layout = open_configuration(config)
         reranker, *datasets = items
+        if not datasets:
+            raise typer.BadParameter("give a reranker and at least one data set")
         known(reranker, configuration.rerankers, "reranker", config)
         known(first_stage, configuration.first_stages, "first stage", config)
         for name in datasets:

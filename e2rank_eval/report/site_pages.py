@@ -61,8 +61,9 @@ def overview_page(results: Results) -> Iterator[Page]:
 def _finding(results: Results, name: str) -> dict[str, Any]:
     """Return the best system of a comparison by its last column, and the test against the first baseline."""
     comparison = results.comparison(name)
-    dataset, baseline = comparison.systems[-1].dataset, comparison.baselines[0]
-    best = max((row for row in comparison.systems if row.dataset == dataset), key=lambda row: row.mean)
+    baseline = comparison.baselines[0]
+    best = max(comparison.overall.values(), key=lambda row: row.mean)
+    dataset = best.dataset
     asked = (dataset, best.reranker, baseline)
     tests = (one for one in comparison.tests if (one.dataset, one.reranker, one.baseline) == asked)
     test = next(tests, None)

@@ -145,6 +145,12 @@ class Comparison(Shown):
     systems: tuple[SystemRow, ...]
     tests: tuple[TestRow, ...]
 
+    @property
+    def overall(self) -> dict[str, SystemRow]:
+        """Each reranker's row over all collections, or on the only one."""
+        last = self.systems[-1].dataset
+        return {row.reranker: row for row in self.systems if row.dataset == last}
+
     def frame(self) -> DataFrame:
         """Return one row for each system, with its difference to each baseline and Holm's p."""
         import pandas as pd

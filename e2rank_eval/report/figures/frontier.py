@@ -90,9 +90,7 @@ def draw_mean_frontier(results: Results, name: str) -> Drawing:
     configuration, comparison = results.configuration, results.comparison(name)
     entries = _entries(configuration, name)
     timed = pd.concat(_qualities_and_times(results, entry) for entry in entries)
-    overall = {
-        row.reranker: row for row in comparison.systems if row.dataset == comparison.systems[-1].dataset
-    }
+    overall = comparison.overall
     rows = []
     for (reranker, label, documents), own in timed.groupby(["reranker", "label", "documents"], sort=False):
         if reranker in overall and len(own) == len(entries):
@@ -107,7 +105,10 @@ def draw_mean_frontier(results: Results, name: str) -> Drawing:
     stage = first_stage_label(configuration, comparison.first_stage)
     title = f"Quality against latency, mean of {len(entries)} collections (candidates: {stage})"
     reference = (100 * statistics.fmean(map(statistics.fmean, values)), stage)
-    (clock,) = {results.latency(entry).clock for entry in entries}
+    clock, *others = {results.latency(entry).clock for entry in entries}
+    if others:
+        problem = f"mean-frontier of {name}: some entries are of CPU time, some of wall-clock time"
+        raise InputError(problem, hint="time all of them again on one machine: e2rank-eval latency ENTRY")
     return _drawing(results, f"mean-frontier-{name}", title, data, reference, clock)
 
 

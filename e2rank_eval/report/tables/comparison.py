@@ -73,9 +73,7 @@ def quality_table(results: Results, name: str) -> Table:
     columns = [Column("system")]
     columns += [Column(_collections(comparison, d), "score", n, ranked=True) for d, n in queries.items()]
     ceilings, first = _ceilings(results, comparison), _first_stage_row(results, comparison)
-    means = {
-        row.reranker: row.mean for row in comparison.systems if row.dataset == comparison.systems[-1].dataset
-    }
+    means = {name: row.mean for name, row in comparison.overall.items()}
     rows = []
     for reranker in comparison.rerankers:
         system = replace(system_cell(results.configuration, reranker), letter=letters.get(reranker, ""))

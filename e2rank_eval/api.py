@@ -42,6 +42,8 @@ SEED = 13
 _SHARD = 16
 """Queries that are ranked and kept together."""
 
+_MADE_BY = {"Dataset": "load_dataset", "Run": "read_run or retrieve", "Reranker": "load_reranker"}
+
 
 class Reranker:
     """A loaded reranker of any family; ``settings`` are those that a configuration would hold."""
@@ -215,6 +217,8 @@ def retrieve(
     from e2rank_eval.config import one_system
     from e2rank_eval.retrieval.base import Context
 
+    _require(Dataset, dataset)
+
     chosen = {"first_stages": {first_stage: {"retriever": first_stage, **options}}, "depth": depth}
     find = Context(one_system(chosen), _models(cache, threads), depth).finder(first_stage)
     found, _ = find(dataset)
@@ -247,6 +251,9 @@ def rerank(
     from e2rank_eval.rerankers.execution import ranked_shards
     from e2rank_eval.retrieval.first_stages.run import run_candidates
 
+    _require(Run, run)
+    _require(Dataset, dataset)
+    _require(Reranker, reranker)
     if depth < 1:
         raise InputError(f"depth {depth} is out of range", hint="give at least 1")
     found = run_candidates(run, dataset, depth, missing=missing)
@@ -277,6 +284,7 @@ def evaluate(
     """
     from e2rank_eval.evaluation.effectiveness import metrics_of
 
+    _require(Run, run)
     measures = [measures] if isinstance(measures, str) else measures
     return metrics_of(run, _qrels(dataset), measures, names=(dataset.id, "", ""), seed=seed)
 
@@ -297,6 +305,9 @@ def compare(
     from e2rank_eval.evaluation.effectiveness import evaluate as score
     from e2rank_eval.evaluation.measures import parse_measures
 
+    if not isinstance(runs, Mapping):
+        raise InputError("runs are not named", hint='write {"bm25": run, "e2rank": reranked}')
+    _require(Run, *runs.values())
     if baseline not in runs:
         raise InputError(f"baseline {baseline!r} is not one of the runs", hint=f"known: {', '.join(runs)}")
     (name,) = parse_measures([measure])
@@ -306,7 +317,16 @@ def compare(
     return comparison.compare(values, title=title, baselines=[baseline], seed=seed, measure=name)
 
 
+def _require(kind: type, *given: object) -> None:
+    """Raise InputError where one that was given is not a ``kind``, such as the name of a data set."""
+    for one in given:
+        if not isinstance(one, kind):
+            made_by = _MADE_BY[kind.__name__]
+            raise InputError(f"{str(one)[:60]!r} is not a {kind.__name__}", hint=f"make one with {made_by}")
+
+
 def _qrels(dataset: Dataset) -> dict[str, dict[str, int]]:
+    _require(Dataset, dataset)
     return {query: dict(grades) for query, grades in dataset.qrels.items()}
 
 

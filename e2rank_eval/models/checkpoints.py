@@ -237,9 +237,10 @@ def _read_gguf(source: Path) -> tuple[Any, Any]:
 
     name, place = source.name, source.parent
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            place, gguf_file=name, dtype=torch.float32, trust_remote_code=False, local_files_only=True
-        )
+        with _quiet():
+            model = AutoModelForCausalLM.from_pretrained(
+                place, gguf_file=name, dtype=torch.float32, trust_remote_code=False, local_files_only=True
+            )
         tokenizer = load_tokenizer(place, gguf_file=name)
     except (ValueError, KeyError, NotImplementedError) as error:
         raise InputError(

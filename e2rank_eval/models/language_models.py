@@ -24,6 +24,13 @@ Message = Mapping[str, str]
 Chat = Sequence[Message]
 
 
+def check_chat(chat: Chat) -> None:
+    """Raise InputError where ``chat`` is not a list of messages."""
+    if not all(isinstance(one, Mapping) and {"role", "content"} <= one.keys() for one in chat):
+        hint = 'write [{"role": "user", "content": "..."}]'
+        raise InputError(f"a chat is a list of messages, not {str(chat)[:80]!r}", hint=hint)
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     """One greedy continuation. ``finished`` is false when ``max_new_tokens`` cut it off."""
@@ -120,6 +127,9 @@ class LanguageModel(ABC):
     @abstractmethod
     def truncate(self, text: str, tokens: int) -> str:
         """Return the longest prefix of ``text`` of at most ``tokens`` tokens."""
+
+    def __repr__(self) -> str:
+        return f"LanguageModel({self.name}, window of {self.window} tokens)"
 
     def synchronise(self) -> None:  # noqa: B027 - most engines have nothing to wait for
         """Wait for the device."""
@@ -261,7 +271,13 @@ class ChatTokenizer:
         """Return the whole prompt: template, generation prompt, thinking disabled where there is any.
 
         Special tokens that a message quotes are none in the prompt.
+
+        Raises
+        ------
+        InputError
+            When ``chat`` is not a list of messages.
         """
+        check_chat(chat)
         messages = [{**message, "content": self._neutral(message["content"])} for message in chat]
         prompt = self._tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True, enable_thinking=False

@@ -5,7 +5,9 @@ from __future__ import annotations
 import doctest
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -124,6 +126,21 @@ def test_wrong_names_are_explained(collection: Dataset) -> None:
     for query, documents in ((None, ["a"]), ("q", "a text"), ("q", ["a", None])):
         with pytest.raises(InputError, match="documents are a list"):
             first_stage_order().rank(query, documents)  # type: ignore[arg-type]
+
+
+def test_a_name_where_the_thing_itself_belongs_says_what_makes_one(collection: Dataset) -> None:
+    run, anything = Run({"q1": {"d0": 1.0}}), cast(Any, e2)
+    calls: dict[str, Callable[[], object]] = {
+        "'toy' is not a Dataset; make one with load_dataset": lambda: anything.evaluate(run, "toy"),
+        "'lee' is not a Dataset": lambda: anything.retrieve("lee", "bm25"),
+        "'bm25.trec' is not a Run": lambda: anything.rerank("bm25.trec", collection, first_stage_order()),
+        "'minilm' is not a Reranker": lambda: anything.rerank(run, collection, "minilm"),
+        "runs are not named": lambda: anything.compare([run], collection, baseline="bm25"),
+        "'a.run' is not a Run": lambda: anything.compare({"a": "a.run"}, collection, baseline="a"),
+    }
+    for message, call in calls.items():
+        with pytest.raises(InputError, match=message):
+            call()
 
 
 @pytest.mark.slow

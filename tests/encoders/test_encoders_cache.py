@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from small_checkpoints import TEXTS, decoder_entry, write_decoder
 
-from e2rank_eval.models.encoders.base import Encoded, Encoder, Kind
+from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.base import Encoded, Encoder, FrozenDocuments, Kind
 from e2rank_eval.models.encoders.cache import CachedEncoder
 from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.records import ListwiseInput
@@ -142,3 +143,15 @@ def test_processes_that_write_at_once_agree(folder: Path, tmp_path: Path) -> Non
         forward = pool.submit(_encode_in_process, folder, tmp_path, texts)
         backward = pool.submit(_encode_in_process, folder, tmp_path, texts[::-1])
         np.testing.assert_array_equal(forward.result(), backward.result()[::-1])
+
+
+def test_what_is_not_a_list_of_texts_of_a_kind_is_refused(encoder: Encoder, tmp_path: Path) -> None:
+    cached = CachedEncoder(encoder, tmp_path)
+    for one in (encoder, cached, FrozenDocuments(encoder, cached)):
+        with pytest.raises(InputError, match="unknown kind of text 'passage'; known: document, query, text"):
+            one.encode(["a"], "passage")  # type: ignore[arg-type]
+        for texts in ("a text", ["a", None]):
+            with pytest.raises(InputError, match="texts are a list of strings"):
+                one.encode(texts, "document")  # type: ignore[arg-type]
+    assert not any(tmp_path.rglob("*.safetensors"))
+    assert repr(cached) == f"Encoder({encoder.name}, {encoder.dimension} dimensions)"

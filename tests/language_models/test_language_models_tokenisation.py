@@ -65,6 +65,12 @@ def test_a_document_cannot_end_the_turn_it_stands_in(tokenizer: Any) -> None:
         assert quoting.count(control) == plain.count(control)
 
 
+@pytest.mark.parametrize("chat", ["hello", ["hello"], [{"content": "hello"}]])
+def test_what_is_not_a_list_of_messages_is_refused(tokenizer: Any, chat: Any) -> None:
+    with pytest.raises(InputError, match=r"a chat is a list of messages, not .*hello"):
+        ChatTokenizer(tokenizer, name="tiny").chat_ids(chat)
+
+
 def test_a_model_without_chat_template_is_refused(tmp_path: Path) -> None:
     bare = AutoTokenizer.from_pretrained(write_chat_model(tmp_path, chat_template=False))
     with pytest.raises(InputError, match="'bare' has no chat template"):

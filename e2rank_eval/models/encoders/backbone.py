@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.encoders.base import Encoded, Kind, Vectors
+from e2rank_eval.models.encoders.base import Encoded, Kind, Vectors, check_texts
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.models.special_tokens import neutraliser
 from e2rank_eval.models.timing import tokenising
@@ -153,6 +153,7 @@ class BackboneEncoder(ABC):
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
         """Encode each text by itself, cut at the limit of its kind."""
+        check_texts(texts, kind)
         rows = self.plain_inputs(texts, kind)
         sequences = [sequence for sequence, _ in rows]
         return Encoded(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,14 @@ class Encoded:
     prompts: tuple[str, ...] = ()
 
 
+def check_texts(texts: Sequence[str], kind: str) -> None:
+    """Raise InputError where ``texts`` is one string, holds something else, or ``kind`` is not a Kind."""
+    if kind not in get_args(Kind):
+        raise InputError(f"unknown kind of text {kind!r}", hint=f"known: {', '.join(get_args(Kind))}")
+    if isinstance(texts, str) or not all(isinstance(one, str) for one in texts):
+        raise InputError("texts are a list of strings", hint="put a single text into a list")
+
+
 class Encoder(Protocol):
     """Turns texts into unit vectors whose dot product is the one ranking function of the paper.
 
@@ -50,7 +58,13 @@ class Encoder(Protocol):
     prompts: Mapping[str, str]
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
-        """Encode each text by itself. An empty sequence gives vectors of shape [0, d]."""
+        """Encode each text by itself. An empty sequence gives vectors of shape [0, d].
+
+        Raises
+        ------
+        InputError
+            When ``kind`` is not a Kind, or ``texts`` is not a list of strings.
+        """
         ...
 
     def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:
@@ -89,3 +103,6 @@ class FrozenDocuments:
         self.encode = plain.encode
         self.encode_listwise = listwise.encode_listwise
         self.synchronise = listwise.synchronise
+
+    def __repr__(self) -> str:
+        return f"Encoder({self.name}, {self.dimension} dimensions, documents of its base)"

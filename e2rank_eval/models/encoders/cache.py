@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from e2rank_eval.models.encoders.base import Encoded, Encoder, Kind
+from e2rank_eval.models.encoders.base import Encoded, Encoder, Kind, check_texts
 from e2rank_eval.progress import say, track
 from e2rank_eval.store.files import write_bytes
 
@@ -51,8 +51,12 @@ class CachedEncoder:
         """Tokens of texts that the encoder had to read, because no vector of them was stored."""
         self._read: set[str] = set()
 
+    def __repr__(self) -> str:
+        return f"Encoder({self.name}, {self.dimension} dimensions)"
+
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
         """Encode as the encoder itself would, bit for bit; only unseen documents cost anything."""
+        check_texts(texts, kind)
         if kind != "document":
             encoded = self._encoder.encode(texts, kind)
             self.computed_tokens += sum(encoded.tokens)

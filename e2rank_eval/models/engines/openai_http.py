@@ -11,7 +11,7 @@ import numpy as np
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.engines import LANGUAGE_MODELS
 from e2rank_eval.models.engines.http_client import HttpClient, token_count
-from e2rank_eval.models.language_models import Chat, Generation, LanguageModel, NextToken
+from e2rank_eval.models.language_models import Chat, Generation, LanguageModel, NextToken, check_chat
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.store.files import sha256_json
 
@@ -105,6 +105,7 @@ class HttpModel(LanguageModel):
 
 
 def _body(chat: Chat, options: Mapping[str, Any]) -> dict[str, Any]:
+    check_chat(chat)
     return {"messages": [dict(message) for message in chat], "temperature": 0, **options}
 
 

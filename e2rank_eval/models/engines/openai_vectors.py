@@ -10,7 +10,7 @@ import numpy as np
 from e2rank_eval.config.references import parse_reference
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models.encoders.backbone import Backbone, TokenSequence, unit_rows
-from e2rank_eval.models.encoders.base import Encoded, Kind, Vectors
+from e2rank_eval.models.encoders.base import Encoded, Kind, Vectors, check_texts
 from e2rank_eval.models.engines.http_client import HttpClient, token_count
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.records import ListwiseInput
@@ -85,6 +85,7 @@ class ServedEncoder:
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
         """Encode each text by itself, cut at an estimate of its limit."""
+        check_texts(texts, kind)
         whole = [self.prompts.get(kind, "") + text for text in texts]
         inputs = [self._server.cut(text, self._limits[kind]) for text in whole]
         truncated = tuple(int(cut != text) for cut, text in zip(inputs, whole, strict=True))

@@ -20,9 +20,9 @@ from e2rank_eval.datasets.sources.fetch import offline
 from e2rank_eval.datasets.sources.kinds import HubSource, Source, UrlSource
 from e2rank_eval.errors import SuiteError
 from e2rank_eval.graph import Graph
-from e2rank_eval.models.checkpoints import device, dtype_on
+from e2rank_eval.models.checkpoints import device, dtype_on, load_config, load_tokenizer
 from e2rank_eval.models.encoders.form import read_form
-from e2rank_eval.models.recognition import content_files, unfilled
+from e2rank_eval.models.recognition import content_files, transformer_folder, unfilled
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.store.files import read_settings
@@ -70,8 +70,9 @@ def examine_model(reference: str, config: Path | None) -> list[Finding]:
     catalogue = Catalogue.of(read_configuration(config)) if config else Catalogue(Path("cache"))
     model = catalogue.examine(reference)
     entry, evidence = model.entry, model.evidence
-    if entry.kind == "encoder" and entry.format == "sentence-transformers":
-        read_form(model.path)  # refuses what it cannot honour, before anything runs
+    local = entry.server is None and entry.format != "gguf"
+    if local:
+        _refuse_unreadable(model.path, entry)
     prompts = {"query": entry.query_instruction, **entry.prompts}
     facts: list[tuple[str, Any, str | None]] = [
         ("kind", " or ".join(model.kinds), evidence.get("kind")),
@@ -100,9 +101,21 @@ def examine_model(reference: str, config: Path | None) -> list[Finding]:
         for question, value, by in facts
         if value
     ]
-    lacks = [] if entry.server or entry.format == "gguf" else unfilled(model.path, entry.kind)
+    lacks = unfilled(model.path, entry.kind) if local else []
     detail = f"missing, so random: {', '.join(lacks[:5])}" if lacks else "complete"
     return [*found, _finding("weights", "no" if lacks else "yes", detail)]
+
+
+def _refuse_unreadable(folder: Path, entry: ModelEntry) -> None:
+    """Raise the error that loading would end in, of all that is small: tokenizer, pooling, added layers."""
+    body = transformer_folder(folder)
+    load_tokenizer(body)
+    if entry.kind == "encoder" and entry.format == "sentence-transformers":
+        from torch import device as place
+
+        from e2rank_eval.models.engines.pooling import Pooler
+
+        Pooler(read_form(folder).head, int(load_config(body).hidden_size), place("cpu"))
 
 
 def _beside_the_weights(folder: Path) -> Iterator[tuple[str, Any, str]]:

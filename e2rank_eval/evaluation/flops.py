@@ -57,10 +57,12 @@ def read_shape(folder: Path) -> TransformerShape | None:
     None for what the formula does not fit: encoder-decoders, mixtures of experts.
     """
     import torch
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoModel
+
+    from e2rank_eval.models.checkpoints import load_config
 
     loader: Any = AutoModel
-    config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    config = load_config(folder)
     if config.is_encoder_decoder or any("expert" in key for key in config.to_dict()):
         return None
     with torch.device("meta"):

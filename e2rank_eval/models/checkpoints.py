@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
+
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.progress import say
 from e2rank_eval.store.files import read_settings, sha256_file, sha256_json
@@ -23,6 +25,12 @@ Half precision pays only where the CPU multiplies it in hardware (AMX, AVX-512 B
 slower elsewhere, and would make results depend on the type of CPU.
 """
 
+
+_UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, KeyError)
+"""What transformers and sentence-transformers raise for files that do not make a model."""
+
+COPY = "fetch or copy the model again"
+"""What to do about a damaged or incomplete folder."""
 
 _TOKENIZER = "tokenizer_config.json"
 _WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer")
@@ -79,10 +87,33 @@ def load_tokenizer(folder: Path, **place: Any) -> Any:
         refuse_without_tokenizer(folder)
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **place)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # tokenizers raises no class of its own
         raise InputError(
-            f"no tokenizer that can be read ({error})", path=folder, hint="fetch the model again"
+            f"no tokenizer that can be read ({_one_line(error)})", path=folder, hint=COPY
         ) from error
+
+
+def load_config(folder: Path) -> Any:
+    """Return the configuration of the architecture in ``folder``, every value of the type that it needs.
+
+    Raises
+    ------
+    InputError
+        When ``config.json`` is missing, or a value does not fit its ``model_type``.
+    """
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (*_UNREADABLE, StrictDataclassError) as error:
+        raise InputError(
+            f"cannot be used ({_one_line(error)})", path=folder / "config.json", hint=COPY
+        ) from error
+
+
+def _one_line(error: Exception) -> str:
+    """Return what a library says, which can be several lines, for a message of one."""
+    return " ".join(str(error).split())
 
 
 def load_weights(
@@ -98,11 +129,23 @@ def load_weights(
     InputError
         When it cannot be loaded, or weights are missing, which would be random.
     """
+    model, absent = _loaded(auto, folder, dtype=dtype, **settings)
+    missing = sorted(key for key in absent if not key.startswith(optional))
+    if missing:
+        raise InputError(
+            f"{len(missing)} weights are missing and would be random: {', '.join(missing[:5])}",
+            path=folder, hint=f"{COPY}, or name the right kind in the model registry",
+        )  # fmt: skip
+    return model
+
+
+def _loaded(auto: Any, folder: Path, **settings: Any) -> tuple[Any, set[str]]:
+    """Return the model, and the names of its weights that ``folder`` lacks."""
+    load_config(folder)
     with _quiet():
         try:
             model, report = auto.from_pretrained(
                 folder,
-                dtype=dtype,
                 trust_remote_code=False,
                 local_files_only=True,
                 use_safetensors=True,
@@ -110,23 +153,15 @@ def load_weights(
                 ignore_mismatched_sizes=True,  # they are named below
                 **settings,
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except _UNREADABLE as error:
             raise InputError(
-                f"cannot be loaded by {auto.__name__} ({error})", path=folder, hint="fetch it again"
+                f"cannot be loaded by {auto.__name__} ({_one_line(error)})", path=folder, hint=COPY
             ) from error
     if report["mismatched_keys"]:
         name, *shapes = min(report["mismatched_keys"])
         found, expected = map(tuple, shapes)
-        raise InputError(
-            f"{name} has shape {found} instead of {expected}", path=folder, hint="fetch the model again"
-        )
-    missing = sorted(key for key in report["missing_keys"] if not key.startswith(optional))
-    if missing:
-        raise InputError(
-            f"{len(missing)} weights are missing and would be random: {', '.join(missing[:5])}",
-            path=folder, hint="fetch the model again, or name the right kind in the model registry",
-        )  # fmt: skip
-    return model
+        raise InputError(f"{name} has shape {found} instead of {expected}", path=folder, hint=COPY)
+    return model, set(report["missing_keys"])
 
 
 def load_library_model(kind: Any, folder: Path, what: str, hint: str) -> Any:
@@ -147,31 +182,29 @@ def load_library_model(kind: Any, folder: Path, what: str, hint: str) -> Any:
             trust_remote_code=False,
             model_kwargs={"use_safetensors": True, "dtype": dtype_on(device())},
         )
-    except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
-        raise InputError(f"cannot be loaded as a {what} ({error})", path=folder, hint=hint) from error
+    except _UNREADABLE as error:
+        raise InputError(
+            f"cannot be loaded as a {what} ({_one_line(error)})", path=folder, hint=hint
+        ) from error
 
 
 def missing_weights(auto: str, folder: Path) -> list[str]:
     """Return the weights that class ``auto`` of transformers would not find in ``folder``, by their names.
 
     Nothing is read but names and shapes, as on the meta device; empty where the class cannot hold the model.
+
+    Raises
+    ------
+    InputError
+        When it cannot be loaded, above all because a file of it is missing or a shape is another.
     """
     import transformers
 
     loader: Any = getattr(transformers, auto)
-    with _quiet():
-        try:
-            _, report = loader.from_pretrained(
-                folder,
-                device_map="meta",
-                trust_remote_code=False,
-                local_files_only=True,
-                use_safetensors=True,
-                output_loading_info=True,
-            )
-        except (OSError, ValueError, RuntimeError):
-            return []
-    return sorted(report["missing_keys"])
+    held = getattr(loader, "_model_mapping", None)  # of a class that stands for several
+    if held is not None and type(load_config(folder)) not in held:
+        return []
+    return sorted(_loaded(loader, folder, device_map="meta")[1])
 
 
 def loadable_folder(folder: Path, format: str) -> Path:
@@ -191,7 +224,7 @@ def loadable_folder(folder: Path, format: str) -> Path:
     """
     if format != "gguf":
         if not (folder / "config.json").is_file():
-            raise InputError("no config.json", path=folder, hint="fetch the model again")
+            raise InputError("no config.json", path=folder, hint=COPY)
         return folder
     source = gguf_file(folder)
     key = sha256_json({"file": sha256_file(source), "transformers": version("transformers")})

@@ -40,7 +40,10 @@ def compose(folder: Path, base: str | None, target: Path, examine: Callable[[str
     """
     if base is None and not (folder / ADAPTER).is_file():
         return folder
-    found = examine(base or _base_of(folder / ADAPTER))
+    try:
+        found = examine(base or _base_of(folder / ADAPTER))
+    except (InputError, UnavailableError) as error:
+        raise type(error)(f"{folder}: its base: {error}") from error
     origin = loadable_folder(found.path, found.entry.format)
     changed = folder / (_CHANGED if base else _ADAPTER_WEIGHTS)
     if not changed.is_file():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.checkpoints import gguf_file, missing_weights, refuse_without_tokenizer
+from e2rank_eval.models.checkpoints import gguf_file, load_config, missing_weights, refuse_without_tokenizer
 from e2rank_eval.store.files import read_json, read_settings
 
 CONTENT = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.gguf")
@@ -83,11 +83,13 @@ def recognise(folder: Path, *, native: bool = False, asked: Sequence[str] = ()) 
     if not (folder / "config.json").is_file() and any(folder.glob("*.gguf")):
         return _gguf(folder)
     modules = modules_of(folder)
+    _refuse_pointers(folder)
     refuse_code(folder, native=native)
     _refuse_other_bodies(modules, folder)
     body = transformer_folder(folder)
     config = _config(body, folder)
     _refuse_unknown_type(config, body / "config.json")
+    load_config(body)
     _refuse_other_weights(body, folder)
     refuse_without_tokenizer(body)
     found = _Findings()
@@ -163,6 +165,16 @@ def modules_of(folder: Path) -> list[dict[str, Any]]:
                 hint="save the model again with sentence-transformers",
             )  # fmt: skip
     return list(found)
+
+
+def _refuse_pointers(folder: Path) -> None:
+    """Refuse what Git leaves of large files where its extension for them is not installed."""
+    for path in content_files(folder):
+        with path.open("rb") as file:
+            if file.read(43) == b"version https://git-lfs.github.com/spec/v1\n":
+                raise InputError(
+                    "a pointer of Git LFS instead of the file", path=path, hint="run git lfs pull in it"
+                )
 
 
 def _refuse_other_bodies(modules: list[dict[str, Any]], folder: Path) -> None:
@@ -255,8 +267,10 @@ def lacking(folder: Path, kinds: Sequence[str]) -> str:
     """Return, for a message, what would be drawn at random if the model were run as one of ``kinds``."""
     if "late-interaction" in kinds:
         return "; as late-interaction it would get a random Dense layer, which modules.json does not name"
-    missing = next((found for kind in kinds if (found := unfilled(folder, kind))), [])
-    return f"; it has no {', '.join(missing[:5])}, which would be random" if missing else ""
+    missing = [unfilled(folder, kind) for kind in kinds]
+    if not missing or not all(missing):
+        return ""
+    return f"; it has no {', '.join(missing[0][:5])}, which would be random"
 
 
 def unfilled(folder: Path, kind: str) -> list[str]:

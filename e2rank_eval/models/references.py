@@ -72,6 +72,7 @@ class Catalogue:
         self._registered = entries
         self._by_reference = {file_name(name): name for name in entries}
         self._resolved: dict[str, ResolvedModel] = {}
+        self._begun: list[str] = []
 
     @classmethod
     def of(cls, experiment: Experiment) -> Catalogue:
@@ -197,8 +198,14 @@ class Catalogue:
             When no source could be used, naming each with its reason.
         """
         name = self.canonical(reference)
+        if name in self._begun:
+            raise InputError("is its own base", path=name, hint="name the model that it was trained on")
         if name not in self._resolved:
-            self._resolved[name] = self._examined(name, asked)
+            self._begun.append(name)
+            try:
+                self._resolved[name] = self._examined(name, asked)
+            finally:
+                self._begun.pop()
         return self._resolved[name]
 
     def _examined(self, name: str, asked: tuple[str, ...]) -> ResolvedModel:

@@ -71,11 +71,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, hint: str = "run the step that makes it first") -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        raise InputError("no such file", path=path, hint="run the step that makes it first") from error
+        raise InputError("no such file", path=path, hint=hint) from error
     except json.JSONDecodeError as error:
         raise InputError(f"not JSON: {error.msg}", path=path, line=error.lineno, hint=_HINT_JSON) from error
     except UnicodeDecodeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -199,9 +200,36 @@ def test_what_cannot_be_honoured_is_refused(form: dict[str, Any], message: str, 
         load(folder)
 
 
-def test_doctor_refuses_it_before_anything_runs(tmp_path: Path) -> None:
-    folder = write_form(tmp_path, pooling={"pooling_mode": "median"})
-    with pytest.raises(InputError, match="pooling median is not supported"):
+def replace(name: str, content: str | None) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text(content) if content else (folder / name).unlink()
+
+
+def other_width(folder: Path) -> None:
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace('"intermediate_size": 128', '"intermediate_size": 96'))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (replace("1_Pooling/config.json", '{"pooling_mode": "median"}'), "pooling median is not supported"),
+        (replace("1_Pooling/config.json", None), r"1_Pooling/config\.json: no such file; fetch or copy"),
+        (replace("2_Dense/config.json", None), r"2_Dense/config\.json: no such file; fetch or copy"),
+        (replace("2_Dense/model.safetensors", None), r"the Dense layer has no model\.safetensors"),
+        (replace("tokenizer.json", '{"version": "1.0"}'), "no tokenizer that can be read"),
+        (replace("model-00002-of-00005.safetensors", None), r"No such file.*model-00002-of-00005"),
+        (other_width, r"has shape \(128,\) instead of \(96,\)"),
+    ],
+)
+def test_doctor_refuses_what_loading_would_before_anything_runs(
+    damage: Callable[[Path], object], message: str, tmp_path: Path
+) -> None:
+    folder = write_form(
+        tmp_path, pooling=MEAN, modules=DENSE[:3], layers=(Dense(64, 24),), max_shard_size="90KB"
+    )
+    assert examine_model(str(folder), None)[-1]["detail"] == "complete"
+    damage(folder)
+    with pytest.raises(InputError, match=message):
         examine_model(str(folder), None)
 
 

@@ -32,5 +32,5 @@ def test_every_call_that_loads_forbids_the_checkpoints_code() -> None:
             value = given.get("trust_remote_code")
             if not (isinstance(value, ast.Constant) and value.value is False):
                 silent.append(f"{path.name}:{call.lineno}")
-    assert found > 8
+    assert found > 5
     assert not silent

@@ -147,6 +147,9 @@ def test_a_plain_bert_is_no_other_kind_and_the_error_names_what_it_lacks(
         (tmp_path / "model/modules.json").unlink()
     with pytest.raises(InputError, match=lacks):
         Catalogue(tmp_path / "cache").resolve(str(tmp_path / "model"), kind)
+    if not pooled:  # as E2Rank asks, for which it lacks no weight but what says how they are pooled
+        with pytest.raises(InputError, match="become vectors or scores; name the folder"):
+            Catalogue(tmp_path / "cache").resolve(str(tmp_path / "model"), "encoder", "decoder")
 
 
 def only_bin(folder: Path) -> None:
@@ -194,8 +197,16 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         r"in a folder of the checkpoint: .*\.\./x",
     ),
     "a length in words": (
-        lambda f: change(f / "config.json", max_position_embeddings="many"),
-        r"config\.json: the longest input is not a number: 'many'",
+        lambda f: change(f / "tokenizer_config.json", model_max_length="many"),
+        r"tokenizer_config\.json: the longest input is not a number: 'many'",
+    ),
+    "a pointer in place of the weights": (
+        lambda f: (f / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid x\n"),
+        r"model\.safetensors: a pointer of Git LFS instead of the file; run git lfs pull",
+    ),
+    "a value of another type": (
+        lambda f: change(f / "config.json", hidden_size="big"),
+        r"config\.json: cannot be used \(.*'hidden_size' expected int, got str \(value: 'big'\)\)",
     ),
     "no transformer": (
         lambda f: (f / "modules.json").write_text(json.dumps([{"type": LIBRARY + "StaticEmbedding"}])),
@@ -302,5 +313,11 @@ def test_an_adapter_without_its_base_or_of_another_says_so(lora: Any, tmp_path: 
     with pytest.raises(InputError, match="no base_model_name_or_path"):
         Catalogue(tmp_path / "cache").examine(str(folder))
     change(folder / "adapter_config.json", base_model_name_or_path="nobody-has/this")
-    with pytest.raises((InputError, UnavailableError), match="nobody-has/this"):
+    with pytest.raises((InputError, UnavailableError), match="adapter: its base: nobody-has/this"):
+        Catalogue(tmp_path / "cache").examine(str(folder))
+    change(folder / "adapter_config.json", base_model_name_or_path="missing-folder")
+    with pytest.raises(InputError, match="adapter: its base: unknown model 'missing-folder'"):
+        Catalogue(tmp_path / "cache").examine(str(folder))
+    change(folder / "adapter_config.json", base_model_name_or_path=str(folder))
+    with pytest.raises(InputError, match="adapter: is its own base"):
         Catalogue(tmp_path / "cache").examine(str(folder))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.checkpoints import COPY
 from e2rank_eval.models.recognition import modules_of
 from e2rank_eval.store.files import read_json, read_settings
 
@@ -92,7 +93,7 @@ def read_form(folder: Path) -> Form:
     layers = [one for one in modules[2:] if one[0] != "Dropout"]
     while layers and layers[-1][0] == "Normalize":  # every vector is brought to unit length in the end
         layers.pop()
-    pooled = read_json(pooling)
+    pooled = read_json(pooling, hint=COPY)
     head = Head(_modes(pooled, pooling), tuple(layers), chosen.get("truncate_dim"))
     return Form(
         transformer,

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.checkpoints import COPY
 from e2rank_eval.models.encoders.backbone import TokenSequence
 from e2rank_eval.models.encoders.form import Head
 from e2rank_eval.store.files import read_json
@@ -44,7 +45,7 @@ class Pooler:
             self.dimension = len(self(torch.ones(1, width, device=device), TokenSequence((0,), 0, 1)))
         except RuntimeError as error:
             raise InputError(
-                f"its layers do not fit each other ({error})", path=head.layers[0][1], hint="fetch it again"
+                f"its layers do not fit each other ({error})", path=head.layers[0][1], hint=COPY
             ) from error
 
     def __call__(self, states: torch.Tensor, sequence: TokenSequence) -> torch.Tensor:
@@ -63,7 +64,7 @@ def _load_layer(name: str, folder: Path) -> Any:
 
     if name == "Normalize":
         return modules.Normalize()
-    activation = str(read_json(folder / "config.json").get("activation_function", "torch."))
+    activation = str(read_json(folder / "config.json", hint=COPY).get("activation_function", "torch."))
     if not activation.startswith("torch."):
         raise InputError(
             f"the activation {activation} is not torch's; code of a checkpoint never runs",
@@ -77,7 +78,5 @@ def _load_layer(name: str, folder: Path) -> Any:
     try:
         layer = getattr(modules, name).load(str(folder), local_files_only=True)
     except (RuntimeError, TypeError, ValueError) as error:  # torch names each tensor that is missing
-        raise InputError(
-            f"the {name} layer cannot be loaded ({error})", path=folder, hint="fetch it again"
-        ) from error
+        raise InputError(f"the {name} layer cannot be loaded ({error})", path=folder, hint=COPY) from error
     return layer.float().eval().requires_grad_(False)

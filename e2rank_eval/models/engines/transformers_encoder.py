@@ -12,14 +12,13 @@ import numpy as np
 import torch
 from transformers import (
     MODEL_FOR_TEXT_ENCODING_MAPPING,
-    AutoConfig,
     AutoModel,
     AutoModelForTextEncoding,
 )
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import BATCH_TOKENS, STABLE_TOKENS, Batch, plan_batches, run_in_batches
-from e2rank_eval.models.checkpoints import device, dtype_on, load_tokenizer, load_weights
+from e2rank_eval.models.checkpoints import device, dtype_on, load_config, load_tokenizer, load_weights
 from e2rank_eval.models.encoders.backbone import Backbone, TokenSequence, unit_rows
 from e2rank_eval.models.encoders.base import Vectors
 from e2rank_eval.models.encoders.form import Head
@@ -55,7 +54,7 @@ class TransformersBackbone(Backbone):
         self.device = torch.device(device())
         dtype = dtype_on(self.device.type, entry.dtype)
         tokenizer = load_tokenizer(folder)
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = load_config(folder)
         # Of a T5, only the encoder; elsewhere the two are one.
         body = AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel
         # BERT's pooler is a head that no vector here goes through; many encoders are published without it.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.models.checkpoints import load_tokenizer, loadable_folder
+from e2rank_eval.models.checkpoints import load_config, load_tokenizer, loadable_folder
 from e2rank_eval.models.encoders.backbone import Backbone, TokenSequence, unit_rows
 from e2rank_eval.models.encoders.base import Vectors
 from e2rank_eval.models.engines import BACKBONES, LANGUAGE_MODELS
@@ -75,11 +75,9 @@ class VllmBackbone(Backbone):
     """
 
     def __init__(self, folder: Path, entry: ModelEntry) -> None:
-        from transformers import AutoConfig
-
         vllm, self._engine, self.version = load_engine(folder, entry, runner="pooling", convert="embed")
         self._parameters = vllm.PoolingParams(use_activation=False)
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        config = load_config(folder)
         dimension, tokenizer = int(config.hidden_size), load_tokenizer(folder)
         super().__init__(tokenizer, window=entry.window, dimension=dimension, dtype=entry.dtype, causal=True)
 

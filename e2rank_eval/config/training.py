@@ -262,10 +262,19 @@ class ListwiseRun(RunBase):
 
 
 class CrossEncoderRun(RunBase):
-    """Pointwise baseline: one score for query and document together, trained by RankNet."""
+    """Pointwise baseline: one score for query and document together, trained on the scores of a list."""
 
     objective: Literal["cross-encoder"]
-    ranknet: RankNetSettings = Field(default_factory=lambda: RankNetSettings(weight=1.0, temperature=1.0))
+    ranknet: RankNetSettings | None = Field(
+        default_factory=lambda: RankNetSettings(weight=1.0, temperature=1.0)
+    )
+    list_net: ListNetSettings | None = None
+
+    @model_validator(mode="after")
+    def _has_a_loss(self) -> CrossEncoderRun:
+        if self.ranknet is None and self.list_net is None:
+            raise ValueError("give ranknet or list_net")
+        return self
 
 
 TrainingRun = Annotated[

@@ -13,13 +13,13 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from e2rank_eval.config.training import CrossEncoderRun, ListwiseRun
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.batching import BATCH_TOKENS, Batch, plan_batches
+from e2rank_eval.models.batching import Batch
 from e2rank_eval.models.checkpoints import load_tokenizer
 from e2rank_eval.models.language_models import ChatTokenizer
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.rerankers.prompts import rankgpt_messages
 from e2rank_eval.training.lists import TrainingList
-from e2rank_eval.training.losses import ranknet
+from e2rank_eval.training.losses import list_net, ranknet
 from e2rank_eval.training.objectives import (
     Objective,
     Terms,
@@ -28,6 +28,7 @@ from e2rank_eval.training.objectives import (
     list_loss,
     prepare_module,
     run_batches,
+    training_batches,
 )
 
 
@@ -40,7 +41,7 @@ def _load(kind: Any, folder: Path, **options: Any) -> tuple[Any, Any]:
 
 
 class PairObjective(Objective):
-    """Trains a cross-encoder, one score for query and document together, by RankNet over a list's scores.
+    """Trains a cross-encoder, one score for query and document together, by RankNet or ListNet over a list.
 
     The head is new where the base model has none: drawn by the run's seed. Only documents are cut.
     """
@@ -48,21 +49,25 @@ class PairObjective(Objective):
     def __init__(self, folder: Path, settings: CrossEncoderRun) -> None:
         model, self.tokenizer = _load(AutoModelForSequenceClassification, folder, num_labels=1)
         self.module = prepare_module(model, settings, unused=())
-        self._ranknet = settings.ranknet
+        self._losses = (ranknet, settings.ranknet), (list_net, settings.list_net)
         positions = int(getattr(model.config, "max_position_embeddings", settings.window or 512))
         self._window = min(settings.window or positions, positions)
         self.tokenizer.model_max_length = self._window
 
     def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
-        """Add the gradients of this batch's RankNet loss."""
+        """Add the gradients of this batch's weighted losses."""
         scores = self._scores(run, lists, seed=seed)
-        loss = self._ranknet.weight * list_loss(ranknet, scores, lists, self._ranknet.temperature)
-        return add_gradients({"loss": loss}, accelerator)
+        total = scores.new_zeros(())
+        for loss, own in self._losses:
+            if own is not None:
+                total = total + own.weight * list_loss(loss, scores, lists, own.temperature)
+        return add_gradients({"loss": total}, accelerator)
 
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
         """Return nDCG@10 and pairs in order."""
-        scores = [self._scores(self.module, [item], seed=0) for item in lists]
-        return development_scores(lists, [one.double().cpu().numpy() for one in scores])
+        scores = self._scores(self.module, lists, seed=0).double().cpu()
+        rows = scores.split([len(item.documents) for item in lists])  # type: ignore[no-untyped-call]
+        return development_scores(lists, [row.numpy() for row in rows])
 
     def _rows(self, lists: Sequence[TrainingList]) -> list[dict[str, list[int]]]:
         """Return the tokens of each pair, list by list."""
@@ -92,7 +97,8 @@ class PairObjective(Objective):
             logits: Tensor = run(**inputs).logits
             return logits[:, 0].float()
 
-        batches = plan_batches([len(row["input_ids"]) for row in rows], BATCH_TOKENS, window=self._window)
+        lengths = [len(row["input_ids"]) for row in rows]
+        batches = training_batches(lengths, self._window, self.module.device)
         return run_batches(forward, batches, seed=seed)
 
 

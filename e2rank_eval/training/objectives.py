@@ -16,9 +16,12 @@ from torch.nn.utils.rnn import pad_sequence
 from e2rank_eval.config.training import LoraSettings, RunBase
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.models.batching import Batch
+from e2rank_eval.models.batching import BATCH_TOKENS, Batch, plan_batches, plan_groups
 from e2rank_eval.store.trec import Run
 from e2rank_eval.training.lists import TrainingList
+
+_GPU_TOKENS = 65_536
+"""Padded tokens of a batch on a GPU, where small ones leave most of it idle."""
 
 Terms = dict[str, float]
 """Named values of one batch, ``loss`` among them."""
@@ -98,6 +101,16 @@ def _with_lora(module: Any, settings: LoraSettings) -> Any:
 def learned(module: Any) -> dict[str, Tensor]:
     """Return the trained parameters by name."""
     return {name: one for name, one in module.named_parameters() if one.requires_grad}
+
+
+def training_batches(lengths: Sequence[int], window: int, device: torch.device) -> list[Batch]:
+    """Return the batches that cover sequences of the given lengths once.
+
+    On a GPU they are few and large; on a CPU what a sequence is computed with does not change its padding.
+    """
+    if device.type == "cuda":
+        return plan_groups(lengths, _GPU_TOKENS)
+    return plan_batches(lengths, BATCH_TOKENS, window=window)
 
 
 def run_batches(forward: Callable[[Batch], Tensor], batches: Sequence[Batch], *, seed: int) -> Tensor:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -26,7 +25,7 @@ from e2rank_eval.config.training import (
     Stage2Run,
 )
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.batching import BATCH_TOKENS, Batch, plan_batches
+from e2rank_eval.models.batching import Batch
 from e2rank_eval.models.encoders.backbone import TokenSequence
 from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.models.encoders.cache import CachedEncoder
@@ -53,6 +52,7 @@ from e2rank_eval.training.objectives import (
     list_loss,
     prepare_module,
     run_batches,
+    training_batches,
 )
 
 
@@ -147,14 +147,10 @@ class VectorObjective(Objective):
         most = settings.documents and (settings.documents[1],) * 2
         whole = settings.model_copy(update={"leave_out": 0.0, "documents": most})
         prompts = draw_prompts(whole, lists, random.Random(0))
-        found = [self._scores(item, prompt) for item, prompt in zip(lists, prompts, strict=True)]
-        return development_scores(lists, found)
-
-    def _scores(self, item: TrainingList, prompt: ListwiseInput) -> NDArray[np.float64]:
-        inputs = self._inputs([item], [prompt])
+        inputs = self._inputs(lists, prompts)
         by_role = self._by_role(inputs, self._vectors(self.module, inputs, seed=0))
-        scores = (by_role["document"] @ by_role[self._compared[0]][0])[inputs.columns[0]]
-        return scores.cpu().double().numpy()
+        scores = (by_role[self._compared[0]] @ by_role["document"].T).cpu().double().numpy()
+        return development_scores(lists, [row[own] for row, own in zip(scores, inputs.columns, strict=True)])
 
     def _inputs(self, lists: Sequence[TrainingList], prompts: Sequence[ListwiseInput]) -> _Inputs:
         places: dict[str, int] = {}
@@ -181,7 +177,7 @@ class VectorObjective(Objective):
             return functional.normalize(self._backbone.pooled(batch, chosen, model=run), dim=-1)
 
         lengths = [len(one.ids) for one in flat]
-        batches = plan_batches(lengths, BATCH_TOKENS, window=self._backbone.window)
+        batches = training_batches(lengths, self._backbone.window, self.module.device)
         return run_batches(forward, batches, seed=seed)
 
     def _by_role(self, inputs: _Inputs, vectors: Tensor) -> dict[str, Tensor]:

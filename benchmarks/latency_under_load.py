@@ -20,16 +20,15 @@ os.environ["OMP_WAIT_POLICY"] = "passive"  # before torch is loaded
 
 import torch
 from support.options import options
-from support.texts import docstrings
+from support.texts import work_of
 
 from e2rank_eval.config.measurements import LatencySettings
 from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.evaluation.latency import measure
-from e2rank_eval.evaluation.samples import Ratio, System, Work, speed_ups
+from e2rank_eval.evaluation.samples import Ratio, System, speed_ups
 from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import registered_model
-from e2rank_eval.records import Candidate, CandidateList, Document, Query
 from e2rank_eval.rerankers.families.e2rank import E2RankReranker, E2RankSettings
 from e2rank_eval.store.results import Latency
 
@@ -46,18 +45,6 @@ def load_on_every_core() -> Iterator[None]:
         for burner in burners:
             burner.kill()
             burner.wait()
-
-
-def work_of(candidates: int) -> list[Work]:
-    """Queries of one docstring each, with as many other docstrings as candidates."""
-    texts = docstrings(QUERIES * (candidates + 1))
-    work: list[Work] = []
-    for number in range(QUERIES):
-        text, *others = texts[number * (candidates + 1) : (number + 1) * (candidates + 1)]
-        documents = (Document(f"{number}-{place}", other) for place, other in enumerate(others))
-        ranked = tuple(Candidate(one, -float(place)) for place, one in enumerate(documents))
-        work.append((Query(str(number), text), CandidateList(str(number), ranked)))
-    return work
 
 
 def main() -> None:
@@ -83,9 +70,10 @@ def main() -> None:
             for name, one in chosen.items()
             for mode in ("online", "stored")
         ]
+        work = work_of(None, QUERIES, given.candidates)
         return measure(
-            systems, work_of(given.candidates), settings, build=build, clock="cpu", threads=given.threads,
-            load_seconds=0.0, engines={},
+            systems, work, settings, build=build, clock="cpu", threads=given.threads, load_seconds=0.0,
+            engines={},
         )  # fmt: skip
 
     quiet = measured()

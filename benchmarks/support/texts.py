@@ -1,4 +1,4 @@
-"""Real texts that every Python has: docstrings of its standard library, 1 to several hundred words."""
+"""Real texts as work for rerankers: a user's own lists, or the docstrings that every Python has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import importlib
 import inspect
 import pkgutil
 import random
+from pathlib import Path
+
+from e2rank_eval.errors import InputError
+from e2rank_eval.evaluation.samples import Work
+from e2rank_eval.records import Candidate, CandidateList, Document, Query
+from e2rank_eval.store.files import read_jsonl
 
 MODULES = (
     "asyncio",
@@ -22,7 +28,7 @@ MODULES = (
 
 
 def docstrings(count: int) -> list[str]:
-    """A seeded sample of the standard library's docstrings, long and short mixed."""
+    """A seeded sample of the standard library's docstrings, 1 to several hundred words each."""
     found: set[str] = set()
     for package_name in MODULES:
         package = importlib.import_module(package_name)
@@ -40,3 +46,25 @@ def docstrings(count: int) -> list[str]:
             documented = (getattr(thing, "__doc__", None) for thing in (*things, *members))
             found |= {text for text in documented if isinstance(text, str) and text}
     return random.Random(13).sample(sorted(found), count)
+
+
+def work_of(lists: Path | None, queries: int, candidates: int) -> list[Work]:
+    """Return so many queries with so many candidates each: the first of ``lists``, lines of training lists
+    (``{"query": text, "document": [text, ...]}``), or else docstrings with other docstrings as candidates.
+
+    Raises InputError where the file has fewer.
+    """
+    if lists is None:
+        texts, each = docstrings(queries * (candidates + 1)), candidates + 1
+        rows = [texts[start : start + each] for start in range(0, len(texts), each)]
+    else:
+        read = ([line["query"], *line["document"]] for _, line in read_jsonl(lists))
+        rows = [row[: candidates + 1] for row in read if len(row) > candidates][:queries]
+    if len(rows) < queries:
+        raise InputError(f"{len(rows)} lists of {candidates} documents", path=lists, hint="ask for fewer")
+    work: list[Work] = []
+    for number, (text, *others) in enumerate(rows):
+        documents = (Document(f"{number}-{place}", other) for place, other in enumerate(others))
+        ranked = tuple(Candidate(one, -float(place)) for place, one in enumerate(documents))
+        work.append((Query(str(number), text), CandidateList(str(number), ranked)))
+    return work

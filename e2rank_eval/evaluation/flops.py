@@ -95,8 +95,9 @@ def query_flops(shape: TransformerShape, stats: QueryStats, candidates: int) -> 
 _IN_PROCESS = ("sentence-transformers", "transformers", "gguf")
 """Formats that transformers can run here."""
 
-_ROWS = 2048
-"""Side of the square product whose rate is taken as the device's; larger ones are no faster on a CPU."""
+_ROWS = {"cpu": 2048, "cuda": 8192}
+"""Side of the square product whose rate is taken as the device's: larger ones are no faster on a CPU, and on
+a GPU the launch of one so small takes as long as its work."""
 
 
 def matmul_rate(dtype: str, clock: Callable[[], float], *, seconds: float = 0.5) -> float:
@@ -108,7 +109,8 @@ def matmul_rate(dtype: str, clock: Callable[[], float], *, seconds: float = 0.5)
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind = getattr(torch, dtype if device.type == "cuda" else "float32")
-    left, right = (torch.randn(_ROWS, _ROWS, device=device, dtype=kind) for _ in range(2))
+    rows = _ROWS[device.type]
+    left, right = (torch.randn(rows, rows, device=device, dtype=kind) for _ in range(2))
     best, end, done = float("inf"), time.perf_counter() + seconds, 0
     with torch.inference_mode():
         while done < 4 or time.perf_counter() < end:
@@ -119,7 +121,7 @@ def matmul_rate(dtype: str, clock: Callable[[], float], *, seconds: float = 0.5)
             # The first product also chooses its kernel.
             best = min(best, clock() - start) if done else best
             done += 1
-    return 2.0 * _ROWS**3 / best
+    return 2.0 * rows**3 / best
 
 
 @dataclass(frozen=True, slots=True)

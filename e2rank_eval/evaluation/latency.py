@@ -162,15 +162,14 @@ def write_latency(configuration: Configuration, entry: str, layout: Layout) -> P
     machine.wait_passively()
     work = read_work(settings, layout)
     models = Models.of(configuration, vector_cache=False)
-    clock = clock_of(configuration, settings, models)
-
     build = builder(configuration, models)
+    systems = systems_of(settings, configuration, build)
+    clock = clock_of(configuration, settings, models)  # a GPU shows once a model is loaded
 
     @cache
     def rate(dtype: str) -> float:
         return matmul_rate(dtype, time.process_time if clock == "cpu" else time.perf_counter)
 
-    systems = systems_of(settings, configuration, build)
     result = measure(
         systems,
         work,

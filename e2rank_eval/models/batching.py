@@ -45,9 +45,9 @@ Plan = Callable[[Sequence[int], int], list[Batch]]
 """Return batches of at most so many tokens that cover sequences of the given lengths once, longest first."""
 
 
-def padded_length(tokens: int, window: int) -> int:
-    """Return ``tokens`` rounded up to a multiple of :data:`STEP`, at most ``window``."""
-    return min(-(-tokens // STEP) * STEP, window)
+def padded_length(tokens: int, window: int, step: int = STEP) -> int:
+    """Return ``tokens`` rounded up to a multiple of ``step``, at most ``window``."""
+    return min(-(-tokens // step) * step, window)
 
 
 def plan_batches(
@@ -57,8 +57,9 @@ def plan_batches(
     window: int,
     least_tokens: int = 0,
     full: bool = False,
+    step: int = STEP,
 ) -> list[Batch]:
-    """Plan batches of sequences of one padded length.
+    """Plan batches of sequences of one padded length, a multiple of ``step``.
 
     What a sequence is computed with then changes neither its padding nor, with ``least_tokens`` =
     :data:`STABLE_TOKENS`, the kernels that run. ``full`` fills every batch up to ``tokens``.
@@ -68,7 +69,7 @@ def plan_batches(
     """
     buckets: dict[int, list[int]] = {}
     for position, length in enumerate(lengths):
-        buckets.setdefault(padded_length(length, window), []).append(position)
+        buckets.setdefault(padded_length(length, window, step), []).append(position)
     batches = []
     for length in sorted(buckets, reverse=True):
         rows = max(1, tokens // length)

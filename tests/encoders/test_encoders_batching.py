@@ -40,13 +40,13 @@ def assert_covered(batches: list[Batch], lengths: list[int]) -> None:
     assert sorted(p for batch in batches for p in batch.positions) == list(range(len(lengths)))
 
 
-@given(LENGTHS, st.integers(16, 3000), st.integers(0, 600))
-def test_a_batch_is_of_one_padded_length(lengths: list[int], tokens: int, least: int) -> None:
-    batches = plan_batches(lengths, tokens, window=WINDOW, least_tokens=least)
+@given(LENGTHS, st.integers(16, 3000), st.integers(0, 600), st.sampled_from([STEP, 64]))
+def test_a_batch_is_of_one_padded_length(lengths: list[int], tokens: int, least: int, step: int) -> None:
+    batches = plan_batches(lengths, tokens, window=WINDOW, least_tokens=least, step=step)
     assert_covered(batches, lengths)
     for batch in batches:
         rows = len(batch.positions) + batch.filler
-        assert {padded_length(lengths[p], WINDOW) for p in batch.positions} == {batch.length}
+        assert {padded_length(lengths[p], WINDOW, step) for p in batch.positions} == {batch.length}
         assert len(batch.positions) == 1 or len(batch.positions) * batch.length <= tokens
         assert batch.tokens == rows * batch.length >= least
         assert batch.filler == 0 or (rows - 1) * batch.length < least

@@ -139,9 +139,16 @@ def test_ratios_are_of_cpu_time_where_this_process_does_all_the_work(
     assert latency.clock_of(configuration, settings(), Models(tmp_path, threads=1)) == clock
 
 
-def test_the_command_writes_what_it_measured_and_a_manifest(stored: tuple[Configuration, Layout]) -> None:
+def test_the_command_writes_what_it_measured_and_a_manifest(
+    stored: tuple[Configuration, Layout], monkeypatch: pytest.MonkeyPatch
+) -> None:
     configuration, layout = stored
+    built: list[Any] = []
+    build = latency.systems_of
+    monkeypatch.setattr(latency, "systems_of", lambda *given: built.extend(build(*given)) or built)
+    monkeypatch.setattr(latency, "clock_of", lambda *_: "wall" if built else "cpu")
     path = latency.write_latency(configuration, "one", layout)
+    assert read_json(path)["clock"] == "wall", "a GPU shows once models are loaded, so they come first"
     assert path == layout.path(LATENCY, latency="one")
     found = read_json(path)
     assert (found["dataset"], found["first_stage"], found["threads"]) == ("toy", "bm25", 1)

@@ -33,7 +33,12 @@ from e2rank_eval.models.engines.packing import (
 from e2rank_eval.models.engines.pooling import Pooler
 from e2rank_eval.models.registry import ModelEntry
 
-_CUDA_BATCH_TOKENS = 32_768
+_CUDA_BATCH_TOKENS, _CUDA_STABLE_TOKENS, _CUDA_STEP = 32_768, 8192, 64
+"""Padded tokens of a batch, and of each batch with stable bits, and what lengths are padded to, on a GPU.
+
+Stable bits need equal shapes, so that every batch is filled, however few the sequences of its length: fewer
+lengths and smaller batches than a long run would choose keep a single query from paying for filler.
+"""
 
 
 class TransformersBackbone(Backbone):
@@ -114,10 +119,11 @@ class TransformersBackbone(Backbone):
                 with within_sequences(self.model):
                     run_in_batches(lengths, plan, partial(run, self._packed), tokens=PACK_TOKENS)
             else:
-                padded = partial(
-                    plan_batches, window=self.window, least_tokens=least_tokens, full=stable and on_cuda
-                )
-                tokens = _CUDA_BATCH_TOKENS if on_cuda else BATCH_TOKENS
+                padded = partial(plan_batches, window=self.window, least_tokens=least_tokens)
+                tokens = BATCH_TOKENS
+                if on_cuda:
+                    padded = partial(padded, full=stable, step=_CUDA_STEP)
+                    tokens = _CUDA_STABLE_TOKENS if stable else _CUDA_BATCH_TOKENS
                 run_in_batches(lengths, padded, partial(run, self.pooled), tokens=tokens)
         return unit_rows(found)
 

@@ -167,7 +167,8 @@ def _loaded(auto: Any, folder: Path, **settings: Any) -> tuple[Any, set[str]]:
 def load_library_model(kind: Any, folder: Path, what: str, hint: str) -> Any:
     """Load ``folder`` as ``kind``, a class of sentence-transformers, from safetensors; no code of it runs.
 
-    The library fills gaps at random: whoever calls checks what it has made.
+    The library fills gaps at random: whoever calls checks what it has made. Texts are cut where the model has
+    no more positions, which the library counts from 0 for every architecture.
 
     Raises
     ------
@@ -175,7 +176,7 @@ def load_library_model(kind: Any, folder: Path, what: str, hint: str) -> Any:
         When it cannot be loaded, ``what`` being the words for ``kind``.
     """
     try:
-        return kind(
+        model = kind(
             str(folder),
             device=device(),
             local_files_only=True,
@@ -186,6 +187,18 @@ def load_library_model(kind: Any, folder: Path, what: str, hint: str) -> Any:
         raise InputError(
             f"cannot be loaded as a {what} ({_one_line(error)})", path=folder, hint=hint
         ) from error
+    body = getattr(model[0], "auto_model", None)
+    positions = getattr(getattr(body, "config", None), "max_position_embeddings", None)
+    if positions is not None:
+        model.max_seq_length = min(model.max_seq_length or positions, positions - first_position(body))
+    return model
+
+
+def first_position(model: Any) -> int:
+    """Return the position of a text's first token: RoBERTa's family counts from the padding token's id on."""
+    named = (one for name, one in model.named_modules() if name.endswith("position_embeddings"))
+    padding = getattr(next(named, None), "padding_idx", None)
+    return 0 if padding is None else int(padding) + 1
 
 
 def missing_weights(auto: str, folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ from e2rank_eval.config.references import ModelReference, file_name, parse_refer
 from e2rank_eval.config.registry_files import checked_entries, read_entries
 from e2rank_eval.datasets.sources.fetch import Fetched, fetch
 from e2rank_eval.datasets.sources.kinds import FolderSource, HubSource
-from e2rank_eval.errors import InputError
+from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models.composition import compose
 from e2rank_eval.models.mteb_metadata import PublishedModel, published_models
 from e2rank_eval.models.recognition import CONTENT, Recognised, content_files, lacking, recognise, refuse_code
@@ -262,7 +262,12 @@ class Catalogue:
         if folders:
             origin, base, label, revision = Path(folders[0].folder), folders[0].base, folders[0].label, None
         else:
-            fetched = fetch(str(parsed), sources, target, given.files)
+            try:
+                fetched = fetch(str(parsed), sources, target, given.files)
+            except UnavailableError as error:
+                if parsed.kind == "hub" and Path(parsed.name).is_dir():
+                    raise UnavailableError(f"{error}; for the folder here write ./{parsed.name}") from error
+                raise
             origin, base, label, revision = fetched.path, None, fetched.source, fetched.revision
             if not (origin / "adapter_config.json").is_file():
                 return fetched

@@ -112,12 +112,14 @@ def _ranking(candidates: CandidateList, texts: _Texts, scored: Mapping[Pair, Pai
 class TorchPairReranker(PairReranker):
     """Scores pairs with a PyTorch model of this process, in batches of similar length.
 
-    Special tokens that a text quotes are broken by a space, so that they stay text.
+    Special tokens that a text quotes are broken by a space, so that they stay text. ``spare`` tokens are for
+    a tokenizer that may split words anew where it reads query and document as one text.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, settings: ModelSettings, *, window: int) -> None:
-        # Two spare tokens: the tokenizer may split words anew where texts join.
-        super().__init__(window=window, document_tokens=settings.document_tokens or window, spare=2)
+    def __init__(
+        self, model: Any, tokenizer: Any, settings: ModelSettings, *, window: int, spare: int = 0
+    ) -> None:
+        super().__init__(window=window, document_tokens=settings.document_tokens or window, spare=spare)
         self._model = model
         self._tokenizer = tokenizer
         self._neutral = neutraliser(tokenizer)

@@ -13,7 +13,7 @@ from tiny_chat_models import write_cross_encoder
 from e2rank_eval.cli.doctor import examine_model
 from e2rank_eval.config import parse_configuration
 from e2rank_eval.config.references import file_name, parse_reference
-from e2rank_eval.errors import InputError
+from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.graph import Graph
 from e2rank_eval.models.references import Catalogue, write_model_record
 from e2rank_eval.store.files import read_json, write_json
@@ -136,3 +136,13 @@ def test_doctor_names_the_weights_that_an_architecture_lacks(tmp_path: Path) -> 
     weights = examine_model(str(folder), None)[-1]
     assert weights["answer"] == "no"
     assert "classifier.bias, classifier.weight" in weights["detail"]
+
+
+def test_a_folder_that_reads_like_an_id_is_pointed_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    Path("checkpoints/mine").mkdir(parents=True)
+    with pytest.raises(UnavailableError, match=r"; for the folder here write \./checkpoints/mine$"):
+        Catalogue(tmp_path / "cache").examine(f"checkpoints/mine@{COMMIT}")

@@ -18,7 +18,14 @@ from transformers import (
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import BATCH_TOKENS, STABLE_TOKENS, Batch, plan_batches, run_in_batches
-from e2rank_eval.models.checkpoints import device, dtype_on, load_config, load_tokenizer, load_weights
+from e2rank_eval.models.checkpoints import (
+    device,
+    dtype_on,
+    first_position,
+    load_config,
+    load_tokenizer,
+    load_weights,
+)
 from e2rank_eval.models.encoders.backbone import Backbone, TokenSequence, unit_rows
 from e2rank_eval.models.encoders.base import Vectors
 from e2rank_eval.models.encoders.form import Head
@@ -65,7 +72,7 @@ class TransformersBackbone(Backbone):
         # BERT's pooler is a head that no vector here goes through; many encoders are published without it.
         model = load_weights(body, folder, dtype, optional="pooler.")
         self.model: Any = model.to(self.device).eval()
-        self.first_position = _first_position(self.model)
+        self.first_position = first_position(self.model)
         positions = getattr(self.model.config, "max_position_embeddings", None)
         if positions is not None and entry.window > positions - self.first_position:
             raise InputError(
@@ -168,13 +175,6 @@ def _is_causal(model: Any) -> bool:
     if not getattr(model.config, "is_causal", True):
         return False
     return any(getattr(module, "is_causal", False) for module in model.modules())
-
-
-def _first_position(model: Any) -> int:
-    """Return the position of a text's first token: RoBERTa's family counts from the padding token's id on."""
-    embeddings = getattr(model, "embeddings", None)
-    padding = getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None)
-    return 0 if padding is None else int(padding) + 1
 
 
 BACKBONES.add("transformers", TransformersBackbone)

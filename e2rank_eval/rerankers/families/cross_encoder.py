@@ -48,6 +48,7 @@ class CrossEncoderReranker(TorchPairReranker):
             {
                 "settings": settings.deciding(),
                 "window": self._window,
+                "spare": self._spare,
                 "step": LOGIT_STEP,
                 "files": dict(file_hashes),
             }
@@ -99,11 +100,6 @@ def load_cross_encoder(folder: Path) -> Any:
             path=folder,
             hint="name a ranking model",
         )
-    # Where the tokenizer names no limit, positions are the only one; RoBERTa's begin after the padding's.
-    positions = getattr(model.config, "max_position_embeddings", model.max_seq_length)
-    embedded = getattr(getattr(model.model.base_model, "embeddings", None), "position_embeddings", None)
-    before = getattr(embedded, "padding_idx", None)
-    model.max_seq_length = min(model.max_seq_length, positions - (0 if before is None else before + 1))
     if model.config.pad_token_id is None:
         _name_padding(model, folder)
     return model

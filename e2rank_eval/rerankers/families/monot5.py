@@ -45,7 +45,7 @@ class MonoT5Reranker(TorchPairReranker):
     def __init__(
         self, model: Any, tokenizer: Any, settings: MonoT5Settings, *, file_hashes: Mapping[str, str]
     ) -> None:
-        super().__init__(model, tokenizer, settings, window=_WINDOW)
+        super().__init__(model, tokenizer, settings, window=_WINDOW, spare=2)
         self._columns = _choice_ids(tokenizer)
         self.fingerprint = sha256_json(
             {

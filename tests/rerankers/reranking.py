@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from tiny_chat_models import CORPUS, entry, write_cross_encoder
+from sentence_transformers import CrossEncoder
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.cross_encoder.modules import LogitScore
+from tiny_chat_models import CORPUS, entry, write_chat_model, write_cross_encoder
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     AutoTokenizer,
@@ -149,6 +153,36 @@ def write_t5(folder: Path, *, answers: str = "true false", head: bool = True, se
         decoder_start_token_id=0, initializer_factor=3.0,
     )  # fmt: skip
     (T5ForConditionalGeneration(config) if head else T5EncoderModel(config)).save_pretrained(folder)
+    return folder
+
+
+PAIR_TEMPLATE = """<|im_start|>system
+Answer yes or no.<|im_end|>
+<|im_start|>user
+{{ messages | selectattr("role", "eq", "system") | map(attribute="content") | first | default("?", true) }}
+{{ messages | selectattr("role", "eq", "query") | map(attribute="content") | first }}
+{{ messages | selectattr("role", "eq", "document") | map(attribute="content") | first }}<|im_end|>
+<|im_start|>assistant
+"""
+"""As Qwen3-Reranker's: a pair is a query and a document, and the prompt a message of the system."""
+
+
+def write_logit_score(
+    folder: Path, *, prompt: str | None = None, no: bool = True, template: str = PAIR_TEMPLATE
+) -> Path:
+    """A Qwen3 whose score is its logit of ``yes``, less that of ``no``, after an instruction."""
+    source = write_chat_model(folder / "source", architecture="qwen3", positions=128)
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    tokenizer.chat_template, tokenizer.model_max_length = template, 128
+    tokenizer.save_pretrained(source)
+    first = {word: tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("yes", "no")}
+    modules = [
+        Transformer(str(source), transformer_task="text-generation"),
+        LogitScore(first["yes"], first["no"] if no else None),
+    ]
+    prompts = {"prompts": {"web": prompt}, "default_prompt_name": "web"} if prompt else {}
+    CrossEncoder(modules=modules, device="cpu", **prompts).save_pretrained(str(folder))
+    shutil.rmtree(source)
     return folder
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from reranking import Folder, rank, write_causal_cross_encoder
+from reranking import Folder, rank, write_causal_cross_encoder, write_logit_score
 from safetensors.torch import load_file
 from sentence_transformers import CrossEncoder
 from tiny_chat_models import write_chat_model, write_cross_encoder
@@ -73,6 +73,13 @@ def causal_scores(folder: Path) -> list[float]:
             causal_scores,
             id="causal padded with its end token",
         ),
+        pytest.param(write_logit_score, library_scores, id="yes or no"),
+        pytest.param(lambda to: write_logit_score(to, no=False), library_scores, id="yes alone"),
+        pytest.param(
+            lambda to: write_logit_score(to, prompt="Find the passage that answers"),
+            library_scores,
+            id="yes or no, with an instruction",
+        ),
     ],
 )
 def test_scores_are_the_logits_of_each_pair_by_itself(
@@ -93,6 +100,17 @@ def test_a_half_precision_checkpoint_runs_in_float32_on_a_cpu(folder: Path, tmp_
     AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float16).save_pretrained(half)
     assert load_file(half / "model.safetensors")["classifier.weight"].dtype == torch.float16
     assert {one.dtype for one in load_cross_encoder(half).parameters()} == {torch.float32}
+
+
+def test_a_yes_or_no_model_reads_its_instruction_and_as_much_of_a_text_as_the_library(tmp_path: Path) -> None:
+    write_logit_score(tmp_path, prompt="Find the passage that answers")
+    long = "The capital of China is Beijing. " * 20
+    expected = CrossEncoder(str(tmp_path), device="cpu").predict(
+        [(QUERY, long)], activation_fn=torch.nn.Identity()
+    )
+    ranking = rank(reranker(tmp_path), QUERY, [long])
+    assert ranking.stats.scores == pytest.approx(expected, abs=1e-5)
+    assert (ranking.stats.prompt_tokens, ranking.stats.truncated_documents) == (128, 1)
 
 
 def test_the_text_after_the_cut_decides_nothing(folder: Path) -> None:
@@ -139,9 +157,13 @@ def test_positions_are_the_window_where_the_tokenizer_names_none(tmp_path: Path)
         (lambda to: write_cross_encoder(to, head=False), r"classifier\.weight would be newly initialised"),
         (lambda to: write_cross_encoder(to, labels=3), "3 scores instead of one or two"),
         (write_chat_model, "a chat model, not a cross-encoder; use the family pointwise-llm"),
+        (
+            lambda to: write_logit_score(to, template="{{ messages[0].role }}"),
+            "cannot read a query and a doc",
+        ),
         (lambda to: to, "cannot be loaded as a cross-encoder"),
     ],
-    ids=["no head", "three labels", "chat model", "no model"],
+    ids=["no head", "three labels", "chat model", "a template without the pair", "no model"],
 )
 def test_what_is_not_a_cross_encoder_is_refused(
     write: Callable[[Path], Path], message: str, tmp_path: Path

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.recognition import modules_of
+from e2rank_eval.models.recognition import modules_of, transformer_folder
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker
 from e2rank_eval.rerankers.scores import LOGIT_STEP
@@ -39,7 +39,8 @@ class CrossEncoderReranker(TorchPairReranker):
     """Any cross-encoder of sentence-transformers with one score for each pair, or two as monoBERT has.
 
     Scores are the model's logits, before any activation: a sigmoid would make the best ones tie. Of two
-    labels, irrelevant and relevant, it is the difference of their logits.
+    labels, irrelevant and relevant, it is the difference of their logits. A causal model with a
+    ``LogitScore`` module is asked with its default prompt, in its chat template.
     """
 
     def __init__(self, model: Any, settings: CrossEncoderSettings, *, file_hashes: Mapping[str, str]) -> None:
@@ -56,7 +57,9 @@ class CrossEncoderReranker(TorchPairReranker):
 
     def _inputs(self, pairs: Sequence[Pair]) -> list[tuple[Pair, int]]:
         """Return the pairs and their tokens as the model is given them, at most its window."""
-        return [(pair, int(self._model.preprocess([pair])["attention_mask"].sum())) for pair in pairs]
+        prompt = self._model.prompts.get(self._model.default_prompt_name)
+        read = (self._model.preprocess([pair], prompt=prompt)["attention_mask"] for pair in pairs)
+        return [(pair, int(mask.sum())) for pair, mask in zip(pairs, read, strict=True)]
 
     def _forward(self, inputs: list[Pair]) -> list[float]:
         import torch
@@ -76,7 +79,7 @@ def load_cross_encoder(folder: Path) -> Any:
     InputError
         When it cannot be loaded, when weights are missing from the checkpoint (a plain encoder gets
         a newly initialised head, which scores at random and only logs a warning), when it is a chat
-        model, or when its head has more than two scores.
+        model, when its head has more than two scores, or when its chat template shows no query and document.
     """
     from sentence_transformers import CrossEncoder
 
@@ -88,7 +91,7 @@ def load_cross_encoder(folder: Path) -> Any:
             "a chat model, not a cross-encoder", path=folder, hint="use the family pointwise-llm for it"
         )
     model = load_library_model(CrossEncoder, folder, "cross-encoder", "name a cross-encoder")
-    if missing := missing_weights(type(model.model).__name__, folder):
+    if missing := missing_weights(type(model.model).__name__, transformer_folder(folder)):
         raise InputError(
             f"not a trained cross-encoder: {', '.join(missing)} would be newly initialised",
             path=folder,
@@ -102,6 +105,13 @@ def load_cross_encoder(folder: Path) -> Any:
         )
     if model.config.pad_token_id is None:
         _name_padding(model, folder)
+    try:
+        model.preprocess([("a query", "a document")])
+    except ValueError as error:
+        raise InputError(
+            f"it cannot read a query and a document ({' '.join(str(error).split())})", path=folder,
+            hint="add the chat_template.jinja that it was trained with",
+        ) from error  # fmt: skip
     return model
 
 
@@ -116,7 +126,8 @@ def _name_padding(model: Any, folder: Path) -> None:
             "its tokenizer has no special token to pad with", path=folder, hint="name a pad_token in it"
         )
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(free[0])
-    tokenizer.padding_side = "right"
+    if not modules_of(folder):  # a LogitScore module reads the last position, whatever it is
+        tokenizer.padding_side = "right"
     model.config.pad_token_id = free[0]
 
 

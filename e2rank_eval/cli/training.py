@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -181,7 +182,8 @@ def _tested(wanted: FineTuning, dataset: Dataset, cache: Path) -> Comparison:
 @app.command("training-lists")
 def training_lists(
     source: Annotated[
-        Path, typer.Argument(help="A folder in BEIR layout, or a YAML file of pinned packages.")
+        Path,
+        typer.Argument(help="A folder in BEIR layout, or a YAML file of pinned packages or collections."),
     ],
     output: Annotated[Path, typer.Argument(help="The JSONL file to write.")],
     split: Annotated[str, typer.Option(help="Of a folder: qrels/<split>.tsv.")] = "train",
@@ -194,15 +196,25 @@ def training_lists(
 ) -> None:
     """Make training lists of a judged collection, ranked by an oracle teacher.
 
-    A YAML file may name another teacher: the encoder blended with a sparse one.
+    A YAML file may name another teacher: the encoder blended with a sparse one. Lists of a mix of pinned
+    collections are ordered by their judgements instead; of the options, only cache counts for them.
 
     Example: e2rank-eval training-lists config/training-lists/docstrings.yaml docstrings.jsonl
     """
+    from e2rank_eval.config.training_lists import MixSettings, read_list_settings
     from e2rank_eval.models.loading import Models
     from e2rank_eval.training.lists import write_lists
+    from e2rank_eval.training.mixes import mixed_lists
     from e2rank_eval.training.sources import read_collection, unranked_lists
     from e2rank_eval.training.teachers import load_teacher, rank_lists
 
+    settings = None if source.is_dir() else read_list_settings(source)
+    if isinstance(settings, MixSettings):
+        mixed = mixed_lists(settings, cache)
+        write_lists(output, mixed)
+        counts = Counter(one.source for one in mixed)
+        typer.echo(f"{output}: {', '.join(f'{number} lists of {name}' for name, number in counts.items())}")
+        return
     dataset, blend = read_collection(source, split)
     teacher = load_teacher(Models(cache, threads=threads), model, blend)
     found = rank_lists(unranked_lists(dataset, depth), teacher)

@@ -1,4 +1,4 @@
-"""Settings of training lists made of docstrings (config/training-lists/*.yaml)."""
+"""Settings of training lists made of docstrings, or of judged collections (config/training-lists/*.yaml)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pydantic import Field, field_validator
 
 from e2rank_eval.config.reading import read_settings
 from e2rank_eval.config.references import Reference
-from e2rank_eval.config.systems import Strict
+from e2rank_eval.config.systems import Name, Strict
+from e2rank_eval.config.yaml_files import load_mapping
 from e2rank_eval.errors import InputError
 
 
@@ -51,6 +52,49 @@ class DocstringSettings(Strict):
         return self.packages
 
 
+class PinnedCollection(Strict):
+    """A judged collection in BEIR layout, ``$E2RANK_DATA/<name>``, exactly as its files' SHA-256 say."""
+
+    source: str = Field(description="what it was converted from: repository, commit, paths")
+    licence: str = Field(description="of its texts")
+    splits: list[str] = Field(min_length=1)
+    files: dict[str, str] = Field(min_length=1, description="SHA-256 by path in the folder")
+    easy: bool = Field(
+        False,
+        description="BM25 mostly finds the answer first: of such lists a fifth as many are kept as of others",
+    )
+    titles: bool = Field(
+        False, description="more lists, whose queries are titles and whose positives their own texts"
+    )
+
+
+class MixSettings(Strict):
+    """Collections whose lists are made together: each is searched in the texts of all."""
+
+    collections: dict[Name, PinnedCollection] = Field(min_length=1)
+    left_out: dict[str, list[str]] = Field(
+        {}, description="splits by data set whose queries, and titles of relevant documents, make no list"
+    )
+    depth: int = Field(100, ge=2, description="BM25 candidates, among which a positive has to be")
+    documents: int = Field(60, ge=2, description="of a list: its positives, then the first others")
+    characters: int = Field(2000, ge=1, description="at which a document is cut, before a word")
+    lists: int = Field(2500, ge=1, description="at most, of a collection, and of its titles")
+    seed: int = 13
+
+
+def read_list_settings(path: Path) -> DocstringSettings | MixSettings:
+    """Read the settings in ``path``: of a mix where it names collections, else of docstrings.
+
+    Raises
+    ------
+    InputError
+        For a malformed file.
+    """
+    if "collections" in load_mapping(path):
+        return read_settings(MixSettings, path)
+    return read_docstring_settings(path)
+
+
 def read_docstring_settings(path: Path) -> DocstringSettings:
     """Read the settings in ``path``, with the packages of the other file where it names one.
 
@@ -76,5 +120,5 @@ def list_sources(made_from: Path) -> list[Path]:
     """
     if not made_from.is_file():
         return [made_from]
-    packages = read_settings(DocstringSettings, made_from).packages
-    return [made_from] if isinstance(packages, dict) else [made_from, made_from.parent / packages]
+    packages = load_mapping(made_from).get("packages")
+    return [made_from, made_from.parent / packages] if isinstance(packages, str) else [made_from]

@@ -1,0 +1,199 @@
+"""Training lists of several judged collections, each searched in the texts of all: its negatives are hard."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from e2rank_eval.config.training_lists import MixSettings, PinnedCollection
+from e2rank_eval.datasets.loading import load_split, own_folder
+from e2rank_eval.datasets.slices import sample
+from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.retrieval.base import candidates
+from e2rank_eval.retrieval.first_stages.bm25 import QuantisedBM25
+from e2rank_eval.training.lists import TrainingList, dense_ranks
+
+Judgements = Mapping[str, Mapping[str, int]]
+"""Grades by document of the merged corpus, by question as :func:`_folded` writes it."""
+
+_RANK_1_SHARE, _FEWEST_AT_RANK_1 = 5, 100
+"""Of an easy collection, one list with a positive at rank 1 for so many without, and at least so many."""
+
+_COPIED = 5
+"""Words of the sequences by which copies are recognised."""
+
+_TITLE_WORDS = 4
+"""Words of the shortest title that is a query."""
+
+
+def mixed_lists(settings: MixSettings, cache: Path) -> list[TrainingList]:
+    """Return the lists of every collection, then those of titles; the source of a list is its collection.
+
+    Candidates are BM25's (Lucene's analyser and lengths) over the texts of all collections, equal ones
+    once. What is judged for a question in one collection is judged for the same question in another,
+    whose list is then not made again. Unjudged near copies of a positive are taken out. Lists without a
+    positive or without a negative are not made. Of an easy collection, those are drawn whose first
+    positive is at rank 2 or below, and a few others; all draws follow ``settings.seed``.
+
+    Raises
+    ------
+    InputError
+        When a file is not the pinned one, or a data set or split is missing.
+    UnavailableError
+        When there is no folder of a collection.
+    """
+    read = {name: _read(name, one, cache) for name, one in settings.collections.items()}
+    left_out = {
+        name: [load_split(name, split, cache).dataset for split in splits]
+        for name, splits in settings.left_out.items()
+    }
+    asked = {
+        _folded(query.text) for sets in left_out.values() for one in sets for query in one.queries.values()
+    }
+    corpus, judged = _merged(read)
+    index = QuantisedBM25(corpus.values())
+    lists: list[TrainingList] = []
+    for name, sets in read.items():
+        queries = {i: query for one in sets for i, query in one.queries.items()}
+        new = {i: query for i, query in queries.items() if _folded(query.text) not in asked}
+        asked |= {_folded(query.text) for query in new.values()}
+        found = _lists(name, new, corpus, index, judged, settings)
+        lists += _drawn(found, settings, _RANK_1_SHARE if settings.collections[name].easy else None)
+    for name, sets in read.items():
+        if settings.collections[name].titles:
+            relevant = {i for one in left_out.get(name, ()) for its in one.qrels.values() for i in its}
+            lists += _drawn(_title_lists(name, sets[0], relevant, settings), settings, 1)
+    return lists
+
+
+def _read(name: str, pinned: PinnedCollection, cache: Path) -> list[Dataset]:
+    """Return the splits of a collection, whose corpus is the same."""
+    if own_folder(name) is None:
+        raise UnavailableError(f"{name}: convert {pinned.source} to BEIR layout, into $E2RANK_DATA/{name}")
+    found = [load_split(name, split, cache) for split in pinned.splits]
+    for one in found:
+        for path, given in one.source["files"].items():
+            if given != pinned.files.get(path):
+                raise InputError(
+                    f"SHA-256 {given[:12]}... is not the pinned one",
+                    path=f"$E2RANK_DATA/{name}/{path}",
+                    hint=f"convert {pinned.source} again",
+                )
+    return [one.dataset for one in found]
+
+
+def _merged(read: Mapping[str, Sequence[Dataset]]) -> tuple[dict[str, Document], Judgements]:
+    """Return one corpus, of equal documents the first alone, and what is judged of it by question."""
+    corpus: dict[str, Document] = {}
+    judged: dict[str, dict[str, int]] = {}
+    first_of: dict[str, str] = {}
+    for name, sets in read.items():
+        same: dict[str, str] = {}
+        for document in sets[0].corpus.values():
+            own = f"{name}/{document.id}"
+            same[document.id] = first = first_of.setdefault(document.contents, own)
+            if first == own:
+                corpus[own] = Document(own, document.text, document.title)
+        for one in sets:
+            for query in one.queries.values():
+                grades = judged.setdefault(_folded(query.text), {})
+                for i, grade in one.qrels[query.id].items():
+                    if i in same:
+                        grades[same[i]] = max(grade, grades.get(same[i], grade))
+    return corpus, judged
+
+
+def _lists(
+    source: str,
+    queries: Mapping[str, Query],
+    corpus: Mapping[str, Document],
+    index: QuantisedBM25,
+    judged: Judgements,
+    settings: MixSettings,
+) -> dict[str, TrainingList]:
+    """Return the lists by query id."""
+    lists = {}
+    for own in candidates(index, Dataset(source, corpus, queries, {}), settings.depth):
+        query = queries[own.query_id].text
+        judgements = judged[_folded(query)]
+        kept = _without_copies(own.document_ids, corpus, judgements)
+        grades = [max(0, judgements.get(i, 0)) for i in kept]
+        if len(set(grades)) > 1:
+            found = TrainingList(
+                query,
+                tuple(_shortened(corpus[i].contents, settings.characters) for i in kept),
+                dense_ranks([-grade for grade in grades]),
+                source,
+                tuple(place for place, grade in enumerate(grades) if grade > 0),
+            )
+            lists[own.query_id] = found.cut(settings.documents)
+    return lists
+
+
+def _title_lists(
+    name: str, dataset: Dataset, without: Collection[str], settings: MixSettings
+) -> dict[str, TrainingList]:
+    texts = {one.id: one for one in dataset.corpus.values() if one.text}
+    corpus = {i: Document(i, one.text) for i, one in texts.items()}
+    titles = {
+        i: Query(i, one.title)
+        for i, one in texts.items()
+        if i not in without and len(one.title.split()) >= _TITLE_WORDS
+    }
+    judged: dict[str, dict[str, int]] = {}
+    for i, title in titles.items():
+        judged.setdefault(_folded(title.text), {})[i] = 1
+    return _lists(f"{name}-titles", titles, corpus, QuantisedBM25(corpus.values()), judged, settings)
+
+
+def _drawn(lists: Mapping[str, TrainingList], settings: MixSettings, share: int | None) -> list[TrainingList]:
+    """Draw lists; with ``share``, hard ones and for so many of them one whose positive is at rank 1."""
+
+    def draw(among: Iterable[str], number: int) -> list[str]:
+        return sample(among, number, seed=settings.seed, purpose="training lists")
+
+    if share is None:
+        return [lists[i] for i in draw(lists, settings.lists)]
+    places = {i: min(one.labelled) for i, one in lists.items()}
+    hard = draw((i for i in lists if places[i] > 0), settings.lists * share // (share + 1))
+    easy = draw((i for i in lists if places[i] == 0), max(_FEWEST_AT_RANK_1, len(hard) // share))
+    kept = {*hard, *easy}
+    return [one for i, one in lists.items() if i in kept]
+
+
+def _without_copies(
+    identifiers: Iterable[str], corpus: Mapping[str, Document], judgements: Mapping[str, int]
+) -> list[str]:
+    """Leave out unjudged documents that share half of the shorter one's word sequences with a positive."""
+    relevant = [i for i, grade in judgements.items() if grade > 0]
+    positives = [found for found in (_sequences(corpus[i].contents) for i in relevant) if found]
+
+    def is_copy(identifier: str) -> bool:
+        own = _sequences(corpus[identifier].contents)
+        return bool(own) and any(2 * len(own & one) >= min(len(own), len(one)) for one in positives)
+
+    return [i for i in identifiers if i in judgements or not is_copy(i)]
+
+
+def _sequences(text: str) -> set[tuple[str, ...]]:
+    words = text.casefold().split()
+    return {tuple(words[at : at + _COPIED]) for at in range(len(words) - _COPIED + 1)}
+
+
+def _shortened(text: str, characters: int) -> str:
+    """Cut ``text`` before the word that would make it longer.
+
+    >>> _shortened("one two three", 9)
+    'one two'
+    """
+    return text if len(text) <= characters else text[:characters].rsplit(" ", 1)[0]
+
+
+def _folded(question: str) -> str:
+    """Return what two forms of one question have in common.
+
+    >>> _folded("Who  wrote it ?")
+    'who wrote it'
+    """
+    return " ".join(question.casefold().split()).rstrip("?. ")

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from e2rank_eval import cli
 from e2rank_eval.cli.common import app
+from e2rank_eval.cli.printing import print_table
 
 ROOT = Path(__file__).parents[1]
 for _module in cli._MODULES:
@@ -137,3 +138,14 @@ def test_schemas_describe_the_yaml_files(run: Run, kind: str) -> None:
     code, printed, _ = run("schema", kind)
     assert code == 0
     assert "2020-12" in json.loads(printed)["$schema"]
+
+
+def test_rows_of_a_table_are_read_by_their_keys_not_by_their_order(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table(
+        "models",
+        [{"name": "a", "size": "1M", "licence": "mit"}, {"licence": "apache", "size": "2M", "name": "b"}],
+    )
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "apache" in line]
+    assert re.findall(r"\w+", row) == ["b", "2M", "apache"]

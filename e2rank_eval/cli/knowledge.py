@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
@@ -55,7 +56,7 @@ def _of_libraries() -> Iterator[dict[str, Any]]:
                "documents": library_counts(name)["documents"]}  # fmt: skip
     for task in mteb.get_tasks(task_types=["Retrieval", "Reranking"]):
         facts = task.metadata
-        yield {"name": f"mteb:{facts.name}", "title": facts.description,
+        yield {"name": f"mteb:{facts.name}", "title": shorten(facts.description, 90, placeholder=" ..."),
                "licence": facts.license or "not stated", "documents": "varies"}  # fmt: skip
 
 

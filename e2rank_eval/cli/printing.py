@@ -26,7 +26,7 @@ def print_table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
             escape(column), justify="right" if numeric else "left", overflow="fold", no_wrap=index == 0
         )
     for row in rows:
-        table.add_row(*map(_shown, row.values()))
+        table.add_row(*(_shown(row[column]) for column in rows[0]))
     _console.print(table)
 
 

@@ -25,6 +25,8 @@ from e2rank_eval.datasets.loaders import pydoc
 from e2rank_eval.datasets.sources import download, hub, package
 from e2rank_eval.records import Dataset, Document, Query
 
+sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("workflow", "encoders")]
+
 
 @pytest.fixture(scope="session")
 def texts() -> Dataset:

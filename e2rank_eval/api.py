@@ -171,6 +171,8 @@ def load_dataset(name: str | Path, *, cache: str | Path = CACHE, seed: int = SEE
 
     if Path(name).is_dir():
         return _folder(Path(name))
+    if isinstance(name, Path) or name.startswith((".", "/", "~")) or name.endswith("/"):
+        raise InputError("no such folder", path=name, hint="name the folder of a collection")
     return load_registered(str(name), Path(cache), seed=seed).dataset
 
 

@@ -50,8 +50,11 @@ def rerank_run(
     Example: e2rank-eval rerank-run bm25.trec --dataset mine/ --model all-minilm-l6-v2 --output reranked.trec
     """
     from e2rank_eval import api
+    from e2rank_eval.errors import InputError
     from e2rank_eval.store.trec import write_run
 
+    if output.exists() and run.exists() and output.samefile(run):
+        raise InputError("the output is the run itself", path=output, hint="name another file: --output")
     given, collection = _read(run, dataset, cache)
     reranker = api.load_reranker(model, family=family, cache=cache, **_options(option or []))
     reranked = api.rerank(given, collection, reranker, depth=depth, missing=missing.value, cache=cache)

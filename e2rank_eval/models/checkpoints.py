@@ -176,13 +176,14 @@ def load_library_model(kind: Any, folder: Path, what: str, hint: str) -> Any:
         When it cannot be loaded, ``what`` being the words for ``kind``.
     """
     try:
-        model = kind(
-            str(folder),
-            device=device(),
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"use_safetensors": True, "dtype": dtype_on(device())},
-        )
+        with _quiet():
+            model = kind(
+                str(folder),
+                device=device(),
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True, "dtype": dtype_on(device())},
+            )
     except _UNREADABLE as error:
         raise InputError(
             f"cannot be loaded as a {what} ({_one_line(error)})", path=folder, hint=hint

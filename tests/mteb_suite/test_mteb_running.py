@@ -11,6 +11,7 @@ from typing import Any
 import mteb
 import pytest
 from mteb.benchmarks.benchmark import Benchmark
+from mteb.results import TaskResult
 from tiny_tasks import Greetings
 
 from e2rank_eval.config.measurements import MtebSettings
@@ -59,6 +60,20 @@ def test_a_finished_task_is_kept_and_mteb_reads_it(run: Run, tmp_path: Path) -> 
     assert model.model_name == "sentence-transformers/all-MiniLM-L6-v2"
     assert [one.task_name for one in model.task_results] == ["Greetings"]
     assert 100 * model.task_results[0].get_score() == pytest.approx(first.score, abs=1e-3)
+
+
+def test_cqadupstack_is_the_plain_mean_of_its_forums_as_in_beir(
+    run: Run, minilm: Callable[[], MtebEncoder], tmp_path: Path
+) -> None:
+    """Each of the twelve counts alike, however many queries it has."""
+    task, files = mteb.get_task("CQADupstackRetrieval"), ResultFiles(tmp_path / "mteb")
+    model = minilm()
+    scores = [0.02 * number for number in range(1, 13)]
+    for forum, score in zip(task.metadata.tasks, scores, strict=True):
+        stored = {"test": {"default": {"ndcg_at_10": score, "main_score": score}}}
+        result = TaskResult.from_task_results(forum, scores=stored, evaluation_time=1.0)
+        files.save_to_cache(result, model.mteb_model_meta)
+    assert run(load=lambda: mteb.get_task("CQADupstackRetrieval")).score == pytest.approx(13.0)
 
 
 @pytest.mark.slow

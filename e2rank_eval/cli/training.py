@@ -110,7 +110,7 @@ def fine_tune(
         list[ControlName] | None,
         typer.Option(help="Also train these on the same lists; query-encoder by default."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="The most optimizer steps, of 8 lists.")] = 120,
+    steps: Annotated[int, typer.Option(min=1, help="The most optimizer steps, of 8 lists.")] = 240,
     seed: Annotated[int, typer.Option(min=0)] = 13,
     test_split: Annotated[str, typer.Option(help="Judged queries that the table is of.")] = "test",
     cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),

@@ -11,8 +11,8 @@ from e2rank_eval.config.references import parse_reference
 from e2rank_eval.config.training import (
     CrossEncoderRun,
     DevelopmentSettings,
+    InfoNCESettings,
     JudgedCollection,
-    ListNetSettings,
     OptimiserSettings,
     PromptSettings,
     ResidualSettings,
@@ -42,7 +42,7 @@ class FineTuning:
     output: Path
     controls: tuple[Control, ...] = ("query-encoder",)
     documents: int = 10
-    steps: int = 120
+    steps: int = 240
     seed: int = 13
     threads: int = 2
 
@@ -98,7 +98,7 @@ class FineTuning:
             entry=limits | {"document_tokens": min(base.document_tokens, window)},
             prompt=PromptSettings(documents=(-(-documents // 3), documents), variant="eval"),
             frozen_documents=True, residual=ResidualSettings(weight=1.0),
-            info_nce=None, ranknet=None, list_net=ListNetSettings(),
+            info_nce=InfoNCESettings(temperature=0.05, vector="listwise", positive="labelled"), ranknet=None,
             development=DevelopmentSettings(every=30, patience=3),
             note=f"Documents and plain queries keep the vectors of the base model, whose index serves. As a "
             f"reranker: `{{family: e2rank, model: {self.output.name}, {use}}}`.",

@@ -49,7 +49,7 @@ def test_help_names_every_command_and_loads_no_heavy_package() -> None:
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert all(re.search(rf"\b{command}\b", shown.stdout) for command in COMMANDS)
-    heavy = {"torch", "transformers", "numpy", "pandas", "matplotlib", "scipy", "bm25s", "pydantic"}
+    heavy = {"torch", "transformers", "numpy", "pandas", "matplotlib", "scipy", "pydantic"}
     assert heavy.isdisjoint(line.rsplit("|", 1)[-1].strip() for line in shown.stderr.splitlines())
 
 

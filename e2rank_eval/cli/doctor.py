@@ -29,7 +29,7 @@ from e2rank_eval.store.files import read_settings
 
 Finding = dict[str, Any]
 
-_NEEDED = ("torch", "transformers", "bm25s", "pytrec_eval-terrier", "ir_measures", "snakemake", "matplotlib")
+_NEEDED = ("torch", "transformers", "pytrec_eval-terrier", "ir_measures", "snakemake", "matplotlib")
 
 
 def examine(config: Path, chosen: Mapping[str, str]) -> list[Finding]:

@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.checkpoints import gguf_file, load_config, missing_weights, refuse_without_tokenizer
+from e2rank_eval.models.checkpoints import (
+    COPY,
+    gguf_file,
+    load_config,
+    missing_weights,
+    refuse_without_tokenizer,
+)
 from e2rank_eval.store.files import read_json, read_settings
 
 CONTENT = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.gguf")
@@ -86,6 +92,7 @@ def recognise(folder: Path, *, native: bool = False, asked: Sequence[str] = ()) 
     _refuse_pointers(folder)
     refuse_code(folder, native=native)
     _refuse_other_bodies(modules, folder)
+    _refuse_default_modules(modules, folder)
     body = transformer_folder(folder)
     config = _config(body, folder)
     _refuse_unknown_type(config, body / "config.json")
@@ -187,6 +194,19 @@ def _refuse_other_bodies(modules: list[dict[str, Any]], folder: Path) -> None:
         )  # fmt: skip
 
 
+def _refuse_default_modules(modules: list[dict[str, Any]], folder: Path) -> None:
+    """Refuse modules without settings, for which the library would take its own.
+
+    A Normalize after Pooling has none, and no Dropout decides anything.
+    """
+    names = [module["type"].rsplit(".", 1)[-1] for module in modules]
+    without = {"Dropout"} | ({"Normalize"} if "Pooling" in names else set())
+    for name, module in list(zip(names, modules, strict=True))[1:]:
+        path = folder / module.get("path", "") / "config.json"
+        if name not in without and not path.is_file():
+            raise InputError(f"no such file, which has the settings of {name}", path=path, hint=COPY)
+
+
 def _config(body: Path, folder: Path) -> dict[str, Any]:
     path = body / "config.json"
     if not path.is_file():
@@ -280,6 +300,8 @@ def unfilled(folder: Path, kind: str) -> list[str]:
     """
     if kind not in _HEADS:
         return []
+    if any(str(module["type"]).endswith(".LogitScore") for module in modules_of(folder)):
+        kind = "decoder"  # whose score is a logit of its language model's head
     missing = missing_weights(_HEADS[kind], transformer_folder(folder))
     return [name for name in missing if kind != "encoder" or not name.startswith("pooler.")]
 
@@ -362,7 +384,10 @@ def _gguf(folder: Path) -> Recognised:
     from gguf import GGUFReader
 
     path = gguf_file(folder)
-    reader = GGUFReader(path)
+    try:
+        reader = GGUFReader(path)
+    except (ValueError, IndexError, KeyError, OSError) as error:
+        raise InputError(f"cannot be read as GGUF ({error})", path=path, hint=COPY) from error
     found = _Findings()
     length = next((one for name, one in reader.fields.items() if name.endswith(".context_length")), None)
     window = int(length.contents()) if length is not None else 512

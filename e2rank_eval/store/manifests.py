@@ -15,7 +15,7 @@ from e2rank_eval import __version__
 from e2rank_eval.store.files import sha256_file, write_json
 
 _PACKAGES = (
-    "torch", "transformers", "tokenizers", "sentence-transformers", "bm25s", "PyStemmer", "regex",
+    "torch", "transformers", "tokenizers", "sentence-transformers", "PyStemmer", "regex",
     "pytrec_eval-terrier", "numpy", "scipy", "snakemake",
 )  # fmt: skip
 

@@ -208,6 +208,12 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: change(f / "config.json", hidden_size="big"),
         r"config\.json: cannot be used \(.*'hidden_size' expected int, got str \(value: 'big'\)\)",
     ),
+    "a module without its settings": (
+        lambda f: (f / "modules.json").write_text(json.dumps([
+            {"type": f"{LIBRARY}Transformer"}, {"type": f"{LIBRARY}SpladePooling", "path": "1_SpladePooling"},
+        ])),
+        r"1_SpladePooling/config\.json: no such file, which has the settings of SpladePooling",
+    ),
     "no transformer": (
         lambda f: (f / "modules.json").write_text(json.dumps([{"type": LIBRARY + "StaticEmbedding"}])),
         "its first module is StaticEmbedding",
@@ -223,6 +229,13 @@ def test_what_is_refused_is_named_before_anything_loads(fault: str, tmp_path: Pa
     with pytest.raises(InputError, match=message) as error:
         recognise(tmp_path)
     assert str(tmp_path) in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF", b"GGUFxxxx" * 20])
+def test_half_a_gguf_file_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "model.gguf").write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.gguf: cannot be read as GGUF"):
+        recognise(tmp_path)
 
 
 @pytest.mark.parametrize("standard_input", ["open", "closed"])

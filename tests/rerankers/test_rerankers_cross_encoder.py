@@ -21,6 +21,7 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
+from e2rank_eval.cli.doctor import examine_model
 from e2rank_eval.errors import InputError
 from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.rerankers.families.cross_encoder import CrossEncoderSettings, load_cross_encoder
@@ -111,6 +112,7 @@ def test_a_yes_or_no_model_reads_its_instruction_and_as_much_of_a_text_as_the_li
     ranking = rank(reranker(tmp_path), QUERY, [long])
     assert ranking.stats.scores == pytest.approx(expected, abs=1e-5)
     assert (ranking.stats.prompt_tokens, ranking.stats.truncated_documents) == (128, 1)
+    assert examine_model(str(tmp_path), None)[-1]["detail"] == "complete"
 
 
 def test_the_text_after_the_cut_decides_nothing(folder: Path) -> None:

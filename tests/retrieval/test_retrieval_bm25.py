@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import bm25s
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,6 +48,28 @@ def test_scores_and_order_follow_the_formula(
     np.testing.assert_allclose(
         hits.scores, np.sort(expected[expected > 0])[::-1][:depth], rtol=1e-5, atol=1e-6
     )
+
+
+@given(
+    st.lists(TEXT, min_size=1, max_size=40),
+    TEXT,
+    st.sampled_from([0.0, 0.9, 1.2]),
+    st.sampled_from([0.0, 0.4, 0.75, 1.0]),
+)
+def test_scores_are_those_of_bm25s_to_the_bit(texts: list[str], query: str, k1: float, b: float) -> None:
+    terms = [lucene_terms(text) for text in texts]
+    filled = [number for number, one in enumerate(terms) if one]
+    peer = bm25s.BM25(method="lucene", k1=k1, b=b)
+    asked = [term for term in lucene_terms(query) if any(term in one for one in terms)]
+    expected = np.zeros(len(texts), dtype=np.float32)
+    if asked:
+        peer.index([terms[number] for number in filled], show_progress=False)
+        expected[filled] = peer.get_scores(asked)
+    corpus = [Document(str(number), text) for number, text in enumerate(texts)]
+    (hits,) = BM25(corpus, k1=k1, b=b, analyser="lucene").search([Query("q", query)], [len(texts)])
+    assert dict(zip(hits.positions, hits.scores, strict=True)) == {
+        number: score for number, score in enumerate(expected.tolist()) if score
+    }
 
 
 @pytest.mark.parametrize("index", [BM25, QuantisedBM25])

@@ -29,6 +29,7 @@ from unittest import mock
 
 import numpy as np
 import torch
+import transformers
 from support.options import options
 from support.random_models import SMALL, WIDE, write_cross_encoder, write_qwen3
 from support.texts import work_of
@@ -240,7 +241,8 @@ def main() -> None:
             rows.append(compare(name, given, cpu))
             print(printed(rows[-1]), flush=True)
             if asked.output:
-                facts = {"device": device_name(), "torch": torch.__version__, "rows": rows}
+                versions = {one.__name__: one.__version__ for one in (torch, transformers)}
+                facts = {"device": device_name(), **versions, "candidates": asked.candidates, "rows": rows}
                 asked.output.write_text(json.dumps(facts, indent=2), encoding="utf-8")
 
 

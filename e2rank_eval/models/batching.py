@@ -131,14 +131,21 @@ def run_in_batches(lengths: Sequence[int], plan: Plan, run: Callable[[Batch], No
         waiting = planned([position for one in waiting for position in one.positions], budget)
 
 
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory ran out, on a GPU or a CPU.
+
+    Only what an allocator says counts: other errors of a GPU (cuDNN's internal one) may have that cause too,
+    but a retry could hide another.
+    """
+    return isinstance(error, torch.OutOfMemoryError) or any(part in str(error) for part in _OUT_OF_MEMORY)
+
+
 def _fits(run: Callable[[Batch], None], batch: Batch) -> bool:
     try:
         run(batch)
         return True
-    except torch.OutOfMemoryError:
-        pass
     except RuntimeError as error:
-        if not any(message in str(error) for message in _OUT_OF_MEMORY):
+        if not out_of_memory(error):
             raise
     # Only now has the traceback let go of the tensors that filled the memory.
     if torch.cuda.is_available():

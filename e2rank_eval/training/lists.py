@@ -40,11 +40,16 @@ class TrainingList:
         return self.ranks.index(1)
 
     def cut(self, documents: int) -> TrainingList:
-        """Return the list with so many documents: its positives, then the first others, in their order."""
+        """Return the list with so many documents, in their order: its positives, then the first others.
+
+        Where it has more positives, the last place is still another's, or all would tie.
+        """
         if len(self.documents) <= documents:
             return self
-        first = self.positives[: documents - 1]
-        others = [place for place in range(len(self.documents)) if place not in first]
+        positives = self.positives
+        first = positives[: documents - 1]
+        left = (place for place in range(len(self.documents)) if place not in first)
+        others = sorted(left, key=lambda place: (place in positives, place))
         kept = sorted([*first, *others[: documents - len(first)]])
         return TrainingList(
             self.query,

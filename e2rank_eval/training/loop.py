@@ -16,6 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from e2rank_eval.config.training import OptimiserSettings, RunBase
+from e2rank_eval.errors import UnavailableError
+from e2rank_eval.models.batching import out_of_memory
 from e2rank_eval.progress import say, track
 from e2rank_eval.store.files import atomic_path
 from e2rank_eval.training.checkpoints import Checkpoints, Log, Progress
@@ -70,6 +72,11 @@ class Loop:
         """Train to the end, from the newest checkpoint where there is one.
 
         With development lists the module ends with the weights that did best on them; else with the last.
+
+        Raises
+        ------
+        UnavailableError
+            When a step does not fit the memory.
         """
         progress = self.checkpoints.restore(self.accelerator)
         if progress.step:
@@ -92,7 +99,15 @@ class Loop:
 
     def _advance(self, step: int, progress: Progress, log: Log | None) -> None:
         """Take one step, and do what is due after it."""
-        terms = self._step(step)
+        try:
+            terms = self._step(step)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            raise UnavailableError(
+                f"step {step + 1} does not fit the memory; lower device_batch, window or list_documents, set "
+                "gradient_checkpointing, or use a device with more memory"
+            ) from error
         progress.step = step + 1
         if log is not None:
             log.write(progress.step, terms)

@@ -21,7 +21,7 @@ from e2rank_eval.store.trec import Run
 from e2rank_eval.training.lists import TrainingList
 
 _GPU_TOKENS = 65_536
-"""Padded tokens of a batch on a GPU, where small ones leave most of it idle."""
+"""Padded tokens of a batch on a GPU, where small ones leave most of it idle; an estimate, not measured."""
 
 Terms = dict[str, float]
 """Named values of one batch, ``loss`` among them."""

@@ -81,7 +81,9 @@ def test_sampling_keeps_at_most_so_many_of_each_source_in_order() -> None:
     assert kept == sample_sources(lists, 10, seed=3) != sample_sources(lists, 10, seed=4)
 
 
-def test_cutting_a_list_keeps_its_best_document() -> None:
+def test_cutting_a_list_keeps_its_best_document_and_one_below() -> None:
     item = TrainingList("q", ("a", "b", "c", "d"), (3, 2, 4, 1))
     assert item.cut(2) == TrainingList("q", ("a", "d"), (2, 1))
     assert item.cut(4) is item
+    many = TrainingList("q", ("a", "b", "c", "d"), (1, 1, 1, 2), labelled=(0, 1, 2))
+    assert many.cut(2) == TrainingList("q", ("a", "d"), (1, 2), labelled=(0,)), "not all of it ties"

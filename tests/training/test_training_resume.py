@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from toy_lists import write_toy
 
-from e2rank_eval.errors import InputError
+from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.training.loop import Loop
 
 FROZEN = {
@@ -44,6 +45,33 @@ def test_an_interrupted_training_ends_in_the_same_bytes(
     resumed = _outputs(trained(**settings))
     (workplace / "models" / "run").rename(workplace / "resumed")
     assert _outputs(trained(**settings)) == resumed
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "message"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), UnavailableError, "step 3 .* lower device_batch"),
+        (RuntimeError("CUDNN_STATUS_INTERNAL_ERROR"), RuntimeError, "CUDNN"),
+    ],
+    ids=["memory", "other"],
+)
+def test_a_step_beyond_the_memory_says_what_to_lower(
+    trained: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    error: RuntimeError,
+    expected: type[Exception],
+    message: str,
+) -> None:
+    step = Loop._step
+
+    def failing(loop: Loop, number: int) -> dict[str, float]:
+        if number == 2:
+            raise error
+        return step(loop, number)
+
+    monkeypatch.setattr(Loop, "_step", failing)
+    with pytest.raises(expected, match=message):
+        trained(**FROZEN | {"steps": 4})
 
 
 def test_a_corrupt_checkpoint_is_skipped_and_old_ones_are_gone(

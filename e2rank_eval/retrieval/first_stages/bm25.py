@@ -54,7 +54,7 @@ class BM25:
     the mean taken over documents that have a term, as Lucene does. A document that shares no term
     with the query is not a candidate, as in Lucene. The corpus is read once and none
     of its texts is kept: 8 bytes for each term of a document, twice that while the index is built. Scores are
-    to the bit those of bm25s with method "lucene", which takes half as much memory again.
+    to the bit those of bm25s with method "lucene", whose index takes more memory to make.
     """
 
     def __init__(

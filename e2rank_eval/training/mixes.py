@@ -18,7 +18,7 @@ Judgements = Mapping[str, Mapping[str, int]]
 """Grades by document of the merged corpus, by question as :func:`_folded` writes it."""
 
 _RANK_1_SHARE, _FEWEST_AT_RANK_1 = 5, 100
-"""Of an easy collection, one list with a positive at rank 1 for so many without, and at least so many."""
+"""An easy collection gives one list with a positive at rank 1 for so many without, and at least so many."""
 
 _COPIED = 5
 """Words of the sequences by which copies are recognised."""

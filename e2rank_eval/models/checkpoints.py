@@ -50,7 +50,7 @@ def dtype_on(device: str, wanted: str = "auto") -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence transformers: an unused head is fine, and missing weights are checked by their names."""
     from transformers.utils import logging
 
@@ -142,7 +142,7 @@ def load_weights(
 def _loaded(auto: Any, folder: Path, **settings: Any) -> tuple[Any, set[str]]:
     """Return the model, and the names of its weights that ``folder`` lacks."""
     load_config(folder)
-    with _quiet():
+    with quiet():
         try:
             model, report = auto.from_pretrained(
                 folder,
@@ -176,7 +176,7 @@ def load_library_model(kind: Any, folder: Path, what: str, hint: str) -> Any:
         When it cannot be loaded, ``what`` being the words for ``kind``.
     """
     try:
-        with _quiet():
+        with quiet():
             model = kind(
                 str(folder),
                 device=device(),
@@ -284,7 +284,7 @@ def _read_gguf(source: Path) -> tuple[Any, Any]:
 
     name, place = source.name, source.parent
     try:
-        with _quiet():
+        with quiet():
             model = AutoModelForCausalLM.from_pretrained(
                 place, gguf_file=name, dtype=torch.float32, trust_remote_code=False, local_files_only=True
             )

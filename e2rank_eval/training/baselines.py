@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from e2rank_eval.config.training import CrossEncoderRun, ListwiseRun
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import Batch
-from e2rank_eval.models.checkpoints import load_tokenizer
+from e2rank_eval.models.checkpoints import load_tokenizer, quiet
 from e2rank_eval.models.language_models import ChatTokenizer
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.rerankers.prompts import rankgpt_messages
@@ -36,8 +36,9 @@ def _load(kind: Any, folder: Path, **options: Any) -> tuple[Any, Any]:
     """Return the model of a folder in full precision, on the best device, and its tokenizer."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     local: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True}
-    model = kind.from_pretrained(folder, trust_remote_code=False, **local, **options).to(device)
-    return model, load_tokenizer(folder)
+    with quiet():  # a new head is what a cross-encoder starts with
+        model = kind.from_pretrained(folder, trust_remote_code=False, **local, **options)
+    return model.to(device), load_tokenizer(folder)
 
 
 class PairObjective(Objective):

@@ -22,7 +22,7 @@ from e2rank_eval.config.training import (
     TrainingFile,
 )
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.checkpoints import loadable_folder
+from e2rank_eval.models.checkpoints import loadable_folder, quiet
 from e2rank_eval.models.encoders.form import read_form
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.store.files import atomic_path, write_text
@@ -87,11 +87,11 @@ def save_weights(
         tokenizer.save_pretrained(part)
     else:
         shutil.copytree(loadable, part, ignore=_without_weights(loadable / transformer))
-    if state is None:
-        module.to(dtype).save_pretrained(part / transformer)
-    else:
-        tensors = {name: one.to(dtype) for name, one in state.items()}
-        module.save_pretrained(part / transformer, state_dict=tensors)
+    tensors = None if state is None else {name: one.to(dtype) for name, one in state.items()}
+    with quiet():
+        (module.to(dtype) if tensors is None else module).save_pretrained(
+            part / transformer, state_dict=tensors
+        )
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
 

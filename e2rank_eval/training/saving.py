@@ -87,11 +87,12 @@ def save_weights(
         tokenizer.save_pretrained(part)
     else:
         shutil.copytree(loadable, part, ignore=_without_weights(loadable / transformer))
-    tensors = None if state is None else {name: one.to(dtype) for name, one in state.items()}
     with quiet():
-        (module.to(dtype) if tensors is None else module).save_pretrained(
-            part / transformer, state_dict=tensors
-        )
+        if state is None:
+            module.to(dtype).save_pretrained(part / transformer)
+        else:
+            tensors = {name: one.to(dtype) for name, one in state.items()}
+            module.save_pretrained(part / transformer, state_dict=tensors)
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
 

@@ -182,8 +182,7 @@ def _tested(wanted: FineTuning, dataset: Dataset, cache: Path) -> Comparison:
 @app.command("training-lists")
 def training_lists(
     source: Annotated[
-        Path,
-        typer.Argument(help="A folder in BEIR layout, or a YAML file of pinned packages or collections."),
+        Path, typer.Argument(help="A folder in BEIR layout, or a YAML file of a mix of pinned collections.")
     ],
     output: Annotated[Path, typer.Argument(help="The JSONL file to write.")],
     split: Annotated[str, typer.Option(help="Of a folder: qrels/<split>.tsv.")] = "train",
@@ -196,27 +195,28 @@ def training_lists(
 ) -> None:
     """Make training lists of a judged collection, ranked by an oracle teacher.
 
-    A YAML file may name another teacher: the encoder blended with a sparse one. Lists of a mix of pinned
-    collections are ordered by their judgements instead; of the options, only cache counts for them.
+    Lists of a mix of pinned collections are ordered by their judgements instead, and development lists are
+    written beside them, as <output>-development.jsonl; of the options, only cache counts for a mix.
 
-    Example: e2rank-eval training-lists config/training-lists/docstrings.yaml docstrings.jsonl
+    Example: e2rank-eval training-lists config/training-lists/mix.yaml cache/training-lists/mix.jsonl
     """
-    from e2rank_eval.config.training_lists import MixSettings, read_list_settings
+    from e2rank_eval.config.reading import read_settings
+    from e2rank_eval.config.training_lists import MixSettings, development_path
+    from e2rank_eval.datasets.loading import load_folder
     from e2rank_eval.models.loading import Models
     from e2rank_eval.training.lists import write_lists
     from e2rank_eval.training.mixes import mixed_lists
-    from e2rank_eval.training.sources import read_collection, unranked_lists
-    from e2rank_eval.training.teachers import load_teacher, rank_lists
+    from e2rank_eval.training.teachers import load_teacher, rank_lists, unranked_lists
 
-    settings = None if source.is_dir() else read_list_settings(source)
-    if isinstance(settings, MixSettings):
-        mixed = mixed_lists(settings, cache)
-        write_lists(output, mixed)
-        counts = Counter(one.source for one in mixed)
-        typer.echo(f"{output}: {', '.join(f'{number} lists of {name}' for name, number in counts.items())}")
+    if not source.is_dir():
+        lists, watched = mixed_lists(read_settings(MixSettings, source), cache)
+        for path, made in ((output, lists), (development_path(output), watched)):
+            write_lists(path, made)
+            counts = Counter(one.source for one in made)
+            typer.echo(f"{path}: {', '.join(f'{number} lists of {name}' for name, number in counts.items())}")
         return
-    dataset, blend = read_collection(source, split)
-    teacher = load_teacher(Models(cache, threads=threads), model, blend)
+    dataset = load_folder(source.resolve().name, source, split).dataset
+    teacher = load_teacher(Models(cache, threads=threads), model, None)
     found = rank_lists(unranked_lists(dataset, depth), teacher)
     write_lists(output, found)
     typer.echo(f"{output}: {len(found)} training lists of {len(dataset.queries)} queries")
@@ -231,7 +231,7 @@ def curves(
 ) -> None:
     """Draw the learning curves of training runs: loss, and nDCG@10 on development lists.
 
-    Example: e2rank-eval curves models/e2rank-minilm models/ablation-full --output results/curves
+    Example: e2rank-eval curves models/e2rank-minilm --output results/curves
     """
     from e2rank_eval.report.learning_curves import write_curves
 

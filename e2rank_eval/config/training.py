@@ -19,13 +19,14 @@ class TrainingListFile(Strict):
 
     path: Path
     made_from: Path | None = Field(
-        None, description="source of `e2rank-eval training-lists`: a YAML file of packages, or a BEIR folder"
+        None, description="source of `e2rank-eval training-lists`: a YAML file of a mix, or a BEIR folder"
     )
+    source: str | None = Field(None, description="the only source whose lists are taken; null: all")
     per_source: int | None = Field(
         10_000, ge=1, description="lists drawn of each source; null: all (the paper draws 10,000)"
     )
     share: int | None = Field(
-        None, ge=1, description="lists of this file in every batch; null: every batch is of one source"
+        None, ge=1, description="of these lists in every batch; null: every batch is of one source"
     )
 
 

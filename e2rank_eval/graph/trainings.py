@@ -7,7 +7,7 @@ from pathlib import Path
 
 from e2rank_eval.config.reading import read_settings
 from e2rank_eval.config.training import RunBase, TrainingFile
-from e2rank_eval.config.training_lists import list_sources
+from e2rank_eval.config.training_lists import development_path
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.files import Files
 
@@ -15,8 +15,7 @@ from e2rank_eval.graph.files import Files
 class Trainings:
     """``runs`` maps (training file, run) to the file's content and the run's settings.
 
-    ``lists`` maps files of training lists to their sources, the command's argument first; other files are
-    the user's own.
+    ``lists`` maps files of training lists to what they are made from; other files are the user's own.
 
     Raises
     ------
@@ -41,18 +40,24 @@ class Trainings:
     def inputs(self, path: str, run: str) -> list[str]:
         """Return a run's training lists, and the model record or entry that it starts from."""
         _, settings = self.runs[path, run]
-        lists = [str(one.path) for one in settings.data]
+        lists = list(dict.fromkeys(str(one.path) for one in settings.data))
         if settings.development is not None and settings.development.path is not None:
             lists.append(str(settings.development.path))
         if settings.follows is not None:
             return [*lists, self.entry(path, settings.follows)]
         return [*lists, *self._files.records_of([str(settings.model)])]
 
+    def made(self, lists: str) -> list[str]:
+        """Return what is made together: training lists, and the development lists where a run names them."""
+        beside = development_path(Path(lists))
+        watched = {run.development.path for _, run in self.runs.values() if run.development is not None}
+        return [lists, *([str(beside)] if beside in watched else [])]
+
     def files(self) -> list[str]:
         return [self.entry(path, run) for path, run in self.runs]
 
 
-def _made_lists(runs: Iterable[RunBase]) -> dict[str, list[str]]:
+def _made_lists(runs: Iterable[RunBase]) -> dict[str, str]:
     found: dict[str, str] = {}
     paths: dict[str, Path] = {}
     for one in (one for run in runs for one in run.data if one.made_from is not None):
@@ -67,4 +72,4 @@ def _made_lists(runs: Iterable[RunBase]) -> dict[str, list[str]]:
         if same_name != one.path:
             hint = "rename one: their rules and logs have a file's name"
             raise InputError(f"training lists called as those at {same_name}", path=one.path, hint=hint)
-    return {path: [str(one) for one in list_sources(Path(made_from))] for path, made_from in found.items()}
+    return found

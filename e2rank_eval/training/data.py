@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2rank_eval.config import one_system
-from e2rank_eval.config.training import JudgedCollection, RunBase
+from e2rank_eval.config.training import JudgedCollection, RunBase, TrainingListFile
 from e2rank_eval.datasets.loading import load_split
 from e2rank_eval.datasets.slices import sample
 from e2rank_eval.errors import InputError
@@ -47,16 +47,30 @@ def read_data(settings: RunBase, cache: Path) -> TrainingData:
         hashes = {f"{made_of.dataset} {made_of.split}": _hash(training)}
         hashes |= {f"{made_of.dataset} {made_of.split}, held out": _hash(development)}
         return TrainingData([_cut(training, limit)], development, hashes)
+    read: dict[Path, list[TrainingList]] = {}
     files = []
     for one in settings.data:
         if one.made_from is not None and not one.path.exists():
             hint = f"make them: e2rank-eval training-lists {one.made_from} {one.path}"
             raise InputError("there are no training lists yet", path=one.path, hint=hint)
-        files.append(_cut(sample_sources(read_lists(one.path), one.per_source, settings.seed), limit))
+        if one.path not in read:
+            read[one.path] = read_lists(one.path)
+        own = _of_source(one, read[one.path])
+        files.append(_cut(sample_sources(own, one.per_source, settings.seed), limit))
     watched = settings.development.path if settings.development is not None else None
-    paths = [*(one.path for one in settings.data), *([watched] if watched is not None else [])]
+    paths = [*read, *([watched] if watched is not None else [])]
     hashes = {path.as_posix(): sha256_file(path) for path in paths}
     return TrainingData(files, read_lists(watched) if watched is not None else [], hashes)
+
+
+def _of_source(wanted: TrainingListFile, lists: Sequence[TrainingList]) -> Sequence[TrainingList]:
+    if wanted.source is None:
+        return lists
+    found = [item for item in lists if item.source == wanted.source]
+    if not found:
+        sources = ", ".join(dict.fromkeys(item.source for item in lists))
+        raise InputError(f"no list is of {wanted.source}", path=wanted.path, hint=f"its sources: {sources}")
+    return found
 
 
 def _cut(lists: Iterable[TrainingList], limit: int | None) -> list[TrainingList]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from e2rank_eval.config.training_lists import MixSettings, PinnedCollection
+from e2rank_eval.config.training_lists import MixedCollection, MixSettings
 from e2rank_eval.datasets.loading import load_split, own_folder
 from e2rank_eval.datasets.slices import sample
 from e2rank_eval.errors import InputError, UnavailableError
@@ -27,14 +28,21 @@ _TITLE_WORDS = 4
 """Words of the shortest title that is a query."""
 
 
-def mixed_lists(settings: MixSettings, cache: Path) -> list[TrainingList]:
-    """Return the lists of every collection, then those of titles; the source of a list is its collection.
+_EVERY = 6
+"""Of so many lists of a source, the last may be held out."""
 
-    Candidates are BM25's (Lucene's analyser and lengths) over the texts of all collections, equal ones
-    once. What is judged for a question in one collection is judged for the same question in another,
-    whose list is then not made again. Unjudged near copies of a positive are taken out. Lists without a
-    positive or without a negative are not made. Of an easy collection, those are drawn whose first
-    positive is at rank 2 or below, and a few others; all draws follow ``settings.seed``.
+
+def mixed_lists(settings: MixSettings, cache: Path) -> tuple[list[TrainingList], list[TrainingList]]:
+    """Return the training lists of every collection, then of titles; and the development lists.
+
+    The source of a list is its collection. Candidates are BM25's (Lucene's analyser and lengths) over the
+    texts of all collections, equal ones once. What is judged for a question in one collection is judged for
+    the same question in another, whose list is then not made again. Unjudged near copies of a positive are
+    taken out. Lists without a positive or without a negative are not made. Of an easy collection, those are
+    drawn whose first positive is at rank 2 or below, and a few others; all draws follow ``settings.seed``.
+
+    Development lists are those held out of each source, then the first candidates of queries of the
+    development collections.
 
     Raises
     ------
@@ -44,19 +52,18 @@ def mixed_lists(settings: MixSettings, cache: Path) -> list[TrainingList]:
         When there is no folder of a collection.
     """
     read = {name: _read(name, one, cache) for name, one in settings.collections.items()}
+    watched = {name: _read(name, one, cache) for name, one in settings.development.items()}
     left_out = {
         name: [load_split(name, split, cache).dataset for split in splits]
         for name, splits in settings.left_out.items()
     }
-    asked = {
-        _folded(query.text) for sets in left_out.values() for one in sets for query in one.queries.values()
-    }
+    never = [one for sets in (*left_out.values(), *watched.values()) for one in sets]
+    asked = {_folded(query.text) for one in never for query in one.queries.values()}
     corpus, judged = _merged(read)
     index = QuantisedBM25(corpus.values())
     lists: list[TrainingList] = []
     for name, sets in read.items():
-        queries = {i: query for one in sets for i, query in one.queries.items()}
-        new = {i: query for i, query in queries.items() if _folded(query.text) not in asked}
+        new = {i: query for i, query in _queries(sets).items() if _folded(query.text) not in asked}
         asked |= {_folded(query.text) for query in new.values()}
         found = _lists(name, new, corpus, index, judged, settings)
         lists += _drawn(found, settings, _RANK_1_SHARE if settings.collections[name].easy else None)
@@ -64,23 +71,58 @@ def mixed_lists(settings: MixSettings, cache: Path) -> list[TrainingList]:
         if settings.collections[name].titles:
             relevant = {i for one in left_out.get(name, ()) for its in one.qrels.values() for i in its}
             lists += _drawn(_title_lists(name, sets[0], relevant, settings), settings, 1)
-    return lists
+    training, development = _held_out(lists, settings.held_out)
+    for name, sets in watched.items():
+        development += _development_lists(name, sets, read, settings)
+    return training, development
 
 
-def _read(name: str, pinned: PinnedCollection, cache: Path) -> list[Dataset]:
+def _read(name: str, wanted: MixedCollection, cache: Path) -> list[Dataset]:
     """Return the splits of a collection, whose corpus is the same."""
-    if own_folder(name) is None:
-        raise UnavailableError(f"{name}: convert {pinned.source} to BEIR layout, into $E2RANK_DATA/{name}")
-    found = [load_split(name, split, cache) for split in pinned.splits]
+    if own_folder(name) is None and not Path(name).is_dir():
+        raise UnavailableError(f"{name}: convert {wanted.source} to BEIR layout, into $E2RANK_DATA/{name}")
+    found = [load_split(name, split, cache) for split in wanted.splits]
     for one in found:
         for path, given in one.source["files"].items():
-            if given != pinned.files.get(path):
+            if wanted.files and given != wanted.files.get(path):
                 raise InputError(
                     f"SHA-256 {given[:12]}... is not the pinned one",
                     path=f"$E2RANK_DATA/{name}/{path}",
-                    hint=f"convert {pinned.source} again",
+                    hint=f"convert {wanted.source} again",
                 )
     return [one.dataset for one in found]
+
+
+def _queries(sets: Iterable[Dataset]) -> dict[str, Query]:
+    return {i: query for one in sets for i, query in one.queries.items()}
+
+
+def _held_out(lists: Iterable[TrainingList], most: int) -> tuple[list[TrainingList], list[TrainingList]]:
+    """Return the lists to train on, and of each source the sixth, twelfth and so on, at most ``most``."""
+    training: list[TrainingList] = []
+    development: list[TrainingList] = []
+    seen: Counter[str] = Counter()
+    for item in lists:
+        seen[item.source] += 1
+        number, rest = divmod(seen[item.source], _EVERY)
+        (training if rest or number > most else development).append(item)
+    return training, development
+
+
+def _development_lists(
+    name: str, sets: Sequence[Dataset], mix: Mapping[str, Sequence[Dataset]], settings: MixSettings
+) -> list[TrainingList]:
+    """Return the first candidates of some of a collection's queries, whatever is among them."""
+    wanted = settings.development[name]
+    corpus, judged = _merged({name: sets} | (mix if wanted.among_all else {}))
+    chosen = dict(list(_queries(sets).items())[:: wanted.every])
+    ranked = candidates(QuantisedBM25(corpus.values()), Dataset(name, corpus, chosen, {}), settings.documents)
+    found = []
+    for own in ranked:
+        query = chosen[own.query_id].text
+        item = _list(Path(name).name, query, own.document_ids, corpus, judged[_folded(query)], settings)
+        found += [item] if item else []
+    return found
 
 
 def _merged(read: Mapping[str, Sequence[Dataset]]) -> tuple[dict[str, Document], Judgements]:
@@ -118,17 +160,30 @@ def _lists(
         query = queries[own.query_id].text
         judgements = judged[_folded(query)]
         kept = _without_copies(own.document_ids, corpus, judgements)
-        grades = [max(0, judgements.get(i, 0)) for i in kept]
-        if len(set(grades)) > 1:
-            found = TrainingList(
-                query,
-                tuple(_shortened(corpus[i].contents, settings.characters) for i in kept),
-                dense_ranks([-grade for grade in grades]),
-                source,
-                tuple(place for place, grade in enumerate(grades) if grade > 0),
-            )
+        if found := _list(source, query, kept, corpus, judgements, settings):
             lists[own.query_id] = found.cut(settings.documents)
     return lists
+
+
+def _list(
+    source: str,
+    query: str,
+    identifiers: Sequence[str],
+    corpus: Mapping[str, Document],
+    judgements: Mapping[str, int],
+    settings: MixSettings,
+) -> TrainingList | None:
+    """Return the documents in this order, ranked by their grades; None where all grades are equal."""
+    grades = [max(0, judgements.get(i, 0)) for i in identifiers]
+    if len(set(grades)) < 2:
+        return None
+    return TrainingList(
+        query,
+        tuple(_shortened(corpus[i].contents, settings.characters) for i in identifiers),
+        dense_ranks([-grade for grade in grades]),
+        source,
+        tuple(place for place, grade in enumerate(grades) if grade > 0),
+    )
 
 
 def _title_lists(

@@ -1,4 +1,4 @@
-"""Teachers: models that rank training lists, and the account of how well they did.
+"""Teachers: models that rank training lists, such as those of a judged collection, and how well they did.
 
 A teacher scores documents, by knowing the relevant ones or by two models together; or it is any
 reranker of the suite.
@@ -22,8 +22,10 @@ from e2rank_eval.models.encoders.sparse import SparseEncoder, load_sparse_encode
 from e2rank_eval.models.provider import ModelProvider
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.progress import track
-from e2rank_eval.records import Candidate, CandidateList, Document, ListwiseInput, Query
+from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, ListwiseInput, Query
 from e2rank_eval.rerankers.base import Reranker
+from e2rank_eval.retrieval.base import candidates
+from e2rank_eval.retrieval.first_stages.bm25 import BM25
 from e2rank_eval.store.files import write_json
 from e2rank_eval.training.lists import TrainingList, dense_ranks, read_lists, write_lists
 
@@ -125,6 +127,30 @@ def standardised(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.zeros_like(scores) if spread == 0 else (scores - scores.mean()) / spread
 
 
+def unranked_lists(dataset: Dataset, depth: int) -> list[TrainingList]:
+    """Return a list for each query with a relevant document: BM25's first ``depth``, then missing positives.
+
+    Documents of grade 1 and above are labelled. Positives that BM25 did not find come last, so a
+    prompt of the first documents is what it is in use. Where fewer than ``depth`` documents share a term with
+    the query, others in corpus order follow as negatives. Queries all of whose documents are relevant are
+    skipped: there is nothing to order.
+    """
+    found = []
+    ranked = candidates(BM25(tuple(dataset.corpus.values())), dataset, depth)
+    for query, own in zip(dataset.queries.values(), ranked, strict=True):
+        relevant = [i for i, grade in dataset.qrels[query.id].items() if grade > 0 and i in dataset.corpus]
+        first = list(own.document_ids)
+        if len(first) < depth:
+            excluded = {*first, *dataset.exclusions.get(query.id, ())}
+            first += [i for i in dataset.corpus if i not in excluded][: depth - len(first)]
+        ids = list(dict.fromkeys([*first, *relevant]))
+        labelled = tuple(place for place, i in enumerate(ids) if i in set(relevant))
+        if labelled and len(labelled) < len(ids):
+            texts = tuple(dataset.corpus[i].contents for i in ids)
+            found.append(TrainingList(query.text, texts, source=dataset.id, labelled=labelled))
+    return found
+
+
 def rank_lists(lists: Sequence[TrainingList], teacher: Teacher) -> list[TrainingList]:
     """Return ``lists`` ranked by the teacher's scores; documents of equal score tie."""
     ranks = [dense_ranks([-score for score in scores]) for scores in teacher.scores(lists)]
@@ -161,8 +187,8 @@ def label_with_reranker(lists: Sequence[TrainingList], teacher: Reranker) -> Lab
     for start in track(range(0, len(lists), _TOGETHER), description=f"labelling {_TOGETHER} lists at once"):
         group = lists[start : start + _TOGETHER]
         queries = [Query(str(number), item.query) for number, item in enumerate(group)]
-        candidates = [_candidates(str(number), item) for number, item in enumerate(group)]
-        for item, ranking in zip(group, teacher.rank_candidates(queries, candidates), strict=True):
+        given = [_candidates(str(number), item) for number, item in enumerate(group)]
+        for item, ranking in zip(group, teacher.rank_candidates(queries, given), strict=True):
             if ranking.stats.repairs:
                 labels.malformed.append(ranking.stats.repairs)
             else:

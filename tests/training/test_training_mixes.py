@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from e2rank_eval.cli import training as commands
-from e2rank_eval.config.training_lists import MixSettings, list_sources, read_list_settings
+from e2rank_eval.config.reading import read_settings
+from e2rank_eval.config.training_lists import MixSettings
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.store.files import sha256_file
 from e2rank_eval.training import mixes
@@ -36,13 +37,17 @@ _COLLECTIONS = {
         {"1": "where does the  river rise", "2": "river fish"},
         {"1": {"same": 1}, "2": {"f": 1}},
     ),
-    "held": ({"h": ("", "words")}, {"9": "Who left the river?"}, {"9": {"h": 1}}),
+    "held": (
+        {"h": ("", "words of a river"), "e": ("", ""), "f": ("", "")},
+        {"9": "Who left the river?"},
+        {"9": {"h": 2}},
+    ),
 }
 
 
 @pytest.fixture
 def mix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the file of a mix of ``water`` and ``life`` that leaves out the questions of ``held``."""
+    """Return the file of a mix of ``water`` and ``life``, for whose development ``held`` is."""
     monkeypatch.setenv("E2RANK_DATA", str(tmp_path))
     for name, (corpus, queries, qrels) in _COLLECTIONS.items():
         folder = tmp_path / name
@@ -54,7 +59,8 @@ def mix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         lines = [f"{q}\t{d}\t{grade}\n" for q, grades in qrels.items() for d, grade in grades.items()]
         (folder / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
     path = tmp_path / "mix.yaml"
-    path.write_text(json.dumps({"left_out": {"held": ["train"]}, "collections": _pinned(tmp_path)}))
+    watched = {"held": {"source": "example.org", "splits": ["train"], "among_all": True}}
+    path.write_text(json.dumps({"development": watched, "collections": _pinned(tmp_path)}))
     return path
 
 
@@ -69,10 +75,13 @@ def _pinned(root: Path) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _lists(path: Path, **changes: object) -> list[TrainingList]:
-    settings = read_list_settings(path)
-    assert isinstance(settings, MixSettings)
+def _both(path: Path, **changes: object) -> tuple[list[TrainingList], list[TrainingList]]:
+    settings = read_settings(MixSettings, path)
     return mixes.mixed_lists(settings.model_copy(update=changes), path.parent)
+
+
+def _lists(path: Path, **changes: object) -> list[TrainingList]:
+    return _both(path, **changes)[0]
 
 
 def test_lists_hold_texts_and_judgements_of_all_collections(mix: Path) -> None:
@@ -97,6 +106,25 @@ def test_a_list_is_cut_to_documents_and_characters(mix: Path) -> None:
     assert set(cut.documents) <= {text[:14].rsplit(" ", 1)[0] for text in whole.documents}
 
 
+def test_development_lists_are_the_first_candidates_with_the_texts_of_all(mix: Path) -> None:
+    """Of questions of another collection, whatever else is judged for them, copies of positives included."""
+    (found,) = _both(mix)[1]
+    assert (found.query, found.source) == ("Who left the river?", "held")
+    assert {_LAKE, f"{_RIVER} they say", "words of a river"} <= {*found.documents}
+    ranks = dict(zip(found.documents, found.ranks, strict=True))
+    assert (ranks["words of a river"], ranks[_LAKE], ranks["no river"]) == (1, 2, 3)
+    cut = _both(mix, documents=2)[1]
+    assert [one.documents for one in cut] == [found.documents[:2]] * len(cut)
+
+
+def test_of_each_source_every_sixth_list_is_held_out() -> None:
+    lists = [TrainingList(f"q{n}", ("a", "b"), (1, 2), "ab"[n % 2]) for n in range(40)]
+    training, development = mixes._held_out(lists, 2)
+    assert [one.query for one in development] == ["q10", "q11", "q22", "q23"]
+    assert [one for one in lists if one not in development] == training
+    assert mixes._held_out(lists, 0) == (lists, [])
+
+
 def test_few_lists_of_an_easy_collection_have_the_positive_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mixes, "_FEWEST_AT_RANK_1", 2)
     lists = {
@@ -116,9 +144,10 @@ def test_few_lists_of_an_easy_collection_have_the_positive_first(monkeypatch: py
 def test_the_command_writes_the_lists_of_pinned_files_alone(mix: Path) -> None:
     arguments = ["training-lists", str(mix), str(mix.parent / "out.jsonl"), "--cache", str(mix.parent)]
     found = CliRunner().invoke(commands.app, arguments, catch_exceptions=False)
-    assert found.output.endswith("out.jsonl: 2 lists of water, 1 lists of life, 1 lists of life-titles\n")
-    assert read_lists(mix.parent / "out.jsonl") == _lists(mix)
-    assert list_sources(mix) == [mix]
+    assert "out.jsonl: 2 lists of water, 1 lists of life, 1 lists of life-titles\n" in found.output
+    assert found.output.endswith("out-development.jsonl: 1 lists of held\n")
+    names = ("out.jsonl", "out-development.jsonl")
+    assert tuple(read_lists(mix.parent / name) for name in names) == _both(mix)
     (mix.parent / "life" / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\n2\tf\t1\n")
     with pytest.raises(InputError, match=r"life/qrels/train.tsv: SHA-256 .* is not the pinned one"):
         _lists(mix)
@@ -128,9 +157,8 @@ def test_the_command_writes_the_lists_of_pinned_files_alone(mix: Path) -> None:
 
 
 def test_the_mix_that_ships_names_origin_and_licence_of_every_collection() -> None:
-    settings = read_list_settings(Path(__file__).parents[2] / "config" / "training-lists" / "mix.yaml")
-    assert isinstance(settings, MixSettings)
-    for one in settings.collections.values():
+    path = Path(__file__).parents[2] / "config" / "training-lists" / "mix.yaml"
+    for one in read_settings(MixSettings, path).collections.values():
         assert " at " in one.source
         assert any(name in one.licence for name in ("CC BY", "MIT"))
         assert {"corpus.jsonl.gz", "queries.jsonl"} <= one.files.keys()

@@ -16,7 +16,6 @@ from e2rank_eval.models.encoders.sparse import load_sparse_encoder
 from e2rank_eval.models.loading import Models
 from e2rank_eval.records import CandidateList, Dataset, Document, ListwiseInput, Query, QueryStats, Ranking
 from e2rank_eval.training.lists import TrainingList, read_lists
-from e2rank_eval.training.sources import unranked_lists
 from e2rank_eval.training.teachers import (
     OracleTeacher,
     label_with_reranker,
@@ -24,6 +23,7 @@ from e2rank_eval.training.teachers import (
     oracle_scores,
     rank_lists,
     standardised,
+    unranked_lists,
     write_labels,
 )
 

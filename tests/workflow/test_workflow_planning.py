@@ -103,14 +103,13 @@ def test_runs_of_a_training_file_depend_on_lists_base_and_the_run_they_follow(tm
     assert graph.trainings.lists == {}
 
 
-def test_the_shipped_recipe_starts_from_pinned_packages() -> None:
+def test_the_shipped_recipe_starts_from_pinned_collections() -> None:
     graph = Graph(small_configuration() | {"training": ["config/train/small.yaml"]}, ["mine.yaml"])
-    lists = "cache/training-lists/docstrings.jsonl"
-    assert graph.trainings.lists[lists] == ["config/training-lists/docstrings.yaml"]
-    # Settings that take their packages from another file depend on it too; the command is given the first.
-    blended = graph.trainings.lists["cache/training-lists/docstrings-blend.jsonl"]
-    assert blended == ["config/training-lists/docstrings-blend.yaml", "config/training-lists/docstrings.yaml"]
-    assert lists in graph.trainings.inputs("config/train/small.yaml", "e2rank-minilm")
+    lists = "cache/training-lists/mix.jsonl"
+    assert graph.trainings.lists == {lists: "config/training-lists/mix.yaml"}
+    assert graph.trainings.made(lists) == [lists, "cache/training-lists/mix-development.jsonl"]
+    inputs = graph.trainings.inputs("config/train/small.yaml", "e2rank-minilm")
+    assert inputs[:2] == graph.trainings.made(lists)
 
 
 def test_training_lists_are_made_in_one_way(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ for path, made_from in GRAPH.trainings.lists.items():
         input:
             made_from,
         output:
-            path,
+            GRAPH.trainings.made(path),
         log:
             f"{GRAPH.root}/logs/training-lists/{Path(path).stem}.log",
         benchmark:
@@ -21,7 +21,7 @@ for path, made_from in GRAPH.trainings.lists.items():
         params:
             cache=str(CONFIG.cache),
         shell:
-            "e2rank-eval training-lists {input[0]:q} {output:q} --cache {params.cache:q} --threads {threads} 2>&1 | tee {log:q}"
+            "e2rank-eval training-lists {input:q} {output[0]:q} --cache {params.cache:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
 # Training: one job per run of the configuration's training files, named train_stage1-<run> and so on. A

@@ -114,7 +114,7 @@ def _development_lists(
 ) -> list[TrainingList]:
     """Return the first candidates of some of a collection's queries, whatever is among them."""
     wanted = settings.development[name]
-    corpus, judged = _merged({name: sets} | (mix if wanted.among_all else {}))
+    corpus, judged = _merged({name: sets, **(mix if wanted.among_all else {})})
     chosen = dict(list(_queries(sets).items())[:: wanted.every])
     ranked = candidates(QuantisedBM25(corpus.values()), Dataset(name, corpus, chosen, {}), settings.documents)
     found = []

@@ -55,6 +55,12 @@ def test_each_row_of_table_6_is_the_papers_stage_2_without_one_part() -> None:
     }
 
 
+def test_the_shipped_weights_are_those_of_the_shipped_recipe() -> None:
+    files = CONFIGS[0].parent / "small.yaml", ROOT / "models" / "e2rank-minilm" / "training.yaml"
+    ours, recorded = (read_settings(TrainingFile, path).runs["e2rank-minilm"] for path in files)
+    assert ours == recorded
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [

@@ -29,7 +29,7 @@ _TITLE_WORDS = 4
 
 
 _EVERY = 6
-"""Of so many lists of a source, the last may be held out."""
+"""The last of so many lists of a source may be held out."""
 
 
 def mixed_lists(settings: MixSettings, cache: Path) -> tuple[list[TrainingList], list[TrainingList]]:

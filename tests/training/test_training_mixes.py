@@ -107,7 +107,7 @@ def test_a_list_is_cut_to_documents_and_characters(mix: Path) -> None:
 
 
 def test_development_lists_are_the_first_candidates_with_the_texts_of_all(mix: Path) -> None:
-    """They hold questions of another collection too, with all that is judged for these and copies of positives."""
+    """Everything that is judged for their questions counts, copies of positives included."""
     (found,) = _both(mix)[1]
     assert (found.query, found.source) == ("Who left the river?", "held")
     assert {_LAKE, f"{_RIVER} they say", "words of a river"} <= {*found.documents}

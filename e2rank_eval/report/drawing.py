@@ -80,9 +80,10 @@ def panel_title(axes: Axes, text: str, remark: str = "") -> None:
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
-    """Name what one panel shows below all of them."""
+    """Name what one panel shows below all of them, in two columns where the names leave room for them."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=2, frameon=False, fontsize=8)
+    columns = 2 if max(map(len, labels)) <= 5.5 * figure.get_figwidth() else 1
+    figure.legend(handles, labels, loc="outside lower left", ncols=columns, frameon=False, fontsize=8)
 
 
 def time_axis(axis: Axis, low: float, high: float) -> None:

@@ -16,7 +16,7 @@ from e2rank_eval.models.loading import Models
 from e2rank_eval.retrieval.base import Context
 from e2rank_eval.store.corpus import selected
 from e2rank_eval.store.files import canonical_json, sha256_file
-from e2rank_eval.training.lists import TrainingList, dense_ranks, list_fields, read_lists, sample_sources
+from e2rank_eval.training.lists import TrainingList, graded_list, list_fields, read_lists, sample_sources
 
 _LARGEST_SHARE = 5
 """One query in so many, at most, is held out for development."""
@@ -97,15 +97,10 @@ def judged_lists(settings: JudgedCollection, cache: Path, threads: int) -> dict[
     texts = {i: documents[i].contents for i in wanted}
     found: dict[str, TrainingList] = {}
     for one in candidates:
-        grades = [max(0, dataset.qrels[one.query_id].get(i, 0)) for i in one.document_ids]
-        if len(set(grades)) > 1:
-            found[one.query_id] = TrainingList(
-                dataset.queries[one.query_id].text,
-                tuple(texts[i] for i in one.document_ids),
-                dense_ranks([-grade for grade in grades]),
-                dataset.id,
-                tuple(place for place, grade in enumerate(grades) if grade > 0),
-            )
+        grades = [dataset.qrels[one.query_id].get(i, 0) for i in one.document_ids]
+        query, contents = dataset.queries[one.query_id].text, [texts[i] for i in one.document_ids]
+        if item := graded_list(query, contents, grades, dataset.id):
+            found[one.query_id] = item
     if not found:
         raise InputError(
             f"no relevant document of the {settings.split} split of {settings.dataset} is among the first "

@@ -151,6 +151,20 @@ def dense_ranks(values: Sequence[float]) -> tuple[int, ...]:
     return tuple(known[value] for value in values)
 
 
+def graded_list(
+    query: str, documents: Sequence[str], grades: Sequence[int], source: str
+) -> TrainingList | None:
+    """Return the documents in this order, ranked by their grades, those of 1 and above labelled.
+
+    Grades below 0 count as 0. None where all grades are equal, since such a list teaches nothing.
+    """
+    grades = [max(0, grade) for grade in grades]
+    if len(set(grades)) < 2:
+        return None
+    labelled = tuple(place for place, grade in enumerate(grades) if grade > 0)
+    return TrainingList(query, tuple(documents), dense_ranks([-grade for grade in grades]), source, labelled)
+
+
 def sample_sources(lists: Sequence[TrainingList], limit: int | None, seed: int) -> list[TrainingList]:
     """Draw at most ``limit`` lists of each source (None: all) by ``seed``; those kept stay in order.
 

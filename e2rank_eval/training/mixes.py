@@ -13,7 +13,7 @@ from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.retrieval.base import candidates
 from e2rank_eval.retrieval.first_stages.bm25 import QuantisedBM25
-from e2rank_eval.training.lists import TrainingList, dense_ranks
+from e2rank_eval.training.lists import TrainingList, graded_list
 
 Judgements = Mapping[str, Mapping[str, int]]
 """Grades by document of the merged corpus, by question as :func:`_folded` writes it."""
@@ -174,16 +174,8 @@ def _list(
     settings: MixSettings,
 ) -> TrainingList | None:
     """Return the documents in this order, ranked by their grades; None where all grades are equal."""
-    grades = [max(0, judgements.get(i, 0)) for i in identifiers]
-    if len(set(grades)) < 2:
-        return None
-    return TrainingList(
-        query,
-        tuple(_shortened(corpus[i].contents, settings.characters) for i in identifiers),
-        dense_ranks([-grade for grade in grades]),
-        source,
-        tuple(place for place, grade in enumerate(grades) if grade > 0),
-    )
+    texts = [_shortened(corpus[i].contents, settings.characters) for i in identifiers]
+    return graded_list(query, texts, [judgements.get(i, 0) for i in identifiers], source)
 
 
 def _title_lists(

@@ -30,7 +30,7 @@ from unittest import mock
 import numpy as np
 import torch
 import transformers
-from support.options import options
+from support.options import options, with_qwen3
 from support.random_models import SMALL, WIDE, write_cross_encoder, write_qwen3
 from support.texts import work_of
 
@@ -222,13 +222,8 @@ def printed(row: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = options(__doc__, threads=4, queries=4, candidates=30)
-    parser.add_argument("--tokenizer", type=Path, help="folder with a Qwen3 tokenizer")
-    parser.add_argument("--lists", type=Path, help="training lists; default: docstrings")
-    parser.add_argument("--output", type=Path, help="write the rows here too, as JSON")
-    asked = parser.parse_args()
-    if asked.tokenizer is None:
-        print("skipped: --tokenizer names no folder with a Qwen3 tokenizer")
+    asked = with_qwen3(options(__doc__, threads=4, queries=4, candidates=30))
+    if asked is None:
         return
     work = work_of(asked.lists, asked.queries, asked.candidates)
     with tempfile.TemporaryDirectory() as written, cpu_process(asked.threads) as cpu:

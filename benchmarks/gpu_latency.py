@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 import transformers
-from support.options import options
+from support.options import options, with_qwen3
 from support.random_models import QWEN3_06B, ExactLength, write_qwen3
 from support.texts import work_of
 
@@ -157,13 +157,8 @@ def measure(folder: Path, given: Namespace) -> dict[str, Any]:
 
 def main() -> None:
     shape = {"layers": QWEN3_06B["num_hidden_layers"], "hidden": QWEN3_06B["hidden_size"]}
-    parser = options(__doc__, queries=4, rounds=8, candidates=100, seconds=300, **shape)
-    parser.add_argument("--tokenizer", type=Path, help="folder with a Qwen3 tokenizer")
-    parser.add_argument("--lists", type=Path, help="training lists; default: docstrings")
-    parser.add_argument("--output", type=Path, help="write the record here too, as JSON")
-    given = parser.parse_args()
-    if given.tokenizer is None:
-        print("skipped: --tokenizer names no folder with a Qwen3 tokenizer")
+    given = with_qwen3(options(__doc__, queries=4, rounds=8, candidates=100, seconds=300, **shape))
+    if given is None:
         return
     torch.set_num_threads(given.threads)
     with tempfile.TemporaryDirectory() as folder:

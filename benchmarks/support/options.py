@@ -13,3 +13,15 @@ def options(usage: str, *, threads: int = 2, **numbers: int) -> argparse.Argumen
     for name, default in {"threads": threads, **numbers}.items():
         parser.add_argument(f"--{name}", type=int, default=default, help=f"default: {default}")
     return parser
+
+
+def with_qwen3(parser: argparse.ArgumentParser) -> argparse.Namespace | None:
+    """Parse options of work on random Qwen3 models; None, said on stdout, where there is no tokenizer."""
+    parser.add_argument("--tokenizer", type=Path, help="folder with a Qwen3 tokenizer")
+    parser.add_argument("--lists", type=Path, help="training lists; default: docstrings")
+    parser.add_argument("--output", type=Path, help="write what is measured here too, as JSON")
+    given = parser.parse_args()
+    if given.tokenizer is None:
+        print("skipped: --tokenizer names no folder with a Qwen3 tokenizer")
+        return None
+    return given

@@ -131,9 +131,10 @@ def _drawing(
         colour, marker = results.configuration.rerankers[reranker].colour, MARKERS[number % len(MARKERS)]
         rows = data[data["reranker"] == reranker].sort_values("documents")  # online first
         modes = rows[rows["withheld"] == ""]
-        reasons = "; ".join(rows.loc[rows["withheld"] != "", "withheld"]).split("; ")
-        why = "; ".join(dict.fromkeys(reasons))
-        label = f"{rows['label'].iloc[0]}" + (f" ({why})" if why else "")
+        withheld = rows[rows["withheld"] != ""]
+        why = "; ".join(dict.fromkeys("; ".join(withheld["withheld"]).split("; ")))
+        mode = f"{withheld['documents'].iloc[0]}: " if 0 < len(withheld) < len(rows) else ""
+        label = f"{rows['label'].iloc[0]}" + (f" ({mode}{why})" if why else "")
         axes.plot(modes["p50_seconds"], modes["ndcg10"], color=colour, lw=1, ls=(0, (1, 2)), zorder=2)
         axes.plot([], [], marker, ls="", ms=7, mew=1.5, mec=colour, mfc=colour, label=label)
         for position, one in enumerate(modes.itertuples()):

@@ -25,6 +25,7 @@ from e2rank_eval.models.encoders.form import read_form
 from e2rank_eval.models.recognition import content_files, transformer_folder, unfilled
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry
+from e2rank_eval.models.special_tokens import render_chat
 from e2rank_eval.store.files import read_settings
 
 Finding = dict[str, Any]
@@ -109,7 +110,9 @@ def examine_model(reference: str, config: Path | None) -> list[Finding]:
 def _refuse_unreadable(folder: Path, entry: ModelEntry) -> None:
     """Raise the error that loading would end in, of all that is small: tokenizer, pooling, added layers."""
     body = transformer_folder(folder)
-    load_tokenizer(body)
+    tokenizer = load_tokenizer(body)
+    if entry.kind == "decoder" and tokenizer.chat_template:
+        render_chat(tokenizer)
     if entry.kind == "encoder" and entry.format == "sentence-transformers":
         from torch import device as place
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -53,8 +54,20 @@ class ComparisonSettings(Strict):
     first_stage: Name
     rerankers: Names = Field(min_length=1)
     baselines: Names = Field(min_length=1)
+    groups: dict[Name, str] = Field(
+        {}, description="column -> pattern of the data sets whose macro-average it is, as cqadupstack-*"
+    )
     published: PublishedRows | None = None
     note: str = ""
+
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """The data sets of each column, in order: one, or those of the first group that it matches."""
+        found: dict[str, list[str]] = {}
+        for dataset in self.datasets:
+            groups = (name for name, pattern in self.groups.items() if fnmatchcase(dataset, pattern))
+            found.setdefault(next(groups, dataset), []).append(dataset)
+        return found
 
     @property
     def systems(self) -> list[str]:
@@ -63,8 +76,11 @@ class ComparisonSettings(Strict):
     @model_validator(mode="after")
     def _baselines_are_compared(self) -> ComparisonSettings:
         known("baselines", self.baselines, self.rerankers)
+        for name, pattern in self.groups.items():
+            if name in self.datasets or name not in self.columns:
+                raise ValueError(f"groups.{name}: a data set has its name, or {pattern!r} matches none")
         if self.published:
-            known("published.columns", self.published.columns, self.datasets)
+            known("published.columns", self.published.columns, self.columns)
         return self
 
 

@@ -54,6 +54,7 @@ def compare(
     baselines: Sequence[str],
     seed: int,
     measure: str = "nDCG@10",
+    columns: Mapping[str, Sequence[str]] | None = None,
     first_stage: str = "",
     note: str = "",
 ) -> Comparison:
@@ -61,7 +62,9 @@ def compare(
 
     Every data set and reranker has a mean with a bootstrap 95 % interval, every pair of reranker and
     baseline a paired randomisation test (whose p Holm corrects over all tests) and a paired t-test; both
-    have rows over all collections where there are several. p values are None below six queries.
+    have rows over all collections where there are several. ``columns`` names the data sets of each
+    row in place of each by itself: several make one row, their macro-average, which counts as one collection.
+    p values are None below six queries.
 
     Raises
     ------
@@ -69,23 +72,30 @@ def compare(
         When two systems were not evaluated on the same queries of a data set.
     """
     all_datasets, rerankers = (list(dict.fromkeys(names)) for names in zip(*values, strict=True))
-    groups = [(dataset, [dataset]) for dataset in all_datasets]
-    if len(all_datasets) > 1:
-        groups.append((MACRO, all_datasets))
+    columns = columns or {dataset: [dataset] for dataset in all_datasets}
+    rows_of: dict[str, list[Sequence[str]]] = {
+        name: [[one] for one in datasets] for name, datasets in columns.items()
+    }
+    if len(columns) > 1:
+        rows_of[MACRO] = list(columns.values())
     aligned = {dataset: _aligned(dataset, rerankers, values) for dataset in all_datasets}
     systems, tests = [], []
-    for name, datasets in groups:
+    for name, averaged in rows_of.items():
+        datasets = [one for several in averaged for one in several]
+        # Those that share a column share its weight, which is 1 where every column is one data set.
+        weights = [len(datasets) / (len(averaged) * len(several)) for several in averaged for _ in several]
         strata = {r: [aligned[dataset][r] for dataset in datasets] for r in rerankers}
         for reranker, rows in strata.items():
-            interval = significance.bootstrap_interval(rows, seed=seed)
-            counts = {"queries": sum(map(len, rows)), "mean": significance.mean(rows), "interval": interval}
+            weighted = _weighted(rows, weights)
+            interval, mean = significance.bootstrap_interval(weighted, seed=seed), significance.mean(weighted)
+            counts = {"queries": sum(map(len, rows)), "mean": mean, "interval": interval}
             systems.append(SystemRow(dataset=name, reranker=reranker, **counts))
         for reranker, baseline in pairs(rerankers, baselines):
             differences = [
                 [our - their for our, their in zip(*pair, strict=True)]
                 for pair in zip(strata[reranker], strata[baseline], strict=True)
             ]
-            found = _tested(differences, seed)
+            found = _tested(differences, weights, seed)
             tests.append(TestRow(dataset=name, reranker=reranker, baseline=baseline, **found))
     corrected = significance.holm([test.p_randomisation for test in tests])
     return Comparison(
@@ -96,6 +106,7 @@ def compare(
         baselines=tuple(baselines),
         rerankers=tuple(rerankers),
         datasets=tuple(all_datasets),
+        groups={name: tuple(datasets) for name, datasets in columns.items() if name not in all_datasets},
         permutations=significance.PERMUTATIONS,
         seed=seed,
         systems=tuple(systems),
@@ -117,19 +128,24 @@ def _aligned(
     return {reranker: [values[dataset, reranker][q] for q in queries] for reranker in rerankers}
 
 
-def _tested(differences: significance.Strata, seed: int) -> dict[str, Any]:
+def _weighted(strata: significance.Strata, weights: Sequence[float]) -> list[list[float]]:
+    """Scale each data set's values, so that the plain mean over data sets is the weighted one."""
+    return [[weight * value for value in values] for weight, values in zip(weights, strata, strict=True)]
+
+
+def _tested(differences: significance.Strata, weights: Sequence[float], seed: int) -> dict[str, Any]:
     """Return the fields of one test, before Holm's correction over all of them."""
-    queries = sum(map(len, differences))
+    weighted, queries = _weighted(differences, weights), sum(map(len, differences))
     found: dict[str, Any] = dict.fromkeys(("p_randomisation", "p_t", "p_holm", "detectable"))
     if queries >= FEWEST_QUERIES:
-        found["p_randomisation"] = significance.randomisation_p(differences, seed=seed)
-        found["p_t"] = significance.paired_t_p(differences)
+        found["p_randomisation"] = significance.randomisation_p(weighted, seed=seed)
+        found["p_t"] = significance.paired_t_p(weighted)
         if len(differences) == 1:
             found["detectable"] = significance.minimum_detectable_difference(differences[0])
     wins, ties, losses = significance.wins_ties_losses(differences)
     found |= {"queries": queries, "wins": wins, "ties": ties, "losses": losses}
-    found |= {"difference": significance.mean(differences)}
-    return found | {"effect_size": significance.effect_size(differences)}
+    found |= {"difference": significance.mean(weighted)}
+    return found | {"effect_size": significance.effect_size(differences, weights)}
 
 
 def write_comparison(configuration: Configuration, name: str, layout: Layout) -> Path:
@@ -154,6 +170,7 @@ def write_comparison(configuration: Configuration, name: str, layout: Layout) ->
         title=settings.title,
         baselines=settings.baselines,
         seed=configuration.seed,
+        columns=settings.columns,
         first_stage=settings.first_stage,
         note=settings.note,
     )

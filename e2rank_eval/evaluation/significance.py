@@ -119,11 +119,11 @@ def paired_t_p(differences: Strata) -> float | None:
     return float(2 * stdtr(freedom, -abs(t)))
 
 
-def effect_size(differences: Strata) -> float | None:
+def effect_size(differences: Strata, weights: Sequence[float] | None = None) -> float | None:
     """Return Cohen's d_z: the mean difference in standard deviations of the differences.
 
-    Over several collections, the mean of their means over the root of their mean variance. 0 for
-    systems that never differ; None where :func:`paired_t_p` has no variance either.
+    Over several collections, the mean of their means over the root of their mean variance, both weighted.
+    0 for systems that never differ; None where :func:`paired_t_p` has no variance either.
     """
     arrays = _arrays(differences)
     if not any(values.any() for values in arrays):
@@ -131,8 +131,8 @@ def effect_size(differences: Strata) -> float | None:
     error = _squared_errors(arrays)
     if error is None:
         return None
-    variance = np.mean([e * len(v) for e, v in zip(error, arrays, strict=True)])
-    return float(np.mean([values.mean() for values in arrays]) / math.sqrt(variance))
+    variance = np.average([e * len(v) for e, v in zip(error, arrays, strict=True)], weights=weights)
+    return float(np.average([v.mean() for v in arrays], weights=weights) / math.sqrt(variance))
 
 
 def _squared_errors(arrays: Sequence[Floats]) -> Floats | None:

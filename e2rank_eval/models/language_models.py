@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.registry import ModelEntry
-from e2rank_eval.models.special_tokens import neutraliser
+from e2rank_eval.models.special_tokens import neutraliser, render_chat
 from e2rank_eval.models.timing import tokenising
 from e2rank_eval.models.truncation import cut_tokens
 from e2rank_eval.store.files import sha256_json
@@ -239,7 +239,7 @@ class ChatTokenizer:
     Raises
     ------
     InputError
-        When the tokenizer has no chat template, or no offsets of its tokens in a text.
+        When the tokenizer has no chat template, one that does not render, or no offsets of its tokens.
     """
 
     def __init__(self, tokenizer: Any, *, name: str) -> None:
@@ -250,6 +250,7 @@ class ChatTokenizer:
             )
         if not tokenizer.is_fast:
             raise InputError(f"model {name!r} has no tokenizer.json", hint="add it to the model's folder")
+        render_chat(tokenizer)
         self._tokenizer = tokenizer
         self._neutral = neutraliser(tokenizer)
 
@@ -279,10 +280,7 @@ class ChatTokenizer:
         """
         check_chat(chat)
         messages = [{**message, "content": self._neutral(message["content"])} for message in chat]
-        prompt = self._tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-        return self._ids(prompt, controls=True)
+        return self._ids(render_chat(self._tokenizer, messages), controls=True)
 
     def ids(self, text: str) -> list[int]:
         """Return the tokens of a plain text, none of them a control token whatever it quotes."""

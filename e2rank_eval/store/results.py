@@ -98,7 +98,7 @@ class Metrics(Shown):
 
 
 class SystemRow(Record):
-    """One system's mean on a data set, or over all of them (:data:`MACRO`)."""
+    """One system's mean on a data set, on a group of them, or over all (:data:`MACRO`)."""
 
     dataset: str
     reranker: str
@@ -131,7 +131,10 @@ class TestRow(Record):
 
 
 class Comparison(Shown):
-    """Systems compared on the same queries; ``first_stage`` is empty for runs from elsewhere."""
+    """Systems compared on the same queries; ``first_stage`` is empty for runs from elsewhere.
+
+    ``groups`` are the columns that several data sets share, each the macro-average of these.
+    """
 
     title: str
     note: str
@@ -140,10 +143,17 @@ class Comparison(Shown):
     baselines: tuple[str, ...]
     rerankers: tuple[str, ...]
     datasets: tuple[str, ...]
+    groups: dict[str, tuple[str, ...]] = {}
     permutations: int
     seed: int
     systems: tuple[SystemRow, ...]
     tests: tuple[TestRow, ...]
+
+    @property
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The data sets of each column, in order, without the one over all."""
+        names = dict.fromkeys(row.dataset for row in self.systems if row.dataset != MACRO)
+        return {name: self.groups.get(name, (name,)) for name in names}
 
     @property
     def overall(self) -> dict[str, SystemRow]:

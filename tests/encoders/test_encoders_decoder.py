@@ -131,6 +131,9 @@ def test_without_chat_template_or_padding_token(tmp_path: Path, folder: Path, en
     assert vectors[0] @ vectors[1] < 0.99
     with pytest.raises(InputError, match="no chat template"):
         bare.encode_listwise([ListwiseInput("q", ("d",))])
+    broken = write_decoder(tmp_path / "broken", "qwen3", template="{{ nothing.here }}")
+    with pytest.raises(InputError, match="its chat template does not render"):
+        load_encoder(broken, decoder_entry(), file_hashes=HASHES)
 
 
 @pytest.mark.parametrize("changes", [{"end_of_text": "<|none|>"}, {"end_of_text": None}])

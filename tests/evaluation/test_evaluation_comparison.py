@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from pathlib import Path
 
 import pytest
 import scipy.stats
 
 from e2rank_eval.config import Configuration, parse_configuration
+from e2rank_eval.config.measurements import ComparisonSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.comparison import MACRO, compare, compare_files, write_comparison
 from e2rank_eval.evaluation.effectiveness import evaluate, write_metrics
@@ -96,6 +98,48 @@ def test_several_collections_add_rows_over_all_of_them() -> None:
     assert both.p_randomisation == 2 / 2**11
     assert large.p_randomisation == large.p_holm == 2 / 2**9
     assert both.p_holm == 2 * both.p_randomisation
+
+
+def test_a_group_of_data_sets_counts_as_one_column() -> None:
+    """The parts of CQADupStack beside another collection: alone a macro-average, together one of two."""
+    rng = random.Random(5)
+    sizes = {"nf": 9, "cqa-1": 7, "cqa-2": 12, "cqa-3": 8}
+    stored = {
+        (name, system): values(*[rng.random() for _ in range(size)])
+        for name, size in sizes.items()
+        for system in ("base", "ours")
+    }
+    settings = ComparisonSettings(
+        title="t", datasets=[*sizes], first_stage="bm25", rerankers=["base", "ours"], baselines=["base"],
+        groups={"cqa": "cqa-*"},
+    )  # fmt: skip
+    columns = settings.columns
+    assert columns == {"nf": ["nf"], "cqa": ["cqa-1", "cqa-2", "cqa-3"]}
+    found = compare(stored, title="t", baselines=["base"], seed=1, columns=columns)
+    assert found.columns == {"nf": ("nf",), "cqa": ("cqa-1", "cqa-2", "cqa-3")}
+    means = {(one.dataset, one.reranker): one.mean for one in found.systems}
+    plain = {key: sum(one.values()) / len(one) for key, one in stored.items()}
+    cqa = sum(plain[f"cqa-{n}", "ours"] for n in (1, 2, 3)) / 3
+    assert means["cqa", "ours"] == pytest.approx(cqa)
+    assert means[MACRO, "ours"] == pytest.approx((plain["nf", "ours"] + cqa) / 2)
+    alone, both = (
+        compare(part, title="t", baselines=["base"], seed=1)
+        for part in ({key: one for key, one in stored.items() if key[0] != "nf"}, stored)
+    )
+    assert found.tests[1].model_copy(update={"dataset": MACRO, "p_holm": None}) == alone.tests[-1].model_copy(
+        update={"p_holm": None}
+    )
+    assert found.tests[-1].queries == both.tests[-1].queries == sum(sizes.values())
+    assert found.tests[-1].p_t != pytest.approx(both.tests[-1].p_t)
+    of_columns = found.tests[-1].difference
+    assert of_columns == pytest.approx((found.tests[0].difference + found.tests[1].difference) / 2)
+
+
+@pytest.mark.parametrize("groups", [{"cqa": "cqadupstack-*"}, {"lee": "le*"}])
+def test_a_group_without_data_sets_of_its_own_is_refused(groups: dict[str, str]) -> None:
+    entry = configuration().comparisons["two"].model_dump(mode="json")
+    with pytest.raises(ValueError, match=rf"groups\.{next(iter(groups))}: a data set has its name, or"):
+        ComparisonSettings.model_validate(entry | {"groups": groups})
 
 
 @pytest.mark.parametrize(("queries", "tested"), [(5, False), (6, True)])

@@ -117,6 +117,7 @@ def test_without_a_variance_there_is_no_t_test_and_no_effect_size(strata: list[l
 def test_effect_size_is_the_mean_in_standard_deviations() -> None:
     assert effect_size([[1.0, 2.0, 3.0]]) == pytest.approx(2.0)
     assert effect_size([[1.0, 2.0, 3.0], [0.0, 2.0]]) == pytest.approx(1.5 / np.sqrt((1 + 2) / 2))
+    assert effect_size([[1.0, 2.0, 3.0], [0.0, 2.0]], [3, 1]) == pytest.approx(1.75 / np.sqrt((3 + 2) / 4))
 
 
 @pytest.mark.parametrize("n", [12, 43, 225])

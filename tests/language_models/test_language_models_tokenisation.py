@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tiny_chat_models import write_chat_model
 from transformers import AutoTokenizer
 
+from e2rank_eval.cli.doctor import examine_model
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models import ChatTokenizer
 from e2rank_eval.models.truncation import cut_tokens
@@ -75,3 +76,18 @@ def test_a_model_without_chat_template_is_refused(tmp_path: Path) -> None:
     bare = AutoTokenizer.from_pretrained(write_chat_model(tmp_path, chat_template=False))
     with pytest.raises(InputError, match="'bare' has no chat template"):
         ChatTokenizer(bare, name="bare")
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ messages", "{{ messages[0].role + 1 }}", "{{ raise_exception('system turn first') }}"]
+)
+def test_a_chat_template_that_does_not_render_is_told_when_the_model_loads(
+    template: str, tmp_path: Path
+) -> None:
+    folder = write_chat_model(tmp_path)
+    (folder / "chat_template.jinja").write_text(template)
+    problem = rf"{folder}: its chat template does not render \(\w+Error: .*fix chat_template.jinja"
+    with pytest.raises(InputError, match=problem):
+        ChatTokenizer(AutoTokenizer.from_pretrained(folder), name="broken")
+    with pytest.raises(InputError, match=problem):
+        examine_model(str(folder), None)

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from e2rank_eval.config import Configuration
 from e2rank_eval.config.measurements import ComparisonSettings
 from e2rank_eval.errors import InputError
+from e2rank_eval.evaluation.comparison import write_comparison
 from e2rank_eval.evaluation.samples import BUSY, ERROR, FEW
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.table import Cell, Column, Mark, Table, ranked, text_of
 from e2rank_eval.report.tables import TABLES
+from e2rank_eval.report.tables.comparison import GAP
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import Layout
@@ -200,6 +202,18 @@ def test_best_values_are_found_within_each_collection(stored: Results) -> None:
         assert max(cells, key=lambda cell: float(cell.value or 0)).rank == "best"
     judged = [column.heading for column in table.columns].index("Judged@10")
     assert {row[judged].rank for row in table.rows} == {None}
+
+
+def test_a_group_of_data_sets_is_one_column(copied_layout: Layout) -> None:
+    results = open_results(copied_layout.root)
+    whole = TABLES.build(results, "embedded")
+    entry = results.configuration.comparisons["embedded"].model_dump() | {"groups": {"both": "*"}}
+    comparisons = {**results.configuration.comparisons, "embedded": ComparisonSettings.model_validate(entry)}
+    configuration = results.configuration.model_copy(update={"comparisons": comparisons})
+    write_comparison(configuration, "embedded", copied_layout)
+    grouped = TABLES.build(Results(copied_layout, configuration), "embedded")
+    assert [column.heading for column in grouped.columns] == ["system", "both (mean of 2)", GAP]
+    assert [row[1].value for row in grouped.rows] == pytest.approx([row[3].value for row in whole.rows])
 
 
 def _with_published(stored: Results, **changed: object) -> Results:

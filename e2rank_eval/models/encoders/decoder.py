@@ -9,6 +9,7 @@ from e2rank_eval.models.encoders.backbone import Backbone, BackboneEncoder, Toke
 from e2rank_eval.models.encoders.base import Kind
 from e2rank_eval.models.encoders.prompts import query_input, render_listwise
 from e2rank_eval.models.registry import ModelEntry
+from e2rank_eval.models.special_tokens import render_chat
 from e2rank_eval.models.truncation import share_budget, token_ends
 from e2rank_eval.records import ListwiseInput
 
@@ -26,7 +27,8 @@ class DecoderEncoder(BackboneEncoder):
     Raises
     ------
     InputError
-        When the tokenizer has no such end-of-text token, or a limit exceeds the window.
+        When the tokenizer has no such end-of-text token or a chat template that does not render, or a limit
+        exceeds the window.
     """
 
     def __init__(
@@ -44,6 +46,8 @@ class DecoderEncoder(BackboneEncoder):
                 f"end-of-text token {end!r} of {entry.title} is not in its vocabulary",
                 hint="set end_of_text in the model registry",
             )
+        if backbone.tokenizer.chat_template:
+            render_chat(backbone.tokenizer)
         self._end_of_text = end
         self._instruction = entry.query_instruction
         self._prompt = prompt
@@ -114,13 +118,7 @@ class DecoderEncoder(BackboneEncoder):
 
     def _rendered(self, query: str, documents: Sequence[str]) -> str:
         content = render_listwise(self._prompt, query, documents, end_of_text=self._end_of_text)
-        prompt: str = self.backbone.tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}],
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=False,  # templates that know no thinking ignore it
-        )
-        return prompt
+        return render_chat(self.backbone.tokenizer, [{"role": "user", "content": content}])
 
 
 def _cut(text: str, ends: Sequence[int], tokens: int) -> str:

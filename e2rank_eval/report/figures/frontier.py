@@ -99,12 +99,15 @@ def draw_mean_frontier(results: Results, name: str) -> Drawing:
             quality = (overall[reranker].queries, 100 * mean, 100 * low, 100 * high)
             rows.append((reranker, label, documents, own["p50_seconds"].mean(), why, *quality))
     data = pd.DataFrame(rows, columns=timed.columns)
-    values = [
-        results.first_stage(dataset, comparison.first_stage).values() for dataset in comparison.datasets
+    means = [
+        statistics.fmean(
+            statistics.fmean(results.first_stage(one, comparison.first_stage).values()) for one in of
+        )
+        for of in comparison.columns.values()
     ]
     stage = first_stage_label(configuration, comparison.first_stage)
     title = f"Quality against latency, mean of {len(entries)} collections (candidates: {stage})"
-    reference = (100 * statistics.fmean(map(statistics.fmean, values)), stage)
+    reference = (100 * statistics.fmean(means), stage)
     clock, *others = {results.latency(entry).clock for entry in entries}
     if others:
         problem = f"mean-frontier of {name}: some entries are of CPU time, some of wall-clock time"

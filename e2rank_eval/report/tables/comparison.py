@@ -180,7 +180,7 @@ def _published_bm25(configuration: Configuration, key: RunKey) -> float | None:
 
 
 def _published_rows(settings: ComparisonSettings) -> list[tuple[Cell, ...]]:
-    """Return the paper's rows: a cell for each data set and, where there are several, their mean.
+    """Return the paper's rows: a cell for each column and, where there are several, their mean.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def _published_rows(settings: ComparisonSettings) -> list[tuple[Cell, ...]]:
     for system in shown.systems:
         row = _known(printed, system, f"table {shown.table} of the paper has no row")
         cells = []
-        for dataset in settings.datasets:
+        for dataset in settings.columns:
             tags = ("other candidates",) if dataset in shown.other_candidates else ()
             column = shown.columns.get(dataset)
             value = _known(row, column, f"table {shown.table} of the paper has no column") if column else None
@@ -224,7 +224,10 @@ def _published_note(settings: ComparisonSettings) -> Iterator[str]:
 
 
 def _collections(comparison: Comparison, dataset: str) -> str:
-    return f"macro-average of {len(comparison.datasets)} collections" if dataset == MACRO else dataset
+    if dataset == MACRO:
+        return f"macro-average of {len(comparison.columns)} collections"
+    group = comparison.groups.get(dataset)
+    return f"{dataset} (mean of {len(group)})" if group else dataset
 
 
 def _letters(comparison: Comparison) -> dict[str, str]:
@@ -233,9 +236,13 @@ def _letters(comparison: Comparison) -> dict[str, str]:
 
 
 def _ceilings(results: Results, comparison: Comparison) -> list[float]:
-    """Return what the best order of the candidates reaches on each data set, and their mean over several."""
-    keys = [(dataset, comparison.first_stage, comparison.rerankers[0]) for dataset in comparison.datasets]
-    found = [results.metrics(key).ceiling[comparison.measure] for key in keys]
+    """Return what the best order of the candidates reaches in each column, and their mean over several."""
+
+    def ceiling(dataset: str) -> float:
+        key = (dataset, comparison.first_stage, comparison.rerankers[0])
+        return results.metrics(key).ceiling[comparison.measure]
+
+    found = [fmean(map(ceiling, datasets)) for datasets in comparison.columns.values()]
     return found if len(found) == 1 else [*found, fmean(found)]
 
 
@@ -253,8 +260,8 @@ def _gap_closed(mean: float, start: float, ceiling: float) -> float | None:
 def _scores(name: str, comparison: Comparison, reranker: str) -> Iterator[Cell]:
     for row in comparison.systems:
         if row.reranker == reranker:
-            page = run_page((row.dataset, comparison.first_stage, reranker))
-            link = comparison_page(name) if row.dataset == MACRO else page
+            one = row.dataset in comparison.datasets
+            link = run_page((row.dataset, comparison.first_stage, reranker)) if one else comparison_page(name)
             low, high = row.interval
             marks = _marks(comparison, row.dataset, reranker)
             yield Cell(100 * row.mean, (100 * low, 100 * high), marks, link=link)

@@ -53,10 +53,9 @@ from e2rank_eval.rerankers.families.pointwise import (
     PointwiseSettings,
     QueryLikelihoodReranker,
 )
-from e2rank_eval.rerankers.families.sparse import SparseSettings
+from e2rank_eval.rerankers.families.separate import SeparateReranker, SparseSettings
 from e2rank_eval.rerankers.prompts import LETTERS
 from e2rank_eval.rerankers.scores import COSINE_STEP, LOGIT_STEP, order_by_score
-from e2rank_eval.rerankers.separate import SeparateReranker
 
 MINILM, SPLADE, QWEN3, BERT = "all-minilm-l6-v2", "splade-tiny-msmarco", "random-qwen3", "random-bert"
 GOAL, WINDOW = 1e-3, 20

@@ -1,4 +1,4 @@
-"""Rerankers that score by dot product with one query vector: what the families that embed have in common."""
+"""Rerankers that encode query and candidates apart, most by one vector each: what they have in common."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from abc import abstractmethod
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e2rank_eval.config.systems import ModelSettings
+from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.models.timing import PhaseClock
@@ -21,19 +21,23 @@ from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.rerankers.scores import COSINE_STEP, order_by_score
 from e2rank_eval.store.files import sha256_json
 
+if TYPE_CHECKING:
+    from e2rank_eval.models.encoders.representations import TextEncoder
+
 Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedCandidates:
-    """One query's candidates in first-stage order, as texts cut to words and as unit vectors [n, d].
+    """One query's candidates in first-stage order, as texts cut to words and as the encoder has them.
 
-    ``cut[i]`` says whether the word limit or the encoder's cut text i; ``tokens`` counts what was
+    ``vectors`` are unit vectors [n, d], or of n texts in the form of another :class:`TextEncoder`. ``cut[i]``
+    says whether the word limit or the encoder's cut text i; ``tokens`` counts what was
     encoded for this query, each distinct text once and those encoded ahead not at all.
     """
 
     texts: tuple[str, ...]
-    vectors: Vectors
+    vectors: Any
     cut: tuple[bool, ...]
     tokens: int
 
@@ -62,23 +66,25 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    vector: NDArray[np.float32]
+    vector: Any
     tokens: int
     cut: bool
 
 
-class VectorReranker(Reranker):
-    """Ranks all candidates of a query by the dot product of their vectors with one query vector.
+class EncodingReranker(Reranker):
+    """Ranks all candidates of a query by what an encoder makes of each, apart from the query.
 
-    A family says only how that vector is made and used (:meth:`_score`). Every distinct text is
+    A family says only how the query is encoded and scored (:meth:`_score`). Every distinct text is
     encoded once per call, and never again after :meth:`encode_documents`. Its phases are ``documents``,
     ``prompt`` and ``scoring``.
     """
 
+    _encoder: Encoder | TextEncoder
+
     stores_documents = True
     """Latency is measured twice: documents encoded online, and their vectors stored."""
 
-    def __init__(self, encoder: Encoder, settings: ModelSettings, **deciding: Any) -> None:
+    def __init__(self, encoder: Encoder | TextEncoder, settings: RerankerSettings, **deciding: Any) -> None:
         """Fingerprint the settings, the encoder and whatever else is ``deciding`` an order."""
         self._encoder = encoder
         self._stored: dict[str, _Stored] = {}
@@ -98,6 +104,13 @@ class VectorReranker(Reranker):
     ) -> list[Work]:
         """Order the candidates of each query, at least one; the clock's phases are prompt and scoring."""
 
+    @abstractmethod
+    def _join(self, vectors: Sequence[Any]) -> Any:
+        """Return the vectors of several texts as those of one call of the encoder."""
+
+    def _synchronise(self) -> None:
+        """Wait for the device; does nothing where an encoder's calls end with their results on the CPU."""
+
     def encode_documents(self, documents: Sequence[Document]) -> None:
         """Encode documents ahead and keep their vectors in memory, as an existing index would."""
         self._stored |= self._encode(documents)
@@ -105,7 +118,7 @@ class VectorReranker(Reranker):
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank several queries in common batches; an InputError names the document that caused it."""
         asked = [(query, one) for query, one in zip(queries, candidates, strict=True) if len(one)]
-        clock = PhaseClock(self._encoder.synchronise)
+        clock = PhaseClock(self._synchronise)
         with clock.phase("documents"):
             encoded = self._encode_candidates([one for _, one in asked])
         work = self._score([query for query, _ in asked], encoded, clock) if asked else []
@@ -129,8 +142,10 @@ class VectorReranker(Reranker):
         except InputError:
             self._raise_named(fresh)
             raise
-        rows = zip(fresh, encoded.vectors, encoded.tokens, encoded.truncated, strict=True)
-        return {text: _Stored(vector, tokens, truncated > 0) for text, vector, tokens, truncated in rows}
+        return {
+            text: _Stored(encoded.vectors[at : at + 1], encoded.tokens[at], encoded.truncated[at] > 0)
+            for at, text in enumerate(fresh)
+        }
 
     def _raise_named(self, documents: Mapping[str, Document]) -> None:
         """Raise again what failed, with the id of the first document that fails by itself."""
@@ -151,9 +166,21 @@ class VectorReranker(Reranker):
                 known[text].cut or len(text) < len(whole) for text, whole in zip(texts, contents, strict=True)
             )
             tokens = sum(fresh[text].tokens for text in set(texts) if text in fresh)
-            vectors = np.stack([known[text].vector for text in texts])
+            vectors = self._join([known[text].vector for text in texts])
             found.append(EncodedCandidates(texts, vectors, tuple(cut), tokens))
         return found
+
+
+class VectorReranker(EncodingReranker):
+    """Ranks all candidates of a query by the dot product of their unit vectors with one query vector."""
+
+    _encoder: Encoder
+
+    def _join(self, vectors: Sequence[Vectors]) -> Vectors:
+        return np.concatenate(vectors)
+
+    def _synchronise(self) -> None:
+        self._encoder.synchronise()
 
     def _plain_vectors(self, queries: Sequence[Query], work: Sequence[Work]) -> list[Vector]:
         """Embed each query by itself, counted in its ``work``; unit vectors [d]."""

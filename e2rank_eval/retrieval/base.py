@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.registry import registered_datasets
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.encoders.representations import DECIMALS, TextEncoder
 from e2rank_eval.models.provider import ModelProvider
-from e2rank_eval.models.truncation import cut_words
-from e2rank_eval.records import CandidateIds, Dataset, Document, Query
+from e2rank_eval.records import CandidateIds, Dataset, Query
 
 Scores = NDArray[Any]
 
@@ -24,6 +22,9 @@ Found = tuple[list[CandidateIds], dict[str, Any]]
 """The lists of every query of a data set, and what the manifest says of where they are from."""
 
 Finder = Callable[[Dataset], Found]
+
+DECIMALS = 6
+"""Decimals that candidate files store of a score; scores that differ below that tie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +82,6 @@ def in_blocks(texts: Iterable[str], size: int = 8192) -> Iterator[list[str]]:
         yield block
 
 
-class Exhaustive:
-    """Scores every document of a corpus for each query, by ``encoder``.
-
-    ``matching`` says that a score of 0 is that of a document without a term of the query.
-    """
-
-    def __init__(self, corpus: Collection[Document], encoder: TextEncoder, *, matching: bool = False) -> None:
-        self._encoder = encoder
-        self._hits = matching_hits if matching else best_hits
-        texts = in_blocks(cut_words(document.contents) for document in corpus)
-        self._documents = encoder.join([encoder.encode(block, "document").vectors for block in texts])
-
-    def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """Return the best documents of each query, at most ``depth``; ties are in corpus order."""
-        vectors = self._encoder.encode([query.text for query in queries], "query").vectors
-        scores = (self._encoder.scores(vectors[at : at + 1], self._documents) for at in range(len(queries)))
-        return [
-            self._hits(np.round(own, DECIMALS) + 0.0, depth)
-            for own, depth in zip(scores, depths, strict=True)
-        ]
-
-
 def candidates(retriever: Retriever, dataset: Dataset, depth: int) -> list[CandidateIds]:
     """Return for every query of ``dataset`` its first ``depth`` documents that are not excluded for it.
 
@@ -143,7 +122,8 @@ class Context:
         Raises
         ------
         InputError
-            When the model cannot be used; the finder does so for a pool, where it would search.
+            When the model cannot be used; the finder does so for a pool, where it would search, and where no
+            query has a candidate.
         """
         context = replace(self, depth=self.configuration.depth_of(name))
         settings = self.configuration.first_stages[name]
@@ -155,7 +135,13 @@ class Context:
                     f"{dataset.id} is a pool of candidates, in which {settings.retriever} finds too easily",
                     hint="use a first stage of retriever run, such as its runs/bm25-top100.trec",
                 )
-            return find(dataset)
+            lists, origin = find(dataset)
+            if not any(one.document_ids for one in lists):
+                raise InputError(
+                    f"{name} finds no document for any of the {len(lists)} queries of {dataset.id}",
+                    hint="none shares a term with a document: compare languages, or use another analyser",
+                )
+            return lists, origin
 
         return checked
 

@@ -14,7 +14,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder
 from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Dataset, Document, Query
-from e2rank_eval.retrieval.base import candidates
+from e2rank_eval.retrieval.base import Context, candidates
 from e2rank_eval.retrieval.first_stages.bm25 import BM25
 from e2rank_eval.retrieval.retrieve import retrieve
 from e2rank_eval.store.collections import read_candidates, write_dataset
@@ -25,6 +25,13 @@ CORPUS = {
     for number, text in enumerate(
         ["heat shield", "heat of the wing", "a wing", "wing and wing", "Beijing", "heat heat flow"]
     )
+}
+SMALL = {
+    "profile": "small",
+    "depth": 4,
+    "datasets": {"small": {"path": "unused"}},
+    "first_stages": {"bm25": {"retriever": "bm25"}, "bm25-2": {"retriever": "bm25", "depth": 2}},
+    "rerankers": {"first-stage": {"family": "identity"}},
 }
 QUERIES = {"q1": Query("q1", "heat wing"), "q2": Query("q2", "Beijing capital")}
 
@@ -51,16 +58,7 @@ class NoModels(Models):
 def test_the_verb_writes_candidates_and_manifests(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "results" / "small")
     write_dataset(layout.root / "datasets" / "small", dataset({"q2": frozenset({"d4"})}))
-    configuration = parse_configuration(
-        {
-            "profile": "small",
-            "depth": 4,
-            "datasets": {"small": {"path": "unused"}},
-            "first_stages": {"bm25": {"retriever": "bm25"}, "bm25-2": {"retriever": "bm25", "depth": 2}},
-            "rerankers": {"first-stage": {"family": "identity"}},
-        },
-        "test.yaml",
-    )
+    configuration = parse_configuration(SMALL, "test.yaml")
     models = NoModels(tmp_path / "cache", threads=1)
     for first_stage, depth in (("bm25", 4), ("bm25-2", 2)):
         retrieve(configuration, first_stage, ["small"], layout, models)
@@ -79,16 +77,18 @@ def test_the_verb_writes_candidates_and_manifests(tmp_path: Path) -> None:
         assert path.read_bytes() == first
 
 
+def test_a_data_set_of_which_no_query_has_a_candidate_is_refused(tmp_path: Path) -> None:
+    queries = {"q1": Query("q1", "Tragfl\u00fcgel"), "q2": Query("q2", "Hitzeschild")}
+    configuration = parse_configuration(SMALL, "test.yaml")
+    find = Context(configuration, NoModels(tmp_path, threads=1), 4).finder("bm25")
+    with pytest.raises(
+        InputError, match=r"bm25 finds no document for any of the 2 queries of small; none sh"
+    ):
+        find(Dataset("small", CORPUS, queries, {"q1": {"d1": 1}, "q2": {"d4": 2}}))
+
+
 def test_a_missing_data_set_is_named(tmp_path: Path) -> None:
-    configuration = parse_configuration(
-        {
-            "profile": "small",
-            "datasets": {"small": {"path": "unused"}},
-            "first_stages": {"bm25": {"retriever": "bm25"}},
-            "rerankers": {"first-stage": {"family": "identity"}},
-        },
-        "test.yaml",
-    )
+    configuration = parse_configuration(SMALL, "test.yaml")
     with pytest.raises(InputError, match="no such file"):
         retrieve(configuration, "bm25", ["small"], Layout(tmp_path), NoModels(tmp_path, threads=1))
     assert not (tmp_path / "candidates").exists()

@@ -14,7 +14,8 @@ from e2rank_eval.models.encoders.representations import Represented
 from e2rank_eval.models.encoders.sparse import SparseEncoder, Splade
 from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Dataset, Document, Query
-from e2rank_eval.retrieval.base import Exhaustive, candidates
+from e2rank_eval.retrieval.base import candidates
+from e2rank_eval.retrieval.first_stages.exhaustive import Exhaustive
 
 NAME = "splade-tiny-msmarco"
 TEXTS = ["what is the capital of china", "Heat transfer in a laminar boundary layer.", "a", ""]

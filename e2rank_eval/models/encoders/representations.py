@@ -16,9 +16,6 @@ from e2rank_eval.models.encoders.base import Kind
 from e2rank_eval.models.recognition import modules_of
 from e2rank_eval.store.files import read_settings
 
-DECIMALS = 6
-"""Decimals that candidate files store of a score; scores that differ below that tie."""
-
 
 @dataclass(frozen=True, slots=True)
 class Represented:

@@ -13,7 +13,7 @@ from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings
 from e2rank_eval.models.encoders.base import Encoder, Vectors
 from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Document, Query
-from e2rank_eval.retrieval.base import Context, Finder, Hits, Scores, best, best_hits, in_blocks
+from e2rank_eval.retrieval.base import DECIMALS, Context, Finder, Hits, Scores, best, best_hits, in_blocks
 
 FAISS_FROM = 200_000
 """Corpus size from which FAISS searches: its heaps then cost less than whole rows of scores."""
@@ -21,8 +21,6 @@ FAISS_FROM = 200_000
 _QUERY_BLOCK = 64
 _SLACK = 1e-5
 """More than float32 dot products of unit vectors differ by between kernels."""
-
-_DECIMALS = 6
 
 
 class DenseSettings(FirstStageSettings):
@@ -93,7 +91,7 @@ class Dense:
 
     def _rescored(self, query: Vectors, positions: NDArray[np.intp], depth: int) -> Hits:
         products = self._vectors[positions].astype(np.float64) * query.astype(np.float64)
-        scores = np.round(products.sum(axis=1), _DECIMALS) + 0.0  # no -0.0
+        scores = np.round(products.sum(axis=1), DECIMALS) + 0.0  # no -0.0
         hits = best_hits(scores, depth)
         return Hits(tuple(positions[list(hits.positions)].tolist()), hits.scores)
 

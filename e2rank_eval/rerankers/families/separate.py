@@ -1,0 +1,82 @@
+"""Sparse and late-interaction reranking: query and candidates apart, by other than one vector of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from e2rank_eval.config.references import Reference
+from e2rank_eval.config.systems import FAMILIES, Lengths, RerankerSettings, Tokens
+from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.records import Query
+from e2rank_eval.rerankers.base import RerankContext, Reranker
+from e2rank_eval.rerankers.scores import COSINE_STEP, order_by_score
+from e2rank_eval.rerankers.vectors import EncodedCandidates, EncodingReranker, Work
+
+if TYPE_CHECKING:
+    from e2rank_eval.models.encoders.representations import TextEncoder
+
+
+class _Settings(RerankerSettings):
+    model: Reference
+
+    def tokens(self, lengths: Lengths, depth: int) -> Tokens:
+        return Tokens(depth * lengths.document + lengths.query)
+
+
+class SparseSettings(_Settings):
+    """The dot product of sparse vectors over a vocabulary, as SPLADE's."""
+
+    model_kinds = ("sparse-encoder",)
+    own_colour = "#e69f00"
+
+    family: Literal["sparse"]
+
+    def build(self, context: RerankContext) -> Reranker:
+        """Load the model; raises InputError for one that ``load_sparse_encoder`` refuses."""
+        from e2rank_eval.models.encoders.sparse import load_sparse_encoder
+
+        encoder = load_sparse_encoder(context.models.resolve(self.model, "sparse-encoder"))
+        return SeparateReranker(encoder, self)
+
+
+class LateInteractionSettings(_Settings):
+    """MaxSim between the token vectors of the query and of each candidate, as ColBERT's."""
+
+    model_kinds = ("late-interaction",)
+    own_colour = "#56b4e9"
+
+    family: Literal["late-interaction"]
+
+    def build(self, context: RerankContext) -> Reranker:
+        """Load the model; raises InputError for one that ``LateInteraction`` refuses."""
+        from e2rank_eval.models.encoders.late_interaction import LateInteraction
+
+        encoder = LateInteraction(context.models.resolve(self.model, "late-interaction"))
+        return SeparateReranker(encoder, self)
+
+
+class SeparateReranker(EncodingReranker):
+    """Ranks candidates by the score that a :class:`TextEncoder` gives to the query and each of them."""
+
+    _encoder: TextEncoder
+
+    def _join(self, vectors: Sequence[Any]) -> Any:
+        return self._encoder.join(vectors)
+
+    def _score(
+        self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates], clock: PhaseClock
+    ) -> list[Work]:
+        with clock.phase("prompt"):
+            encoded = self._encoder.encode([query.text for query in queries], "query")
+        work = []
+        with clock.phase("scoring"):
+            for at, documents in enumerate(candidates):
+                scores = self._encoder.scores(encoded.vectors[at : at + 1], documents.vectors)
+                order, rounded = order_by_score(scores, COSINE_STEP)
+                work.append(Work(calls=1, prompt_tokens=encoded.tokens[at], order=order, scores=rounded))
+        return work
+
+
+FAMILIES.add("sparse", SparseSettings)
+FAMILIES.add("late-interaction", LateInteractionSettings)

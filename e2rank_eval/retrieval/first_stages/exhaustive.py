@@ -1,0 +1,93 @@
+"""Sparse and late-interaction retrieval: each document, kept in memory, is scored for each query."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from e2rank_eval.config.references import Reference
+from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings
+from e2rank_eval.errors import InputError
+from e2rank_eval.models.truncation import cut_words
+from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.retrieval.base import (
+    DECIMALS,
+    Context,
+    Finder,
+    Hits,
+    Retriever,
+    best_hits,
+    in_blocks,
+    matching_hits,
+)
+
+if TYPE_CHECKING:
+    from e2rank_eval.models.encoders.representations import TextEncoder
+
+MOST_DOCUMENTS = 50_000
+"""Of late interaction: about 5 GB, where a document has 200 tokens and a vector 128 dimensions."""
+
+
+class SparseRetrievalSettings(FirstStageSettings):
+    """Learned sparse retrieval, as with SPLADE."""
+
+    retriever: Literal["sparse"]
+    model: Reference
+
+    def build(self, context: Context) -> Finder:
+        # Imported here, as below: torch takes seconds to load.
+        from e2rank_eval.models.encoders.sparse import load_sparse_encoder
+
+        encoder = load_sparse_encoder(context.models.resolve(self.model, "sparse-encoder"))
+        return context.searching(lambda dataset: Exhaustive(dataset.corpus.values(), encoder, matching=True))
+
+
+class LateInteractionRetrievalSettings(FirstStageSettings):
+    """Late interaction (ColBERT) over every document of a small corpus."""
+
+    retriever: Literal["late-interaction"]
+    model: Reference
+
+    def build(self, context: Context) -> Finder:
+        from e2rank_eval.models.encoders.late_interaction import LateInteraction
+
+        encoder = LateInteraction(context.models.resolve(self.model, "late-interaction"))
+
+        def searching(dataset: Dataset) -> Retriever:
+            if len(dataset.corpus) > MOST_DOCUMENTS:
+                raise InputError(
+                    f"{dataset.id} has {len(dataset.corpus):,} documents, more than the {MOST_DOCUMENTS:,} "
+                    "whose token vectors are searched",
+                    hint="rerank another first stage by the family late-interaction",
+                )
+            return Exhaustive(dataset.corpus.values(), encoder)
+
+        return context.searching(searching)
+
+
+class Exhaustive:
+    """Scores every document of a corpus for each query, by ``encoder``.
+
+    ``matching`` says that a score of 0 is that of a document without a term of the query.
+    """
+
+    def __init__(self, corpus: Collection[Document], encoder: TextEncoder, *, matching: bool = False) -> None:
+        self._encoder = encoder
+        self._hits = matching_hits if matching else best_hits
+        texts = in_blocks(cut_words(document.contents) for document in corpus)
+        self._documents = encoder.join([encoder.encode(block, "document").vectors for block in texts])
+
+    def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
+        """Return the best documents of each query, at most ``depth``; ties are in corpus order."""
+        vectors = self._encoder.encode([query.text for query in queries], "query").vectors
+        scores = (self._encoder.scores(vectors[at : at + 1], self._documents) for at in range(len(queries)))
+        return [
+            self._hits(np.round(own, DECIMALS) + 0.0, depth)
+            for own, depth in zip(scores, depths, strict=True)
+        ]
+
+
+FIRST_STAGES.add("sparse", SparseRetrievalSettings)
+FIRST_STAGES.add("late-interaction", LateInteractionRetrievalSettings)

@@ -91,7 +91,7 @@ def folder(tmp_path: Path) -> Path:
         (["evaluate", "a.run/b.run", "qrels.txt"], "a.run/b.run: Not a directory; name a folder instead"),
         (["rerank", "e2rank", "--config", "nowhere.yaml"], "nowhere.yaml: no such configuration"),
         (["list", "metrics"], "nothing to list under 'metrics'"),
-        (["schema", "runs"], "no schema of 'runs'; known: config"),
+        (["schema", "runs"], "unknown schema 'runs'; known: config"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

@@ -79,6 +79,7 @@ def test_a_table_by_its_text(add: Any, tmp_path: Path) -> None:
         "rerankers": {"first-stage": {"family": "identity"}},
     }
     configuration = parse_configuration(values, "mine.yaml")
+    name = f"{name}-mine"
     (path,) = TABLES.shown(configuration)[name].inputs(configuration)
     (tmp_path / path).parent.mkdir(parents=True)
     (tmp_path / path).write_text("q1\t0\td1\t1\nq2\t0\td1\t1\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,6 +64,14 @@ def require_gpu(configuration: Configuration, models: Iterable[str]) -> None:
             if not torch.cuda.is_available():
                 problem = f"{entry.title} ({entry.parameters} parameters) needs a GPU and none is here"
                 raise UnavailableError(f"{problem}; E2RANK_CPU=1 runs it on the CPU, at minutes a query")
+
+
+def show(stored: Any, readable: Callable[[], object], *, json: bool) -> None:
+    """Print ``stored`` as JSON with sorted keys, or call what prints it for people."""
+    if json:
+        print_json(stored)
+    else:
+        readable()
 
 
 def print_json(value: Any) -> None:

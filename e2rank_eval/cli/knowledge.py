@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from e2rank_eval.cli.common import DEMO, ConfigOption, JsonOption, app, open_configuration, print_json
+from e2rank_eval.cli.common import DEMO, ConfigOption, JsonOption, app, open_configuration, print_json, show
 from e2rank_eval.errors import InputError
+from e2rank_eval.registry import look_up
 
 
 @app.command(name="list")
@@ -34,10 +35,7 @@ def list_(
     from e2rank_eval.cli.printing import print_table
 
     rows = [row for row in _listing(what, config, every=every) if query.lower() in _name(row).lower()]
-    if json:
-        print_json(rows)
-    else:
-        print_table(what, rows)
+    show(rows, lambda: print_table(what, rows), json=json)
 
 
 def _name(row: dict[str, Any]) -> str:
@@ -139,10 +137,7 @@ def doctor(
 
     chosen = {key: names for key, names in (("systems", systems), ("datasets", datasets)) if names}
     findings = examine(config or DEMO, chosen) if model is None else examine_model(model, config)
-    if json:
-        print_json(findings)
-    else:
-        print_findings(findings)
+    show(findings, lambda: print_findings(findings), json=json)
     if any(finding["answer"] == "no" for finding in findings):
         raise typer.Exit(1)
 
@@ -188,10 +183,8 @@ def audit(json: JsonOption = False) -> None:
     from e2rank_eval.paper.audit import findings_markdown
 
     findings = examine()
-    if json:
-        print_json([asdict(finding) for finding in findings])
-    else:
-        typer.echo(findings_markdown(findings))
+    stored = [asdict(finding) for finding in findings]
+    show(stored, lambda: typer.echo(findings_markdown(findings)), json=json)
 
 
 @app.command()
@@ -222,10 +215,8 @@ def reproduce(
         reproduction.write_reproduction(output, cache)
     else:
         cells = reproduction.reproduce(cache, ids)
-        if json:
-            print_json([asdict(cell) for cell in cells])
-        else:
-            typer.echo(reproduction.reproduction_markdown(cells))
+        page = reproduction.reproduction_markdown(cells)
+        show([asdict(cell) for cell in cells], lambda: typer.echo(page), json=json)
 
 
 @app.command()
@@ -254,7 +245,5 @@ def json_schema(of: str) -> dict[str, Any]:
         "models": dict[str, GivenEntry],
         "training": TrainingFile,
     }
-    if of not in types:
-        raise InputError(f"no schema of {of!r}", hint=f"known: {', '.join(types)}")
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return dialect | TypeAdapter(types[of]).json_schema()
+    return dialect | TypeAdapter(look_up(types, of, "schema")).json_schema()

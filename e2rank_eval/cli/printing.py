@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -36,24 +37,9 @@ def _shown(value: object) -> str:
     return f"{value:,.2f}" if isinstance(value, float) else escape(str(value))
 
 
-def _interval(bounds: Sequence[float]) -> str:
-    return f"{100 * bounds[0]:.2f} to {100 * bounds[1]:.2f}"
-
-
 def print_metrics(run: Path, metrics: Metrics) -> None:
     """Print measures x 100 with their 95 % intervals, and whatever a reader must know about the queries."""
-    print_table(
-        f"{run.name}: {metrics.queries.qrels} judged queries",
-        [
-            {
-                "measure": name,
-                "x 100": 100 * metrics.mean[name],
-                "95 % interval": _interval(bounds),
-                "best order": 100 * metrics.ceiling[name],
-            }
-            for name, bounds in metrics.interval.items()
-        ],
-    )
+    typer.echo(f"{run.name}: {metrics.queries.qrels} judged queries, x 100, with 95 % intervals\n{metrics}")
     if missing := metrics.queries.unanswered:
         _console.print(f"{len(missing)} missing from the run, counted as zero: {_first(missing)}")
     if ignored := metrics.queries.ignored:
@@ -71,27 +57,14 @@ def _first(ids: Sequence[str], most: int = 10) -> str:
 
 
 def print_comparison(result: Comparison) -> None:
-    """Print one row per system and one per test: difference x 100, p-values, effect size, wins and losses."""
-    systems = [
-        {"system": one.reranker, "queries": one.queries, "mean": 100 * one.mean,
-         "95 % interval": _interval(one.interval)}
-        for one in result.systems
-    ]  # fmt: skip
-    tests = [
-        {"system": test.reranker, "baseline": test.baseline, "difference": f"{100 * test.difference:+.2f}",
-         "p randomisation": _p_value(test.p_randomisation), "p Holm": _p_value(test.p_holm),
-         "p t-test": _p_value(test.p_t), "effect size": test.effect_size,
-         "wins/ties/losses": f"{test.wins}/{test.ties}/{test.losses}"}
-        for test in result.tests
-    ]  # fmt: skip
-    print_table(f"{result.measure} x 100", systems)
-    print_table("Paired tests", tests)
+    """Print the systems x 100, then every paired test: difference, p values, effect size, wins and losses."""
+    import pandas as pd
 
-
-def _p_value(p: float | None) -> str:
-    if p is None:
-        return "too few queries"
-    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+    shown = [one.model_dump(exclude={"queries", "detectable"}) for one in result.tests]
+    tests = pd.DataFrame(shown).astype(object)
+    tests = tests.where(tests.notna(), "too few queries")
+    typer.echo(f"{result.measure} x 100, with 95 % intervals\n{result}\n\nPaired tests")
+    typer.echo(tests.to_string(index=False, float_format="{:.4f}".format))
 
 
 def print_findings(findings: Sequence[Mapping[str, Any]]) -> None:
@@ -118,15 +91,13 @@ def print_plan(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def print_mteb(record: MtebRecord) -> None:
     """Print each task with score and cost, then the means and of how many tasks they are."""
-    tasks = [
-        {"task": task.task, "type": task.type, "score x 100": task.score, "seconds": task.seconds,
-         "tokens": task.tokens, "tokens computed": task.forward_tokens}
-        for task in record.tasks
-    ]  # fmt: skip
-    means = {"mean over tasks": record.means.tasks, "mean over types": record.means.types}
-    means |= record.means.by_type
-    print_table(f"{record.name} at {record.revision}", tasks)
-    print_table("Means", [{"mean": name, "x 100 (of how many)": mean.text()} for name, mean in means.items()])
+    shown = {"task", "type", "score", "seconds", "tokens", "forward_tokens"}
+    tasks = [task.model_dump(include=shown) for task in record.tasks]
+    means = {"tasks": record.means.tasks, "types": record.means.types} | record.means.by_type
+    print_table(f"{record.name} at {record.revision}, scores x 100", tasks)
+    print_table(
+        "Means", [{"mean over": name, "x 100 (of how many)": mean.text()} for name, mean in means.items()]
+    )
     for task in record.tasks:
         if task.failure is not None:
             _console.print(f"[red]missing[/] {escape(task.task)}: {escape(task.failure)}")

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from e2rank_eval.cli import common
-from e2rank_eval.cli.common import DEMO, PAPER, ConfigOption, JsonOption, app, known, open_configuration
+from e2rank_eval.cli.common import DEMO, PAPER, ConfigOption, JsonOption, app, known, open_configuration, show
 
 
 @app.command()
@@ -31,18 +30,15 @@ def table(
     names, config = _of_the_paper("table", ids or [], config)
     configuration, layout = open_configuration(config)
     for identifier in names or TABLES.shown(configuration):
-        written = TABLES.write(
-            layout, configuration, known(identifier, TABLES.shown(configuration), "table", config)
-        )
+        written = TABLES.write(layout, configuration, identifier)
         markdown = next(path for path in written if path.suffix == ".md")
         typer.echo(markdown.read_text("utf-8") if identifier in configuration.tables and names else markdown)
 
 
 def _of_the_paper(kind: str, ids: list[str], config: Path) -> tuple[list[str], Path]:
     """``1`` means ``table1`` of the paper's grid, which is the configuration unless another is named."""
-    numbered = [identifier[:1].isdigit() for identifier in ids]
-    names = [f"{kind}{name}" if number else name for name, number in zip(ids, numbered, strict=True)]
-    return names, PAPER if any(numbered) and config == DEMO else config
+    names = [f"{kind}{name}" if name[:1].isdigit() else name for name in ids]
+    return names, PAPER if names != ids and config == DEMO else config
 
 
 @app.command()
@@ -61,11 +57,7 @@ def figure(
     names, config = _of_the_paper("figure", ids or [], config)
     configuration, layout = open_configuration(config)
     for identifier in names or FIGURES.shown(configuration):
-        typer.echo(
-            FIGURES.write(
-                layout, configuration, known(identifier, FIGURES.shown(configuration), "figure", config)
-            )[0]
-        )
+        typer.echo(FIGURES.write(layout, configuration, identifier)[0])
 
 
 @app.command()
@@ -111,7 +103,4 @@ def plan(
     for name in names:
         known(name, shown, "table or figure", config)
     found = estimate(configuration, names, layout, Device(tflops, utilisation))
-    if json:
-        common.print_json(found)
-    else:
-        print_estimate(", ".join(ids), found)
+    show(found, lambda: print_estimate(", ".join(ids), found), json=json)

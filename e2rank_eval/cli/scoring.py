@@ -15,8 +15,8 @@ from e2rank_eval.cli.common import (
     app,
     known,
     open_configuration,
-    print_json,
     require_gpu,
+    show,
 )
 
 SEED = 13
@@ -42,6 +42,7 @@ def evaluate(
 
     Example: e2rank-eval evaluate bm25.run.gz qrels.txt --measure nDCG@10 --measure R@100
     """
+    from e2rank_eval.cli.printing import print_metrics
     from e2rank_eval.evaluation.effectiveness import DEFAULT_MEASURES, evaluate_files, write_metrics
     from e2rank_eval.store.results import as_json
 
@@ -62,12 +63,7 @@ def evaluate(
         raise typer.BadParameter("give a run and its judgements")
     run, qrels = map(Path, items)
     metrics = evaluate_files(run, qrels, tuple(measure or DEFAULT_MEASURES), seed=seed)
-    if json:
-        print_json(as_json(metrics))
-    else:
-        from e2rank_eval.cli.printing import print_metrics
-
-        print_metrics(run, metrics)
+    show(as_json(metrics), lambda: print_metrics(run, metrics), json=json)
 
 
 @app.command()
@@ -84,6 +80,7 @@ def compare(
 
     Example: e2rank-eval compare qrels.txt bm25.run e2rank.run rocchio.run
     """
+    from e2rank_eval.cli.printing import print_comparison
     from e2rank_eval.evaluation import comparison
     from e2rank_eval.store.results import as_json
 
@@ -96,12 +93,7 @@ def compare(
     if len(items) < 3:
         raise typer.BadParameter("give the qrels, the baseline's run and at least one other run")
     result = comparison.compare_files(Path(items[0]), [Path(item) for item in items[1:]], measure, seed=seed)
-    if json:
-        print_json(as_json(result))
-    else:
-        from e2rank_eval.cli.printing import print_comparison
-
-        print_comparison(result)
+    show(as_json(result), lambda: print_comparison(result), json=json)
 
 
 @app.command()
@@ -123,6 +115,7 @@ def latency(
     from e2rank_eval.evaluation.machine import wait_passively
 
     wait_passively()  # before torch is loaded
+    from e2rank_eval.cli.printing import print_table
     from e2rank_eval.evaluation.concurrency import concurrent_latency
     from e2rank_eval.evaluation.latency import write_latency
     from e2rank_eval.store.results import Latency, as_json, read_record
@@ -133,19 +126,12 @@ def latency(
         require_gpu(configuration, configuration.models_of("rerankers", reranker))
     if concurrent is not None:
         rows = [asdict(one) for one in concurrent_latency(configuration, entry, layout, concurrent)]
-        if json:
-            print_json(rows)
-        else:
-            from e2rank_eval.cli.printing import print_table
-
-            print_table(f"{entry}: {concurrent} concurrent queries", rows)
+        show(rows, lambda: print_table(f"{entry}: {concurrent} concurrent queries", rows), json=json)
         return
     found = read_record(write_latency(configuration, entry, layout), Latency)
-    if json:
-        print_json(as_json(found))
-    else:
-        busy = f"; {found.busy}" if found.busy else ""
-        typer.echo(f"{entry}: {found.rounds} of {found.wanted} rounds, {len(found.timings)} systems{busy}")
+    busy = f"; {found.busy}" if found.busy else ""
+    made = f"{entry}: {found.rounds} of {found.wanted} rounds, {len(found.timings)} systems{busy}"
+    show(as_json(found), lambda: typer.echo(made), json=json)
 
 
 @app.command()
@@ -209,9 +195,6 @@ def mteb(
         )
         require_gpu(configuration, configuration.mteb_models(settings, system))
         record = run_mteb(configuration, settings, system, layout)
-    if json:
-        print_json(as_json(record))
-    else:
-        print_mteb(record)
+    show(as_json(record), lambda: print_mteb(record), json=json)
     if entry is None:
         refuse_missing(record.tasks)

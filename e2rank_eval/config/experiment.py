@@ -10,15 +10,12 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from e2rank_eval.config.measurements import (
-    ComparisonSettings,
-    LatencySettings,
-    MtebSettings,
-    SweepSettings,
-    known,
-)
+from e2rank_eval.config.measurements import ComparisonSettings, LatencySettings, MtebSettings, known
 from e2rank_eval.config.paper import PaperFigure, PaperTable
 from e2rank_eval.config.systems import AnyFirstStage, AnyReranker, Name, Strict
+
+_PARTS = ("datasets", "first_stages", "rerankers")
+"""Sections whose names make up a run."""
 
 _NOT_RUN = (
     "false: opt-in, run only where {} is given as a list that names it; a table of the paper then shows the "
@@ -96,7 +93,6 @@ class Configuration(Strict):
     rerankers: dict[Name, AnyReranker] = Field(min_length=1)
     comparisons: dict[Name, ComparisonSettings] = Field(default_factory=dict)
     latency: dict[Name, LatencySettings] = Field(default_factory=dict)
-    sweeps: dict[Name, SweepSettings] = Field(default_factory=dict)
     training: list[Path] = Field([], description="training files whose runs the target training makes")
     mteb: dict[Name, MtebSettings] = Field(default_factory=dict)
     tables: dict[Name, PaperTable] = Field(default_factory=dict, description="tables of the paper")
@@ -145,22 +141,18 @@ class Configuration(Strict):
                     known("systems", [alias], [one for one in self.systems if one != alias])
                 for part, entries in ((first_stage, self.first_stages), (reranker, self.rerankers)):
                     known(f"systems.{alias}", [] if filter_names(entries, part) else [part], entries)
-        for section, using in (("comparisons", self.comparisons), ("sweeps", self.sweeps)):
-            for name, entry in using.items():
-                known(f"{section}.{name}.datasets", entry.datasets, self.datasets)
         for name, suite in self.mteb.items():
             known(f"mteb.{name}.rerankers", suite.rerankers, self.rerankers)
-        for section, name, first_stage, rerankers in self.uses():
-            known(f"{section}.{name}.first_stage", [first_stage], self.first_stages)
-            known(f"{section}.{name}", rerankers, self.rerankers)
-        shown: dict[str, Mapping[str, PaperTable | PaperFigure]] = {
-            "tables": self.tables,
-            "figures": self.figures,
-        }
-        for kind, outputs in shown.items():
-            for name, output in outputs.items():
-                for section, found in output.names().items():
-                    known(f"{kind}.{name}", found, getattr(self, section))
+        for section in ("comparisons", "latency", "figures"):
+            for name, entry in getattr(self, section).items():
+                for part, names in zip(_PARTS, zip(*entry.runs, strict=True), strict=False):
+                    known(f"{section}.{name}.{part}", names, getattr(self, part))
+        for name, figure in self.figures.items():
+            if figure.section:
+                known(f"figures.{name}.of", [str(figure.of)], getattr(self, figure.section))
+        for name, table in self.tables.items():
+            for part, found in table.names().items():
+                known(f"tables.{name}.{part}", found, getattr(self, part))
         if both := self.tables.keys() & self.figures.keys():
             raise ValueError(f"figures.{min(both)}: a table has this name")
         self._timings_resolve()
@@ -168,7 +160,6 @@ class Configuration(Strict):
 
     def _timings_resolve(self) -> None:
         for name, timed in self.latency.items():
-            known(f"latency.{name}.dataset", [timed.dataset], self.datasets)
             depth = self.depth_of(timed.first_stage)
             deepest = max(timed.sweep.candidates, default=0) if timed.sweep else 0
             if deepest > depth:
@@ -210,21 +201,10 @@ class Configuration(Strict):
         named = [getattr(self.rerankers[system], "model", None), suite.first_stage]
         return sorted({model for model in named if model is not None})
 
-    def uses(self) -> list[tuple[str, str, str, list[str]]]:
-        """(section, entry, first stage, rerankers) of everything that names a first stage and rerankers."""
-        found = [("comparisons", n, c.first_stage, c.systems) for n, c in self.comparisons.items()]
-        found += [("latency", n, t.first_stage, t.rerankers) for n, t in self.latency.items()]
-        return found + [("sweeps", n, s.first_stage, s.systems) for n, s in self.sweeps.items()]
-
     def timed_by(self, dataset: str, first_stage: str, reranker: str) -> str | None:
         """Return the first latency entry that times a run; None where none does."""
-        entries = self.latency.items()
-        found = (
-            n
-            for n, t in entries
-            if (t.dataset, t.first_stage) == (dataset, first_stage) and reranker in t.rerankers
-        )
-        return next(found, None)
+        run = (dataset, first_stage, reranker)
+        return next((name for name, one in self.latency.items() if run in one.runs), None)
 
     def registry_id(self, dataset: str) -> str | None:
         """The registry's name of a data set, or of what a slice is cut from; None for a local folder."""

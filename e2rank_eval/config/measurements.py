@@ -1,4 +1,4 @@
-"""What an experiment measures: comparisons, latency, sweeps, tasks of mteb."""
+"""What an experiment measures: comparisons, latency, tasks of mteb."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ def distinct(names: list[str]) -> list[str]:
 
 Names = Annotated[list[Name], AfterValidator(distinct)]
 """Names, each once."""
+
+RunKey = tuple[str, str, str]
+"""(data set, first stage, reranker)."""
 
 
 class PublishedRows(Strict):
@@ -70,8 +73,9 @@ class ComparisonSettings(Strict):
         return found
 
     @property
-    def systems(self) -> list[str]:
-        return self.rerankers
+    def runs(self) -> list[RunKey]:
+        """What is compared: every system on every data set."""
+        return [(dataset, self.first_stage, one) for dataset in self.datasets for one in self.rerankers]
 
     @model_validator(mode="after")
     def _baselines_are_compared(self) -> ComparisonSettings:
@@ -142,27 +146,9 @@ class LatencySettings(Strict):
     sweep: CostSweepSettings | None = Field(None, description="further points, timed after the samples")
 
     @property
-    def systems(self) -> list[str]:
-        return self.rerankers
-
-
-class SweepSettings(Strict):
-    """nDCG@10 by number of prompt documents (figure 2): systems in the order of the axis."""
-
-    title: str
-    datasets: Names = Field(min_length=1)
-    first_stage: Name
-    points: dict[int, Name] = Field(min_length=2, description="number of prompt documents -> reranker")
-
-    @property
-    def systems(self) -> list[str]:
-        return list(self.points.values())
-
-    @field_validator("points")
-    @classmethod
-    def _systems_named_once(cls, points: dict[int, str]) -> dict[int, str]:
-        distinct(list(points.values()))
-        return points
+    def runs(self) -> list[RunKey]:
+        """What is timed."""
+        return [(self.dataset, self.first_stage, one) for one in self.rerankers]
 
 
 class MtebSettings(Strict):

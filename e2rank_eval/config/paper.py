@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from e2rank_eval.config.measurements import RunKey
 from e2rank_eval.config.systems import Name, Strict
 from e2rank_eval.registry import Registry
+
+
+def _name_alone(key: str, kind: Any) -> BeforeValidator:
+    """Let a name stand for settings of ``kind`` whose ``key`` it is."""
+    return BeforeValidator(
+        lambda given: {key: given} if isinstance(given, str) else given, json_schema_input_type=str | kind
+    )
 
 
 class ColumnSettings(Strict):
@@ -30,14 +38,18 @@ class ColumnSettings(Strict):
         return self
 
 
+AnyColumn = Annotated[ColumnSettings, _name_alone("dataset", ColumnSettings)]
+
+
 class RowSettings(Strict):
     """One published row: which reranker makes it, and where it departs from the table's settings."""
 
     reranker: Name
     first_stage: Name | None = Field(None, description="takes precedence over the column's and the table's")
-    columns: dict[str, Name | ColumnSettings] = Field(
-        {}, description="take precedence over those of the table"
-    )
+    columns: dict[str, AnyColumn] = Field({}, description="take precedence over those of the table")
+
+
+AnyRow = Annotated[RowSettings, _name_alone("reranker", RowSettings)]
 
 
 class PaperTable(Strict):
@@ -49,32 +61,25 @@ class PaperTable(Strict):
 
     table: str = Field(description="its number in the paper")
     first_stage: Name | None = None
-    columns: dict[str, Name | ColumnSettings] = Field(
+    columns: dict[str, AnyColumn] = Field(
         {}, description="published column -> data set; columns that are averages of others need no entry"
     )
     benchmark: str | None = Field(
         None, description="as mteb names it: all columns are its tasks or categories"
     )
-    systems: dict[str, Name | RowSettings] = Field({}, description="published row -> reranker")
+    systems: dict[str, AnyRow] = Field({}, description="published row -> reranker")
     baseline: str | None = Field(None, description="the row that every other is tested against")
     note: str = ""
 
-    def row(self, system: str) -> RowSettings | None:
-        """The settings of a published row; None for one that is not configured."""
-        given = self.systems.get(system)
-        return RowSettings(reranker=given) if isinstance(given, str) else given
-
     def column(self, system: str, column: str) -> ColumnSettings | None:
         """The settings of a published column in a configured row; None where neither configures it."""
-        row = self.row(system)
-        given = (row.columns.get(column) if row else None) or self.columns.get(column)
-        return ColumnSettings(dataset=given) if isinstance(given, str) else given
+        row = self.systems.get(system)
+        return (row.columns.get(column) if row else None) or self.columns.get(column)
 
     def names(self) -> dict[str, list[str]]:
         """Every name that must be one of the configuration's, by its section."""
-        rows = [row for system in self.systems if (row := self.row(system))]
-        given = [*self.columns.values(), *(column for row in rows for column in row.columns.values())]
-        columns = [ColumnSettings(dataset=one) if isinstance(one, str) else one for one in given]
+        rows = list(self.systems.values())
+        columns = [*self.columns.values(), *(column for row in rows for column in row.columns.values())]
         stages = [self.first_stage, *(row.first_stage for row in rows), *(one.first_stage for one in columns)]
         return {
             "datasets": [column.dataset for column in columns if column.dataset],
@@ -103,12 +108,13 @@ class PaperFigure(Strict):
 
     figure: str = Field(description="a kind of figure, such as sweep or difficulty")
     title: str = ""
-    of: Name | None = Field(None, description="a latency entry (frontier), sweep, or table (bars)")
+    of: Name | None = Field(None, description="a latency entry (frontier) or table (bars)")
     column: str | None = Field(None, description="bars: which column of the table")
     datasets: list[Name] = Field([])
     first_stage: Name | None = None
     rerankers: list[Name] = Field([])
     against: Name | None = Field(None, description="the reranker that all others are compared with")
+    points: dict[int, Name] = Field({}, description="sweep: number of prompt documents -> reranker")
 
     @model_validator(mode="after")
     def _keys_of_its_kind(self) -> PaperFigure:
@@ -129,11 +135,10 @@ class PaperFigure(Strict):
     @property
     def systems(self) -> list[str]:
         """The rerankers that are shown or compared with, each once."""
-        return list(dict.fromkeys([*([self.against] if self.against else []), *self.rerankers]))
+        against = [self.against] if self.against else []
+        return list(dict.fromkeys([*against, *self.rerankers, *self.points.values()]))
 
-    def names(self) -> dict[str, list[str]]:
-        """Every name that must be one of the configuration's, by its section."""
-        if self.section:
-            return {self.section: [str(self.of)]}
-        stages = [self.first_stage] if self.first_stage else []
-        return {"datasets": self.datasets, "first_stages": stages, "rerankers": self.systems}
+    @property
+    def runs(self) -> list[RunKey]:
+        """What it shows and compares with, where it names no entry: every system on every data set."""
+        return [(dataset, str(self.first_stage), one) for dataset in self.datasets for one in self.systems]

@@ -1,8 +1,9 @@
-"""Checks settings that were read from a YAML file, with one clear error for what is wrong in them."""
+"""Checks settings that were read from YAML files, with one clear error for what is wrong in them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +14,6 @@ from e2rank_eval.config.yaml_files import line_of, load_mapping
 from e2rank_eval.errors import InputError
 
 Kind = TypeVar("Kind", bound=Strict)
-
-_NO_KEYS = ("[key]", "constrained-str", "RowSettings", "ColumnSettings")
-"""Parts of pydantic's locations that no file has."""
 
 _TAGS = {"runs": "objective"}
 """Sections whose entries are of several kinds, and the key that names the kind."""
@@ -52,16 +50,51 @@ def checked(kind: type[Kind], values: Any, path: Path | str, within: Sequence[st
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        # Where a name or a mapping is allowed, pydantic tries both: what is wrong in the mapping tells more.
-        detailed = [one for one in error.errors() if one["loc"][-1:] != ("constrained-str",)]
-        first = (detailed or error.errors())[0]
+        first = error.errors()[0]
         place, problem = _explain(first, within)
         raise InputError(problem, path=path, line=line_of(path, place), hint=_hint(first)) from error
 
 
+def read_entries(schema: type[Kind], paths: Sequence[Path]) -> dict[str, Kind]:
+    """Return the named entries of registry files; a later file replaces those of an earlier one by name.
+
+    Files that do not exist are skipped. A name that begins with ``x-`` is not an entry but what entries merge
+    by a YAML anchor. What was read is kept until a file changes.
+
+    Raises
+    ------
+    InputError
+        Naming file and line: not a YAML mapping, or a wrong key.
+    """
+    found = [(path.resolve(), path, path.stat()) for path in paths if path.exists()]
+    return _read(schema, tuple((real, path, s.st_mtime_ns, s.st_size) for real, path, s in found))
+
+
+@cache
+def _read(schema: type[Kind], files: tuple[tuple[Path, Path, int, int], ...]) -> dict[str, Kind]:
+    entries: dict[str, Kind] = {}
+    for _, path, *_ in files:
+        values = {name: one for name, one in load_mapping(path).items() if not str(name).startswith("x-")}
+        entries |= checked_entries(schema, values, path)
+    return entries
+
+
+def checked_entries(
+    schema: type[Kind], values: Mapping[str, Any], path: Path | str, within: Sequence[str] = ()
+) -> dict[str, Kind]:
+    """Return the entries in ``values``, which were read from ``path``, below its keys ``within``.
+
+    Raises
+    ------
+    InputError
+        Naming file, line and key: a wrong key, or a value of the wrong kind.
+    """
+    return {name: checked(schema, value, path, [*within, name]) for name, value in values.items()}
+
+
 def _explain(error: Any, within: Sequence[str]) -> tuple[list[str | int], str]:
     """Keys from the file's top to what is wrong, and the problem in words."""
-    place = [part for part in (*within, *error["loc"]) if part not in _NO_KEYS]
+    place = [part for part in (*within, *error["loc"]) if part != "[key]"]
     kind = error["type"]
     tag = _TAGS.get(str(place[0])) if place else None
     if tag is not None and len(place) > 2:
@@ -77,9 +110,8 @@ def _explain(error: Any, within: Sequence[str]) -> tuple[list[str | int], str]:
         return place, f"{key}: unknown {tag} {error['ctx']['tag']!r}"
     if error["loc"][-1:] == ("[key]",) and not isinstance(error["input"], str):
         read = "a boolean" if isinstance(error["input"], bool) else "a number"
-        return place[
-            :-1
-        ], f"{'.'.join(map(str, place[:-1]))}: YAML read a name as {read} ({error['input']!r})"
+        section = place[:-1]
+        return section, f"{'.'.join(map(str, section))}: YAML read a name as {read} ({error['input']!r})"
     message = error["msg"].removeprefix("Value error, ")
     if not place:  # a check of the whole file, whose message begins with the key
         return message.split(":")[0].split("."), message

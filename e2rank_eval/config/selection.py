@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from e2rank_eval.config.experiment import Configuration, choose
-from e2rank_eval.config.paper import PaperFigure
 from e2rank_eval.config.reading import checked
+from e2rank_eval.config.systems import Strict
 from e2rank_eval.config.yaml_files import load_mapping
 
 
@@ -62,80 +62,51 @@ def with_chosen(values: dict[str, Any], paths: Sequence[Path]) -> dict[str, Any]
     return choose(values, defined)
 
 
-def selected(configuration: Configuration) -> Configuration:
-    """Return ``configuration`` without what is not run.
+def selected(whole: Configuration) -> Configuration:
+    """Return the configuration without what is not run.
 
-    Comparisons, latency and mteb entries, sweeps and figures keep the data sets and systems that run, and
-    are dropped where too few are left to show anything. Tables of the paper stay whole: rows and columns
-    that are not run show their published values.
+    Comparisons, latency and mteb entries and figures keep the data sets and systems that run, and are
+    dropped where too few are left to show anything. Tables of the paper stay whole: rows and columns that
+    are not run show their published values.
     """
-    return _Selection(configuration).configuration()
+    used = {getattr(whole.rerankers[n], "model", None) for n in whole.rerankers if whole.selects("*", n)}
 
+    def datasets(names: Sequence[str]) -> list[str]:
+        return [name for name in names if whole.datasets[name].run]
 
-class _Selection:
-    def __init__(self, whole: Configuration) -> None:
-        self._whole = whole
-        names = [name for name in whole.rerankers if whole.selects("*", name)]
-        self._models = {getattr(whole.rerankers[name], "model", None) for name in names}
+    def rows(first_stage: str | None, names: Sequence[str]) -> list[str]:
+        return [name for name in names if whole.selects(str(first_stage), name)]
 
-    def configuration(self) -> Configuration:
-        sections: dict[str, dict[str, Any]] = {
-            section: dict(entries)
-            for section, entries in (
-                ("comparisons", self._comparisons()), ("latency", self._latency()),
-                ("sweeps", self._sweeps()), ("mteb", self._mteb()),
+    kept: dict[str, dict[str, Any]] = {"comparisons": {}, "latency": {}, "mteb": {}, "figures": {}}
+
+    def keep(section: str, name: str, **parts: Any) -> None:
+        """Keep an entry with these parts, unless one that it had is empty now."""
+        entry: Strict = getattr(whole, section)[name]
+        if all(part or not getattr(entry, key) for key, part in parts.items()):
+            kept[section][name] = entry.model_copy(update=parts)
+
+    for name, one in whole.comparisons.items():
+        rerankers, baselines = (rows(one.first_stage, names) for names in (one.rerankers, one.baselines))
+        keep("comparisons", name, datasets=datasets(one.datasets), rerankers=rerankers, baselines=baselines)
+    for name, timed in whole.latency.items():
+        if datasets([timed.dataset]):
+            keep("latency", name, rerankers=rows(timed.first_stage, timed.rerankers))
+    for name, suite in whole.mteb.items():
+        models = [model for model in suite.models if model in used or not whole.systems]
+        if models or rows("*", suite.rerankers):
+            kept["mteb"][name] = suite.model_copy(
+                update={"models": models, "rerankers": rows("*", suite.rerankers)}
             )
-        }  # fmt: skip
-        sections["figures"] = {
-            name: kept for name, one in self._whole.figures.items() if (kept := self._figure(one, sections))
-        }
-        return self._whole.model_copy(update=sections)
-
-    def _datasets(self, names: Sequence[str]) -> list[str]:
-        return [name for name in names if self._whole.datasets[name].run]
-
-    def _rows(self, first_stage: str, rerankers: Sequence[str]) -> list[str]:
-        return [name for name in rerankers if self._whole.selects(first_stage, name)]
-
-    def _comparisons(self) -> Iterator[tuple[str, Any]]:
-        for name, one in self._whole.comparisons.items():
-            kept = {
-                "datasets": self._datasets(one.datasets),
-                "rerankers": self._rows(one.first_stage, one.rerankers),
-                "baselines": self._rows(one.first_stage, one.baselines),
-            }
-            if all(kept.values()):
-                yield name, one.model_copy(update=kept)
-
-    def _latency(self) -> Iterator[tuple[str, Any]]:
-        for name, one in self._whole.latency.items():
-            rerankers = self._rows(one.first_stage, one.rerankers)
-            if rerankers and self._datasets([one.dataset]):
-                yield name, one.model_copy(update={"rerankers": rerankers})
-
-    def _sweeps(self) -> Iterator[tuple[str, Any]]:
-        for name, one in self._whole.sweeps.items():
-            points = {n: r for n, r in one.points.items() if self._whole.selects(one.first_stage, r)}
-            if len(points) > 1 and (datasets := self._datasets(one.datasets)):
-                yield name, one.model_copy(update={"datasets": datasets, "points": points})
-
-    def _mteb(self) -> Iterator[tuple[str, Any]]:
-        """Entries with the models that a selected system uses."""
-        for name, one in self._whole.mteb.items():
-            kept = {
-                "models": [m for m in one.models if m in self._models or not self._whole.systems],
-                "rerankers": self._rows("*", one.rerankers),
-            }
-            if any(kept.values()):
-                yield name, one.model_copy(update=kept)
-
-    def _figure(self, figure: PaperFigure, sections: dict[str, dict[str, Any]]) -> PaperFigure | None:
+    for name, figure in whole.figures.items():
         if figure.section:
-            return figure if figure.of in sections.get(figure.section, self._whole.tables) else None
-        stage = str(figure.first_stage)
-        kept = {
-            "datasets": self._datasets(figure.datasets),
-            "rerankers": self._rows(stage, figure.rerankers),
-        }
-        comparable = figure.against is None or self._whole.selects(stage, figure.against)
-        return figure.model_copy(update=kept) if comparable and all(kept.values()) else None
+            if figure.of in kept.get(figure.section, whole.tables):
+                keep("figures", name)
+            continue
+        stage = figure.first_stage
+        points = {n: one for n, one in figure.points.items() if rows(stage, [one])}
+        keep(
+            "figures", name, datasets=datasets(figure.datasets), rerankers=rows(stage, figure.rerankers),
+            against=next(iter(rows(stage, [figure.against] if figure.against else [])), None),
+            points=points if len(points) > 1 else {},
+        )  # fmt: skip
+    return whole.model_copy(update=kept)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from e2rank_eval.config.registry_files import read_entries
+from e2rank_eval.config.reading import read_entries
 from e2rank_eval.config.systems import Strict
 from e2rank_eval.datasets.library import library_counts, library_ids, to_ask_for
 from e2rank_eval.datasets.sources.kinds import Source

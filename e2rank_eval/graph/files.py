@@ -19,9 +19,6 @@ from e2rank_eval.store.files import write_text
 
 Key = TypeVar("Key", bound=Hashable)
 
-RunKey = tuple[str, str, str]
-"""(data set, first stage, reranker)."""
-
 Rerankings = Mapping[tuple[str, str], Sequence[str]]
 """Data sets by (first stage, reranker)."""
 

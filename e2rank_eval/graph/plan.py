@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import yaml
 
 from e2rank_eval.config import Configuration
+from e2rank_eval.config.measurements import RunKey
 from e2rank_eval.config.systems import Lengths, Tokens
 from e2rank_eval.datasets.registry import registered_dataset
-from e2rank_eval.graph.files import RunKey
 from e2rank_eval.models.references import Catalogue
-from e2rank_eval.paper.grid import TaskSource, sources
+from e2rank_eval.paper.grid import runs
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json
 from e2rank_eval.store.layout import Layout
@@ -57,8 +57,9 @@ def plan(
     InputError
         When a table's row is not one of the paper's.
     """
-    found = [one for name in names for one in sources(configuration, name) if not isinstance(one, TaskSource)]
-    keys = list(dict.fromkeys(one.key for one in found if one.dataset))
+    tables = configuration.tables
+    found = [runs(configuration, "tables" if name in tables else "figures", name) for name in names]
+    keys = list(dict.fromkeys(run for one in found for run in one))
     planned = _Plan(configuration, layout, device)
     rows = [
         planned.retrieval(*pair) for pair in dict.fromkeys((stage, dataset) for dataset, stage, _ in keys)

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.config import parse_configuration
+from e2rank_eval.config.measurements import RunKey
 from e2rank_eval.config.references import file_name
 from e2rank_eval.config.selection import with_chosen
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
-from e2rank_eval.graph.files import Files, Key, RunKey
+from e2rank_eval.graph.files import Files, Key
 from e2rank_eval.graph.trainings import Trainings
-from e2rank_eval.paper.grid import TaskSource, sources
+from e2rank_eval.paper.grid import runs
 from e2rank_eval.report.figures import FIGURES
-from e2rank_eval.report.outputs import Shown
+from e2rank_eval.report.outputs import Shown, files_of
 from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store import layout as places
 
@@ -99,16 +100,7 @@ class Graph(Files):
 
     def _runs(self, shown: Shown[Any]) -> list[RunKey]:
         """The runs that a table or figure shows, in any way."""
-        section = shown.kind.section
-        if section in ("tables", "figures"):
-            found = sources(self.configuration, shown.entry, self._origin)
-            runs = [one.key for one in found if not isinstance(one, TaskSource) and one.dataset]
-            return list(dict.fromkeys(runs))
-        entry = getattr(self.configuration, section).get(shown.entry)
-        if not hasattr(entry, "first_stage") or section == "mteb":
-            return []
-        datasets = [entry.dataset] if section == "latency" else entry.datasets
-        return [(dataset, entry.first_stage, one) for one in entry.systems for dataset in datasets]
+        return runs(self.configuration, shown.kind.section, shown.entry, self._origin)
 
     def _evaluated(self, shown: Shown[Any]) -> bool:
         """Whether what it shows is reranked and evaluated, not timed alone."""
@@ -116,11 +108,10 @@ class Graph(Files):
 
     def inputs(self, shown: Shown[Any]) -> list[str]:
         """Return the files that a table or figure is made of, and no other."""
-        return [f"{self.root}/{path}" for path in shown.inputs(self.configuration)]
+        return self._below(shown.inputs(self.configuration))
 
-    def _run_file(self, pattern: str, key: RunKey) -> str:
-        dataset, first_stage, reranker = key
-        return self.path(pattern, dataset=dataset, first_stage=first_stage, reranker=reranker)
+    def _below(self, paths: Iterable[str]) -> list[str]:
+        return [f"{self.root}/{path}" for path in paths]
 
     def shown_settings(self, shown: Shown[Any]) -> dict[str, Any]:
         """Return what decides a table or figure besides its inputs: its entry, its systems' settings."""
@@ -129,17 +120,15 @@ class Graph(Files):
             *(self.configuration.first_stages[stage] for stage in dict.fromkeys(key[1] for key in keys)),
             *(self.configuration.rerankers[name] for name in dict.fromkeys(key[2] for key in keys)),
         ]
-        entry = getattr(self.configuration, shown.kind.section).get(shown.entry)
+        entry = getattr(self.configuration, shown.kind.section)[shown.entry]
         return {
-            "entry": entry and entry.model_dump(mode="json"),
+            "entry": entry.model_dump(mode="json"),
             "systems": [one.model_dump(mode="json") for one in systems],
             "seed": self.configuration.seed,
         }
 
     def compared_metrics(self, comparison: str) -> list[str]:
-        one = self.configuration.comparisons[comparison]
-        keys = [(dataset, one.first_stage, name) for name in one.systems for dataset in one.datasets]
-        return [self._run_file(places.METRICS, key) for key in keys]
+        return self._below(files_of("comparisons", places.METRICS)(self.configuration, comparison))
 
     def latency_files(self) -> list[str]:
         return [self.path(places.LATENCY, latency=name) for name in self.configuration.latency]

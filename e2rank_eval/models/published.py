@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from e2rank_eval.config.registry_files import read_entries
+from e2rank_eval.config.reading import read_entries
 from e2rank_eval.config.systems import Strict
 from e2rank_eval.models.encoders.prompts import VARIANTS
 

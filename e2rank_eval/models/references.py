@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from e2rank_eval.config.reading import checked_entries, read_entries
 from e2rank_eval.config.references import ModelReference, file_name, parse_reference
-from e2rank_eval.config.registry_files import checked_entries, read_entries
 from e2rank_eval.datasets.sources.fetch import Fetched, fetch
 from e2rank_eval.datasets.sources.kinds import FolderSource, HubSource
 from e2rank_eval.errors import InputError, UnavailableError

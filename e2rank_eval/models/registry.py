@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from e2rank_eval.config.reading import read_entries
 from e2rank_eval.config.references import Reference
-from e2rank_eval.config.registry_files import read_entries
 from e2rank_eval.config.systems import Strict
 from e2rank_eval.datasets.sources.kinds import Sha256, Source
 from e2rank_eval.errors import InputError

@@ -6,16 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.config.paper import PaperFigure, PaperTable, RowSettings
+from e2rank_eval.config.measurements import RunKey
+from e2rank_eval.config.paper import PaperTable, RowSettings
 from e2rank_eval.config.yaml_files import line_of
 from e2rank_eval.errors import InputError
-from e2rank_eval.paper import published, runs
+from e2rank_eval.paper import published
 from e2rank_eval.paper.published import PublishedCell, Quantity, Tables, TableStructure, structure
-from e2rank_eval.paper.runs import registry
+from e2rank_eval.paper.runs import registry, run_entry
+from e2rank_eval.registry import look_up
 
 _V2 = "MTEB(eng, v2)"
 
@@ -24,31 +27,19 @@ _V2 = "MTEB(eng, v2)"
 class RunSource:
     """nDCG@10 of one run; ``published_run`` names a public run of the registry that gives it as well.
 
-    All other fields are empty where only that one does.
+    ``run`` is None where only that one does.
     """
 
-    dataset: str
-    first_stage: str
-    reranker: str
+    run: RunKey | None
     published_run: str | None = None
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.dataset, self.first_stage, self.reranker
 
 
 @dataclass(frozen=True, slots=True)
 class LatencySource:
     """Mean seconds per query of one phase (documents, others, total), documents encoded online."""
 
-    dataset: str
-    first_stage: str
-    reranker: str
+    run: RunKey
     phase: str
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.dataset, self.first_stage, self.reranker
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,30 +105,29 @@ def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
 
 
 def sources(configuration: Configuration, name: str, origin: str = "") -> list[Source]:
-    """Return every result that a table or figure of these sections shows, each once.
+    """Return every result that a table, or a figure of one of its columns, shows, each once.
 
     Raises as :func:`grid` does.
     """
-    if name in configuration.tables:
-        cells = grid(configuration, name, origin).cells
-        return list(dict.fromkeys(source for cell in cells for source in cell.sources))
-    return list(_drawn(configuration, configuration.figures[name]))
+    figure = configuration.figures.get(name)
+    cells = grid(configuration, str(figure.of) if figure else name, origin).cells
+    shown = [cell for cell in cells if figure is None or cell.column == figure.column]
+    return list(dict.fromkeys(source for cell in shown for source in cell.sources))
 
 
-def _drawn(configuration: Configuration, figure: PaperFigure) -> Iterator[Source]:
-    if figure.section == "tables":
-        cells = grid(configuration, str(figure.of)).cells
-        yield from dict.fromkeys(one for c in cells if c.column == figure.column for one in c.sources)
-    elif figure.section == "latency":
-        timed = configuration.latency[str(figure.of)]
-        for reranker in timed.rerankers:
-            yield RunSource(timed.dataset, timed.first_stage, reranker)
-            yield LatencySource(timed.dataset, timed.first_stage, reranker, "total")
-    else:
-        shown = configuration.sweeps[str(figure.of)] if figure.section else figure
-        for dataset in shown.datasets:
-            for reranker in shown.systems:
-                yield RunSource(dataset, str(shown.first_stage), reranker)
+def runs(configuration: Configuration, section: str, name: str, origin: str = "") -> list[RunKey]:
+    """Return the runs that an entry of a section of the configuration shows, in any way, each once.
+
+    Raises as :func:`grid` does.
+    """
+    entry: Any = getattr(configuration, section)[name]
+    of = entry.section if section == "figures" else ""
+    if of not in ("", "tables"):
+        return runs(configuration, of, entry.of)
+    if "tables" in (section, of):
+        found = [getattr(source, "run", None) for source in sources(configuration, name, origin)]
+        return list(dict.fromkeys(run for run in found if run is not None))
+    return list(getattr(entry, "runs", []))
 
 
 def tasks_of(benchmark: str, column: str) -> tuple[str, ...]:
@@ -148,14 +138,10 @@ def tasks_of(benchmark: str, column: str) -> tuple[str, ...]:
     InputError
         When the benchmark, or the column in it, is unknown.
     """
-    categories = benchmarks().get(benchmark)
-    if categories is None:
-        raise InputError(f"unknown benchmark {benchmark!r}", hint=f"known: {', '.join(benchmarks())}")
+    categories = look_up(benchmarks(), benchmark, "benchmark")
     if column == "avg":
         return tuple(task for tasks in categories.values() for task in tasks)
-    if column not in categories:
-        raise InputError(f"{benchmark} has no column {column!r}", hint=f"known: {', '.join(categories)}")
-    return categories[column]
+    return look_up(categories, column, f"column of {benchmark}")
 
 
 @cache
@@ -190,7 +176,7 @@ class _Resolver:
     def cell(self, system: str, column: str) -> GridCell:
         printed = _tables().rows[self._settings.table, system]
         found: list[tuple[Source, ...]] = []
-        if (row := self._settings.row(system)) is not None:
+        if (row := self._settings.systems.get(system)) is not None:
             quantity = _tables().quantity(printed, column)
             for part in self._parts(system, column):
                 measured = Quantity(quantity.setting, quantity.system, part)
@@ -216,25 +202,19 @@ class _Resolver:
                 for task in tasks_of(benchmark, column if settings.benchmark else "avg"):
                     yield TaskSource(model, task, benchmark)
         elif where is None:
-            if (
-                run is not None
-                and self._runs_on(runs.run_entry(run).dataset)
-                and configuration.selects("*", row.reranker)
-            ):
-                yield RunSource("", "", "", run)
+            public = run is not None and self._runs_on(run_entry(run).dataset)
+            if public and configuration.selects("*", row.reranker):
+                yield RunSource(None, run)
         else:
             first_stage = row.first_stage or where.first_stage or settings.first_stage
-            if (
-                first_stage
-                and self._runs_on(str(where.dataset))
-                and configuration.selects(first_stage, row.reranker)
-            ):
-                key = (str(where.dataset), first_stage, row.reranker)
-                own = run is not None and runs.run_entry(run).dataset == where.dataset
+            selected = first_stage and configuration.selects(first_stage, row.reranker)
+            if selected and self._runs_on(str(where.dataset)):
+                key = (str(where.dataset), str(first_stage), row.reranker)
+                own = run is not None and run_entry(run).dataset == where.dataset
                 if not where.phase:
-                    yield RunSource(*key, run if own else None)
+                    yield RunSource(key, run if own else None)
                 elif configuration.timed_by(*key):
-                    yield LatencySource(*key, where.phase)
+                    yield LatencySource(key, where.phase)
 
     def _runs_on(self, dataset: str) -> bool:
         found = self._configuration.datasets.get(dataset)

@@ -15,7 +15,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from e2rank_eval.config.systems import Strict
-from e2rank_eval.errors import InputError
+from e2rank_eval.registry import look_up
 
 Verdict = Literal["reproduced", "near", "differs", "not run", "not published"]
 
@@ -52,10 +52,15 @@ def table(identifier: str) -> tuple[PublishedCell, ...]:
     InputError
         When no such table is in the data; lists those that are.
     """
-    found = tuple(cell for cell in cells() if cell.table == identifier)
-    if not found:
-        known = dict.fromkeys(cell.table for cell in cells())
-        raise InputError(f"no published table {identifier!r}", hint=f"known: {', '.join(known)}")
+    look_up(dict.fromkeys(cell.table for cell in cells()), identifier, "published table")
+    return tuple(cell for cell in cells() if cell.table == identifier)
+
+
+def values(identifier: str) -> dict[str, dict[str, float]]:
+    """Return the printed values of one table by system and column; raises as :func:`table` does."""
+    found: dict[str, dict[str, float]] = {}
+    for cell in table(identifier):
+        found.setdefault(cell.system, {})[cell.column] = cell.value
     return found
 
 

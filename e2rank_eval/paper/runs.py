@@ -5,11 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TypeVar
 
 import yaml
 from pydantic import Field
@@ -19,6 +17,7 @@ from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.datasets.sources.kinds import Sha256, UrlSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper.published import Quantity
+from e2rank_eval.registry import look_up
 from e2rank_eval.store.hits import hits_as_run, read_hits
 from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
 
@@ -63,9 +62,6 @@ class RunRegistry(Strict):
     runs: dict[str, RunEntry]
 
 
-Entry = TypeVar("Entry", JudgementsEntry, RunEntry)
-
-
 @cache
 def registry() -> RunRegistry:
     """Return the packaged registry."""
@@ -75,13 +71,7 @@ def registry() -> RunRegistry:
 
 def run_entry(name: str) -> RunEntry:
     """Return the entry of one run; raises :class:`InputError` with the known names for any other."""
-    return _entry(registry().runs, name, "run")
-
-
-def _entry(known: Mapping[str, Entry], name: str, what: str) -> Entry:
-    if name not in known:
-        raise InputError(f"unknown {what} {name!r}", hint=f"known: {', '.join(known)}")
-    return known[name]
+    return look_up(registry().runs, name, "run")
 
 
 def load_run(name: str, cache: Path) -> Run:
@@ -105,7 +95,7 @@ def load_run(name: str, cache: Path) -> Run:
 
 def load_judgements(name: str, cache: Path) -> Qrels:
     """Load one set of judgements of the registry; found and raising as :func:`load_run` does."""
-    entry = _entry(registry().judgements, name, "judgements")
+    entry = look_up(registry().judgements, name, "judgements")
     return read_qrels(_local(entry.local_copy) or _fetched(name, entry.sources, cache))
 
 

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from e2rank_eval.config import Configuration, read_configuration
 from e2rank_eval.config.references import file_name
-from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.records import CandidateIds
 from e2rank_eval.report.names import HEADLINE, RunKey
@@ -65,11 +64,7 @@ class Results:
         return sorted(self._read)
 
     def metrics(self, run: RunKey) -> Metrics:
-        path = self.path(places.METRICS, run)
-        found = self._record(path, Metrics)
-        if HEADLINE not in found.mean:
-            raise InputError(f"{HEADLINE} is missing", path=path, hint="evaluate the run with it")
-        return found
+        return self._record(self.path(places.METRICS, run), Metrics)
 
     def headline(self, run: RunKey) -> tuple[int, float, float, float]:
         """Return the number of queries, mean nDCG@10 x 100, and the ends of its interval."""
@@ -93,10 +88,7 @@ class Results:
 
     def statistics(self, run: RunKey) -> dict[str, dict[str, Any]]:
         """Return the statistics rows by query id."""
-        path = self.path(places.STATISTICS, run)
-        if not path.exists():
-            raise InputError("no such file", path=path, hint="run the step that makes it first")
-        return self._once(path, read_statistics)
+        return self._once(self.path(places.STATISTICS, run), read_statistics)
 
     def dataset(self, name: str) -> DatasetDescription:
         return self._record(self.layout.path(places.DATASET_MANIFEST, dataset=name), DatasetDescription)
@@ -156,13 +148,9 @@ class Results:
     def run_keys(self) -> list[RunKey]:
         """Return every run that is shown, in the configuration's order; of the paper's those stored."""
         configuration = self.configuration
-        found: dict[RunKey, None] = {}
-        for section, name, first_stage, rerankers in configuration.uses():
-            entry = getattr(configuration, section)[name]
-            if section == "latency" and not entry.quality:
-                continue
-            datasets = [entry.dataset] if section == "latency" else entry.datasets
-            found |= dict.fromkeys((d, first_stage, r) for d in datasets for r in rerankers)
+        found = dict.fromkeys(run for one in configuration.comparisons.values() for run in one.runs)
+        timed = [one for one in configuration.latency.values() if one.quality]
+        found |= dict.fromkeys(run for one in timed for run in one.runs)
         if configuration.tables or configuration.figures:
             names = product(configuration.datasets, configuration.first_stages, configuration.rerankers)
             selected = (key for key in names if configuration.selects(key[1], key[2]))

@@ -44,10 +44,10 @@ _RC: Any = {
 class Drawing:
     """A figure, with the data that it shows."""
 
-    id: str
     title: str
     figure: Figure
     data: pd.DataFrame
+    id: str = ""
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def draw_curves(runs: Sequence[pd.DataFrame]) -> Drawing:
             )  # fmt: skip
     grid[-1].set_xlabel("step")
     grid[0].legend(frameon=False, fontsize=8, loc="upper right")
-    return Drawing("learning-curves", "Learning curves", figure, data)
+    return Drawing("Learning curves", figure, data)
 
 
 def write_curves(folders: Sequence[Path], output: Path) -> list[Path]:

@@ -6,11 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 from e2rank_eval.config import Configuration
+from e2rank_eval.config.measurements import RunKey as RunKey
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.report.table import Cell
-
-RunKey = tuple[str, str, str]
-"""(data set, first stage, reranker)."""
 
 HEADLINE = "nDCG@10"
 """The measure of the paper's tables, of every figure and of the site's per-query lists."""

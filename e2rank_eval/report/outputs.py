@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from e2rank_eval.config.measurements import RunKey
+from e2rank_eval.config.paper import FIGURE_KINDS, FigureKind
 from e2rank_eval.errors import InputError
-from e2rank_eval.registry import Registry
+from e2rank_eval.registry import Registry, look_up
 from e2rank_eval.report.collect import Results
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import write_bytes
@@ -24,22 +27,30 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", "Table", "Drawing")
 
+Inputs = Callable[["Configuration", str], Iterable[str]]
+"""The stored files that an entry's output reads, all of them and no others, below the results folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class Output(Generic[T]):
-    """One kind of table or figure, which its module registers in ``TABLES`` or ``FIGURES``.
+    """One kind of table or figure: see :meth:`Outputs.register`, which makes it."""
 
-    ``section`` is the one of the configuration whose entries it shows; ``ids(configuration)`` maps the id
-    of each output of this kind to the name of its entry there. ``inputs(configuration, entry)`` are the
-    stored files that it reads, all of them and no others, as paths below the results folder.
-    ``build(results, entry)`` makes it from those files. ``caption`` says in a sentence or two how to read it.
-    """
-
+    name: str
     section: str
-    ids: Callable[[Configuration], Mapping[str, str]]
-    inputs: Callable[[Configuration, str], Iterable[str]]
+    pattern: str
+    among: Callable[[Any], bool]
+    inputs: Inputs
     build: Callable[[Results, str], T]
     caption: str
+
+    def shown(self, configuration: Configuration) -> dict[str, str]:
+        """Return the entry of ``section`` that each output of this kind shows, by the output's id."""
+        declared = {name: one for name, one in configuration.figures.items() if one.figure == self.name}
+        if self.section == "figures":
+            return {name: name for name in declared}
+        entries = getattr(configuration, self.section).items()
+        own = {self.pattern.format(entry): entry for entry, one in entries if self.among(one)}
+        return own | {name: str(one.of) for name, one in declared.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +80,27 @@ class Outputs(Registry[Output[T]]):
         self,
         name: str,
         section: str,
-        pattern: str,
-        inputs: Callable[[Configuration, str], Iterable[str]],
+        inputs: Inputs,
+        pattern: str = "{}",
         *,
         among: Callable[[Any], bool] = lambda entry: True,  # noqa: ARG005 - every entry
+        declared: FigureKind | None = None,
     ) -> Callable[[Callable[[Results, str], T]], Callable[[Results, str], T]]:
-        """Register the decorated builder as the kind ``name``, for every entry of ``section``.
+        """Register the decorated ``build(results, entry)`` as a kind, for every entry of ``section``.
 
-        The first paragraph of its docstring is the caption.
+        The first paragraph of its docstring is the caption: a sentence or two on how to read it.
 
         ``pattern`` makes the id of the entry's name; entries that ``among`` refuses have none. A figure that
-        the configuration declares as of this kind has its own name as its id, and shows the entry ``of``
-        where ``section`` is not that of the figures themselves.
+        a configuration can declare says with ``declared`` which keys it has there: it has its own name as its
+        id, and shows the entry ``of`` where ``section`` is not that of the figures themselves.
         """
-
-        def ids(configuration: Configuration) -> dict[str, str]:
-            named = {n: one for n, one in configuration.figures.items() if one.figure == name}
-            if section == "figures":
-                return {identifier: identifier for identifier in named}
-            entries = getattr(configuration, section).items()
-            own = {pattern.format(entry): entry for entry, one in entries if among(one)}
-            return own | {identifier: str(one.of) for identifier, one in named.items()}
 
         def decorate(build: Callable[[Results, str], T]) -> Callable[[Results, str], T]:
             documented = inspect.getdoc(getattr(build, "func", build)) or ""
             caption = " ".join(documented.partition("\n\n")[0].split())
-            self.add(name, Output(section, ids, inputs, build, caption))
+            self.add(name, Output(name, section, pattern, among, inputs, build, caption))
+            if declared is not None:
+                FIGURE_KINDS.add(name, declared)
             return build
 
         return decorate
@@ -109,7 +115,7 @@ class Outputs(Registry[Output[T]]):
         """
         found: dict[str, Shown[T]] = {}
         for output in self.values():
-            for identifier, entry in output.ids(configuration).items():
+            for identifier, entry in output.shown(configuration).items():
                 if identifier in found:
                     hint = "rename an entry of the configuration"
                     raise InputError(f"two {self.kind}s would be called {identifier!r}", hint=hint)
@@ -124,10 +130,7 @@ class Outputs(Registry[Output[T]]):
         InputError
             When there is no such table or figure, or a file is missing or malformed.
         """
-        known = self.shown(results.configuration)
-        if identifier not in known:
-            raise InputError(f"no {self.kind} named {identifier!r}", hint=f"known: {', '.join(known)}")
-        shown = known[identifier]
+        shown = look_up(self.shown(results.configuration), identifier, self.kind)
         return replace(shown.kind.build(results, shown.entry), id=identifier)
 
     def write(self, layout: Layout, configuration: Configuration, identifier: str) -> list[Path]:
@@ -153,18 +156,16 @@ class Outputs(Registry[Output[T]]):
         return list(paths.values())
 
 
-def run_files(
-    pattern: str, datasets: Iterable[str], first_stage: str, rerankers: Iterable[str]
-) -> Iterable[str]:
-    """Yield the path of ``pattern`` for every run of ``rerankers`` on ``datasets``."""
-    systems = list(rerankers)
-    for dataset in datasets:
-        for reranker in systems:
-            yield pattern.format(dataset=dataset, first_stage=first_stage, reranker=reranker)
+def files_of(section: str, *patterns: str) -> Inputs:
+    """Return the inputs of what shows the runs of an entry of ``section``: these files, for each of them.
 
+    The entry's own name fills ``{comparison}`` and ``{latency}``.
+    """
 
-def first_stage_files(datasets: Iterable[str], first_stage: str) -> Iterable[str]:
-    """Yield the candidates and judgements of ``datasets``, which give the first stage's own quality."""
-    for dataset in datasets:
-        yield places.CANDIDATES.format(dataset=dataset, first_stage=first_stage)
-        yield places.QRELS.format(dataset=dataset)
+    def inputs(configuration: Configuration, name: str) -> Iterable[str]:
+        runs: Iterable[RunKey] = getattr(configuration, section)[name].runs
+        for pattern, (dataset, first_stage, reranker) in product(patterns, runs):
+            run = {"dataset": dataset, "first_stage": first_stage, "reranker": reranker}
+            yield pattern.format(**run, comparison=name, latency=name)
+
+    return inputs

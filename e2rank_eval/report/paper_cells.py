@@ -55,7 +55,6 @@ class Test:
     __test__ = False
 
     difference: float
-    p: float
     detectable: float | None
     p_holm: float | None
     hypotheses: int
@@ -136,15 +135,14 @@ def paired_tests(grid: Grid, ours: Mapping[Place, Measured | None], *, seed: int
             if sum(map(len, differences)) >= FEWEST_QUERIES:
                 asked[place] = (own, sources[against])
                 samples[asked[place]] = differences
-    raw = {hypothesis: randomisation_p(one, seed=seed) for hypothesis, one in samples.items()}
-    corrected = dict(zip(raw, holm(list(raw.values())), strict=True))
+    raw = [randomisation_p(one, seed=seed) for one in samples.values()]
+    corrected = dict(zip(samples, holm(raw), strict=True))
     tests = {
         hypothesis: Test(
-            difference=mean(one),
-            p=raw[hypothesis],
-            detectable=minimum_detectable_difference(one[0]) if len(one) == 1 else None,
-            p_holm=corrected[hypothesis],
-            hypotheses=len(samples),
+            mean(one),
+            minimum_detectable_difference(one[0]) if len(one) == 1 else None,
+            corrected[hypothesis],
+            len(samples),
         )
         for hypothesis, one in samples.items()
     }
@@ -178,8 +176,8 @@ def _measured(results: Results, cell: GridCell) -> Measured | None:
 def _part(results: Results, source: Source) -> Measured | None:
     """Return one source's value; None where it is not stored."""
     if isinstance(source, RunSource):
-        if source.dataset and results.path(places.METRICS, source.key).exists():
-            return _quality(results.metrics(source.key))
+        if source.run and results.path(places.METRICS, source.run).exists():
+            return _quality(results.metrics(source.run))
         public = str(source.published_run)
         stored = results.layout.path(places.PUBLISHED_RUN, run=public).exists()
         return _quality(results.published_run(public)) if stored else None
@@ -195,8 +193,8 @@ def _part(results: Results, source: Source) -> Measured | None:
 
 def _seconds(results: Results, source: LatencySource) -> Measured:
     """Return mean wall-clock seconds per query, documents encoded online where that was timed."""
-    timings = results.latency(str(results.configuration.timed_by(*source.key))).timings
-    timing = next(one for one in timings if one.reranker == source.reranker)
+    timings = results.latency(str(results.configuration.timed_by(*source.run))).timings
+    timing = next(one for one in timings if one.reranker == source.run[2])
     total, documents = timing.wall["total"], timing.wall.get("documents", (0.0,))
     if source.phase == "total":
         return Measured(mean([total]), bootstrap_interval([total], seed=results.configuration.seed))
@@ -214,18 +212,18 @@ def result_file(configuration: Configuration, source: Source) -> str | None:
     if isinstance(source, TaskSource):
         entry = entry_of(configuration, source)
         return places.MTEB_RECORD.format(entry=entry, system=file_name(source.model)) if entry else None
-    if isinstance(source, RunSource) and not source.dataset:
-        return places.PUBLISHED_RUN.format(run=source.published_run)
     if isinstance(source, LatencySource):
-        return places.LATENCY.format(latency=configuration.timed_by(*source.key))
-    dataset, first_stage, reranker = source.key
+        return places.LATENCY.format(latency=configuration.timed_by(*source.run))
+    if source.run is None:
+        return places.PUBLISHED_RUN.format(run=source.published_run)
+    dataset, first_stage, reranker = source.run
     return places.METRICS.format(dataset=dataset, first_stage=first_stage, reranker=reranker)
 
 
 def _command(results: Results, source: Source) -> str:
     """Return what a reader copies to make a result."""
     config = results.configuration.origin
-    if isinstance(source, RunSource) and not source.dataset:
+    if isinstance(source, RunSource) and source.run is None:
         return reproduce_command(str(source.published_run))
     file = result_file(results.configuration, source)
     if file is None and isinstance(source, TaskSource):

@@ -23,7 +23,7 @@ from e2rank_eval.store.manifests import write_manifest
 
 PAGES: tuple[Callable[[Results], Iterable[Page]], ...] = (
     site_pages.overview_page, site_pages.comparison_pages, run_pages, site_pages.paper_page,
-    site_pages.mteb_page, site_pages.dataset_pages, site_pages.list_pages,
+    site_pages.mteb_page, site_pages.dataset_pages, site_pages.leaderboard_page,
 )  # fmt: skip
 """What makes pages; another kind of page is one more function here."""
 
@@ -66,10 +66,10 @@ def write_site(layout: Layout, configuration: Configuration, *, local_only: bool
 
 def _write(results: Results, folder: Path) -> None:
     configuration = results.configuration
-    for identifier in TABLES.shown(configuration):
-        _copy(results, folder, [f"tables/{identifier}.{suffix}" for suffix in ("csv", "md", "tex")])
-    for identifier in FIGURES.shown(configuration):
-        _copy(results, folder, [f"figures/{identifier}.{suffix}" for suffix in ("png", "svg", "csv")])
+    names = [f"tables/{one}.{end}" for one in TABLES.shown(configuration) for end in ("csv", "md", "tex")]
+    names += [f"figures/{one}.{end}" for one in FIGURES.shown(configuration) for end in ("png", "svg", "csv")]
+    for name in names:
+        _copy(results.layout.root / name, folder / "downloads" / name)
     for place, content in leaderboard_files(results):
         write_text(folder / place, content)
     renderer = Renderer(configuration.profile, navigation(configuration), local_only=results.local_only)
@@ -78,26 +78,18 @@ def _write(results: Results, folder: Path) -> None:
             write_text(folder / page.place, renderer.render(page))
 
 
-def _copy(results: Results, folder: Path, names: Iterable[str]) -> None:
-    for name in names:
-        source, target = results.layout.root / name, folder / "downloads" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copyfile(source, target)
-        except FileNotFoundError as error:
-            hint = f"write the {source.parent.name} first"
-            raise InputError("no such file", path=source, hint=hint) from error
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copyfile(source, target)
+    except FileNotFoundError as error:
+        hint = f"write the {source.parent.name} first"
+        raise InputError("no such file", path=source, hint=hint) from error
 
 
 def navigation(configuration: Configuration) -> list[tuple[str, str]]:
     """Return (page, name) of what every page leads to."""
-    shown = {
-        ("index.html", "Overview"): True,
-        ("paper.html", "The paper's tables" if configuration.tables else "Analysis"): bool(
-            configuration.tables or configuration.figures
-        ),
-        ("mteb.html", "MTEB"): bool(configuration.mteb),
-        ("leaderboard.html", "Leaderboard"): True,
-        ("audit.html", "Audit of the paper"): True,
-    }
-    return [page for page, is_shown in shown.items() if is_shown]
+    tables, figures = configuration.tables, configuration.figures
+    paper = [("paper.html", "The paper's tables" if tables else "Analysis")] if tables or figures else []
+    mteb = [("mteb.html", "MTEB")] if configuration.mteb else []
+    return [("index.html", "Overview"), *paper, *mteb, ("leaderboard.html", "Leaderboard")]

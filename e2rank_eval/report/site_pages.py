@@ -1,4 +1,4 @@
-"""The pages of the site besides those of runs: overview, comparisons, the paper, mteb, collections, lists."""
+"""The pages of the site but those of runs: overview, comparisons, the paper, mteb, data sets, leaderboard."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.models.references import Catalogue
-from e2rank_eval.paper.audit import KINDS, audit
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.html import Page, inline_svg
@@ -29,7 +28,7 @@ from e2rank_eval.report.tables import TABLES
 from e2rank_eval.report.tables.comparison import significant
 from e2rank_eval.report.tables.latency import conditions
 from e2rank_eval.store import layout as places
-from e2rank_eval.store.results import MACRO, DatasetDescription
+from e2rank_eval.store.results import MACRO, DatasetDescription, Spread
 
 _TOKENS = (
     "Words are split at white space. Tokens are runs of letters and digits, and every other mark by itself: "
@@ -116,9 +115,9 @@ def paper_page(results: Results) -> Iterator[Page]:
 
 
 def mteb_page(results: Results) -> Iterator[Page]:
-    """Yield the means, the scores by task and what they took of every mteb entry; nothing without any."""
+    """Yield the means and the scores by task of every mteb entry; nothing without any."""
     if entries := results.configuration.mteb:
-        parts = ("", "-tasks", "-costs")
+        parts = ("", "-tasks")
         tables = {one: [TABLES.build(results, f"mteb-{one}{part}") for part in parts] for one in entries}
         yield Page("mteb.html", "mteb.html", {"entries": entries, "tables": tables})
 
@@ -131,62 +130,39 @@ def dataset_pages(results: Results) -> Iterator[Page]:
         yield Page("dataset.html", dataset_page(name), context)
 
 
-def list_pages(results: Results) -> Iterator[Page]:
-    """Yield the leaderboard, and the audit of the paper's printed numbers."""
+def leaderboard_page(results: Results) -> Iterator[Page]:
+    """Yield the leaderboard."""
     yield Page("leaderboard.html", "leaderboard.html", {"one": leaderboard_table(results), "folder": FOLDER})
-    audits = list(_audit_tables())
-    count = sum(len(one.rows) for one in audits)
-    yield Page("audit.html", "audit.html", {"tables": audits, "count": count})
-
-
-def _audit_tables() -> Iterator[Table]:
-    findings = audit()
-    columns = ("finding", "tables", "system", "column", "printed", "recomputed")
-    for kind, heading in KINDS.items():
-        rows = [
-            [one.wording, ", ".join(one.tables), one.system, one.column, one.printed, one.recomputed]
-            for one in findings
-            if one.kind == kind
-        ]
-        if rows:
-            known = [[text or None for text in row] for row in rows]
-            yield Table.of(f"audit-{kind}", heading, columns, known)
 
 
 def datasets_table(results: Results) -> Table:
-    """Return every collection that a run is on, with its size, shape and licence."""
+    """Return every collection that a run is on, with its size, grades and licence."""
     rows = []
     for name in results.datasets():
         found = results.dataset(name)
-        counted = found.statistics
-        medians = (counted.words_per_document, counted.words_per_query, counted.judgements_per_query)
+        grades = ", ".join(f"{grade}: {count:,}" for grade, count in found.statistics.grades.items())
         rows.append(
             (
                 Cell(name, link=dataset_page(name)), found.title, found.documents, found.queries,
-                found.judgements, *(one.median for one in medians),
-                ", ".join(f"{grade}: {count:,}" for grade, count in counted.grades.items()),
-                found.licence, "shown" if results.shows_text(name) else "not shown", found.id,
+                found.judgements, grades, found.licence,
+                "shown" if results.shows_text(name) else "not shown", found.id,
             )
         )  # fmt: skip
     columns = (
-        "data set", "title", ("documents", "count"), ("queries", "count"), ("judgements", "count"),
-        ("words/document", "count"), ("words/query", "count"), ("judgements/query", "count"), "grades",
+        "data set", "title", ("documents", "count"), ("queries", "count"), ("judgements", "count"), "grades",
         "licence", "texts", "id",
     )  # fmt: skip
-    return Table.of("datasets", "Collections", columns, rows, ["Words and judgements: medians."])
+    return Table.of("datasets", "Collections", columns, rows)
 
 
 def dataset_tables(found: DatasetDescription) -> list[Table]:
     """Return a collection's lengths, its grades, and what can distort its numbers."""
     counted = found.statistics
-    spreads = {
-        "words per document": counted.words_per_document,
-        "tokens per document": counted.tokens_per_document,
-        "words per query": counted.words_per_query,
-        "tokens per query": counted.tokens_per_query,
-        "judgements per query": counted.judgements_per_query,
-    }
-    lengths = [(what, one.min, one.median, one.mean, one.max) for what, one in spreads.items()]
+    lengths = [
+        (name.replace("_", " "), one.min, one.median, one.mean, one.max)
+        for name, one in counted
+        if isinstance(one, Spread)
+    ]
     grades = [(grade, n, 100 * n / found.judgements) for grade, n in counted.grades.items()]
     ends: tuple[tuple[str, Kind], ...] = (
         ("least", "count"), ("median", "number"), ("mean", "number"), ("greatest", "count"),
@@ -209,15 +185,8 @@ def systems_table(results: Results) -> Table:
         model = getattr(settings, "model", None)
         entry = Catalogue.of(configuration).known(model) if model else None
         facts = (entry.title, entry.parameters, entry.licence) if entry else (model, None, None)
-        rows.append(
-            (
-                name,
-                system_cell(results.configuration, name),
-                settings.family,
-                *facts,
-                _differing(settings) or None,
-            )
-        )
+        cell = system_cell(configuration, name)
+        rows.append((name, cell, settings.family, *facts, _differing(settings) or None))
     columns = ("name", "label", "family", "model", "parameters", "licence", "settings")
     notes = [UNTRAINED_NOTE] if any(is_untrained(configuration, name) for name in used) else []
     return Table.of("systems", "Systems", columns, rows, notes)

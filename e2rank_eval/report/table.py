@@ -6,13 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-Kind = Literal[
-    "text", "score", "difference", "milliseconds", "rate", "count", "megabytes", "ratio", "p", "number"
-]
+Kind = Literal["text", "score", "difference", "milliseconds", "rate", "count", "ratio", "p", "number"]
 
 _DECIMALS: dict[Kind, int] = {
-    "score": 2, "difference": 2, "milliseconds": 1, "rate": 2, "count": 0, "megabytes": 0, "ratio": 1,
-    "p": 4, "number": 2,
+    "score": 2, "difference": 2, "milliseconds": 1, "rate": 2, "count": 0, "ratio": 1, "p": 4,
+    "number": 2,
 }  # fmt: skip
 
 MISSING = "–"

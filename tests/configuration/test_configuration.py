@@ -24,6 +24,7 @@ BASE: dict[str, Any] = {
         "e2rank": {"family": "e2rank", "model": "all-minilm-l6-v2"},
         "rankgpt": {"family": "listwise", "model": "smollm2-135m-instruct-q4"},
     },
+    "tables": {},
     "comparisons": {
         "main": {
             "title": "t",
@@ -45,118 +46,87 @@ def test_every_shipped_configuration_loads_and_its_models_are_registered_or_trai
     assert named <= {*registered_models(), *(run for one in files for run in one["runs"])}
 
 
-def _broken(change: Any) -> dict[str, Any]:
+def _changed(place: str, change: Any) -> dict[str, Any]:
+    """Return the configuration with another value at a key, more keys in a mapping, or (...) without one."""
     values = copy.deepcopy(BASE)
-    change(values)
+    *above, key = place.split(".")
+    within = values
+    for part in above:
+        within = within[part]
+    if change is ...:
+        del within[key]
+    elif isinstance(change, dict):
+        within[key] |= change
+    else:
+        within[key] = change
     return values
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("place", "change", "message"),
     [
-        (lambda c: c.update(dpeth=10), "unknown key 'dpeth'; did you mean 'depth'?"),
+        ("dpeth", 10, "unknown key 'dpeth'; did you mean 'depth'?"),
+        ("datasets.lee.colour", 1, "unknown key 'datasets.lee.colour'; remove it; known: id,"),
+        ("rerankers.e2rank.promt", "eval", "'rerankers.e2rank.promt'; did you mean 'prompt'?"),
+        ("rerankers.e2rank.family", "e3rank", "unknown reranker family 'e3rank'; did you mean e2rank"),
+        ("rerankers.e2rank.family", ..., "rerankers.e2rank.family is missing; add it; known: cross-"),
+        ("comparisons.main.title", ..., ": comparisons.main.title is missing; add it"),
+        ("comparisons.main.datasets", ["lee", "lee"], "main.datasets: 'lee' is named twice"),
+        ("comparisons.main.rerankers", ["e2rank", "e2rank"], "'e2rank' is named twice"),
+        ("rerankers.e2rank.prompt", "best", "rerankers.e2rank.prompt"),
+        ("rerankers.e2rank.prompt_documents", -1, "rerankers.e2rank.prompt_documents"),
+        ("depth", 0, "(given: 0); give at least 1"),
+        ("profile", "reference", "committed figures"),
+        ("datasets.lee.split", "dev", "split has no meaning without path"),
+        ("first_stages.bm25", {"retriever": "rm3", "quantised_lengths": True}, "bm25.quantised_lengths'"),
+        ("rerankers.e2rank", {"prompt": "query-only", "passes": 2}, "passes has no meaning for prompt"),
+        ("rerankers.e2rank.weight", 0.5, "weight has no meaning for combination pure; it goes with residual"),
+        ("rerankers.e2rank.step", 21, "step 21 exceeds the window of 20"),
+        ("rerankers.e2rank", {"prompt_documents": 1, "step": 1}, "compares nothing"),
         (
-            lambda c: c["datasets"]["lee"].update(colour=1),
-            "unknown key 'datasets.lee.colour'; remove it; known: id,",
-        ),
-        (
-            lambda c: c["rerankers"]["e2rank"].update(promt="eval"),
-            "'rerankers.e2rank.promt'; did you mean 'prompt'?",
-        ),
-        (
-            lambda c: c["rerankers"]["e2rank"].update(family="e3rank"),
-            "rerankers.e2rank.family: unknown reranker family 'e3rank'; did you mean e2rank",
-        ),
-        (
-            lambda c: c["rerankers"]["e2rank"].pop("family"),
-            "rerankers.e2rank.family is missing; add it; known: cross-encoder, ",
-        ),
-        (lambda c: c["comparisons"]["main"].pop("title"), ": comparisons.main.title is missing; add it"),
-        (lambda c: c["comparisons"]["main"]["datasets"].append("lee"), "main.datasets: 'lee' is named twice"),
-        (lambda c: c["comparisons"]["main"]["rerankers"].append("e2rank"), "'e2rank' is named twice"),
-        (lambda c: c["rerankers"]["e2rank"].update(prompt="best"), "rerankers.e2rank.prompt"),
-        (lambda c: c["rerankers"]["e2rank"].update(prompt_documents=-1), "rerankers.e2rank.prompt_documents"),
-        (lambda c: c.update(depth=0), "(given: 0); give at least 1"),
-        (lambda c: c.update(profile="reference"), "committed figures"),
-        (lambda c: c["datasets"]["lee"].update(split="dev"), "split has no meaning without path"),
-        (
-            lambda c: c["first_stages"]["bm25"].update(retriever="dense", model="all-minilm-l6-v2", k1=1.2),
-            "unknown key 'first_stages.bm25.k1'; remove it; known: retriever, depth, label, model",
-        ),
-        (
-            lambda c: c["first_stages"]["bm25"].update(retriever="rm3", quantised_lengths=True),
-            "unknown key 'first_stages.bm25.quantised_lengths'",
-        ),
-        (
-            lambda c: c["rerankers"]["e2rank"].update(prompt="query-only", prompt_documents=5),
-            "prompt_documents has no meaning for prompt query-only",
-        ),
-        (
-            lambda c: c["rerankers"]["e2rank"].update(prompt="query-only", passes=2),
-            "passes has no meaning for prompt query-only",
-        ),
-        (
-            lambda c: c["rerankers"]["e2rank"].update(weight=0.5),
-            "weight has no meaning for combination pure; it goes with residual",
-        ),
-        (lambda c: c["rerankers"]["e2rank"].update(step=21), "step 21 exceeds the window of 20"),
-        (lambda c: c["rerankers"]["e2rank"].update(prompt_documents=1, step=1), "compares nothing"),
-        (
-            lambda c: c["rerankers"]["e2rank"].update(family="feedback", method="average", weight=0.5),
+            "rerankers.e2rank",
+            {"family": "feedback", "method": "average", "weight": 0.5},
             "weight has no meaning for method average",
         ),
-        (lambda c: c["datasets"].update({"a b": {}}), "use letters, digits"),
-        (
-            lambda c: c["datasets"].update({False: {}}),
-            "YAML read a name as a boolean (False); write the name",
-        ),
-        (lambda c: c["datasets"].update({2019: {}}), "YAML read a name as a number (2019); write the name"),
-        (lambda c: c["rerankers"]["rankgpt"].update(step=0), "rerankers.rankgpt.step"),
-        (
-            lambda c: c["rerankers"]["rankgpt"].update(step=30),
-            ": rerankers.rankgpt: step 30 is not between 1 and the window 20",
-        ),
-        (lambda c: c["rerankers"]["rankgpt"].update(budget=20), "budget has no meaning for strategy sliding"),
-        (lambda c: c["first_stages"]["bm25"].update(retriever="bm52"), "did you mean bm25?"),
-        (lambda c: c["first_stages"]["bm25"].pop("retriever"), "first_stages.bm25.retriever is missing"),
-        (
-            lambda c: c["first_stages"]["bm25"].update(retriever="sparse"),
-            "bm25.model is missing",
-        ),
-        (lambda c: c["datasets"]["lee-8"].update(slice_of="nowhere"), "unknown name 'nowhere'"),
-        (
-            lambda c: c["datasets"]["lee"].update(path="x", id="lee"),
-            "one of id, ir_datasets, mteb, path, slice_of",
-        ),
-        (lambda c: c["comparisons"]["main"].update(first_stage="splade"), "unknown name 'splade'"),
-        (lambda c: c["comparisons"]["main"].update(baselines=["rankgpt"]), "unknown name 'rankgpt'"),
-        (
-            lambda c: c["comparisons"]["main"]["datasets"].append("scifact"),
-            "mine.yaml: comparisons.main.datasets: unknown",
-        ),
+        ("datasets", {"a b": {}}, "use letters, digits"),
+        ("datasets", {False: {}}, "YAML read a name as a boolean (False); write the name"),
+        ("datasets", {2019: {}}, "YAML read a name as a number (2019); write the name"),
+        ("rerankers.rankgpt.step", 0, "rerankers.rankgpt.step"),
+        ("rerankers.rankgpt.step", 30, ": rerankers.rankgpt: step 30 is not between 1 and the window 20"),
+        ("rerankers.rankgpt.budget", 20, "budget has no meaning for strategy sliding"),
+        ("first_stages.bm25.retriever", "bm52", "did you mean bm25?"),
+        ("first_stages.bm25.retriever", ..., "first_stages.bm25.retriever is missing"),
+        ("first_stages.bm25.retriever", "sparse", "bm25.model is missing"),
+        ("datasets.lee-8.slice_of", "nowhere", "unknown name 'nowhere'"),
+        ("datasets.lee", {"path": "x", "id": "lee"}, "one of id, ir_datasets, mteb, path, slice_of"),
+        ("comparisons.main.first_stage", "splade", "comparisons.main.first_stages: unknown name 'splade'"),
+        ("comparisons.main.baselines", ["rankgpt"], "unknown name 'rankgpt'"),
+        ("comparisons.main.datasets", ["scifact"], "mine.yaml: comparisons.main.datasets: unknown"),
+        ("tables", {"t": {"table": "1", "columns": {"dl19": "dl19"}}}, "tables.t.datasets: unknown name"),
+        ("tables", {"t": {"table": "1", "systems": {"BM25": {"rernker": "x"}}}}, "did you mean 'reranker'?"),
     ],
-)
-def test_a_mistake_is_one_error_that_names_file_and_key(change: Any, message: str) -> None:
+)  # fmt: skip
+def test_a_mistake_is_one_error_that_names_file_and_key(place: str, change: Any, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        parse_configuration(_broken(change), "config/mine.yaml")
+        parse_configuration(_changed(place, change), "config/mine.yaml")
     assert str(caught.value).startswith("config/mine.yaml: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("change", "key"),
+    ("place", "change", "key"),
     [
-        (lambda c: c.update(dpeth=10), "dpeth:"),
-        (lambda c: c["rerankers"]["e2rank"].update(promt="eval"), "promt:"),
-        (lambda c: c["rerankers"]["rankgpt"].update(step=30), "rankgpt:"),
-        (lambda c: c["comparisons"]["main"].update(datasets=["scifact"]), "datasets: [scifact]"),
-        (lambda c: c["comparisons"]["main"].pop("title"), "main:"),
+        ("dpeth", 10, "dpeth:"),
+        ("rerankers.e2rank.promt", "eval", "promt:"),
+        ("rerankers.rankgpt.step", 30, "rankgpt:"),
+        ("comparisons.main.datasets", ["scifact"], "datasets: [scifact]"),
+        ("comparisons.main.title", ..., "main:"),
     ],
 )
-def test_a_mistake_in_a_file_names_its_line(tmp_path: Path, change: Any, key: str) -> None:
+def test_a_mistake_in_a_file_names_its_line(tmp_path: Path, place: str, change: Any, key: str) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump(_broken(change), default_flow_style=None, width=20))
+    path.write_text(yaml.safe_dump(_changed(place, change), default_flow_style=None, width=20))
     with pytest.raises(InputError) as caught:
         read_configuration(path)
     assert caught.value.line is not None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from e2rank_eval.config.registry_files import read_entries
+from e2rank_eval.config.reading import read_entries
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import verification
 from e2rank_eval.evaluation.verification import verify

@@ -40,34 +40,34 @@ def test_an_average_is_made_of_its_parts_even_where_the_table_does_not_print_the
     chosen = {name: one.model_copy(update={"run": True}) for name, one in paper.datasets.items()}
     sources = _sources(paper.model_copy(update={"datasets": chosen}), "table2", "E2Rank-4B", "beir-avg")
     assert len(sources) == 8
-    assert RunSource("webis-touche2020", "bm25", "e2rank-4b") in sources
-    assert RunSource("dl19", "bm25", "e2rank-4b") not in sources
+    assert RunSource(("webis-touche2020", "bm25", "e2rank-4b")) in sources
+    assert RunSource(("dl19", "bm25", "e2rank-4b")) not in sources
 
 
 def test_rows_and_columns_bring_first_stages_of_their_own(paper: Configuration) -> None:
-    assert _sources(paper, "table6", "E2Rank-0.6B", "dl20") == (RunSource("dl20", "bm25", "e2rank-0.6b"),)
+    assert _sources(paper, "table6", "E2Rank-0.6B", "dl20") == (RunSource(("dl20", "bm25", "e2rank-0.6b")),)
     bright = _sources(paper, "table6", "E2Rank-0.6B", "bright-avg")
     assert len(bright) == 12
-    assert RunSource("bright-pony-reason", "reasonir", "e2rank-0.6b") in bright
+    assert RunSource(("bright-pony-reason", "reasonir", "e2rank-0.6b")) in bright
     end_to_end = _sources(paper, "table17", "E2Rank-8B retrieval", "pony")
-    assert end_to_end == (RunSource("bright-pony-reason", "e2rank-8b", "first-stage"),)
+    assert end_to_end == (RunSource(("bright-pony-reason", "e2rank-8b", "first-stage")),)
     assert _sources(paper, "table19", "BM25", "pony") == (
-        RunSource("bright-pony", "bm25-original", "first-stage"),
+        RunSource(("bright-pony", "bm25-original", "first-stage")),
     )
 
 
 def test_public_runs_give_what_they_are_runs_of_and_nothing_more(paper: Configuration) -> None:
     (bm25,) = _sources(paper, "table1", "BM25", "dl19")
-    assert bm25 == RunSource("dl19", "bm25", "first-stage", "bm25-dl19")
+    assert bm25 == RunSource(("dl19", "bm25", "first-stage"), "bm25-dl19")
     (splade,) = _sources(paper, "table21", "First-stage retrieval", "SPLADE++ED dl20")
-    assert splade == RunSource("", "", "", "splade-dl20")
+    assert splade == RunSource(None, "splade-dl20")
     assert _sources(paper, "table21", "E2Rank-8B", "SPLADE++ED dl20") == ()
     assert _sources(paper, "table13", "RankQwen3-0.6B", "overall") == ()
 
 
 def test_latency_and_mteb_have_sources_of_their_own(paper: Configuration) -> None:
     assert _sources(paper, "table12", "E2Rank-4B", "others") == (
-        LatencySource("trec-covid", "bm25", "e2rank-4b", "others"),
+        LatencySource(("trec-covid", "bm25", "e2rank-4b"), "others"),
     )
     assert _sources(paper, "table4", "E2Rank-8B-stage1", "summarization") == (
         TaskSource("e2rank-8b-embedding-only", "SummEval", "MTEB(eng, v1)"),
@@ -98,7 +98,7 @@ def test_a_table_is_a_few_lines() -> None:
         },
     )
     found = grid(parse_configuration(values, "mine.yaml"), "mine")
-    ran = [c.column for c in found.cells for s in c.sources if isinstance(s, RunSource) and s.dataset]
+    ran = [c.column for c in found.cells for s in c.sources if isinstance(s, RunSource) and s.run]
     assert ran == ["dl19"]
 
 

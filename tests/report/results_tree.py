@@ -57,10 +57,9 @@ def build_results(folder: Path) -> Layout:
         fetch_dataset(name, configuration, layout)
         if name != "news":
             _open_texts(layout, name)
-    for section, entry, first_stage, rerankers in configuration.uses():
-        settings = getattr(configuration, section)[entry]
-        for dataset in [settings.dataset] if section == "latency" else settings.datasets:
-            _write_runs(configuration, layout, dataset, first_stage, rerankers)
+    entries = (configuration.comparisons, configuration.latency, configuration.figures)
+    for run in dict.fromkeys(run for some in entries for one in some.values() for run in one.runs):
+        _write_run(configuration, layout, *run)
     for name in configuration.comparisons:
         write_comparison(configuration, name, layout)
     for name in configuration.latency:
@@ -116,25 +115,24 @@ def _open_texts(layout: Layout, name: str) -> None:
     write_json(path, read_json(path) | {"show_text": True, "licence": "CC0-1.0"})
 
 
-def _write_runs(
-    configuration: Configuration, layout: Layout, name: str, first_stage: str, rerankers: Sequence[str]
+def _write_run(
+    configuration: Configuration, layout: Layout, name: str, first_stage: str, reranker: str
 ) -> None:
     dataset = read_dataset(layout.root / "datasets" / name, name)
     depth = configuration.depth_of(first_stage)
     lists = _candidates(dataset, depth)
     path = layout.path(places.CANDIDATES, dataset=name, first_stage=first_stage)
     write_candidates(path, lists)
-    for reranker in rerankers:
-        names = {"dataset": name, "first_stage": first_stage, "reranker": reranker}
-        run, stats = layout.path(places.RUN, **names), layout.path(places.STATISTICS, **names)
-        started = time.time()
-        rankings = [_ranking(dataset, candidates, reranker) for candidates in lists]
-        write_run(run, [(r.query_id, r.document_ids) for r in rankings], tag=reranker)
-        write_statistics(stats, [stats_row(r.query_id, r.stats) for r in rankings])
-        command = f"e2rank-eval rerank {reranker} {name} --first-stage {first_stage} --config config.yaml"
-        for output in (run, stats):
-            write_manifest(output, command=command, settings={}, inputs=[path], started=started)
-        write_metrics(configuration, reranker, first_stage, [name], layout)
+    names = {"dataset": name, "first_stage": first_stage, "reranker": reranker}
+    run, stats = layout.path(places.RUN, **names), layout.path(places.STATISTICS, **names)
+    started = time.time()
+    rankings = [_ranking(dataset, candidates, reranker) for candidates in lists]
+    write_run(run, [(r.query_id, r.document_ids) for r in rankings], tag=reranker)
+    write_statistics(stats, [stats_row(r.query_id, r.stats) for r in rankings])
+    command = f"e2rank-eval rerank {reranker} {name} --first-stage {first_stage} --config config.yaml"
+    for output in (run, stats):
+        write_manifest(output, command=command, settings={}, inputs=[path], started=started)
+    write_metrics(configuration, reranker, first_stage, [name], layout)
 
 
 def _candidates(dataset: Dataset, depth: int) -> list[CandidateList]:

@@ -71,15 +71,6 @@ def test_a_missing_key_is_named_with_its_file(copied_layout: Layout) -> None:
         open_results(copied_layout.root).metrics(RUN)
 
 
-def test_metrics_without_the_headline_measure_are_refused(copied_layout: Layout) -> None:
-    path = copied_layout.path(places.METRICS, **NAMES)
-    metrics = read_json(path)
-    del metrics["mean"]["nDCG@10"]
-    write_json(path, metrics)
-    with pytest.raises(InputError, match=r"nDCG@10 is missing"):
-        open_results(copied_layout.root).metrics(RUN)
-
-
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such configuration"):
         open_results(tmp_path)

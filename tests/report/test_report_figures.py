@@ -107,7 +107,7 @@ def test_wins_are_sorted_and_agree_with_the_tests(stored: Results) -> None:
 
 
 def test_the_sweep_runs_along_the_number_of_prompt_documents(stored: Results) -> None:
-    rows = [row for row in _data(stored, "sweep-prompt-documents") if row["dataset"] == "code"]
+    rows = [row for row in _data(stored, "prompt-documents") if row["dataset"] == "code"]
     assert [int(row["prompt_documents"]) for row in rows] == [0, 1, 3, 10, 20]
     for row in rows:
         assert float(row["low"]) < float(row["ndcg10"]) < float(row["high"])

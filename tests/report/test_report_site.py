@@ -67,7 +67,7 @@ def test_a_site_without_them_has_no_such_pages(stored: Results) -> None:
     bare = Results(stored.layout, configuration)
     assert [*paper_page(bare), *mteb_page(bare)] == []
     names = [name for _, name in navigation(configuration)]
-    assert names == ["Overview", "Leaderboard", "Audit of the paper"]
+    assert names == ["Overview", "Leaderboard"]
 
 
 def test_every_link_leads_to_a_file_and_a_place_in_it(pages: dict[Path, _Page]) -> None:

@@ -238,9 +238,9 @@ def test_published_rows_stand_below_ours_and_say_where_candidates_differ(stored:
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
-        ({"systems": ["E2Rank-9B"]}, "table 1 of the paper has no row 'E2Rank-9B'"),
-        ({"columns": {"news": "dl18"}}, "table 1 of the paper has no column 'dl18'"),
-        ({"table": "99"}, "no published table '99'"),
+        ({"systems": ["E2Rank-9B"]}, "unknown row of the paper's table 1 'E2Rank-9B'"),
+        ({"columns": {"news": "dl18"}}, "unknown column of the paper's table 1 'dl18'"),
+        ({"table": "99"}, "unknown published table '99'"),
     ],
 )
 def test_unknown_published_rows_are_told_before_anything_runs(

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-from e2rank_eval.config.reading import read_settings
-from e2rank_eval.config.registry_files import read_entries
+from e2rank_eval.config.reading import read_entries, read_settings
 from e2rank_eval.config.training import Stage1Run, Stage2Run, TrainingFile
 from e2rank_eval.datasets.sources.kinds import FolderSource
 from e2rank_eval.errors import InputError

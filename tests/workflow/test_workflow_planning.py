@@ -25,8 +25,9 @@ def test_what_is_timed_or_swept_is_evaluated_too_and_each_data_set_once() -> Non
         datasets={"lee-5": {"slice_of": "lee", "queries": 5}},
         rerankers={"query": {"family": "e2rank", "model": "all-minilm-l6-v2", "prompt": "query-only"}},
         latency={"time": {"dataset": "lee-5", "first_stage": "bm25", "rerankers": ["query", "e2rank"]}},
-        sweeps={
+        figures={
             "s": {
+                "figure": "sweep",
                 "title": "s",
                 "datasets": ["lee-12", "lee"],
                 "first_stage": "bm25",
@@ -185,10 +186,10 @@ def shipped(name: str, **chosen: Any) -> Graph:
     return Graph(yaml.safe_load(path.read_text(encoding="utf-8")) | chosen, [str(path)])
 
 
-def test_a_selection_shortens_comparisons_sweeps_and_timings() -> None:
+def test_a_selection_shortens_comparisons_figures_and_timings() -> None:
     graph = shipped("tour.yaml", datasets=["lee"])
     assert set(graph.configuration.comparisons) == {"embedded", "dense"}
-    assert graph.configuration.sweeps["prompt-documents"].datasets == ["lee"]
+    assert graph.configuration.figures["prompt-documents"].datasets == ["lee"]
     assert list(graph.configuration.latency) == ["minilm"]
     assert set(graph.rerankings["bm25", "e2rank-minilm"]) == {"lee"}
 
@@ -211,7 +212,7 @@ def test_the_tour_has_the_systems_of_the_demos_table_so_that_it_takes_them_from_
         ("frontier-minilm", {"latency", "metrics", "candidates", "datasets"}),
         ("growth-minilm", {"latency"}),
         ("wins-embedded", {"metrics"}),
-        ("sweep-prompt-documents", {"metrics"}),
+        ("prompt-documents", {"metrics"}),
     ],
 )
 def test_a_table_or_figure_depends_on_what_it_shows(identifier: str, stages: set[str]) -> None:

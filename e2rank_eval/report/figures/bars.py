@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config.paper import FIGURE_KINDS, FigureKind
+from e2rank_eval.config.paper import FigureKind
 from e2rank_eval.report.drawing import GAIN, MUTED, Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import HEADLINE
@@ -14,10 +14,8 @@ from e2rank_eval.report.tables.paper import result_files
 if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
 
-FIGURE_KINDS.add("bars", FigureKind(needs=("of", "column"), of="tables"))
 
-
-@FIGURES.register("bars", "figures", "{}", result_files)
+@FIGURES.register("bars", "figures", result_files, declared=FigureKind(("of", "column"), of="tables"))
 def draw_bars(results: Results, name: str) -> Drawing:
     """Our values with their 95 % intervals. The paper publishes no values of this figure."""
     import pandas as pd
@@ -50,4 +48,4 @@ def draw_bars(results: Results, name: str) -> Drawing:
     axes.set_xlabel(f"{HEADLINE} × 100, 95 % interval")
     panel_title(axes, "our values; the paper publishes no values of its figure")
     data = pd.DataFrame(rows, columns=["system", "column", "queries", "value", "low", "high"])
-    return Drawing(name, title, figure, data.astype({"queries": "Int64"}))
+    return Drawing(title, figure, data.astype({"queries": "Int64"}))

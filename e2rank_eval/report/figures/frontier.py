@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.config.paper import FIGURE_KINDS, FigureKind
+from e2rank_eval.config.paper import FigureKind
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.samples import Ratio, speed_ups
 from e2rank_eval.report.drawing import MARKERS, MUTED, PAPER, Drawing, legend_below, new_figure, time_axis
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import HEADLINE, first_stage_label, full_name
-from e2rank_eval.report.outputs import first_stage_files, run_files
-from e2rank_eval.report.tables.latency import CLOCKS, latency_files, measurements
+from e2rank_eval.report.outputs import files_of
+from e2rank_eval.report.tables.latency import CLOCKS, measurements
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
@@ -25,18 +25,13 @@ if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
     from e2rank_eval.store.results import Clock
 
-FIGURE_KINDS.add("frontier", FigureKind(needs=("of",), of="latency"))
-FIGURE_KINDS.add("mean-frontier", FigureKind(needs=("of",), of="comparisons"))
+_INPUTS = files_of("latency", places.LATENCY, places.METRICS, places.CANDIDATES, places.QRELS)
 
 
-def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
-    entry = configuration.latency[name]
-    yield from latency_files(configuration, name)
-    yield from run_files(places.METRICS, [entry.dataset], entry.first_stage, entry.rerankers)
-    yield from first_stage_files([entry.dataset], entry.first_stage)
-
-
-@FIGURES.register("frontier", "latency", "frontier-{}", _inputs, among=lambda entry: entry.quality)
+@FIGURES.register(
+    "frontier", "latency", _INPUTS, "frontier-{}",
+    among=lambda entry: entry.quality, declared=FigureKind(("of",), of="latency"),
+)  # fmt: skip
 def draw_frontier(results: Results, name: str) -> Drawing:
     """Up is better, left is faster. Filled: documents encoded online; hollow: document vectors stored. Bars
     are the 95 % interval of nDCG@10; the dashed line is the first stage, no reranking. A time that cannot be
@@ -48,7 +43,7 @@ def draw_frontier(results: Results, name: str) -> Drawing:
     stage = first_stage_label(results.configuration, entry.first_stage)
     title = f"Quality against latency on {entry.dataset} ({len(values)} queries, candidates: {stage})"
     reference = (100 * statistics.fmean(values), stage)
-    return _drawing(results, f"frontier-{name}", title, data, reference, results.latency(name).clock)
+    return _drawing(results, title, data, reference, results.latency(name).clock)
 
 
 def _entries(configuration: Configuration, name: str) -> list[str]:
@@ -72,14 +67,14 @@ def _entries(configuration: Configuration, name: str) -> list[str]:
 
 def _mean_inputs(configuration: Configuration, name: str) -> Iterator[str]:
     yield places.COMPARISON.format(comparison=name)
-    comparison = configuration.comparisons[name]
     for entry in _entries(configuration, name):
-        yield from latency_files(configuration, entry)
-    yield from run_files(places.METRICS, comparison.datasets, comparison.first_stage, comparison.rerankers)
-    yield from first_stage_files(comparison.datasets, comparison.first_stage)
+        yield from _INPUTS(configuration, entry)
 
 
-@FIGURES.register("mean-frontier", "comparisons", "mean-frontier-{}", _mean_inputs, among=lambda _: False)
+@FIGURES.register(
+    "mean-frontier", "comparisons", _mean_inputs,
+    among=lambda _: False, declared=FigureKind(("of",), of="comparisons"),
+)  # fmt: skip
 def draw_mean_frontier(results: Results, name: str) -> Drawing:
     """Up is better, left is faster: nDCG@10 and the median time per query, each a mean over the collections.
     Filled: documents encoded online; hollow: document vectors stored. Bars are the 95 % interval of nDCG@10;
@@ -112,16 +107,11 @@ def draw_mean_frontier(results: Results, name: str) -> Drawing:
     if others:
         problem = f"mean-frontier of {name}: some entries are of CPU time, some of wall-clock time"
         raise InputError(problem, hint="time all of them again on one machine: e2rank-eval latency ENTRY")
-    return _drawing(results, f"mean-frontier-{name}", title, data, reference, clock)
+    return _drawing(results, title, data, reference, clock)
 
 
 def _drawing(
-    results: Results,
-    identifier: str,
-    title: str,
-    data: pd.DataFrame,
-    reference: tuple[float, str],
-    clock: Clock,
+    results: Results, title: str, data: pd.DataFrame, reference: tuple[float, str], clock: Clock
 ) -> Drawing:
     """Draw ``data`` over the first stage's quality and label, ``reference``."""
     level, stage = reference
@@ -151,7 +141,7 @@ def _drawing(
         axes.set_title("filled: documents encoded online   hollow: document vectors stored", loc="right",
                        fontsize=8, color=MUTED)  # fmt: skip
     legend_below(figure, axes)
-    return Drawing(identifier, title, figure, data)
+    return Drawing(title, figure, data)
 
 
 def _qualities_and_times(results: Results, name: str) -> pd.DataFrame:
@@ -170,17 +160,8 @@ def _qualities_and_times(results: Results, name: str) -> pd.DataFrame:
         seconds = statistics.median(latency.seconds(timing))
         withheld = "" if isinstance(ratio, Ratio) else ratio
         rows.append((key[2], label, timing.mode, seconds, withheld, queries, quality, low, high))
-    columns = [
-        "reranker",
-        "label",
-        "documents",
-        "p50_seconds",
-        "withheld",
-        "queries",
-        "ndcg10",
-        "low",
-        "high",
-    ]
+    quality_columns = ["queries", "ndcg10", "low", "high"]
+    columns = ["reranker", "label", "documents", "p50_seconds", "withheld", *quality_columns]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.config.paper import FIGURE_KINDS, FigureKind, PaperFigure
+from e2rank_eval.config.paper import FigureKind, PaperFigure
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import (
     MARKERS,
@@ -21,7 +21,7 @@ from e2rank_eval.report.drawing import (
 )
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import HEADLINE, RunKey, full_name, label
-from e2rank_eval.report.outputs import first_stage_files, run_files
+from e2rank_eval.report.outputs import files_of
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings
 from e2rank_eval.rerankers.families.feedback import FeedbackSettings
 from e2rank_eval.store import layout as places
@@ -124,11 +124,7 @@ def prompt_size(configuration: Configuration, figure: PaperFigure) -> int:
     return max(sizes, default=20)
 
 
-def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
-    one = configuration.figures[name]
-    yield from first_stage_files(one.datasets, str(one.first_stage))
-    for pattern in (places.RUN, places.METRICS):
-        yield from run_files(pattern, one.datasets, str(one.first_stage), one.systems)
+_INPUTS = files_of("figures", places.CANDIDATES, places.QRELS, places.RUN, places.METRICS)
 
 
 def _changes(results: Results, figure: PaperFigure, split: Split, size: int) -> pd.DataFrame:
@@ -141,9 +137,8 @@ def _changes(results: Results, figure: PaperFigure, split: Split, size: int) -> 
     for dataset in figure.datasets:
         theirs = query_gains(results, (dataset, stage, against), size)
         for reranker in figure.rerankers:
-            for group, changes in split(
-                query_gains(results, (dataset, stage, reranker), size), theirs, size
-            ).items():
+            ours = query_gains(results, (dataset, stage, reranker), size)
+            for group, changes in split(ours, theirs, size).items():
                 if values := changes.tolist():
                     interval = bootstrap_interval([values], seed=results.configuration.seed)
                     rows.append((dataset, reranker, against, group, len(values), mean([values]), *interval))
@@ -167,7 +162,7 @@ def draw_gains(results: Results, name: str, split: Split, remark: str) -> Drawin
         axes.set_ylabel(f"change of {HEADLINE} × 100")
     if len(groups) > 1:
         legend_below(figure, grid[0])
-    return Drawing(name, one.title, figure, data)
+    return Drawing(one.title, figure, data)
 
 
 def _draw(axes: Axes, found: pd.DataFrame, names: dict[str, str], groups: list[str]) -> None:
@@ -195,5 +190,6 @@ for _kind, _split, _remark in (
     ("relevant", by_relevant, "queries by relevant documents (grade 1 or more) among the first {size}"),
     ("sensitivity", all_queries, "all queries"),
 ):  # fmt: skip
-    FIGURE_KINDS.add(_kind, FigureKind(("datasets", "first_stage", "rerankers", "against")))
-    FIGURES.register(_kind, "figures", "{}", _inputs)(partial(draw_gains, split=_split, remark=_remark))
+    _declared = FigureKind(("datasets", "first_stage", "rerankers", "against"))
+    _drawn = partial(draw_gains, split=_split, remark=_remark)
+    FIGURES.register(_kind, "figures", _INPUTS, declared=_declared)(_drawn)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
+from statistics import median
 from typing import TYPE_CHECKING
 
 from e2rank_eval.report.drawing import MARKERS, PAPER, Drawing, new_figure, panel_title, time_axis
 from e2rank_eval.report.figures import FIGURES
-from e2rank_eval.report.tables.latency import CLOCKS, latency_files, measured_name
+from e2rank_eval.report.outputs import files_of
+from e2rank_eval.report.tables.latency import CLOCKS, measured_name
+from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,22 +22,16 @@ _LABELS = {"candidates": "candidates (log scale)", "prompt_documents": "document
 
 
 @FIGURES.register(
-    "growth", "latency", "growth-{}", latency_files, among=lambda entry: entry.sweep and entry.sweep.depths
-)
+    "growth", "latency", files_of("latency", places.LATENCY), "growth-{}",
+    among=lambda entry: entry.sweep and entry.sweep.depths,
+)  # fmt: skip
 def draw_growth(results: Results, name: str) -> Drawing:
     """Median time per query by depth. Filled: documents encoded online; hollow: document vectors stored."""
     import pandas as pd
 
     latency = results.latency(name)
     rows = [
-        (
-            one.axis,
-            one.value,
-            one.reranker,
-            one.mode,
-            len(one.wall),
-            *map(statistics.median, (one.wall, one.cpu)),
-        )
+        (one.axis, one.value, one.reranker, one.mode, len(one.wall), median(one.wall), median(one.cpu))
         for axis in _LABELS
         for timing in latency.timings
         for one in latency.sweep
@@ -62,7 +58,7 @@ def draw_growth(results: Results, name: str) -> Drawing:
                         label=measured_name(results, name, timing),
                     )  # fmt: skip
         _set_axes(axes, axis, shown, latency.clock)
-    return Drawing(f"growth-{name}", title, figure, data)
+    return Drawing(title, figure, data)
 
 
 def _set_axes(axes: Axes, axis: str, shown: pd.DataFrame, clock: Clock) -> None:

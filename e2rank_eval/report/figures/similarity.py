@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import Configuration
-from e2rank_eval.config.paper import FIGURE_KINDS, FigureKind
+from e2rank_eval.config.paper import FigureKind
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import RunKey, full_name
-from e2rank_eval.report.outputs import run_files
+from e2rank_eval.report.outputs import files_of
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
 
-FIGURE_KINDS.add("similarity", FigureKind())
 
-
-def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
-    one = configuration.figures[name]
-    yield from run_files(places.STATISTICS, one.datasets, str(one.first_stage), one.rerankers)
-
-
-@FIGURES.register("similarity", "figures", "{}", _inputs)
+@FIGURES.register("similarity", "figures", files_of("figures", places.STATISTICS), declared=FigureKind())
 def draw_similarity(results: Results, name: str) -> Drawing:
     """Mean similarity of query and document by rank. The paper publishes no values of this figure.
 
@@ -54,7 +45,7 @@ def draw_similarity(results: Results, name: str) -> Drawing:
     panels[0].set_ylabel("mean cosine similarity")
     panels[0].legend(frameon=False, fontsize=8)
     columns = ["dataset", "reranker", "queries", "rank", "similarity"]
-    return Drawing(name, one.title, figure, pd.DataFrame(rows, columns=columns))
+    return Drawing(one.title, figure, pd.DataFrame(rows, columns=columns))
 
 
 def _similarities(results: Results, key: RunKey) -> tuple[int, list[float]]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import Configuration
-from e2rank_eval.config.paper import FIGURE_KINDS, FigureKind
+from e2rank_eval.config.paper import FigureKind
 from e2rank_eval.report.drawing import GAIN, INK, Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import HEADLINE, UNTRAINED, is_untrained
-from e2rank_eval.report.outputs import run_files
+from e2rank_eval.report.outputs import files_of
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
@@ -23,26 +21,22 @@ _MOST_COLUMNS = 3
 _MOST_VALUES = 8
 """Beyond so many points, values printed at each would run into one another."""
 
-FIGURE_KINDS.add("sweep", FigureKind(needs=("of",), of="sweeps"))
 
-
-def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
-    one = configuration.sweeps[name]
-    yield from run_files(places.METRICS, one.datasets, one.first_stage, one.points.values())
-
-
-@FIGURES.register("sweep", "sweeps", "sweep-{}", _inputs)
+@FIGURES.register(
+    "sweep", "figures", files_of("figures", places.METRICS),
+    declared=FigureKind(("datasets", "first_stage", "points")),
+)  # fmt: skip
 def draw_sweep(results: Results, name: str) -> Drawing:
     """Mean nDCG@10 × 100 by the number of candidates in the listwise prompt; 0 is the plain query. Bars are
     95 % intervals.
     """
     import pandas as pd
 
-    sweep = results.configuration.sweeps[name]
+    sweep = results.configuration.figures[name]
     untrained = any(is_untrained(results.configuration, reranker) for reranker in sweep.points.values())
     remark = f"listwise prompt on an {UNTRAINED} backbone" if untrained else ""
     rows = [
-        (dataset, documents, reranker, *results.headline((dataset, sweep.first_stage, reranker)))
+        (dataset, documents, reranker, *results.headline((dataset, str(sweep.first_stage), reranker)))
         for dataset in sweep.datasets
         for documents, reranker in sorted(sweep.points.items())
     ]
@@ -59,7 +53,7 @@ def draw_sweep(results: Results, name: str) -> Drawing:
         panel_title(axes, f"{dataset} ({points['queries'].iloc[0]} queries)", remark)
     for axes in grid[:, 0]:
         axes.set_ylabel(f"{HEADLINE} × 100, 95 % interval")
-    return Drawing(f"sweep-{name}", sweep.title, figure, data)
+    return Drawing(sweep.title, figure, data)
 
 
 def _draw(axes: Axes, points: pd.DataFrame) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import Configuration
 from e2rank_eval.report.drawing import GAIN, LOSS, MUTED, Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import HEADLINE, full_name, label
-from e2rank_eval.report.outputs import run_files
+from e2rank_eval.report.outputs import files_of
 from e2rank_eval.store import layout as places
 
 if TYPE_CHECKING:
@@ -24,12 +22,10 @@ _EQUAL = 1e-10
 """Points of nDCG@10 x 100 below which a difference is rounding."""
 
 
-def _inputs(configuration: Configuration, name: str) -> Iterator[str]:
-    one = configuration.comparisons[name]
-    yield from run_files(places.METRICS, one.datasets, one.first_stage, one.rerankers)
-
-
-@FIGURES.register("wins", "comparisons", "wins-{}", _inputs, among=lambda entry: len(entry.rerankers) > 1)
+@FIGURES.register(
+    "wins", "comparisons", files_of("comparisons", places.METRICS), "wins-{}",
+    among=lambda entry: len(entry.rerankers) > 1,
+)  # fmt: skip
 def draw_wins(results: Results, name: str) -> Drawing:
     """Each bar is one query: its change in nDCG@10 × 100 against the first baseline, greatest gain first.
     Blue bars gain, orange bars lose.
@@ -65,7 +61,7 @@ def draw_wins(results: Results, name: str) -> Drawing:
             axes.set_ylabel(f"{dataset} ({len(panel)} queries)", color=MUTED)
         else:
             axes.tick_params(labelleft=False)
-    return Drawing(f"wins-{name}", title, figure, data)
+    return Drawing(title, figure, data)
 
 
 def _differences(results: Results, stage: tuple[str, str], reranker: str, baseline: str) -> pd.DataFrame:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 from statistics import fmean
 from string import ascii_lowercase
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.config.measurements import ComparisonSettings
 from e2rank_eval.datasets.registry import registered_dataset
-from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published
+from e2rank_eval.registry import look_up
 from e2rank_eval.report.names import (
     UNTRAINED_NOTE,
     RunKey,
@@ -26,7 +25,7 @@ from e2rank_eval.report.names import (
     run_page,
     system_cell,
 )
-from e2rank_eval.report.outputs import run_files
+from e2rank_eval.report.outputs import Inputs, files_of
 from e2rank_eval.report.table import Cell, Column, Kind, Mark, Table, percent, ranked
 from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store import layout as places
@@ -35,8 +34,6 @@ from e2rank_eval.store.results import MACRO
 if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
     from e2rank_eval.store.results import Comparison, TestRow
-
-T = TypeVar("T")
 
 SIGNIFICANT = 0.05
 """The level below which a p value after Holm's correction is significant."""
@@ -54,15 +51,18 @@ _TESTS: tuple[tuple[str, Kind], ...] = (
 )  # fmt: skip
 
 
-def _inputs(patterns: tuple[str, ...], configuration: Configuration, name: str) -> Iterable[str]:
-    one = configuration.comparisons[name]
-    _published_rows(one)  # so that an unknown row or column is an error before anything runs
-    yield places.COMPARISON.format(comparison=name)
-    for pattern in patterns:
-        yield from run_files(pattern, one.datasets, one.first_stage, one.rerankers)
+def _inputs(*patterns: str) -> Inputs:
+    """Return the files of a comparison; an unknown published row is an error before anything runs."""
+    files = files_of("comparisons", places.COMPARISON, *patterns)
+
+    def checked(configuration: Configuration, name: str) -> Iterable[str]:
+        _published_rows(configuration.comparisons[name])
+        return files(configuration, name)
+
+    return checked
 
 
-@TABLES.register("comparison", "comparisons", "{}", partial(_inputs, (places.METRICS, places.STATISTICS)))
+@TABLES.register("comparison", "comparisons", _inputs(places.METRICS, places.STATISTICS))
 def quality_table(results: Results, name: str) -> Table:
     """nDCG@10 × 100: means over all judged queries, with bootstrap 95 % intervals. An arrow and a letter mark
     a significant difference from that baseline, by a paired randomisation test after Holm's correction.
@@ -92,7 +92,7 @@ def quality_table(results: Results, name: str) -> Table:
     return replace(table, rows=(*table.rows, tuple(best), *shown))
 
 
-@TABLES.register("comparison-measures", "comparisons", "{}-measures", partial(_inputs, (places.METRICS,)))
+@TABLES.register("comparison-measures", "comparisons", _inputs(places.METRICS), "{}-measures")
 def measures_table(results: Results, name: str) -> Table:
     """Further measures × 100 of the same runs, over all judged queries. Judged@10 is the share of the first
     ten documents that carry a judgement: where it is low, the other measures are less certain. BM25's
@@ -127,7 +127,7 @@ def measures_table(results: Results, name: str) -> Table:
     return ranked(Table.of(f"{name}-measures", title, columns, rows, notes, [key[0] for key in keys]))
 
 
-@TABLES.register("comparison-tests", "comparisons", "{}-tests", partial(_inputs, ()))
+@TABLES.register("comparison-tests", "comparisons", _inputs(), "{}-tests")
 def tests_table(results: Results, name: str) -> Table:
     """Every paired test of the comparison: difference, effect size, p before and after Holm's correction, and
     how many queries gain, stay and lose.
@@ -190,29 +190,20 @@ def _published_rows(settings: ComparisonSettings) -> list[tuple[Cell, ...]]:
     shown = settings.published
     if shown is None:
         return []
-    printed: dict[str, dict[str, float]] = {}
-    for cell in published.table(shown.table):
-        printed.setdefault(cell.system, {})[cell.column] = cell.value
-    rows = []
+    rows, printed, where = [], published.values(shown.table), f"the paper's table {shown.table}"
     for system in shown.systems:
-        row = _known(printed, system, f"table {shown.table} of the paper has no row")
+        row = look_up(printed, system, f"row of {where}")
         cells = []
         for dataset in settings.columns:
             tags = ("other candidates",) if dataset in shown.other_candidates else ()
             column = shown.columns.get(dataset)
-            value = _known(row, column, f"table {shown.table} of the paper has no column") if column else None
+            value = look_up(row, column, f"column of {where}") if column else None
             cells.append(Cell(value, tags=tags))
         values = [float(cell.value) for cell in cells if cell.value is not None]
         if len(cells) > 1:
             cells.append(Cell(fmean(values) if len(values) == len(cells) else None))
         rows.append((Cell(system, tags=("published",)), *cells))
     return rows
-
-
-def _known(among: Mapping[str, T], name: str, problem: str) -> T:
-    if name not in among:
-        raise InputError(f"published: {problem} {name!r}", hint=f"known: {', '.join(among)}")
-    return among[name]
 
 
 def _published_note(settings: ComparisonSettings) -> Iterator[str]:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config import Configuration
 from e2rank_eval.evaluation.samples import (
     FEWEST_PAIRS,
     FEWEST_SAMPLES,
@@ -26,6 +25,7 @@ from e2rank_eval.report.names import (
     run_page,
     system_cell,
 )
+from e2rank_eval.report.outputs import files_of
 from e2rank_eval.report.table import Cell, Column, Kind, Table
 from e2rank_eval.report.tables import TABLES
 from e2rank_eval.store import layout as places
@@ -64,12 +64,10 @@ _COST_NOTES = (
 _PRICE = "Price: by the prices per million tokens that the model's entry states, no discount for cached ones."
 
 
-def latency_files(_: Configuration, name: str) -> Iterable[str]:
-    """Return the stored times of latency entry ``name``, as a path below the results folder."""
-    return [places.LATENCY.format(latency=name)]
+_INPUTS = files_of("latency", places.LATENCY)
 
 
-@TABLES.register("latency", "latency", "latency-{}", latency_files)
+@TABLES.register("latency", "latency", _INPUTS, "latency-{}")
 def latency_table(results: Results, name: str) -> Table:
     """Milliseconds per query, one query at a time, after a warm-up; the systems take turns on each query.
     E2Rank and its kin appear twice: with the documents encoded online, and with stored document vectors.
@@ -103,7 +101,7 @@ def latency_table(results: Results, name: str) -> Table:
     return Table.of(f"latency-{name}", _title(results, name), (*_SYSTEM, *_TIMES), rows, notes)
 
 
-@TABLES.register("latency-phases", "latency", "latency-{}-phases", latency_files)
+@TABLES.register("latency-phases", "latency", _INPUTS, "latency-{}-phases")
 def phases_table(results: Results, name: str) -> Table:
     """Median milliseconds per query by phase, encoding documents, embedding the prompt, scoring: wall-clock
     time, then CPU time.
@@ -128,7 +126,7 @@ def phases_table(results: Results, name: str) -> Table:
     return Table.of(f"latency-{name}-phases", f"{_title(results, name)}, by phase", columns, rows, notes)
 
 
-@TABLES.register("latency-cost", "latency", "latency-{}-cost", latency_files)
+@TABLES.register("latency-cost", "latency", _INPUTS, "latency-{}-cost")
 def cost_table(results: Results, name: str) -> Table:
     """What a query costs: estimated floating-point operations and their share of the device's measured rate,
     the tokenizer's share of the time, queries per second one at a time and in the best batch, and the price

@@ -1,4 +1,4 @@
-"""Tables of one mteb entry: means by type (the paper's table 4), scores by task (its table 15), costs."""
+"""Tables of one mteb entry: means by type (the paper's table 4), and scores by task (its table 15)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _inputs(configuration: Configuration, name: str) -> list[str]:
     return [places.MTEB_RECORD.format(entry=name, system=file_name(system)) for system in systems]
 
 
-@TABLES.register("mteb", "mteb", "mteb-{}", _inputs)
+@TABLES.register("mteb", "mteb", _inputs, "mteb-{}")
 def mteb_table(results: Results, entry: str) -> Table:
     """Means of mteb's main scores × 100 by type of task, over tasks and over types; the paper's and published
     ones beside them where they are of the same tasks.
@@ -66,7 +66,7 @@ def mteb_table(results: Results, entry: str) -> Table:
     return Table.of(f"mteb-{entry}", _title(results, entry), columns, rows, notes)
 
 
-@TABLES.register("mteb-tasks", "mteb", "mteb-{}-tasks", _inputs)
+@TABLES.register("mteb-tasks", "mteb", _inputs, "mteb-{}-tasks")
 def mteb_tasks_table(results: Results, entry: str) -> Table:
     """mteb's main score × 100 of every task, and the paper's beside it where it has the task."""
     records = _records(results, entry)
@@ -82,21 +82,6 @@ def mteb_tasks_table(results: Results, entry: str) -> Table:
     title = f"{_title(results, entry)}: by task"
     columns: tuple[Heading, ...] = ("task", "type", *headings)
     return Table.of(f"mteb-{entry}-tasks", title, columns, rows, notes)
-
-
-@TABLES.register("mteb-costs", "mteb", "mteb-{}-costs", _inputs)
-def mteb_costs_table(results: Results, entry: str) -> Table:
-    """What each of mteb's tasks took: seconds, texts, tokens read and tokens that went through the model."""
-    rows = [
-        (one.system, task.task, task.seconds, task.texts, task.tokens, task.forward_tokens, task.truncated)
-        for one in _records(results, entry)
-        for task in one.tasks
-    ]
-    counts = ((heading, "count") for heading in ("texts", "tokens", "tokens computed", "truncated"))
-    note = "Tokens computed: without texts that repeat, and without vectors that an earlier task stored."
-    title = f"{_title(results, entry)}: what it took"
-    columns: tuple[Heading, ...] = ("system", "task", ("seconds", "number"), *counts)
-    return Table.of(f"mteb-{entry}-costs", title, columns, rows, [note])
 
 
 def _records(results: Results, entry: str) -> list[MtebRecord]:
@@ -130,21 +115,13 @@ def _published(wanted: Mapping[str, str]) -> list[_Row]:
 def _paper_by_task(results: Results, entry: str) -> list[_Row]:
     """Return the rows of the paper's tables 15 and 20, whose columns are tasks."""
     number = results.configuration.mteb[entry].paper_table
-    if number is None or number == "4":
-        return []
-    return [_Row(name, means, ("paper",)) for name, means in _cells(number).items()]
+    rows = paper.values(number) if number and number != "4" else {}
+    return [_Row(name, means, ("paper",)) for name, means in rows.items()]
 
 
 def _paper_by_type(results: Results, entry: str) -> dict[str, dict[str, float]]:
     """Return the rows of the paper's table 4, whose columns are types."""
-    return _cells("4") if results.configuration.mteb[entry].paper_table == "4" else {}
-
-
-def _cells(number: str) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {}
-    for cell in paper.table(number):
-        found.setdefault(cell.system, {})[cell.column] = float(cell.printed)
-    return found
+    return paper.values("4") if results.configuration.mteb[entry].paper_table == "4" else {}
 
 
 def _column(kind: str) -> str:

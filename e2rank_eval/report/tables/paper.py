@@ -26,7 +26,7 @@ def result_files(configuration: Configuration, name: str) -> Iterator[str]:
             yield file
 
 
-@TABLES.register("paper", "tables", "{}", result_files)
+@TABLES.register("paper", "tables", result_files)
 def paper_table(results: Results, name: str) -> Table:
     """A table of the paper: each value of ours under the published one, their difference and a verdict."""
     found = grid(results.configuration, name)
@@ -43,7 +43,7 @@ def paper_table(results: Results, name: str) -> Table:
     return Table.of(name, _title(found), columns, rows, _notes(results, found, cells), groups)
 
 
-@TABLES.register("paper-cells", "tables", "{}-cells", result_files)
+@TABLES.register("paper-cells", "tables", result_files, "{}-cells")
 def cells_table(results: Results, name: str) -> Table:
     """Every cell of a table of the paper, with its test, its verdict and the command that makes it."""
     found = grid(results.configuration, name)

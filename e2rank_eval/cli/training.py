@@ -16,47 +16,26 @@ if TYPE_CHECKING:
     from e2rank_eval.store.results import Comparison
     from e2rank_eval.training.fine_tune import FineTuning
 
-SPARSE = "splade-tiny-msmarco"
-"""The sparse encoder that ``label --blend`` takes beside the dense one."""
-
 
 @app.command()
 def label(
     lists: Annotated[Path, typer.Argument(help="JSONL with query, document, ranking, source, positives.")],
     output: Annotated[Path, typer.Argument(help="The ranked lists to write; a summary is written beside.")],
-    teacher: Annotated[
-        str | None, typer.Option(help="A reranker of the configuration that ranks them.")
-    ] = None,
-    oracle: Annotated[
-        str | None, typer.Option(help="Or an encoder that is given the positives with the query.")
-    ] = None,
-    blend: Annotated[str | None, typer.Option(help="Or an encoder together with a sparse one.")] = None,
+    teacher: Annotated[str, typer.Option(help="A reranker of the configuration that ranks them.")],
     config: ConfigOption = DEMO,
 ) -> None:
     """Let a teacher rank training lists; those whose ranking was malformed are dropped and counted.
 
-    Example: e2rank-eval label lists.jsonl labelled.jsonl --blend all-minilm-l6-v2
-
     Example: e2rank-eval label lists.jsonl labelled.jsonl --teacher rankgpt-smollm2 --config config/demo.yaml
     """
-    from e2rank_eval.config.training_lists import BlendSettings
     from e2rank_eval.models.loading import Models
     from e2rank_eval.rerankers.base import RerankContext
     from e2rank_eval.training import teachers
 
-    if sum(one is not None for one in (teacher, oracle, blend)) != 1:
-        raise typer.BadParameter("give one of --teacher, --oracle and --blend")
     configuration, _ = open_configuration(config)
-    models = Models.of(configuration)
-    given = teachers.read_unlabelled(lists)
-    if teacher is not None:
-        settings = configuration.rerankers[known(teacher, configuration.rerankers, "reranker", config)]
-        reranker = settings.build(RerankContext(models, configuration.seed))
-        labels = teachers.label_with_reranker(given, reranker)
-    else:
-        both = BlendSettings(sparse=SPARSE) if blend else None
-        scorer = teachers.load_teacher(models, str(blend or oracle), both)
-        labels = teachers.Labels(teachers.rank_lists(given, scorer))
+    settings = configuration.rerankers[known(teacher, configuration.rerankers, "reranker", config)]
+    reranker = settings.build(RerankContext(Models.of(configuration), configuration.seed))
+    labels = teachers.label_with_reranker(teachers.read_unlabelled(lists), reranker)
     teachers.write_labels(output, labels)
     print_json(labels.summary())
 
@@ -182,44 +161,39 @@ def _tested(wanted: FineTuning, dataset: Dataset, cache: Path) -> Comparison:
 @app.command("training-lists")
 def training_lists(
     source: Annotated[
-        Path, typer.Argument(help="A folder in BEIR layout, or a YAML file of a mix of pinned collections.")
+        str, typer.Argument(help="A judged data set, as in fine-tune, or a YAML file of a mix of collections.")
     ],
     output: Annotated[Path, typer.Argument(help="The JSONL file to write.")],
-    split: Annotated[str, typer.Option(help="Of a folder: qrels/<split>.tsv.")] = "train",
-    model: Annotated[
-        str, typer.Option(help="Registry encoder whose vectors the teacher compares.")
-    ] = "all-minilm-l6-v2",
-    depth: Annotated[int, typer.Option(min=2, help="BM25 candidates of a training list.")] = 50,
+    split: Annotated[str, typer.Option(help="Of a data set: the judged queries.")] = "train",
+    depth: Annotated[int, typer.Option(min=2, help="BM25 candidates of a training list.")] = 100,
     cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),
     threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
-    """Make training lists of a judged collection, ranked by an oracle teacher.
+    """Make training lists of a judged collection: BM25's candidates, ordered by their judgements.
 
-    Lists of a mix of pinned collections are ordered by their judgements instead, and development lists are
-    written beside them, as <output>-development.jsonl; of the options, only cache counts for a mix.
+    The collections of a mix are searched in the texts of all, and development lists are written beside, as
+    <output>-development.jsonl; of the options, only cache counts for a mix.
 
     Example: e2rank-eval training-lists config/training-lists/mix.yaml cache/training-lists/mix.jsonl
     """
     from e2rank_eval.config.reading import read_settings
+    from e2rank_eval.config.training import JudgedCollection
     from e2rank_eval.config.training_lists import MixSettings, development_path
-    from e2rank_eval.datasets.loading import load_folder
-    from e2rank_eval.models.loading import Models
+    from e2rank_eval.training.data import judged_lists
     from e2rank_eval.training.lists import write_lists
     from e2rank_eval.training.mixes import mixed_lists
-    from e2rank_eval.training.teachers import load_teacher, rank_lists, unranked_lists
 
-    if not source.is_dir():
-        lists, watched = mixed_lists(read_settings(MixSettings, source), cache)
+    if source.endswith((".yaml", ".yml")):
+        lists, watched = mixed_lists(read_settings(MixSettings, Path(source)), cache)
         for path, made in ((output, lists), (development_path(output), watched)):
             write_lists(path, made)
             counts = Counter(one.source for one in made)
             typer.echo(f"{path}: {', '.join(f'{number} lists of {name}' for name, number in counts.items())}")
         return
-    dataset = load_folder(source.resolve().name, source, split).dataset
-    teacher = load_teacher(Models(cache, threads=threads), model, None)
-    found = rank_lists(unranked_lists(dataset, depth), teacher)
+    wanted = JudgedCollection(dataset=source, split=split, depth=depth)
+    found = list(judged_lists(wanted, cache, threads).values())
     write_lists(output, found)
-    typer.echo(f"{output}: {len(found)} training lists of {len(dataset.queries)} queries")
+    typer.echo(f"{output}: {len(found)} training lists")
 
 
 @app.command()

@@ -19,7 +19,7 @@ class TrainingListFile(Strict):
 
     path: Path
     made_from: Path | None = Field(
-        None, description="source of `e2rank-eval training-lists`: a YAML file of a mix, or a BEIR folder"
+        None, description="source of `e2rank-eval training-lists`: a YAML file of a mix, or a data set"
     )
     source: str | None = Field(None, description="the only source whose lists are taken; null: all")
     per_source: int | None = Field(
@@ -56,7 +56,6 @@ class PromptSettings(Strict):
     variant: Literal["eval", "readme", "training"] = Field(
         "training", description="wording of a decoder's prompt; a bidirectional encoder has one form"
     )
-    leave_out: float = Field(0.0, ge=0, le=1, description="share of lists whose positives the prompt lacks")
 
     @model_validator(mode="after")
     def _ordered(self) -> PromptSettings:
@@ -266,16 +265,7 @@ class CrossEncoderRun(RunBase):
     """Pointwise baseline: one score for query and document together, trained on the scores of a list."""
 
     objective: Literal["cross-encoder"]
-    ranknet: RankNetSettings | None = Field(
-        default_factory=lambda: RankNetSettings(weight=1.0, temperature=1.0)
-    )
-    list_net: ListNetSettings | None = None
-
-    @model_validator(mode="after")
-    def _has_a_loss(self) -> CrossEncoderRun:
-        if self.ranknet is None and self.list_net is None:
-            raise ValueError("give ranknet or list_net")
-        return self
+    ranknet: RankNetSettings = Field(default_factory=lambda: RankNetSettings(weight=1.0, temperature=1.0))
 
 
 TrainingRun = Annotated[

@@ -1,4 +1,4 @@
-"""Settings of training lists: a mix of collections (config/training-lists/), a teacher of two models."""
+"""Settings of training lists: a mix of collections (config/training-lists/)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from e2rank_eval.config.references import Reference
 from e2rank_eval.config.systems import Name, Strict
-
-
-class BlendSettings(Strict):
-    """A teacher made of two models: the encoder that lists are made with, and a sparse one."""
-
-    sparse: Reference = Field(description="the sparse encoder")
-    weight: float = Field(0.3, ge=0, description="of its scores beside the encoder's, both standardised")
-    documents: int = Field(3, ge=1, description="first ones that the encoder's listwise prompt has")
 
 
 class MixedCollection(Strict):

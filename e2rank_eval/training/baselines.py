@@ -19,7 +19,7 @@ from e2rank_eval.models.language_models import ChatTokenizer
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.rerankers.prompts import rankgpt_messages
 from e2rank_eval.training.lists import TrainingList
-from e2rank_eval.training.losses import list_net, ranknet
+from e2rank_eval.training.losses import ranknet
 from e2rank_eval.training.objectives import (
     Objective,
     Terms,
@@ -42,7 +42,7 @@ def _load(kind: Any, folder: Path, **options: Any) -> tuple[Any, Any]:
 
 
 class PairObjective(Objective):
-    """Trains a cross-encoder, one score for query and document together, by RankNet or ListNet over a list.
+    """Trains a cross-encoder, one score for query and document together, by RankNet over a list.
 
     The head is new where the base model has none: drawn by the run's seed. Only documents are cut.
     """
@@ -50,19 +50,16 @@ class PairObjective(Objective):
     def __init__(self, folder: Path, settings: CrossEncoderRun) -> None:
         model, self.tokenizer = _load(AutoModelForSequenceClassification, folder, num_labels=1)
         self.module = prepare_module(model, settings, unused=())
-        self._losses = (ranknet, settings.ranknet), (list_net, settings.list_net)
+        self._loss = settings.ranknet
         positions = int(getattr(model.config, "max_position_embeddings", settings.window or 512))
         self._window = min(settings.window or positions, positions)
         self.tokenizer.model_max_length = self._window
 
     def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
-        """Add the gradients of this batch's weighted losses."""
+        """Add the gradients of this batch's weighted loss."""
         scores = self._scores(run, lists, seed=seed)
-        total = scores.new_zeros(())
-        for loss, own in self._losses:
-            if own is not None:
-                total = total + own.weight * list_loss(loss, scores, lists, own.temperature)
-        return add_gradients({"loss": total}, accelerator)
+        loss = self._loss.weight * list_loss(ranknet, scores, lists, self._loss.temperature)
+        return add_gradients({"loss": loss}, accelerator)
 
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
         """Return nDCG@10 and pairs in order."""

@@ -18,14 +18,13 @@ from e2rank_eval.store.files import read_jsonl, write_jsonl
 class TrainingList:
     """A query and its documents in first-stage order; ``ranks[i]`` is the rank of document i, from 1 (best).
 
-    Ranks may tie: documents that the teacher did not name share the last one; a list that no teacher has
-    ranked yet has none. ``labelled`` are the positions of the documents that are known to be relevant,
-    whatever the teacher says.
+    Ranks may tie: documents that the teacher did not name share the last one.
+    ``labelled`` are the positions of the documents that are known to be relevant, whatever the teacher says.
     """
 
     query: str
     documents: tuple[str, ...]
-    ranks: tuple[int, ...] = ()
+    ranks: tuple[int, ...]
     source: str = "unknown"
     labelled: tuple[int, ...] = ()
 

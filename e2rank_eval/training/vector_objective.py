@@ -20,7 +20,6 @@ from torch.nn import functional
 from e2rank_eval.config.training import (
     DirectionSettings,
     InfoNCESettings,
-    PromptSettings,
     Stage1Run,
     Stage2Run,
 )
@@ -138,16 +137,15 @@ class VectorObjective(Objective):
 
     def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
         """Add the gradients of this batch; the terms are its unweighted losses and their weighted sum."""
-        inputs = self._inputs(lists, draw_prompts(self._settings.prompt, lists, random.Random(seed)))
+        prompts = draw_prompts(self._settings.prompt.documents, lists, random.Random(seed))
+        inputs = self._inputs(lists, prompts)
         return add_gradients(self._losses(inputs, self._vectors(run, inputs, seed=seed)), accelerator)
 
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
         """Return nDCG@10 and pairs in order; each prompt holds as many documents as training may list."""
-        settings = self._settings.prompt
-        most = settings.documents and (settings.documents[1],) * 2
-        whole = settings.model_copy(update={"leave_out": 0.0, "documents": most})
-        prompts = draw_prompts(whole, lists, random.Random(0))
-        inputs = self._inputs(lists, prompts)
+        documents = self._settings.prompt.documents
+        most = documents and (documents[1], documents[1])
+        inputs = self._inputs(lists, draw_prompts(most, lists, random.Random(0)))
         by_role = self._by_role(inputs, self._vectors(self.module, inputs, seed=0))
         scores = (by_role[self._compared[0]] @ by_role["document"].T).cpu().double().numpy()
         return development_scores(lists, [row[own] for row, own in zip(scores, inputs.columns, strict=True)])
@@ -232,21 +230,19 @@ def _directions(
 
 
 def draw_prompts(
-    settings: PromptSettings, lists: Sequence[TrainingList], draw: random.Random
+    documents: tuple[int, int] | None, lists: Sequence[TrainingList], draw: random.Random
 ) -> list[ListwiseInput]:
-    """Return one listwise input for each list: some of its first documents, in first-stage order.
+    """Return one listwise input for each list.
 
-    With probability ``leave_out`` the positives are not listed, so that the model must also find
-    documents that it has not read; a list that has nothing else keeps them.
+    It holds the list's first documents: as many as are drawn from ``documents`` (least, most), or all.
     """
     prompts = []
     for item in lists:
-        listed = list(range(len(item.documents)))
-        if draw.random() < settings.leave_out:
-            listed = [position for position in listed if position not in item.positives] or listed
-        if settings.documents is not None:
-            listed = listed[: draw.randint(*settings.documents)]
-        prompts.append(ListwiseInput(item.query, tuple(item.documents[position] for position in listed)))
+        listed = item.documents
+        if documents is not None:
+            draw.random()  # decides nothing: the shipped weights were trained with the draws after it
+            listed = listed[: draw.randint(*documents)]
+        prompts.append(ListwiseInput(item.query, listed))
     return prompts
 
 

@@ -17,6 +17,7 @@ from e2rank_eval.config.training import JudgedCollection
 from e2rank_eval.errors import InputError
 from e2rank_eval.store.files import read_json, sha256_file
 from e2rank_eval.training.data import judged_lists, split_lists
+from e2rank_eval.training.lists import read_lists
 from e2rank_eval.training.loop import Loop
 
 
@@ -103,6 +104,13 @@ def test_queries_held_out_are_not_trained_on(collection: Path, monkeypatch: pyte
     lists = judged_lists(settings, Path("cache"), 1)
     halves = [split_lists(lists, settings, seed) for seed in (1, 1, 2)]
     assert halves[0] == halves[1] != halves[2]
+
+
+def test_the_lists_of_a_collection_can_be_written(collection: Path) -> None:
+    arguments = ["training-lists", str(collection), "lists.jsonl", "--depth", "20", "--threads", "1"]
+    CliRunner().invoke(commands.app, arguments, catch_exceptions=False)
+    settings = JudgedCollection(dataset=str(collection), depth=20)
+    assert read_lists(Path("lists.jsonl")) == list(judged_lists(settings, Path("cache"), 1).values())
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.training.loop import Loop
 
 FROZEN = {
-    "frozen_documents": True, "residual": {"weight": 0.5}, "prompt": {"documents": [1, 3], "leave_out": 0.3},
+    "frozen_documents": True, "residual": {"weight": 0.5}, "prompt": {"documents": [1, 3]},
     "info_nce": {"vector": "listwise"}, "steps": 40, "save": {"weights": "changed", "dtype": "float16"},
 }  # fmt: skip
 

@@ -143,7 +143,7 @@ def test_where_it_cannot_run_the_error_says_what_to_do(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"engine": "llama.cpp"}, {"engine": "vllm", "kind": "encoder"}, {"engine": "vllm", "format": "gguf"}],
+    [{"engine": "vllm", "kind": "encoder"}, {"engine": "vllm", "format": "gguf"}],
 )
 def test_an_engine_that_cannot_read_the_format_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="runs decoders of format"):

@@ -147,9 +147,8 @@ def _probe(ids: Sequence[str]) -> None:
 
 
 def _packages(graph: Graph, entries: Mapping[str, ModelEntry]) -> Iterator[Finding]:
-    engines = {"llama.cpp": "xllamacpp", "vllm": "vllm"}
-    wanted = {engines.get(entry.engine) for entry in entries.values()}
-    optional = {name: name in wanted for name in engines.values()} | {"mteb": bool(graph.mteb_jobs)}
+    on_vllm = any(entry.engine == "vllm" for entry in entries.values())
+    optional = {"vllm": on_vllm, "mteb": bool(graph.mteb_jobs)}
     for name, needed in {**dict.fromkeys(_NEEDED, True), **optional}.items():
         try:
             yield _finding(f"package {name}", "yes", metadata.version(name))

@@ -259,11 +259,6 @@ class ChatTokenizer:
         return set() if self._tokenizer.eos_token_id is None else {int(self._tokenizer.eos_token_id)}
 
     @property
-    def size(self) -> int:
-        """The number of tokens that there are."""
-        return len(self._tokenizer)
-
-    @property
     def pad_id(self) -> int:
         """A token to fill rows with; always masked, so any will do where the tokenizer names none."""
         return int(self._tokenizer.pad_token_id or 0)

@@ -96,8 +96,7 @@ class GivenEntry(Strict):
     format: Literal["sentence-transformers", "transformers", "gguf", "openai-http"] | None = None
     engine: str = Field(
         "transformers",
-        description="what runs it, by its name in e2rank_eval.models.engines; vllm: a decoder on a GPU, "
-        "text and vectors; llama.cpp: text, from GGUF",
+        description="what runs it, by its name in e2rank_eval.models.engines; vllm: a decoder on a GPU",
     )
     architecture: Literal["native"] | None = Field(
         None,
@@ -182,10 +181,8 @@ class ModelEntry(GivenEntry):
 
     @model_validator(mode="after")
     def _engine_fits(self) -> ModelEntry:
-        formats = {"vllm": "transformers", "llama.cpp": "gguf"}
-        needed = formats.get(self.engine, self.format)
-        if self.format != needed or (self.engine in formats and self.kind != "decoder"):
-            raise ValueError(f"engine {self.engine} runs decoders of format {needed}")
+        if self.engine == "vllm" and (self.kind, self.format) != ("decoder", "transformers"):
+            raise ValueError("engine vllm runs decoders of format transformers")
         return self
 
 

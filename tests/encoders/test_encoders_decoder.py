@@ -180,8 +180,8 @@ def test_an_engine_is_one_module_that_registers_itself(folder: Path, monkeypatch
     found, expected = loud.encode(["wing"], "document"), plain.encode(["WING"], "document")
     np.testing.assert_array_equal(found.vectors, expected.vectors)
     assert loud.document_fingerprint != plain.document_fingerprint
-    with pytest.raises(InputError, match="unknown engine for vectors 'llama"):
-        load_encoder(folder, decoder_entry().model_copy(update={"engine": "llama.cpp"}), file_hashes=HASHES)
+    with pytest.raises(InputError, match="unknown engine for vectors 'novel'"):
+        load_encoder(folder, decoder_entry().model_copy(update={"engine": "novel"}), file_hashes=HASHES)
 
 
 def test_fingerprints_change_with_what_decides_a_vector(folder: Path) -> None:

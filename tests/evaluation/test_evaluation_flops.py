@@ -10,6 +10,8 @@ from transformers import BertConfig, BertModel, Qwen3Config, T5Config
 
 from e2rank_eval.evaluation.flops import TransformerShape, engine_of, query_flops, read_shape
 from e2rank_eval.models.loading import Models
+from e2rank_eval.models.references import Catalogue
+from e2rank_eval.models.registry import registered_models
 from e2rank_eval.records import QueryStats
 from e2rank_eval.rerankers.families.identity import IdentitySettings
 from e2rank_eval.rerankers.families.listwise import ListwiseSettings
@@ -56,7 +58,9 @@ def test_a_query_takes_its_documents_its_prompts_and_its_output() -> None:
 
 
 def test_operations_are_known_only_of_a_model_that_runs_here(tmp_path: Path) -> None:
-    models = Models(tmp_path, threads=1)
-    served = ListwiseSettings(family="listwise", model="smollm2-135m-instruct-q4-llama-cpp")
+    entry = registered_models()["qwen3-0.6b"].model_dump(mode="json", exclude_unset=True)
+    own = Catalogue(tmp_path, {"on-vllm": entry | {"engine": "vllm"}})
+    models = Models(tmp_path, threads=1, catalogue=own)
+    served = ListwiseSettings(family="listwise", model="on-vllm")
     assert engine_of(served, models, float) is None
     assert engine_of(IdentitySettings(family="identity"), models, float) is None

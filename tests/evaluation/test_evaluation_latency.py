@@ -17,6 +17,8 @@ from e2rank_eval.errors import InputError, QueryError
 from e2rank_eval.evaluation import latency, machine
 from e2rank_eval.evaluation.flops import Engine, TransformerShape
 from e2rank_eval.models.loading import Models
+from e2rank_eval.models.references import Catalogue
+from e2rank_eval.models.registry import registered_models
 from e2rank_eval.models.timing import PhaseClock, tokenising, watched
 from e2rank_eval.records import CandidateList, Query, Ranking
 from e2rank_eval.store.collections import write_candidates
@@ -126,7 +128,7 @@ def test_waiting_threads_sleep_unless_torch_is_loaded_already(
 
 @pytest.mark.parametrize(("passive", "model", "clock"), [
     (True, "all-minilm-l6-v2", "cpu"), (False, "all-minilm-l6-v2", "wall"),
-    (True, "smollm2-135m-instruct-q4-llama-cpp", "wall"),
+    (True, "on-vllm", "wall"),
 ])  # fmt: skip
 def test_ratios_are_of_cpu_time_where_this_process_does_all_the_work(
     passive: bool, model: str, clock: str, stored: tuple[Configuration, Layout],
@@ -136,7 +138,9 @@ def test_ratios_are_of_cpu_time_where_this_process_does_all_the_work(
     monkeypatch.setattr(machine, "cuda", lambda: None)
     chosen: Any = stored[0].rerankers["sleep"].model_copy(update={"model": model})
     configuration = stored[0].model_copy(update={"rerankers": {"sleep": chosen}})
-    assert latency.clock_of(configuration, settings(), Models(tmp_path, threads=1)) == clock
+    entry = registered_models()["qwen3-0.6b"].model_dump(mode="json", exclude_unset=True)
+    own = Catalogue(tmp_path, {"on-vllm": entry | {"engine": "vllm"}})
+    assert latency.clock_of(configuration, settings(), Models(tmp_path, threads=1, catalogue=own)) == clock
 
 
 def test_the_command_writes_what_it_measured_and_a_manifest(

@@ -30,6 +30,7 @@ from support.options import options
 
 from e2rank_eval.datasets.loading import own_folder
 from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
+from e2rank_eval.models.loading import Models
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
 from e2rank_eval.mteb_suite.local_tasks import local_task
@@ -138,7 +139,7 @@ def compare(task: str, peer: Any, theirs: Counter, arguments: argparse.Namespace
         with tempfile.TemporaryDirectory() as folder:  # a fresh cache of vectors in every round
             for name in ("models", "downloads"):
                 (Path(folder) / name).symlink_to((arguments.cache / name).resolve())
-            ours = load_mteb_encoder(MODEL, Path(folder), threads=arguments.threads)
+            ours = load_mteb_encoder(MODEL, Models(Path(folder), threads=arguments.threads))
             mine = Counter(backbone_of(ours).model)
             theirs.padded = theirs.real = 0
             runs: dict[str, Callable[[], tuple[float, float]]] = {

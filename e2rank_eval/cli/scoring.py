@@ -163,11 +163,11 @@ def mteb(
     Example: e2rank-eval mteb all-minilm-l6-v2 --tasks LeeRetrieval,ReutersR8Classification
 
     Results are mteb's own files, below results/<profile>/mteb. For mteb's tables to know the local tasks and
-    models, call e2rank_eval.mteb_suite.registration.register("results/<profile>/mteb") first.
+    models, call e2rank_eval.mteb_suite.tasks.register("results/<profile>/mteb") first.
     """
     from e2rank_eval.cli.printing import print_mteb
     from e2rank_eval.config.measurements import MtebSettings
-    from e2rank_eval.mteb_suite.execution import refuse_missing, run_mteb, write_mteb_record
+    from e2rank_eval.mteb_suite.running import refuse_missing, run_mteb, write_mteb_record
     from e2rank_eval.store.results import as_json
 
     configuration, layout = open_configuration(config)

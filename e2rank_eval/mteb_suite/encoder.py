@@ -1,25 +1,28 @@
-"""An encoder of ours as mteb's EncoderProtocol sees it, and the account of what it reads and computes."""
+"""An encoder of ours as mteb sees it: its protocol, its metadata, and what it reads and computes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mteb.abstasks import AbsTask
 from mteb.abstasks.task_metadata import TaskMetadata
 from mteb.models.abs_encoder import AbsEncoder
-from mteb.models.model_meta import ModelMeta
+from mteb.models.model_meta import ModelMeta, ScoringFunction
 from mteb.types import PromptType
 
+from e2rank_eval.config.references import file_name
+from e2rank_eval.datasets.sources.kinds import HubSource
 from e2rank_eval.models.encoders.base import Encoded, Encoder, Kind, Vectors
 from e2rank_eval.models.encoders.cache import CachedEncoder
 from e2rank_eval.models.loading import Models
-from e2rank_eval.models.references import Catalogue
+from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.mteb_suite.instructions import Instructions, TaskInputs
-from e2rank_eval.mteb_suite.registration import model_meta, mteb_revision
 from e2rank_eval.records import Ranking
 from e2rank_eval.store.files import sha256_json
+
+ORGANISATION = "e2rank-eval"
+"""The organisation of models and rerankers that no hub has."""
 
 
 @dataclass(slots=True)
@@ -111,19 +114,11 @@ class MtebEncoder(AbsEncoder):
         return usage
 
 
-def load_mteb_encoder(
-    name: str,
-    cache: Path,
-    *,
-    threads: int,
-    instructions: Instructions | None = None,
-    keep_vectors: bool = True,
-    catalogue: Catalogue | None = None,
-) -> MtebEncoder:
+def load_mteb_encoder(name: str, models: Models, instructions: Instructions | None = None) -> MtebEncoder:
     """Load the model that ``name`` refers to as mteb's encoder.
 
-    ``keep_vectors`` stores every vector in ``cache/vectors`` and holds it in memory, so that tasks
-    which share texts encode them once; corpora of millions of documents are better without.
+    Where ``models`` keep vectors, tasks that share texts encode them once; corpora of millions of documents
+    are better without.
 
     Raises
     ------
@@ -132,8 +127,32 @@ def load_mteb_encoder(
     UnavailableError
         When no source could be used.
     """
-    models = Models(cache, threads=threads, vector_cache=keep_vectors, catalogue=catalogue)
     encoder, model = models.encoder(name), models.resolve(name, "encoder", "decoder")
-    known = {"revision": mteb_revision(model), "embed_dim": encoder.dimension}
-    meta = model_meta(model.reference, model.entry, **known)
-    return MtebEncoder(encoder, TaskInputs(model.entry, instructions), meta)
+    return MtebEncoder(encoder, TaskInputs(model.entry, instructions), model_meta(model, encoder.dimension))
+
+
+def model_meta(model: ResolvedModel, dimension: int) -> ModelMeta:
+    """Return the metadata that mteb files results under; fields that no source states are None.
+
+    A model of the hub has its repository as name there. Its revision is the commit, where the registry pins
+    its files by hash whatever source they came from; of other sources it is the version, or the hash of
+    what was fetched.
+    """
+    entry = model.entry
+    hub = next((source for source in entry.sources if isinstance(source, HubSource)), None)
+    pinned = hub.revision if hub is not None and entry.files else None
+    return ModelMeta.create_empty(
+        {
+            "name": hub.repository if hub else f"{ORGANISATION}/{file_name(model.reference)}",
+            "revision": pinned or model.revision or sha256_json(dict(model.files))[:40],
+            "reference": f"https://huggingface.co/{hub.repository}" if hub else None,
+            "languages": ["eng-Latn"],
+            "max_tokens": entry.document_tokens,
+            "embed_dim": dimension,
+            "license": "apache-2.0" if entry.licence == "Apache-2.0" else None,
+            "open_weights": True,
+            "framework": ["PyTorch", "Transformers"],
+            "similarity_fn_name": ScoringFunction.COSINE,
+            "use_instructions": entry.query_instruction is not None,
+        }
+    )

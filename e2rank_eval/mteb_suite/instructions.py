@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from mteb.abstasks.abstask import get_abstask_prompt
 from mteb.abstasks.task_metadata import TaskMetadata
 from mteb.types import PromptType
@@ -27,9 +25,7 @@ _SIDES = {PromptType.query: "query", PromptType.document: "document"}
 @cache
 def packaged_instructions() -> Instructions:
     """Return the overrides of the suite itself."""
-    text = (resources.files("e2rank_eval.mteb_suite") / "instructions.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, str | None] = yaml.safe_load(text)
-    return loaded
+    return load_mapping(Path(__file__).with_name("instructions.yaml"))
 
 
 def read_instructions(path: Path) -> Instructions:

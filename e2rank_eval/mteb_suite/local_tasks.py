@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-import yaml
 from mteb.abstasks import AbsTask, AbsTaskClassification, AbsTaskClustering, AbsTaskRetrieval, AbsTaskSTS
 from mteb.abstasks.task_metadata import TaskMetadata
 from pydantic import Field
 
+from e2rank_eval.config.registry_files import read_entries
 from e2rank_eval.config.systems import Strict
 from e2rank_eval.datasets.loaders import beir
 from e2rank_eval.datasets.loading import load_registered, own_folder
@@ -70,11 +69,9 @@ _CLASSES: dict[str, type[AbsTask]] = {
 }
 
 
-@cache
 def local_tasks() -> dict[str, TaskEntry]:
     """Return the suite's own tasks by name."""
-    text = (resources.files("e2rank_eval.mteb_suite") / "local_tasks.yaml").read_text(encoding="utf-8")
-    return {name: TaskEntry.model_validate(fields) for name, fields in yaml.safe_load(text).items()}
+    return read_entries(TaskEntry, [Path(__file__).with_name("local_tasks.yaml")])
 
 
 class _LocalTask:

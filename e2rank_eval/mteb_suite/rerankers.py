@@ -12,7 +12,7 @@ from mteb.models.model_meta import ModelMeta
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder
-from e2rank_eval.mteb_suite.encoder import Usage
+from e2rank_eval.mteb_suite.encoder import ORGANISATION, Usage
 from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranking
 from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.retrieval.first_stages.dense import Dense
@@ -122,3 +122,16 @@ def _candidates(query: Query, documents: Sequence[Document]) -> CandidateList:
     """Return candidates in the given order, which their scores express."""
     scored = (Candidate(one, float(len(documents) - rank)) for rank, one in enumerate(documents))
     return CandidateList(query.id, tuple(scored))
+
+
+def reranker_meta(name: str, fingerprint: str) -> ModelMeta:
+    """Return the metadata of a configuration's reranker, filed under its name there and its fingerprint."""
+    return ModelMeta.create_empty(
+        {
+            "name": f"{ORGANISATION}/{name}",
+            "revision": fingerprint[:40],
+            "languages": ["eng-Latn"],
+            "framework": ["PyTorch", "Transformers"],
+            "model_type": ["cross-encoder"],
+        }
+    )

@@ -1,4 +1,7 @@
-"""The tasks that a benchmark or names stand for: mteb's own, the suite's local ones, the user's."""
+"""The tasks that a benchmark or names stand for, mteb's own, local ones, the user's; what mteb's tables know.
+
+mteb has no call that registers a task or a model: its registries are dictionaries, and user code adds to them.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from mteb.abstasks import AbsTask
 from mteb.benchmarks.benchmark import Benchmark
 from mteb.benchmarks.get_benchmark import _build_registry as mteb_benchmarks
 from mteb.get_tasks import _TASKS_REGISTRY as MTEB_TASKS
+from mteb.models.model_implementations import MODEL_REGISTRY
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.mteb_suite.local_tasks import local_task, local_task_class, local_tasks
@@ -21,13 +25,24 @@ LOCAL = "local"
 """The benchmark of all of the suite's own tasks."""
 
 
-def register_tasks() -> None:
-    """Make the local tasks, and the benchmark of them all, known to mteb's own functions."""
+def register(results: Path | str | None = None) -> None:
+    """Make the local tasks, and the benchmark of them all, known to mteb's own functions.
+
+    With ``results``, a profile's folder ``results/<profile>/mteb``, also the models and rerankers that have
+    results there: mteb's tables skip those that it does not know. Call it before mteb makes its first
+    table, for which it remembers the models.
+
+    A model, task or benchmark that mteb itself has by the same name stays mteb's.
+    """
     for name in local_tasks():
         MTEB_TASKS.setdefault(name, local_task_class(name))
     tasks = [mteb.get_task(name) for name in local_tasks()]
     about = "Tasks of e2rank-eval that need no hub"
     mteb_benchmarks().setdefault(LOCAL, Benchmark(name=LOCAL, tasks=tasks, description=about))
+    if results is not None:
+        for stored in mteb.ResultCache(results).load_results(include_remote=False).model_results:
+            if stored.model_meta is not None:
+                MODEL_REGISTRY.setdefault(stored.model_name, stored.model_meta)
 
 
 def wanted_tasks(benchmark: str | None, names: Sequence[str]) -> dict[str, str]:
@@ -43,7 +58,7 @@ def wanted_tasks(benchmark: str | None, names: Sequence[str]) -> dict[str, str]:
     """
     if benchmark is None and not names:
         raise InputError("neither a benchmark nor a task", hint='name one: --benchmark "MTEB(eng, v2)"')
-    register_tasks()
+    register()
     own = {place: _own_class(place) for place in names if ":" in place}
     names = [own[name].metadata.name if name in own else name for name in names]
     members = list(MTEB_TASKS.values()) if benchmark is None else _benchmark(benchmark).tasks

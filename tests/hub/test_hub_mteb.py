@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 RUN = """
 import json, sys
 from pathlib import Path
+from e2rank_eval.models.loading import Models
 from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
 from e2rank_eval.mteb_suite.running import ResultFiles
 from e2rank_eval.mteb_suite.running import run_tasks
@@ -27,7 +28,7 @@ from e2rank_eval.mteb_suite.tasks import load_task, wanted_tasks
 from mteb import ResultCache
 names, cache, out = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 records = run_tasks(
-    load_mteb_encoder("all-minilm-l6-v2", cache, threads=1),
+    load_mteb_encoder("all-minilm-l6-v2", Models(cache, threads=1)),
     wanted_tasks(None, names),
     lambda name: load_task(name, None, cache),
     ResultFiles(out),

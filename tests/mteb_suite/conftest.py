@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from e2rank_eval.models.loading import Models
 from e2rank_eval.mteb_suite import local_data
 from e2rank_eval.mteb_suite.encoder import MtebEncoder, load_mteb_encoder
 from e2rank_eval.mteb_suite.local_tasks import local_task
@@ -36,7 +37,7 @@ def empty_cache(tmp_path_factory: pytest.TempPathFactory, minilm_path: Path, fet
 
 @pytest.fixture
 def minilm(own_cache: Path) -> Callable[[], MtebEncoder]:
-    return lambda: load_mteb_encoder("all-minilm-l6-v2", own_cache, threads=1)
+    return lambda: load_mteb_encoder("all-minilm-l6-v2", Models(own_cache, threads=1))
 
 
 @pytest.fixture(scope="session")

@@ -18,14 +18,13 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoded
 from e2rank_eval.models.loading import Models
 from e2rank_eval.models.registry import registered_model
-from e2rank_eval.mteb_suite.encoder import MtebEncoder, load_mteb_encoder
+from e2rank_eval.mteb_suite.encoder import MtebEncoder, load_mteb_encoder, model_meta
 from e2rank_eval.mteb_suite.instructions import (
     TaskInputs,
     instruction,
     packaged_instructions,
     read_instructions,
 )
-from e2rank_eval.mteb_suite.registration import mteb_revision
 from e2rank_eval.mteb_suite.running import ResultFiles, run_tasks
 from e2rank_eval.store.files import sha256_json
 
@@ -128,7 +127,7 @@ def test_every_kind_of_text_task_scores_as_with_mtebs_own_wrapper(
 def test_texts_that_repeat_are_computed_once(
     empty_cache: Path, short_task: Callable[[], Any], tmp_path: Path
 ) -> None:
-    model = load_mteb_encoder("all-minilm-l6-v2", empty_cache, threads=1)
+    model = load_mteb_encoder("all-minilm-l6-v2", Models(empty_cache, threads=1))
     assert isinstance(model, EncoderProtocol)
     files = ResultFiles(tmp_path)
     (record,) = run_tasks(model, {"LeeRetrieval": "Retrieval"}, lambda _: short_task(), files)
@@ -142,8 +141,12 @@ def test_results_are_filed_under_the_commit_on_the_hub_else_by_version_or_conten
 ) -> None:
     assert minilm_path.exists()
     model = Models(fetch_cache, threads=1).examine("all-minilm-l6-v2")
-    assert mteb_revision(model) == "8b3219a92973c328a8e22fadcfa821b5dc75636a"
+    found = model_meta(model, 384)
+    assert (found.name, found.revision) == (
+        "sentence-transformers/all-MiniLM-L6-v2", "8b3219a92973c328a8e22fadcfa821b5dc75636a",
+    )  # fmt: skip
     entry = model.entry.model_copy(update={"sources": []})
-    assert mteb_revision(replace(model, entry=entry, revision="1.0")) == "1.0"
-    found = mteb_revision(replace(model, entry=entry, revision=None))
-    assert found == sha256_json(dict(model.files))[:40]
+    versioned = model_meta(replace(model, entry=entry, revision="1.0"), 384)
+    assert (versioned.name, versioned.revision) == ("e2rank-eval/all-minilm-l6-v2", "1.0")
+    hashed = model_meta(replace(model, entry=entry, revision=None), 384)
+    assert hashed.revision == sha256_json(dict(model.files))[:40]

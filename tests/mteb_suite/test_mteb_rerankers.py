@@ -15,8 +15,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.models.loading import Models
 from e2rank_eval.mteb_suite.encoder import load_mteb_encoder
-from e2rank_eval.mteb_suite.registration import reranker_meta
-from e2rank_eval.mteb_suite.rerankers import MtebReranker
+from e2rank_eval.mteb_suite.rerankers import MtebReranker, reranker_meta
 from e2rank_eval.records import Candidate, CandidateList, Dataset
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings
@@ -74,10 +73,10 @@ def test_two_stages_inside_mteb_rank_as_our_own_pipeline_does(
 
 
 def test_a_task_converted_by_mteb_is_reranked_from_its_predictions(
-    models: Models, own_cache: Path, short_task: Callable[[], Any], tmp_path: Path
+    models: Models, short_task: Callable[[], Any], tmp_path: Path
 ) -> None:
     """The first stage's order stays under identity, and E2Rank changes it."""
-    encoder = load_mteb_encoder("all-minilm-l6-v2", own_cache, threads=1)
+    encoder = load_mteb_encoder("all-minilm-l6-v2", models)
     first = _main_score(encoder, short_task(), prediction_folder=tmp_path)
     converted = short_task().convert_to_reranking(tmp_path, top_k=50)
     kept = _main_score(_adapter(IdentitySettings(family="identity"), models), converted)

@@ -17,11 +17,9 @@ from tiny_tasks import Greetings
 from e2rank_eval.config.measurements import MtebSettings
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.mteb_suite.encoder import MtebEncoder
-from e2rank_eval.mteb_suite.execution import refuse_missing
 from e2rank_eval.mteb_suite.local_tasks import local_task, local_tasks
-from e2rank_eval.mteb_suite.registration import register
-from e2rank_eval.mteb_suite.running import ResultFiles, run_tasks
-from e2rank_eval.mteb_suite.tasks import load_task, wanted_tasks
+from e2rank_eval.mteb_suite.running import ResultFiles, refuse_missing, run_tasks
+from e2rank_eval.mteb_suite.tasks import load_task, register, wanted_tasks
 from e2rank_eval.store.results import MtebTask
 
 LEE = {"LeeRetrieval": "Retrieval"}
@@ -89,7 +87,6 @@ def test_mteb_tabulates_results_of_registered_tasks_and_models(
     (stranger / "model_meta.json").write_text(json.dumps(meta))
     register(tmp_path / "mteb")
     assert {task.metadata.name for task in mteb.get_benchmark("local").tasks} == set(local_tasks())
-    assert mteb.get_model_meta("Alibaba-NLP/E2Rank-0.6B").use_instructions
     stored = mteb.ResultCache(tmp_path / "mteb")
 
     local = stored.load_results(tasks="local")

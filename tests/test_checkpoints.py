@@ -79,7 +79,7 @@ def test_a_conversion_is_made_once_for_each_content(conversions: list[Path], tmp
     first = loadable_folder(tmp_path, "gguf")
     assert loadable_folder(tmp_path, "gguf") == first
     assert conversions == [tmp_path / "model.gguf"]
-    assert {path.name for path in tmp_path.iterdir()} <= {"model.gguf", first.name, ".dequantised.lock"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"model.gguf", first.name, ".made.lock"}
     assert json.loads((first / "tokenizer.json").read_text()) == {}
     (tmp_path / "model.gguf").write_bytes(b"GGUF of another revision")
     assert loadable_folder(tmp_path, "gguf") != first
@@ -95,7 +95,7 @@ def test_a_failed_conversion_leaves_nothing(
     monkeypatch.setattr(LlamaForCausalLM, "save_pretrained", killed)
     with pytest.raises(KeyboardInterrupt):
         loadable_folder(tmp_path, "gguf")
-    assert {path.name for path in tmp_path.iterdir()} <= {"model.gguf", ".dequantised.lock"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"model.gguf", ".made.lock"}
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def write_chat_model(
     pad_token: bool = True,
     head: bool = True,
 ) -> Path:
-    tokenizer = _byte_level_tokenizer()
+    tokenizer = byte_level_tokenizer()
     tokenizer.chat_template = CHAT_TEMPLATE if chat_template else None
     tokenizer.pad_token = "<|endoftext|>" if pad_token else None
     tokenizer.save_pretrained(folder)
@@ -79,7 +80,7 @@ def write_chat_model(
 
 
 def write_cross_encoder(folder: Path, *, labels: int = 1, head: bool = True, positions: int = 64) -> Path:
-    tokenizer = _byte_level_tokenizer(pairs=True)
+    tokenizer = byte_level_tokenizer(pairs=True)
     tokenizer.model_max_length = positions
     tokenizer.save_pretrained(folder)
     torch.manual_seed(12)
@@ -101,15 +102,18 @@ def entry(**changes: Any) -> ModelEntry:
     return ModelEntry.model_validate(values | changes)
 
 
-def _byte_level_tokenizer(*, pairs: bool = False) -> PreTrainedTokenizerFast:
+def byte_level_tokenizer(
+    texts: Sequence[str] = CORPUS, size: int = 420, *, pairs: bool = False
+) -> PreTrainedTokenizerFast:
+    """Train a tokenizer of bytes and their merges in ``texts``; it has no padding token, pairs aside."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     tokenizer.train_from_iterator(
-        CORPUS,
+        texts,
         trainers.BpeTrainer(
-            vocab_size=420,
+            vocab_size=size,
             special_tokens=special,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,

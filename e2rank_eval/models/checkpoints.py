@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -225,9 +225,8 @@ def loadable_folder(folder: Path, format: str) -> Path:
     """Return the folder that ``from_pretrained`` can load: ``folder`` itself, or its dequantised copy.
 
     ``format`` is that of the model registry. A GGUF file is converted to float32 safetensors in
-    ``folder/dequantised-<key>/`` under a file lock and renamed into place, so that several processes
-    convert once and a killed one leaves nothing half-written. The key is a hash of the file's content and
-    of what reads it: another of either makes another copy.
+    ``folder/dequantised-<key>/``. The key is a hash of the file's content and of what reads it: another of
+    either makes another copy.
 
     Raises
     ------
@@ -243,11 +242,7 @@ def loadable_folder(folder: Path, format: str) -> Path:
     source = gguf_file(folder)
     key = sha256_json({"file": sha256_file(source), "transformers": version("transformers")})
     target = folder / f"dequantised-{key[:16]}"
-    if not target.is_dir():
-        with exclusive(folder / ".dequantised.lock", what=f"dequantising {source.name}", wait=600.0):
-            if not target.is_dir():
-                _dequantise(source, target)
-    return target
+    return made_once(target, f"dequantising {source.name}", lambda part: _dequantise(source, part))
 
 
 def gguf_file(folder: Path) -> Path:
@@ -264,18 +259,38 @@ def gguf_file(folder: Path) -> Path:
 
 def _dequantise(source: Path, target: Path) -> None:
     say(f"dequantising {source.name} once (about 20 s for 135M parameters)")
-    temporary = Path(tempfile.mkdtemp(dir=source.parent, prefix=".dequantised.", suffix=".part"))
-    try:
-        for part in _read_gguf(source):
-            part.save_pretrained(temporary)
-        temporary.chmod(0o755)
-        temporary.rename(target)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UnavailableError(f"{target}: no disk space left; free some and run again") from error
-        raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    for part in _read_gguf(source):
+        part.save_pretrained(target)
+
+
+def made_once(target: Path, what: str, make: Callable[[Path], None]) -> Path:
+    """Return the folder ``target``, which ``make`` fills where it is not there yet.
+
+    Several processes make it once, and a killed one leaves nothing half-written: a lock is held, and a folder
+    beside it is filled and then renamed. ``what`` is being done, for the message of who waits in vain.
+
+    Raises
+    ------
+    UnavailableError
+        When the disk is full, or another process is at it for more than ten minutes.
+    """
+    if target.is_dir():
+        return target
+    with exclusive(target.parent / ".made.lock", what=what, wait=600.0):
+        if target.is_dir():
+            return target
+        part = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
+        try:
+            make(part)
+            part.chmod(0o755)
+            part.rename(target)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise UnavailableError(f"{target}: no disk space left; free some and run again") from error
+            raise
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return target
 
 
 def _read_gguf(source: Path) -> tuple[Any, Any]:

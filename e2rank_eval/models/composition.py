@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.models.checkpoints import load_weights, loadable_folder
+from e2rank_eval.models.checkpoints import load_weights, loadable_folder, made_once
 from e2rank_eval.models.recognition import CONTENT, transformer_folder
 from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.progress import say
 from e2rank_eval.store.files import read_settings, sha256_file, sha256_json
-from e2rank_eval.store.locks import exclusive
 
 ADAPTER = "adapter_config.json"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -52,19 +50,14 @@ def compose(folder: Path, base: str | None, target: Path, examine: Callable[[str
     if base is None:
         parts["settings"] = read_settings(folder / ADAPTER)
     whole = target / f"whole-{sha256_json(parts)[:16]}"
-    with exclusive(target / ".whole.lock", what=f"putting {folder} together", wait=600.0):
-        if not whole.is_dir():
-            part = Path(tempfile.mkdtemp(dir=target, prefix=".whole.", suffix=".part"))
-            try:
-                if base is None:
-                    _merge_adapter(origin, folder, part)
-                else:
-                    _lay_over(origin, changed, part)
-                part.chmod(0o755)
-                part.rename(whole)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
-    return whole
+
+    def make(part: Path) -> None:
+        if base is None:
+            _merge_adapter(origin, folder, part)
+        else:
+            _lay_over(origin, changed, part)
+
+    return made_once(whole, f"putting {folder} together", make)
 
 
 def _base_of(settings: Path) -> str:

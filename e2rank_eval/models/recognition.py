@@ -41,6 +41,12 @@ _HEADS = {
 }
 """The class of transformers that a kind is loaded with, head included."""
 
+OR_NATIVE = (
+    "name another model, or write architecture: native in its registry entry where transformers' own code of "
+    "this model_type computes the same"
+)
+"""What to do about a checkpoint that has code of its own."""
+
 _LIBRARIES = ("sentence_transformers.", "pylate.models.Dense.")
 _OTHER_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx")
 _POSITIONS_FROM_PADDING = {
@@ -53,24 +59,19 @@ _UNLIMITED = 1e9
 """From here on, a tokenizer's longest input means that it names none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recognised:
     """``kinds`` are what the model may be, the likeliest first; ``fields`` those of a registry entry.
 
-    ``evidence`` names, for each field and for ``kind``, the file that it was read from.
+    ``evidence`` names, for each field and for ``kind``, the file, or whatever else, that said it.
     """
 
     kinds: tuple[str, ...]
-    fields: dict[str, Any]
-    evidence: Mapping[str, str]
-
-
-@dataclass(slots=True)
-class _Findings:
     fields: dict[str, Any] = field(default_factory=dict)
     evidence: dict[str, str] = field(default_factory=dict)
 
     def add(self, evidence: str, **fields: Any) -> None:
+        """Set fields, in place of what they were."""
         self.fields |= fields
         self.evidence |= dict.fromkeys(fields, evidence)
 
@@ -99,8 +100,8 @@ def recognise(folder: Path, *, native: bool = False, asked: Sequence[str] = ()) 
     load_config(body)
     _refuse_other_weights(body, folder)
     refuse_without_tokenizer(body)
-    found = _Findings()
     kinds, evidence = _kinds(modules, config, folder, asked)
+    found = Recognised(kinds)
     vectors = kinds[0] in ("encoder", "sparse-encoder", "late-interaction")
     found.add(evidence, kind=kinds[0], trained_for_embedding=vectors)
     form = "sentence-transformers" if modules else "transformers"
@@ -114,7 +115,7 @@ def recognise(folder: Path, *, native: bool = False, asked: Sequence[str] = ()) 
         _end_of_text(found, body)
     if licence := _licence(folder):
         found.add("README.md", licence=licence)
-    return Recognised(kinds, found.fields, found.evidence)
+    return found
 
 
 def transformer_folder(folder: Path) -> Path:
@@ -148,8 +149,7 @@ def refuse_code(folder: Path, *, native: bool = False) -> None:
             names = ", ".join(map(str, code.values())) if isinstance(code, dict) else code
             raise InputError(
                 f"auto_map names code of the checkpoint ({names}), which never runs here", path=path,
-                hint="name another model, or write architecture: native in its registry entry where "
-                "transformers' own code of this model_type computes the same",
+                hint=OR_NATIVE,
             )  # fmt: skip
 
 
@@ -319,7 +319,7 @@ def _is_causal(config: Mapping[str, Any]) -> bool:
     return architecture in causal.values() or (found in causal and not both)
 
 
-def _limits(found: _Findings, config: Mapping[str, Any], body: Path) -> None:
+def _limits(found: Recognised, config: Mapping[str, Any], body: Path) -> None:
     positions = config.get("max_position_embeddings") or config.get("n_positions")
     if isinstance(positions, int) and config.get("model_type") in _POSITIONS_FROM_PADDING:
         positions -= int(config.get("pad_token_id") or 0) + 1
@@ -339,7 +339,7 @@ def _limits(found: _Findings, config: Mapping[str, Any], body: Path) -> None:
         found.add(file, document_tokens=window, query_tokens=window)
 
 
-def _end_of_text(found: _Findings, body: Path) -> None:
+def _end_of_text(found: Recognised, body: Path) -> None:
     """E2Rank ends texts in ``<|endoftext|>``; a tokenizer without it has an end token of its own."""
     added = read_settings(body / "tokenizer.json").get("added_tokens", [])
     if any(token["content"] == "<|endoftext|>" for token in added):
@@ -388,10 +388,10 @@ def _gguf(folder: Path) -> Recognised:
         reader = GGUFReader(path)
     except (ValueError, IndexError, KeyError, OSError) as error:
         raise InputError(f"cannot be read as GGUF ({error})", path=path, hint=COPY) from error
-    found = _Findings()
+    found = Recognised(("decoder",))
     length = next((one for name, one in reader.fields.items() if name.endswith(".context_length")), None)
     window = int(length.contents()) if length is not None else 512
     count = readable(sum(int(tensor.n_elements) for tensor in reader.tensors))
     found.add(path.name, kind="decoder", format="gguf", trained_for_embedding=False, parameters=count)
     found.add(path.name, window=window, document_tokens=window, query_tokens=window)
-    return Recognised(("decoder",), found.fields, found.evidence)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from e2rank_eval.config.reading import checked_entries, read_entries
 from e2rank_eval.config.references import ModelReference, file_name, parse_reference
@@ -14,18 +14,30 @@ from e2rank_eval.datasets.sources.kinds import FolderSource, HubSource
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models.composition import compose
 from e2rank_eval.models.mteb_metadata import PublishedModel, published_models
-from e2rank_eval.models.recognition import CONTENT, Recognised, content_files, lacking, recognise, refuse_code
+from e2rank_eval.models.recognition import (
+    CONTENT,
+    OR_NATIVE,
+    Recognised,
+    content_files,
+    lacking,
+    recognise,
+    refuse_code,
+)
 from e2rank_eval.models.registry import (
     GivenEntry,
     ModelEntry,
     Prices,
     ResolvedModel,
     complete,
+    missing,
     registered_models,
 )
 from e2rank_eval.registry import look_up
 from e2rank_eval.store.files import file_hashes, write_json
 from e2rank_eval.store.layout import MODEL, Layout
+
+if TYPE_CHECKING:
+    from e2rank_eval.config import Configuration
 
 _UNSTATED = "see the model card"
 
@@ -40,19 +52,6 @@ _BY_TYPE = {
 
 _RELEVANCE_PROMPTS = {"Qwen3RerankerWrapper": "qwen3-reranker"}
 """The wording that models answer yes or no to, by the class that mteb runs them with."""
-
-
-class Experiment(Protocol):
-    """What of a configuration decides what its references mean."""
-
-    @property
-    def cache(self) -> Path: ...
-
-    @property
-    def models(self) -> Mapping[str, Any]: ...
-
-    @property
-    def origin(self) -> str: ...
 
 
 class Catalogue:
@@ -75,9 +74,9 @@ class Catalogue:
         self._begun: list[str] = []
 
     @classmethod
-    def of(cls, experiment: Experiment) -> Catalogue:
+    def of(cls, configuration: Configuration) -> Catalogue:
         """Return the catalogue of a configuration."""
-        return cls(experiment.cache, experiment.models, experiment.origin)
+        return cls(configuration.cache, configuration.models, configuration.origin)
 
     @property
     def names(self) -> list[str]:
@@ -210,37 +209,42 @@ class Catalogue:
 
     def _examined(self, name: str, asked: tuple[str, ...]) -> ResolvedModel:
         parsed, given = parse_reference(name), self.given(name)
+        fetched, found = self._recognised(parsed, given, asked)
+        found.add("registry entry", **given.model_dump(exclude_unset=True))
+        title = parsed.folder.resolve().name if parsed.kind == "folder" else parsed.name
+        fields = {"title": title, "licence": _UNSTATED} | found.fields
+        if lacks := missing(fields):
+            raise InputError(f"model {name!r} has no {lacks[0]}", hint="add it to its registry entry")
+        entry = ModelEntry.model_validate(fields)
+        kinds = found.kinds if given.kind is None else (entry.kind,)
+        return ResolvedModel(
+            name, entry, fetched.path, fetched.files, fetched.source, fetched.revision, kinds, found.evidence
+        )
+
+    def _recognised(
+        self, parsed: ModelReference, given: GivenEntry, asked: tuple[str, ...]
+    ) -> tuple[Fetched, Recognised]:
+        """Return the model's files, and what they and mteb say of it where its entry leaves that to them."""
+        native = given.architecture == "native"
         if given.server is not None:
             served = f"{given.server.model} served at {given.server.base_url}"
-            fetched = Fetched(self._cache / "models" / name, source=served, revision=None, files={})
-            entry = _completed(name, given, {})
-            return _resolved(name, entry, fetched, (entry.kind,), _evidence(given, {}))
-        stated = (
-            None
-            if complete(given) or parsed.kind != "hub"
-            else published_models(self._cache).get(parsed.name)
-        )
-        if stated is not None and stated.needs_code and given.architecture != "native":
-            raise InputError(
-                f"{parsed.name} runs code of its own by mteb's metadata, which never runs here",
-                hint="name another model, or write architecture: native in its registry entry where "
-                "transformers' own code of this model_type computes the same",
-            )
-        fetched = self._fetched(parsed, given, stated)
-        native = given.architecture == "native"
-        whole = complete(given)
-        if whole is not None:
-            if whole.format != "gguf":
+            path = self._cache / "models" / parsed.name
+            return Fetched(path, source=served, revision=None, files={}), Recognised(())
+        if complete(given):
+            fetched = self._fetched(parsed, given, None)
+            if given.format != "gguf":
                 refuse_code(fetched.path, native=native)
-            return _resolved(name, whole, fetched, (whole.kind,), _evidence(given, {}))
+            return fetched, Recognised(())
+        stated = published_models(self._cache).get(parsed.name) if parsed.kind == "hub" else None
+        if stated is not None and stated.needs_code and not native:
+            problem = f"{parsed.name} runs code of its own by mteb's metadata, which never runs here"
+            raise InputError(problem, hint=OR_NATIVE)
+        fetched = self._fetched(parsed, given, stated)
         found = recognise(fetched.path, native=native, asked=asked)
-        if stated is not None and given.kind is None:
-            found = _as_mteb_has_it(found, stated, parsed.name)
-        derived, evidence = _derived(parsed, found, stated)
-        derived["sources"] = self._sources(parsed, given, stated)
-        kinds = found.kinds if given.kind is None else (given.kind,)
-        entry = _completed(name, given, derived | {"kind": kinds[0]})
-        return _resolved(name, entry, fetched, kinds, _evidence(given, evidence))
+        if stated is not None:
+            _add_stated(found, stated, parsed.name if given.kind is None else None)
+        found.fields |= {"kind": found.kinds[0], "sources": self._sources(parsed, given, stated)}
+        return fetched, found
 
     def _sources(self, parsed: ModelReference, given: GivenEntry, stated: PublishedModel | None) -> list[Any]:
         if given.sources:
@@ -306,54 +310,24 @@ def write_model_record(layout: Layout, model: ResolvedModel) -> None:
     )
 
 
-def _resolved(
-    reference: str, entry: ModelEntry, fetched: Fetched, kinds: tuple[str, ...], evidence: Mapping[str, str]
-) -> ResolvedModel:
-    return ResolvedModel(
-        reference, entry, fetched.path, fetched.files, fetched.source, fetched.revision, kinds, evidence
-    )
-
-
-def _completed(name: str, given: GivenEntry, derived: Mapping[str, Any]) -> ModelEntry:
-    entry = complete(given, **{"title": name, "licence": _UNSTATED} | dict(derived))
-    if entry is None:
-        missing = [n for n, one in ModelEntry.model_fields.items() if one.is_required() and n not in derived]
-        raise InputError(f"model {name!r} has no {missing[0]}", hint="add it to its registry entry")
-    return entry
-
-
-def _as_mteb_has_it(found: Recognised, stated: PublishedModel, name: str) -> Recognised:
-    """Return what was recognised without what mteb's type of the model rules out."""
-    possible = set[str]().union(*(_BY_TYPE.get(one, set(found.kinds)) for one in stated.types))
-    kinds = tuple(kind for kind in found.kinds if kind in possible)
-    if not kinds:
-        raise InputError(
-            f"{name} is {' and '.join(stated.types)} by mteb's metadata, and {' or '.join(found.kinds)} by "
-            f"{found.evidence['kind']}: no file says how it becomes the former",
-            hint="name another model, or give kind in its registry entry",
-        )
-    vectors = found.fields["trained_for_embedding"] or stated.types == ["dense"]
-    return replace(found, kinds=kinds, fields=found.fields | {"trained_for_embedding": vectors})
-
-
-def _derived(
-    parsed: ModelReference, found: Recognised, stated: PublishedModel | None
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Fields that no registry file needs to give, and what said them: mteb before the checkpoint."""
-    fields, evidence = dict(found.fields), dict(found.evidence)
-    title = parsed.folder.resolve().name if parsed.kind == "folder" else parsed.name
-    fields |= {"title": title}
-    if stated is not None:
-        longest = min(stated.longest or fields["window"], fields["window"])
-        known: dict[str, Any] = {
-            "licence": stated.licence, "prompts": stated.prompts,
-            "relevance_prompt": _RELEVANCE_PROMPTS.get(stated.loader),
-            **({"document_tokens": longest, "query_tokens": longest} if stated.longest else {}),
-        }  # fmt: skip
-        known = {name: value for name, value in known.items() if value}
-        fields, evidence = fields | known, evidence | dict.fromkeys(known, "mteb's metadata")
-    return fields, evidence
-
-
-def _evidence(given: GivenEntry, others: Mapping[str, str]) -> dict[str, str]:
-    return dict(others) | dict.fromkeys(sorted(given.model_fields_set), "registry entry")
+def _add_stated(found: Recognised, stated: PublishedModel, name: str | None) -> None:
+    """Add what mteb states of a model; with ``name``, leave out what its type of the model rules out."""
+    if name is not None:
+        possible = set[str]().union(*(_BY_TYPE.get(one, set(found.kinds)) for one in stated.types))
+        kinds = tuple(kind for kind in found.kinds if kind in possible)
+        if not kinds:
+            raise InputError(
+                f"{name} is {' and '.join(stated.types)} by mteb's metadata, and {' or '.join(found.kinds)} by "
+                f"{found.evidence['kind']}: no file says how it becomes the former",
+                hint="name another model, or give kind in its registry entry",
+            )
+        found.kinds = kinds
+        found.fields["trained_for_embedding"] |= stated.types == ["dense"]
+    known: dict[str, Any] = {
+        "licence": stated.licence, "prompts": stated.prompts,
+        "relevance_prompt": _RELEVANCE_PROMPTS.get(stated.loader),
+    }  # fmt: skip
+    if stated.longest:
+        longest = min(stated.longest, found.fields["window"])
+        known |= {"document_tokens": longest, "query_tokens": longest}
+    found.add("mteb's metadata", **{field: value for field, value in known.items() if value})

@@ -1,4 +1,4 @@
-"""The registry of models: the fields of an entry and of its server, and entries by name."""
+"""The registry of models: the fields of an entry and of its server, entries by name, published cosines."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from e2rank_eval.config.references import Reference
 from e2rank_eval.config.systems import Strict
 from e2rank_eval.datasets.sources.kinds import Sha256, Source
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.encoders.prompts import VARIANTS
 from e2rank_eval.registry import look_up
 
 _PACKAGED = Path(__file__).with_name("models.yaml")
+_PUBLISHED = Path(__file__).with_name("published.yaml")
 
 
 class Prices(Strict):
@@ -234,9 +236,40 @@ def registered_model(name: str) -> ModelEntry:
     return entry
 
 
-def complete(given: GivenEntry, **derived: Any) -> ModelEntry | None:
-    """Return the entry with ``derived`` fields where it has none; None where a needed one is in neither."""
-    fields = derived | given.model_dump(exclude_unset=True)
-    if any(one.is_required() and fields.get(name) is None for name, one in ModelEntry.model_fields.items()):
-        return None
-    return ModelEntry.model_validate(fields)
+def complete(given: GivenEntry) -> ModelEntry | None:
+    """Return the entry, or None where it leaves a field to the model's files."""
+    fields = given.model_dump(exclude_unset=True)
+    return None if missing(fields) else ModelEntry.model_validate(fields)
+
+
+def missing(fields: Mapping[str, Any]) -> list[str]:
+    """Return the names of the fields that an entry needs and ``fields`` lack."""
+    return [n for n, one in ModelEntry.model_fields.items() if one.is_required() and fields.get(n) is None]
+
+
+PLAIN = "query-only"
+"""The prompt that is each query by itself."""
+
+
+class Published(Strict):
+    """What a model gave its authors: ``cosines[prompt]`` [queries, documents], and where that is printed."""
+
+    source: str
+    queries: list[str] = Field(min_length=1)
+    documents: list[str] = Field(min_length=1)
+    cosines: dict[str, list[list[float]]] = Field(min_length=1)
+    tolerance: dict[str, float] = Field(description="largest difference, by the type that the weights run in")
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Published:
+        for prompt, rows in self.cosines.items():
+            if [len(row) for row in rows] != [len(self.documents)] * len(self.queries):
+                raise ValueError(f"cosines.{prompt}: one row for each query, one number for each document")
+            if prompt not in (PLAIN, *VARIANTS):
+                raise ValueError(f"cosines.{prompt}: not a prompt; known: {', '.join((PLAIN, *VARIANTS))}")
+        return self
+
+
+def published_cosines() -> dict[str, Published]:
+    """Return the cosines that the authors of models published for a few texts, by registry name."""
+    return read_entries(Published, [_PUBLISHED])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tiny_chat_models import CHAT_TEMPLATE, byte_level_tokenizer, entry
 from tokenizers.processors import TemplateProcessing
 from transformers import (
     BertConfig,
@@ -15,7 +15,6 @@ from transformers import (
     BertTokenizerFast,
     LlamaConfig,
     LlamaForCausalLM,
-    PreTrainedTokenizerFast,
     Qwen3Config,
     Qwen3ForCausalLM,
     Qwen3Model,
@@ -25,7 +24,6 @@ from transformers import (
     XLMRobertaModel,
 )
 
-from e2rank_eval.datasets.sources.kinds import HubSource
 from e2rank_eval.models.registry import ModelEntry
 
 TEXTS = [
@@ -42,16 +40,6 @@ TEXTS = [
     * 9,
 ]
 
-CHATML = (
-    "{% for message in messages %}"
-    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n"
-    "{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}"
-    "{% endif %}"
-)
-"""The shape of Qwen3's template: an empty thinking block where thinking is disabled."""
-
 _SHAPE: dict[str, Any] = {
     "hidden_size": 64,
     "intermediate_size": 128,
@@ -63,9 +51,11 @@ _SHAPE: dict[str, Any] = {
 
 
 def write_decoder(
-    folder: Path, architecture: str, *, template: str | None = CHATML, padding: bool = True
+    folder: Path, architecture: str, *, template: str | None = CHAT_TEMPLATE, padding: bool = True
 ) -> Path:
-    tokenizer = _byte_level(template, padding)
+    tokenizer = byte_level_tokenizer(TEXTS, 700)
+    tokenizer.chat_template, tokenizer.eos_token = template, None
+    tokenizer.pad_token = "<|im_end|>" if padding else None
     tokenizer.save_pretrained(folder)
     torch.manual_seed(5)
     shape = _SHAPE | {"vocab_size": len(tokenizer), "num_key_value_heads": 2, "max_position_embeddings": 2048}
@@ -77,18 +67,9 @@ def write_decoder(
 
 
 def decoder_entry(**changes: Any) -> ModelEntry:
-    return _entry(
-        {
-            "kind": "decoder",
-            "format": "transformers",
-            "window": 512,
-            "document_tokens": 128,
-            "query_tokens": 96,
-            "end_of_text": "<|endoftext|>",
-            "query_instruction": "Given a web search query, retrieve relevant passages",
-        }
-        | changes
-    )
+    own = {"window": 512, "document_tokens": 128, "query_tokens": 96, "end_of_text": "<|endoftext|>"}
+    own |= {"query_instruction": "Given a web search query, retrieve relevant passages"}
+    return entry(**own | changes)
 
 
 def write_bert(folder: Path, pooling: dict[str, Any], **settings: Any) -> Path:
@@ -113,8 +94,8 @@ def write_form(
     """
     torch.manual_seed(6)
     if body == "qwen3":
-        tokenizer: Any = _byte_level(None, padding=True)
-        tokenizer.eos_token = "<|endoftext|>"
+        tokenizer: Any = byte_level_tokenizer(TEXTS, 700)
+        tokenizer.pad_token, tokenizer.eos_token = "<|im_end|>", "<|endoftext|>"
         end = TemplateProcessing(single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)])
         tokenizer.backend_tokenizer.post_processor = end
     else:
@@ -151,39 +132,7 @@ def write_form(
 
 def encoder_entry(**changes: Any) -> ModelEntry:
     limits = {"window": 160, "document_tokens": 128, "query_tokens": 128}
-    return _entry({"kind": "encoder", "format": "sentence-transformers"} | limits | changes)
-
-
-def _entry(fields: dict[str, Any]) -> ModelEntry:
-    return ModelEntry.model_validate(
-        {
-            "title": "small",
-            "parameters": "tiny",
-            "licence": "none",
-            "sources": [HubSource(kind="hub", repository="none/small", revision=None)],
-            "trained_for_embedding": False,
-            "trained_for_e2rank": False,
-        }
-        | fields
-    )
-
-
-def _byte_level(template: str | None, padding: bool) -> PreTrainedTokenizerFast:
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=700,
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(TEXTS, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<|im_end|>" if padding else None,
-        chat_template=template,
-    )
+    return entry(**{"kind": "encoder", "format": "sentence-transformers"} | limits | changes)
 
 
 def _write(path: Path, value: Any) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from e2rank_eval.models.loading import Models
-from e2rank_eval.mteb_suite import local_data
 from e2rank_eval.mteb_suite.encoder import MtebEncoder, load_mteb_encoder
-from e2rank_eval.mteb_suite.local_tasks import local_task
+from e2rank_eval.mteb_suite.local_tasks import collection, local_task
 from e2rank_eval.records import Dataset
 
 
@@ -56,7 +55,7 @@ def short_task(own_cache: Path, short_lee: Dataset) -> Callable[[], Any]:
 
     def load() -> Any:
         task: Any = local_task("LeeRetrieval", own_cache)
-        task._data = local_data.collection(short_lee, judged_only=False)
+        task._data = collection(short_lee, judged_only=False)
         return task
 
     return load

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from e2rank_eval.errors import InputError, UnavailableError
-from e2rank_eval.mteb_suite import local_data
 from e2rank_eval.mteb_suite.encoder import MtebEncoder
-from e2rank_eval.mteb_suite.local_tasks import local_task, local_tasks
+from e2rank_eval.mteb_suite.local_tasks import labelled_texts, local_task, local_tasks, scored_pairs
 from e2rank_eval.mteb_suite.running import ResultFiles, run_tasks
 
 STS13 = 80.60
@@ -62,14 +61,14 @@ def test_a_malformed_pair_is_named_by_file_and_line(tmp_path: Path, line: str, m
     path = tmp_path / "pairs.tsv"
     path.write_text(f"5\tone\tone\n\tunscored\tpair\n{line}\n")
     with pytest.raises(InputError, match=rf"pairs.tsv:3: {message}"):
-        local_data.scored_pairs([path], ["score", "first", "second"], header=False)
+        scored_pairs([path], ["score", "first", "second"], header=False)
 
 
 def test_a_sample_has_of_each_label_its_share_and_is_the_same_again(tmp_path: Path) -> None:
     path = tmp_path / "texts.tab"
     rows = [f"{'rare' if n % 10 == 0 else 'common'}\ttext {n}" for n in range(100)]
     path.write_text("\n".join(["Category\tText", "d\tstring", "class", *rows]) + "\n")
-    data = local_data.labelled_texts([path], 20)
+    data = labelled_texts([path], 20)
     labels = data["test"]["labels"]
     assert sorted((list(labels).count(one) for one in set(labels)), reverse=True) == [18, 2]
-    assert data["test"]["sentences"] == local_data.labelled_texts([path], 20)["test"]["sentences"]
+    assert data["test"]["sentences"] == labelled_texts([path], 20)["test"]["sentences"]

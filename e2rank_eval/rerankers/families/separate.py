@@ -50,7 +50,7 @@ class LateInteractionSettings(_Settings):
 
     def build(self, context: RerankContext) -> Reranker:
         """Load the model; raises InputError for one that ``LateInteraction`` refuses."""
-        from e2rank_eval.models.encoders.late_interaction import LateInteraction
+        from e2rank_eval.models.encoders.representations import LateInteraction
 
         encoder = LateInteraction(context.models.resolve(self.model, "late-interaction"))
         return SeparateReranker(encoder, self)

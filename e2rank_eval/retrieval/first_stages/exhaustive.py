@@ -51,7 +51,7 @@ class LateInteractionRetrievalSettings(FirstStageSettings):
     model: Reference
 
     def build(self, context: Context) -> Finder:
-        from e2rank_eval.models.encoders.late_interaction import LateInteraction
+        from e2rank_eval.models.encoders.representations import LateInteraction
 
         encoder = LateInteraction(context.models.resolve(self.model, "late-interaction"))
 

@@ -131,11 +131,6 @@ class Models:
             catalogue=catalogue,
         )
 
-    @property
-    def keeps_vectors(self) -> bool:
-        """Whether a document seen before, in this process or an earlier one, costs nothing."""
-        return self._vector_cache
-
     def entry(self, reference: str) -> ModelEntry:
         """Return the model's entry, fetching it only where it must be derived."""
         return self._catalogue.entry(reference)

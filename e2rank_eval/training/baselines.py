@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from e2rank_eval.config.training import CrossEncoderRun, ListwiseRun
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import Batch
-from e2rank_eval.models.checkpoints import load_tokenizer, quiet
+from e2rank_eval.models.checkpoints import device, load_tokenizer, load_weights
 from e2rank_eval.models.language_models import ChatTokenizer
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.rerankers.prompts import rankgpt_messages
@@ -32,15 +32,6 @@ from e2rank_eval.training.objectives import (
 )
 
 
-def _load(kind: Any, folder: Path, **options: Any) -> tuple[Any, Any]:
-    """Return the model of a folder in full precision, on the best device, and its tokenizer."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    local: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True, "use_safetensors": True}
-    with quiet():  # a new head is what a cross-encoder starts with
-        model = kind.from_pretrained(folder, trust_remote_code=False, **local, **options)
-    return model.to(device), load_tokenizer(folder)
-
-
 class PairObjective(Objective):
     """Trains a cross-encoder, one score for query and document together, by RankNet over a list.
 
@@ -48,8 +39,10 @@ class PairObjective(Objective):
     """
 
     def __init__(self, folder: Path, settings: CrossEncoderRun) -> None:
-        model, self.tokenizer = _load(AutoModelForSequenceClassification, folder, num_labels=1)
-        self.module = prepare_module(model, settings, unused=())
+        # Any weight may be missing: a new head is what a cross-encoder starts with.
+        model = load_weights(AutoModelForSequenceClassification, folder, "float32", optional="", num_labels=1)
+        self.module = prepare_module(model.to(device()), settings, unused=())
+        self.tokenizer = load_tokenizer(folder)
         self._loss = settings.ranknet
         positions = int(getattr(model.config, "max_position_embeddings", settings.window or 512))
         self._window = min(settings.window or positions, positions)
@@ -114,8 +107,9 @@ class AnswerObjective(Objective):
     """
 
     def __init__(self, folder: Path, settings: ListwiseRun, *, window: int) -> None:
-        model, self.tokenizer = _load(AutoModelForCausalLM, folder)
-        self.module = prepare_module(model, settings)
+        model = load_weights(AutoModelForCausalLM, folder, "float32")
+        self.module = prepare_module(model.to(device()), settings)
+        self.tokenizer = load_tokenizer(folder)
         self._settings = settings
         self._window = window
         self._tokens = ChatTokenizer(self.tokenizer, name=settings.title)

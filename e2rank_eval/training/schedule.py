@@ -19,7 +19,7 @@ class Schedule:
 
     ``files`` are the lists of each data file, as :func:`e2rank_eval.training.data.read_data` returns them.
     Where the data have no shares, all lists of a step are of one source, and what does not fill a step at
-    a source's end is skipped in that epoch (``skipped`` counts it), as in the official code. With
+    a source's end is skipped in that epoch, as in the official code. With
     shares, every device's part has so many lists of each file; a file that ends begins anew.
 
     Raises
@@ -38,7 +38,6 @@ class Schedule:
         for item in self.lists:
             self._sources.setdefault(item.source, []).append(item)
         sizes = [len(own) for own in self._sources.values()]
-        self.skipped = 0 if self._mixed else sum(size % settings.batch for size in sizes)
         self._per_epoch = sum(size // settings.batch for size in sizes)
         if not self._mixed and self._per_epoch == 0:
             raise InputError(

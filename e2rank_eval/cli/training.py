@@ -161,7 +161,8 @@ def _tested(wanted: FineTuning, dataset: Dataset, cache: Path) -> Comparison:
 @app.command("training-lists")
 def training_lists(
     source: Annotated[
-        str, typer.Argument(help="A judged data set, as in fine-tune, or a YAML file of a mix of collections.")
+        str,
+        typer.Argument(help="A judged data set, as in fine-tune, or a YAML file of a mix of collections."),
     ],
     output: Annotated[Path, typer.Argument(help="The JSONL file to write.")],
     split: Annotated[str, typer.Option(help="Of a data set: the judged queries.")] = "train",

@@ -14,9 +14,8 @@ from e2rank_eval.models.encoders.backbone import BackboneEncoder, TokenSequence
 from e2rank_eval.models.encoders.base import Vectors
 from e2rank_eval.models.encoders.prompts import VARIANTS
 from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.registry import PLAIN, Published, published_cosines
 from e2rank_eval.models.references import Catalogue
-from e2rank_eval.models.registry import ModelEntry
+from e2rank_eval.models.registry import PLAIN, ModelEntry, Published, published_cosines
 from e2rank_eval.records import ListwiseInput
 
 _E2RANK_INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"

@@ -12,8 +12,8 @@ from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.loaders.beir import find
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.registry import published_cosines
 from e2rank_eval.models.references import Catalogue
+from e2rank_eval.models.registry import published_cosines
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import write_text
 

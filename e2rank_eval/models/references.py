@@ -317,8 +317,8 @@ def _add_stated(found: Recognised, stated: PublishedModel, name: str | None) -> 
         kinds = tuple(kind for kind in found.kinds if kind in possible)
         if not kinds:
             raise InputError(
-                f"{name} is {' and '.join(stated.types)} by mteb's metadata, and {' or '.join(found.kinds)} by "
-                f"{found.evidence['kind']}: no file says how it becomes the former",
+                f"{name} is {' and '.join(stated.types)} by mteb's metadata, and {' or '.join(found.kinds)}"
+                f" by {found.evidence['kind']}: no file says how it becomes the former",
                 hint="name another model, or give kind in its registry entry",
             )
         found.kinds = kinds

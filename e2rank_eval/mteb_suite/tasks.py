@@ -1,6 +1,6 @@
 """The tasks that a benchmark or names stand for, mteb's own, local ones, the user's; what mteb's tables know.
 
-mteb has no call that registers a task or a model: its registries are dictionaries, and user code adds to them.
+mteb has no call that registers a task or a model: its registries are dictionaries, to which users add.
 """
 
 from __future__ import annotations

@@ -21,8 +21,7 @@ from tiny_representations import write_bert, write_colbert, write_splade
 
 from e2rank_eval.config import parse_configuration
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.encoders.representations import LateInteraction, max_sim
-from e2rank_eval.models.encoders.representations import load_modules
+from e2rank_eval.models.encoders.representations import LateInteraction, load_modules, max_sim
 from e2rank_eval.models.encoders.sparse import ModularSparseEncoder, Splade, load_sparse_encoder
 from e2rank_eval.models.loading import Models
 from e2rank_eval.models.registry import ResolvedModel

@@ -14,8 +14,7 @@ from e2rank_eval.evaluation import verification
 from e2rank_eval.evaluation.verification import verify
 from e2rank_eval.models import published
 from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.registry import Published, published_cosines
-from e2rank_eval.models.registry import complete, registered_models
+from e2rank_eval.models.registry import Published, complete, published_cosines, registered_models
 
 QUERIES, DOCUMENTS = ["who is it?", "what is it?"], ["a person", "a thing of some kind"]
 

@@ -12,7 +12,7 @@ from e2rank_eval.config.reading import read_entries
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import verification
 from e2rank_eval.evaluation.verification import verify
-from e2rank_eval.models import published
+from e2rank_eval.models import registry
 from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.registry import Published, complete, published_cosines, registered_models
 
@@ -67,7 +67,7 @@ def test_published_values_are_complete_and_of_registered_models(tmp_path: Path) 
         verify("e2rank-4b", tmp_path)
     wrong = tmp_path / "values.yaml"
     wrong.write_text(
-        published._FILE.read_text().replace("[[0.59507, 0.03042], [0.06197, 0.56269]]", "[[0.59507]]")
+        registry._PUBLISHED.read_text().replace("[[0.59507, 0.03042], [0.06197, 0.56269]]", "[[0.59507]]")
     )
     with pytest.raises(InputError, match="one row for each query"):
         read_entries(Published, [wrong])

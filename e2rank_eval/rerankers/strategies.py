@@ -135,29 +135,6 @@ class FullList(Strategy):
 
 
 @dataclass(frozen=True, slots=True)
-class Repeated(Strategy):
-    """Another strategy several times, each pass over the order of the last."""
-
-    strategy: Strategy
-    passes: int
-
-    def run(self, count: int) -> Steps:
-        order = tuple(range(count))
-        for _ in range(self.passes):
-            steps, answer = self.strategy.run(count), None
-            while True:
-                try:
-                    window = steps.send(answer)  # type: ignore[arg-type]
-                except StopIteration as done:
-                    order = tuple(order[place] for place in done.value)
-                    break
-                ranked = yield tuple(order[place] for place in window)
-                places = {order[place]: place for place in window}
-                answer = [places[position] for position in ranked]
-        return order
-
-
-@dataclass(frozen=True, slots=True)
 class TopDown(Strategy):
     """Top-down partitioning (TDPart, arXiv 2405.14589).
 

@@ -183,20 +183,6 @@ def test_agrees_with_the_reference_however_batched(
             assert_ranked_by(ranking.order, scores, tolerance=1e-5)
 
 
-@pytest.mark.parametrize("name", ["qwen3", "minilm"])
-def test_documents_prepared_ahead_give_the_same_ranking(name: str, request: pytest.FixtureRequest) -> None:
-    pair: Pair = request.getfixturevalue(name)
-    settings = E2RankSettings(family="e2rank", model=name)
-    online, stored = (E2RankReranker(pair.load("eval"), settings) for _ in range(2))
-    stored.encode_documents([document for one in lists() for document in one.documents])
-    for query, candidates in zip(QUERIES, lists(), strict=True):
-        expected = reference_scores(pair.reference, query, candidates, {})
-        for model in (online, stored):
-            ranking = model.rank_candidates([query], [candidates])[0]
-            assert ranking.stats.scores == pytest.approx(expected, abs=1e-4)
-            assert_ranked_by(ranking.order, expected, tolerance=1e-5)
-
-
 def test_a_document_that_the_model_answers_with_nan_is_named(tmp_path: Path) -> None:
     folder = write_qwen3(tmp_path, PARAGRAPHS)
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)

@@ -171,7 +171,6 @@ def test_fingerprint_holds_what_decides_a_ranking_and_nothing_else() -> None:
     base = toy_e2rank().fingerprint
     assert toy_e2rank(label="other", on_error="keep-first-stage", seed=5).fingerprint == base
     changed = [
-        toy_e2rank(passes=2),
         toy_e2rank(step=20),
         toy_e2rank(step=10),
         toy_e2rank(prompt_order="query-only"),

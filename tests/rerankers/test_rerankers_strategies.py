@@ -13,7 +13,6 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.rerankers.strategies import (
     Bubble,
     FullList,
-    Repeated,
     Setwise,
     SlidingWindow,
     Strategy,
@@ -35,8 +34,7 @@ top_downs = sizes.flatmap(
 )
 setwises = st.builds(Setwise, sizes, st.integers(1, 210))
 bubbles = st.builds(Bubble, st.integers(1, 8))
-repeated = st.builds(Repeated, sliding_windows, st.integers(1, 3))
-fixed: st.SearchStrategy[Strategy] = sliding_windows | bubbles | repeated | st.just(FullList())
+fixed: st.SearchStrategy[Strategy] = sliding_windows | bubbles | st.just(FullList())
 anything: st.SearchStrategy[Strategy] = fixed | top_downs | setwises
 
 

@@ -15,7 +15,7 @@ from e2rank_eval.models.encoders.base import Encoder
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import ListwiseInput, Query
 from e2rank_eval.rerankers.base import RerankContext
-from e2rank_eval.rerankers.strategies import FullList, Repeated, SlidingWindow, Strategy, run_together
+from e2rank_eval.rerankers.strategies import FullList, SlidingWindow, Strategy, run_together
 from e2rank_eval.rerankers.vectors import (
     EncodedCandidates,
     Vector,
@@ -26,7 +26,7 @@ from e2rank_eval.rerankers.vectors import (
 )
 
 _LISTWISE_PROMPTS = ("eval", "readme", "training")
-_OF_A_LISTWISE_PROMPT = ("prompt_documents", "prompt_order", "combination", "weight", "step", "passes")
+_OF_A_LISTWISE_PROMPT = ("prompt_documents", "prompt_order", "combination", "weight", "step")
 
 
 class E2RankSettings(ModelSettings):
@@ -54,7 +54,6 @@ class E2RankSettings(ModelSettings):
         le=1000,
         description="slide a window of prompt_documents up by so many; null: one prompt scores all",
     )
-    passes: int = Field(1, ge=1, le=100, description="each further one begins with the order of the last")
 
     @model_validator(mode="after")
     def _no_unused_option(self) -> E2RankSettings:
@@ -78,8 +77,7 @@ class E2RankSettings(ModelSettings):
     def strategy(self) -> Strategy:
         """Which candidates are scored by the vector of one prompt: all, or a window."""
         # A single candidate is scored too, where one prompt scores all.
-        once = FullList(least=1) if self.step is None else SlidingWindow(self.prompt_documents, self.step)
-        return Repeated(once, self.passes)
+        return FullList(least=1) if self.step is None else SlidingWindow(self.prompt_documents, self.step)
 
     def build(self, context: RerankContext) -> E2RankReranker:
         prompt = "eval" if self.prompt == "query-only" else self.prompt
@@ -116,10 +114,9 @@ class E2RankReranker(VectorReranker):
     sliding window. ``prompt: query-only`` scores with the plain query vector instead;
     ``combination: residual`` with unit(weight * plain query vector + listwise vector).
 
-    Beyond the paper: with ``passes`` above 1 each further prompt lists the first documents of the last
-    pass. With ``step`` a window of ``prompt_documents`` slides up from the bottom as RankGPT's does, and
-    each window is ordered by the vector of its own prompt; such scores do not compare across windows,
-    so the statistics hold none.
+    Beyond the paper: with ``step`` a window of ``prompt_documents`` slides up from the bottom as RankGPT's
+    does, and each window is ordered by the vector of its own prompt; such scores do not compare across
+    windows, so the statistics hold none.
     """
 
     def __init__(self, encoder: Encoder, settings: E2RankSettings, *, seed: int = 0) -> None:

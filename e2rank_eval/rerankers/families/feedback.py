@@ -1,4 +1,4 @@
-"""Feedback on vectors: Rocchio, or the plain average, of the first stage's first documents."""
+"""Feedback on vectors: the query moved towards the first stage's first documents, as by Rocchio."""
 
 from __future__ import annotations
 
@@ -17,26 +17,21 @@ from e2rank_eval.rerankers.vectors import EncodedCandidates, Vector, VectorReran
 
 
 class FeedbackSettings(ModelSettings):
-    """Rocchio: the query vector moved towards the mean of its first candidates; or that mean alone."""
+    """Rocchio: the query vector moved towards the mean of its first candidates."""
 
     own_colour = "#009e73"
 
     family: Literal["feedback"]
-    method: Literal["rocchio", "softmax", "average"] = Field(
-        "rocchio",
-        description="softmax: documents near the query weigh more; average: the mean without the query",
+    method: Literal["rocchio", "softmax"] = Field(
+        "rocchio", description="softmax: documents near the query weigh more"
     )
     documents: int = Field(3, ge=1, le=1000)
-    weight: float = Field(0.5, gt=0, le=100, description="of the documents' mean, where the query is added")
+    weight: float = Field(0.5, gt=0, le=100, description="of the documents' mean")
     temperature: float = Field(0.1, gt=0, description="softmax only: of the similarity to the query")
-    decay: float = Field(
-        0.0, ge=0, description="softmax only: taken off the logit for each rank further down"
-    )
 
     @model_validator(mode="after")
     def _no_unused_option(self) -> FeedbackSettings:
-        needed = {"weight": ("rocchio", "softmax"), "temperature": ("softmax",), "decay": ("softmax",)}
-        refuse_unused(self, "method", self.method, needed)
+        refuse_unused(self, "method", self.method, {"temperature": ("softmax",)})
         return self
 
     def build(self, context: RerankContext) -> FeedbackReranker:
@@ -52,10 +47,8 @@ class FeedbackReranker(VectorReranker):
     """Scores candidates with unit(q + weight * unit(mean of the first ``documents`` candidates' vectors)).
 
     Rocchio (1971) without its negative term, in first-stage order: the classic method that tells how
-    much of E2Rank's gain is feedback as such. ``method: softmax`` weighs document i, counted from 0, with
-    softmax(q . d_i / temperature - decay * i) in that mean: what the vectors alone can say of relevance.
-    ``method: average`` leaves the query out, so that only the documents that the first stage proposes
-    are asked (the limit of Rocchio as its weight grows).
+    much of E2Rank's gain is feedback as such. ``method: softmax`` weighs document i with
+    softmax(q . d_i / temperature) in that mean: what the vectors alone can say of relevance.
     """
 
     def __init__(self, encoder: Encoder, settings: FeedbackSettings) -> None:
@@ -68,11 +61,8 @@ class FeedbackReranker(VectorReranker):
         first = [one.vectors[: self._settings.documents].astype(np.float64) for one in candidates]
         work = [Work(listed=tuple(range(len(vectors)))) for vectors in first]
         with clock.phase("prompt"):
-            if self._settings.method == "average":
-                vectors = [unit(documents.mean(axis=0)) for documents in first]
-            else:
-                plain = self._plain_vectors(queries, work)
-                vectors = [self._expanded(*pair) for pair in zip(plain, first, strict=True)]
+            plain = self._plain_vectors(queries, work)
+            vectors = [self._expanded(*pair) for pair in zip(plain, first, strict=True)]
         with clock.phase("scoring"):
             for one, vector, texts in zip(work, vectors, candidates, strict=True):
                 one.rank(vector, texts.vectors)
@@ -82,7 +72,6 @@ class FeedbackReranker(VectorReranker):
         """Return unit(query + weight * unit(their mean)) of unit vectors [d] and [n, d]."""
         if self._settings.method == "softmax":
             logits = documents @ query / self._settings.temperature
-            logits -= self._settings.decay * np.arange(len(documents))
             # Up to a factor, which the unit length takes away.
             mean = np.exp(logits - logits.max()) @ documents
         else:

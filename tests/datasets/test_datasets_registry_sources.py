@@ -98,10 +98,6 @@ def test_what_needs_an_agreement_says_so():
             {"sources": [{"kind": "url", "downloads": [{"urls": ["ftp://x/y"], "name": "n"}]}]},
             "urls.0: String should",
         ),
-        (
-            {"sources": [{"kind": "url", "downloads": [{"urls": ["http://x/y"]}]}]},
-            "give either name .a file kept as it is. or members",
-        ),
     ],
 )
 def test_a_wrong_overlay_is_named(change, message, tmp_path, monkeypatch):

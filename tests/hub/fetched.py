@@ -1,26 +1,25 @@
-"""Sources of one zip on the loopback server, and what a fetch of it leaves in a folder."""
+"""Sources of one file on the loopback server, and what a fetch of it leaves in a folder."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-import published
 from file_server import Fault
 
 from e2rank_eval.datasets.sources.kinds import UrlSource
 
 
-def source_of(*urls: str, content: bytes | None, **kept) -> UrlSource:
-    """Any of ``urls`` for a zip, whose hash is known where ``content`` is given."""
-    one = {"urls": list(urls), "md5": None if content is None else hashlib.md5(content).hexdigest()}
-    members = {"texts/corpus.jsonl": "corpus.jsonl", "texts/qrels/test.tsv": "qrels/test.tsv"}
-    return UrlSource.model_validate({"kind": "url", "downloads": [one | ({"members": members} | kept)]})
+def source_of(*urls: str, content: bytes | None, name: str = "texts.zip") -> UrlSource:
+    """Any of ``urls`` for a file, whose hash is known where ``content`` is given."""
+    md5 = None if content is None else hashlib.md5(content).hexdigest()
+    return UrlSource.model_validate(
+        {"kind": "url", "downloads": [{"urls": list(urls), "md5": md5, "name": name}]}
+    )
 
 
-def is_whole(folder: Path, texts) -> bool:
-    expected = published.beir_files(texts)
-    return all((folder / n).read_bytes() == expected[n] for n in ("corpus.jsonl", "qrels/test.tsv"))
+def is_whole(folder: Path, content: bytes) -> bool:
+    return (folder / "texts.zip").read_bytes() == content
 
 
 def left_in(folder: Path) -> list[str]:

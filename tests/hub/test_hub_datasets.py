@@ -20,7 +20,7 @@ from published import entry
 from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.fetch import fetch_dataset
 from e2rank_eval.datasets.loaders import ir_datasets as loader
-from e2rank_eval.datasets.loading import load_registered, plan
+from e2rank_eval.datasets.loading import load_folder, load_registered, plan
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Document, Query
@@ -319,10 +319,12 @@ def test_other_counts_than_the_registry_s_are_refused(what, own, texts, register
 
 
 def test_a_plan_tells_what_fetching_takes(server, texts, register, tmp_path, monkeypatch):
-    content = published.beir_zip(texts, "texts")
-    members = {f"texts/{name}": name for name in published.beir_files(texts)}
-    one = {"urls": [server.publish("/texts.zip", content)], "members": members}
-    facts = entry("beir", {"kind": "url", "downloads": [one]}, bytes=len(content))
+    files = published.beir_files(texts)
+    downloads = [
+        {"urls": [server.publish(f"/{name}", content)], "name": name} for name, content in files.items()
+    ]
+    size = sum(map(len, files.values()))
+    facts = entry("beir", {"kind": "url", "downloads": downloads}, bytes=size)
     register({"texts": facts | {"registration": "sign here"}, "copy": facts})
     cache = tmp_path / "cache"
     names = ["texts", "copy", "signal1m", "pydoc", "bright-biology", "webis-touche2020-v3"]
@@ -332,7 +334,10 @@ def test_a_plan_tells_what_fetching_takes(server, texts, register, tmp_path, mon
         "bright-biology": "to fetch", "webis-touche2020-v3": "to fetch",
     }  # fmt: skip
     assert server.requests == []
-    assert (before["texts"]["bytes"], before["texts"]["from"]) == (len(content), one["urls"][0])
+    assert (before["texts"]["bytes"], before["texts"]["from"]) == (
+        size,
+        ", ".join(one["urls"][0] for one in downloads),
+    )
     assert (before["texts"]["licence"], before["texts"]["registration"]) == ("none", "sign here")
     assert before["bright-biology"]["from"] == "ir_datasets bright/biology"
     load_registered("texts", cache, seed=1)
@@ -345,7 +350,7 @@ def test_a_plan_tells_what_fetching_takes(server, texts, register, tmp_path, mon
 
 
 @pytest.mark.slow
-def test_the_package_beir_reads_a_zip_alike(server, client, texts, register, tmp_path):
+def test_the_package_beir_reads_a_zip_alike(server, client, texts, tmp_path):
     content = published.beir_zip(texts, "texts")
     address = server.publish("/BEIR/datasets/texts.zip", content)
     script = """
@@ -356,10 +361,7 @@ corpus, queries, qrels = GenericDataLoader(download_and_unzip(sys.argv[1], "beir
 print(json.dumps([{i: [d["title"], d["text"]] for i, d in corpus.items()}, queries, qrels]))
 """
     theirs = client(script, address)
-    members = {f"texts/{name}": name for name in published.beir_files(texts)}
-    download = {"urls": [address], "members": members, "md5": hashlib.md5(content).hexdigest()}
-    register({"texts": entry("beir", {"kind": "url", "downloads": [download]})})
-    ours = load_registered("texts", tmp_path / "cache", seed=1).dataset
+    ours = load_folder("texts", tmp_path / "beir" / "texts", "test").dataset
     corpus = {d.id: [d.title, d.text] for d in ours.corpus.values()}
     assert theirs == [corpus, {q.id: q.text for q in ours.queries.values()}, ours.qrels]
     assert (ours.queries, ours.qrels) == (texts.queries, texts.qrels)

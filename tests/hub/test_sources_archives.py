@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packages import tar, wheel
 
-from e2rank_eval.datasets.sources.archives import _check_name, extract
+from e2rank_eval.datasets.sources.package import _check_name, extract
 from e2rank_eval.errors import InputError
 
 

@@ -1,4 +1,4 @@
-"""Files at plain addresses: downloaded, resumed, retried, mirrored, checked, and unpacked if archives."""
+"""Files at plain addresses: downloaded, resumed, retried, mirrored and checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import requests
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
-from e2rank_eval.datasets.sources.archives import extract
 from e2rank_eval.datasets.sources.kinds import Download, UrlSource
 from e2rank_eval.errors import InputError, SuiteError, UnavailableError
 from e2rank_eval.progress import say
@@ -41,31 +40,21 @@ def take(source: UrlSource, folder: Path) -> None:
     UnavailableError
         When no address of a file gives what the registry describes.
     InputError
-        When an archive is truncated, lacks a declared member or holds a name that leaves its folder.
+        When a local name leaves ``folder``.
     """
     for one in source.downloads:
+        target = folder / one.name
+        if not target.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"the local name {one.name!r} leaves its folder", hint="fix the registry entry")
         key = one.sha256 or one.md5 or hashlib.sha256(one.urls[0].encode()).hexdigest()
         name = PurePosixPath(urlsplit(one.urls[0]).path).name or "file"
         part = folder.parent / ".partial" / f"{key[:16]}-{name}"
         with exclusive(part.with_name(part.name + ".lock"), what=f"fetching {one.urls[0]}", wait=_LOCK_WAIT):
-            if one.name is not None and (folder / one.name).exists():
+            if target.exists():
                 continue  # another process has put it there meanwhile
             download(one, part)
-            try:
-                if one.name is None:
-                    extract(part, one.members, folder)
-                else:
-                    _keep(part, folder, one.name)
-            finally:
-                part.unlink(missing_ok=True)
-
-
-def _keep(part: Path, folder: Path, name: str) -> None:
-    target = folder / name
-    if not target.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"the local name {name!r} leaves its folder", hint="fix the registry entry")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part.replace(target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(target)
 
 
 def download(source: Download, target: Path) -> None:

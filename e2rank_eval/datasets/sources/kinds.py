@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from e2rank_eval.config.systems import Strict
 
@@ -54,30 +54,21 @@ class HubSource(BaseSource):
 
 
 class Download(Strict):
-    """One file that several addresses may serve; at least one of name and members is given."""
+    """One file that several addresses may serve, kept as it is."""
 
     urls: list[Address] = Field(
         min_length=1, description="the publisher's first, then mirrors of the same bytes"
     )
-    name: str | None = Field(None, description="local name, of a file that is kept as it is")
-    members: dict[str, str] = Field(
-        {}, description="path inside an archive -> local name; a folder ends in /; others are not unpacked"
-    )
+    name: str = Field(description="local name")
     md5: Md5 | None = Field(
         None, description="null where no source names one: SHA-256 recorded at first fetch"
     )
     sha256: Sha256 | None = None
     headers: dict[str, str] = Field({}, description="that the publisher's server needs")
 
-    @model_validator(mode="after")
-    def _kept_or_unpacked(self) -> Download:
-        if (self.name is None) == (not self.members):
-            raise ValueError("give either name (a file kept as it is) or members (of an archive)")
-        return self
-
 
 class UrlSource(BaseSource):
-    """Files at plain addresses, such as a BEIR zip."""
+    """Files at plain addresses."""
 
     kind: Literal["url"]
     downloads: list[Download] = Field(min_length=1)

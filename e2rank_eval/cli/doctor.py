@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from e2rank_eval.config import read_configuration
 from e2rank_eval.config.yaml_files import load_mapping
@@ -29,6 +30,13 @@ from e2rank_eval.models.special_tokens import render_chat
 from e2rank_eval.store.files import read_settings
 
 Finding = dict[str, Any]
+
+_FIELDS = {
+    "format": "format", "engine": "engine", "longest input": "window", "longest document": "document_tokens",
+    "longest query": "query_tokens", "end of text": "end_of_text",
+    "asked whether relevant": "relevance_prompt", "parameters": "parameters", "licence": "licence",
+}  # fmt: skip
+"""What ``doctor MODEL`` shows of an entry, and its field."""
 
 _NEEDED = ("torch", "transformers", "pytrec_eval-terrier", "ir_measures", "snakemake", "matplotlib")
 
@@ -74,37 +82,22 @@ def examine_model(reference: str, config: Path | None) -> list[Finding]:
     local = entry.server is None and entry.format != "gguf"
     if local:
         _refuse_unreadable(model.path, entry)
-    prompts = {"query": entry.query_instruction, **entry.prompts}
+    prompts = {k: v for k, v in {"query": entry.query_instruction, **entry.prompts}.items() if v}
+    by_prompts = evidence.get("prompts", evidence.get("query_instruction"))
     facts: list[tuple[str, Any, str | None]] = [
         ("kind", " or ".join(model.kinds), evidence.get("kind")),
-        ("format", entry.format, evidence.get("format")),
-        ("engine", entry.engine, evidence.get("engine")),
         ("dtype", f"{dtype_on(device(), entry.dtype)} here, {entry.dtype} on a GPU", evidence.get("dtype")),
-        ("longest input", entry.window, evidence.get("window")),
-        ("longest document", entry.document_tokens, evidence.get("document_tokens")),
-        ("longest query", entry.query_tokens, evidence.get("query_tokens")),
-        ("end of text", entry.end_of_text, evidence.get("end_of_text")),
-        (
-            "prompts",
-            {k: v for k, v in prompts.items() if v},
-            evidence.get("prompts", evidence.get("query_instruction")),
-        ),
-        ("asked whether relevant", entry.relevance_prompt, evidence.get("relevance_prompt")),
+        *((shown, getattr(entry, field), evidence.get(field)) for shown, field in _FIELDS.items()),
+        ("prompts", prompts, by_prompts),
         *_beside_the_weights(model.path),
-        ("parameters", entry.parameters, evidence.get("parameters")),
-        ("licence", entry.licence, evidence.get("licence")),
         ("source", model.source, None),
         ("revision", model.revision, None),
         ("folder", model.path, None),
     ]
-    found = [
-        _finding(question, "yes", f"{value} ({by})" if by else f"{value}")
-        for question, value, by in facts
-        if value
-    ]
+    found = [_finding(one, True, f"{value} ({by})" if by else value) for one, value, by in facts if value]
     lacks = unfilled(model.path, entry.kind) if local else []
     detail = f"missing, so random: {', '.join(lacks[:5])}" if lacks else "complete"
-    return [*found, _finding("weights", "no" if lacks else "yes", detail)]
+    return [*found, _finding("weights", not lacks, detail)]
 
 
 def _refuse_unreadable(folder: Path, entry: ModelEntry) -> None:
@@ -151,10 +144,10 @@ def _packages(graph: Graph, entries: Mapping[str, ModelEntry]) -> Iterator[Findi
     optional = {"vllm": on_vllm, "mteb": bool(graph.mteb_jobs)}
     for name, needed in {**dict.fromkeys(_NEEDED, True), **optional}.items():
         try:
-            yield _finding(f"package {name}", "yes", metadata.version(name))
+            yield _finding(f"package {name}", True, metadata.version(name))
         except metadata.PackageNotFoundError:
             hint = "install it with: make install" if needed else "not installed; not needed"
-            yield _finding(f"package {name}", "no" if needed else "note", hint)
+            yield _finding(f"package {name}", False if needed else None, hint)
 
 
 def _gpu(entries: Mapping[str, ModelEntry]) -> Iterator[Finding]:
@@ -163,18 +156,17 @@ def _gpu(entries: Mapping[str, ModelEntry]) -> Iterator[Finding]:
     cores = f"{os.cpu_count()} CPU cores"
     if torch.cuda.is_available():
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
-        yield _finding("GPU", "yes", f"{names}; {cores}")
+        yield _finding("GPU", True, f"{names}; {cores}")
         return
     large = [name for name, entry in entries.items() if entry.needs_gpu]
     wanted = f"needed for {', '.join(large)}" if large else "not needed here"
-    yield _finding(
-        "GPU", "no" if large else "note", f"none seen by torch {torch.__version__}; {wanted}; {cores}"
-    )
+    detail = f"none seen by torch {torch.__version__}; {wanted}; {cores}"
+    yield _finding("GPU", False if large else None, detail)
 
 
 def _disk(cache: Path) -> Finding:
     free = shutil.disk_usage(cache if cache.exists() else Path()).free / 2**30
-    return _finding("disk", "yes" if free > 5 else "no", f"{free:.0f} GiB free for cache and results, of 5")
+    return _finding("disk", free > 5, f"{free:.0f} GiB free for cache and results, of 5")
 
 
 def _hub(graph: Graph) -> Iterator[Finding]:
@@ -187,29 +179,28 @@ def _hub(graph: Graph) -> Iterator[Finding]:
         return
     found = not offline() and hub.reachable()
     detail = f"{hub.endpoint()}{'' if found else ' is out of reach'}; it has {', '.join(wanted)}"
-    yield _finding("model hub", "yes" if found else "no", detail)
+    yield _finding("model hub", found, detail)
 
 
 def _folders(graph: Graph, used: Sequence[str] | dict[str, None]) -> Iterator[Finding]:
     for name in used:
         path = graph.configuration.datasets[name].path
         if path is not None:
-            here = path.exists()
-            yield _finding(f"data set {name}", "yes" if here else "no", f"the folder {path}")
+            yield _finding(f"data set {name}", path.exists(), f"the folder {path}")
 
 
 def _dataset(name: str, cache: Path) -> Finding:
-    (row,) = plan([name], cache)
+    (row,), question = plan([name], cache), f"data set {name}"
     if row["state"] in ("yours", "made here", "here"):
-        return _finding(f"data set {name}", "yes", f"{row['state']}: {row['from']}")
+        return _finding(question, True, f"{row['state']}: {row['from']}")
     if row["state"] == "needs you":
-        return _finding(f"data set {name}", "no", row["registration"] or row["from"])
+        return _finding(question, False, row["registration"] or row["from"])
     entry = registered_dataset(name)
     if entry.loader not in LIBRARIES:
-        return _resolved(f"data set {name}", entry.sources)
+        return _resolved(question, entry.sources)
     found = [host for host in _library_hosts(entry) if not offline() and hub.answers(host)]
     detail = f"{entry.origin}, {'from ' + found[0] if found else 'whose servers are out of reach'}"
-    return _finding(f"data set {name}", "yes" if found else "no", detail)
+    return _finding(question, bool(found), detail)
 
 
 def _library_hosts(entry: DatasetEntry) -> list[str]:
@@ -225,25 +216,24 @@ def _model(reference: str, graph: Graph) -> Finding:
     catalogue, question = graph.catalogue, f"model {reference}"
     given = catalogue.given(reference)
     if given.server is not None:
-        key = given.server.key_variable
+        key, url = given.server.key_variable, given.server.base_url
         there = not key or key in os.environ
-        detail = f"{given.server.base_url}" if there else f"set {key}, the key of {given.server.base_url}"
-        return _finding(question, "yes" if there else "no", detail)
+        return _finding(question, there, url if there else f"set {key}, the key of {url}")
     if catalogue.is_here(reference):
         try:
             model = catalogue.examine(reference)
         except SuiteError as error:
-            return _finding(question, "no", str(error))
-        return _finding(question, "yes", f"{' or '.join(model.kinds)} from {model.source}")
+            return _finding(question, False, error)
+        return _finding(question, True, f"{' or '.join(model.kinds)} from {model.source}")
     return _resolved(question, catalogue.sources(reference))
 
 
 def _resolved(question: str, sources: Sequence[Source]) -> Finding:
     """An entry resolves when one of its sources answers; the first that does is named."""
-    for source in sources:
-        if _within_reach(source):
-            return _finding(question, "yes", source.label)
-    return _finding(question, "no", f"out of reach: {'; '.join(one.label for one in sources)}")
+    here = next((source.label for source in sources if _within_reach(source)), None)
+    return _finding(
+        question, here is not None, here or f"out of reach: {'; '.join(s.label for s in sources)}"
+    )
 
 
 def _within_reach(source: Source) -> bool:
@@ -257,9 +247,11 @@ def _within_reach(source: Source) -> bool:
 
 
 def _host(source: UrlSource) -> str:
-    scheme, _, rest = source.downloads[0].urls[0].partition("://")
-    return f"{scheme}://{rest.split('/', 1)[0]}"
+    parts = urlsplit(source.downloads[0].urls[0])
+    return f"{parts.scheme}://{parts.netloc}"
 
 
-def _finding(question: str, answer: str, detail: str) -> Finding:
-    return {"question": question, "answer": answer, "detail": detail}
+def _finding(question: str, holds: bool | None, detail: object) -> Finding:
+    """Return an answer to a question; None is a note."""
+    answer = "note" if holds is None else "yes" if holds else "no"
+    return {"question": question, "answer": answer, "detail": f"{detail}"}

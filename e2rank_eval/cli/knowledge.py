@@ -59,16 +59,8 @@ def _of_libraries() -> Iterator[dict[str, Any]]:
 
 
 def _listing(what: str, config: Path, *, every: bool) -> list[dict[str, Any]]:
-    from e2rank_eval.datasets.registry import registered_datasets
-
     if what == "datasets":
-        registered = registered_datasets()
-        found = [
-            {"name": name, "title": entry.title, "licence": entry.licence,
-             "documents": entry.documents or "varies"}
-            for name, entry in registered.items()
-        ]  # fmt: skip
-        return [*found, *(_of_libraries() if every else ())]
+        return [*_datasets(), *(_of_libraries() if every else ())]
     if what == "models":
         return [*_models(), *(_published() if every else ())]
     if what == "rerankers":
@@ -83,15 +75,17 @@ def _listing(what: str, config: Path, *, every: bool) -> list[dict[str, Any]]:
         from e2rank_eval.report.tables import TABLES
 
         configuration, _ = open_configuration(config)
-        return [
-            {"kind": kind, "id": identifier}
-            for kind, ids in (
-                ("table", TABLES.shown(configuration)),
-                ("figure", FIGURES.shown(configuration)),
-            )
-            for identifier in ids
-        ]
+        tables = [{"kind": "table", "id": one} for one in TABLES.shown(configuration)]
+        return tables + [{"kind": "figure", "id": one} for one in FIGURES.shown(configuration)]
     raise InputError(f"nothing to list under {what!r}", hint="list datasets, models, rerankers or tables")
+
+
+def _datasets() -> Iterator[dict[str, Any]]:
+    from e2rank_eval.datasets.registry import registered_datasets
+
+    for name, entry in registered_datasets().items():
+        yield {"name": name, "title": entry.title, "licence": entry.licence,
+               "documents": entry.documents or "varies"}  # fmt: skip
 
 
 def _models() -> Iterator[dict[str, Any]]:

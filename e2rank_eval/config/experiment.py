@@ -178,6 +178,10 @@ class Configuration(Strict):
             for stage, _, name in rows
         )
 
+    def runs_on(self, dataset: str) -> bool:
+        """Whether a data set is one of those that are run."""
+        return dataset in self.datasets and self.datasets[dataset].run
+
     def parts(self, section: str, name: str) -> list[Strict]:
         """Return the settings of a first stage or reranker, then those of the first stages that it fuses."""
         systems: Mapping[str, Strict] = getattr(self, section)

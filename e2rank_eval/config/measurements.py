@@ -137,9 +137,6 @@ class LatencySettings(Strict):
     budget: float = Field(
         600, gt=0, description="seconds after which no other round or point of the sweep begins"
     )
-    document_vectors: Annotated[list[Literal["online", "stored"]], AfterValidator(distinct)] = Field(
-        ["online", "stored"], min_length=1, description="for families that encode documents by themselves"
-    )
     quality: bool = Field(
         True, description="evaluate its systems too, and draw quality against latency; false: only time them"
     )

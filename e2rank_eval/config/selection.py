@@ -72,7 +72,7 @@ def selected(whole: Configuration) -> Configuration:
     used = {getattr(whole.rerankers[n], "model", None) for n in whole.rerankers if whole.selects("*", n)}
 
     def datasets(names: Sequence[str]) -> list[str]:
-        return [name for name in names if whole.datasets[name].run]
+        return [name for name in names if whole.runs_on(name)]
 
     def rows(first_stage: str | None, names: Sequence[str]) -> list[str]:
         return [name for name in names if whole.selects(str(first_stage), name)]
@@ -89,7 +89,7 @@ def selected(whole: Configuration) -> Configuration:
         rerankers, baselines = (rows(one.first_stage, names) for names in (one.rerankers, one.baselines))
         keep("comparisons", name, datasets=datasets(one.datasets), rerankers=rerankers, baselines=baselines)
     for name, timed in whole.latency.items():
-        if datasets([timed.dataset]):
+        if whole.runs_on(timed.dataset):
             keep("latency", name, rerankers=rows(timed.first_stage, timed.rerankers))
     for name, suite in whole.mteb.items():
         models = [model for model in suite.models if model in used or not whole.systems]

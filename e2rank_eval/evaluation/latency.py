@@ -22,24 +22,20 @@ from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, read_queries_with_candidates
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
-from e2rank_eval.store.results import Clock, Latency, ModeName, Timing, write_record
-
-MODES: tuple[ModeName, ...] = ("online", "stored")
+from e2rank_eval.store.results import Clock, Latency, Timing, write_record
 
 WARM_UP_SHARE, ROUNDS_SHARE = 0.25, 0.67
 """Shares of the budget after which no other warm-up, and no other round before a sweep, begins."""
 
 
 def systems_of(settings: LatencySettings, configuration: Configuration, build: Build) -> list[System]:
-    """Build every system of an entry, in every mode that it has."""
+    """Build every system of an entry, once more with stored vectors where it encodes documents by itself."""
     found = []
     for name in settings.rerankers:
         chosen = configuration.rerankers[name]
-        first = System(name, "online", chosen, build(chosen))
-        modes = [mode for mode in MODES if mode in settings.document_vectors] if first.stores else ["online"]
-        found += [
-            first if mode == "online" else System(name, "stored", chosen, build(chosen)) for mode in modes
-        ]
+        found.append(System(name, "online", chosen, build(chosen)))
+        if found[-1].stores:
+            found.append(System(name, "stored", chosen, build(chosen)))
     return found
 
 

@@ -77,55 +77,59 @@ def plan(
     }
 
 
+class _Size(NamedTuple):
+    """Documents, queries and mean lengths of a data set; None where nothing says."""
+
+    documents: int | None
+    queries: int | None
+    lengths: Lengths
+
+
 class _Plan:
+    """Rows of an estimate, one for each run of a model."""
+
     def __init__(self, configuration: Configuration, layout: Layout, device: Device) -> None:
         self._configuration = configuration
         self._layout = layout
-        self._device = device
+        self._rate = 3600 * device.tflops * 1e12 * device.utilisation
         self._catalogue = Catalogue.of(configuration)
 
     def retrieval(self, first_stage: str, dataset: str) -> dict[str, Any] | None:
         """Encoding corpus and queries with a model; other first stages compute next to nothing."""
-        model = getattr(self._configuration.first_stages[first_stage], "model", None)
-        documents, queries, lengths = self._size(dataset)
+        size = self._size(dataset)
         read = None
-        if documents is not None:
-            read = documents * lengths.document + (queries or 0) * lengths.query
-        return self._row("retrieve", first_stage, dataset, read, model)
+        if size.documents is not None:
+            read = size.documents * size.lengths.document + (size.queries or 0) * size.lengths.query
+        settings = self._configuration.first_stages[first_stage]
+        return self._row("retrieve", first_stage, dataset, size, read, settings)
 
     def reranking(self, key: RunKey) -> dict[str, Any] | None:
         dataset, first_stage, reranker = key
-        settings = self._configuration.rerankers[reranker]
-        _, queries, lengths = self._size(dataset)
-        one = settings.tokens(lengths, self._configuration.depth_of(first_stage))
-        total = None if queries is None else queries * (one.read + one.generated)
-        model = getattr(settings, "model", None)
-        return self._row("rerank", f"{first_stage} / {reranker}", dataset, total, model)
+        settings, size = self._configuration.rerankers[reranker], self._size(dataset)
+        one = settings.tokens(size.lengths, self._configuration.depth_of(first_stage))
+        total = None if size.queries is None else size.queries * (one.read + one.generated)
+        return self._row("rerank", f"{first_stage} / {reranker}", dataset, size, total, settings)
 
     def _row(
-        self, stage: str, system: str, dataset: str, used: float | None, model: str | None
+        self, stage: str, system: str, dataset: str, size: _Size, used: float | None, settings: Any
     ) -> dict[str, Any] | None:
-        if model is None:
+        if (model := getattr(settings, "model", None)) is None:
             return None
         entry = self._catalogue.known(model)
-        operations = None
-        if used is not None and entry is not None:
-            operations = flops(entry.parameter_count, Tokens(used))
-        rate = self._device.tflops * 1e12 * self._device.utilisation
-        _, queries, lengths = self._size(dataset)
+        operations = flops(entry.parameter_count, Tokens(used)) if entry and used is not None else None
         return {
             "stage": stage,
             "system": system,
             "dataset": dataset,
-            "queries": queries,
+            "queries": size.queries,
             "tokens": used,
             "flops": operations,
-            "hours": None if operations is None else operations / rate / 3600,
-            "lengths": lengths.origin,
+            "hours": None if operations is None else operations / self._rate,
+            "lengths": size.lengths.origin,
         }
 
-    def _size(self, dataset: str) -> tuple[int | None, int | None, Lengths]:
-        """Documents, queries and their lengths: those stored, else those that the registry expects."""
+    def _size(self, dataset: str) -> _Size:
+        """What is stored of a data set, else what the registry expects of it."""
         path = self._layout.path(places.DATASET_MANIFEST, dataset=dataset)
         if path.exists():
             stored = read_json(path)
@@ -133,16 +137,16 @@ class _Plan:
             query, document = (
                 TOKENS_PER_WORD * words[f"words_per_{side}"]["mean"] for side in ("query", "document")
             )
-            return stored["documents"], stored["queries"], Lengths(query, document, "measured")
+            return _Size(stored["documents"], stored["queries"], Lengths(query, document, "measured"))
         name = self._configuration.registry_id(dataset)
         known = _known_lengths()
         means = known.get(name or "", known["assumed"])
         query, document = (means[side] / CHARACTERS_PER_TOKEN for side in ("query", "document"))
         lengths = Lengths(query, document, "stated" if name in known else "assumed")
         if name is None:
-            return None, None, lengths
+            return _Size(None, None, lengths)
         entry = registered_dataset(name)
-        return entry.documents, self._configuration.datasets[dataset].queries or entry.queries, lengths
+        return _Size(entry.documents, self._configuration.datasets[dataset].queries or entry.queries, lengths)
 
 
 def _disk(configuration: Configuration, keys: Iterable[RunKey]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import yaml
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.config.measurements import RunKey
-from e2rank_eval.config.paper import PaperTable, RowSettings
+from e2rank_eval.config.paper import PaperTable
 from e2rank_eval.config.yaml_files import line_of
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published
@@ -99,8 +99,17 @@ def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
                 path=origin or None, line=line_of(origin, ["tables", name, "systems", row]),
                 hint=f"known: {', '.join(systems)}",
             )  # fmt: skip
-    resolver = _Resolver(configuration, settings)
-    cells = tuple(resolver.cell(system, column) for system in systems for column in columns)
+    rows = _tables().rows
+    cells = tuple(
+        GridCell(
+            system,
+            column,
+            rows[settings.table, system].cells.get(column),
+            _of_cell(configuration, settings, system, column),
+        )
+        for system in systems
+        for column in columns
+    )
     return Grid(name, settings, structure().tables[settings.table], columns, systems, cells)
 
 
@@ -164,58 +173,56 @@ def _tables() -> Tables:
     return Tables()
 
 
-class _Resolver:
-    """Finds the sources of a table's cells."""
+@cache
+def _public_runs() -> dict[Quantity, str]:
+    """Return the registry's runs by the quantity that each gives."""
+    return {entry.gives: run for run, entry in registry().runs.items() if entry.gives is not None}
 
-    def __init__(self, configuration: Configuration, settings: PaperTable) -> None:
-        self._configuration = configuration
-        self._settings = settings
-        self._averages = structure().tables[settings.table].averages
-        self._runs = {entry.gives: run for run, entry in registry().runs.items() if entry.gives is not None}
 
-    def cell(self, system: str, column: str) -> GridCell:
-        printed = _tables().rows[self._settings.table, system]
-        found: list[tuple[Source, ...]] = []
-        if (row := self._settings.systems.get(system)) is not None:
-            quantity = _tables().quantity(printed, column)
-            for part in self._parts(system, column):
-                measured = Quantity(quantity.setting, quantity.system, part)
-                found.append(tuple(self._sources(row, system, part, self._runs.get(measured))))
-        every = tuple(dict.fromkeys(source for part in found for source in part)) if all(found) else ()
-        return GridCell(system, column, printed.cells.get(column), every)
+def _of_cell(
+    configuration: Configuration, settings: PaperTable, system: str, column: str
+) -> tuple[Source, ...]:
+    """Return the results behind a cell, those of all its parts where it averages others; none without one."""
+    if system not in settings.systems:
+        return ()
+    average = structure().tables[settings.table].averages.get(column)
+    whole = average is None or settings.benchmark or settings.column(system, column)
+    parts = [column] if whole else list(structure().parts[str(average)])
+    measured = _tables().quantity(_tables().rows[settings.table, system], column)
+    found = []
+    for part in parts:
+        run = _public_runs().get(Quantity(measured.setting, measured.system, part))
+        found.append(list(_of_part(configuration, settings, system, part, run)))
+    return tuple(dict.fromkeys(source for part in found for source in part)) if all(found) else ()
 
-    def _parts(self, system: str, column: str) -> list[str]:
-        """The columns that ``column`` averages; itself where it is configured or not an average."""
-        parts = self._averages.get(column)
-        if self._settings.benchmark or parts is None or self._settings.column(system, column):
-            return [column]
-        return list(structure().parts[parts])
 
-    def _sources(self, row: RowSettings, system: str, column: str, run: str | None) -> Iterator[Source]:
-        """The results behind one column; none where it is not configured or not selected."""
-        settings, configuration = self._settings, self._configuration
-        where = settings.column(system, column)
-        benchmark = settings.benchmark or (where.benchmark if where else None)
+def _of_part(
+    configuration: Configuration, settings: PaperTable, system: str, column: str, run: str | None
+) -> Iterator[Source]:
+    """Yield the results behind one column; none where it is not configured or not selected."""
+    row, where = settings.systems[system], settings.column(system, column)
+    benchmark = settings.benchmark or (where.benchmark if where else None)
+    public = run_entry(run).dataset if run is not None else None
+    if benchmark:
         model: str | None = getattr(configuration.rerankers[row.reranker], "model", None)
-        if benchmark:
-            if model is not None and configuration.selects("*", row.reranker):
-                for task in tasks_of(benchmark, column if settings.benchmark else "avg"):
-                    yield TaskSource(model, task, benchmark)
-        elif where is None:
-            public = run is not None and self._runs_on(run_entry(run).dataset)
-            if public and configuration.selects("*", row.reranker):
-                yield RunSource(None, run)
-        else:
-            first_stage = row.first_stage or where.first_stage or settings.first_stage
-            selected = first_stage and configuration.selects(first_stage, row.reranker)
-            if selected and self._runs_on(str(where.dataset)):
-                key = (str(where.dataset), str(first_stage), row.reranker)
-                own = run is not None and run_entry(run).dataset == where.dataset
-                if not where.phase:
-                    yield RunSource(key, run if own else None)
-                elif configuration.timed_by(*key):
-                    yield LatencySource(key, where.phase)
-
-    def _runs_on(self, dataset: str) -> bool:
-        found = self._configuration.datasets.get(dataset)
-        return found is not None and found.run
+        if model is not None and configuration.selects("*", row.reranker):
+            for task in tasks_of(benchmark, column if settings.benchmark else "avg"):
+                yield TaskSource(model, task, benchmark)
+    elif where is None:
+        if public and configuration.runs_on(public) and configuration.selects("*", row.reranker):
+            yield RunSource(None, run)
+    else:
+        dataset, first_stage = (
+            str(where.dataset),
+            row.first_stage or where.first_stage or settings.first_stage,
+        )
+        if (
+            first_stage
+            and configuration.runs_on(dataset)
+            and configuration.selects(first_stage, row.reranker)
+        ):
+            key = (dataset, first_stage, row.reranker)
+            if not where.phase:
+                yield RunSource(key, run if public == dataset else None)
+            elif configuration.timed_by(*key):
+                yield LatencySource(key, where.phase)

@@ -95,19 +95,13 @@ class Tolerance(Strict):
         return "near" if distance <= self.near else "differs"
 
 
-class ColumnMeaning(Strict):
-    """Where one column of a table departs from the table's setting or names."""
+class Meaning(Strict):
+    """Where a column or a row of a table departs from the table's setting or names."""
 
     setting: str | None = None
-    column: str | None = Field(None, description="the same quantity's name in other tables")
-    systems: dict[str, str] = Field({}, description="system here -> its name in other tables")
-
-
-class SystemMeaning(Strict):
-    """Where one row of a table departs from the table's setting or names."""
-
-    setting: str | None = None
-    system: str | None = None
+    column: str | None = Field(None, description="of a column: the same quantity's name in other tables")
+    system: str | None = Field(None, description="of a row: its name in other tables")
+    systems: dict[str, str] = Field({}, description="of a column: system here -> its name in other tables")
 
 
 class TableStructure(Strict):
@@ -115,8 +109,8 @@ class TableStructure(Strict):
 
     title: str
     setting: str = Field(description="what was ranked, by what first stage")
-    columns: dict[str, ColumnMeaning] = Field({}, description="columns that differ from the setting")
-    systems: dict[str, SystemMeaning] = Field({}, description="rows that differ from the setting")
+    columns: dict[str, Meaning] = Field({}, description="columns that differ from the setting")
+    systems: dict[str, Meaning] = Field({}, description="rows that differ from the setting")
     averages: dict[str, str] = Field({}, description="column -> name of its parts")
     tolerance: Tolerance
 
@@ -202,8 +196,8 @@ class Tables:
     def quantity(self, row: Row, column: str) -> Quantity:
         """Return what a cell measures, by the names that all tables share."""
         meaning = structure().tables[row.table]
-        of_column = meaning.columns.get(column, ColumnMeaning())
-        of_system = meaning.systems.get(row.system, SystemMeaning())
+        of_column = meaning.columns.get(column, Meaning())
+        of_system = meaning.systems.get(row.system, Meaning())
         return Quantity(
             of_column.setting or of_system.setting or meaning.setting,
             of_column.systems.get(row.system) or of_system.system or row.system,

@@ -99,14 +99,11 @@ def measures_table(results: Results, name: str) -> Table:
     published value and the difference are beside ours where there is one.
     """
     comparison = results.comparison(name)
-    keys = list(_keys(comparison))
+    keys = results.configuration.comparisons[name].runs
     measures = [measure for measure in results.metrics(keys[0]).measures if measure != comparison.measure]
     columns = [Column("data set"), Column("system"), Column("queries", "count")]
     # The share that carries a judgement says something of the judgements: no value of it is the best.
     columns += [Column(m, "score", ranked=not m.startswith("Judged")) for m in measures]
-    first = _first_stage_row(results, comparison)
-    if first is not None:
-        columns.append(Column(GAP, "ratio"))
     printed = {key: _published_bm25(results.configuration, key) for key in keys}
     if any(printed.values()):
         columns += [Column(f"published {comparison.measure}", "score"), Column("difference", "difference")]
@@ -115,15 +112,11 @@ def measures_table(results: Results, name: str) -> Table:
         metrics, theirs = results.metrics(key), printed[key]
         rows.append([key[0], system_cell(results.configuration, key[2]), metrics.queries.qrels])
         rows[-1] += [percent(metrics.mean[m], metrics.interval[m], link=run_page(key)) for m in measures]
-        if first is not None:
-            start = results.metrics((key[0], key[1], first)).mean[comparison.measure]
-            ceiling = metrics.ceiling[comparison.measure]
-            rows[-1].append(_gap_closed(metrics.mean[comparison.measure], start, ceiling))
         if any(printed.values()):
             ours = 100 * metrics.mean[comparison.measure]
             rows[-1] += [theirs, None if theirs is None else ours - theirs]
     title = f"{comparison.title}: further measures × 100"
-    notes = (_candidates(results, comparison), _INTERVAL, _BEST, *([_GAP_NOTE] if first is not None else []))
+    notes = (_candidates(results, comparison), _INTERVAL, _BEST)
     return ranked(Table.of(f"{name}-measures", title, columns, rows, notes, [key[0] for key in keys]))
 
 
@@ -158,12 +151,6 @@ def tests_table(results: Results, name: str) -> Table:
     ]
     groups = [test.dataset for test in comparison.tests]
     return Table.of(f"{name}-tests", f"{comparison.title}: paired tests", _TESTS, rows, notes, groups)
-
-
-def _keys(comparison: Comparison) -> Iterator[RunKey]:
-    for dataset in comparison.datasets:
-        for reranker in comparison.rerankers:
-            yield dataset, comparison.first_stage, reranker
 
 
 def _published_bm25(configuration: Configuration, key: RunKey) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,14 @@ def test_a_family_by_its_text(add: Any) -> None:
     reranker = parse_configuration(values, "mine.yaml").rerankers["mine"].build(None)
     candidates = CandidateList("q", tuple(Candidate(Document(i, "x" * int(i)), 0.0) for i in "312"))
     assert reranker.rank_candidates([Query("q", "x")], [candidates])[0].document_ids == ("1", "2", "3")
+
+
+def test_the_entry_point_of_a_package_names_the_family_of_its_text() -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+    assert tomllib.loads(block)["project"]["entry-points"] == {
+        FAMILIES._group: {"shortest": "mypackage.shortest"}
+    }
+    assert "mypackage/shortest.py" in FILES
 
 
 def test_a_loader_by_its_text(add: Any, tmp_path: Path) -> None:

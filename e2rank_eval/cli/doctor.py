@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from e2rank_eval.config import read_configuration
-from e2rank_eval.config.yaml_files import load_mapping
+from e2rank_eval.config.reading import load_mapping
 from e2rank_eval.datasets.library import hosts
 from e2rank_eval.datasets.loading import plan
 from e2rank_eval.datasets.registry import LIBRARIES, DatasetEntry, registered_dataset

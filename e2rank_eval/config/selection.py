@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.config.experiment import Configuration, choose
-from e2rank_eval.config.reading import checked
+from e2rank_eval.config.reading import checked, load_mapping
 from e2rank_eval.config.systems import Strict
-from e2rank_eval.config.yaml_files import load_mapping
 
 
 def read_configuration(path: Path) -> Configuration:

@@ -11,7 +11,7 @@ from mteb.abstasks.abstask import get_abstask_prompt
 from mteb.abstasks.task_metadata import TaskMetadata
 from mteb.types import PromptType
 
-from e2rank_eval.config.yaml_files import line_of, load_mapping
+from e2rank_eval.config.reading import line_of, load_mapping
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.prompts import query_input
 from e2rank_eval.models.registry import ModelEntry

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -136,13 +135,6 @@ def embed(identifier: str, value: Any) -> Markup:
     """
     content = _base64(gzip.compress(canonical_json(value).encode(), 6, mtime=0))
     return Markup('<script type="application/gzip" id="{}">{}</script>').format(identifier, content)
-
-
-def extract(page: str, identifier: str) -> Any:
-    """Return what :func:`embed` put into a page; None where there is no such block."""
-    pattern = r'<script type="application/gzip" id="{}">([A-Za-z0-9+/=]*)</script>'
-    found = re.search(pattern.format(re.escape(identifier)), page)
-    return None if found is None else json.loads(gzip.decompress(base64.b64decode(found[1])))
 
 
 def inline_svg(path: Path, identifier: str, title: str) -> Markup:

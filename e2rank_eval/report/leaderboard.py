@@ -9,15 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.names import (
-    HEADLINE,
-    RunKey,
-    first_stage_label,
-    is_untrained,
-    label,
-    run_page,
-    system_cell,
-)
+from e2rank_eval.report.names import HEADLINE, RunKey, first_stage_label, run_page, system_cell
 from e2rank_eval.report.render import to_csv
 from e2rank_eval.report.table import Cell, Column, Heading, Table, percent, ranked
 from e2rank_eval.store.files import sha256_json
@@ -35,51 +27,38 @@ def best_first(results: Results) -> list[RunKey]:
 
 
 def leaderboard_table(results: Results) -> Table:
-    """Return every run with its score, its page and its file in mteb's format."""
-    rows, groups = [], []
-    for key in best_first(results):
-        metrics = results.metrics(key)
-        score = percent(metrics.mean[HEADLINE], metrics.interval[HEADLINE], link=run_page(key))
-        stage = first_stage_label(results.configuration, key[1])
-        file = Cell("mteb", link=f"{FOLDER}/mteb/{mteb_place(results, key)}")
-        groups.append(key[0])
+    """Return every run with its measures, its page and its file in mteb's format."""
+    keys, configuration = best_first(results), results.configuration
+    found = dict.fromkeys([HEADLINE, *(name for key in keys for name in results.metrics(key).measures)])
+    rows = []
+    for key in keys:
+        metrics, page = results.metrics(key), run_page(key)
+        scores = {m: percent(value, metrics.interval[m], link=page) for m, value in metrics.mean.items()}
         rows.append(
-            (key[0], system_cell(results.configuration, key[2]), stage, metrics.queries.qrels, score, file)
-        )
-    columns = (
+            (
+                key[0], system_cell(configuration, key[2]), first_stage_label(configuration, key[1]),
+                metrics.queries.qrels, *(scores.get(name) for name in found),
+                Cell("/".join(key[1:]), link=f"{FOLDER}/mteb/{mteb_place(results, key)}"),
+                getattr(configuration.rerankers[key[2]], "model", None), configuration.depth_of(key[1]),
+                len(metrics.queries.unanswered),
+            )
+        )  # fmt: skip
+    columns: tuple[Heading, ...] = (
         "data set", "system", "first stage", ("queries", "count"),
-        Column(f"{HEADLINE} × 100", "score", ranked=True), "file",
+        *(Column(f"{name} × 100", "score", ranked=name == HEADLINE) for name in found),
+        "run", "model", ("depth", "count"), ("unanswered", "count"),
     )  # fmt: skip
     note = "In brackets the bootstrap 95 % interval. Bold: best of the collection; underlined: second best."
+    groups = [key[0] for key in keys]
     return ranked(Table.of("leaderboard", "Leaderboard", columns, rows, [note], groups))
 
 
 def leaderboard_files(results: Results) -> Iterator[tuple[str, str]]:
     """Yield (place below the site's root, content): the CSV, then each run in mteb's format."""
-    yield f"{FOLDER}/leaderboard.csv", leaderboard_csv(results)
+    yield f"{FOLDER}/leaderboard.csv", to_csv(leaderboard_table(results))
     for key in results.run_keys():
         content = json.dumps(mteb_result(results, key), indent=1, allow_nan=False) + "\n"
         yield f"{FOLDER}/mteb/{mteb_place(results, key)}", content
-
-
-def leaderboard_csv(results: Results) -> str:
-    """Return one line per run: what it is of, then each measure x 100 with both ends of its interval."""
-    keys, configuration = best_first(results), results.configuration
-    measures = list(dict.fromkeys(name for key in keys for name in results.metrics(key).measures))
-    rows: list[list[Cell | str | float | None]] = []
-    for key in keys:
-        metrics, settings = results.metrics(key), configuration.rerankers[key[2]]
-        rows.append([key[0], results.dataset(key[0]).id, key[1], configuration.depth_of(key[1]), key[2]])
-        rows[-1] += [label(configuration, key[2]), settings.family, getattr(settings, "model", None)]
-        rows[-1] += [str(is_untrained(configuration, key[2])), metrics.queries.qrels]
-        rows[-1].append(len(metrics.queries.unanswered))
-        scores = {name: percent(value, metrics.interval[name]) for name, value in metrics.mean.items()}
-        rows[-1] += [scores.get(name) for name in measures]
-    columns: tuple[Heading, ...] = (
-        "dataset", "dataset_id", "first_stage", ("depth", "count"), "reranker", "label", "family", "model",
-        "untrained", ("queries", "count"), ("unanswered", "count"), *((name, "score") for name in measures),
-    )  # fmt: skip
-    return to_csv(Table.of("leaderboard", "Leaderboard", columns, rows))
 
 
 def mteb_place(results: Results, key: RunKey) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from e2rank_eval.config.reading import load_mapping
 from e2rank_eval.config.training import ListwiseRun, RunBase, Stage1Run, Stage2Run, TrainingFile, TrainingRun
-from e2rank_eval.config.yaml_files import load_mapping
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.references import Catalogue

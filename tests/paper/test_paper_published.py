@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import csv
-import fnmatch
-import tomllib
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published
 from e2rank_eval.paper.published import Structure, structure
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_every_printed_number_is_there(shared_data):
@@ -63,11 +58,3 @@ def test_unknown_parts_are_refused():
 def test_an_unknown_table_lists_those_there_are():
     with pytest.raises(InputError, match=r"unknown published table '14'"):
         published.table("14")
-
-
-def test_an_installed_wheel_has_the_data():
-    packaged = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    patterns = packaged["e2rank_eval"]
-    for path in (ROOT / "e2rank_eval" / "paper").iterdir():
-        if path.suffix in (".csv", ".yaml"):
-            assert any(fnmatch.fnmatch(f"paper/{path.name}", pattern) for pattern in patterns)

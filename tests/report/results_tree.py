@@ -16,12 +16,14 @@ from e2rank_eval.datasets.fetch import fetch_dataset
 from e2rank_eval.evaluation.comparison import write_comparison
 from e2rank_eval.evaluation.effectiveness import write_metrics
 from e2rank_eval.evaluation.samples import Sample, columns, mean_tokens
+from e2rank_eval.mteb_suite.summary import summarise
 from e2rank_eval.records import Candidate, CandidateList, Dataset, QueryStats, Ranking
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, write_candidates
 from e2rank_eval.store.files import read_json, write_json, write_text
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
+from e2rank_eval.store.results import MtebRecord, MtebTask, write_record
 from e2rank_eval.store.statistics import stats_row, write_statistics
 from e2rank_eval.store.trec import write_run
 
@@ -69,22 +71,14 @@ def build_results(folder: Path) -> Layout:
 
 
 def _write_mteb(layout: Layout) -> None:
-    costs = {
-        "seconds": 1.5,
-        "texts": 50,
-        "tokens": 5047,
-        "truncated": 0,
-        "forward_tokens": 5047,
-        "failure": None,
-    }
-    scores = (("LeeRetrieval", "Retrieval", 76.51), ("ReutersR8Classification", "Classification", 88.0))
-    mean = {"value": 82.255, "scored": 2, "wanted": 2}
-    record = {
-        "system": "all-minilm-l6-v2", "name": "sentence-transformers/all-MiniLM-L6-v2", "benchmark": None,
-        "revision": "0123456789", "means": {"tasks": mean, "types": mean, "by_type": {}, "missing": []},
-        "tasks": [{"task": task, "type": kind, "score": score} | costs for task, kind, score in scores],
-    }  # fmt: skip
-    write_json(layout.path(places.MTEB_RECORD, entry="local", system="all-minilm-l6-v2"), record)
+    wanted = {"LeeRetrieval": "Retrieval", "ReutersR8Classification": "Classification"}
+    scores = {"LeeRetrieval": 76.51, "ReutersR8Classification": 88.0}
+    tasks = tuple(MtebTask(task=task, type=kind, score=scores[task]) for task, kind in wanted.items())
+    record = MtebRecord(
+        system="all-minilm-l6-v2", name="all-MiniLM-L6-v2", benchmark=None, revision="0123",
+        tasks=tasks, means=summarise(wanted, scores),
+    )  # fmt: skip
+    write_record(layout.path(places.MTEB_RECORD, entry="local", system="all-minilm-l6-v2"), record)
 
 
 def _write_sources(folder: Path) -> None:
@@ -196,16 +190,9 @@ def _sweep(sweep: CostSweepSettings, systems: Sequence[tuple[str, str]]) -> list
         if reranker != "rankgpt":
             points += [("prompt_documents", n, one + 0.01 * n) for n in sweep.prompt_documents]
         points += [("batch", n, n * one * (1 if n == 1 else 0.8)) for n in sweep.batch]
+        named = {"reranker": reranker, "mode": mode}
         found += [
-            {
-                "axis": axis,
-                "value": n,
-                "reranker": reranker,
-                "mode": mode,
-                "wall": [2 * s] * 2,
-                "cpu": [s] * 2,
-            }
-            for axis, n, s in points
+            named | {"axis": axis, "value": n, "wall": [2 * s] * 2, "cpu": [s] * 2} for axis, n, s in points
         ]
     return found
 

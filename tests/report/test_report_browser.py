@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 import pytest
 from report.chromium import Browser, browser_path
@@ -18,12 +18,6 @@ from e2rank_eval.report.table import Cell, Column, Table
 pytestmark = pytest.mark.slow
 
 RUN = ("code", "bm25", "e2rank")
-_LINKS = """[...document.querySelectorAll("a[href]")]
-  .map((link) => new URL(link.href.baseVal ?? link.href, location).href)"""
-_NAMES = """[...[...document.querySelectorAll("[id]")].map((element) => element.id),
-  ...[...document.querySelectorAll("option")].map((option) => option.text.split(":")[0])]"""
-"""What a fragment may name: an element, or a query of the page's list."""
-
 QUERIES = "queries/code/bm25/e2rank/1.html"
 
 
@@ -46,34 +40,6 @@ def _column(page: Browser, table: str, position: int) -> list[str]:
     rows = f"document.querySelector('table[data-table=\"{table}\"]').tBodies[0].rows"
     found: list[str] = page.value(f"[...{rows}].map((row) => row.cells[{position}].dataset.value)")
     return found
-
-
-def test_every_link_of_every_page_leads_somewhere_and_no_page_complains(site: Path, browser: Browser) -> None:
-    """From the overview on, links that scripts made included; a fragment must name something there."""
-    ids: dict[str, set[str]] = {}
-    fragments: set[tuple[str, str]] = set()
-    waiting = [(site / "index.html").resolve().as_uri()]
-    while waiting:
-        address = waiting.pop()
-        if address in ids:
-            continue
-        browser.open(address)
-        browser.until("!document.querySelector('.paged') || document.querySelector('.paged table')")
-        assert browser.complaints == [], address
-        assert "injected" not in browser.value("document.title")
-        found = browser.value(_LINKS)
-        ids[address] = set(browser.value(_NAMES))
-        for link in found:
-            target, _, fragment = link.partition("#")
-            path = Path(unquote(urlsplit(target).path))
-            assert path.is_file(), f"{address} -> {link}"
-            assert path.is_relative_to(site.resolve()), link
-            fragments.add((target, unquote(fragment)))
-            if path.suffix == ".html":
-                waiting.append(target)
-    assert {Path(unquote(urlsplit(a).path)) for a in ids} == set(site.resolve().rglob("*.html"))
-    for target, fragment in fragments:
-        assert not fragment or fragment in ids[target], f"{target}#{fragment}"
 
 
 @pytest.mark.parametrize(("direction", "aria"), [("asc", "ascending"), ("desc", "descending")])

@@ -9,23 +9,24 @@ from pathlib import Path
 import pytest
 
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.leaderboard import best_first, leaderboard_csv
+from e2rank_eval.report.leaderboard import best_first, leaderboard_table
+from e2rank_eval.report.render import to_csv
 
 
 def test_the_csv_has_every_run_best_first_with_its_stored_means(stored: Results) -> None:
-    rows = list(csv.DictReader(io.StringIO(leaderboard_csv(stored))))
-    keys = [(row["dataset"], row["first_stage"], row["reranker"]) for row in rows]
+    rows = list(csv.DictReader(io.StringIO(to_csv(leaderboard_table(stored)))))
+    keys = [(row["data set"], *row["run"].split("/")) for row in rows]
     assert keys == best_first(stored)
     assert sorted(keys) == sorted(stored.run_keys())
     for key, row in zip(keys, rows, strict=True):
         metrics = stored.metrics(key)
         for name, value in metrics.mean.items():
-            assert float(row[name]) == pytest.approx(100 * value, abs=6e-3)
-        assert float(row["R@100 low"]) == pytest.approx(100 * metrics.interval["R@100"][0], abs=6e-3)
+            assert float(row[f"{name} × 100"]) == pytest.approx(100 * value, abs=6e-3)
+        assert float(row["R@100 × 100 low"]) == pytest.approx(100 * metrics.interval["R@100"][0], abs=6e-3)
         assert int(row["queries"]) == metrics.queries.qrels
-    assert {row["untrained"] for row in rows} == {"True", "False"}
+    assert {row["system"].endswith(", untrained") for row in rows} == {True, False}
     for dataset in ("news", "code", "code-8"):
-        values = [float(row["nDCG@10"]) for row in rows if row["dataset"] == dataset]
+        values = [float(row["nDCG@10 × 100"]) for row in rows if row["data set"] == dataset]
         assert values == sorted(values, reverse=True)
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from markupsafe import escape
+from report.pages import Page, extract
 from report.results_tree import INJECTION, SECRET
 
 from e2rank_eval.datasets.checks import statistics
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset
 from e2rank_eval.report.collect import Results, open_results
-from e2rank_eval.report.html import extract
 from e2rank_eval.report.site import navigation, write_site
 from e2rank_eval.report.site_pages import dataset_tables, mteb_page, paper_page
 from e2rank_eval.store import layout as places
@@ -26,26 +25,9 @@ from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.results import DatasetDescription
 
 
-class _Page(HTMLParser):
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        self.elements.append((tag, attributes))
-        if attributes.get("id"):
-            self.ids.append(str(attributes["id"]))
-
-    def links(self) -> list[str]:
-        return [str(a["href"]) for tag, a in self.elements if tag == "a" and "href" in a]
-
-
 @pytest.fixture(scope="module")
-def pages(site: Path) -> dict[Path, _Page]:
-    return {path.resolve(): _Page(path) for path in site.rglob("*.html")}
+def pages(site: Path) -> dict[Path, Page]:
+    return {path.resolve(): Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
 
 
 def test_the_papers_tables_and_mteb_stand_on_pages_of_their_own(site: Path) -> None:
@@ -70,10 +52,10 @@ def test_a_site_without_them_has_no_such_pages(stored: Results) -> None:
     assert names == ["Overview", "Leaderboard"]
 
 
-def test_every_link_leads_to_a_file_and_a_place_in_it(pages: dict[Path, _Page]) -> None:
+def test_every_link_leads_to_a_file_and_a_place_in_it(pages: dict[Path, Page]) -> None:
     linked = set()
     for path, page in pages.items():
-        for link in page.links():
+        for link in page.all("href", "a"):
             parts = urlsplit(link)
             assert not parts.scheme, link
             assert not parts.netloc, link
@@ -81,33 +63,33 @@ def test_every_link_leads_to_a_file_and_a_place_in_it(pages: dict[Path, _Page]) 
             assert target.exists(), f"{path.name} -> {link}"
             linked.add(target)
             if parts.fragment:
-                assert parts.fragment in pages[target].ids, f"{path.name} -> {link}"
+                assert parts.fragment in pages[target].all("id"), f"{path.name} -> {link}"
     unread = {path for path in pages if "queries" not in path.parts} - linked  # scripts link those
     assert not unread
 
 
-def test_nothing_is_loaded_from_anywhere(pages: dict[Path, _Page]) -> None:
+def test_nothing_is_loaded_from_anywhere(pages: dict[Path, Page]) -> None:
     for page in pages.values():
-        for tag, attributes in page.elements:
+        for tag, attributes in page.tags:
             assert tag not in ("link", "img", "iframe", "object", "embed", "base"), tag
             assert "src" not in attributes
             assert not any(name.startswith("on") for name in attributes)
 
 
-def test_ids_are_used_once_in_a_page(pages: dict[Path, _Page]) -> None:
+def test_ids_are_used_once_in_a_page(pages: dict[Path, Page]) -> None:
     for path, page in pages.items():
-        repeated = {identifier for identifier in page.ids if page.ids.count(identifier) > 1}
-        assert not repeated, path
+        ids = page.all("id")
+        assert len(set(ids)) == len(ids), path
 
 
 def test_pages_have_a_language_a_title_one_first_heading_and_a_way_past_the_header(
-    pages: dict[Path, _Page],
+    pages: dict[Path, Page],
 ) -> None:
     for page in pages.values():
-        tags = [tag for tag, _ in page.elements]
-        assert ("html", {"lang": "en"}) in page.elements
+        tags = [tag for tag, _ in page.tags]
+        assert ("html", {"lang": "en"}) in page.tags
         assert tags.count("h1") == tags.count("main") == tags.count("title") == 1
-        assert page.links()[0] == "#content"
+        assert page.all("href", "a")[0] == "#content"
         levels = [int(tag[1]) for tag in tags if tag in ("h1", "h2", "h3", "h4")]
         assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
 

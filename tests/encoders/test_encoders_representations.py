@@ -27,7 +27,7 @@ from e2rank_eval.models.loading import Models
 from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.retrieval.base import Context
-from e2rank_eval.retrieval.first_stages import late_interaction as stage
+from e2rank_eval.retrieval.first_stages import exhaustive as stage
 
 TEXTS = ["what is drag ?", "heat, of the wing", "flow", "", "the heat shield. " * 30, "[SEP] plate"]
 

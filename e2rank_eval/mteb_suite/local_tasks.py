@@ -19,7 +19,6 @@ from pydantic import Field
 
 from e2rank_eval.config.reading import read_entries
 from e2rank_eval.config.systems import Strict
-from e2rank_eval.datasets.loaders import beir
 from e2rank_eval.datasets.loading import load_registered, own_folder
 from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.datasets.sources.kinds import PackageSource
@@ -48,14 +47,12 @@ class RegistryData(Strict):
 class TaskEntry(Strict):
     """One task of local_tasks.yaml; its type decides how its data are read."""
 
-    type: Literal["STS", "Clustering", "Classification", "Retrieval", "Reranking"]
+    type: Literal["STS", "Clustering", "Classification", "Retrieval"]
     description: str
     main_score: str
     instruction: str
     data: Annotated[FolderData | RegistryData | PackageSource, Field(discriminator="kind")]
-    files: list[str] = Field([], description="in this order; of a collection: its own")
-    columns: list[str] = Field(["score", "first", "second"], description="of an STS task's files")
-    header: bool = Field(False, description="whether the first line of an STS task's files names columns")
+    files: list[str] = Field([], description="in this order; none for a data set of the registry")
     rows: int = Field(description="pairs, documents or queries tested on; another number is an error")
     sample: int = Field(0, description="how many rows of the last file of labelled texts are tested on")
 
@@ -74,7 +71,6 @@ _CLASSES: dict[str, type[AbsTask]] = {
     "Clustering": _CompleteClustering,
     "Classification": AbsTaskClassification,
     "Retrieval": AbsTaskRetrieval,
-    "Reranking": AbsTaskRetrieval,
 }
 
 
@@ -121,8 +117,8 @@ def local_task_class(name: str) -> type[AbsTask]:
     """Return mteb's class of the task ``name``; an instance reads its data when mteb asks for it."""
     entry = local_tasks()[name]
     fields: dict[str, Any] = {"metadata": _metadata(name, entry, UNREAD)}
-    if entry.type in ("Retrieval", "Reranking"):
-        fields["ignore_identical_ids"] = entry.data.kind == "registry"
+    if entry.type == "Retrieval":
+        fields["ignore_identical_ids"] = True
     return type(name, (_LocalTask, _CLASSES[entry.type]), fields)
 
 
@@ -160,23 +156,17 @@ def _metadata(name: str, entry: TaskEntry, revision: str) -> TaskMetadata:
 
 def _read(name: str, entry: TaskEntry, cache: Path) -> tuple[Any, str]:
     """Return a task's data in the form of mteb's class, and the hash of what it was read from."""
-    judged_only = entry.type == "Reranking"
     if isinstance(entry.data, RegistryData):
         found = load_registered(entry.data.id, cache, seed=SEED)
-        data = collection(found.dataset, judged_only=judged_only)
-        return data, sha256_json(dict(found.source))[:40]
+        return collection(found.dataset), sha256_json(dict(found.source))[:40]
     folder = _folder(name, entry.data, cache)
-    if not entry.files:
-        files = beir.find(folder, "test")
-        dataset, _ = beir.load(files, name)
-        return collection(dataset, judged_only=judged_only), _revision(files.files, entry)
     paths = [folder / file for file in entry.files]
     for path in paths:
         if not path.is_file():
             raise UnavailableError(f"{name}: no file {path}; add it, or check E2RANK_DATA")
-    if entry.type == "STS":
-        return scored_pairs(paths, entry.columns, header=entry.header), _revision(paths, entry)
-    return labelled_texts(paths, entry.sample), _revision(paths, entry)
+    hashes = [sha256_file(path) for path in paths]
+    data = scored_pairs(paths) if entry.type == "STS" else labelled_texts(paths, entry.sample)
+    return data, sha256_json({"files": hashes, "sample": entry.sample})[:40]
 
 
 def _folder(name: str, data: FolderData | PackageSource, cache: Path) -> Path:
@@ -193,20 +183,15 @@ def _tested_rows(data: Any) -> int:
     return len(data["test"]) if "test" in data else len(data["default"]["test"]["queries"])
 
 
-def _revision(paths: Sequence[Path], entry: TaskEntry) -> str:
-    return sha256_json({"files": [sha256_file(path) for path in paths], "sample": entry.sample})[:40]
-
-
-def scored_pairs(paths: Sequence[Path], columns: Sequence[str], *, header: bool) -> DatasetDict:
-    """Read tab-separated ``columns``, among them score, first and second, but no line without a score."""
+def scored_pairs(paths: Sequence[Path]) -> DatasetDict:
+    """Read lines of score, first and second text, tab-separated, but none without a score."""
     pairs: dict[str, list[Any]] = {"sentence1": [], "sentence2": [], "score": []}
     for path in paths:
-        for number, fields in _fields(path, len(columns), skipped=int(header)):
-            row = dict(zip(columns, fields, strict=True))
-            if row["score"].strip():
-                pairs["sentence1"].append(row["first"])
-                pairs["sentence2"].append(row["second"])
-                pairs["score"].append(_score(row["score"], path, number))
+        for number, (score, first, second) in _fields(path, 3):
+            if score.strip():
+                pairs["sentence1"].append(first)
+                pairs["sentence2"].append(second)
+                pairs["score"].append(_score(score, path, number))
     return DatasetDict({"test": Rows.from_dict(pairs)})
 
 
@@ -231,11 +216,8 @@ def labelled_texts(paths: Sequence[Path], sample: int) -> DatasetDict:
     )
 
 
-def collection(dataset: Dataset, *, judged_only: bool) -> dict[str, Any]:
-    """Return a test collection; excluded documents, such as the query itself, are neither judged nor counted.
-
-    With ``judged_only`` the candidates of a query are the documents that were judged for it.
-    """
+def collection(dataset: Dataset) -> dict[str, Any]:
+    """Return a test collection; an excluded document, such as the query itself, is not judged or counted."""
     documents = [{"id": d.id, "title": d.title, "text": d.text} for d in dataset.corpus.values()]
     split = {
         "corpus": Rows.from_list(documents),
@@ -244,12 +226,12 @@ def collection(dataset: Dataset, *, judged_only: bool) -> dict[str, Any]:
             query: {document: max(0, grade) for document, grade in grades.items()}
             for query, grades in dataset.qrels.items()
         },
-        "top_ranked": {q: sorted(grades) for q, grades in dataset.qrels.items()} if judged_only else None,
+        "top_ranked": None,
     }
     return {"default": {"test": split}}
 
 
-def _fields(path: Path, count: int, *, skipped: int) -> Iterator[tuple[int, list[str]]]:
+def _fields(path: Path, count: int, *, skipped: int = 0) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and tab-separated fields of each line below ``skipped`` ones."""
     for number, line in read_lines(path):
         fields = next(csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE), [])

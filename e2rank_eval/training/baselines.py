@@ -28,7 +28,6 @@ from e2rank_eval.training.objectives import (
     list_loss,
     prepare_module,
     run_batches,
-    training_batches,
 )
 
 
@@ -89,8 +88,7 @@ class PairObjective(Objective):
             return logits[:, 0].float()
 
         lengths = [len(row["input_ids"]) for row in rows]
-        batches = training_batches(lengths, self._window, self.module.device)
-        return run_batches(forward, batches, seed=seed)
+        return run_batches(forward, lengths, self._window, self.module.device, seed=seed)
 
 
 class AnswerObjective(Objective):

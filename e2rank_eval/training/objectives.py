@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from e2rank_eval.config.training import LoraSettings, RunBase
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.models.batching import BATCH_TOKENS, Batch, plan_batches, plan_groups
+from e2rank_eval.models.batching import Batch, plan_batches, plan_groups
 from e2rank_eval.store.trec import Run
 from e2rank_eval.training.lists import TrainingList
 
@@ -103,21 +103,21 @@ def learned(module: Any) -> dict[str, Tensor]:
     return {name: one for name, one in module.named_parameters() if one.requires_grad}
 
 
-def training_batches(lengths: Sequence[int], window: int, device: torch.device) -> list[Batch]:
-    """Return the batches that cover sequences of the given lengths once.
+def run_batches(
+    forward: Callable[[Batch], Tensor],
+    lengths: Sequence[int],
+    window: int,
+    device: torch.device,
+    *,
+    seed: int,
+) -> Tensor:
+    """Return the rows that ``forward`` gives for sequences of these lengths, in their order.
 
-    On a GPU they are few and large; on a CPU what a sequence is computed with does not change its padding.
-    """
-    if device.type == "cuda":
-        return plan_groups(lengths, _GPU_TOKENS)
-    return plan_batches(lengths, BATCH_TOKENS, window=window)
-
-
-def run_batches(forward: Callable[[Batch], Tensor], batches: Sequence[Batch], *, seed: int) -> Tensor:
-    """Return the rows that ``forward`` gives for all batches, each at its position in the input.
-
+    On a GPU batches are few and large; on a CPU what a sequence is computed with does not change its padding.
     The random numbers of a batch (dropout) are decided by ``seed`` and its number alone.
     """
+    on_gpu = device.type == "cuda"
+    batches = plan_groups(lengths, _GPU_TOKENS) if on_gpu else plan_batches(lengths, window=window)
     outputs = []
     for number, batch in enumerate(batches):
         torch.manual_seed(seed + 1 + number)

@@ -24,7 +24,7 @@ from e2rank_eval.config.training import (
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder, quiet
 from e2rank_eval.models.encoders.form import read_form
-from e2rank_eval.models.registry import ModelEntry
+from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.store.files import atomic_path, write_text
 from e2rank_eval.training.checkpoints import Progress
 from e2rank_eval.training.schedule import Schedule
@@ -44,8 +44,7 @@ _OBJECTIVES = {
 def save_weights(
     module: Any,
     tokenizer: Any,
-    base_folder: Path,
-    base: ModelEntry,
+    base: ResolvedModel,
     folder: Path,
     settings: RunBase,
     *,
@@ -53,7 +52,7 @@ def save_weights(
 ) -> None:
     """Write the weights of ``module`` below ``folder``.
 
-    ``base_folder`` holds the model ``base`` that training started from. ``whole``: ``weights/`` with
+    Training started from ``base``. ``whole``: ``weights/`` with
     everything of it but its weights, and the module's own; of a new kind of model, its tokenizer and weights
     alone. ``changed``: ``weights.safetensors`` with the tensors that differ from the base's. Adapters are
     added to the weights that they adapt. ``state`` has the module's tensors where it holds only a part of
@@ -66,9 +65,9 @@ def save_weights(
     """
     dtype = getattr(torch, settings.save.dtype)
     module = module.merge_and_unload() if hasattr(module, "merge_and_unload") else module
-    loadable, transformer = loadable_folder(base_folder, base.format), Path()
-    if base.format == "sentence-transformers" and base.kind == "encoder":
-        loadable, transformer = base_folder, read_form(base_folder).transformer.relative_to(base_folder)
+    loadable, transformer = loadable_folder(base.path, base.entry.format), Path()
+    if base.entry.format == "sentence-transformers" and base.entry.kind == "encoder":
+        loadable, transformer = base.path, read_form(base.path).transformer.relative_to(base.path)
     if settings.save.weights == "changed":
         changed = _changed(module, loadable / transformer)
         if not changed:
@@ -122,26 +121,24 @@ def _changed(module: Any, base: Path) -> dict[str, Tensor]:
     return found
 
 
-def registry_entry(
-    name: str, settings: RunBase, base_name: str, base: ModelEntry, folder: Path
-) -> dict[str, Any]:
+def registry_entry(name: str, settings: RunBase, base: ResolvedModel, folder: Path) -> dict[str, Any]:
     """Return the entry that makes the trained weights a model like any other."""
     changed = settings.save.weights == "changed"
     source = {"kind": "folder", "folder": (folder if changed else folder / _WHOLE).as_posix()}
-    source |= {"base": base_name} if changed else {}
-    fields = base.model_dump(mode="json", exclude_defaults=True, exclude={"files"})
+    source |= {"base": base.reference} if changed else {}
+    fields = base.entry.model_dump(mode="json", exclude_defaults=True, exclude={"files"})
     fields |= {
         "title": settings.title, "licence": settings.licence, "sources": [source],
     }  # fmt: skip
     if not changed:
-        kept = "transformers" if base.format == "gguf" else base.format
+        kept = "transformers" if base.entry.format == "gguf" else base.entry.format
         fields |= {"format": kept, "dtype": settings.save.dtype}
     if isinstance(settings, Stage1Run):
         fields["trained_for_embedding"] = True
     if isinstance(settings, Stage2Run):
         fields["trained_for_e2rank"] = True
         if settings.frozen_documents:
-            fields["plain_model"] = base_name
+            fields["plain_model"] = base.reference
     if isinstance(settings, CrossEncoderRun):
         fields |= {"kind": "cross-encoder", "format": "transformers", "trained_for_embedding": False}
     return {name: fields | settings.entry}

@@ -12,7 +12,7 @@ from e2rank_eval.config.training import ListwiseRun, RunBase, Stage1Run, Stage2R
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.references import Catalogue
-from e2rank_eval.models.registry import ModelEntry, ResolvedModel
+from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.store.files import sha256_json, write_text
 from e2rank_eval.training.checkpoints import Checkpoints
 from e2rank_eval.training.data import TrainingData, read_data
@@ -47,13 +47,13 @@ def train(file: TrainingFile, name: str) -> Path:
     settings = file.runs[name]
     folder = file.output / name
     data = read_data(settings, file.cache)
-    base_name, base, fetched = load_base(file, settings)
-    identity = _identity(settings, data, fetched)
+    base = load_base(file, settings)
+    identity = _identity(settings, data, base)
     schedule = Schedule(settings, data.files)
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     accelerator = _accelerator(settings)
-    objective = load_objective(settings, base_name, base, fetched, file.cache)
+    objective = load_objective(settings, base, file.cache)
     objective.prepare([*schedule.lists, *data.development])
     checkpoints = Checkpoints(folder / "checkpoints", identity)
     loop = Loop(objective, schedule, settings, folder, checkpoints, accelerator, data.development)
@@ -61,16 +61,18 @@ def train(file: TrainingFile, name: str) -> Path:
     state = accelerator.get_state_dict(loop.wrapped) if settings.deepspeed else None
     if accelerator.is_main_process:
         trained = objective.module, objective.tokenizer
-        save_weights(*trained, fetched.path, base, folder, settings, state=state)
-        write_yaml(folder / ENTRY, registry_entry(name, settings, base_name, base, folder))
+        save_weights(*trained, base, folder, settings, state=state)
+        write_yaml(folder / ENTRY, registry_entry(name, settings, base, folder))
         write_yaml(folder / "training.yaml", exact_configuration(file, name))
-        write_text(folder / "README.md", model_card(name, settings, base_name, schedule, progress, identity))
+        write_text(
+            folder / "README.md", model_card(name, settings, base.reference, schedule, progress, identity)
+        )
     accelerator.wait_for_everyone()
     return folder / ENTRY
 
 
-def load_base(file: TrainingFile, settings: RunBase) -> tuple[str, ModelEntry, ResolvedModel]:
-    """Return name, entry and files of what training starts from: a model, or an earlier run's.
+def load_base(file: TrainingFile, settings: RunBase) -> ResolvedModel:
+    """Return what training starts from: a model, or an earlier run's.
 
     Raises
     ------
@@ -78,24 +80,22 @@ def load_base(file: TrainingFile, settings: RunBase) -> tuple[str, ModelEntry, R
         When the earlier run has not been trained, or the model is refused.
     """
     if settings.follows is None:
-        found = Catalogue(file.cache).examine(str(settings.model))
-    else:
-        name = settings.follows
-        path = file.output / name / ENTRY
-        if not path.is_file():
-            raise InputError("not trained yet", path=path, hint=f"train the run {name!r} of this file first")
-        found = Catalogue(file.cache, load_mapping(path), str(path)).examine(name)
-    return found.reference, found.entry, found
+        return Catalogue(file.cache).examine(str(settings.model))
+    name = settings.follows
+    path = file.output / name / ENTRY
+    if not path.is_file():
+        raise InputError("not trained yet", path=path, hint=f"train the run {name!r} of this file first")
+    return Catalogue(file.cache, load_mapping(path), str(path)).examine(name)
 
 
-def _identity(settings: RunBase, data: TrainingData, fetched: ResolvedModel) -> dict[str, Any]:
+def _identity(settings: RunBase, data: TrainingData, base: ResolvedModel) -> dict[str, Any]:
     """Return what decides the weights: settings that do, the data's content, the base's files."""
     shares = [one.model_dump(mode="json", exclude={"path", "made_from"}) for one in settings.data]
     return {
         "settings": sha256_json(settings.model_dump(mode="json", exclude=_NOT_IN_IDENTITY)),
         "shares": sha256_json(shares),
         "data": dict(data.hashes),
-        "base": sha256_json(dict(fetched.files)),
+        "base": sha256_json(dict(base.files)),
     }
 
 
@@ -120,17 +120,15 @@ def _accelerator(settings: RunBase) -> Any:
     )
 
 
-def load_objective(
-    settings: TrainingRun, name: str, base: ModelEntry, fetched: ResolvedModel, cache: Path
-) -> Objective:
+def load_objective(settings: TrainingRun, base: ResolvedModel, cache: Path) -> Objective:
     """Load what ``settings`` train, from the base model that :func:`load_base` returned."""
     if isinstance(settings, Stage1Run | Stage2Run):
         from e2rank_eval.training.vector_objective import load_vector_objective
 
-        return load_vector_objective(settings, name, base, fetched, cache)
+        return load_vector_objective(settings, base, cache)
     from e2rank_eval.training.baselines import AnswerObjective, PairObjective
 
-    folder = loadable_folder(fetched.path, base.format)
+    folder = loadable_folder(base.path, base.entry.format)
     if isinstance(settings, ListwiseRun):
-        return AnswerObjective(folder, settings, window=settings.window or base.window)
+        return AnswerObjective(folder, settings, window=settings.window or base.entry.window)
     return PairObjective(folder, settings)

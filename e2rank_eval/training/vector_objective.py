@@ -32,7 +32,7 @@ from e2rank_eval.models.encoders.decoder import DecoderEncoder
 from e2rank_eval.models.encoders.pooled import PooledEncoder
 from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
 from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.registry import ModelEntry, ResolvedModel
+from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.records import ListwiseInput
 from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.losses import (
@@ -51,14 +51,13 @@ from e2rank_eval.training.objectives import (
     list_loss,
     prepare_module,
     run_batches,
-    training_batches,
 )
 
 
 def load_vector_objective(
-    settings: Stage1Run | Stage2Run, name: str, base: ModelEntry, fetched: ResolvedModel, cache: Path
+    settings: Stage1Run | Stage2Run, base: ResolvedModel, cache: Path
 ) -> VectorObjective:
-    """Load the objective on model ``name``, with the run's own limits.
+    """Load the objective on the model ``base``, with the run's own limits.
 
     Where documents stay frozen they are cut as the registry has it for the base model, so that an index
     of its vectors serves; their vectors are kept in ``cache/vectors/``.
@@ -70,19 +69,17 @@ def load_vector_objective(
     """
     plain = None
     if settings.frozen_documents:
-        frozen = load_encoder(fetched.path, base, file_hashes=fetched.files)
+        frozen = load_encoder(base.path, base.entry, file_hashes=base.files)
         plain = CachedEncoder(frozen, cache / "vectors")
-    window = settings.window or base.window
+    window = settings.window or base.entry.window
     limits = {"query_tokens": settings.query_tokens, "window": window, "dtype": "float32"}
     trained = load_encoder(
-        fetched.path,
-        base.model_copy(update=limits),
-        file_hashes=fetched.files,
-        prompt=settings.prompt.variant if base.kind == "decoder" else "eval",
+        base.path,
+        base.entry.model_copy(update=limits),
+        file_hashes=base.files,
+        prompt=settings.prompt.variant if base.entry.kind == "decoder" else "eval",
         document_tokens=min(settings.document_tokens, window),
     )
-    if not isinstance(trained, PooledEncoder | DecoderEncoder):
-        raise InputError(f"{name} cannot be trained", hint="train its base model")
     return VectorObjective(trained, settings, plain)
 
 
@@ -160,7 +157,7 @@ class VectorObjective(Objective):
         if trained and ("query" in self._compared or self._settings.residual is not None):
             rows["query"] = self._encoder.plain_inputs([item.query for item in lists], "query")
         if "listwise" in self._compared:
-            rows["listwise"] = [self._encoder.listwise_input(prompt) for prompt in prompts]
+            rows["listwise"] = [self._encoder.listwise_input(prompt)[:2] for prompt in prompts]
         if trained:
             rows["document"] = self._encoder.plain_inputs(list(places), "document")
         sequences = {role: [sequence for sequence, _ in own] for role, own in rows.items()}
@@ -174,9 +171,8 @@ class VectorObjective(Objective):
             chosen = [flat[position] for position in batch.positions]
             return functional.normalize(self._backbone.pooled(batch, chosen, model=run), dim=-1)
 
-        lengths = [len(one.ids) for one in flat]
-        batches = training_batches(lengths, self._backbone.window, self.module.device)
-        return run_batches(forward, batches, seed=seed)
+        lengths, window = [len(one.ids) for one in flat], self._backbone.window
+        return run_batches(forward, lengths, window, self.module.device, seed=seed)
 
     def _by_role(self, inputs: _Inputs, vectors: Tensor) -> dict[str, Tensor]:
         """Return vectors by role [n, d]; those of the frozen model where it makes them; residual added."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -124,25 +123,6 @@ def test_a_killed_encode_keeps_its_finished_blocks(encoder: Encoder, tmp_path: P
     )
     assert texts[250] in counting.seen
     assert 0 < len(counting.seen) < 300
-
-
-def _encode_in_process(folder: Path, cache: Path, texts: list[str]) -> np.ndarray:
-    return (
-        CachedEncoder(load_encoder(folder, decoder_entry(), file_hashes=HASHES), cache)
-        .encode(texts, "document")
-        .vectors
-    )
-
-
-@pytest.mark.slow
-def test_processes_that_write_at_once_agree(folder: Path, tmp_path: Path) -> None:
-    import multiprocessing
-
-    texts = [f"text number {number}" for number in range(90)]
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        forward = pool.submit(_encode_in_process, folder, tmp_path, texts)
-        backward = pool.submit(_encode_in_process, folder, tmp_path, texts[::-1])
-        np.testing.assert_array_equal(forward.result(), backward.result()[::-1])
 
 
 def test_what_is_not_a_list_of_texts_of_a_kind_is_refused(encoder: Encoder, tmp_path: Path) -> None:

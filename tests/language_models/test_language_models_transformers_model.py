@@ -187,15 +187,6 @@ def test_smollm2_knows_the_capital_of_china_alone_and_in_a_batch(smollm2: Langua
     assert [smollm2.generate([one], max_new_tokens=10)[0] for one in questions] == found
 
 
-@pytest.mark.slow
-def test_smollm2_begins_its_answer_with_the_likelier_choice(smollm2: LanguageModel) -> None:
-    asked = chat("What is the capital of China?")
-    first_word = smollm2.generate([asked], max_new_tokens=1)[0].text
-    logits = smollm2.next_token([asked], ("Bread", first_word, "Gravity")).logits[0]
-    assert first_word == "The"
-    assert logits.argmax() == 1
-
-
 @pytest.mark.parametrize("architecture", ["llama", "qwen3"])
 def test_likelihood_is_the_mean_of_one_token_after_another(tmp_path: Path, architecture: str) -> None:
     folder = write_chat_model(tmp_path, architecture=architecture)

@@ -55,7 +55,7 @@ def short_task(own_cache: Path, short_lee: Dataset) -> Callable[[], Any]:
 
     def load() -> Any:
         task: Any = local_task("LeeRetrieval", own_cache)
-        task._data = collection(short_lee, judged_only=False)
+        task._data = collection(short_lee)
         return task
 
     return load

@@ -122,7 +122,7 @@ def test_the_loss_is_of_the_vectors_that_evaluation_computes(
     """InfoNCE and RankNet recomputed from what the encoders of the evaluation give."""
     file = read_settings(TrainingFile, training_file(**FROZEN, prompt={"documents": [2, 2]}, dropout=False))
     settings, lists = file.runs["run"], toy_lists(4)
-    objective = load_objective(settings, *load_base(file, settings), file.cache)
+    objective = load_objective(settings, load_base(file, settings), file.cache)
     objective.prepare(lists)
     terms = objective.backward(objective.module, lists, Accelerator(cpu=True), seed=5)
     encoder = Models(workplace / "cache", threads=1).encoder("tiny-bert", document_tokens=32)

@@ -136,12 +136,8 @@ class BackboneEncoder(ABC):
         """Return which states of a text's tokens make its vector."""
 
     @abstractmethod
-    def _listwise(self, given: ListwiseInput) -> tuple[TokenSequence, int, str]:
+    def listwise_input(self, given: ListwiseInput) -> tuple[TokenSequence, int, str]:
         """Return a listwise input as tokens, the number of its texts that were cut, and the prompt read."""
-
-    def listwise_input(self, given: ListwiseInput) -> tuple[TokenSequence, int]:
-        """Return a listwise input as tokens, and the number of its texts that were cut."""
-        return self._listwise(given)[:2]
 
     def plain_inputs(self, texts: Sequence[str], kind: Kind) -> list[tuple[TokenSequence, int]]:
         """Return each text as tokens, and 1 where its limit cut it, else 0."""
@@ -164,7 +160,7 @@ class BackboneEncoder(ABC):
 
     def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:
         """Encode each query among its documents; a cut query counts in ``truncated`` like a cut document."""
-        rows = [self._listwise(one) for one in inputs]
+        rows = [self.listwise_input(one) for one in inputs]
         sequences = [sequence for sequence, *_ in rows]
         return Encoded(
             self.backbone.vectors(sequences, stable=False),

@@ -75,7 +75,7 @@ class DecoderEncoder(BackboneEncoder):
     def _sequence(self, ids: Sequence[int], kind: Kind) -> TokenSequence:  # noqa: ARG002
         return TokenSequence(tuple(ids), len(ids) - 1, len(ids))
 
-    def _listwise(self, given: ListwiseInput) -> tuple[TokenSequence, int, str]:
+    def listwise_input(self, given: ListwiseInput) -> tuple[TokenSequence, int, str]:
         """Return the rendered prompt as tokens.
 
         Where the prompt would exceed the window, the documents share out what the rest leaves.

@@ -80,7 +80,7 @@ class PooledEncoder(BackboneEncoder):
         start = min(len(self._before) + unpooled, len(ids) - 1) if unpooled else 0
         return TokenSequence(tuple(ids), start, len(ids))
 
-    def _listwise(self, given: ListwiseInput) -> tuple[TokenSequence, int, str]:
+    def listwise_input(self, given: ListwiseInput) -> tuple[TokenSequence, int, str]:
         """Return query and documents as tokens; the prompt is these tokens decoded.
 
         Raises

@@ -22,7 +22,6 @@ from e2rank_eval.datasets.sources.kinds import HubSource, Source, UrlSource
 from e2rank_eval.errors import SuiteError
 from e2rank_eval.graph import Graph
 from e2rank_eval.models.checkpoints import device, dtype_on, load_config, load_tokenizer
-from e2rank_eval.models.encoders.form import read_form
 from e2rank_eval.models.recognition import content_files, transformer_folder, unfilled
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry
@@ -109,7 +108,7 @@ def _refuse_unreadable(folder: Path, entry: ModelEntry) -> None:
     if entry.kind == "encoder" and entry.format == "sentence-transformers":
         from torch import device as place
 
-        from e2rank_eval.models.engines.pooling import Pooler
+        from e2rank_eval.models.encoders.form import Pooler, read_form
 
         Pooler(read_form(folder).head, int(load_config(body).hidden_size), place("cpu"))
 

@@ -18,7 +18,7 @@ from e2rank_eval.store.files import read_settings, sha256_file, sha256_json
 
 ADAPTER = "adapter_config.json"
 _ADAPTER_WEIGHTS = "adapter_model.safetensors"
-_CHANGED = "weights.safetensors"
+CHANGED = "weights.safetensors"
 _WHOLE = "config.json"
 
 
@@ -43,7 +43,7 @@ def compose(folder: Path, base: str | None, target: Path, examine: Callable[[str
     except (InputError, UnavailableError) as error:
         raise type(error)(f"{folder}: its base: {error}") from error
     origin = loadable_folder(found.path, found.entry.format)
-    changed = folder / (_CHANGED if base else _ADAPTER_WEIGHTS)
+    changed = folder / (CHANGED if base else _ADAPTER_WEIGHTS)
     if not changed.is_file():
         raise InputError(f"no {changed.name}", path=folder, hint="train it again, or get it with the clone")
     parts = {"base": dict(found.files), "changed": sha256_file(changed)}
@@ -106,7 +106,7 @@ def _merge_adapter(base: Path, adapter: Path, folder: Path) -> None:
 
     say(f"merging the adapter in {adapter} into its base, once")
     for origin in (base, adapter):
-        _copy_settings(origin, folder)
+        copy_settings(origin, folder)
     stored = load_file(adapter / _ADAPTER_WEIGHTS)
     body = transformer_folder(base)
     model = _load_base(body, read_settings(adapter / ADAPTER), stored)
@@ -142,8 +142,8 @@ def _load_base(body: Path, settings: dict[str, Any], stored: dict[str, Any]) -> 
     return load_weights(auto, body, "auto", optional=trained or " ", **labels)
 
 
-def _copy_settings(origin: Path, folder: Path) -> None:
-    """Copy what is beside the weights, such as tokenizer and modules.json, with modules' own weights."""
+def copy_settings(origin: Path, folder: Path) -> None:
+    """Copy what decides an output besides the transformer's weights: tokenizer, modules, their weights."""
     body = transformer_folder(origin)
     for path in origin.rglob("*"):
         inner = path.relative_to(origin)

@@ -21,9 +21,9 @@ from e2rank_eval.models.batching import out_of_memory
 from e2rank_eval.progress import say, track
 from e2rank_eval.store.files import atomic_path
 from e2rank_eval.training.checkpoints import Checkpoints, Log, Progress
+from e2rank_eval.training.data import Schedule
 from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.objectives import Objective, Terms, learned
-from e2rank_eval.training.schedule import Schedule
 
 _BEST = Path("checkpoints", "best.safetensors")
 

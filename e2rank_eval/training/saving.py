@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,15 @@ from e2rank_eval.config.training import (
 )
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import loadable_folder, quiet
+from e2rank_eval.models.composition import CHANGED, copy_settings
 from e2rank_eval.models.encoders.form import read_form
 from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.store.files import atomic_path, write_text
 from e2rank_eval.training.checkpoints import Progress
-from e2rank_eval.training.schedule import Schedule
+from e2rank_eval.training.data import Schedule
 
-CHANGED = "weights.safetensors"
 ENTRY = "entry.yaml"
 _WHOLE = "weights"
-_NOT_KEPT = (".safetensors", ".gguf", ".bin", ".h5", ".index.json", "dequantised.json")
 _OBJECTIVES = {
     "stage1": "contrastive training of plain vectors (Stage I)",
     "stage2": "E2Rank's listwise training (Stage II)",
@@ -85,7 +84,7 @@ def save_weights(
             backend.no_padding()
         tokenizer.save_pretrained(part)
     else:
-        shutil.copytree(loadable, part, ignore=_without_weights(loadable / transformer))
+        copy_settings(loadable, part)
     with quiet():
         if state is None:
             module.to(dtype).save_pretrained(part / transformer)
@@ -94,16 +93,6 @@ def save_weights(
             module.save_pretrained(part / transformer, state_dict=tensors)
     shutil.rmtree(target, ignore_errors=True)
     part.rename(target)
-
-
-def _without_weights(body: Path) -> Callable[[str, list[str]], list[str]]:
-    """Return what ``copytree`` leaves out: the weights in ``body``, but not those of further layers."""
-
-    def left_out(place: str, names: list[str]) -> list[str]:
-        unwanted = _NOT_KEPT if Path(place) == body else ()
-        return [name for name in names if name.endswith(unwanted) or name.startswith(".")]
-
-    return left_out
 
 
 def _changed(module: Any, base: Path) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.store.files import sha256_json, write_text
 from e2rank_eval.training.checkpoints import Checkpoints
-from e2rank_eval.training.data import TrainingData, read_data
+from e2rank_eval.training.data import Schedule, TrainingData, read_data
 from e2rank_eval.training.loop import Loop
 from e2rank_eval.training.objectives import Objective
 from e2rank_eval.training.saving import (
@@ -26,7 +26,6 @@ from e2rank_eval.training.saving import (
     save_weights,
     write_yaml,
 )
-from e2rank_eval.training.schedule import Schedule
 
 _NOT_IN_IDENTITY = {
     "checkpoint_every", "title", "note", "licence", "entry", "data", "save",

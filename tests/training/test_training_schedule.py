@@ -11,9 +11,8 @@ from toy_lists import toy_lists, write_toy
 
 from e2rank_eval.config.training import Stage1Run
 from e2rank_eval.errors import InputError
-from e2rank_eval.training.data import read_data
+from e2rank_eval.training.data import Schedule, read_data
 from e2rank_eval.training.lists import write_lists
-from e2rank_eval.training.schedule import Schedule
 
 
 def _settings(*paths: Path, **changes: Any) -> Stage1Run:

@@ -28,7 +28,7 @@ from e2rank_eval.models.checkpoints import (
 )
 from e2rank_eval.models.encoders.backbone import Backbone, TokenSequence, unit_rows
 from e2rank_eval.models.encoders.base import Vectors
-from e2rank_eval.models.encoders.form import Head
+from e2rank_eval.models.encoders.form import Head, Pooler
 from e2rank_eval.models.engines import BACKBONES
 from e2rank_eval.models.engines.packing import (
     PACK_TOKENS,
@@ -37,7 +37,6 @@ from e2rank_eval.models.engines.packing import (
     plan_packs,
     within_sequences,
 )
-from e2rank_eval.models.engines.pooling import Pooler
 from e2rank_eval.models.registry import ModelEntry
 
 _CUDA_BATCH_TOKENS, _CUDA_STABLE_TOKENS, _CUDA_STEP = 32_768, 8192, 64

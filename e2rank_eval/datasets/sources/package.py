@@ -53,10 +53,12 @@ def take(source: PackageSource, folder: Path) -> str:
 def _download(source: PackageSource, folder: Path) -> Path:
     requirement, log, target = folder / "requirements.txt", folder / "pip.log", folder / "archive"
     requirement.write_text(f"{source.name}=={source.version} --hash=sha256:{source.sha256}\n")
-    form = "--only-binary" if source.archive == "wheel" else "--no-binary"
+    # pip asks a source archive for its metadata; in an environment of its own it would first install all
+    # that building the package takes.
+    form = ["--only-binary"] if source.archive == "wheel" else ["--no-build-isolation", "--no-binary"]
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--ignore-requires-python",
-        "--retries", "2", "--log", str(log), "--dest", str(target), form, source.name,
+        "--retries", "2", "--log", str(log), "--dest", str(target), *form, source.name,
         "--requirement", str(requirement),
     ]  # fmt: skip
     environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}

@@ -1,4 +1,4 @@
-"""Exact dense search: both engines against a float64 sort, ties in corpus order, and a real mark."""
+"""Exact dense search against a float64 sort, ties in corpus order, and a real mark."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.records import Dataset, Document, ListwiseInput, Query
 from e2rank_eval.retrieval.base import candidates
+from e2rank_eval.retrieval.first_stages import dense
 from e2rank_eval.retrieval.first_stages.dense import Dense
 
 
@@ -51,27 +52,25 @@ def sorted_by_definition(corpus: list[int], query: int, depth: int) -> list[tupl
     st.lists(st.integers(0, 30), min_size=1, max_size=90),
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 100)), min_size=1, max_size=5),
 )
-def test_both_engines_agree_with_a_plain_sort(corpus: list[int], asked: list[tuple[int, int]]) -> None:
+def test_hits_are_those_of_a_plain_sort(corpus: list[int], asked: list[tuple[int, int]]) -> None:
     documents = [Document(str(position), str(number)) for position, number in enumerate(corpus)]
     queries = [Query(str(index), str(number)) for index, (number, _) in enumerate(asked)]
     depths = [depth for _, depth in asked]
-    by_matrix = Dense(documents, SeededVectors()).search(queries, depths)
-    by_faiss = Dense(documents, SeededVectors(), faiss_from=1).search(queries, depths)
-    assert by_matrix == by_faiss
-    for hits, (number, depth) in zip(by_matrix, asked, strict=True):
+    found_by_query = Dense(documents, SeededVectors()).search(queries, depths)
+    for hits, (number, depth) in zip(found_by_query, asked, strict=True):
         found = list(zip(hits.positions, hits.scores, strict=True))
         expected = sorted_by_definition(corpus, number, depth)
         assert [position for position, _ in found] == [position for position, _ in expected]
         assert [score for _, score in found] == pytest.approx([score for _, score in expected], abs=1e-9)
 
 
-def test_more_queries_than_a_block_and_a_larger_corpus() -> None:
+def test_more_queries_than_are_scored_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense, "SCORES", 64 * 3000)
     documents = [Document(str(number), str(number)) for number in range(3000)]
     queries = [Query(f"q{number}", str(number)) for number in range(0, 3000, 20)]
     depths = [20] * len(queries)
-    by_matrix = Dense(documents, SeededVectors()).search(queries, depths)
-    assert by_matrix == Dense(documents, SeededVectors(), faiss_from=1).search(queries, depths)
-    assert [hits.positions[0] for hits in by_matrix] == list(range(0, 3000, 20))
+    found = Dense(documents, SeededVectors()).search(queries, depths)
+    assert [hits.positions[0] for hits in found] == list(range(0, 3000, 20))
 
 
 def test_minilm_on_lee(minilm_path: Path, lee_dataset: Dataset) -> None:

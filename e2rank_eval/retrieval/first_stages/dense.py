@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,9 @@ from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Document, Query
 from e2rank_eval.retrieval.base import DECIMALS, Context, Finder, Hits, Scores, best, best_hits, in_blocks
 
-FAISS_FROM = 200_000
-"""Corpus size from which FAISS searches: its heaps then cost less than whole rows of scores."""
+SCORES = 1 << 26
+"""How many scores are held at once, 256 MB of them."""
 
-_QUERY_BLOCK = 64
 _SLACK = 1e-5
 """More than float32 dot products of unit vectors differ by between kernels."""
 
@@ -39,55 +38,37 @@ class DenseSettings(FirstStageSettings):
 class Dense:
     """Exact search over one corpus encoded by ``encoder``.
 
-    Either search only proposes; what it proposes is scored again in float64 and rounded to the 6
-    decimals that candidate files store. So both give the same result, which no matrix kernel
-    changes, and equal scores are in corpus order.
+    The product in float32 only proposes; what it proposes is scored again in float64 and rounded to the 6
+    decimals that candidate files store. So no matrix kernel changes the result, and equal scores are in
+    corpus order.
     """
 
-    def __init__(
-        self, corpus: Collection[Document], encoder: Encoder, *, faiss_from: int = FAISS_FROM
-    ) -> None:
+    def __init__(self, corpus: Collection[Document], encoder: Encoder) -> None:
         self._encoder = encoder
         self._vectors = np.empty((len(corpus), encoder.dimension), dtype=np.float32)
         start = 0
         for texts in in_blocks(cut_words(document.contents) for document in corpus):
             self._vectors[start : start + len(texts)] = encoder.encode(texts, "document").vectors
             start += len(texts)
-        self._index: Any = None
-        if len(corpus) >= faiss_from:
-            import faiss
-
-            self._index = faiss.IndexFlatIP(encoder.dimension)
-            self._index.add(self._vectors)
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
         """Return the best ``min(depth, corpus size)`` documents of each query; ties are in corpus order."""
         hits: list[Hits] = []
         vectors = self._encoder.encode([query.text for query in queries], "query").vectors
-        for start in range(0, len(queries), _QUERY_BLOCK):
-            block = vectors[start : start + _QUERY_BLOCK]
-            deep = [min(depth, len(self._vectors)) for depth in depths[start : start + _QUERY_BLOCK]]
-            if self._index is None:
-                proposed = [*map(self._near_the_best, block @ self._vectors.T, deep)]
-            else:
-                proposed = [*map(self._by_faiss, block, deep)]
-            hits += [self._rescored(*one) for one in zip(block, proposed, deep, strict=True)]
+        together = max(1, SCORES // len(self._vectors))
+        for start in range(0, len(queries), together):
+            block = vectors[start : start + together]
+            for query, scores, depth in zip(
+                block, block @ self._vectors.T, depths[start : start + together], strict=True
+            ):
+                deep = min(depth, len(self._vectors))
+                hits.append(self._rescored(query, self._near_the_best(scores, deep), deep))
         return hits
 
     @staticmethod
     def _near_the_best(scores: Scores, depth: int) -> NDArray[np.intp]:
         worst = scores[best(scores, depth)[-1]] if depth else np.inf
         return np.flatnonzero(scores >= worst - _SLACK)
-
-    def _by_faiss(self, query: Vectors, depth: int) -> NDArray[np.intp]:
-        """Ask for more until what comes last is clearly below rank ``depth``, so that no tie is cut."""
-        wanted = min(depth + 16, len(self._vectors))
-        while True:
-            scores, positions = self._index.search(query[None], wanted)
-            whole = wanted == len(self._vectors)
-            if depth == 0 or whole or scores[0, -1] < scores[0, depth - 1] - _SLACK:
-                return np.sort(positions[0])
-            wanted = min(2 * wanted, len(self._vectors))
 
     def _rescored(self, query: Vectors, positions: NDArray[np.intp], depth: int) -> Hits:
         products = self._vectors[positions].astype(np.float64) * query.astype(np.float64)

@@ -1,8 +1,9 @@
-"""Reads a results folder into typed records; what is missing or malformed is an error naming the file."""
+"""A results folder as typed records, and how its systems are called; what is missing is an error by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,8 +11,10 @@ from typing import Any, TypeVar
 from e2rank_eval.config import Configuration, read_configuration
 from e2rank_eval.config.references import file_name
 from e2rank_eval.evaluation.effectiveness import evaluate
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.records import CandidateIds
-from e2rank_eval.report.names import HEADLINE, RunKey
+from e2rank_eval.report.names import HEADLINE, UNTRAINED, RunKey
+from e2rank_eval.report.table import Cell
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_candidate_ids, read_queries
 from e2rank_eval.store.files import read_jsonl
@@ -58,6 +61,38 @@ class Results:
         self.local_only = local_only
         self._read: dict[Path, Any] = {}
         self._first_stages: dict[tuple[str, str], Mapping[str, float]] = {}
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The models that the configuration can name."""
+        return Catalogue.of(self.configuration)
+
+    def label(self, reranker: str) -> str:
+        """Return the reranker's configured label, or its name."""
+        return self.configuration.rerankers[reranker].label or reranker
+
+    def first_stage_label(self, first_stage: str) -> str:
+        """Return the first stage's configured label, or its name."""
+        return self.configuration.first_stages[first_stage].label or first_stage
+
+    def is_untrained(self, reranker: str) -> bool:
+        """Return whether a model embeds what it was never trained to: a listwise prompt, or texts at all."""
+        settings: Any = self.configuration.rerankers[reranker]
+        if settings.family not in ("e2rank", "feedback"):
+            return False
+        model = self.catalogue.known(settings.model)
+        if model is None:
+            return False
+        listwise = settings.family == "e2rank" and settings.prompt != "query-only"
+        return not (model.trained_for_e2rank if listwise else model.trained_for_embedding)
+
+    def full_name(self, reranker: str) -> str:
+        """Return the label, followed by "untrained" where that is so."""
+        return self.label(reranker) + (f", {UNTRAINED}" if self.is_untrained(reranker) else "")
+
+    def system_cell(self, reranker: str) -> Cell:
+        """Return the label as a cell, tagged where the model is untrained."""
+        return Cell(self.label(reranker), tags=(UNTRAINED,) if self.is_untrained(reranker) else ())
 
     @property
     def files_read(self) -> list[Path]:

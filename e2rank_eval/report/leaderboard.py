@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.names import HEADLINE, RunKey, first_stage_label, run_page, system_cell
+from e2rank_eval.report.names import HEADLINE, RunKey, run_page
 from e2rank_eval.report.render import to_csv
 from e2rank_eval.report.table import Cell, Column, Heading, Table, percent, ranked
 from e2rank_eval.store.files import sha256_json
@@ -36,7 +36,7 @@ def leaderboard_table(results: Results) -> Table:
         scores = {m: percent(value, metrics.interval[m], link=page) for m, value in metrics.mean.items()}
         rows.append(
             (
-                key[0], system_cell(configuration, key[2]), first_stage_label(configuration, key[1]),
+                key[0], results.system_cell(key[2]), results.first_stage_label(key[1]),
                 metrics.queries.qrels, *(scores.get(name) for name in found),
                 Cell("/".join(key[1:]), link=f"{FOLDER}/mteb/{mteb_place(results, key)}"),
                 getattr(configuration.rerankers[key[2]], "model", None), configuration.depth_of(key[1]),

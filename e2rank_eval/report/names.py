@@ -1,14 +1,10 @@
-"""How systems are called wherever a reader meets them, and where their pages are in the site."""
+"""Words that every table and page uses, and where the pages of the site are."""
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import quote
 
-from e2rank_eval.config import Configuration
 from e2rank_eval.config.measurements import RunKey as RunKey
-from e2rank_eval.models.references import Catalogue
-from e2rank_eval.report.table import Cell
 
 HEADLINE = "nDCG@10"
 """The measure of the paper's tables, of every figure and of the site's per-query lists."""
@@ -23,40 +19,6 @@ UNTRAINED_NOTE = (
 
 QUERIES_A_PAGE = 100
 """How many queries share a page that shows them one at a time; bounds the data that the page holds."""
-
-
-def label(configuration: Configuration, reranker: str) -> str:
-    """Return the reranker's configured label, or its name."""
-    return configuration.rerankers[reranker].label or reranker
-
-
-def first_stage_label(configuration: Configuration, first_stage: str) -> str:
-    """Return the first stage's configured label, or its name."""
-    return configuration.first_stages[first_stage].label or first_stage
-
-
-def is_untrained(configuration: Configuration, reranker: str) -> bool:
-    """Return whether a model embeds what it was never trained to: a listwise prompt, or texts at all."""
-    settings: Any = configuration.rerankers[reranker]
-    if settings.family not in ("e2rank", "feedback"):
-        return False
-    model = Catalogue.of(configuration).known(settings.model)
-    if model is None:
-        return False
-    listwise = settings.family == "e2rank" and settings.prompt != "query-only"
-    return not (model.trained_for_e2rank if listwise else model.trained_for_embedding)
-
-
-def full_name(configuration: Configuration, reranker: str) -> str:
-    """Return the label, followed by "untrained" where that is so."""
-    mark = f", {UNTRAINED}" if is_untrained(configuration, reranker) else ""
-    return label(configuration, reranker) + mark
-
-
-def system_cell(configuration: Configuration, reranker: str) -> Cell:
-    """Return the label as a cell, tagged where the model is untrained."""
-    tags = (UNTRAINED,) if is_untrained(configuration, reranker) else ()
-    return Cell(label(configuration, reranker), tags=tags)
 
 
 def run_page(run: RunKey) -> str:

@@ -13,10 +13,6 @@ from e2rank_eval.report.names import (
     HEADLINE,
     QUERIES_A_PAGE,
     RunKey,
-    first_stage_label,
-    full_name,
-    is_untrained,
-    label,
     query_address,
     query_page,
     run_page,
@@ -41,9 +37,9 @@ def run_pages(results: Results) -> Iterator[Page]:
     for key in results.run_keys():
         names = {
             "key": key,
-            "name": label(results.configuration, key[2]),
-            "untrained": is_untrained(results.configuration, key[2]),
-            "first_stage": first_stage_label(results.configuration, key[1]),
+            "name": results.label(key[2]),
+            "untrained": results.is_untrained(key[2]),
+            "first_stage": results.first_stage_label(key[1]),
             "dataset": results.dataset(key[0]),
         }
         yield _run_page(results, key, names)
@@ -156,8 +152,8 @@ def _queries_page(
         "enriched": isinstance(results.configuration.rerankers[key[2]], E2RankSettings),
         "others": [
             {
-                "name": full_name(results.configuration, other[2]),
-                "first_stage": first_stage_label(results.configuration, other[1]),
+                "name": results.full_name(other[2]),
+                "first_stage": results.first_stage_label(other[1]),
                 "page": root + query_page(other, start),
                 "here": other == key,
                 "values": [_percent(results.metrics(other).per_query[HEADLINE][r["id"]]) for r in records],

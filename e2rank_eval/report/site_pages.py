@@ -8,20 +8,11 @@ from typing import Any
 from markupsafe import Markup
 
 from e2rank_eval.config.systems import RerankerSettings
-from e2rank_eval.models.references import Catalogue
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.html import Page, inline_svg
 from e2rank_eval.report.leaderboard import FOLDER, leaderboard_table
-from e2rank_eval.report.names import (
-    UNTRAINED_NOTE,
-    comparison_page,
-    dataset_page,
-    full_name,
-    is_untrained,
-    label,
-    system_cell,
-)
+from e2rank_eval.report.names import UNTRAINED_NOTE, comparison_page, dataset_page
 from e2rank_eval.report.run_pages import provenance
 from e2rank_eval.report.table import Cell, Kind, Table
 from e2rank_eval.report.tables import TABLES
@@ -47,7 +38,7 @@ def overview_page(results: Results) -> Iterator[Page]:
     context = {
         "configuration": configuration,
         "findings": [_finding(results, name) for name in configuration.comparisons],
-        "untrained": [label(configuration, one) for one in used if is_untrained(configuration, one)],
+        "untrained": [results.label(one) for one in used if results.is_untrained(one)],
         "devices": conditions(map(results.latency, configuration.latency)),
         "tables": {name: TABLES.build(results, name) for name in [*configuration.comparisons, *tables]},
         "figures": _figures(results, declared=False),
@@ -70,10 +61,10 @@ def _finding(results: Results, name: str) -> dict[str, Any]:
         "name": name,
         "title": comparison.title,
         "best": best,
-        "system": full_name(results.configuration, best.reranker),
+        "system": results.full_name(best.reranker),
         "where": f"{len(comparison.datasets)} collections" if dataset == MACRO else dataset,
         "test": test,
-        "baseline": label(results.configuration, baseline),
+        "baseline": results.label(baseline),
         "significant": test is not None and significant(test),
     }
 
@@ -183,12 +174,12 @@ def systems_table(results: Results) -> Table:
     for name in used:
         settings = configuration.rerankers[name]
         model = getattr(settings, "model", None)
-        entry = Catalogue.of(configuration).known(model) if model else None
+        entry = results.catalogue.known(model) if model else None
         facts = (entry.title, entry.parameters, entry.licence) if entry else (model, None, None)
-        cell = system_cell(configuration, name)
+        cell = results.system_cell(name)
         rows.append((name, cell, settings.family, *facts, _differing(settings) or None))
     columns = ("name", "label", "family", "model", "parameters", "licence", "settings")
-    notes = [UNTRAINED_NOTE] if any(is_untrained(configuration, name) for name in used) else []
+    notes = [UNTRAINED_NOTE] if any(results.is_untrained(name) for name in used) else []
     return Table.of("systems", "Systems", columns, rows, notes)
 
 

@@ -13,7 +13,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.samples import Ratio, speed_ups
 from e2rank_eval.report.drawing import MARKERS, MUTED, PAPER, Drawing, legend_below, new_figure, time_axis
 from e2rank_eval.report.figures import FIGURES
-from e2rank_eval.report.names import HEADLINE, first_stage_label, full_name
+from e2rank_eval.report.names import HEADLINE
 from e2rank_eval.report.outputs import files_of
 from e2rank_eval.report.tables.latency import CLOCKS, measurements
 from e2rank_eval.store import layout as places
@@ -40,7 +40,7 @@ def draw_frontier(results: Results, name: str) -> Drawing:
     entry = results.configuration.latency[name]
     data = _qualities_and_times(results, name)
     values = list(results.first_stage(entry.dataset, entry.first_stage).values())
-    stage = first_stage_label(results.configuration, entry.first_stage)
+    stage = results.first_stage_label(entry.first_stage)
     title = f"Quality against latency on {entry.dataset} ({len(values)} queries, candidates: {stage})"
     reference = (100 * statistics.fmean(values), stage)
     return _drawing(results, title, data, reference, results.latency(name).clock)
@@ -100,7 +100,7 @@ def draw_mean_frontier(results: Results, name: str) -> Drawing:
         )
         for of in comparison.columns.values()
     ]
-    stage = first_stage_label(configuration, comparison.first_stage)
+    stage = results.first_stage_label(comparison.first_stage)
     title = f"Quality against latency, mean of {len(entries)} collections (candidates: {stage})"
     reference = (100 * statistics.fmean(means), stage)
     clock, *others = {results.latency(entry).clock for entry in entries}
@@ -156,7 +156,7 @@ def _qualities_and_times(results: Results, name: str) -> pd.DataFrame:
     ratios = speed_ups(latency, seed=results.configuration.seed)
     for (key, timing), ratio in zip(measurements(results, name), ratios, strict=True):
         queries, quality, low, high = results.headline(key)
-        label = full_name(results.configuration, key[2])
+        label = results.full_name(key[2])
         seconds = statistics.median(latency.seconds(timing))
         withheld = "" if isinstance(ratio, Ratio) else ratio
         rows.append((key[2], label, timing.mode, seconds, withheld, queries, quality, low, high))

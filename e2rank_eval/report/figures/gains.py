@@ -20,7 +20,7 @@ from e2rank_eval.report.drawing import (
     panel_title,
 )
 from e2rank_eval.report.figures import FIGURES
-from e2rank_eval.report.names import HEADLINE, RunKey, full_name, label
+from e2rank_eval.report.names import HEADLINE, RunKey
 from e2rank_eval.report.outputs import files_of
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings
 from e2rank_eval.rerankers.families.feedback import FeedbackSettings
@@ -153,8 +153,8 @@ def draw_gains(results: Results, name: str, split: Split, remark: str) -> Drawin
     data = _changes(results, one, split, size)
     figure = new_figure(8.6, 1.5 + 2.7 * len(one.datasets), one.title)
     grid = figure.subplots(len(one.datasets), 1, squeeze=False)[:, 0]
-    against = label(results.configuration, str(one.against))
-    names = {reranker: full_name(results.configuration, reranker) for reranker in one.rerankers}
+    against = results.label(str(one.against))
+    names = {reranker: results.full_name(reranker) for reranker in one.rerankers}
     groups = list(data["group"].unique())
     for axes, dataset in zip(grid, one.datasets, strict=True):
         _draw(axes, data[data["dataset"] == dataset], names, groups)

@@ -8,7 +8,7 @@ from e2rank_eval.config.paper import FigureKind
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES
-from e2rank_eval.report.names import RunKey, full_name
+from e2rank_eval.report.names import RunKey
 from e2rank_eval.report.outputs import files_of
 from e2rank_eval.store import layout as places
 
@@ -38,7 +38,7 @@ def draw_similarity(results: Results, name: str) -> Drawing:
             rows += [(dataset, reranker, queries, rank, value) for rank, value in enumerate(means, start=1)]
             colour = results.configuration.rerankers[reranker].colour
             axes.plot(range(1, len(means) + 1), means, color=colour, lw=1.6,
-                      label=full_name(results.configuration, reranker))  # fmt: skip
+                      label=results.full_name(reranker))  # fmt: skip
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_xlabel("rank")
         panel_title(axes, f"{dataset} ({queries} queries)")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from e2rank_eval.config.paper import FigureKind
 from e2rank_eval.report.drawing import GAIN, INK, Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES
-from e2rank_eval.report.names import HEADLINE, UNTRAINED, is_untrained
+from e2rank_eval.report.names import HEADLINE, UNTRAINED
 from e2rank_eval.report.outputs import files_of
 from e2rank_eval.store import layout as places
 
@@ -33,7 +33,7 @@ def draw_sweep(results: Results, name: str) -> Drawing:
     import pandas as pd
 
     sweep = results.configuration.figures[name]
-    untrained = any(is_untrained(results.configuration, reranker) for reranker in sweep.points.values())
+    untrained = any(results.is_untrained(reranker) for reranker in sweep.points.values())
     remark = f"listwise prompt on an {UNTRAINED} backbone" if untrained else ""
     rows = [
         (dataset, documents, reranker, *results.headline((dataset, str(sweep.first_stage), reranker)))

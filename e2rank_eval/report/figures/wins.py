@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from e2rank_eval.report.drawing import GAIN, LOSS, MUTED, Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES
-from e2rank_eval.report.names import HEADLINE, full_name, label
+from e2rank_eval.report.names import HEADLINE
 from e2rank_eval.report.outputs import files_of
 from e2rank_eval.store import layout as places
 
@@ -37,7 +37,7 @@ def draw_wins(results: Results, name: str) -> Drawing:
     systems = [reranker for reranker in comparison.rerankers if reranker != baseline]
     columns = min(_MOST_COLUMNS, len(systems))
     blocks = -(-len(systems) // columns)
-    title = f"Per-query change of {HEADLINE} × 100 against {label(results.configuration, baseline)}"
+    title = f"Per-query change of {HEADLINE} × 100 against {results.label(baseline)}"
     figure = new_figure(1.2 + 2.1 * columns, 0.6 + 2.1 * blocks * len(comparison.datasets), title)
     grid = figure.subplots(blocks * len(comparison.datasets), columns, squeeze=False)
     for axes in grid.flat:
@@ -55,7 +55,7 @@ def draw_wins(results: Results, name: str) -> Drawing:
         axes = grid[row, position % columns]
         _draw(axes, list(values), (1.05 * min(-1.0, everywhere.min()), 1.05 * max(1.0, everywhere.max())))
         better, worse = (values > _EQUAL).sum(), (values < -_EQUAL).sum()
-        panel_title(axes, fill(full_name(results.configuration, reranker), 30),
+        panel_title(axes, fill(results.full_name(reranker), 30),
                     f"{better} better, {len(panel) - better - worse} equal, {worse} worse")  # fmt: skip
         if position % columns == 0:
             axes.set_ylabel(f"{dataset} ({len(panel)} queries)", color=MUTED)

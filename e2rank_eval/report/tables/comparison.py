@@ -15,16 +15,7 @@ from e2rank_eval.config.measurements import ComparisonSettings
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.paper import published
 from e2rank_eval.registry import look_up
-from e2rank_eval.report.names import (
-    UNTRAINED_NOTE,
-    RunKey,
-    comparison_page,
-    first_stage_label,
-    full_name,
-    is_untrained,
-    run_page,
-    system_cell,
-)
+from e2rank_eval.report.names import UNTRAINED_NOTE, RunKey, comparison_page, run_page
 from e2rank_eval.report.outputs import Inputs, files_of
 from e2rank_eval.report.table import Cell, Column, Kind, Mark, Table, percent, ranked
 from e2rank_eval.report.tables import TABLES
@@ -76,7 +67,7 @@ def quality_table(results: Results, name: str) -> Table:
     means = {name: row.mean for name, row in comparison.overall.items()}
     rows = []
     for reranker in comparison.rerankers:
-        system = replace(system_cell(results.configuration, reranker), letter=letters.get(reranker, ""))
+        system = replace(results.system_cell(reranker), letter=letters.get(reranker, ""))
         rows.append([system, *_scores(name, comparison, reranker)])
         if first is not None:
             rows[-1].append(Cell(_gap_closed(means[reranker], means[first], ceilings[-1])))
@@ -110,7 +101,7 @@ def measures_table(results: Results, name: str) -> Table:
     rows: list[list[Cell | str | float | None]] = []
     for key in keys:
         metrics, theirs = results.metrics(key), printed[key]
-        rows.append([key[0], system_cell(results.configuration, key[2]), metrics.queries.qrels])
+        rows.append([key[0], results.system_cell(key[2]), metrics.queries.qrels])
         rows[-1] += [percent(metrics.mean[m], metrics.interval[m], link=run_page(key)) for m in measures]
         if any(printed.values()):
             ours = 100 * metrics.mean[comparison.measure]
@@ -129,8 +120,8 @@ def tests_table(results: Results, name: str) -> Table:
     rows: list[tuple[Cell | str | float | None, ...]] = [
         (
             _collections(comparison, test.dataset),
-            system_cell(results.configuration, test.reranker),
-            system_cell(results.configuration, test.baseline),
+            results.system_cell(test.reranker),
+            results.system_cell(test.baseline),
             test.queries,
             100 * test.difference,
             *(test.effect_size, test.p_randomisation, test.p_holm, test.p_t),
@@ -263,7 +254,7 @@ def _candidates(results: Results, comparison: Comparison) -> str:
     stage = comparison.first_stage
     depth = results.configuration.depth_of(stage)
     return (
-        f"Candidates: {first_stage_label(results.configuration, stage)}, {depth} per query. "
+        f"Candidates: {results.first_stage_label(stage)}, {depth} per query. "
         "n: queries with judgements; all of them count."
     )
 
@@ -275,8 +266,7 @@ def _quality_notes(results: Results, comparison: Comparison) -> Iterator[str]:
         yield _GAP_NOTE
     if _tested(comparison):
         letters = ", ".join(
-            f"{letter}: {full_name(results.configuration, baseline)}"
-            for baseline, letter in _letters(comparison).items()
+            f"{letter}: {results.full_name(baseline)}" for baseline, letter in _letters(comparison).items()
         )
         yield (
             f"↑ or ↓ and a letter: significantly above or below that baseline ({letters}); paired two-sided "
@@ -284,7 +274,7 @@ def _quality_notes(results: Results, comparison: Comparison) -> Iterator[str]:
             f"{_tested(comparison)} tests, p < {SIGNIFICANT}."
         )
     yield from _too_few(comparison)
-    if any(is_untrained(results.configuration, reranker) for reranker in comparison.rerankers):
+    if any(results.is_untrained(reranker) for reranker in comparison.rerankers):
         yield UNTRAINED_NOTE
     found: dict[tuple[str, str], list[str]] = {}
     for reranker in comparison.rerankers:
@@ -292,7 +282,7 @@ def _quality_notes(results: Results, comparison: Comparison) -> Iterator[str]:
             for shortcoming in _shortcomings(results, (dataset, comparison.first_stage, reranker)):
                 found.setdefault((dataset, shortcoming), []).append(reranker)
     for (dataset, shortcoming), rerankers in found.items():
-        names = [full_name(results.configuration, reranker) for reranker in rerankers]
+        names = [results.full_name(reranker) for reranker in rerankers]
         every = len(names) == len(comparison.rerankers) > 1
         for name in ["Every system"] if every else names:
             yield f"{name} on {dataset}: {shortcoming}."

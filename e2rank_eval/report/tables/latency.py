@@ -15,16 +15,7 @@ from e2rank_eval.evaluation.samples import (
     speed_ups,
 )
 from e2rank_eval.evaluation.significance import bootstrap_interval
-from e2rank_eval.models.references import Catalogue
-from e2rank_eval.report.names import (
-    UNTRAINED_NOTE,
-    RunKey,
-    first_stage_label,
-    full_name,
-    is_untrained,
-    run_page,
-    system_cell,
-)
+from e2rank_eval.report.names import UNTRAINED_NOTE, RunKey, run_page
 from e2rank_eval.report.outputs import files_of
 from e2rank_eval.report.table import Cell, Column, Kind, Table
 from e2rank_eval.report.tables import TABLES
@@ -132,7 +123,7 @@ def cost_table(results: Results, name: str) -> Table:
     the tokenizer's share of the time, queries per second one at a time and in the best batch, and the price
     where a server charges one.
     """
-    rows, catalogue, latency = [], Catalogue.of(results.configuration), results.latency(name)
+    rows, catalogue, latency = [], results.catalogue, results.latency(name)
     for key, timing in measurements(results, name):
         price = None
         if prices := catalogue.prices(getattr(results.configuration.rerankers[key[2]], "model", None)):
@@ -166,7 +157,7 @@ def measurements(results: Results, name: str) -> Iterator[tuple[RunKey, Timing]]
 def measured_name(results: Results, name: str, timing: Timing) -> str:
     """Return the system's name, with its mode where it has documents to encode."""
     shown = _mode_label(results, name, timing)
-    system = full_name(results.configuration, timing.reranker)
+    system = results.full_name(timing.reranker)
     return f"{system} ({shown})" if shown else system
 
 
@@ -202,10 +193,10 @@ def _notes(results: Results, name: str) -> list[str]:
         notes.append(f"Not reached within {latency.budget:g} s: {', '.join(latency.skipped)}.")
     for reranker in misordered(latency, seed=configuration.seed):
         notes.append(
-            f"Error of the measurement: {full_name(configuration, reranker)} took longer with stored vectors "
+            f"Error of the measurement: {results.full_name(reranker)} took longer with stored vectors "
             "than without, which cannot be."
         )
-    if any(is_untrained(configuration, timing.reranker) for timing in latency.timings):
+    if any(results.is_untrained(timing.reranker) for timing in latency.timings):
         notes.append(UNTRAINED_NOTE)
     return notes
 
@@ -213,7 +204,7 @@ def _notes(results: Results, name: str) -> list[str]:
 def _title(results: Results, name: str) -> str:
     entry = results.configuration.latency[name]
     depth = results.configuration.depth_of(entry.first_stage)
-    stage = first_stage_label(results.configuration, entry.first_stage)
+    stage = results.first_stage_label(entry.first_stage)
     return f"Latency of reranking on {entry.dataset}, candidates: {stage}, {depth} per query"
 
 
@@ -225,7 +216,7 @@ def _mode_label(results: Results, name: str, timing: Timing) -> str | None:
 
 
 def _system(results: Results, name: str, key: RunKey, timing: Timing) -> tuple[Cell, str | None, int]:
-    shown = system_cell(results.configuration, key[2])
+    shown = results.system_cell(key[2])
     return shown, _mode_label(results, name, timing), len(timing.wall["total"])
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.config import parse_configuration
+from e2rank_eval.config.experiment import with_chosen
 from e2rank_eval.config.measurements import RunKey
 from e2rank_eval.config.references import file_name
-from e2rank_eval.config.selection import with_chosen
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.files import Files, Key

@@ -6,11 +6,17 @@ matplotlib is imported when something is drawn: the workflow reads the figures' 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup, escape
+
+from e2rank_eval.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +26,9 @@ if TYPE_CHECKING:
 
 INK, MUTED, RULE, PAPER = "#1b1f24", "#5c6570", "#d4d8dd", "#ffffff"
 """Text, secondary text, grid lines and ground; the site swaps them for its own in the dark."""
+
+_COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", PAPER: "var(--paper)"}
+"""Colours of a page in the place of a figure's, which it swaps in the dark."""
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#7f8790")
 """From the palette of Okabe and Ito, which stays apart under the common colour deficiencies."""
@@ -117,3 +126,34 @@ def image_bytes(drawing: Drawing, form: str) -> bytes:
     with style():
         drawing.figure.savefig(buffer, format=form, **options[form])
     return buffer.getvalue()
+
+
+def inline_svg(path: Path, identifier: str, title: str) -> Markup:
+    """Return the ``<svg>`` element of the file that `e2rank-eval figure` wrote, as a part of a page.
+
+    Ids get ``identifier`` before them, so that two figures of one page cannot refer to each other; ink,
+    grid and ground become the page's, so that a figure is as readable in the dark.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or holds no SVG.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError("no such file", path=path, hint="run the step that makes it first") from error
+    match = re.search(r"<svg\b[^>]*>(.*)</svg>", text, re.DOTALL)
+    box = re.search(r'viewBox="([\d. ]+)"', text)
+    if match is None or box is None:
+        raise InputError("the file holds no SVG", path=path, hint="draw the figure again")
+    body = re.sub(r"<(metadata|title|style)\b.*?</\1>\s*", "", match[1], flags=re.DOTALL)
+    body = re.sub(r'\bid="', f'id="{identifier}-', body)
+    body = re.sub(r'(xlink:href="#|url\(#)', rf"\1{identifier}-", body).replace("xlink:href", "href")
+    body = body.replace("font-family: 'DejaVu Sans', sans-serif", "font-family: var(--sans)")
+    for colour, variable in _COLOURS.items():
+        body = body.replace(colour, variable)
+    return Markup(
+        f'<svg viewBox="{box[1]}" role="img" aria-label="{escape(title)}" xmlns="http://www.w3.org/2000/svg">'
+        f"{body}</svg>"
+    )

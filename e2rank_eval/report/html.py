@@ -1,30 +1,25 @@
-"""HTML of tables, figures and pages: templates lay out, and only a page's own scripts may run."""
+"""HTML of tables and pages: templates lay out, and only a page's own scripts may run."""
 
 from __future__ import annotations
 
 import base64
 import gzip
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from e2rank_eval import __version__
-from e2rank_eval.errors import InputError
-from e2rank_eval.report.drawing import INK, MUTED, PAPER, RULE
 from e2rank_eval.report.names import to_root
 from e2rank_eval.report.table import Cell, Column, Table, interval_of, number, text_of
 from e2rank_eval.store.files import canonical_json
 
 _STYLES = ("site.css", "parts.css")
-_COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", PAPER: "var(--paper)"}
 
 PAGED_SCRIPTS = ("embedded.js", "paged.js")
 """The scripts of a page with a table of :func:`to_paged`."""
@@ -135,37 +130,6 @@ def embed(identifier: str, value: Any) -> Markup:
     """
     content = _base64(gzip.compress(canonical_json(value).encode(), 6, mtime=0))
     return Markup('<script type="application/gzip" id="{}">{}</script>').format(identifier, content)
-
-
-def inline_svg(path: Path, identifier: str, title: str) -> Markup:
-    """Return the ``<svg>`` element of the file that `e2rank-eval figure` wrote, as a part of a page.
-
-    Ids get ``identifier`` before them, so that two figures of one page cannot refer to each other; ink,
-    grid and ground become the page's, so that a figure is as readable in the dark.
-
-    Raises
-    ------
-    InputError
-        When the file is missing or holds no SVG.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise InputError("no such file", path=path, hint="run the step that makes it first") from error
-    match = re.search(r"<svg\b[^>]*>(.*)</svg>", text, re.DOTALL)
-    box = re.search(r'viewBox="([\d. ]+)"', text)
-    if match is None or box is None:
-        raise InputError("the file holds no SVG", path=path, hint="draw the figure again")
-    body = re.sub(r"<(metadata|title|style)\b.*?</\1>\s*", "", match[1], flags=re.DOTALL)
-    body = re.sub(r'\bid="', f'id="{identifier}-', body)
-    body = re.sub(r'(xlink:href="#|url\(#)', rf"\1{identifier}-", body).replace("xlink:href", "href")
-    body = body.replace("font-family: 'DejaVu Sans', sans-serif", "font-family: var(--sans)")
-    for colour, variable in _COLOURS.items():
-        body = body.replace(colour, variable)
-    return Markup(
-        f'<svg viewBox="{box[1]}" role="img" aria-label="{escape(title)}" xmlns="http://www.w3.org/2000/svg">'
-        f"{body}</svg>"
-    )
 
 
 def _base64(content: bytes) -> str:

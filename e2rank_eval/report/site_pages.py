@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.report.collect import Results
+from e2rank_eval.report.drawing import inline_svg
 from e2rank_eval.report.figures import FIGURES
-from e2rank_eval.report.html import Page, inline_svg
+from e2rank_eval.report.html import Page
 from e2rank_eval.report.leaderboard import FOLDER, leaderboard_table
 from e2rank_eval.report.names import UNTRAINED_NOTE, comparison_page, dataset_page
 from e2rank_eval.report.run_pages import provenance

@@ -15,10 +15,9 @@ from e2rank_eval.config.paper import PaperFigure
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.samples import FEW
 from e2rank_eval.report.collect import Results, open_results
-from e2rank_eval.report.drawing import forms, image_bytes, new_figure, style
+from e2rank_eval.report.drawing import forms, image_bytes, inline_svg, new_figure, style
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.figures.gains import by_position, by_relevant, query_gains
-from e2rank_eval.report.html import inline_svg
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import Layout

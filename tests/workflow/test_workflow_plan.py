@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from e2rank_eval.config import parse_configuration, read_configuration
-from e2rank_eval.config.selection import with_chosen
+from e2rank_eval.config.experiment import with_chosen
 from e2rank_eval.config.systems import Lengths, Tokens
 from e2rank_eval.datasets.registry import registered_dataset, registered_datasets
 from e2rank_eval.graph.plan import Device, flops, plan

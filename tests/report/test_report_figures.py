@@ -81,6 +81,8 @@ def test_the_mean_frontier_is_of_one_latency_entry_for_each_collection(copied_la
     changed = {"latency": configuration.latency | {"news": news}, "figures": {"frontier": figure}}
     results = Results(copied_layout, configuration.model_copy(update=changed))
     rows = _data(results, "frontier")
+    read = {path.relative_to(copied_layout.root).as_posix() for path in results.files_read}
+    assert read == set(FIGURES.shown(results.configuration)["frontier"].inputs(results.configuration))
     assert {row["reranker"] for row in rows} == {"query-only", "rocchio", "e2rank"}
     single = {(row["reranker"], row["documents"]): row for row in _data(results, "frontier-minilm")}
     macro = {row.reranker: row for row in results.comparison("embedded").systems if row.dataset == MACRO}

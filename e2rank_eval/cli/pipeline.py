@@ -46,7 +46,8 @@ def fetch(
     from e2rank_eval.config.experiment import DatasetSettings
     from e2rank_eval.datasets.fetch import fetch_dataset
     from e2rank_eval.datasets.registry import registered_datasets
-    from e2rank_eval.models.references import Catalogue, write_model_record
+    from e2rank_eval.models.entries import write_model_record
+    from e2rank_eval.models.references import Catalogue
 
     configuration, layout = open_configuration(config)
     if every:

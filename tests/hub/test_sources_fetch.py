@@ -13,7 +13,8 @@ from packages import COMMIT, PackageIndex, hub_source, package_source, wheel
 from e2rank_eval.datasets.sources import package
 from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.errors import UnavailableError
-from e2rank_eval.models.references import Catalogue, write_model_record
+from e2rank_eval.models.entries import write_model_record
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.store.layout import Layout
 

@@ -15,7 +15,8 @@ from e2rank_eval.config import parse_configuration
 from e2rank_eval.config.references import file_name, parse_reference
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.graph import Graph
-from e2rank_eval.models.references import Catalogue, write_model_record
+from e2rank_eval.models.entries import Entries, write_model_record
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import Layout
 
@@ -107,7 +108,10 @@ def test_an_experiments_own_entry_goes_before_the_registrys(minilm_path: Path, t
     parsed = parse_configuration(configuration(minilm_path, models=own, cache=str(tmp_path)), "mine.yaml")
     found = Catalogue.of(parsed).resolve(MINILM.lower().rpartition("/")[2])
     assert (found.entry.licence, found.entry.document_tokens, found.path) == ("x", 256, minilm_path)
+    entries = Entries(own, "mine.yaml")
+    assert entries.recorded(Layout(tmp_path), MINILM) is None
     write_model_record(Layout(tmp_path), found)
+    assert entries.recorded(Layout(tmp_path), "all-minilm-l6-v2") == found.entry
     record = read_json(tmp_path / "models/all-minilm-l6-v2.json")
     assert record["evidence"]["document_tokens"] == "sentence_bert_config.json"
     assert record["files"] == dict(found.files)

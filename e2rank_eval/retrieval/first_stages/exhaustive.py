@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from e2rank_eval.models.encoders.representations import TextEncoder
 
 MOST_DOCUMENTS = 50_000
-"""Of late interaction: about 5 GB, where a document has 200 tokens and a vector 128 dimensions."""
+"""The most for late interaction: about 5 GB, where a document has 200 tokens and a vector 128 dimensions."""
 
 
 class SparseRetrievalSettings(FirstStageSettings):

@@ -1,0 +1,135 @@
+"""What a reference to a model means without its files: its entry, and its record in the results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from e2rank_eval.config.reading import checked_entries, read_entries
+from e2rank_eval.config.references import ModelReference, file_name, parse_reference
+from e2rank_eval.datasets.sources.kinds import HubSource
+from e2rank_eval.errors import InputError
+from e2rank_eval.models.registry import (
+    GivenEntry,
+    ModelEntry,
+    Prices,
+    ResolvedModel,
+    complete,
+    registered_models,
+)
+from e2rank_eval.registry import look_up
+from e2rank_eval.store.files import read_json, write_json
+from e2rank_eval.store.layout import MODEL, Layout
+
+if TYPE_CHECKING:
+    pass
+
+
+class Entries:
+    """Entries of models by every reference to them: of registry files, and of the experiment's own.
+
+    ``own`` are the experiment's, laid out as ``config/models.yaml`` is, from ``origin``.
+
+    Raises
+    ------
+    InputError
+        Naming file and line, when an entry has a wrong key.
+    """
+
+    def __init__(self, own: Mapping[str, Any] | None = None, origin: str = "") -> None:
+        entries = registered_models() | checked_entries(GivenEntry, own or {}, origin, ["models"])
+        self._registered = entries
+        self._by_reference = {file_name(name): name for name in entries}
+
+    @property
+    def names(self) -> list[str]:
+        """The registry's own names and references, in its order."""
+        return list(self._registered)
+
+    def canonical(self, reference: str) -> str:
+        """Return the registry name that ``reference`` is another name of, else ``reference``.
+
+        Raises
+        ------
+        InputError
+            When it is malformed, a name that no registry has (names the nearest), or a folder that is not
+            here.
+        """
+        try:
+            parsed = parse_reference(reference)
+        except ValueError as error:
+            raise InputError(str(error), hint="see e2rank-eval list models --all") from error
+        if (name := self._by_reference.get(file_name(reference))) is not None:
+            return name
+        if parsed.kind == "registry":
+            look_up(self._registered, reference, "model", "e2rank-eval list models --all")
+        if parsed.kind == "folder" and not parsed.folder.is_dir():
+            raise InputError("no such folder", path=reference, hint="name the folder of a model")
+        same = (n for n, hub in self._repositories(parsed) if parsed.commit in (None, hub.revision))
+        return next(same, reference)
+
+    def _repositories(self, parsed: ModelReference) -> list[tuple[str, HubSource]]:
+        """Registry entries whose files are of the repository that an id of the hub names."""
+        sources = ((name, source) for name, entry in self._registered.items() for source in entry.sources)
+        return [
+            (n, one) for n, one in sources if isinstance(one, HubSource) and one.repository == parsed.name
+        ]
+
+    def name(self, reference: str) -> str:
+        """Return the name of files that are of the model."""
+        return file_name(self.canonical(reference))
+
+    def given(self, reference: str) -> GivenEntry:
+        """Return what registry files say of the model; an empty entry where they say nothing.
+
+        A commit after an id of the hub replaces that of the entry, whose hashes are of another then.
+        """
+        name = self.canonical(reference)
+        parsed = parse_reference(name)
+        if parsed.kind == "folder" and (parsed.folder / "entry.yaml").is_file():
+            return _trained(parsed.folder)
+        if name not in self._registered and (known := self._repositories(parsed)):
+            source = known[0][1].model_copy(update={"revision": parsed.commit})
+            return self._registered[known[0][0]].model_copy(update={"sources": [source], "files": {}})
+        return self._registered.get(name, GivenEntry())
+
+    def prices(self, reference: str | None) -> Prices | None:
+        """Return what using a model is charged at; None where it runs here, or nobody has stated it."""
+        server = self.given(reference).server if reference else None
+        return server.prices if server else None
+
+    def recorded(self, layout: Layout, reference: str) -> ModelEntry | None:
+        """Return a model's entry: the registry's, or that of its record in the results; None without one."""
+        if (entry := complete(self.given(reference))) is not None:
+            return entry
+        path = layout.path(MODEL, model=self.name(reference))
+        return ModelEntry.model_validate(read_json(path)["entry"]) if path.is_file() else None
+
+
+def _trained(folder: Path) -> GivenEntry:
+    """Return the entry that training left in ``folder``, with the weights that are there now."""
+    path = folder / "entry.yaml"
+    (entry,) = read_entries(GivenEntry, [path]).values()
+    source = entry.sources[0]
+    weights = folder / "weights" if (folder / "weights").is_dir() else folder
+    return entry.model_copy(update={"sources": [source.model_copy(update={"folder": str(weights)})]})
+
+
+def write_model_record(layout: Layout, model: ResolvedModel) -> None:
+    """Write ``models/<name>.json``: what was fetched, with hashes, and what it was recognised as.
+
+    There is no time in it, and no path but that of the reference.
+    """
+    write_json(
+        layout.path(MODEL, model=file_name(model.reference)),
+        {
+            "name": model.reference,
+            "source": model.source,
+            "revision": model.revision,
+            "files": dict(model.files),
+            "kinds": list(model.kinds),
+            "entry": model.entry.model_dump(mode="json", exclude_defaults=True),
+            "evidence": dict(model.evidence),
+        },
+    )

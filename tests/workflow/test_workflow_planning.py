@@ -194,15 +194,6 @@ def test_a_selection_shortens_comparisons_figures_and_timings() -> None:
     assert set(graph.rerankings["bm25", "e2rank-minilm"]) == {"lee"}
 
 
-def test_the_tour_has_the_systems_of_the_demos_table_so_that_it_takes_them_from_the_cache() -> None:
-    demo, tour = (shipped(name).configuration for name in ("demo.yaml", "tour.yaml"))
-    mine, theirs = demo.comparisons["embedded"], tour.comparisons["embedded"]
-    assert (mine.datasets, mine.first_stage) == (theirs.datasets, theirs.first_stage)
-    assert set(mine.rerankers) < set(theirs.rerankers)
-    for name in mine.rerankers:
-        assert demo.rerankers[name] == tour.rerankers[name]
-
-
 @pytest.mark.parametrize(
     ("identifier", "stages"),
     [

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from e2rank_eval.config import Configuration, read_configuration
 from e2rank_eval.config.references import file_name
 from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.models.references import Catalogue
+from e2rank_eval.models.entries import Entries
+from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.records import CandidateIds
 from e2rank_eval.report.names import HEADLINE, UNTRAINED, RunKey
 from e2rank_eval.report.table import Cell
@@ -63,9 +64,13 @@ class Results:
         self._first_stages: dict[tuple[str, str], Mapping[str, float]] = {}
 
     @cached_property
-    def catalogue(self) -> Catalogue:
-        """The models that the configuration can name."""
-        return Catalogue.of(self.configuration)
+    def entries(self) -> Entries:
+        """The registry's and the configuration's entries of models."""
+        return Entries(self.configuration.models, self.configuration.origin)
+
+    def model(self, reference: str) -> ModelEntry | None:
+        """Return a model's entry, as the registry or else its record here has it."""
+        return self.entries.recorded(self.layout, reference)
 
     def label(self, reranker: str) -> str:
         """Return the reranker's configured label, or its name."""
@@ -80,7 +85,7 @@ class Results:
         settings: Any = self.configuration.rerankers[reranker]
         if settings.family not in ("e2rank", "feedback"):
             return False
-        model = self.catalogue.known(settings.model)
+        model = self.model(settings.model)
         if model is None:
             return False
         listwise = settings.family == "e2rank" and settings.prompt != "query-only"

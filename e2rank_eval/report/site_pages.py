@@ -175,7 +175,7 @@ def systems_table(results: Results) -> Table:
     for name in used:
         settings = configuration.rerankers[name]
         model = getattr(settings, "model", None)
-        entry = results.catalogue.known(model) if model else None
+        entry = results.model(model) if model else None
         facts = (entry.title, entry.parameters, entry.licence) if entry else (model, None, None)
         cell = results.system_cell(name)
         rows.append((name, cell, settings.family, *facts, _differing(settings) or None))

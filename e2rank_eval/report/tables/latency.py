@@ -123,10 +123,10 @@ def cost_table(results: Results, name: str) -> Table:
     the tokenizer's share of the time, queries per second one at a time and in the best batch, and the price
     where a server charges one.
     """
-    rows, catalogue, latency = [], results.catalogue, results.latency(name)
+    rows, latency = [], results.latency(name)
     for key, timing in measurements(results, name):
         price = None
-        if prices := catalogue.prices(getattr(results.configuration.rerankers[key[2]], "model", None)):
+        if prices := results.entries.prices(getattr(results.configuration.rerankers[key[2]], "model", None)):
             amount = 1000 * prices.of(timing.prompt_tokens, timing.output_tokens)
             price = f"{amount:.4g} {prices.currency}"
         same = (timing.reranker, timing.mode)

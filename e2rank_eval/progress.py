@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
+from functools import cache
 from typing import TypeVar
 
 from rich.console import Console
@@ -41,8 +42,14 @@ def track(iterable: Iterable[Item], *, description: str, total: int | None = Non
 
 def _bar(iterable: Iterable[Item], description: str, total: int | None) -> Iterator[Item]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, _Rate(), console=Console(stderr=True)) as progress:
+    with Progress(*columns, _Rate(), console=_console()) as progress:
         yield from progress.track(iterable, total=total, description=description)
+
+
+@cache
+def _console() -> Console:
+    """Return the one console, on which the bar of work within work stands below the other's."""
+    return Console(stderr=True)
 
 
 class _Rate(ProgressColumn):

@@ -10,13 +10,19 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from e2rank_eval.config.measurements import ComparisonSettings, LatencySettings, MtebSettings, known
-from e2rank_eval.config.paper import PaperFigure, PaperTable
+from e2rank_eval.config.measurements import (
+    ComparisonSettings,
+    LatencySettings,
+    MtebSettings,
+    PaperFigure,
+    PaperTable,
+    known,
+)
 from e2rank_eval.config.reading import checked, load_mapping
 from e2rank_eval.config.systems import AnyFirstStage, AnyReranker, Name, Strict
 
-_PARTS = ("datasets", "first_stages", "rerankers")
-"""Sections whose names make up a run."""
+_PARTS = {"datasets": "datasets", "first_stage": "first_stages", "rerankers": "rerankers"}
+"""Keys whose names make up runs, and the sections that they name entries of."""
 
 _NOT_RUN = (
     "false: opt-in, run only where {} is given as a list that names it; a table of the paper then shows the "
@@ -146,8 +152,8 @@ class Configuration(Strict):
             known(f"mteb.{name}.rerankers", suite.rerankers, self.rerankers)
         for section in ("comparisons", "latency", "figures"):
             for name, entry in getattr(self, section).items():
-                for part, names in zip(_PARTS, zip(*entry.runs, strict=True), strict=False):
-                    known(f"{section}.{name}.{part}", names, getattr(self, part))
+                for (key, part), names in zip(_PARTS.items(), zip(*entry.runs, strict=True), strict=False):
+                    known(f"{section}.{name}.{key}", names, getattr(self, part))
         for name, figure in self.figures.items():
             if figure.section:
                 known(f"figures.{name}.of", [str(figure.of)], getattr(self, figure.section))

@@ -11,8 +11,7 @@ from typing import Any
 import yaml
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.config.measurements import RunKey
-from e2rank_eval.config.paper import PaperTable
+from e2rank_eval.config.measurements import PaperTable, RunKey
 from e2rank_eval.config.reading import line_of
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published

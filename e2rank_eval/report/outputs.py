@@ -10,8 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from e2rank_eval.config.measurements import RunKey
-from e2rank_eval.config.paper import FIGURE_KINDS, FigureKind
+from e2rank_eval.config.measurements import FIGURE_KINDS, FigureKind, RunKey
 from e2rank_eval.errors import InputError
 from e2rank_eval.registry import Registry, look_up
 from e2rank_eval.report.collect import Results

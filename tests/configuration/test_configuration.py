@@ -99,7 +99,7 @@ def _changed(place: str, change: Any) -> dict[str, Any]:
         ("first_stages.bm25.retriever", "sparse", "bm25.model is missing"),
         ("datasets.lee-8.slice_of", "nowhere", "unknown name 'nowhere'"),
         ("datasets.lee", {"path": "x", "id": "lee"}, "one of id, ir_datasets, mteb, path, slice_of"),
-        ("comparisons.main.first_stage", "splade", "comparisons.main.first_stages: unknown name 'splade'"),
+        ("comparisons.main.first_stage", "splade", "comparisons.main.first_stage: unknown name 'splade'"),
         ("comparisons.main.baselines", ["rankgpt"], "unknown name 'rankgpt'"),
         ("comparisons.main.datasets", ["scifact"], "mine.yaml: comparisons.main.datasets: unknown"),
         ("tables", {"t": {"table": "1", "columns": {"dl19": "dl19"}}}, "tables.t.datasets: unknown name"),

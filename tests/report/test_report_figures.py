@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from matplotlib.text import Text
 
-from e2rank_eval.config.paper import PaperFigure
+from e2rank_eval.config.measurements import PaperFigure
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.samples import FEW
 from e2rank_eval.report.collect import Results, open_results

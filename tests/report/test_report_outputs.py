@@ -12,7 +12,7 @@ from docutils.core import publish_string
 from jinja2 import Environment, StrictUndefined
 
 from e2rank_eval.config import Configuration, parse_configuration
-from e2rank_eval.config.paper import PaperFigure
+from e2rank_eval.config.measurements import PaperFigure
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figures import FIGURES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config.paper import FigureKind
+from e2rank_eval.config.measurements import FigureKind
 from e2rank_eval.report.drawing import GAIN, MUTED, Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import HEADLINE

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.config.paper import FigureKind
+from e2rank_eval.config.measurements import FigureKind
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.samples import Ratio, speed_ups
 from e2rank_eval.report.drawing import MARKERS, MUTED, PAPER, Drawing, legend_below, new_figure, time_axis

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.config.paper import FigureKind, PaperFigure
+from e2rank_eval.config.measurements import FigureKind, PaperFigure
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import (
     MARKERS,

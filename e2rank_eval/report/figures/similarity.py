@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config.paper import FigureKind
+from e2rank_eval.config.measurements import FigureKind
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from report.chromium import Browser, browser_path
 
-from e2rank_eval.report.html import PAGED_SCRIPTS, Page, Renderer, to_html, to_paged
+from e2rank_eval.report.html import PAGED_SCRIPTS, Page, render, to_html, to_paged
 from e2rank_eval.report.table import Cell, Column, Table
 
 READY = {
@@ -71,7 +71,7 @@ def _write(folder: Path, kind: str, count: int) -> Path:
     content = to_paged(table, root="") if kind == "embedded" else to_html(table)
     page = Page("plain.html", f"{kind}.html", {"title": kind, "content": content}, PAGED_SCRIPTS)
     path = folder / f"{kind}.html"
-    path.write_text(Renderer("benchmark").render(page), encoding="utf-8")
+    path.write_text(render(page, "benchmark"), encoding="utf-8")
     return path
 
 

@@ -49,29 +49,24 @@ def _templates() -> Environment:
     return found
 
 
-class Renderer:
-    """Renders the pages of one site, each leading to ``navigation``'s; ``local_only`` marks every one."""
+def render(
+    page: Page, profile: str, navigation: Sequence[tuple[str, str]] = (), *, local_only: bool = False
+) -> str:
+    """Return a page with its style, scripts and data inside: it needs no other file.
 
-    def __init__(
-        self, profile: str, navigation: Sequence[tuple[str, str]] = (), *, local_only: bool = False
-    ) -> None:
-        self._site = {"profile": profile, "navigation": navigation, "local_only": local_only}
-
-    def render(self, page: Page) -> str:
-        """Return the page with its style, scripts and data inside: it needs no other file."""
-        root = to_root(page.place)
-        scripts = [_static(name) for name in ("site.js", *page.scripts)]
-        # Only these very scripts may run and nothing may load: a second barrier behind the escaping.
-        hashes = " ".join(f"'sha256-{_base64(hashlib.sha256(one.encode()).digest())}'" for one in scripts)
-
-        def table(found: Table, caption: str | None = None) -> Markup:
-            return to_html(found, root=root, caption=caption)
-
-        return _templates().get_template(page.template).render(
-            {**self._site, **page.context}, root=root, place=page.place, table=table,
-            scripts=[Markup(one) for one in scripts],
-            policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src {hashes}",
-        )  # fmt: skip
+    It leads to the pages of ``navigation``, (page, name) each; ``local_only`` marks it.
+    """
+    root = to_root(page.place)
+    scripts = [_static(name) for name in ("site.js", *page.scripts)]
+    # Only these very scripts may run and nothing may load: a second barrier behind the escaping.
+    hashes = " ".join(f"'sha256-{_base64(hashlib.sha256(one.encode()).digest())}'" for one in scripts)
+    return _templates().get_template(page.template).render(
+        page.context, profile=profile, navigation=navigation, local_only=local_only,
+        root=root, place=page.place,
+        table=lambda found, caption=None: to_html(found, root=root, caption=caption),
+        scripts=[Markup(one) for one in scripts],
+        policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src {hashes}",
+    )  # fmt: skip
 
 
 def to_html(table: Table, *, root: str = "../site/", caption: str | None = None) -> Markup:

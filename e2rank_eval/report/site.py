@@ -12,7 +12,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.report import site_pages
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.figures import FIGURES
-from e2rank_eval.report.html import Page, Renderer
+from e2rank_eval.report.html import Page, render
 from e2rank_eval.report.leaderboard import leaderboard_files
 from e2rank_eval.report.run_pages import run_pages
 from e2rank_eval.report.tables import TABLES
@@ -72,10 +72,11 @@ def _write(results: Results, folder: Path) -> None:
         _copy(results.layout.root / name, folder / "downloads" / name)
     for place, content in leaderboard_files(results):
         write_text(folder / place, content)
-    renderer = Renderer(configuration.profile, navigation(configuration), local_only=results.local_only)
+    leading, local_only = navigation(configuration), results.local_only
     for make in PAGES:
         for page in make(results):
-            write_text(folder / page.place, renderer.render(page))
+            content = render(page, configuration.profile, leading, local_only=local_only)
+            write_text(folder / page.place, content)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -12,7 +12,7 @@ from report.chromium import Browser, browser_path
 from report.results_tree import INJECTION
 
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.html import PAGED_SCRIPTS, Page, Renderer, to_paged
+from e2rank_eval.report.html import PAGED_SCRIPTS, Page, render, to_paged
 from e2rank_eval.report.table import Cell, Column, Table
 
 pytestmark = pytest.mark.slow
@@ -132,7 +132,7 @@ def test_a_hundred_thousand_rows_are_sorted_filtered_and_turned(page: Browser, t
     shown = Page(
         "plain.html", "list.html", {"title": "list", "content": to_paged(table, root="")}, PAGED_SCRIPTS
     )
-    (tmp_path / "list.html").write_text(Renderer("test").render(shown), encoding="utf-8")
+    (tmp_path / "list.html").write_text(render(shown, "test"), encoding="utf-8")
     page.open((tmp_path / "list.html").as_uri())
     page.until("document.querySelector('.paged table')")
     assert page.value("document.querySelector('.paged table').getAttribute('aria-rowcount')") == str(

@@ -231,9 +231,8 @@ def _scores(name: str, comparison: Comparison, reranker: str) -> Iterator[Cell]:
         if row.reranker == reranker:
             one = row.dataset in comparison.datasets
             link = run_page((row.dataset, comparison.first_stage, reranker)) if one else comparison_page(name)
-            low, high = row.interval
             marks = _marks(comparison, row.dataset, reranker)
-            yield Cell(100 * row.mean, (100 * low, 100 * high), marks, link=link)
+            yield replace(percent(row.mean, row.interval, link=link), marks=marks)
 
 
 def _marks(comparison: Comparison, dataset: str, reranker: str) -> tuple[Mark, ...]:

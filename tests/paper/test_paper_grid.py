@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
-from e2rank_eval.config import Configuration, parse_configuration, read_configuration
+from e2rank_eval.config import Configuration, read_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published
 from e2rank_eval.paper.grid import LatencySource, RunSource, TaskSource, benchmarks, grid
@@ -82,24 +81,6 @@ def test_the_tasks_are_those_of_mteb() -> None:
         tasks = sorted(task for tasks in columns.values() for task in tasks)
         theirs = {task.metadata.name for task in mteb.get_benchmark(name).tasks}
         assert set(tasks) == theirs, name
-
-
-def test_a_table_is_a_few_lines() -> None:
-    values = yaml.safe_load((CONFIG / "paper.yaml").read_text(encoding="utf-8"))
-    values["figures"], values["tables"] = (
-        {},
-        {
-            "mine": {
-                "table": "1",
-                "first_stage": "bm25",
-                "columns": {"dl19": "dl19"},
-                "systems": {"BM25": "first-stage"},
-            }
-        },
-    )
-    found = grid(parse_configuration(values, "mine.yaml"), "mine")
-    ran = [c.column for c in found.cells for s in c.sources if isinstance(s, RunSource) and s.run]
-    assert ran == ["dl19"]
 
 
 def test_a_row_that_the_paper_does_not_print_is_named_with_its_line(tmp_path: Path) -> None:

@@ -74,7 +74,6 @@ def test_a_label_decides_no_bytes() -> None:
             {"rerankers": {"e2rank": {"family": "e2rank", "model": "all-minilm"}}},
             r"mine\.yaml: unknown model 'all-minilm'; did you mean all-minilm-l6-v2",
         ),
-        ({"datasets": {"lee-12": {"slice_of": "leee", "queries": 12}}}, "unknown name 'leee'"),
         ({"datasets": {"lee-12": {"id": "nope"}}}, "mine.yaml: unknown data set 'nope'"),
     ],
 )

@@ -60,11 +60,20 @@ def print_comparison(result: Comparison) -> None:
     """Print the systems x 100, then every paired test: difference, p values, effect size, wins and losses."""
     import pandas as pd
 
-    shown = [one.model_dump(exclude={"queries", "detectable"}) for one in result.tests]
-    tests = pd.DataFrame(shown).astype(object)
-    tests = tests.where(tests.notna(), "too few queries")
+    p_values = ("p_randomisation", "p_t", "p_holm")
+    tests = [
+        one.model_dump(exclude={"queries", "detectable"})
+        | {name: _p_value(getattr(one, name)) for name in p_values}
+        for one in result.tests
+    ]
     typer.echo(f"{result.measure} x 100, with 95 % intervals\n{result}\n\nPaired tests")
-    typer.echo(tests.to_string(index=False, float_format="{:.4f}".format))
+    typer.echo(pd.DataFrame(tests).to_string(index=False, float_format="{:.4f}".format))
+
+
+def _p_value(p: float | None) -> str:
+    if p is None:
+        return "too few queries"
+    return "<0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
 def print_findings(findings: Sequence[Mapping[str, Any]]) -> None:

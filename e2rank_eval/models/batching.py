@@ -81,6 +81,19 @@ def plan_batches(
     return batches
 
 
+def padded_rows(
+    sequences: Sequence[Sequence[int]], batch: Batch, padding: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return token ids and attention mask, int64 [rows, length], of the sequences of a padded ``batch``."""
+    ids = torch.full((len(sequences) + batch.filler, batch.length), padding)
+    mask = torch.zeros_like(ids)
+    mask[:, 0] = 1  # filler rows attend to something, or their states would be NaN
+    for row, sequence in enumerate(sequences):
+        ids[row, : len(sequence)] = torch.tensor(sequence)
+        mask[row, : len(sequence)] = 1
+    return ids, mask
+
+
 def plan_groups(lengths: Sequence[int], tokens: int) -> list[Batch]:
     """Plan batches of neighbours in length, padded to the longest of them.
 

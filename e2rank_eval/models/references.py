@@ -45,7 +45,10 @@ _RELEVANCE_PROMPTS = {"Qwen3RerankerWrapper": "qwen3-reranker"}
 
 
 class Catalogue(Entries):
-    """Every model that a reference can name, and what its files say, which are fetched into its cache."""
+    """Every model that a reference can name, and what its files say.
+
+    Files are fetched into ``cache/models/``; ``own`` and ``origin`` are as in :class:`Entries`.
+    """
 
     def __init__(self, cache: Path, own: Mapping[str, Any] | None = None, origin: str = "") -> None:
         super().__init__(own, origin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -15,10 +15,18 @@ from e2rank_eval.models.encoders.backbone import TokenSequence
 from e2rank_eval.models.recognition import modules_of
 from e2rank_eval.store.files import read_json, read_settings
 
-Mode = Literal["cls", "lasttoken", "max", "mean", "mean_sqrt_len_tokens", "weightedmean"]
+_POOLED: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "cls": lambda states, _: states[0],
+    "lasttoken": lambda states, _: states[-1],
+    "max": lambda states, _: states.max(0).values,
+    "mean": lambda states, _: states.mean(0),
+    "mean_sqrt_len_tokens": lambda states, _: states.sum(0) / len(states) ** 0.5,
+    "weightedmean": lambda states, places: (states * places[:, None]).sum(0) / places.sum(),
+}
+"""By mode: a vector [d] of states [n, d] at these places of the text, counted from 1."""
 
 # In the order in which sentence-transformers joins the vectors of several modes of this older notation.
-_OLDER_MODES: dict[str, Mode] = {
+_OLDER_MODES = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
     "pooling_mode_mean_tokens": "mean",
@@ -47,7 +55,7 @@ class Head:
     folder) follow; the first ``dimensions`` numbers are kept, all where it is None.
     """
 
-    modes: tuple[Mode, ...] = ("mean",)
+    modes: tuple[str, ...] = ("mean",)
     layers: tuple[tuple[str, Path], ...] = ()
     dimensions: int | None = None
 
@@ -147,29 +155,18 @@ def _prompts(chosen: Mapping[str, Any], path: Path) -> dict[str, str]:
     return {kind: prompt or "" for kind, prompt in found.items()}
 
 
-def _modes(settings: Mapping[str, Any], path: Path) -> tuple[Mode, ...]:
+def _modes(settings: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     named = settings.get("pooling_mode") or [m for key, m in _OLDER_MODES.items() if settings.get(key)]
     modes = (named,) if isinstance(named, str) else tuple(named)
-    unknown = [one for one in modes if one not in _OLDER_MODES.values()]
+    unknown = [one for one in modes if one not in _POOLED]
     unknown += [key for key, on in settings.items() if key.startswith("pooling_mode_") and on
                 and key not in _OLDER_MODES]  # fmt: skip
     if unknown or not modes:
         raise InputError(
             f"pooling {' + '.join(unknown) or 'of no kind'} is not supported", path=path,
-            hint=f"known: {', '.join(_OLDER_MODES.values())}",
+            hint=f"known: {', '.join(_POOLED)}",
         )  # fmt: skip
     return modes
-
-
-_POOLED: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "cls": lambda states, _: states[0],
-    "lasttoken": lambda states, _: states[-1],
-    "max": lambda states, _: states.max(0).values,
-    "mean": lambda states, _: states.mean(0),
-    "mean_sqrt_len_tokens": lambda states, _: states.sum(0) / len(states) ** 0.5,
-    "weightedmean": lambda states, places: (states * places[:, None]).sum(0) / places.sum(),
-}
-"""By mode: a vector [d] of states [n, d] at these places of the text, counted from 1."""
 
 
 class Pooler:

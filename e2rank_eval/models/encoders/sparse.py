@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 from transformers import AutoModelForMaskedLM
 
-from e2rank_eval.models.batching import STABLE_TOKENS, Batch, plan_batches, run_in_batches
+from e2rank_eval.models.batching import STABLE_TOKENS, Batch, padded_rows, plan_batches, run_in_batches
 from e2rank_eval.models.checkpoints import device, load_tokenizer, load_weights
 from e2rank_eval.models.encoders.base import Kind
 from e2rank_eval.models.encoders.representations import Represented, load_modules
@@ -93,12 +93,7 @@ class Splade(SparseEncoder):
 
     @torch.inference_mode()
     def _weights(self, batch: Batch, sequences: Sequence[list[int]]) -> Any:
-        ids = torch.full((len(sequences) + batch.filler, batch.length), self._tokenizer.pad_token_id)
-        mask = torch.zeros_like(ids)
-        mask[:, 0] = 1  # filler rows attend to something, or their states would be NaN
-        for row, sequence in enumerate(sequences):
-            ids[row, : len(sequence)] = torch.tensor(sequence)
-            mask[row, : len(sequence)] = 1
+        ids, mask = padded_rows(sequences, batch, self._tokenizer.pad_token_id)
         logits = self._model(input_ids=ids.to(self._device), attention_mask=mask.to(self._device)).logits
         # The maximum first: log(1 + relu(x)) rises with x, so it need not be taken at every position.
         highest = [logits[row, : len(sequence)].amax(dim=0) for row, sequence in enumerate(sequences)]

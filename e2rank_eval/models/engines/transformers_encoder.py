@@ -17,7 +17,14 @@ from transformers import (
 )
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.batching import BATCH_TOKENS, STABLE_TOKENS, Batch, plan_batches, run_in_batches
+from e2rank_eval.models.batching import (
+    BATCH_TOKENS,
+    STABLE_TOKENS,
+    Batch,
+    padded_rows,
+    plan_batches,
+    run_in_batches,
+)
 from e2rank_eval.models.checkpoints import (
     device,
     dtype_on,
@@ -154,12 +161,7 @@ class TransformersBackbone(Backbone):
         ``batch`` says how they are padded; ``model`` runs them instead of :attr:`model`, such as a
         wrapper of it that trains on several devices.
         """
-        ids = torch.full((len(sequences) + batch.filler, batch.length), self._padding, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        mask[:, 0] = 1  # filler rows attend to something, or their states would be NaN
-        for row, sequence in enumerate(sequences):
-            ids[row, : len(sequence.ids)] = torch.tensor(sequence.ids)
-            mask[row, : len(sequence.ids)] = 1
+        ids, mask = padded_rows([one.ids for one in sequences], batch, self._padding)
         inputs: dict[str, Any] = {"input_ids": ids.to(self.device)}
         inputs |= {"use_cache": False} if self.causal else {"attention_mask": mask.to(self.device)}
         states = (self.model if model is None else model)(**inputs).last_hidden_state

@@ -15,7 +15,7 @@ from e2rank_eval.models.checkpoints import load_config, load_tokenizer, loadable
 from e2rank_eval.models.encoders.backbone import Backbone, TokenSequence, unit_rows
 from e2rank_eval.models.encoders.base import Vectors
 from e2rank_eval.models.engines import BACKBONES, LANGUAGE_MODELS
-from e2rank_eval.models.language_models import Chat, Generation, Likelihood, LocalModel
+from e2rank_eval.models.language_models import Generation, LocalModel
 from e2rank_eval.models.registry import ModelEntry
 
 MEMORY_SHARE = 0.45
@@ -135,18 +135,6 @@ class VllmModel(LocalModel):
         found = [one.outputs[0].logprobs[0] for one in self._ask(prompts, max_tokens=1, logprobs=-1)]
         return [[one[column].logprob for column in columns] for one in found]
 
-    def likelihood(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[Likelihood]:
-        """Return the mean log-probability of the tokens of each continuation as the answer to its chat.
-
-        Its logits are those of a prompt: each position's whole vocabulary, normalised here.
-        """
-        answers, rows = self._answered(chats, continuations)
-        found = self._ask(rows, max_tokens=1, prompt_logprobs=-1)
-        return [
-            Likelihood(_mean(one.prompt_logprobs[-len(answer) :], answer), len(row))
-            for one, answer, row in zip(found, answers, rows, strict=True)
-        ]
-
     def _ask(self, prompts: Sequence[Sequence[int]], **limits: Any) -> list[Any]:
         if not prompts:
             return []
@@ -154,16 +142,6 @@ class VllmModel(LocalModel):
         parameters = self._sampling(temperature=0.0, detokenize=False, **limits)
         found: list[Any] = self._engine.generate(_token_prompts(prompts), parameters, use_tqdm=False)
         return found
-
-
-def _mean(positions: Sequence[Any], answer: Sequence[int]) -> float:
-    scores = []
-    for position, token in zip(positions, answer, strict=True):
-        logits = np.array([one.logprob for one in position.values()], dtype=np.float64)
-        highest = logits.max()
-        total = highest + np.log(np.exp(logits - highest).sum())
-        scores.append(position[token].logprob - total)
-    return float(np.mean(scores))
 
 
 BACKBONES.add("vllm", VllmBackbone)

@@ -56,16 +56,6 @@ def test_samples_of_different_seeds_and_purposes_differ():
     assert max(len(one & two) for one in drawn for two in drawn if one != two) < 30
 
 
-def test_every_item_is_as_likely_as_any_other():
-    """40 of 200 in each of 300 samples: each item is expected 60 times, with a deviation of 6.9."""
-    items = [str(n) for n in range(200)]
-    counts = dict.fromkeys(items, 0)
-    for seed in range(300):
-        for item in sample(items, 40, seed=seed, purpose="test"):
-            counts[item] += 1
-    assert 30 < min(counts.values()) < max(counts.values()) < 90
-
-
 def test_more_queries_than_there_are_is_an_error():
     with pytest.raises(InputError, match="a slice of 3 queries, but toy has 2; lower queries"):
         cut(_dataset(["a", "b"]), 3, seed=1)

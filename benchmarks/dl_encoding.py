@@ -1,0 +1,75 @@
+"""What wrongly decoded characters in MS MARCO's passages do to reranking on TREC DL.
+
+The collection as distributed has some of its characters beyond ASCII as the bytes of their UTF-8, read one by
+one. The first 100 of BM25 in the folders dl19-rerank and dl20-rerank of $E2RANK_DATA are reranked with three
+texts: theirs, theirs as ir_datasets repairs it, and with every such character broken, the worst that can be.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ir_datasets.datasets.msmarco_passage import FixEncoding
+from support.options import options
+
+import e2rank_eval as e2
+from e2rank_eval.store.corpus import selected
+
+DATASETS = ("dl19-rerank", "dl20-rerank")
+SYSTEMS = {
+    "query only": {"family": "e2rank", "prompt": "query-only"},
+    "Rocchio, 3 documents": {"family": "feedback", "documents": 3, "weight": 0.5},
+    "E2Rank residual, 3 documents": {"family": "e2rank", "prompt_documents": 3, "combination": "residual"},
+}
+
+
+class Lines:
+    """Texts as the library's repair reads a collection: bytes, one line each."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = texts
+
+    @contextmanager
+    def stream(self) -> Iterator[Iterator[bytes]]:
+        yield (f"{text}\n".encode() for text in self._texts)
+
+
+def repaired(texts: Iterable[str]) -> list[str]:
+    return [line.decode().removesuffix("\n") for line in FixEncoding(Lines(texts))]
+
+
+def broken(text: str) -> str:
+    return text.encode().decode("latin-1")
+
+
+def main() -> None:
+    given = options(__doc__, threads=1).parse_args()
+    models = {"cache": given.cache, "threads": given.threads}
+    rerankers = {name: e2.load_reranker("all-minilm-l6-v2", **models, **one) for name, one in SYSTEMS.items()}
+    for name in DATASETS:
+        folder = Path(os.environ["E2RANK_DATA"]) / name
+        dataset, run = e2.load_dataset(folder), e2.read_run(folder / "runs/bm25-top100.trec")
+        listed = {document for scores in run.scores.values() for document in scores}
+        found = selected(dataset.corpus, listed)
+        theirs = [found[identifier].text for identifier in listed]
+        texts = {"as it is": theirs, "repaired": repaired(theirs), "broken": [*map(broken, theirs)]}
+        undone = sum(a != b for a, b in zip(repaired(texts["broken"]), theirs, strict=True))
+        print(
+            f"{name}: of {len(listed)} passages the repair leaves {undone} of the broken text unlike theirs"
+        )
+        for what, changed in texts.items():
+            pairs = zip(listed, changed, strict=True)
+            read = replace(dataset, corpus={i: replace(found[i], text=text) for i, text in pairs})
+            count = sum(a != b for a, b in zip(changed, theirs, strict=True))
+            for system, reranker in rerankers.items():
+                reranked = e2.rerank(run, read, reranker, cache=given.cache)
+                mean = e2.evaluate(reranked, dataset, "nDCG@10").mean["nDCG@10"]
+                print(f"{name} {what} ({count} changed), {system}: {100 * mean:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -207,16 +207,6 @@ class LocalModel(LanguageModel):
             )
         return prompts
 
-    def _answered(
-        self, chats: Sequence[Chat], continuations: Sequence[str]
-    ) -> tuple[list[list[int]], list[list[int]]]:
-        """Return each continuation's token ids, and those of its chat with it."""
-        answers = [self._tokens.ids(text) for text in continuations]
-        if not all(answers):
-            raise InputError("a text without any token has no likelihood", hint="remove it")
-        prompts = self._prompts(chats, max((len(answer) for answer in answers), default=0))
-        return answers, [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
-
     def _first_tokens(self, choices: Sequence[str]) -> list[int]:
         """Return the first token of each choice; raises InputError where one has none, or two share it."""
         ids = {choice: self._tokens.ids(choice) for choice in choices}

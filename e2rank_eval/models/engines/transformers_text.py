@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, GenerationConfig
 
+from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import Batch, plan_groups, run_in_batches
 from e2rank_eval.models.checkpoints import device, dtype_on, load_tokenizer, load_weights, loadable_folder
 from e2rank_eval.models.engines import LANGUAGE_MODELS
@@ -89,13 +90,17 @@ class TransformersModel(LocalModel):
     @torch.inference_mode()
     def likelihood(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[Likelihood]:
         """Return the mean log-probability of the tokens of each continuation as the answer to its chat."""
-        answers, rows = self._answered(chats, continuations)
-        kept = max((len(answer) for answer in answers), default=0) + 1
+        answers = [self._tokens.ids(text) for text in continuations]
+        if not all(answers):
+            raise InputError("a text without any token has no likelihood", hint="remove it")
+        longest = max((len(answer) for answer in answers), default=0)
+        prompts = self._prompts(chats, longest)
+        rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
         means: dict[int, float] = {}
 
         def run(batch: Batch) -> None:
             # The logits before a token predict it, hence one position more than the answer has.
-            logits = self._last_logits([rows[position] for position in batch.positions], kept)
+            logits = self._last_logits([rows[position] for position in batch.positions], longest + 1)
             for position, row in zip(batch.positions, logits, strict=True):
                 answer = answers[position]
                 scores = row[-len(answer) - 1 : -1].float().log_softmax(-1)

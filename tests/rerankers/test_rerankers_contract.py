@@ -12,6 +12,7 @@ import pytest
 from reranking import Folder, candidates, rank, write_causal_cross_encoder, write_t5
 from safetensors.torch import load_file, save_file
 from tiny_chat_models import write_chat_model, write_cross_encoder
+from tiny_representations import write_colbert, write_splade
 from toy_vectors import ToyEncoder
 
 from e2rank_eval.config.systems import FAMILIES
@@ -45,6 +46,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "pairwise": ("chat", {"family": "pairwise-llm"}),
     "listwise": ("chat", {"family": "listwise", "window": 3, "step": 2}),
     "setwise": ("chat", {"family": "listwise", "strategy": "setwise", "window": 3}),
+    "sparse": ("splade", {"family": "sparse"}),
+    "late-interaction": ("colbert", {"family": "late-interaction"}),
     "first": ("chat", {"family": "listwise", "decoding": "first-token", "window": 4, "step": 2}),
 }
 """The checkpoint and the settings of each; its name is the test's."""
@@ -55,8 +58,14 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "causal": write_causal_cross_encoder,
     "t5": write_t5,
     "chat": write_chat_model,
+    "splade": write_splade,
+    "colbert": write_colbert,
 }
-WITH_A_WINDOW = [name for name, (checkpoint, _) in CASES.items() if checkpoint in WRITERS]
+CUT_BY_THE_LIBRARY = ("sparse", "late-interaction")
+WITH_A_WINDOW = [
+    name for name, (checkpoint, _) in CASES.items()
+    if checkpoint in WRITERS and name not in CUT_BY_THE_LIBRARY
+]  # fmt: skip
 HEADS = {
     "cross-encoder": "classifier.",
     "monobert": "classifier.",
@@ -81,7 +90,8 @@ def build(name: str, checkpoints: dict[str, Path], **changes: Any) -> Reranker:
     checkpoint, settings = CASES[name]
     context = RerankContext(models=Toy())  # type: ignore[arg-type]
     if checkpoint in checkpoints:
-        context = Folder(checkpoints[checkpoint], window=WINDOW).context()
+        limits = {"window": 48, "document_tokens": 48} if name in CUT_BY_THE_LIBRARY else {"window": WINDOW}
+        context = Folder(checkpoints[checkpoint], **limits).context()
     model = {} if checkpoint == "none" else {"model": "x"}
     return FAMILIES[settings["family"]].model_validate(model | settings | changes).build(context)
 
@@ -111,6 +121,17 @@ def test_queries_together_are_ranked_as_one_by_one_and_equal_texts_keep_their_or
             assert len({(text, score) for text, score in zip(texts, scores, strict=True)}) == len(set(texts))
 
 
+@pytest.mark.parametrize("name", ["e2rank", "feedback", *CUT_BY_THE_LIBRARY])
+def test_documents_encoded_ahead_change_no_ranking(name: str, checkpoints: dict[str, Path]) -> None:
+    model, listed = build(name, checkpoints), candidates([*TEXTS, "a wing of the plate", "wing " * 1200])
+    online = rank(model, "drag of a wing", listed).stats
+    assert online.document_tokens > online.prompt_tokens > 0
+    assert online.truncated_documents > 0
+    model.encode_documents(listed.documents)
+    stored = rank(model, "drag of a wing", listed).stats
+    assert stored == dataclasses.replace(online, document_tokens=0)
+
+
 @pytest.mark.parametrize("name", ["identity", "e2rank", "cross-encoder", "listwise"])
 def test_queries_and_candidates_must_pair_up(name: str, checkpoints: dict[str, Path]) -> None:
     with pytest.raises(ValueError, match="zip"):
@@ -121,7 +142,7 @@ def test_queries_and_candidates_must_pair_up(name: str, checkpoints: dict[str, P
 def test_the_fingerprint_holds_what_decides_a_ranking(name: str, checkpoints: dict[str, Path]) -> None:
     base = build(name, checkpoints).fingerprint
     assert build(name, checkpoints, label="another name", on_error="keep-first-stage").fingerprint == base
-    if name != "identity":
+    if name not in ("identity", *CUT_BY_THE_LIBRARY):
         assert build(name, checkpoints, document_tokens=16).fingerprint != base
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import filter as filter_names
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -19,7 +19,7 @@ from e2rank_eval.config.measurements import (
     known,
 )
 from e2rank_eval.config.reading import checked, load_mapping
-from e2rank_eval.config.systems import AnyFirstStage, AnyReranker, Name, Strict
+from e2rank_eval.config.systems import AnyFirstStage, AnyReranker, Name, Strict, alone
 
 _PARTS = {"datasets": "datasets", "first_stage": "first_stages", "rerankers": "rerankers"}
 """Keys whose names make up runs, and the sections that they name entries of."""
@@ -64,10 +64,8 @@ class SystemSettings(Strict):
     rows: list[str] = Field(min_length=1)
     run: bool = Field(True, description=_NOT_RUN.format("systems"))
 
-    @model_validator(mode="before")
-    @classmethod
-    def _rows_alone(cls, values: Any) -> Any:
-        return {"rows": values} if isinstance(values, list) else values
+
+AnySystem = Annotated[SystemSettings, alone("rows", SystemSettings, list[str])]
 
 
 class Configuration(Strict):
@@ -91,7 +89,7 @@ class Configuration(Strict):
         description="name -> which data set it is. A list of names, such as --config 'datasets=[dl19,dl20]' "
         "after Snakemake's targets, runs these alone; one that no file defines is a registry id",
     )
-    systems: dict[str, SystemSettings] = Field(
+    systems: dict[str, AnySystem] = Field(
         {},
         description="alias -> rows <first stage>/<reranker> that are run; without any, all. A list "
         "of aliases, such as --config 'systems=[bm25,e2rank-0.6b]', runs these alone; a row is its own alias",

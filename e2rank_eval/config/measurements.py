@@ -6,12 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from e2rank_eval.config.references import Reference
-from e2rank_eval.config.systems import Name, Strict
+from e2rank_eval.config.systems import Name, Strict, alone
 from e2rank_eval.registry import Registry
 
 
@@ -192,13 +192,6 @@ class MtebSettings(Strict):
         return [*self.models, *self.rerankers]
 
 
-def _name_alone(key: str, kind: Any) -> BeforeValidator:
-    """Let a name stand for settings of ``kind`` whose ``key`` it is."""
-    return BeforeValidator(
-        lambda given: {key: given} if isinstance(given, str) else given, json_schema_input_type=str | kind
-    )
-
-
 class ColumnSettings(Strict):
     """One published column: nDCG@10 on a data set, a phase of its latency, or the mean of a benchmark."""
 
@@ -218,7 +211,7 @@ class ColumnSettings(Strict):
         return self
 
 
-AnyColumn = Annotated[ColumnSettings, _name_alone("dataset", ColumnSettings)]
+AnyColumn = Annotated[ColumnSettings, alone("dataset", ColumnSettings)]
 
 
 class RowSettings(Strict):
@@ -229,7 +222,7 @@ class RowSettings(Strict):
     columns: dict[str, AnyColumn] = Field({}, description="take precedence over those of the table")
 
 
-AnyRow = Annotated[RowSettings, _name_alone("reranker", RowSettings)]
+AnyRow = Annotated[RowSettings, alone("reranker", RowSettings)]
 
 
 class PaperTable(Strict):
@@ -288,7 +281,7 @@ class PaperFigure(Strict):
 
     figure: str = Field(description="a kind of figure, such as sweep or difficulty")
     title: str = ""
-    of: Name | None = Field(None, description="a latency entry (frontier) or table (bars)")
+    of: Name | None = Field(None, description="a latency entry, comparison or table")
     column: str | None = Field(None, description="bars: which column of the table")
     datasets: list[Name] = Field([])
     first_stage: Name | None = None

@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_origin
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -48,6 +49,14 @@ def _refusal(key: str, kind: str, problem: str, hint: str) -> ValidationError:
     """Return the error that one ``key`` of a mapping is wrong, with a hint."""
     details = PydanticCustomError(kind, "{problem}", {"problem": problem, "hint": hint})
     return ValidationError.from_exception_data(key, [{"type": details, "loc": (key,), "input": None}])
+
+
+def alone(key: str, kind: Any, form: Any = str) -> BeforeValidator:
+    """Let a name, or what else has the type ``form``, stand for settings of ``kind`` whose ``key`` it is."""
+    return BeforeValidator(
+        lambda given: {key: given} if isinstance(given, get_origin(form) or form) else given,
+        json_schema_input_type=form | kind,
+    )
 
 
 def refuse_unused(settings: Strict, chooser: str, chosen: str, takers: Mapping[str, tuple[str, ...]]) -> None:

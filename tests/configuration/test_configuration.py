@@ -154,14 +154,15 @@ def test_a_file_that_is_not_a_yaml_mapping_is_refused(tmp_path: Path, content: b
         read_configuration(path)
 
 
-def test_the_json_schema_accepts_the_demo_and_refuses_an_unknown_key() -> None:
+def test_the_json_schema_accepts_what_ships_and_refuses_an_unknown_key() -> None:
     import jsonschema
 
-    schema = json_schema("config")
-    demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator(schema).validate(demo)
-    with pytest.raises(jsonschema.ValidationError, match="dpeth"):
-        jsonschema.Draft202012Validator(schema).validate(demo | {"dpeth": 1})
+    validator = jsonschema.Draft202012Validator(json_schema("config"))
+    for name in ("demo", "tour", "paper"):
+        values = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8"))
+        validator.validate(values)
+        with pytest.raises(jsonschema.ValidationError, match="dpeth"):
+            validator.validate(values | {"dpeth": 1})
 
 
 def test_an_overlay_beside_the_workflow_adds_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,8 @@ class AnswerObjective(Objective):
     def _loss(self, run: Any, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
         """Return the summed cross-entropy of the answer's tokens after the prompt."""
         ids = torch.tensor([[*prompt, *answer]], device=self.module.device)
-        logits = run(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
+        # The logits before a token predict it. Those of the prompt are not computed: a fifth of a small model.
+        logits = run(input_ids=ids, use_cache=False, logits_to_keep=len(answer) + 1).logits[0, :-1].float()
         return functional.cross_entropy(logits, ids[0, len(prompt) :], reduction="sum")
 
     def _row(self, item: TrainingList) -> tuple[list[int], list[int]]:

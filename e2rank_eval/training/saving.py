@@ -165,7 +165,7 @@ def model_card(
         f"Data files:\n\n{hashes}",
         ""
         if progress.best_score is None
-        else f"Best nDCG@10 on the development lists: {progress.best_score:.4f}.",
+        else f"Best score on the development lists: {progress.best_score:.4f}.",
         "`training.yaml` holds the exact configuration: `e2rank-eval train training.yaml` trains it again; "
         "`entry.yaml` is the registry entry, `log.jsonl` every step's losses.",
     ]

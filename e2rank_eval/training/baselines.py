@@ -136,7 +136,7 @@ class AnswerObjective(Objective):
     def _loss(self, run: Any, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
         """Return the summed cross-entropy of the answer's tokens after the prompt."""
         ids = torch.tensor([[*prompt, *answer]], device=self.module.device)
-        # The logits before a token predict it. Those of the prompt are not computed: a fifth of a small model.
+        # The logits before a token predict it; the prompt's would be a fifth of a small model's work.
         logits = run(input_ids=ids, use_cache=False, logits_to_keep=len(answer) + 1).logits[0, :-1].float()
         return functional.cross_entropy(logits, ids[0, len(prompt) :], reduction="sum")
 

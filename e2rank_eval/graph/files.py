@@ -127,6 +127,10 @@ class Files:
         """Return how many GPUs a job of a first stage or reranker asks for: none without a model."""
         return self.configuration.gpus if self.configuration.models_of(section, name) else 0
 
+    def threads(self, section: str, name: str) -> int:
+        """Return how many threads a job of a first stage or reranker asks for: one without a model."""
+        return self.configuration.threads if self.configuration.models_of(section, name) else 1
+
     def encode_parts(self, retrievals: Retrievals) -> list[str]:
         """Return the receipts of the jobs that encode these corpora; none where one job does it all."""
         stored = {

@@ -48,7 +48,7 @@ for (first_stage, reranker), names in GRAPH.rerankings.items():
             f"{GRAPH.root}/benchmarks/rerank/{first_stage}/{reranker}.tsv"
         conda:
             ENVIRONMENT
-        threads: CONFIG.threads
+        threads: GRAPH.threads("rerankers", reranker)
         resources:
             mem_mb=lambda wildcards, attempt: 8000 * attempt,
             runtime=480,

@@ -45,7 +45,7 @@ for first_stage, names in GRAPH.retrievals.items():
             f"{GRAPH.root}/benchmarks/retrieve/{first_stage}.tsv"
         conda:
             ENVIRONMENT
-        threads: CONFIG.threads
+        threads: GRAPH.threads("first_stages", first_stage)
         resources:
             mem_mb=lambda wildcards, attempt: 8000 * attempt,
             runtime=240,

@@ -149,3 +149,20 @@ def test_rows_of_a_table_are_read_by_their_keys_not_by_their_order(
     )
     (row,) = [line for line in capsys.readouterr().out.splitlines() if "apache" in line]
     assert re.findall(r"\w+", row) == ["b", "2M", "apache"]
+
+
+def test_compare_prints_means_and_differences_on_one_scale(run: Run, tmp_path: Path) -> None:
+    queries = [f"q{number}" for number in range(8)]
+    (tmp_path / "qrels.txt").write_text("".join(f"{query} 0 d1 1\n" for query in queries))
+    for name, order in (("base", ("d2", "d1")), ("ours", ("d1", "d2"))):
+        lines = [
+            f"{query} Q0 {document} {rank} {9 - rank} {name}\n"
+            for query in queries
+            for rank, document in enumerate(order, start=1)
+        ]
+        (tmp_path / f"{name}.run").write_text("".join(lines))
+    code, printed, _ = run("compare", "qrels.txt", "base.run", "ours.run")
+    systems, tests = printed.split("Paired tests")
+    assert code == 0
+    assert "63.09" in systems
+    assert "+36.91" in tests

@@ -57,16 +57,17 @@ def _first(ids: Sequence[str], most: int = 10) -> str:
 
 
 def print_comparison(result: Comparison) -> None:
-    """Print the systems x 100, then every paired test: difference, p values, effect size, wins and losses."""
+    """Print the systems, then every paired test; means and differences are x 100."""
     import pandas as pd
 
     p_values = ("p_randomisation", "p_t", "p_holm")
     tests = [
         one.model_dump(exclude={"queries", "detectable"})
+        | {"difference": f"{100 * one.difference:+.2f}"}
         | {name: _p_value(getattr(one, name)) for name in p_values}
         for one in result.tests
     ]
-    typer.echo(f"{result.measure} x 100, with 95 % intervals\n{result}\n\nPaired tests")
+    typer.echo(f"{result.measure} x 100, with 95 % intervals\n{result}\n\nPaired tests, differences x 100")
     typer.echo(pd.DataFrame(tests).to_string(index=False, float_format="{:.4f}".format))
 
 

@@ -42,7 +42,7 @@ class PublishedRows(Strict):
 
     table: str = Field(description="its number in the paper")
     systems: Annotated[list[str], AfterValidator(distinct)] = Field(min_length=1, description="its rows")
-    columns: dict[Name, str] = Field(min_length=1, description="data set -> published column")
+    columns: dict[Name, str] = Field(min_length=1, description="data set or group -> published column")
     other_candidates: Names = Field([], description="data sets of which the paper ranked other candidates")
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from e2rank_eval.config.reading import checked_entries, read_entries
 from e2rank_eval.config.references import ModelReference, file_name, parse_reference
@@ -21,9 +21,6 @@ from e2rank_eval.models.registry import (
 from e2rank_eval.registry import look_up
 from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import MODEL, Layout
-
-if TYPE_CHECKING:
-    pass
 
 
 class Entries:

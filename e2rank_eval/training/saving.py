@@ -51,11 +51,10 @@ def save_weights(
 ) -> None:
     """Write the weights of ``module`` below ``folder``.
 
-    Training started from ``base``. ``whole``: ``weights/`` with
-    everything of it but its weights, and the module's own; of a new kind of model, its tokenizer and weights
-    alone. ``changed``: ``weights.safetensors`` with the tensors that differ from the base's. Adapters are
-    added to the weights that they adapt. ``state`` has the module's tensors where it holds only a part of
-    them itself.
+    Training started from ``base``. ``whole``: ``weights/`` with what decides an output of it besides its
+    weights, and the module's own; of a new kind of model, its tokenizer and weights alone. ``changed``:
+    ``weights.safetensors`` with the tensors that differ from the base's. Adapters are added to the weights
+    that they adapt. ``state`` has the module's tensors where it holds only a part of them itself.
 
     Raises
     ------

@@ -138,8 +138,10 @@ class Context:
             lists, origin = find(dataset)
             if not any(one.document_ids for one in lists):
                 raise InputError(
-                    f"{name} finds no document for any of the {len(lists)} queries of {dataset.id}",
-                    hint="none shares a term with a document: compare languages, or use another analyser",
+                    f"{name} finds no document for any of the {len(dataset.queries)} queries of {dataset.id}",
+                    hint="none shares a term with a document: compare languages, or use another analyser"
+                    if settings.searches
+                    else "compare the ids of its queries and documents with those of the data set",
                 )
             return lists, origin
 

@@ -77,12 +77,20 @@ def test_the_verb_writes_candidates_and_manifests(tmp_path: Path) -> None:
         assert path.read_bytes() == first
 
 
-def test_a_data_set_of_which_no_query_has_a_candidate_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "hint"), [("bm25", "none shares a term"), ("elsewhere", "compare the ids of its queries")]
+)
+def test_a_data_set_of_which_no_query_has_a_candidate_is_refused(
+    name: str, hint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "other.run").write_text("q1 Q0 elsewhere 1 1.0 other\n")
+    run = {"retriever": "run", "path": str(tmp_path / "other.run"), "missing": "skip"}
+    stages = {"bm25": {"retriever": "bm25"}, "elsewhere": run}
     queries = {"q1": Query("q1", "Tragfl\u00fcgel"), "q2": Query("q2", "Hitzeschild")}
-    configuration = parse_configuration(SMALL, "test.yaml")
-    find = Context(configuration, NoModels(tmp_path, threads=1), 4).finder("bm25")
+    configuration = parse_configuration(SMALL | {"first_stages": stages}, "test.yaml")
+    find = Context(configuration, NoModels(tmp_path, threads=1), 4).finder(name)
     with pytest.raises(
-        InputError, match=r"bm25 finds no document for any of the 2 queries of small; none sh"
+        InputError, match=rf"{name} finds no document for any of the 2 queries of small; {hint}"
     ):
         find(Dataset("small", CORPUS, queries, {"q1": {"d1": 1}, "q2": {"d4": 2}}))
 

@@ -19,7 +19,7 @@ class TrainingListFile(Strict):
 
     path: Path
     made_from: Path | None = Field(
-        None, description="source of `e2rank-eval training-lists`: a YAML file of a mix, or a data set"
+        None, description="source of `e2rank-eval training-lists`: a YAML file of a mix, or a BEIR folder"
     )
     source: str | None = Field(None, description="the only source whose lists are taken; null: all")
     per_source: int | None = Field(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query
+from e2rank_eval.registry import nearest
 from e2rank_eval.store import trec
 from e2rank_eval.store.collections import with_documents
 from e2rank_eval.store.corpus import selected
@@ -311,7 +312,7 @@ def compare(
         raise InputError("runs are not named", hint='write {"bm25": run, "e2rank": reranked}')
     _require(Run, *runs.values())
     if baseline not in runs:
-        raise InputError(f"baseline {baseline!r} is not one of the runs", hint=f"known: {', '.join(runs)}")
+        raise InputError(f"baseline {baseline!r} is not one of the runs", hint=nearest(baseline, runs))
     (name,) = parse_measures([measure])
     qrels = _qrels(dataset)
     values = {(dataset.id, system): score(run, qrels, [name]).per_query[name] for system, run in runs.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -12,6 +12,14 @@ from typing import Generic, TypeVar
 from e2rank_eval.errors import InputError
 
 T = TypeVar("T")
+
+
+def nearest(name: str, names: Collection[str], command: str = "") -> str:
+    """Return a hint for a ``name`` that none of ``names`` is: the nearest, and ``command`` or else all."""
+    near = get_close_matches(name, names, n=3)
+    meant = f"did you mean {' or '.join(near)}?" if near else ""
+    listed = f"see {command}" if command else "" if near else f"known: {', '.join(names)}"
+    return f"{meant} {listed}".strip()
 
 
 def look_up(things: Mapping[str, T], name: str, kind: str, command: str = "") -> T:
@@ -23,10 +31,7 @@ def look_up(things: Mapping[str, T], name: str, kind: str, command: str = "") ->
         When there is none; names the nearest, and the command or else all.
     """
     if name not in things:
-        near = get_close_matches(name, things, n=3)
-        meant = f"did you mean {' or '.join(near)}?" if near else ""
-        listed = f"see {command}" if command else "" if near else f"known: {', '.join(things)}"
-        raise InputError(f"unknown {kind} {name!r}", hint=f"{meant} {listed}".strip())
+        raise InputError(f"unknown {kind} {name!r}", hint=nearest(name, things, command))
     return things[name]
 
 

@@ -112,10 +112,10 @@ def test_a_file_that_may_not_be_read(run: Run, folder: Path) -> None:
     assert "a.run: Permission denied; change its permissions" in run("evaluate", "a.run", "qrels.txt")[2]
 
 
-def test_an_unknown_name_of_a_configuration_lists_the_known_ones(run: Run) -> None:
-    code, _, errors = run("rerank", "e3rank", "--config", "config/demo.yaml", cwd=ROOT)
+def test_an_unknown_name_of_a_configuration_is_told_with_the_nearest(run: Run) -> None:
+    code, _, errors = run("rerank", "e3rank-minilm", "--config", "config/demo.yaml", cwd=ROOT)
     assert code == 2
-    assert "config/demo.yaml: no reranker named 'e3rank'; known: first-stage," in errors
+    assert "config/demo.yaml: no reranker named 'e3rank-minilm'; did you mean e2rank-minilm" in errors
 
 
 def test_doctor_asks_for_the_named_systems_and_data_sets_alone(run: Run) -> None:

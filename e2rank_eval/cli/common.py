@@ -41,11 +41,12 @@ def open_configuration(config: Path) -> tuple[Configuration, Layout]:
 
 
 def known(name: str, names: Any, what: str, config: Path) -> str:
-    """Return ``name``, or raise :class:`InputError` with the known names where it is not one of them."""
+    """Return ``name``, or raise :class:`InputError` with the nearest names where it is not one of them."""
     from e2rank_eval.errors import InputError
+    from e2rank_eval.registry import nearest
 
     if name not in names:
-        raise InputError(f"no {what} named {name!r}", path=config, hint=f"known: {', '.join(names)}")
+        raise InputError(f"no {what} named {name!r}", path=config, hint=nearest(name, names))
     return name
 
 
@@ -64,6 +65,16 @@ def require_gpu(configuration: Configuration, models: Iterable[str]) -> None:
             if not torch.cuda.is_available():
                 problem = f"{entry.title} ({entry.parameters} parameters) needs a GPU and none is here"
                 raise UnavailableError(f"{problem}; E2RANK_CPU=1 runs it on the CPU, at minutes a query")
+
+
+def yaml_value(text: str, option: str) -> Any:
+    """Return the value of an option that is written in YAML; a syntax error is a wrong use of the command."""
+    from yaml import YAMLError, safe_load
+
+    try:
+        return safe_load(text)
+    except YAMLError as error:
+        raise typer.BadParameter(f"{text!r} is not YAML", param_hint=option) from error
 
 
 def show(stored: Any, readable: Callable[[], object], *, json: bool) -> None:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from e2rank_eval.cli.common import app
+from e2rank_eval.cli.common import app, yaml_value
 
 if TYPE_CHECKING:
     from e2rank_eval.records import Dataset
     from e2rank_eval.store.trec import Run
+
+_NOT_OPTIONS = ("model", "family", "cache", "threads", "seed")
+"""What loads a reranker, but not by --option."""
 
 
 class Missing(StrEnum):
@@ -79,13 +82,13 @@ def _read(path: Path, dataset: str | None, cache: Path) -> tuple[Run, Dataset]:
 
 
 def _options(given: list[str]) -> dict[str, Any]:
-    from yaml import safe_load
-
     pairs = [option.partition("=") for option in given]
     for name, equals, _ in pairs:
         if not equals:
             raise typer.BadParameter(f"{name!r} is not KEY=VALUE", param_hint="--option")
-    return {name: safe_load(value) for name, _, value in pairs}
+        if name in _NOT_OPTIONS:
+            raise typer.BadParameter(f"{name!r} is none of a family's options", param_hint="--option")
+    return {name: yaml_value(value, "--option") for name, _, value in pairs}
 
 
 def _report(before: Run, after: Run, dataset: Dataset) -> None:

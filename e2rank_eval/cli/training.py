@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configuration, print_json
+from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configuration, print_json, yaml_value
 
 if TYPE_CHECKING:
     from e2rank_eval.records import Dataset
@@ -103,8 +103,6 @@ def fine_tune(
 
     Example: e2rank-eval fine-tune --dataset beir/scifact --base all-minilm-l6-v2
     """
-    from yaml import safe_load
-
     from e2rank_eval.config.reading import checked
     from e2rank_eval.config.training import JudgedCollection
     from e2rank_eval.datasets.loading import load_split
@@ -112,7 +110,7 @@ def fine_tune(
     from e2rank_eval.training.fine_tune import FineTuning, default_output
     from e2rank_eval.training.train import train as run
 
-    made_of = {"dataset": dataset, "first_stage": safe_load(first_stage), "depth": depth}
+    made_of = {"dataset": dataset, "first_stage": yaml_value(first_stage, "--first-stage"), "depth": depth}
     collection = checked(JudgedCollection, made_of, "the options")
     test = load_split(dataset, test_split, cache).dataset  # a missing split is named before anything trains
     wanted = FineTuning(

@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from e2rank_eval.config.references import Reference
 from e2rank_eval.config.systems import Name, Strict, alone
-from e2rank_eval.registry import Registry
+from e2rank_eval.registry import Registry, nearest
 
 
 def known(where: str, names: Collection[str], entries: Collection[str]) -> None:
-    """Raise ValueError for a name that no entry has, listing those there are."""
+    """Raise ValueError for a name that no entry has, with the nearest or else all of those there are."""
     for name in names:
         if name not in entries:
-            raise ValueError(f"{where}: unknown name {name!r} (known: {', '.join(entries)})")
+            details = {"problem": f"{where}: unknown name {name!r}", "hint": nearest(name, entries)}
+            raise PydanticCustomError("unknown_name", "{problem}", details)
 
 
 def distinct(names: list[str]) -> list[str]:
@@ -291,8 +293,7 @@ class PaperFigure(Strict):
 
     @model_validator(mode="after")
     def _keys_of_its_kind(self) -> PaperFigure:
-        if self.figure not in FIGURE_KINDS:
-            raise ValueError(f"unknown figure {self.figure!r}; known: {', '.join(FIGURE_KINDS)}")
+        known("figure", [self.figure], FIGURE_KINDS)
         kind = FIGURE_KINDS[self.figure]
         given = {key for key in type(self).model_fields if getattr(self, key)} - {"figure", "title"}
         if given != set(kind.needs) or not (self.title or kind.of):

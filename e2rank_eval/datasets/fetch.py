@@ -14,6 +14,7 @@ from e2rank_eval.datasets.checks import findings, statistics
 from e2rank_eval.datasets.loading import Collection, load_folder, load_registered
 from e2rank_eval.errors import InputError
 from e2rank_eval.progress import say
+from e2rank_eval.registry import nearest
 from e2rank_eval.store.collections import read_dataset, write_dataset
 from e2rank_eval.store.files import read_json, sha256_file, write_json
 from e2rank_eval.store.layout import CORPUS, DATASET_MANIFEST, EXCLUSIONS, QRELS, QUERIES, Layout
@@ -37,8 +38,8 @@ def fetch_dataset(name: str, configuration: Configuration, layout: Layout) -> No
         When no source could be used.
     """
     if name not in configuration.datasets:
-        known = ", ".join(configuration.datasets)
-        raise InputError(f"the configuration has no data set {name!r}", hint=f"known: {known}")
+        hint = nearest(name, configuration.datasets)
+        raise InputError(f"the configuration has no data set {name!r}", hint=hint)
     started = time.time()
     settings = configuration.datasets[name]
     parent = settings.slice_of

@@ -17,7 +17,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.paper import published
 from e2rank_eval.paper.published import PublishedCell, Quantity, Tables, TableStructure, structure
 from e2rank_eval.paper.runs import registry, run_entry
-from e2rank_eval.registry import look_up
+from e2rank_eval.registry import look_up, nearest
 
 _V2 = "MTEB(eng, v2)"
 
@@ -96,7 +96,7 @@ def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
             raise InputError(
                 f"tables.{name}: table {settings.table} has no row {row!r}",
                 path=origin or None, line=line_of(origin, ["tables", name, "systems", row]),
-                hint=f"known: {', '.join(systems)}",
+                hint=nearest(row, systems),
             )  # fmt: skip
     rows = _tables().rows
     cells = tuple(

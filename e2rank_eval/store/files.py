@@ -165,9 +165,10 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # of other kinds: thousands of digits or brackets
+            problem = getattr(error, "msg", error)
             raise InputError(
-                f"not JSON: {error.msg}", path=path, line=number, hint="write one JSON object a line"
+                f"not JSON: {problem}", path=path, line=number, hint="write one JSON object a line"
             ) from error
         if not isinstance(row, dict):
             raise InputError(

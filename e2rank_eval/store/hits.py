@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,7 @@ def read_hits(path: Path) -> list[Hits]:
     found: dict[str, Hits] = {}
     for number, row in read_jsonl(path):
         try:
+            json.dumps(row, ensure_ascii=False).encode()  # refuses half a surrogate pair
             hits = _hits(row)
         except (KeyError, TypeError, ValueError) as error:
             problem = f"not a candidate list ({type(error).__name__}: {error})"
@@ -69,7 +72,10 @@ def _hits(row: Mapping[str, Any]) -> Hits | None:
         raise ValueError("ranks that do not ascend")
     text = query.get("text", "") if isinstance(query, dict) else query
     documents = tuple(Document(str(one["docid"]), *_text(one)) for one in listed)
-    return Hits(ids.pop(), str(text), documents, tuple(float(one["score"]) for one in listed))
+    scores = tuple(float(one["score"]) for one in listed)
+    if not all(map(math.isfinite, scores)):
+        raise ValueError("a score that is not a finite number")
+    return Hits(ids.pop(), str(text), documents, scores)
 
 
 def _text(hit: Mapping[str, Any]) -> tuple[str, str]:

@@ -24,6 +24,7 @@ _WHITE_SPACE = re.compile(r"[ \t\v\f]+")
 """Other white space, such as U+00A0, belongs to an id."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}(\.0*)?")
+_RANK = re.compile(r"[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 """ASCII only: Python itself would also read underscores and the digits of other scripts."""
 
@@ -95,6 +96,7 @@ def write_run(path: Path, rankings: Iterable[tuple[str, Sequence[str]]], tag: st
     Rank-derived, strictly decreasing scores: no tie can arise, so no evaluator reorders the run.
     """
     lines = []
+    tag = encode_id(tag)
     for query_id, document_ids in rankings:
         for rank, document_id in enumerate(document_ids, start=1):
             score = len(document_ids) - rank + 1
@@ -125,7 +127,8 @@ def read_run(path: Path) -> Run:
                 path=path, line=number, hint="remove one of the two lines",
             )  # fmt: skip
         ranking[document_id] = score
-        if (rank := fields[3 if len(fields) == 6 else 2]).isdecimal():
+        rank = fields[3 if len(fields) == 6 else 2]
+        if _RANK.fullmatch(rank):
             ranks.setdefault(query_id, {})[document_id] = int(rank)
     if not scores:
         raise InputError("the run is empty", path=path, hint="check that the system wrote it")

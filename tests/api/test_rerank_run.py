@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def call(folder: Path, cache: Path, run: str, *options: str) -> str:
-    arguments = [str(folder / run), "--output", str(folder / "out.run"), "--cache", str(cache)]
+    arguments = [str(folder / run), "--output", str(folder / "out again.run"), "--cache", str(cache)]
     model = ["--model", "all-minilm-l6-v2", "--option", "prompt=query-only"]
     done = CliRunner().invoke(app, ["rerank-run", *arguments, *model, *options])
     if isinstance(done.exception, SuiteError):
@@ -46,7 +46,7 @@ def call(folder: Path, cache: Path, run: str, *options: str) -> str:
 def test_a_run_of_a_folder(folder: Path, minilm_path: Path, fetch_cache: Path) -> None:
     assert minilm_path.exists()
     said = call(folder, fetch_cache, "a.run", "--dataset", str(folder / "mine"))
-    reranked = read_run(folder / "out.run").scores
+    reranked = read_run(folder / "out again.run").scores
     assert set(list(reranked["q1"])[:2]) == {"d1", "d3"}
     assert list(reranked["q2"]) == ["d2"]
     assert "before 69.34" in " ".join(said.split())
@@ -61,7 +61,7 @@ def test_lists_with_texts_need_no_collection(folder: Path, minilm_path: Path, fe
     row = {"query": {"qid": 7, "text": "a shield against heat"}, "candidates": candidates}
     (folder / "requests.jsonl").write_text(json.dumps(row) + "\n")
     said = call(folder, fetch_cache, "requests.jsonl")
-    assert next(iter(read_run(folder / "out.run").scores["7"])) == "d2"
+    assert next(iter(read_run(folder / "out again.run").scores["7"])) == "d2"
     assert "before" not in said
 
 
@@ -79,3 +79,10 @@ def test_what_is_missing_is_named(
 ) -> None:
     with pytest.raises(SuiteError, match=problem):
         call(folder, fetch_cache, "a.run", *(option.format(folder=folder) for option in options))
+
+
+@pytest.mark.parametrize("option", ["prompt_documents", "prompt_documents=[", "model=mine", "threads=x"])
+def test_what_is_no_option_of_a_family_is_a_wrong_use(option: str) -> None:
+    asked = ["rerank-run", "a.run", "--output", "b.run", "--model", "all-minilm-l6-v2", "--option", option]
+    done = CliRunner().invoke(app, asked)
+    assert (done.exit_code, "--option" in done.output) == (2, True)

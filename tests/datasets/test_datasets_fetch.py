@@ -101,9 +101,9 @@ def test_malformed_input_makes_no_folder(toy, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_unknown_names_are_told_with_the_known_ones(tmp_path):
+def test_unknown_names_are_told_with_the_nearest(tmp_path):
     configuration = _configuration(tmp_path / "cache", lee={}, odd={"id": "oddity"})
-    with pytest.raises(InputError, match="no data set 'leee'; known: lee, odd"):
+    with pytest.raises(InputError, match="no data set 'leee'; did you mean lee"):
         fetch_dataset("leee", configuration, Layout(tmp_path))
     with pytest.raises(InputError, match=r"unknown data set 'oddity'; .*see e2rank-eval list datasets"):
         fetch_dataset("odd", configuration, Layout(tmp_path))

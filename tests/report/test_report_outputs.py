@@ -67,7 +67,7 @@ def test_two_tables_of_one_name_are_refused(names: list[str]) -> None:
 @pytest.mark.parametrize(
     ("keys", "problem"),
     [
-        ({"figure": "swep", "of": "s"}, "unknown figure 'swep'; known: .*sweep"),
+        ({"figure": "swep", "of": "s"}, "figure: unknown name 'swep'"),
         ({"figure": "bars", "of": "table1"}, "bars needs of, column, and no other key"),
         ({"figure": "sweep", "of": "s", "column": "dl19"}, "sweep needs title, datasets, first_stage"),
         ({"figure": "similarity", "title": "t"}, "similarity needs title, datasets, first_stage, rerankers"),

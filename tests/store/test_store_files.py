@@ -67,10 +67,15 @@ def test_numbers_that_json_cannot_hold_are_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_line_that_is_no_json_object_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [("[1, 2]", "not an object"), ("[" * 100_000, "not JSON"), ("9" * 5_000, "not JSON")],
+    ids=["array", "brackets", "digits"],
+)
+def test_a_line_that_is_no_json_object_is_named(tmp_path: Path, line: str, problem: str) -> None:
     path = tmp_path / "corpus.jsonl"
-    path.write_text('{"_id": "1"}\n[1, 2]\n')
-    with pytest.raises(InputError, match="not an object") as caught:
+    path.write_text(f'{{"_id": "1"}}\n{line}\n')
+    with pytest.raises(InputError, match=problem) as caught:
         list(read_jsonl(path))
     assert caught.value.line == 2
 

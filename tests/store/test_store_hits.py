@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def test_both_layouts_give_the_same_run_and_collection(tmp_path: Path, row: dict
         ({"query": "1", "candidates": None}, "no list of documents"),
         ({"query": {"qid": 1}, "candidates": [{"docid": "a"}]}, "'score'"),
         ({"query": {"qid": 1}, "candidates": [{"docid": "a", "score": "high"}]}, "high"),
+        ({"query": {"qid": 1}, "candidates": [{"docid": "a", "score": math.nan}]}, "not a finite number"),
+        ({"query": {"qid": 1, "text": "\ud800"}, "candidates": []}, "surrogates not allowed"),
         (
             RANKLLM | {"query": {"qid": 1}, "candidates": 2 * RANKLLM["candidates"]},
             "a document appears twice",

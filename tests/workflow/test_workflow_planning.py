@@ -167,7 +167,7 @@ def test_a_name_that_no_file_defines_is_a_registry_id_or_a_row() -> None:
     graph = paper(systems="bm25/e2rank-8b", datasets="dl19,arguana")
     assert graph.configuration.datasets["arguana"].run
     assert graph.inputs(graph.tables["table1"]) == ["results/paper/metrics/dl19/bm25/e2rank-8b.json"]
-    with pytest.raises(InputError, match=r"systems: unknown name 'bm52' \(known: bm25, "):
+    with pytest.raises(InputError, match=r"systems: unknown name 'bm52'; did you mean bm25"):
         paper(systems=["bm52"])
     with pytest.raises(InputError, match="unknown data set 'dl91'"):
         paper(datasets=["dl91"])

@@ -285,11 +285,12 @@ def evaluate(
     InputError
         For an unknown measure, or a run none of whose queries is judged.
     """
-    from e2rank_eval.evaluation.effectiveness import metrics_of
+    from e2rank_eval.evaluation.effectiveness import metrics_of, require_judged
 
     _require(Run, run)
-    measures = [measures] if isinstance(measures, str) else measures
-    return metrics_of(run, _qrels(dataset), measures, names=(dataset.id, "", ""), seed=seed)
+    measures, qrels = [measures] if isinstance(measures, str) else measures, _qrels(dataset)
+    require_judged(run, qrels, dataset.id)
+    return metrics_of(run, qrels, measures, names=(dataset.id, "", ""), seed=seed)
 
 
 def compare(
@@ -302,10 +303,11 @@ def compare(
     Raises
     ------
     InputError
-        For an unknown measure, or a baseline that is not one of ``runs``.
+        For an unknown measure, a baseline that is not one of ``runs``, or a run without a judged query.
     """
     from e2rank_eval.evaluation import comparison
     from e2rank_eval.evaluation.effectiveness import evaluate as score
+    from e2rank_eval.evaluation.effectiveness import require_judged
     from e2rank_eval.evaluation.measures import parse_measures
 
     if not isinstance(runs, Mapping):
@@ -315,6 +317,8 @@ def compare(
         raise InputError(f"baseline {baseline!r} is not one of the runs", hint=nearest(baseline, runs))
     (name,) = parse_measures([measure])
     qrels = _qrels(dataset)
+    for run in runs.values():
+        require_judged(run, qrels, dataset.id)
     values = {(dataset.id, system): score(run, qrels, [name]).per_query[name] for system, run in runs.items()}
     title = f"Runs on {dataset.id}"
     return comparison.compare(values, title=title, baselines=[baseline], seed=seed, measure=name)

@@ -18,7 +18,7 @@ def nearest(name: str, names: Collection[str], command: str = "") -> str:
     """Return a hint for a ``name`` that none of ``names`` is: the nearest, and ``command`` or else all."""
     near = get_close_matches(name, names, n=3)
     meant = f"did you mean {' or '.join(near)}?" if near else ""
-    listed = f"see {command}" if command else "" if near else f"known: {', '.join(names)}"
+    listed = f"see {command}" if command else "" if near else f"known: {', '.join(names) or 'none'}"
     return f"{meant} {listed}".strip()
 
 

@@ -58,8 +58,9 @@ def rerank_run(
 
     if output.exists() and run.exists() and output.samefile(run):
         raise InputError("the output is the run itself", path=output, hint="name another file: --output")
+    options = _options(option or [])
     given, collection = _read(run, dataset, cache)
-    reranker = api.load_reranker(model, family=family, cache=cache, **_options(option or []))
+    reranker = api.load_reranker(model, family=family, cache=cache, **options)
     reranked = api.rerank(given, collection, reranker, depth=depth, missing=missing.value, cache=cache)
     write_run(output, ((query, list(scores)) for query, scores in reranked.scores.items()), tag=output.stem)
     typer.echo(f"{output}: {reranked}")

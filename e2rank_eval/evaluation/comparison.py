@@ -11,7 +11,7 @@ from typing import Any
 from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import significance
-from e2rank_eval.evaluation.effectiveness import evaluate
+from e2rank_eval.evaluation.effectiveness import evaluate, require_judged
 from e2rank_eval.evaluation.measures import parse_measures
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.layout import Layout
@@ -193,7 +193,7 @@ def compare_files(
     Raises
     ------
     InputError
-        For a malformed file, an unknown measure, or two runs of the same file name.
+        For a malformed file, an unknown measure, two runs of one file name, or a run without a judged query.
     """
     (measure,) = parse_measures([measure])
     dataset, qrels = _stem(qrels_path), read_qrels(qrels_path)
@@ -202,7 +202,9 @@ def compare_files(
         key = (dataset, _stem(path))
         if key in values:
             raise InputError(f"two runs are named {key[1]!r}", path=path, hint="rename one of the files")
-        values[key] = evaluate(read_run(path), qrels, [measure]).per_query[measure]
+        run = read_run(path)
+        require_judged(run, qrels, qrels_path, path)
+        values[key] = evaluate(run, qrels, [measure]).per_query[measure]
     return compare(values, title=f"Runs on {dataset}", baselines=[_stem(runs[0])], seed=seed, measure=measure)
 
 

@@ -158,6 +158,17 @@ def metrics_of(
     )
 
 
+def require_judged(
+    run: Run, qrels: Mapping[str, object], judgements: Path | str, path: Path | None = None
+) -> None:
+    """Raise InputError for a run, read from ``path``, none of whose queries is judged in ``judgements``."""
+    if not run.scores.keys() & qrels.keys():
+        raise InputError(
+            f"none of its {len(run.scores)} queries is judged in {judgements}", path=path,
+            hint="give the judgements that belong to this run",
+        )  # fmt: skip
+
+
 def evaluate_files(
     run_path: Path,
     qrels_path: Path,
@@ -176,11 +187,7 @@ def evaluate_files(
     """
     parse_measures(measures)
     run, qrels = read_run(run_path), read_qrels(qrels_path)
-    if not run.scores.keys() & qrels.keys():
-        raise InputError(
-            f"none of its {len(run.scores)} queries is judged in {qrels_path}", path=run_path,
-            hint="give the judgements that belong to this run",
-        )  # fmt: skip
+    require_judged(run, qrels, qrels_path, run_path)
     rows = {} if statistics is None else read_statistics(statistics)
     failed = [query for query, row in rows.items() if row.get("kept_first_stage") is not None]
     return metrics_of(run, qrels, measures, names=names, failed=failed, seed=seed)

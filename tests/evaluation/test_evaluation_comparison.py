@@ -221,3 +221,11 @@ def test_a_configured_comparison_is_written_with_its_manifest(layout: Layout) ->
     manifest = json.loads(path.with_name("two.json.manifest.json").read_text())
     assert manifest["command"].startswith("e2rank-eval compare two --config ")
     assert write_comparison(configuration(), "two", layout).read_bytes() == first
+
+
+def test_a_run_without_a_judged_query_is_refused_as_evaluate_does(tmp_path: Path) -> None:
+    write_qrels(tmp_path / "qrels.tsv", {"q": {"a": 1}})
+    for name, query in (("base.run", "q"), ("other.run", "x")):
+        write_run(tmp_path / name, [(query, ["a"])], tag="t")
+    with pytest.raises(InputError, match=r"other\.run: none of its 1 queries is judged in"):
+        compare_files(tmp_path / "qrels.tsv", [tmp_path / "base.run", tmp_path / "other.run"], seed=1)

@@ -291,6 +291,13 @@ class PaperFigure(Strict):
     against: Name | None = Field(None, description="the reranker that all others are compared with")
     points: dict[int, Name] = Field({}, description="sweep: number of prompt documents -> reranker")
 
+    @field_validator("points")
+    @classmethod
+    def _several_systems(cls, points: dict[int, str]) -> dict[int, str]:
+        if len(distinct(list(points.values()))) == 1:
+            raise ValueError("a sweep needs two points or more")
+        return points
+
     @model_validator(mode="after")
     def _keys_of_its_kind(self) -> PaperFigure:
         known("figure", [self.figure], FIGURE_KINDS)

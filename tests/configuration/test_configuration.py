@@ -11,6 +11,7 @@ import yaml
 
 from e2rank_eval.cli.knowledge import json_schema
 from e2rank_eval.config import parse_configuration, read_configuration
+from e2rank_eval.config.measurements import PaperFigure
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.registry import registered_model, registered_models
 
@@ -188,3 +189,13 @@ def test_an_overlay_beside_the_workflow_adds_a_model(tmp_path: Path, monkeypatch
 def test_an_unknown_model_says_what_may_be_meant() -> None:
     with pytest.raises(InputError, match=r"did you mean all-minilm-l6-v2.*\? see e2rank-eval list models"):
         registered_model("all-minilm-l6")
+
+
+@pytest.mark.parametrize(
+    ("points", "problem"),
+    [({0: "plain"}, "two points or more"), ({0: "plain", 3: "plain"}, "'plain' is named twice")],
+)
+def test_a_sweep_is_over_several_systems(points: dict[int, str], problem: str) -> None:
+    """One point alone would leave the report without a word: a selection drops what it cannot show."""
+    with pytest.raises(ValueError, match=problem):
+        PaperFigure(figure="sweep", title="t", datasets=["lee"], first_stage="bm25", points=points)

@@ -29,7 +29,9 @@ def table(
 
     names, config = _of_the_paper("table", ids or [], config)
     configuration, layout = open_configuration(config)
-    for identifier in names or TABLES.shown(configuration):
+    shown = TABLES.shown(configuration)
+    for identifier in names or shown:
+        known(identifier, shown, "table", config)
         written = TABLES.write(layout, configuration, identifier)
         markdown = next(path for path in written if path.suffix == ".md")
         typer.echo(markdown.read_text("utf-8") if identifier in configuration.tables and names else markdown)
@@ -56,7 +58,9 @@ def figure(
 
     names, config = _of_the_paper("figure", ids or [], config)
     configuration, layout = open_configuration(config)
-    for identifier in names or FIGURES.shown(configuration):
+    shown = FIGURES.shown(configuration)
+    for identifier in names or shown:
+        known(identifier, shown, "figure", config)
         typer.echo(FIGURES.write(layout, configuration, identifier)[0])
 
 

@@ -29,7 +29,9 @@ class Missing(StrEnum):
 def rerank_run(
     run: Annotated[Path, typer.Argument(help="TREC run, or JSON lines of candidates with their texts.")],
     model: Annotated[str, typer.Option("--model", help="A registry model, hub id or folder.")],
-    output: Annotated[Path, typer.Option("--output", help="Where the reranked run goes.")],
+    output: Annotated[
+        Path, typer.Option("--output", help="Where the reranked run goes.", dir_okay=False, writable=True)
+    ],
     dataset: Annotated[
         str | None,
         typer.Option("--dataset", help="A known name, or a folder in BEIR layout."),

@@ -81,8 +81,19 @@ def test_what_is_missing_is_named(
         call(folder, fetch_cache, "a.run", *(option.format(folder=folder) for option in options))
 
 
-@pytest.mark.parametrize("option", ["prompt_documents", "prompt_documents=[", "model=mine", "threads=x"])
-def test_what_is_no_option_of_a_family_is_a_wrong_use(option: str) -> None:
-    asked = ["rerank-run", "a.run", "--output", "b.run", "--model", "all-minilm-l6-v2", "--option", option]
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(
+            ("--option", value)
+            for value in ("prompt_documents", "prompt_documents=[", "model=mine", "threads=x")
+        ),
+        ("--output", "."),
+    ],
+)
+def test_what_is_no_option_of_a_family_and_no_place_for_a_file_are_wrong_uses(
+    option: str, value: str
+) -> None:
+    asked = ["rerank-run", "a.run", "--output", "b.run", "--model", "all-minilm-l6-v2", option, value]
     done = CliRunner().invoke(app, asked)
-    assert (done.exit_code, "--option" in done.output) == (2, True)
+    assert (done.exit_code, option in done.output) == (2, True)

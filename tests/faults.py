@@ -31,7 +31,7 @@ TIMEOUT = 900
 TESTS = {
     "cli": ["test_cli.py"],
     "config": ["configuration"],
-    "datasets": ["datasets", "sources", "hub"],
+    "datasets": ["datasets", "hub"],
     "graph": ["workflow"],
     "models": ["encoders", "language_models", "models", "test_checkpoints.py", "test_vllm_engine.py"],
     "rerankers": ["rerankers", "prompts"],

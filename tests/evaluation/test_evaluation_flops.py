@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import BertConfig, BertModel, Qwen3Config, T5Config
 
-from e2rank_eval.evaluation.flops import TransformerShape, engine_of, query_flops, read_shape
+from e2rank_eval.evaluation.flops import TransformerShape, engine_of, matmul_rate, query_flops, read_shape
 from e2rank_eval.models.loading import Models
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import registered_models
@@ -64,3 +65,11 @@ def test_operations_are_known_only_of_a_model_that_runs_here(tmp_path: Path) -> 
     served = ListwiseSettings(family="listwise", model="on-vllm")
     assert engine_of(served, models, float) is None
     assert engine_of(IdentitySettings(family="identity"), models, float) is None
+
+
+def test_a_rate_is_two_operations_for_each_product_of_a_square() -> None:
+    ticks = count()  # every product takes one second
+    rate = matmul_rate("float32", lambda: float(next(ticks)), seconds=0.0)
+    rows = round((rate / 2) ** (1 / 3))
+    assert rate == 2.0 * rows**3
+    assert rows >= 256

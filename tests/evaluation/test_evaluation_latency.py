@@ -44,6 +44,19 @@ def test_a_budget_ends_rounds_and_sweep_but_never_the_first_round() -> None:
     assert 1 < some.rounds <= 0.5 / (ENCODE + PROMPT)
 
 
+def test_every_untimed_round_is_run_within_the_budget() -> None:
+    model, asked = SleepingReranker(), []
+    rank = model.rank_candidates
+
+    def count_and_rank(queries: Sequence[Query], lists: Sequence[CandidateList]) -> list[Ranking]:
+        asked.append(queries)
+        return rank(queries, lists)
+
+    model.rank_candidates = count_and_rank  # type: ignore[method-assign]
+    assert measure(system("sleep", model), samples=2, warm_up=3).rounds == 2
+    assert len(asked) == 3 + 2
+
+
 def test_stored_documents_take_their_time_before_the_clock() -> None:
     models = [SleepingReranker(stores_documents=True) for _ in range(2)]
     found = measure(system("sleep", models[0]), system("sleep", models[1], "stored"))

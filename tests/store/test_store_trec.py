@@ -32,6 +32,9 @@ def test_an_id_survives_encoding_and_holds_no_white_space(identifier: str) -> No
 def test_a_written_run_reads_back_in_order_and_never_ties(tmp_path: Path) -> None:
     path = tmp_path / "a.run"
     write_run(path, [("q 1", ["d2", "d 1", "d3"]), ("q2", ["d1"])], tag="system")
+    assert [line.split()[3:] for line in path.read_text().splitlines()] == [
+        ["1", "3", "system"], ["2", "2", "system"], ["3", "1", "system"], ["1", "1", "system"],
+    ]  # fmt: skip
     run = read_run(path)
     assert all(len(set(ranking.values())) == len(ranking) for ranking in run.scores.values())
     assert sorted(run.scores["q 1"], key=run.scores["q 1"].__getitem__, reverse=True) == ["d2", "d 1", "d3"]

@@ -22,8 +22,10 @@ def nearest(name: str, names: Collection[str], command: str = "") -> str:
     return f"{meant} {listed}".strip()
 
 
-def look_up(things: Mapping[str, T], name: str, kind: str, command: str = "") -> T:
-    """Return the ``kind`` of thing of that name; ``command`` lists them.
+def look_up(
+    things: Mapping[str, T], name: str, kind: str, command: str = "", *, path: str | None = None
+) -> T:
+    """Return the ``kind`` of thing of that name; ``command`` lists them, ``path`` is the file that has them.
 
     Raises
     ------
@@ -31,7 +33,7 @@ def look_up(things: Mapping[str, T], name: str, kind: str, command: str = "") ->
         When there is none; names the nearest, and the command or else all.
     """
     if name not in things:
-        raise InputError(f"unknown {kind} {name!r}", hint=nearest(name, things, command))
+        raise InputError(f"unknown {kind} {name!r}", path=path, hint=nearest(name, things, command))
     return things[name]
 
 

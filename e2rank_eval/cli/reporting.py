@@ -29,9 +29,7 @@ def table(
 
     names, config = _of_the_paper("table", ids or [], config)
     configuration, layout = open_configuration(config)
-    shown = TABLES.shown(configuration)
-    for identifier in names or shown:
-        known(identifier, shown, "table", config)
+    for identifier in names or TABLES.shown(configuration):
         written = TABLES.write(layout, configuration, identifier)
         markdown = next(path for path in written if path.suffix == ".md")
         typer.echo(markdown.read_text("utf-8") if identifier in configuration.tables and names else markdown)
@@ -58,9 +56,7 @@ def figure(
 
     names, config = _of_the_paper("figure", ids or [], config)
     configuration, layout = open_configuration(config)
-    shown = FIGURES.shown(configuration)
-    for identifier in names or shown:
-        known(identifier, shown, "figure", config)
+    for identifier in names or FIGURES.shown(configuration):
         typer.echo(FIGURES.write(layout, configuration, identifier)[0])
 
 

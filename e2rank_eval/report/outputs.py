@@ -129,7 +129,9 @@ class Outputs(Registry[Output[T]]):
         InputError
             When there is no such table or figure, or a file is missing or malformed.
         """
-        shown = look_up(self.shown(results.configuration), identifier, self.kind)
+        configuration = results.configuration
+        origin = configuration.origin or None
+        shown = look_up(self.shown(configuration), identifier, self.kind, path=origin)
         return replace(shown.kind.build(results, shown.entry), id=identifier)
 
     def write(self, layout: Layout, configuration: Configuration, identifier: str) -> list[Path]:

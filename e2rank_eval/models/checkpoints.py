@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,9 +12,9 @@ from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
 
-from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.errors import InputError
 from e2rank_eval.progress import say
-from e2rank_eval.store.files import read_settings, sha256_file, sha256_json
+from e2rank_eval.store.files import read_settings, sha256_file, sha256_json, space_for
 from e2rank_eval.store.locks import exclusive
 
 CPU_DTYPE = "float32"
@@ -281,13 +280,10 @@ def made_once(target: Path, what: str, make: Callable[[Path], None]) -> Path:
             return target
         part = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
         try:
-            make(part)
-            part.chmod(0o755)
-            part.rename(target)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise UnavailableError(f"{target}: no disk space left; free some and run again") from error
-            raise
+            with space_for(target):
+                make(part)
+                part.chmod(0o755)
+                part.rename(target)
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return target

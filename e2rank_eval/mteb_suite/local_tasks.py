@@ -24,7 +24,7 @@ from e2rank_eval.datasets.sources.fetch import fetch
 from e2rank_eval.datasets.sources.kinds import PackageSource
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset
-from e2rank_eval.store.files import read_lines, sha256_file, sha256_json
+from e2rank_eval.store.files import number_within, read_lines, sha256_file, sha256_json
 
 SEED = 42
 """The seed of samples: mteb's own seed of tasks."""
@@ -191,7 +191,7 @@ def scored_pairs(paths: Sequence[Path]) -> DatasetDict:
             if score.strip():
                 pairs["sentence1"].append(first)
                 pairs["sentence2"].append(second)
-                pairs["score"].append(_score(score, path, number))
+                pairs["score"].append(number_within(score, 5, "score", path, number))
     return DatasetDict({"test": Rows.from_dict(pairs)})
 
 
@@ -242,16 +242,6 @@ def _fields(path: Path, count: int, *, skipped: int = 0) -> Iterator[tuple[int, 
                 f"{len(fields)} fields instead of {count}", path=path, line=number, hint="fetch it again"
             )
         yield number, fields
-
-
-def _score(text: str, path: Path, line: int) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 5:
-        raise InputError(f"score {text!r} is not a number from 0 to 5", path=path, line=line)
-    return value
 
 
 def _stratified(table: Sequence[tuple[str, str]], size: int) -> list[tuple[str, str]]:

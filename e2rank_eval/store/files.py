@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import lzma
+import math
 import os
 import tempfile
 import zlib
@@ -39,17 +40,30 @@ def atomic_path(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UnavailableError(f"{path}: no disk space left; free some and run again") from error
-        raise
+        with space_for(path):
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def space_for(path: Path) -> Iterator[None]:
+    """Raise UnavailableError, which names ``path``, where what is written for it finds the disk full."""
+    try:
+        yield
+    except OSError as error:
+        if disk_is_full(error):
+            raise UnavailableError(f"{path}: no disk space left; free some and run again") from error
+        raise
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether an error says that the disk, or the user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -196,3 +210,20 @@ def file_hashes(paths: Iterable[Path], kept: Path) -> dict[Path, str]:
 def sha256_json(value: Any) -> str:
     """Return the hex SHA-256 of a value's canonical JSON: the key of caches and shards."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def number_within(text: str, most: int, what: str, path: Path, line: int) -> float:
+    """Return the number from 0 to ``most`` in a field, ``what`` it is, of a line of a file.
+
+    Raises
+    ------
+    InputError
+        Naming file and line, when it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= most:
+        raise InputError(f"{what} {text!r} is not a number from 0 to {most}", path=path, line=line)
+    return value

@@ -8,6 +8,7 @@ from pathlib import Path
 from e2rank_eval.datasets.loaders import LOADERS
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset, Document, Query
+from e2rank_eval.store.files import number_within
 
 TEXTS = "lee.cor"
 SIMILARITIES = "similarities0-1.txt"
@@ -56,7 +57,10 @@ def grade(similarity: float) -> int:
 
 def _read_similarities(path: Path, number: int) -> list[list[float]]:
     lines = path.read_text(encoding="latin-1").splitlines()
-    rows = [[_similarity(field, path, n) for field in line.split()] for n, line in enumerate(lines, start=1)]
+    rows = [
+        [number_within(field, 1, "similarity", path, n) for field in line.split()]
+        for n, line in enumerate(lines, start=1)
+    ]
     if len(rows) != number:
         raise InputError(f"{len(rows)} rows for {number} texts", path=path, hint="fetch the data set again")
     for n, row in enumerate(rows, start=1):
@@ -66,16 +70,6 @@ def _read_similarities(path: Path, number: int) -> list[list[float]]:
             )
     # A pair is given once, above the diagonal; below it are zeros.
     return [[rows[min(i, j)][max(i, j)] for j in range(number)] for i in range(number)]
-
-
-def _similarity(field: str, path: Path, line: int) -> float:
-    try:
-        value = float(field)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        raise InputError(f"similarity {field!r} is not a number from 0 to 1", path=path, line=line)
-    return value
 
 
 LOADERS.add("lee", lambda request: (load(request.folder), {}))

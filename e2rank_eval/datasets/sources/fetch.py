@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +17,7 @@ from e2rank_eval.datasets.sources import download, hub, package
 from e2rank_eval.datasets.sources.kinds import Source
 from e2rank_eval.errors import InputError, SuiteError, UnavailableError
 from e2rank_eval.progress import say
-from e2rank_eval.store.files import sha256_file, write_json
+from e2rank_eval.store.files import disk_is_full, sha256_file, space_for, write_json
 from e2rank_eval.store.locks import exclusive
 
 _RECORD = ".fetched.json"
@@ -82,7 +80,7 @@ def fetch(name: str, sources: Sequence[Source], folder: Path, hashes: Mapping[st
             try:
                 return _fetch_from(source, folder, hashes)
             except SuiteError as error:
-                if _is_disk_space(error.__cause__):  # no other source would find more
+                if disk_is_full(error.__cause__):  # no other source would find more
                     raise
                 failures.append(f"{source.label}: {error}")
         raise UnavailableError(
@@ -144,7 +142,7 @@ def _fetch_from(source: Source, folder: Path, hashes: Mapping[str, str]) -> Fetc
         raise UnavailableError("nothing to download; set E2RANK_DATA to the folder that holds it")
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    with _disk_space(folder):
+    with space_for(folder):
         part.mkdir(parents=True)
         try:
             revision = _KINDS[source.kind].take(source, part)
@@ -166,17 +164,3 @@ def _fetch_from(source: Source, folder: Path, hashes: Mapping[str, str]) -> Fetc
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return Fetched(folder, source.label, revision, files)
-
-
-@contextmanager
-def _disk_space(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if _is_disk_space(error):
-            raise UnavailableError(f"{folder}: no disk space left; free some and run again") from error
-        raise
-
-
-def _is_disk_space(error: BaseException | None) -> bool:
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

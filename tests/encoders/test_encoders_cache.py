@@ -19,17 +19,17 @@ HASHES = {"model.safetensors": "0" * 64}
 
 
 class Counting:
-    """The real encoder, noting every document text that it is given."""
+    """The real encoder, noting every document text that it is given, killed where these are too many."""
 
-    def __init__(self, encoder: Encoder, fail_at: str | None = None) -> None:
+    def __init__(self, encoder: Encoder, most: int | None = None) -> None:
         self.name, self.fingerprint, self.dimension = encoder.name, encoder.fingerprint, encoder.dimension
         self.document_fingerprint = encoder.document_fingerprint
         self.prompts = encoder.prompts
         self.seen: list[str] = []
-        self._encoder, self._fail_at = encoder, fail_at
+        self._encoder, self._most = encoder, most
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
-        if self._fail_at in texts:
+        if self._most is not None and len(self.seen) + len(texts) > self._most:
             raise KeyboardInterrupt
         if kind == "document":
             self.seen += texts
@@ -114,15 +114,34 @@ def test_a_corrupt_block_is_encoded_again(
 def test_a_killed_encode_keeps_its_finished_blocks(encoder: Encoder, tmp_path: Path) -> None:
     texts = [f"text number {number}" for number in range(300)]
     with pytest.raises(KeyboardInterrupt):
-        CachedEncoder(Counting(encoder, fail_at=texts[250]), tmp_path).encode(texts, "document")
+        CachedEncoder(Counting(encoder, most=200), tmp_path).encode(texts, "document")
     (leftover,) = [path for path in tmp_path.iterdir() if path.is_dir()]
     (leftover / ".truncated.safetensors.abc.part").write_bytes(b"half a block")
     counting = Counting(encoder)
     assert_same(
         CachedEncoder(counting, tmp_path).encode(texts, "document"), encoder.encode(texts, "document")
     )
-    assert texts[250] in counting.seen
-    assert 0 < len(counting.seen) < 300
+    assert 100 <= len(counting.seen) < 300
+
+
+def test_two_processes_share_the_documents_that_both_want(encoder: Encoder, tmp_path: Path) -> None:
+    texts = [f"text number {number}" for number in range(300)]
+    other = Counting(encoder)
+
+    class Beside(Counting):
+        """A second process encodes a part of the documents while this one is at its first block."""
+
+        def encode(self, block: Sequence[str], kind: Kind) -> Encoded:
+            if not other.seen:
+                CachedEncoder(other, tmp_path).encode([text for text in texts if text not in block], kind)
+            return super().encode(block, kind)
+
+    counting = Beside(encoder)
+    assert_same(
+        CachedEncoder(counting, tmp_path).encode(texts, "document"), encoder.encode(texts, "document")
+    )
+    assert sorted(counting.seen + other.seen) == sorted(texts)
+    assert len(counting.seen) == 64
 
 
 def test_what_is_not_a_list_of_texts_of_a_kind_is_refused(encoder: Encoder, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,9 @@ _LEAST_TEXTS, _MOST_TEXTS = 16, 512
 
 _LONG_WORK = 256
 """Texts from which on progress is shown."""
+
+_GOLDEN = 0.618033988749895
+"""Multiples of it modulo 1 lie far apart, so that processes with neighbouring numbers begin far apart."""
 
 
 _Row = tuple[NDArray[np.float32], int, int]
@@ -73,27 +77,36 @@ class CachedEncoder:
         return Encoded(vectors, tokens, truncated)
 
     def _encode_missing(self, missing: dict[bytes, str]) -> None:
-        work = self._encoded_in_blocks(list(missing), list(missing.values()))
+        work = self._in_blocks(missing)
         if len(missing) >= _LONG_WORK:
             work = track(work, description=f"encoding documents with {self.name}", total=len(missing))
         for _ in work:
             pass
 
-    def _encoded_in_blocks(self, keys: Sequence[bytes], texts: Sequence[str]) -> Iterator[bytes]:
-        """Encode and store block by block; yields each key once its vector is on disk."""
-        size, start = 4 * _LEAST_TEXTS, 0
-        while start < len(texts):
+    def _in_blocks(self, missing: Mapping[bytes, str]) -> Iterator[bytes]:
+        """Encode and store block by block; yields each key once its vector is on disk.
+
+        Processes that want the same documents at the same time share them: each begins at a place of its own
+        and leaves out what another has stored meanwhile.
+        """
+        size, waiting = 4 * _LEAST_TEXTS, list(missing)
+        if len(waiting) > size:
+            start = int(os.getpid() * _GOLDEN % 1 * len(waiting))
+            waiting = waiting[start:] + waiting[:start]
+        while waiting:
             began = time.monotonic()
-            block = keys[start : start + size]
-            encoded = self._encoder.encode(texts[start : start + size], "document")
-            self._store(block, encoded)
+            block, rest = waiting[:size], waiting[size:]
+            self._store(block, self._encoder.encode([missing[key] for key in block], "document"))
             yield from block
-            start += size
             seconds = time.monotonic() - began
             if seconds < 5:
                 size = min(_MOST_TEXTS, 2 * size)
             elif seconds > 20:
                 size = max(_LEAST_TEXTS, size // 2)
+            if rest:
+                self._read_blocks()
+            yield from (key for key in rest if key in self._rows)
+            waiting = [key for key in rest if key not in self._rows]
 
     def _store(self, keys: Sequence[bytes], encoded: Encoded) -> None:
         self.computed_tokens += sum(encoded.tokens)

@@ -126,6 +126,28 @@ def test_doctor_asks_for_the_named_systems_and_data_sets_alone(run: Run) -> None
     assert {one for one in asked if one.startswith(("data set", "model"))} == {"data set lee"}
 
 
+def test_doctor_names_the_split_and_the_runs_that_a_user_lacks(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "qrels").mkdir(parents=True)
+    for name in ("corpus.jsonl", "queries.jsonl", "qrels/dev.tsv"):
+        (tmp_path / "mine" / name).touch()
+    (tmp_path / "mine.yaml").write_text("""\
+profile: mine
+datasets: {mine: {path: mine, split: test}, other: {path: mine, split: dev}}
+first_stages: {own: {retriever: run, path: "{dataset}.trec"}}
+rerankers: {first-stage: {family: identity}}
+comparisons:
+  a: {title: A, datasets: [mine, other], first_stage: own, rerankers: [first-stage], baselines: [first-stage]}
+""")
+    (tmp_path / "other.trec").touch()
+    code, printed, _ = run("doctor", "--config", "mine.yaml", "--json")
+    found = {one["question"]: (one["answer"], one["detail"]) for one in json.loads(printed)}
+    assert code == 1
+    assert found["data set mine"][0] == "no"
+    assert "splits here: dev" in found["data set mine"][1]
+    assert found["data set other"] == ("yes", "the folder mine")
+    assert found["first stage own"] == ("no", "no file mine.trec")
+
+
 def test_mteb_refuses_a_large_model_without_a_gpu(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("E2RANK_CPU", raising=False)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)

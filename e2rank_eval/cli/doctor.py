@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 from e2rank_eval.config import read_configuration
 from e2rank_eval.config.reading import load_mapping
 from e2rank_eval.datasets.library import hosts
+from e2rank_eval.datasets.loaders.beir import find
 from e2rank_eval.datasets.loading import plan
 from e2rank_eval.datasets.registry import LIBRARIES, DatasetEntry, registered_dataset
 from e2rank_eval.datasets.sources import hub
 from e2rank_eval.datasets.sources.fetch import offline
 from e2rank_eval.datasets.sources.kinds import HubSource, Source, UrlSource
-from e2rank_eval.errors import SuiteError
+from e2rank_eval.errors import InputError, SuiteError
 from e2rank_eval.graph import Graph
 from e2rank_eval.models.checkpoints import device, dtype_on, load_config, load_tokenizer
 from e2rank_eval.models.recognition import content_files, transformer_folder, unfilled
@@ -60,7 +61,7 @@ def examine(config: Path, chosen: Mapping[str, str]) -> list[Finding]:
     entries = {name: entry for name in models if (entry := graph.catalogue.known(name))}
     found = [*_packages(graph, entries), *_gpu(entries), _disk(cache), *_hub(graph)]
     found += [_dataset(name, cache) for name in dict.fromkeys(ids)]
-    return [*found, *_folders(graph, used), *(_model(name, graph) for name in models)]
+    return [*found, *_own_files(graph, used), *(_model(name, graph) for name in models)]
 
 
 def examine_model(reference: str, config: Path | None) -> list[Finding]:
@@ -181,11 +182,23 @@ def _hub(graph: Graph) -> Iterator[Finding]:
     yield _finding("model hub", found, detail)
 
 
-def _folders(graph: Graph, used: Sequence[str] | dict[str, None]) -> Iterator[Finding]:
+def _own_files(graph: Graph, used: Iterable[str]) -> Iterator[Finding]:
+    """The user's folders, with the split that is asked for, and run files."""
     for name in used:
-        path = graph.configuration.datasets[name].path
-        if path is not None:
-            yield _finding(f"data set {name}", path.exists(), f"the folder {path}")
+        one = graph.configuration.datasets[name]
+        if one.path is not None:
+            try:
+                find(one.path, one.split)
+            except InputError as error:
+                yield _finding(f"data set {name}", False, error)
+            else:
+                yield _finding(f"data set {name}", True, f"the folder {one.path}")
+    for stage, datasets in graph.retrievals.items():
+        files = graph.own_files(stage, datasets)
+        missing = [file for file in files if not Path(file).is_file()]
+        if files:
+            detail = f"no file {', '.join(missing)}" if missing else ", ".join(files)
+            yield _finding(f"first stage {stage}", not missing, detail)
 
 
 def _dataset(name: str, cache: Path) -> Finding:

@@ -1,4 +1,4 @@
-"""The reranker protocol, and what a family's settings build a reranker from."""
+"""The reranker protocol, the context that a reranker is built in, and the cutting of long queries."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from e2rank_eval.records import CandidateList, Document, Query, Ranking
 
 
 class Reranker(Protocol):
-    """Reorders a query's candidates: a permutation of them, always.
+    """Ranks the candidates of queries; every ranking is a permutation of its candidate list.
 
-    ``fingerprint`` names everything that decides a ranking besides the query and its candidates
-    (family, parameters, model revision, prompts): shards are keyed by it.
+    ``fingerprint`` is a hash of everything that decides a ranking besides the query and its candidates
+    (family, parameters, model revision, prompts); it is part of the cache key of a shard.
     """
 
     fingerprint: str
@@ -26,35 +26,39 @@ class Reranker(Protocol):
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank the candidates of each query; ties keep first-stage order.
 
-        Queries are computed together where that is faster, with the results of one by one.
+        Queries may share batches; rankings are the same as when each query is ranked alone.
 
         Raises
         ------
         InputError
-            When a query or document cannot be read, or a score is not finite.
+            When a query or document cannot be encoded, or a score is not finite.
         """
         ...
 
     def encode_documents(self, documents: Sequence[Document]) -> None:  # noqa: ARG002
-        """Encode documents ahead; does nothing in families that need the query for all of their work."""
+        """Encode documents ahead; does nothing in families that read each document with the query."""
         return
 
 
 @dataclass(frozen=True, slots=True)
 class RerankContext:
-    """What a family may draw on when it is built: models and the seed."""
+    """What :meth:`RerankerSettings.build` is given: the models and the global seed."""
 
     models: ModelProvider
     seed: int = 0
 
 
+JOINT_TOKENS = 8
+"""Tokens reserved for the output token and for words that are split differently where texts are joined."""
+
+
 def cut_query(
     text: str, window: int, spare: int, tokens: Callable[[str], int], truncate: Callable[[str, int], str]
 ) -> str:
-    """Return the start of a query that leaves documents a quarter of ``window``; whole where it does so.
+    """Return a query, cut where it would leave documents less than a quarter of ``window`` tokens.
 
-    ``spare`` tokens of the window are not for the prompt; ``tokens`` counts the prompt with a query and
-    without any document's text; ``truncate`` cuts a text after so many tokens.
+    ``spare`` tokens of the window are reserved; ``tokens(query)`` counts the prompt with that query and
+    empty documents; ``truncate(text, n)`` cuts a text after n tokens.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How a language model is asked for the order of a window: as text, or by the logits of one token."""
+"""Two ways to obtain the order of a window from a language model: generated text, or next-token logits."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from e2rank_eval.rerankers.prompts import LETTERS, first_messages, rankgpt_messa
 from e2rank_eval.rerankers.scores import LOGIT_STEP, order_by_score
 
 _SPARE_TOKENS = 4
-"""Output tokens beyond the permutation itself: the end of the turn, and white space around it."""
+"""Output tokens besides the permutation itself: the end of the turn, and white space."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The ``order`` of one window's documents, numbered from 0, and what it took."""
+    """The ``order`` of one window's documents, numbered from 0, with its token counts and repairs."""
 
     order: tuple[int, ...]
     prompt_tokens: int
@@ -26,24 +26,24 @@ class Answer:
 
 
 class Decoding(Protocol):
-    """One way to ask for the order of a window."""
+    """One way to obtain the order of a window."""
 
     def messages(self, query: str, documents: Sequence[str]) -> list[dict[str, str]]:
-        """Return the chat that asks about ``documents``."""
+        """Return the prompt that lists ``documents``, as chat turns."""
         ...
 
     def output_limit(self, size: int) -> int:
-        """Return how many tokens the answer for ``size`` documents may take."""
+        """Return the maximum number of output tokens for ``size`` documents."""
         ...
 
     def answers(self, chats: Sequence[Sequence[Message]], size: int) -> list[Answer]:
-        """Return the order that the model gives in each chat about ``size`` documents."""
+        """Return the model's answer to each prompt, all of which list ``size`` documents."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """RankGPT's ``[2] > [1] > ...``, greedily; allowed are the tokens of a full permutation, no more."""
+    """RankGPT: the model writes ``[2] > [1] > ...``, decoded greedily up to a full permutation's length."""
 
     model: LanguageModel
 
@@ -51,7 +51,10 @@ class Generated:
         return rankgpt_messages(query, documents)
 
     def output_limit(self, size: int) -> int:
-        """Return the tokens of a permutation, whose order hardly matters, and a few spare ones."""
+        """Return the tokens of the identity permutation and a few spare ones.
+
+        Other permutations have about as many.
+        """
         permutation = " > ".join(f"[{number}]" for number in range(1, size + 1))
         return self.model.count_tokens(permutation) + _SPARE_TOKENS
 
@@ -65,9 +68,9 @@ class Generated:
 
 @dataclass(frozen=True, slots=True)
 class FirstToken:
-    """FIRST (arXiv 2406.15657): the logits of the identifiers A, B, C ... as the answer's first token.
+    """FIRST (arXiv 2406.15657): ranks by the logits of the identifiers A, B, C ... as first output token.
 
-    Nothing is generated, so there is nothing to repair, and one forward pass ranks a window.
+    One forward pass ranks a window; as no text is generated, none needs repair.
     """
 
     model: LanguageModel
@@ -79,7 +82,7 @@ class FirstToken:
         return 1
 
     def answers(self, chats: Sequence[Sequence[Message]], size: int) -> list[Answer]:
-        """Order by descending logit, equal ones as they were; raises InputError for a NaN or infinite one."""
+        """Return the documents by descending logit, ties in window order; raises as ``order_by_score``."""
         found = self.model.next_token(chats, tuple(LETTERS[:size]))
         floored = found.floored or (0,) * len(chats)
         return [

@@ -1,4 +1,4 @@
-"""The rerank command: one reranker over the candidates of several data sets, shard by shard, resumable."""
+"""The rerank command: one reranker ranks the candidates of several data sets in resumable shards."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def rerank(
     Raises
     ------
     InputError
-        For a malformed data set or candidate file, or a model that cannot do this.
+        For a malformed data set or candidate file, or a model that the family cannot use.
     QueryError
         When a query cannot be ranked and the reranker's ``on_error`` is ``fail``.
     """
@@ -85,8 +85,7 @@ def rerank_part(
 ) -> None:
     """Rank ``part`` of the shards of ``dataset`` into the shared cache, and write a receipt.
 
-    A later :func:`rerank` finds them finished: whoever ranked a shard, its bytes are the same. Raises
-    as that does.
+    A later :func:`rerank` reuses these shards. Raises as :func:`rerank` does.
     """
     model = configuration.rerankers[reranker].build(RerankContext(models, configuration.seed))
     work = _Work(layout, dataset, first_stage)
@@ -110,7 +109,7 @@ class _Work:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A few queries' rankings and statistics, under a key of all that decides them."""
+    """Rankings and statistics of a few queries; ``key`` is a hash of everything that decides them."""
 
     key: str
     rows: list[dict[str, Any]]
@@ -143,9 +142,10 @@ def ranked_shards(
     on_error: str = "fail",
     part: Part = WHOLE,
 ) -> Iterator[Shard]:
-    """Yield the shards of ``part`` in order, of ``size`` queries each, ranked now or finished before.
+    """Yield the shards of ``part`` in order, ``size`` queries each.
 
-    Finished shards are kept in ``cache``, so that a killed process resumes. Raises as :func:`rerank` does.
+    Finished shards are stored in ``cache`` and read from there by a process that resumes. Raises as
+    :func:`rerank` does.
     """
     starts = [start for start in range(0, len(queries), size) if part.has(start // size)]
     for start in track(starts, description=f"{what}, shards of {size}"):
@@ -163,10 +163,9 @@ def ranked_shards(
 def shard_key(
     fingerprint: str, on_error: str, queries: Sequence[Query], lists: Sequence[CandidateList]
 ) -> str:
-    """Return a hex SHA-256 over the reranker's fingerprint and the queries' and candidates' texts in order.
+    """Return a hex SHA-256 of the reranker's fingerprint and the queries' and candidates' texts in order.
 
-    Queries of one shard are ranked together, so they share one key: a change to any of them makes
-    the whole shard new.
+    The queries of a shard are ranked together, so a change to any of them invalidates the whole shard.
     """
     return sha256_json(
         {
@@ -182,7 +181,7 @@ def shard_key(
 
 
 def read_shard(path: Path) -> list[dict[str, Any]] | None:
-    """Return the rows of a finished shard; None without one, or where it is corrupt, which is logged."""
+    """Return the rows of a finished shard, or None where it does not exist or is corrupt (then logged)."""
     try:
         shard = json.loads(path.read_bytes())
         rows: list[dict[str, Any]] = shard["rows"]
@@ -192,7 +191,7 @@ def read_shard(path: Path) -> list[dict[str, Any]] | None:
     except (ValueError, KeyError, TypeError):
         intact = False
     if not intact:
-        say(f"{path}: truncated or corrupt, redoing it")
+        say(f"{path}: truncated or corrupt; its queries are ranked again")
         return None
     return rows
 
@@ -208,13 +207,15 @@ def _row(ranking: Ranking) -> dict[str, Any]:
 def _rank(
     model: Reranker, queries: Sequence[Query], lists: Sequence[CandidateList], on_error: str
 ) -> list[Ranking]:
-    """Rank together; where that fails, one by one, to name the query or to keep its first-stage order."""
+    """Rank queries together; where that fails, one by one, to find the query that fails.
+
+    That query raises a QueryError, or keeps its first-stage order, as ``on_error`` says.
+    """
     try:
         return model.rank_candidates(queries, lists)
     except Exception as failure:  # noqa: BLE001 - raised again below, with the query's id
-        say(
-            f"{len(queries)} queries together failed ({type(failure).__name__}: {failure}); trying one by one"
-        )
+        problem = f"{type(failure).__name__}: {failure}"
+        say(f"ranking {len(queries)} queries together failed ({problem}); ranking them one by one")
     rankings = []
     for query, candidates in zip(queries, lists, strict=True):
         try:
@@ -229,9 +230,9 @@ def _rank(
 
 
 def _priced(prices: Prices | None, statistics: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the statistics with each query's price, where the model's server states one.
+    """Return the statistics with each query's price, where the model's entry has prices.
 
-    Not a part of the shards, so that a price may change and finished work stay.
+    Prices are not part of a shard, so that a new price does not invalidate finished shards.
     """
     if prices is None:
         return statistics

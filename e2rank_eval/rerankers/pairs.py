@@ -1,4 +1,4 @@
-"""Rerankers that score each (query, document) pair by itself: what pointwise families have in common."""
+"""Base classes of pointwise rerankers, which score each (query, document) pair by itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class PairScore:
-    """``tokens`` counts the whole input; ``floored`` the logits that a server did not return."""
+    """The score of one pair; ``floored`` counts logits that a server did not return.
+
+    ``tokens`` counts the whole input.
+    """
 
     score: float
     tokens: int
@@ -31,7 +34,7 @@ class PairScore:
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """One query and its documents as they are read, and what of them a limit cut."""
+    """One query and its documents after cutting; ``documents_cut`` counts cut documents."""
 
     query: str = ""
     documents: tuple[str, ...] = ()
@@ -40,12 +43,13 @@ class _Texts:
 
 
 class PairReranker(Reranker):
-    """Ranks candidates by a score of the query and each of them, read together.
+    """Ranks candidates by the score of each (query, document) pair, read together.
 
-    A family counts what a query takes of the window (:meth:`_tokens_beside`) and scores pairs
-    (:meth:`_score`). Documents are cut to ``document_tokens`` and to what the query leaves of ``window`` less
-    ``spare`` tokens; a query is cut only to leave them a quarter. Equal texts of one query are scored
-    once and tie. Its phases are ``prompt`` and ``scoring``.
+    A family counts the tokens of a query's prompt (:meth:`_tokens_beside`) and scores pairs
+    (:meth:`_score`). A query is cut only where it would leave a document less than a quarter of
+    ``window``. Documents are cut to ``document_tokens`` and to the rest of the window, of which ``spare``
+    tokens stay free. Equal texts of one query are scored once and tie. The phases are ``prompt`` and
+    ``scoring``.
     """
 
     def __init__(self, *, window: int, document_tokens: int, spare: int) -> None:
@@ -55,26 +59,26 @@ class PairReranker(Reranker):
 
     @abstractmethod
     def _tokens_beside(self, query: str) -> int:
-        """Return how many tokens ``query`` takes with an empty document."""
+        """Return the number of input tokens of ``query`` with an empty document."""
 
     @abstractmethod
     def _truncate(self, text: str, tokens: int) -> str:
-        """Return ``text`` cut after so many tokens."""
+        """Return ``text`` cut after ``tokens`` tokens."""
 
     @abstractmethod
     def _score(self, pairs: Sequence[Pair]) -> list[PairScore]:
-        """Return the score of each (query, document)."""
+        """Return the score of each (query, document) pair."""
 
     @abstractmethod
     def _synchronise(self) -> None:
         """Wait for the device; does nothing on a CPU."""
 
     def _plain(self, text: str) -> str:
-        """Return ``text`` without special tokens, where the family does not break them itself."""
+        """Return ``text`` with special tokens broken up, unless the family does so elsewhere."""
         return text
 
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
-        """Rank several queries, their pairs in common batches."""
+        """Rank several queries; their pairs share batches."""
         clock = PhaseClock(self._synchronise)
         with clock.phase("prompt"):
             read = [self._texts(*pair) for pair in zip(queries, candidates, strict=True)]
@@ -110,10 +114,10 @@ def _ranking(candidates: CandidateList, texts: _Texts, scored: Mapping[Pair, Pai
 
 
 class TorchPairReranker(PairReranker):
-    """Scores pairs with a PyTorch model of this process, in batches of similar length.
+    """Scores pairs with a PyTorch model in this process, in batches of similar length.
 
-    Special tokens that a text quotes are broken by a space, so that they stay text. ``spare`` tokens are for
-    a tokenizer that may split words anew where it reads query and document as one text.
+    Special tokens that occur in a text are broken by a space, so that they are read as text. ``spare``
+    tokens stay free for a tokenizer that may split words differently where query and document are joined.
     """
 
     def __init__(
@@ -126,7 +130,7 @@ class TorchPairReranker(PairReranker):
 
     @abstractmethod
     def _inputs(self, pairs: Sequence[Pair]) -> list[tuple[Any, int]]:
-        """Return what :meth:`_forward` takes for each pair, and of how many tokens it is."""
+        """Return for each pair the input of :meth:`_forward` and its number of tokens."""
 
     @abstractmethod
     def _forward(self, inputs: list[Any]) -> list[float]:

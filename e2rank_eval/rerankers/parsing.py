@@ -1,4 +1,4 @@
-"""Reads a permutation out of whatever a language model generated, counting every repair by kind."""
+"""Parses the permutation in a language model's output, counting every repair by kind."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ REPAIRS = {
     "thinking": "a <think> block was skipped",
     "empty": "nothing was generated",
     "cut_off": "the output ended at the token limit",
-    "other_characters": "digits, brackets or arrows were not ASCII, or escaped, or among hidden signs",
-    "other_brackets": "identifiers were in other brackets, or several in one pair",
-    "bare_numbers": "identifiers were in no brackets",
-    "scored": "documents were ordered by a score or rank beside each",
+    "other_characters": "digits, brackets or arrows were not ASCII, escaped, or mixed with invisible signs",
+    "other_brackets": "identifiers were in brackets other than [], or several in one pair",
+    "bare_numbers": "identifiers were not in brackets",
+    "scored": "identifiers had scores or ranks, by which they were ordered",
     "letters": "identifiers were letters",
     "prose": "there was text besides identifiers",
-    "unreadable": "no identifier could be read",
+    "unreadable": "there was no identifier",
     "out_of_range": "identifiers that no document has",
-    "repeated": "identifiers that had been named before",
-    "missing": "documents that were not named, appended in their former order",
+    "repeated": "identifiers that occurred before",
+    "missing": "documents without an identifier in the output, appended in their input order",
 }
-"""What each kind counts: outputs, save the last three, which count identifiers or documents.
+"""What each kind means. The last three count identifiers or documents, all others count outputs.
 
-Rerankers that read logits count ``floored`` ones instead: answers whose value a server did not return.
+Rerankers that use logits count ``floored`` instead: logits that a server did not return.
 """
 
 _QUOTED = r"[\"']?[0-9]+[\"']?"
@@ -74,7 +74,7 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The numbers given as identifiers, the kind of repair that took, and the text besides them."""
+    """Identifiers found in an output, the kind of repair that this needed, and the remaining text."""
 
     numbers: Sequence[str]
     repair: str | None
@@ -82,15 +82,20 @@ class _Reading:
 
 
 def parse_permutation(text: str, n: int, *, finished: bool = True) -> Parsed:
-    """Return the order that ``text`` gives to ``n`` documents numbered from 1; never fails, never invents.
+    """Return the order that ``text`` gives to ``n`` documents numbered from 1; any text is accepted.
 
-    In prose, a chain joined by ``>`` that names more than half of the documents is the ranking, whatever
-    the text around it. Else identifiers are read in the order of their mention: those in square brackets;
-    where there are none, in other brackets; where there are none either, bare numbers, provided that the
-    text holds nothing else, chains them with ``>``, or lists more than half of the documents in a row.
-    Where no brackets name any, documents with a score or a rank each are ordered by it, and where no number
-    names any, letters do: A is the first document. The first mention counts. ``finished`` is false where a
-    token limit cut the text: a number at its very end may then be the start of a longer one and is not read.
+    In prose, a chain joined by ``>`` that names more than half of the documents is the ranking. Otherwise
+    the first of these forms that occurs is read, in order of mention:
+
+    1. numbers in square brackets;
+    2. numbers in other brackets;
+    3. numbers with a score or a rank each, which orders them;
+    4. bare numbers, if the text has nothing else, chains them with ``>``, or lists more than half of the
+       documents in a row;
+    5. letters: A is the first document.
+
+    The first mention of a document counts. ``finished`` is false where a token limit cut the text; a number
+    at its very end is then ignored, as it may be the start of a longer one.
 
     >>> parse_permutation("[3] > [1]", 3).order
     (2, 0, 1)
@@ -140,9 +145,9 @@ def _read(answer: str, n: int) -> _Reading:
 
 
 def _read_scored(answer: str, n: int) -> _Reading | None:
-    """Read objects that have an id, or pairs such as ``3: 0.9`` that are all there is or name most documents.
+    """Read objects with an id, or pairs such as ``3: 0.9`` that name most documents or are the whole text.
 
-    A higher score is better, a lower rank; objects without either are in their order.
+    Higher scores and lower ranks are better; objects with neither keep their order.
     """
     if objects := [one for one in _OBJECT.findall(answer) if _OBJECT_ID.search(one)]:
         numbers = [found[1] for one in objects if (found := _OBJECT_ID.search(one))]
@@ -187,7 +192,7 @@ def _read_bare(answer: str, n: int) -> _Reading | None:
 
 
 def _ranking(form: re.Pattern[str], answer: str, n: int) -> str | None:
-    """Return the chain or list that names most documents, the last of equals; None below half of them."""
+    """Return the match of ``form`` that names most documents, the last on ties; None for half or fewer."""
     chains = form.findall(answer)
     named = [_names(_NUMBER.findall(chain), n) for chain in chains]
     most = max(named, default=0)
@@ -198,12 +203,12 @@ def _ranking(form: re.Pattern[str], answer: str, n: int) -> str | None:
 
 
 def _names(numbers: Sequence[str], n: int) -> int:
-    """Return how many of ``n`` documents ``numbers`` name."""
+    """Return how many of the documents 1..n occur in ``numbers``."""
     return len({int(one) for one in numbers if len(one) <= _LONGEST_NUMBER and 1 <= int(one) <= n})
 
 
 def _form(identifiers: str) -> str | None:
-    """Return the repair that reading them took: none where each is in square brackets of its own."""
+    """Return the kind of repair for numbers in this form; None where each has its own square brackets."""
     if not _NUMBER.search(_SQUARE.sub("", identifiers)):
         return None
     return "bare_numbers" if _NUMBER.search(_SQUARE_LIST.sub("", identifiers)) else "other_brackets"
@@ -213,7 +218,7 @@ def _first_mentions(numbers: Sequence[str], n: int, repairs: Counter[str]) -> li
     order: list[int] = []
     seen: set[int] = set()
     for number in numbers:
-        # Python refuses to read numbers of thousands of digits, which a looping model does write.
+        # int() refuses strings of thousands of digits, which a looping model can generate.
         position = int(number) - 1 if len(number) <= _LONGEST_NUMBER else n
         if not 0 <= position < n:
             repairs["out_of_range"] += 1
@@ -226,9 +231,10 @@ def _first_mentions(numbers: Sequence[str], n: int, repairs: Counter[str]) -> li
 
 
 def _without_thinking(text: str) -> str:
-    """Return ``text`` without thinking blocks; what precedes a closing tag alone is thinking too.
+    """Return ``text`` without thinking blocks, or the text before a closing tag that was never opened.
 
-    A block ends at its first closing tag, for a model that thinks may mention tags; an open one never ends.
+    A block ends at its first closing tag, even if the model mentions further opening tags inside; a block
+    without a closing tag extends to the end.
 
     >>> _without_thinking("<think>[1]?</think>[2]")
     '[2]'
@@ -255,7 +261,7 @@ def _plain(text: str) -> str:
 
 
 def _without_labels(text: str) -> str:
-    """Return ``text`` without words that only say that a number is a document's.
+    """Return ``text`` without words such as "passage" or "id" that label a number.
 
     >>> _without_labels("[Passage 3] > Document 1")
     '[3] > 1'

@@ -1,4 +1,4 @@
-"""The prompts of the rerankers that are language models; prompts.yaml has their wordings and sources."""
+"""Prompts of the rerankers that use language models; prompts.yaml has their wordings and sources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 from e2rank_eval.errors import InputError
 
 LETTERS = string.ascii_uppercase
-"""Identifiers of single-token decoding, in order; a window has at most so many documents."""
+"""Identifiers of first-token decoding, in order; they limit the size of its windows."""
 
 PAIRWISE_ANSWERS = ("A", "B")
 """Answers whose next-token logits are compared: the first document, the second."""
@@ -22,7 +22,7 @@ POINTWISE_ANSWERS = ("yes", "no")
 """Answers whose next-token logits are compared: relevant, not relevant."""
 
 RERANK_INSTRUCTION = "Given a web search query, retrieve relevant passages that answer the query"
-"""What Qwen3-Reranker's own prompt asks for where no task is named."""
+"""Default task of Qwen3-Reranker's published prompt."""
 
 Messages = list[dict[str, str]]
 """The turns of a chat: ``role`` and ``content``."""
@@ -30,9 +30,9 @@ Messages = list[dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One published wording: ``user`` is the user turn, ``document`` one listed document, if it lists any.
+    """One published wording: ``user`` is the user turn, ``document`` a document in its list.
 
-    ``system`` is the system turn; empty where the wording has none.
+    ``system`` is the system turn. ``document`` and ``system`` are empty where the wording has none.
     """
 
     source: str
@@ -66,7 +66,7 @@ def rankgpt_messages(query: str, documents: Sequence[str]) -> Messages:
 
 
 def first_messages(query: str, documents: Sequence[str]) -> Messages:
-    """Return one user turn with ``documents`` named A, B, C ..., answered with the best one's letter first.
+    """Return one user turn with ``documents`` named A, B, C ...; the answer starts with the best one's.
 
     Raises
     ------
@@ -96,14 +96,14 @@ def pointwise_messages(
 ) -> Messages:
     """Return the turns of one variant of ``pointwise``.
 
-    ``yes-no`` and ``qwen3-reranker`` are to be answered with one of :data:`POINTWISE_ANSWERS`,
-    ``query-likelihood``, which does not name the query, with the query itself. Only
-    ``qwen3-reranker`` shows the ``instruction``.
+    The expected answer is one of :data:`POINTWISE_ANSWERS` for ``yes-no`` and ``qwen3-reranker``, and the
+    query itself for ``query-likelihood``, whose prompt has only the document. Only ``qwen3-reranker``
+    uses the ``instruction``.
     """
     template = templates("pointwise")[variant]
     return template.messages(document=document, query=query, instruction=instruction)
 
 
 def monot5_input(query: str, document: str) -> str:
-    """Return what monoT5 reads, before its end token."""
+    """Return the input text of monoT5, without its end token."""
     return templates("monot5")["single-turn"].user.format(query=query, document=document)

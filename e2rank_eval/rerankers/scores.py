@@ -1,4 +1,4 @@
-"""The order that scores give to a list, at a resolution below which noise would decide."""
+"""Ordering by score, with scores rounded so that numerical noise does not break ties."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import ArrayLike
 from e2rank_eval.errors import InputError
 
 LOGIT_STEP = 1e-5
-"""Resolution of logits, relative to their spread over a list: batching moves float32 ones by less."""
+"""Resolution of logits, relative to their spread over a list: batching changes float32 logits by less."""
 
 COSINE_STEP = 1e-6
 """Resolution of cosines, relative to their spread over a list; they are summed in float64."""
 
 
 def order_by_score(scores: ArrayLike, step: float) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Return positions by descending score, ties as they were, and the scores [n] as they decided that.
+    """Return positions by descending rounded score, ties in input order, and the rounded scores [n].
 
-    Scores are rounded to the power of ten nearest to ``step`` times the spread of the list, its maximum
-    minus its minimum. Noise of batching below that decides nothing, whatever scale a model's head has,
-    and the order can be recomputed from the rounded scores.
+    Scores are rounded to the power of ten nearest to ``step`` times their spread (maximum minus minimum).
+    Smaller differences, which batching causes, do not affect the order whatever the scale of a model's
+    scores, and the order can be recomputed from the rounded scores.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def order_by_score(scores: ArrayLike, step: float) -> tuple[tuple[int, ...], tup
             f"the score of candidate {number} is not finite",
             hint="check the model's weights, or load it in float32",
         )
-    # Noise also grows with the numbers themselves, which matters where all scores are nearly equal.
+    # Noise also grows with the magnitude of the scores, which matters where they are nearly equal.
     spread = max(float(np.ptp(given)), float(np.abs(given).max()) / 10)
     if spread:
         given = np.round(given, -round(math.log10(step * spread))) + 0.0  # no -0.0

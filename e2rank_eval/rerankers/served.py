@@ -1,4 +1,4 @@
-"""Rerankers behind a server: the query and its documents are sent, one score for each document comes back."""
+"""Rerankers behind an HTTP server, which returns one score for each document of a query."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from e2rank_eval.rerankers.scores import LOGIT_STEP, order_by_score
 from e2rank_eval.store.files import sha256_json
 
 _TEI_TEXTS = 32
-"""What text-embeddings-inference takes in one request unless it is configured otherwise."""
+"""Default maximum of texts in one request to text-embeddings-inference."""
 
 
 class ServedReranker(Reranker):
-    """A cross-encoder that a server runs, asked once for each query.
+    """A cross-encoder on a server: one request for each query, or for each 32 documents with ``tei``.
 
     ``server.form`` is ``jina`` (vLLM, Jina, Cohere, Infinity, llama.cpp: documents, relevance_score) or
     ``tei`` (text-embeddings-inference: texts, score). Documents are cut to ``document_tokens``, estimated
-    from ``server.bytes_per_token``; what is longer, the server cuts or refuses.
+    from ``server.bytes_per_token``; the server cuts or refuses texts that are still too long for its model.
     """
 
     def __init__(self, entry: ModelEntry, settings: ModelSettings) -> None:
@@ -45,12 +45,12 @@ class ServedReranker(Reranker):
         )
 
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
-        """Rank several queries, their requests concurrent.
+        """Rank several queries with concurrent requests.
 
         Raises
         ------
         InputError
-            When the server refuses, or gives no finite score for a document.
+            When the server refuses a request, or returns no finite score for a document.
         UnavailableError
             When the server cannot be reached or keeps failing.
         """
@@ -70,7 +70,6 @@ class ServedReranker(Reranker):
         for one, cut in zip(candidates, texts, strict=True):
             own = list(islice(waiting, len(self._blocks(cut))))
             scores = [score for (_, block), (found, _) in own for score in _in_order(found, len(block))]
-            order, rounded = order_by_score(scores, LOGIT_STEP)
             order, rounded = order_by_score(scores, LOGIT_STEP)
             estimated = sum(len((query + text).encode()) for (query, block), _ in own for text in block)
             stats = QueryStats(
@@ -96,7 +95,7 @@ class ServedReranker(Reranker):
 
 
 def _results(answer: Any) -> tuple[dict[int, float], int]:
-    """Return scores by position, and the tokens read; 0 where the server states none."""
+    """Return scores by position, and the number of prompt tokens; 0 where the server does not report it."""
     rows, usage = (answer, {}) if isinstance(answer, list) else (answer["results"], answer.get("usage") or {})
     scores = {int(row["index"]): float(_score(row)) for row in rows}
     if len(scores) < len(rows) or not np.isfinite(list(scores.values())).all():

@@ -1,4 +1,4 @@
-"""Which windows of a list are ranked, and in what order; knows nothing of models or texts."""
+"""Strategies that order a long list by ranking windows of it; independent of models and texts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from e2rank_eval.errors import InputError
 
 Steps = Generator[tuple[int, ...], Sequence[int], tuple[int, ...]]
-"""Yields positions to be ranked, is sent a permutation of them, returns the order of all positions."""
+"""Yields the positions of a window, is sent a permutation of them, returns the order of all positions."""
 
 RankWindow = Callable[[Sequence[int]], Sequence[int]]
 RankWindows = Callable[[Sequence[tuple[int, tuple[int, ...]]]], Sequence[Sequence[int]]]
@@ -22,14 +22,14 @@ class Strategy(ABC):
     def run(self, count: int) -> Steps:
         """Order ``range(count)``, best first.
 
-        Positions are those of the list as it was at first. A generator rather than a loop around a
-        callback, so that the windows of several lists can be ranked in one batch.
+        Positions refer to the original list. This is a generator, not a loop around a callback, so that the
+        windows of several lists can be ranked in one batch.
         """
 
     def calls(self, count: int) -> int:
-        """Return how many windows :meth:`run` asks for; at most, where that depends on the answers.
+        """Return the maximum number of windows that :meth:`run` yields.
 
-        That is where the first document of every window turns out to be its worst.
+        It is reached when the first document of every window is ranked last.
         """
         asked = 0
 
@@ -56,13 +56,13 @@ def run_together(
 ) -> list[tuple[int, ...]]:
     """Return the orders of several lists, ranked in lock-step.
 
-    ``rank_windows`` is given ``(list, positions)`` pairs, the next window of every list that still
-    has one, and returns a permutation of each one's positions.
+    ``rank_windows`` is given ``(list, positions)`` pairs, the next window of every unfinished list, and
+    returns a permutation of the positions of each.
 
     Raises
     ------
     ValueError
-        When it returns anything else.
+        When ``rank_windows`` returns something other than permutations.
     """
     steps = [strategy.run(count) for count in counts]
     pending: dict[int, tuple[int, ...]] = {}
@@ -92,9 +92,9 @@ class SlidingWindow(Strategy):
     """RankGPT's strategy (arXiv 2304.09542): windows slide from the bottom of the list to its top.
 
     The first window is the last ``size`` positions; each next one starts ``step`` positions higher, so
-    that ``size - step`` documents are carried upwards. Where ``step`` does not divide the way up, the
-    last window is what remains of it within the list, as in rank_llm and llm4ranking; no window of
-    one document is asked for.
+    that ``size - step`` documents are carried upwards. Where ``step`` does not divide the distance to the
+    top, the last window is clipped at the top of the list, as in rank_llm and llm4ranking; windows of one
+    document are skipped.
 
     Raises
     ------
@@ -124,8 +124,7 @@ class SlidingWindow(Strategy):
 
 @dataclass(frozen=True, slots=True)
 class FullList(Strategy):
-    """The whole list in one window, for models with a window that long; lists below ``least`` are not asked
-    about."""
+    """The whole list in one window; lists of fewer than ``least`` documents keep their order."""
 
     least: int = 2
 
@@ -139,14 +138,14 @@ class TopDown(Strategy):
     """Top-down partitioning (TDPart, arXiv 2405.14589).
 
     The first ``size`` documents are ranked and the one at rank ``top`` is the pivot. Every further
-    partition of ``size - 1`` documents is ranked together with the pivot; what comes before it joins
-    the candidates, what comes after it is done with. The candidates are then ordered in the same way,
-    until they fit one window or none beat the pivot. A perfect judge brings the best ``top`` documents
-    to the top.
+    partition of ``size - 1`` documents is ranked together with the pivot: documents above it join the
+    candidates, documents below it are not ranked again. The candidates are then partitioned in the same
+    way, until they fit one window or none beats the pivot. With a perfect judge the best ``top`` documents
+    reach the top.
 
-    ``budget`` is the paper's b: once so many candidates beat the pivot, the partitions that are left
-    are skipped and keep their order below it, which saves calls and gives up that promise. With
-    None, all partitions are ranked.
+    ``budget`` is the paper's b: once that many candidates beat the pivot, the remaining partitions are
+    skipped and keep their order below it. This saves calls, but a perfect judge may miss some of the best
+    documents. With None, all partitions are ranked.
 
     Raises
     ------
@@ -185,10 +184,11 @@ class TopDown(Strategy):
         return (*pool, *below)
 
     def calls(self, count: int) -> int:
-        """Return the most calls: a round over n documents takes 1 + ceil((n - size) / (size - 1)) windows.
+        """Return the maximum number of windows, in closed form.
 
-        It leaves n - 1 - (size - top) candidates or fewer for the next one, and ``budget - 1`` and a
-        partition where there is a budget. There is one round only where no document beats the pivot.
+        A round over n documents takes at most 1 + ceil((n - size) / (size - 1)) windows. It leaves at most
+        n - 1 - (size - top) candidates for the next round, and with a budget at most
+        budget - 1 + (size - 1).
         """
         calls, pool = 0, count
         while pool > self.size:
@@ -203,15 +203,15 @@ class TopDown(Strategy):
 
 @dataclass(frozen=True, slots=True)
 class Setwise(Strategy):
-    """Heap-sort by the best of a set (arXiv 2310.09497): ``size`` documents are a node and its children.
+    """Setwise heap sort (arXiv 2310.09497); a window is a node of the heap and its ``size - 1`` children.
 
-    Only the first place of a ranked window counts. The ``top`` best are taken from the heap; all
-    others stay below them in their former order. A perfect judge brings the best ``top`` to the top.
+    Only the best document of a window is used. The ``top`` best documents are extracted from the heap; all
+    others stay below them in their original order. With a perfect judge the best ``top`` reach the top.
 
     Raises
     ------
     InputError
-        When ``size`` or ``top`` leaves nothing to do.
+        When ``size`` is below 2 or ``top`` below 1.
     """
 
     size: int = 4
@@ -236,7 +236,7 @@ class Setwise(Strategy):
         return (*best, *sorted(heap))
 
     def _sift(self, heap: list[int], root: int) -> Steps:
-        """Let the document at ``root`` sink until it is the best of its node."""
+        """Sift the document at ``root`` down until it beats its children."""
         while children := self._children(root, len(heap)):
             nodes = (root, *children)
             window = tuple(heap[node] for node in nodes)
@@ -254,15 +254,15 @@ class Setwise(Strategy):
 
 @dataclass(frozen=True, slots=True)
 class Bubble(Strategy):
-    """PRP-sliding (arXiv 2306.17563): each pass carries one document from the bottom up, pair by pair.
+    """PRP-sliding (arXiv 2306.17563): bubble-sort passes from the bottom up over pairs of neighbours.
 
-    A pass compares neighbours and ends below the documents that earlier passes have settled. A perfect
-    judge brings the best ``passes`` documents to the top.
+    Each pass ends below the documents that earlier passes have settled. With a perfect judge the best
+    ``passes`` documents reach the top.
 
     Raises
     ------
     InputError
-        When there is no pass.
+        When ``passes`` is below 1.
     """
 
     passes: int = 10

@@ -1,4 +1,4 @@
-"""Rerankers that encode query and candidates apart, most by one vector each: what they have in common."""
+"""Base classes of rerankers that encode queries and documents separately, most with one vector each."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class EncodedCandidates:
-    """One query's candidates in first-stage order, as texts cut to words and as the encoder has them.
+    """One query's candidates in first-stage order: their texts after the word limit, and their encodings.
 
-    ``vectors`` are unit vectors [n, d], or of n texts in the form of another :class:`TextEncoder`. ``cut[i]``
-    says whether the word limit or the encoder's cut text i; ``tokens`` counts what was
-    encoded for this query, each distinct text once and those encoded ahead not at all.
+    ``vectors`` are unit vectors [n, d], or n sparse or multi-vector encodings of a :class:`TextEncoder`.
+    ``cut[i]`` says whether the word limit or the encoder's token limit cut text i. ``tokens`` counts the
+    tokens encoded for this query: each distinct text once, texts encoded ahead not at all.
     """
 
     texts: tuple[str, ...]
@@ -44,11 +44,11 @@ class EncodedCandidates:
 
 @dataclass(slots=True)
 class Work:
-    """What ranking one query took so far, and at the end its ``order``.
+    """The statistics of ranking one query so far and, at the end, its ``order``.
 
-    ``listed`` are the positions of the candidates that went into its vectors; ``prompt_cut`` is the
-    number of texts that the prompt which cut most of them cut; ``prompt`` the prompt as sent, where
-    there is exactly one. ``scores`` are in first-stage order, where a single vector gave them all.
+    ``listed`` are the positions of the candidates that contributed to its query vectors; ``prompt_cut`` is
+    the largest number of texts cut in one prompt; ``prompt`` is the prompt as sent, if there is exactly
+    one. ``scores`` are in first-stage order; None where windows were scored with different vectors.
     """
 
     calls: int = 0
@@ -60,7 +60,7 @@ class Work:
     scores: tuple[float, ...] | None = None
 
     def rank(self, query: Vector, documents: Vectors) -> None:
-        """Order all candidates, unit vectors [n, d], by their product with ``query`` [d]."""
+        """Order all candidates, unit vectors [n, d], by their dot product with ``query`` [d]."""
         self.order, self.scores = order_by_product(query, documents)
 
 
@@ -72,10 +72,10 @@ class _Stored:
 
 
 class EncodingReranker(Reranker):
-    """Ranks all candidates of a query by what an encoder makes of each, apart from the query.
+    """Ranks all candidates of a query by encodings that do not depend on the query.
 
-    A family says only how the query is encoded and scored (:meth:`_score`). Every distinct text is
-    encoded once per call, and never again after :meth:`encode_documents`. Its phases are ``documents``,
+    A family defines how queries are encoded and candidates scored (:meth:`_score`). Every distinct text is
+    encoded once per call, and never again after :meth:`encode_documents`. The phases are ``documents``,
     ``prompt`` and ``scoring``.
     """
 
@@ -85,7 +85,7 @@ class EncodingReranker(Reranker):
     """Latency is measured twice: documents encoded online, and their vectors stored."""
 
     def __init__(self, encoder: Encoder | TextEncoder, settings: RerankerSettings, **deciding: Any) -> None:
-        """Fingerprint the settings, the encoder and whatever else is ``deciding`` an order."""
+        """``deciding`` are values besides settings and encoder that belong to the fingerprint."""
         self._encoder = encoder
         self._stored: dict[str, _Stored] = {}
         self.fingerprint = sha256_json(
@@ -106,13 +106,13 @@ class EncodingReranker(Reranker):
 
     @abstractmethod
     def _join(self, vectors: Sequence[Any]) -> Any:
-        """Return the vectors of several texts as those of one call of the encoder."""
+        """Return the encodings of several texts in the form that one call of the encoder returns."""
 
     def _synchronise(self) -> None:
-        """Wait for the device; does nothing where an encoder's calls end with their results on the CPU."""
+        """Wait for the device; does nothing for encoders whose calls return results on the CPU."""
 
     def encode_documents(self, documents: Sequence[Document]) -> None:
-        """Encode documents ahead and keep their vectors in memory, as an existing index would."""
+        """Encode documents ahead and keep their encodings in memory, like an index."""
         self._stored |= self._encode(documents)
 
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
@@ -129,7 +129,7 @@ class EncodingReranker(Reranker):
         return [next(rankings) if len(one) else Ranking(one, (), QueryStats(scores=())) for one in candidates]
 
     def _encode(self, documents: Sequence[Document]) -> dict[str, _Stored]:
-        """Encode what is not stored yet among ``documents``; by the text that the encoder is given."""
+        """Return the encodings of those ``documents`` that are not stored yet, keyed by their cut text."""
         fresh: dict[str, Document] = {}
         for document in documents:
             text = cut_words(document.contents)
@@ -148,7 +148,7 @@ class EncodingReranker(Reranker):
         }
 
     def _raise_named(self, documents: Mapping[str, Document]) -> None:
-        """Raise again what failed, with the id of the first document that fails by itself."""
+        """Raise the InputError of the first document that fails by itself, with its id."""
         for text, document in documents.items():
             try:
                 self._encoder.encode([text], "document")
@@ -183,7 +183,7 @@ class VectorReranker(EncodingReranker):
         self._encoder.synchronise()
 
     def _plain_vectors(self, queries: Sequence[Query], work: Sequence[Work]) -> list[Vector]:
-        """Embed each query by itself, counted in its ``work``; unit vectors [d]."""
+        """Return each query's own embedding, a unit vector [d]; its tokens are counted in ``work``."""
         encoded = self._encoder.encode([query.text for query in queries], "query")
         for one, tokens in zip(work, encoded.tokens, strict=True):
             one.calls += 1
@@ -192,12 +192,12 @@ class VectorReranker(EncodingReranker):
 
 
 def unit(vector: NDArray[np.floating]) -> Vector:
-    """Return ``vector`` at length 1, in float64.
+    """Return ``vector`` scaled to length 1, in float64.
 
     Raises
     ------
     ValueError
-        When its length is zero or not finite, so that it has no direction.
+        When its length is zero or not finite.
     """
     exact = np.asarray(vector, dtype=np.float64)
     length = float(np.linalg.norm(exact))
@@ -207,18 +207,18 @@ def unit(vector: NDArray[np.floating]) -> Vector:
 
 
 def order_by_product(query: Vector, documents: Vectors) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Return rows of ``documents`` [n, d] by descending dot product with ``query`` [d], and the products in
-    row order, both as :func:`order_by_score` does.
+    """Return the rows of ``documents`` [n, d] by descending dot product with ``query`` [d], and the scores.
 
-    Products are summed row by row in float64, so that equal texts tie exactly wherever they are.
+    Both are as :func:`order_by_score` returns them. Products are summed row by row in float64, so that
+    equal texts tie exactly at any position.
     """
     return order_by_score((documents.astype(np.float64) * query).sum(axis=1), COSINE_STEP)
 
 
 def _stats(work: Work, candidates: EncodedCandidates) -> QueryStats:
-    # A prompt never gives a document more tokens than it has by itself, so one cut by itself is cut there
-    # too. The maximum adds those that only the word limit cut, which the encoder cannot see; the minimum
-    # excludes a cut query, which the encoder counts like a document.
+    # A document has no larger token limit in a prompt than alone, so a document that is cut alone is cut in
+    # the prompt too. The maximum includes documents that only the word limit cut, which the encoder does not
+    # count; the minimum excludes a cut query, which the encoder counts like a document.
     listed = set(work.listed)
     outside = sum(cut for position, cut in enumerate(candidates.cut) if position not in listed)
     inside = max(min(work.prompt_cut, len(listed)), sum(candidates.cut[position] for position in listed))

@@ -1,4 +1,4 @@
-"""Rerankers whose windows a language model orders: several queries in lock-step, window after window."""
+"""Rerankers that let a language model order windows of the candidates, several queries in lock-step."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from e2rank_eval.rerankers.strategies import Strategy, run_together
 
 @dataclass(slots=True)
 class Progress:
-    """One query's work: its text and those of its candidates as cut, positions ``shown``, and what it took.
+    """One query's texts as cut, and the statistics of its ranking so far.
 
-    ``cut`` are the positions of candidates that were cut, ``query_cut`` says whether the query was.
+    ``texts`` are those of its candidates in first-stage order; ``cut`` are the positions of cut candidates
+    and ``shown`` of those that were in a prompt; ``query_cut`` says whether the query was cut.
     """
 
     query: str
@@ -57,10 +58,10 @@ ProgressT = TypeVar("ProgressT", bound=Progress)
 
 
 class WindowReranker(Reranker, Generic[ProgressT]):
-    """Ranks by a ``strategy``, whose windows a language model orders; fewer than two need no model.
+    """Ranks with a ``strategy`` whose windows a language model orders.
 
-    A family says what it keeps of a query (:meth:`_begin`) and how windows of several queries are
-    ordered together (:meth:`_rank_windows`).
+    A family defines its state for a query (:meth:`_begin`) and how it orders the windows of several
+    queries together (:meth:`_rank_windows`).
     """
 
     def __init__(self, model: LanguageModel, strategy: Strategy) -> None:
@@ -69,13 +70,13 @@ class WindowReranker(Reranker, Generic[ProgressT]):
 
     @abstractmethod
     def _begin(self, query: Query, candidates: CandidateList) -> ProgressT:
-        """Do what precedes the query's first window; timed as phase ``prompt``."""
+        """Return the query's initial state, its texts cut; timed as phase ``prompt``."""
 
     @abstractmethod
     def _rank_windows(
         self, windows: Sequence[tuple[ProgressT, tuple[int, ...]]], clock: PhaseClock
     ) -> Sequence[Sequence[int]]:
-        """Return a permutation of each window's positions, timed by phase with ``clock``."""
+        """Return a permutation of each window's positions; ``clock`` times the phases."""
 
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank several queries: their first windows in common batches, then their second, and so on."""

@@ -161,7 +161,7 @@ def test_positions_are_the_window_where_the_tokenizer_names_none(tmp_path: Path)
         (write_chat_model, "a chat model, not a cross-encoder; use the family pointwise-llm"),
         (
             lambda to: write_logit_score(to, template="{{ messages[0].role }}"),
-            "cannot read a query and a doc",
+            "chat template cannot render a pair",
         ),
         (lambda to: to, "cannot be loaded as a cross-encoder"),
     ],

@@ -91,7 +91,7 @@ def test_a_model_is_asked_what_it_was_trained_to_answer(folder: Path) -> None:
         == reranker(folder, model=trained, prompt="qwen3-reranker").fingerprint
     )
     assert reranker(folder).fingerprint == reranker(folder, prompt="yes-no").fingerprint
-    with pytest.raises(InputError, match="prompt yes-no, without an instruction"):
+    with pytest.raises(InputError, match="prompt yes-no, which has no instruction"):
         reranker(folder, instruction="Find it")
 
 
@@ -139,7 +139,7 @@ def test_query_likelihood_is_that_of_the_query_given_the_document(folder: Path) 
 
 
 def test_an_instruction_that_no_prompt_shows_is_refused() -> None:
-    with pytest.raises(ValidationError, match="the prompt query-likelihood shows no instruction"):
+    with pytest.raises(ValidationError, match="the prompt query-likelihood has no instruction"):
         PointwiseSettings(family="pointwise-llm", model="x", prompt="query-likelihood", instruction="Find it")
 
 

@@ -1,4 +1,4 @@
-"""Cross-encoder reranking: a trained scorer reads the query and one document together."""
+"""Cross-encoder reranking: a model trained to score (query, document) pairs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from e2rank_eval.store.files import read_settings, sha256_json
 
 
 class CrossEncoderSettings(ModelSettings):
-    """A trained scorer reads the query and one candidate together."""
+    """A model trained to score (query, document) pairs, read together."""
 
     model_kinds = ("cross-encoder",)
     own_colour = "#b58900"
@@ -36,11 +36,11 @@ class CrossEncoderSettings(ModelSettings):
 
 
 class CrossEncoderReranker(TorchPairReranker):
-    """Any cross-encoder of sentence-transformers with one score for each pair, or two as monoBERT has.
+    """Any sentence-transformers cross-encoder with one score for each pair, or two as in monoBERT.
 
-    Scores are the model's logits, before any activation: a sigmoid would make the best ones tie. Of two
-    labels, irrelevant and relevant, it is the difference of their logits. A causal model with a
-    ``LogitScore`` module is asked with its default prompt, in its chat template.
+    Scores are logits without an activation, since a sigmoid saturates and makes the best ones tie. With two
+    labels, irrelevant and relevant, the score is the difference of their logits. A causal model with a
+    ``LogitScore`` module gets its default prompt and its chat template.
     """
 
     def __init__(self, model: Any, settings: CrossEncoderSettings, *, file_hashes: Mapping[str, str]) -> None:
@@ -56,7 +56,7 @@ class CrossEncoderReranker(TorchPairReranker):
         )
 
     def _inputs(self, pairs: Sequence[Pair]) -> list[tuple[Pair, int]]:
-        """Return the pairs and their tokens as the model is given them, at most its window."""
+        """Return each pair and the number of its tokens after the model's own truncation."""
         prompt = self._model.prompts.get(self._model.default_prompt_name)
         read = (self._model.preprocess([pair], prompt=prompt)["attention_mask"] for pair in pairs)
         return [(pair, int(mask.sum())) for pair, mask in zip(pairs, read, strict=True)]
@@ -72,21 +72,21 @@ class CrossEncoderReranker(TorchPairReranker):
 
 
 def load_cross_encoder(folder: Path) -> Any:
-    """Load the ``sentence_transformers.CrossEncoder`` in ``folder``, every weight from the checkpoint.
+    """Load the ``sentence_transformers.CrossEncoder`` in ``folder``.
 
     Raises
     ------
     InputError
-        When it cannot be loaded, when weights are missing from the checkpoint (a plain encoder gets
-        a newly initialised head, which scores at random and only logs a warning), when it is a chat
-        model, when its head has more than two scores, or when its chat template shows no query and document.
+        When it cannot be loaded, when weights are missing from the checkpoint (sentence-transformers gives
+        a plain encoder a random head and only logs a warning), when it is a chat model, when its head has
+        more than two scores, or when its chat template cannot render a query and a document.
     """
     from sentence_transformers import CrossEncoder
 
     from e2rank_eval.models.checkpoints import load_library_model, missing_weights
 
     (architecture, *_) = read_settings(folder / "config.json").get("architectures") or [""]
-    if architecture.endswith("ForCausalLM") and not modules_of(folder):  # it would be asked without a prompt
+    if architecture.endswith("ForCausalLM") and not modules_of(folder):  # it would run without a prompt
         raise InputError(
             "a chat model, not a cross-encoder", path=folder, hint="use the family pointwise-llm for it"
         )
@@ -109,24 +109,24 @@ def load_cross_encoder(folder: Path) -> Any:
         model.preprocess([("a query", "a document")])
     except ValueError as error:
         raise InputError(
-            f"it cannot read a query and a document ({' '.join(str(error).split())})", path=folder,
+            f"its chat template cannot render a pair ({' '.join(str(error).split())})", path=folder,
             hint="add the chat_template.jinja that it was trained with",
         ) from error  # fmt: skip
     return model
 
 
 def _name_padding(model: Any, folder: Path) -> None:
-    """Pad with a special token that no input has: a causal model reads its score at the last other token."""
+    """Set a padding token that no input contains; a causal model scores at the last token that is not it."""
     tokenizer, used = model.tokenizer, {None, *model.tokenizer("a", "b")["input_ids"]}
     special = sorted(number for number, one in tokenizer.added_tokens_decoder.items() if one.special)
     numbers = [tokenizer.pad_token_id, *(one for one in special if one < model.config.vocab_size)]
     free = [number for number in numbers if number not in used]
     if not free:
         raise InputError(
-            "its tokenizer has no special token to pad with", path=folder, hint="name a pad_token in it"
+            "its tokenizer has no special token for padding", path=folder, hint="name a pad_token in it"
         )
     tokenizer.pad_token = tokenizer.convert_ids_to_tokens(free[0])
-    if not modules_of(folder):  # a LogitScore module reads the last position, whatever it is
+    if not modules_of(folder):  # a LogitScore module scores at the last position
         tokenizer.padding_side = "right"
     model.config.pad_token_id = free[0]
 

@@ -1,4 +1,4 @@
-"""A reranker of the user's own: any callable on PYTHONPATH that returns an object with its members."""
+"""Custom rerankers: any callable on PYTHONPATH that returns an object with the members of a reranker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MEMBERS = ("fingerprint", "rank_candidates", "encode_documents")
 
 
 class CustomSettings(RerankerSettings):
-    """Your own: ``factory`` is package.module:callable, which is given ``options`` and a context."""
+    """Your own reranker: ``factory`` is package.module:callable, called with ``options`` and a context."""
 
     family: Literal["custom"]
     factory: str = Field(pattern=r"^[\w.]+:[\w.]+$")
@@ -27,7 +27,7 @@ class CustomSettings(RerankerSettings):
         Raises
         ------
         InputError
-            When it cannot be imported, or returns an object without the members of a reranker.
+            When the factory cannot be imported, or returns an object without the members of a reranker.
         """
         try:
             factory: Any = resolve_name(self.factory)
@@ -46,7 +46,7 @@ class CustomSettings(RerankerSettings):
             )
         return built
 
-    def tokens(self, lengths: Lengths, depth: int) -> Tokens:  # noqa: ARG002 - only its author knows
+    def tokens(self, lengths: Lengths, depth: int) -> Tokens:  # noqa: ARG002 - unknown for custom code
         return Tokens(0.0)
 
 

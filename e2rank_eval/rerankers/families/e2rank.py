@@ -1,4 +1,4 @@
-"""E2Rank: the query embedded together with its first candidates, cosine to every candidate."""
+"""E2Rank: the query is embedded together with its first candidates; all are ranked by cosine similarity."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OF_A_LISTWISE_PROMPT = ("prompt_documents", "prompt_order", "combination", "wei
 
 
 class E2RankSettings(ModelSettings):
-    """E2Rank: one listwise prompt embedded as the query, cosine to every candidate."""
+    """E2Rank: one listwise prompt embedded as the query, cosine similarity to every candidate."""
 
     model_kinds = ("encoder", "decoder")
     own_colour = "#0072b2"
@@ -41,18 +41,18 @@ class E2RankSettings(ModelSettings):
         20, ge=0, le=1000, description="how many candidates are in the prompt; 0: the query alone"
     )
     prompt_order: Literal["first-stage", "reversed", "shuffled", "query-only"] = Field(
-        "first-stage", description="of the documents in a prompt; query-only: by the plain query's cosine"
+        "first-stage", description="of documents in a prompt; query-only: by cosine to the plain query"
     )
     shuffle_seed: int | None = Field(None, ge=0, description="shuffled only; the global seed when absent")
     combination: Literal["pure", "residual"] = Field(
-        "pure", description="listwise vector alone, or added to the query's"
+        "pure", description="listwise vector alone, or added to the plain query vector"
     )
-    weight: float = Field(1.0, gt=0, le=10, description="of the plain query vector, residual only")
+    weight: float = Field(1.0, gt=0, le=10, description="residual only: of the plain query vector")
     step: int | None = Field(
         None,
         ge=1,
         le=1000,
-        description="slide a window of prompt_documents up by so many; null: one prompt scores all",
+        description="documents by which a window of prompt_documents slides up; null: one prompt scores all",
     )
 
     @model_validator(mode="after")
@@ -70,13 +70,12 @@ class E2RankSettings(ModelSettings):
 
     @property
     def colour(self) -> str:
-        """A grey of its own where no listwise prompt is used."""
+        """Grey for query-only, which has no listwise prompt."""
         return "#7f8790" if self.prompt == "query-only" else self.own_colour
 
     @property
     def strategy(self) -> Strategy:
-        """Which candidates are scored by the vector of one prompt: all, or a window."""
-        # A single candidate is scored too, where one prompt scores all.
+        """Windows of candidates, each scored by one prompt's vector; without ``step``, the full list."""
         return FullList(least=1) if self.step is None else SlidingWindow(self.prompt_documents, self.step)
 
     def build(self, context: RerankContext) -> E2RankReranker:
@@ -94,7 +93,7 @@ class E2RankSettings(ModelSettings):
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One query with its candidates, the work done so far and, where a setting needs it, its plain vector."""
+    """One query with its candidates, its work so far and, if a setting needs it, its plain vector."""
 
     query: Query
     candidates: EncodedCandidates
@@ -109,14 +108,14 @@ _Window = tuple[_Asked, tuple[int, ...]]
 class E2RankReranker(VectorReranker):
     """The paper's reranker (section 3.2), on any encoder that embeds a listwise prompt.
 
-    The first ``prompt_documents`` candidates are listed in one prompt with the query; all candidates are
-    scored by the dot product of their plain document vectors with its vector, in one pass without a
+    One prompt lists the query and its first ``prompt_documents`` candidates. All candidates are scored by
+    the dot product of their plain document vectors with the vector of this prompt, in one pass without a
     sliding window. ``prompt: query-only`` scores with the plain query vector instead;
     ``combination: residual`` with unit(weight * plain query vector + listwise vector).
 
-    Beyond the paper: with ``step`` a window of ``prompt_documents`` slides up from the bottom as RankGPT's
-    does, and each window is ordered by the vector of its own prompt; such scores do not compare across
-    windows, so the statistics hold none.
+    Beyond the paper: with ``step`` a window of ``prompt_documents`` slides up from the bottom, as in
+    RankGPT, and each window is ordered by the vector of its own prompt. These scores are not comparable
+    across windows, so they are not in the statistics.
     """
 
     def __init__(self, encoder: Encoder, settings: E2RankSettings, *, seed: int = 0) -> None:
@@ -149,7 +148,7 @@ class E2RankReranker(VectorReranker):
         return work
 
     def _rank_windows(self, windows: Sequence[_Window], clock: PhaseClock) -> list[list[int]]:
-        """Order each window's positions by the vector of one prompt."""
+        """Return each window's positions, ordered by the vector of its prompt."""
         with clock.phase("prompt"):
             vectors = self._listwise_vectors(windows)
         ranked = []
@@ -162,7 +161,7 @@ class E2RankReranker(VectorReranker):
         return ranked
 
     def _listwise_vectors(self, windows: Sequence[_Window]) -> list[Vector]:
-        """Embed one prompt for each window, counted in its query's work; unit vectors [d]."""
+        """Return the embedding of each window's prompt, a unit vector [d]; counted in its query's work."""
         listed = [self._listed(asked, window) for asked, window in windows]
         texts = [
             tuple(asked.candidates.texts[position] for position in positions)
@@ -191,7 +190,7 @@ class E2RankReranker(VectorReranker):
             case "reversed":
                 listed.reverse()
             case "shuffled":
-                # Seeded by the query's id, so that a prompt does not depend on the queries ranked with it.
+                # Seeded with the query's id, so that a prompt does not depend on other queries of its batch.
                 random.Random(f"{self._seed} {asked.query.id}").shuffle(listed)
             case "query-only" if asked.plain is not None:
                 order, _ = order_by_product(asked.plain, asked.candidates.vectors[listed])

@@ -1,4 +1,4 @@
-"""Feedback on vectors: the query moved towards the first stage's first documents, as by Rocchio."""
+"""Pseudo-relevance feedback on vectors (Rocchio): the query moves towards the first-stage top documents."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from e2rank_eval.rerankers.vectors import EncodedCandidates, Vector, VectorReran
 
 
 class FeedbackSettings(ModelSettings):
-    """Rocchio: the query vector moved towards the mean of its first candidates."""
+    """Rocchio: the query vector moves towards the mean of its first candidates."""
 
     own_colour = "#009e73"
 
     family: Literal["feedback"]
     method: Literal["rocchio", "softmax"] = Field(
-        "rocchio", description="softmax: documents near the query weigh more"
+        "rocchio", description="softmax: documents more similar to the query weigh more"
     )
     documents: int = Field(3, ge=1, le=1000)
     weight: float = Field(0.5, gt=0, le=100, description="of the documents' mean")
@@ -46,9 +46,9 @@ class FeedbackSettings(ModelSettings):
 class FeedbackReranker(VectorReranker):
     """Scores candidates with unit(q + weight * unit(mean of the first ``documents`` candidates' vectors)).
 
-    Rocchio (1971) without its negative term, in first-stage order: the classic method that tells how
-    much of E2Rank's gain is feedback as such. ``method: softmax`` weighs document i with
-    softmax(q . d_i / temperature) in that mean: what the vectors alone can say of relevance.
+    This is Rocchio (1971) without the negative term. Compared with E2Rank it shows how much of the gain is
+    due to feedback as such. ``method: softmax`` weighs document i in the mean with
+    softmax(q . d_i / temperature).
     """
 
     def __init__(self, encoder: Encoder, settings: FeedbackSettings) -> None:
@@ -69,10 +69,10 @@ class FeedbackReranker(VectorReranker):
         return work
 
     def _expanded(self, query: Vector, documents: Vector) -> Vector:
-        """Return unit(query + weight * unit(their mean)) of unit vectors [d] and [n, d]."""
+        """Return unit(query + weight * unit(mean of documents)) of unit vectors [d] and [n, d]."""
         if self._settings.method == "softmax":
             logits = documents @ query / self._settings.temperature
-            # Up to a factor, which the unit length takes away.
+            # The softmax's denominator is a factor that unit() removes.
             mean = np.exp(logits - logits.max()) @ documents
         else:
             mean = documents.mean(axis=0)

@@ -1,4 +1,4 @@
-"""No reranking: the first stage's order, the baseline of every comparison."""
+"""No reranking: the first-stage order, the baseline of every comparison."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from e2rank_eval.store.files import sha256_json
 
 
 class IdentitySettings(RerankerSettings):
-    """No reranking: the first stage's order."""
+    """No reranking: the first-stage order."""
 
     family: Literal["identity"]
 
@@ -24,7 +24,7 @@ class IdentitySettings(RerankerSettings):
 
 
 class IdentityReranker(Reranker):
-    """Keeps every candidate where the first stage put it."""
+    """Keeps the first-stage order."""
 
     fingerprint = sha256_json({"family": "identity"})
 

@@ -24,7 +24,7 @@ _ID_TOKENS = 4
 
 
 class ListwiseSettings(ModelSettings):
-    """A language model orders windows of the candidates: RankGPT's sliding one by default."""
+    """A language model orders windows of the candidates; by default RankGPT's sliding window."""
 
     model_kinds = ("decoder",)
     own_colour = "#d55e00"
@@ -34,15 +34,15 @@ class ListwiseSettings(ModelSettings):
         "sliding-window", description="which windows are ranked; top-down and setwise order the top only"
     )
     decoding: Literal["generate", "first-token"] = Field(
-        "generate", description="the order as generated, or by the logits of the first token (FIRST)"
+        "generate", description="generate the order, or order by the logits of the first token (FIRST)"
     )
-    window: int = Field(20, ge=2, le=100, description="documents in one prompt; full-list takes them all")
+    window: int = Field(20, ge=2, le=100, description="documents in one prompt; not for full-list")
     step: int = Field(10, ge=1, le=100, description="sliding-window only")
-    top: int = Field(10, ge=1, le=100, description="top-down: rank of the pivot; setwise: how many are drawn")
+    top: int = Field(10, ge=1, le=100, description="top-down: rank of the pivot; setwise: documents to rank")
     budget: int | None = Field(
         None,
         ge=1,
-        description="top-down: enough candidates above the pivot (20 in its paper); null: compare all",
+        description="top-down: stop at so many candidates above the pivot (20 in the paper); null: no limit",
     )
 
     @model_validator(mode="after")
@@ -52,7 +52,7 @@ class ListwiseSettings(ModelSettings):
         except InputError as error:
             raise ValueError(error.problem) from error
         if self.decoding == "first-token" and self.window > 26:
-            raise ValueError(f"window {self.window} exceeds the 26 letters that first-token decoding has")
+            raise ValueError(f"window {self.window} exceeds the 26 letters of first-token decoding")
         needed = {
             "window": ("sliding-window", "top-down", "setwise"),
             "step": ("sliding-window",),
@@ -87,11 +87,10 @@ class ListwiseSettings(ModelSettings):
 class ListwiseReranker(WindowReranker[Progress]):
     """Any chat model as a listwise reranker; by default the paper's RankQwen3 baseline.
 
-    ``strategy`` says which windows are ranked, ``decoding`` how the model is asked for the order of
-    one. Documents are cut to ``document_tokens`` (the model's own limit where the settings give none).
-    Where a window's prompt would still exceed what the model reads, the query is cut to leave documents a
-    quarter of it, and they to a fair share of what is left. Its phases are ``prompt`` (cutting
-    texts, writing prompts) and ``generation``.
+    ``strategy`` selects the windows, ``decoding`` the way to obtain the order of one. Documents are cut to
+    ``document_tokens`` (by default the model's own limit). Where a prompt would still exceed the model's
+    window, the query is cut to leave documents a quarter of it, and the documents share the rest fairly.
+    The phases are ``prompt`` (cutting texts, building prompts) and ``generation``.
     """
 
     def __init__(
@@ -136,7 +135,7 @@ class ListwiseReranker(WindowReranker[Progress]):
         ]
 
     def _answers(self, chats: Sequence[Sequence[Message]], sizes: Sequence[int]) -> list[Answer]:
-        """Return the answer to each chat; windows of one size are asked together."""
+        """Return the answer to each chat; windows of one size share a batch."""
         answers: dict[int, Answer] = {}
         for size in sorted(set(sizes)):
             members = [number for number, one in enumerate(sizes) if one == size]
@@ -145,7 +144,7 @@ class ListwiseReranker(WindowReranker[Progress]):
         return [answers[number] for number in range(len(chats))]
 
     def _chat(self, work: Progress, window: Sequence[int]) -> list[dict[str, str]]:
-        """Return the prompt of one window: where it would not fit, the query is cut, then the documents."""
+        """Return the prompt of one window; if it does not fit, the query is cut, then the documents."""
         model, messages = self._model, self._decoding.messages
         output = self._decoding.output_limit(len(window))
         limit = model.window - output
@@ -162,7 +161,7 @@ class ListwiseReranker(WindowReranker[Progress]):
         lengths = [model.count_tokens(text) for text in texts]
         cut, budget = texts, sum(lengths)
         while (excess := model.count_prompt_tokens(chat := messages(query, cut)) - limit) > 0:
-            # A cut text may be a token more or less beside its new neighbour: hence again.
+            # In the prompt a cut text may have another number of tokens than alone, so one cut may not do.
             budget = max(0, budget - excess)
             shares = share_budget(lengths, budget)
             cut = [model.truncate(*pair) for pair in zip(texts, shares, strict=True)]

@@ -20,7 +20,7 @@ _WINDOW = 512
 
 
 class MonoT5Settings(ModelSettings):
-    """A T5 trained to say true or false of the query and one candidate."""
+    """A T5 trained to generate true or false for the query and one candidate."""
 
     model_kinds = ("monot5",)
 
@@ -36,10 +36,10 @@ class MonoT5Settings(ModelSettings):
 
 
 class MonoT5Reranker(TorchPairReranker):
-    """monoT5 (arXiv 2003.06713) by the first token of its answer, in the 512 tokens it was trained with.
+    """monoT5 (arXiv 2003.06713): scores by the logit of true minus that of false as first output token.
 
-    Its published score, the probability of true against false, rises with the difference of logits
-    that counts here.
+    The input is limited to the 512 tokens of its training. Its published score, the softmax probability of
+    true over true and false, gives the same order.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class MonoT5Reranker(TorchPairReranker):
         )
 
     def _inputs(self, pairs: Sequence[Pair]) -> list[tuple[list[int], int]]:
-        """Return whole inputs with their end token."""
+        """Return the token ids of each pair with the end token, and their number."""
         rows = self._tokenizer([monot5_input(*pair) for pair in pairs], verbose=False)["input_ids"]
         return [(row, len(row)) for row in rows]
 
@@ -88,7 +88,7 @@ def load_monot5(folder: Path) -> tuple[Any, Any]:
     Raises
     ------
     InputError
-        When it cannot be loaded from safetensors as a T5, or lacks weights.
+        When the checkpoint cannot be loaded from safetensors as a T5, or lacks weights.
     """
     from transformers import T5ForConditionalGeneration
 

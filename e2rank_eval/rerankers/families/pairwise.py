@@ -1,4 +1,4 @@
-"""Pairwise reranking: a language model says which of two neighbours is better, in both orders."""
+"""Pairwise reranking: a language model compares two neighbours, in both orders."""
 
 from __future__ import annotations
 
@@ -14,24 +14,21 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Query
-from e2rank_eval.rerankers.base import RerankContext, cut_query
+from e2rank_eval.rerankers.base import JOINT_TOKENS, RerankContext, cut_query
 from e2rank_eval.rerankers.prompts import PAIRWISE_ANSWERS, pairwise_messages
 from e2rank_eval.rerankers.scores import LOGIT_STEP
 from e2rank_eval.rerankers.strategies import Bubble
 from e2rank_eval.rerankers.windows import Progress, WindowReranker
 from e2rank_eval.store.files import sha256_json
 
-_JOINT = 8
-"""Tokens kept free for the output token and for words that the tokenizer splits anew where texts join."""
-
 
 class PairwiseSettings(ModelSettings):
-    """A language model says which of two neighbours is better, in passes from the bottom up."""
+    """A language model compares neighbours, in bubble-sort passes from the bottom up."""
 
     model_kinds = ("decoder",)
 
     family: Literal["pairwise-llm"]
-    passes: int = Field(10, ge=1, le=1000, description="each carries one document to the top")
+    passes: int = Field(10, ge=1, le=1000, description="each brings one document to the top")
 
     def build(self, context: RerankContext) -> PairwiseReranker:
         return PairwiseReranker(context.models.language_model(self.model), self)
@@ -43,12 +40,12 @@ class PairwiseSettings(ModelSettings):
 
 @dataclass(slots=True)
 class _Progress(Progress):
-    """``leads[first, second]`` is the logit of A minus B with them in that order."""
+    """``leads[first, second]`` is the logit of A minus that of B, documents prompted in this order."""
 
     leads: dict[tuple[int, int], float] = field(default_factory=dict)
 
     def order(self, pair: tuple[int, ...]) -> tuple[int, ...]:
-        """Swap the pair where both prompts prefer its second; a disagreement is a tie."""
+        """Swap the pair if both prompts prefer its second document; a disagreement is a tie."""
         upper, lower = pair
         swap = self.leads[lower, upper] > 0 > self.leads[upper, lower]
         return (lower, upper) if swap else pair
@@ -57,11 +54,10 @@ class _Progress(Progress):
 class PairwiseReranker(WindowReranker[_Progress]):
     """Pairwise ranking prompting with sliding passes (PRP-sliding-K, arXiv 2306.17563).
 
-    A pair is asked about twice, each document being first once, and counts as decided only where
-    the logits of both answers agree; otherwise it keeps its order. What was asked is remembered, so a
-    pair that meets again in a later pass costs nothing. Each document is cut to ``document_tokens``,
-    or the model's own limit, and to half of what the query leaves of the window: a quarter or more, for
-    which the query is cut. Its phases are ``prompt`` and ``scoring``.
+    A pair is prompted in both orders and is swapped only if both answers prefer the lower document. Answers
+    are kept, so that later passes do not prompt a pair again. Each document is cut to ``document_tokens``,
+    or the model's own limit, and to half of the window that the query leaves; the query is cut where it
+    would leave less than a quarter of the window. The phases are ``prompt`` and ``scoring``.
     """
 
     def __init__(self, model: LanguageModel, settings: PairwiseSettings) -> None:
@@ -87,9 +83,9 @@ class PairwiseReranker(WindowReranker[_Progress]):
             return model.count_prompt_tokens(pairwise_messages(text, "", ""))
 
         model = self._model
-        work.query = cut_query(query.text, model.window, _JOINT, beside, model.truncate)
+        work.query = cut_query(query.text, model.window, JOINT_TOKENS, beside, model.truncate)
         work.query_cut = work.query != query.text
-        left = model.window - beside(work.query) - _JOINT
+        left = model.window - beside(work.query) - JOINT_TOKENS
         work.truncate(model, min(self._document_tokens, left // 2))
         return work
 
@@ -118,7 +114,7 @@ class PairwiseReranker(WindowReranker[_Progress]):
         floored = answer.floored or (0,) * len(chats)
         rows = zip(asked, answer.logits.tolist(), answer.prompt_tokens, floored, strict=True)
         for (work, sides), (a, b), tokens, unknown in rows:
-            # Batches of other shapes move a logit by less.
+            # The batch size changes logits by less than this.
             decided = abs(a - b) > LOGIT_STEP / 2 * max(abs(a), abs(b))
             work.leads[sides] = a - b if decided else 0.0
             work.calls += 1

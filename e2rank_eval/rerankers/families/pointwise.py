@@ -1,4 +1,4 @@
-"""Pointwise reranking with a language model: yes rather than no, or the likelihood of the query."""
+"""Pointwise reranking with a language model: relevance generation (yes or no), or query likelihood."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from pydantic import Field, model_validator
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models import LanguageModel
-from e2rank_eval.rerankers.base import RerankContext
+from e2rank_eval.rerankers.base import JOINT_TOKENS, RerankContext
 from e2rank_eval.rerankers.pairs import Pair, PairReranker, PairScore
 from e2rank_eval.rerankers.prompts import POINTWISE_ANSWERS, RERANK_INSTRUCTION, pointwise_messages
 from e2rank_eval.rerankers.scores import LOGIT_STEP
 from e2rank_eval.store.files import sha256_json
-
-_JOINT = 8
-"""Tokens kept free for the output token and for words that the tokenizer splits anew where texts join."""
 
 
 class PointwiseSettings(ModelSettings):
@@ -28,17 +25,16 @@ class PointwiseSettings(ModelSettings):
 
     family: Literal["pointwise-llm"]
     prompt: Literal["yes-no", "qwen3-reranker", "query-likelihood"] | None = Field(
-        None, description="null: what the model was trained to answer, else yes-no; query-likelihood "
-        "scores the query's tokens"
+        None, description="null: the prompt that the model was trained with, otherwise yes-no"
     )  # fmt: skip
     instruction: str | None = Field(
-        None, min_length=1, description="task named by qwen3-reranker; null: its web search one"
+        None, min_length=1, description="task in the prompt qwen3-reranker; null: web search"
     )
 
     @model_validator(mode="after")
     def _instruction_is_shown(self) -> PointwiseSettings:
         if self.instruction is not None and self.prompt not in (None, "qwen3-reranker"):
-            raise ValueError(f"the prompt {self.prompt} shows no instruction")
+            raise ValueError(f"the prompt {self.prompt} has no instruction")
         return self
 
     def build(self, context: RerankContext) -> PointwiseReranker:
@@ -46,9 +42,7 @@ class PointwiseSettings(ModelSettings):
         prompt = known or "yes-no"
         if self.instruction is not None and prompt != "qwen3-reranker":
             hint = "remove instruction, or give prompt: qwen3-reranker"
-            raise InputError(
-                f"{self.model} is asked with the prompt {prompt}, without an instruction", hint=hint
-            )
+            raise InputError(f"{self.model} uses the prompt {prompt}, which has no instruction", hint=hint)
         family = QueryLikelihoodReranker if prompt == "query-likelihood" else PointwiseReranker
         return family(context.models.language_model(self.model), self.model_copy(update={"prompt": prompt}))
 
@@ -57,18 +51,18 @@ class PointwiseSettings(ModelSettings):
 
 
 class PointwiseReranker(PairReranker):
-    """Relevance generation (arXiv 2211.09110): how much rather the model would say yes than no.
+    """Relevance generation (arXiv 2211.09110): scores by the logit of yes minus that of no.
 
-    The prompt ``qwen3-reranker`` is what Qwen3-Reranker was trained with: its published score, the
-    probability of yes against no, rises with the difference of logits that counts here. Documents
-    are cut to ``document_tokens``, or the model's own limit, and to what the query leaves of the window.
+    Qwen3-Reranker was trained with the prompt ``qwen3-reranker``; its published score, the softmax
+    probability of yes over yes and no, gives the same order. Documents are cut to ``document_tokens``, or
+    the model's own limit, and to the rest of the window.
     """
 
     choices: tuple[str, ...] = POINTWISE_ANSWERS
 
     def __init__(self, model: LanguageModel, settings: PointwiseSettings) -> None:
         limit = settings.document_tokens or model.document_tokens
-        super().__init__(window=model.window, document_tokens=limit, spare=_JOINT)
+        super().__init__(window=model.window, document_tokens=limit, spare=JOINT_TOKENS)
         self._model = model
         self._prompt = settings.prompt or "yes-no"
         self._instruction = settings.instruction or RERANK_INSTRUCTION

@@ -1,4 +1,4 @@
-"""Sparse and late-interaction reranking: query and candidates apart, by other than one vector of each."""
+"""Sparse and late-interaction reranking: query and candidates are encoded separately, not as one vector."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Settings(RerankerSettings):
 
 
 class SparseSettings(_Settings):
-    """The dot product of sparse vectors over a vocabulary, as SPLADE's."""
+    """The dot product of sparse vectors over a vocabulary, as in SPLADE."""
 
     model_kinds = ("sparse-encoder",)
     own_colour = "#e69f00"
@@ -33,7 +33,7 @@ class SparseSettings(_Settings):
     family: Literal["sparse"]
 
     def build(self, context: RerankContext) -> Reranker:
-        """Load the model; raises InputError for one that ``load_sparse_encoder`` refuses."""
+        """Load the model; raises InputError as ``load_sparse_encoder`` does."""
         from e2rank_eval.models.encoders.sparse import load_sparse_encoder
 
         encoder = load_sparse_encoder(context.models.resolve(self.model, "sparse-encoder"))
@@ -41,7 +41,7 @@ class SparseSettings(_Settings):
 
 
 class LateInteractionSettings(_Settings):
-    """MaxSim between the token vectors of the query and of each candidate, as ColBERT's."""
+    """MaxSim between the token vectors of the query and of each candidate, as in ColBERT."""
 
     model_kinds = ("late-interaction",)
     own_colour = "#56b4e9"
@@ -49,7 +49,7 @@ class LateInteractionSettings(_Settings):
     family: Literal["late-interaction"]
 
     def build(self, context: RerankContext) -> Reranker:
-        """Load the model; raises InputError for one that ``LateInteraction`` refuses."""
+        """Load the model; raises InputError as ``LateInteraction`` does."""
         from e2rank_eval.models.encoders.representations import LateInteraction
 
         encoder = LateInteraction(context.models.resolve(self.model, "late-interaction"))
@@ -57,7 +57,7 @@ class LateInteractionSettings(_Settings):
 
 
 class SeparateReranker(EncodingReranker):
-    """Ranks candidates by the score that a :class:`TextEncoder` gives to the query and each of them."""
+    """Ranks candidates by the scores of a :class:`TextEncoder`."""
 
     _encoder: TextEncoder
 

@@ -152,7 +152,7 @@ def test_mteb_refuses_a_large_model_without_a_gpu(run: Run, monkeypatch: pytest.
     monkeypatch.delenv("E2RANK_CPU", raising=False)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     code, _, errors = run("mteb", "e2rank-0.6b", "--tasks", "LeeRetrieval", cwd=ROOT)
-    assert (code, "needs a GPU and none is here" in errors) == (2, True)
+    assert (code, "needs a GPU and none was found" in errors) == (2, True)
 
 
 @pytest.mark.parametrize("kind", ["config", "datasets", "models", "training"])

@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 
 _MODULES = ("running", "pipeline", "scoring", "reporting", "training", "knowledge")
-"""Each adds its commands when it is imported; help lists them in this order."""
+"""Modules that register their commands when they are imported; help lists the commands in this order."""
 
 _HINTS = {
     errno.EACCES: "change its permissions, or name another path",
@@ -21,11 +21,11 @@ _HINTS = {
     errno.ENOSPC: "free some disk space and run again",
     errno.EDQUOT: "free some disk space and run again",
 }
-"""What fixes a refusal of the operating system."""
+"""Error number of the operating system -> hint."""
 
 
 def main() -> None:
-    """Run the command line. Under a workflow manager (``E2RANK_EVAL_LEADER``), die when it dies."""
+    """Run the command line; end when the process ``E2RANK_EVAL_LEADER``, a workflow manager, ends."""
     from e2rank_eval.cli.common import app
     from e2rank_eval.errors import SuiteError
 
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _line(error: OSError) -> str:
-    """Return one line for what the operating system refused: the file, its reason, what to do."""
+    """Return an error of the operating system as one line: the file, the reason and a hint."""
     reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
     where = "" if error.filename is None else f"{error.filename}: "
     hint = _HINTS.get(error.errno or 0)

@@ -1,4 +1,4 @@
-"""What every command shares: the application, its options, and how names of a configuration are looked up."""
+"""Shared by all commands: the Typer application, common options, and look-up of names in a configuration."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAPER = Path("config/paper.yaml")
 
 
 def open_configuration(config: Path) -> tuple[Configuration, Layout]:
-    """Read a configuration; returns it with the layout of its results, ``results/<profile>``."""
+    """Return a configuration and the layout of its results in ``results/<profile>``."""
     from e2rank_eval.config import read_configuration
     from e2rank_eval.errors import InputError
     from e2rank_eval.store.layout import Layout
@@ -41,7 +41,7 @@ def open_configuration(config: Path) -> tuple[Configuration, Layout]:
 
 
 def known(name: str, names: Any, what: str, config: Path) -> str:
-    """Return ``name``, or raise :class:`InputError` with the nearest names where it is not one of them."""
+    """Return ``name``; raise :class:`InputError` with the nearest names where it is not one of ``names``."""
     from e2rank_eval.errors import InputError
     from e2rank_eval.registry import nearest
 
@@ -53,7 +53,7 @@ def known(name: str, names: Any, what: str, config: Path) -> str:
 def require_gpu(configuration: Configuration, models: Iterable[str]) -> None:
     """Raise :class:`UnavailableError` where one of these models needs a GPU and there is none.
 
-    ``E2RANK_CPU=1`` lets them run on the CPU, at minutes a query.
+    ``E2RANK_CPU=1`` allows such models on the CPU, where they take minutes per query.
     """
     from e2rank_eval.errors import UnavailableError
     from e2rank_eval.models.references import Catalogue
@@ -63,12 +63,12 @@ def require_gpu(configuration: Configuration, models: Iterable[str]) -> None:
             import torch
 
             if not torch.cuda.is_available():
-                problem = f"{entry.title} ({entry.parameters} parameters) needs a GPU and none is here"
-                raise UnavailableError(f"{problem}; E2RANK_CPU=1 runs it on the CPU, at minutes a query")
+                problem = f"{entry.title} ({entry.parameters} parameters) needs a GPU and none was found"
+                raise UnavailableError(f"{problem}; E2RANK_CPU=1 runs it on the CPU, in minutes per query")
 
 
 def yaml_value(text: str, option: str) -> Any:
-    """Return the value of an option that is written in YAML; a syntax error is a wrong use of the command."""
+    """Return the value of an option that is written in YAML; raise a usage error where it is not YAML."""
     from yaml import YAMLError, safe_load
 
     try:
@@ -78,7 +78,7 @@ def yaml_value(text: str, option: str) -> Any:
 
 
 def show(stored: Any, readable: Callable[[], object], *, json: bool) -> None:
-    """Print ``stored`` as JSON with sorted keys, or call what prints it for people."""
+    """Print ``stored`` as JSON with sorted keys, or call ``readable``, which prints it as text."""
     if json:
         print_json(stored)
     else:

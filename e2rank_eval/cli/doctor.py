@@ -1,4 +1,4 @@
-"""Checks all that a configuration needs here: packages, hub, GPU, disk, data sets and weights."""
+"""The checks of ``doctor``: packages, hub, GPU, disk, data sets and models that a configuration needs."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ Finding = dict[str, Any]
 _FIELDS = {
     "format": "format", "engine": "engine", "longest input": "window", "longest document": "document_tokens",
     "longest query": "query_tokens", "end of text": "end_of_text",
-    "asked whether relevant": "relevance_prompt", "parameters": "parameters", "licence": "licence",
+    "relevance prompt": "relevance_prompt", "parameters": "parameters", "licence": "licence",
 }  # fmt: skip
-"""What ``doctor MODEL`` shows of an entry, and its field."""
+"""Label that ``doctor MODEL`` shows -> field of the model's registry entry."""
 
 _NEEDED = ("torch", "transformers", "pytrec_eval-terrier", "ir_measures", "snakemake", "matplotlib")
 
@@ -44,8 +44,8 @@ _NEEDED = ("torch", "transformers", "pytrec_eval-terrier", "ir_measures", "snake
 def examine(config: Path, chosen: Mapping[str, str]) -> list[Finding]:
     """Return findings in reading order, each ``{"question", "answer": yes | no | note, "detail"}``.
 
-    No asks for something: as things are, a job of the configuration would fail. ``chosen`` are lists for
-    ``systems`` and ``datasets`` in place of the configuration's, as on Snakemake's command line.
+    The answer is no where a job of the configuration would fail. ``chosen`` holds lists that replace
+    ``systems`` and ``datasets`` of the configuration, as on Snakemake's command line.
 
     Raises
     ------
@@ -67,14 +67,14 @@ def examine(config: Path, chosen: Mapping[str, str]) -> list[Finding]:
 def examine_model(reference: str, config: Path | None) -> list[Finding]:
     """Return one finding for each field of a model's entry: its value, and the file that it was read from.
 
-    The model is fetched where it is not here, and not loaded. ``config`` may have entries of its own.
+    The model is downloaded where needed, but not loaded. ``config`` may define further models.
 
     Raises
     ------
     InputError
-        When the reference names nothing, or the model is refused.
+        When the reference names no model, or the model is not supported.
     UnavailableError
-        When no source could be used.
+        When the model cannot be downloaded.
     """
     catalogue = Catalogue.of(read_configuration(config)) if config else Catalogue(Path("cache"))
     model = catalogue.examine(reference)
@@ -101,7 +101,7 @@ def examine_model(reference: str, config: Path | None) -> list[Finding]:
 
 
 def _refuse_unreadable(folder: Path, entry: ModelEntry) -> None:
-    """Raise the error that loading would end in, of all that is small: tokenizer, pooling, added layers."""
+    """Load tokenizer, pooling and added layers, without the weights, and raise any error in them."""
     body = transformer_folder(folder)
     tokenizer = load_tokenizer(body)
     if entry.kind == "decoder" and tokenizer.chat_template:
@@ -115,7 +115,7 @@ def _refuse_unreadable(folder: Path, entry: ModelEntry) -> None:
 
 
 def _beside_the_weights(folder: Path) -> Iterator[tuple[str, Any, str]]:
-    """What sentence-transformers' own files say of pooling, prompts and dimensions."""
+    """Yield label, value and file of pooling, prompts and dimensions in files of sentence-transformers."""
     for path in content_files(folder):
         if path.name == "config_sentence_transformers.json":
             values = read_settings(path)
@@ -130,7 +130,7 @@ def _beside_the_weights(folder: Path) -> Iterator[tuple[str, Any, str]]:
 
 
 def _probe(ids: Sequence[str]) -> None:
-    """Ask every host once, side by side: one that does not answer costs seconds."""
+    """Probe all hosts concurrently and keep the answers, since each unreachable host takes seconds."""
     if not offline():
         entries = [registered_dataset(name) for name in ids]
         asked = {_host(one) for entry in entries for one in entry.sources if isinstance(one, UrlSource)}
@@ -166,11 +166,11 @@ def _gpu(entries: Mapping[str, ModelEntry]) -> Iterator[Finding]:
 
 def _disk(cache: Path) -> Finding:
     free = shutil.disk_usage(cache if cache.exists() else Path()).free / 2**30
-    return _finding("disk", free > 5, f"{free:.0f} GiB free for cache and results, of 5")
+    return _finding("disk", free > 5, f"{free:.0f} GiB free for cache and results; 5 GiB are needed")
 
 
 def _hub(graph: Graph) -> Iterator[Finding]:
-    """The hub, where candidate lists or data of mteb's own tasks are there."""
+    """Check the hub where the configuration needs candidate lists or tasks of mteb from it."""
     configuration = graph.configuration
     lists = [stage for stage in graph.retrievals if configuration.first_stages[stage].needs_hub]
     suites = [name for name, one in configuration.mteb.items() if one.benchmark not in (None, "local")]
@@ -183,7 +183,7 @@ def _hub(graph: Graph) -> Iterator[Finding]:
 
 
 def _own_files(graph: Graph, used: Iterable[str]) -> Iterator[Finding]:
-    """The user's folders, with the split that is asked for, and run files."""
+    """Check the user's data set folders, with the configured split, and the user's run files."""
     for name in used:
         one = graph.configuration.datasets[name]
         if one.path is not None:
@@ -216,7 +216,7 @@ def _dataset(name: str, cache: Path) -> Finding:
 
 
 def _library_hosts(entry: DatasetEntry) -> list[str]:
-    """Return the servers that a library takes a data set from: the user's mirror, or its publishers'."""
+    """Return the servers of a library's data set: the user's mirror, then the publishers'."""
     if entry.loader not in LIBRARIES:
         return []
     published = hosts(entry.options["id"]) if entry.loader == "ir_datasets" else []
@@ -241,7 +241,7 @@ def _model(reference: str, graph: Graph) -> Finding:
 
 
 def _resolved(question: str, sources: Sequence[Source]) -> Finding:
-    """An entry resolves when one of its sources answers; the first that does is named."""
+    """Return yes with the first source that can be reached, or no with the names of all sources."""
     here = next((source.label for source in sources if _within_reach(source)), None)
     return _finding(
         question, here is not None, here or f"out of reach: {'; '.join(s.label for s in sources)}"

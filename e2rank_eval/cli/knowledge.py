@@ -1,4 +1,4 @@
-"""Commands that show what is known: list, doctor, schema, and what the paper states: audit, reproduce."""
+"""Commands that inform and check: list, doctor, verify, schema, and audit and reproduce for the paper."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from e2rank_eval.registry import look_up
 @app.command(name="list")
 def list_(
     what: Annotated[str, typer.Argument(help="datasets, models, rerankers or tables.")],
-    query: Annotated[str, typer.Argument(help="Only names that contain this.")] = "",
+    query: Annotated[str, typer.Argument(help="List only names that contain this text.")] = "",
     every: Annotated[
         bool,
-        typer.Option("--all", help="Also the collections and models that ir_datasets and mteb know."),
+        typer.Option("--all", help="Also list the data sets and models of ir_datasets and mteb."),
     ] = False,
     config: ConfigOption = DEMO,
     json: JsonOption = False,
 ) -> None:
-    """Show what is known by name.
+    """List the known data sets, models or reranker families, or the tables and figures of a configuration.
 
     Example: e2rank-eval list models
 
@@ -43,13 +43,13 @@ def _name(row: dict[str, Any]) -> str:
 
 
 def _of_libraries() -> Iterator[dict[str, Any]]:
-    """Yield every collection of ir_datasets, and every retrieval and reranking task of mteb."""
+    """Yield every data set of ir_datasets, and every retrieval and reranking task of mteb."""
     import mteb
 
     from e2rank_eval.datasets.library import library_counts, library_ids, to_ask_for
 
     for name in library_ids():
-        licence = "on signature" if to_ask_for(name) else "see ir_datasets"
+        licence = "needs a signed agreement" if to_ask_for(name) else "see ir_datasets"
         yield {"name": f"ir_datasets:{name}", "title": name, "licence": licence,
                "documents": library_counts(name)["documents"]}  # fmt: skip
     for task in mteb.get_tasks(task_types=["Retrieval", "Reranking"]):
@@ -103,7 +103,7 @@ def _published() -> Iterator[dict[str, Any]]:
     from e2rank_eval.models.recognition import readable
 
     for name, one in published_models(Path("cache")).items():
-        kind = "runs code of its own: refused" if one.needs_code else ", ".join(one.types)
+        kind = "needs remote code: not supported" if one.needs_code else ", ".join(one.types)
         yield {"name": name, "title": name, "kind": kind, "licence": one.licence or "",
                "parameters": readable(one.parameters) if one.parameters else "",
                "trained for E2Rank": "no"}  # fmt: skip
@@ -111,16 +111,16 @@ def _published() -> Iterator[dict[str, Any]]:
 
 @app.command()
 def doctor(
-    model: Annotated[str | None, typer.Argument(help="A model, by any reference to it.")] = None,
+    model: Annotated[str | None, typer.Argument(help="A registry model, hub id or folder.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Experiment configuration.")] = None,
-    systems: Annotated[str, typer.Option(help="Only these of its systems, commas between.")] = "",
-    datasets: Annotated[str, typer.Option(help="Only these of its data sets, commas between.")] = "",
+    systems: Annotated[str, typer.Option(help="Check only these systems, separated by commas.")] = "",
+    datasets: Annotated[str, typer.Option(help="Check only these data sets, separated by commas.")] = "",
     json: JsonOption = False,
 ) -> None:
-    """Check all that a configuration needs here: packages, hub, GPU, disk, data sets, weights, registration.
+    """Check packages, hub, GPU, disk, data sets and models that a configuration needs.
 
-    Exits with code 1 where something is missing, so that it is known before hours of work. With MODEL, shows
-    what that model is recognised as, and which file says so.
+    Exits with code 1 where something is missing, before hours of work. With MODEL, shows instead how that
+    model is recognised, and the file from which each property was read.
 
     Example: e2rank-eval doctor --config config/paper.yaml --systems bm25,e2rank-0.6b --datasets dl19,dl20
 
@@ -138,15 +138,17 @@ def doctor(
 
 @app.command()
 def verify(
-    model: Annotated[str, typer.Argument(help="A model, by any reference to it.")],
+    model: Annotated[str, typer.Argument(help="A registry model, hub id or folder.")],
     cache: Annotated[Path, typer.Option("--cache", help="Where fetched files are kept.")] = Path("cache"),
-    output: Annotated[Path | None, typer.Option("--output", help="Write the comparison here.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write the comparison to this JSON file.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare a model with the cosines that its authors published, before a day of GPU time.
+    """Compare cosine similarities of a model's vectors with those that its authors published.
 
-    Exits with code 1 where they differ, naming the prompt, end-of-text token, pooling or dtype that
-    explains it, if one does.
+    Exits with code 1 where they differ, and names the prompt, end-of-text token, pooling or dtype that
+    explains the difference, if there is one.
 
     Example: e2rank-eval verify e2rank-0.6b
     """
@@ -169,7 +171,7 @@ def verify(
 
 @app.command()
 def audit(json: JsonOption = False) -> None:
-    """Recompute every average that the paper prints, and compare what its tables print twice.
+    """Recompute every average in the paper's tables, and compare values that the paper prints twice.
 
     Example: e2rank-eval audit
     """
@@ -186,14 +188,15 @@ def reproduce(
     ids: Annotated[list[str] | None, typer.Argument(help="Registered runs; all by default.")] = None,
     cache: Annotated[Path, typer.Option("--cache", help="Where fetched files are kept.")] = Path("cache"),
     output: Annotated[
-        Path | None, typer.Option("--output", help="Write first_stages.{csv,md} into this folder instead.")
+        Path | None,
+        typer.Option("--output", help="Write first_stages.csv and first_stages.md to this folder instead."),
     ] = None,
     metrics: Annotated[
-        Path | None, typer.Option("--metrics", help="Write one run's metrics here, per query, instead.")
+        Path | None, typer.Option("--metrics", help="Write the per-query metrics of one run to this file.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Score the public first-stage runs that the paper builds on, beside its printed values.
+    """Score the public first-stage runs that the paper reranks, next to the values that it prints.
 
     Example: e2rank-eval reproduce bm25-dl19
     """
@@ -215,9 +218,9 @@ def reproduce(
 
 @app.command()
 def schema(
-    of: Annotated[str, typer.Argument(help="config, datasets, models or training.")] = "config",
+    of: Annotated[str, typer.Argument(help="Kind of file: config, datasets, models or training.")] = "config",
 ) -> None:
-    """Print the JSON Schema (2020-12) of a YAML file, for an editor's completion.
+    """Print the JSON Schema (2020-12) of a kind of YAML file, for completion in an editor.
 
     Example: e2rank-eval schema training > training.schema.json
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PartOption = Annotated[
     str | None,
-    typer.Option("--part", metavar="N/OF", help="Only this share, into the cache; for one data set."),
+    typer.Option("--part", metavar="N/OF", help="Do only this part of one data set, into the cache."),
 ]
 
 
@@ -29,12 +29,12 @@ def fetch(
     config: ConfigOption = DEMO,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", help="Models to fetch instead, by any reference."),
+        typer.Option("--model", help="Fetch this registry model, hub id or folder instead."),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every data set of the registry.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Fetch every data set of the registry.")] = False,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Only show what would be fetched: sizes, licences, what is here."),
+        typer.Option("--dry-run", help="Fetch nothing; show sizes, licences and what is already stored."),
     ] = False,
 ) -> None:
     """Fetch data sets or models, check them, and store them in one layout.
@@ -85,7 +85,7 @@ def retrieve(
 ) -> None:
     """Retrieve candidates for every query of fetched data sets.
 
-    With --part only a share of the corpus is encoded, for dense retrieval that several jobs prepare.
+    With --part, encode only a part of the corpus for dense retrieval, so that several jobs share the work.
 
     Example: e2rank-eval retrieve bm25 lee --config config/demo.yaml
     """
@@ -111,13 +111,13 @@ def retrieve(
 def rerank(
     reranker: Annotated[str, typer.Argument(help="A reranker of the configuration.")],
     datasets: Annotated[list[str] | None, typer.Argument(help="Data sets; all by default.")] = None,
-    first_stage: Annotated[str, typer.Option("--first-stage", help="Whose candidates to rerank.")] = "bm25",
+    first_stage: Annotated[str, typer.Option("--first-stage", help="Rerank its candidates.")] = "bm25",
     config: ConfigOption = DEMO,
     part: PartOption = None,
 ) -> None:
     """Rerank stored candidates; finished shards are kept, so a killed run resumes.
 
-    With --part only a share of the shards is ranked; once all are, a run without it gathers them.
+    With --part, rank only a part of the shards; a run without --part then collects the finished shards.
 
     Example: e2rank-eval rerank e2rank-minilm lee --first-stage bm25 --config config/demo.yaml
     """
@@ -141,7 +141,7 @@ def rerank(
 
 
 def _queries(files: Iterable[Path]) -> str:
-    """Return how many queries these files hold, one on a line."""
+    """Return the number of queries in each of these files, which have one query per line."""
     counts = [path.read_bytes().count(b"\n") for path in files]
     return f"{' + '.join(map(str, counts))} queries"
 
@@ -149,7 +149,7 @@ def _queries(files: Iterable[Path]) -> str:
 def _chosen(
     datasets: Sequence[str] | None, part: str | None, configuration: Configuration, config: Path
 ) -> tuple[list[str], Part | None]:
-    """Return the data sets, all by default, and the share of the one of them that a job does."""
+    """Return the data sets, all by default, and the part of the only one that this job does."""
     from e2rank_eval.store.parts import parse_part
 
     names = [known(n, configuration.datasets, "data set", config) for n in datasets or configuration.datasets]
@@ -159,7 +159,7 @@ def _chosen(
 
 
 def _locked(configuration: Configuration, *names: object) -> AbstractContextManager[None]:
-    """Hold the lock of this work: two processes that did it at once would do it twice."""
+    """Return a lock that keeps two processes from doing the same work at once."""
     from e2rank_eval.store.locks import exclusive
 
     name = "-".join(map(str, names)).replace("/", "-of-")

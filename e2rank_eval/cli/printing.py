@@ -14,12 +14,12 @@ from rich.table import Table
 
 from e2rank_eval.store.results import Comparison, Metrics, MtebRecord
 
-# Off a terminal nothing is folded, so that names can be searched for and copied.
+# Lines wrap on a terminal only, so that names in log files can be searched for and copied.
 _console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 400)
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
-    """Print rows that share their keys, which head the columns; floats get two decimals, None is a dash."""
+    """Print rows with the same keys, which are the column headings; floats get two decimals, None a dash."""
     table = Table(title=escape(title), title_justify="left")
     for index, column in enumerate(rows[0] if rows else ()):
         numeric = all(isinstance(row[column], int | float | None) for row in rows)
@@ -38,18 +38,18 @@ def _shown(value: object) -> str:
 
 
 def print_metrics(run: Path, metrics: Metrics) -> None:
-    """Print measures x 100 with their 95 % intervals, and whatever a reader must know about the queries."""
+    """Print measures x 100 with 95 % intervals, then missing, ignored and failed queries, and ties."""
     typer.echo(f"{run.name}: {metrics.queries.qrels} judged queries, x 100, with 95 % intervals\n{metrics}")
     if missing := metrics.queries.unanswered:
-        _console.print(f"{len(missing)} missing from the run, counted as zero: {_first(missing)}")
+        _console.print(f"queries missing from the run, counted as zero: {len(missing)} ({_first(missing)})")
     if ignored := metrics.queries.ignored:
-        _console.print(f"{len(ignored)} of the run without judgements, ignored: {_first(ignored)}")
+        _console.print(f"queries of the run without judgements, ignored: {len(ignored)} ({_first(ignored)})")
     if metrics.queries.repeated:
-        _console.print(f"{metrics.queries.repeated} judgements are repeated and count once")
+        _console.print(f"repeated judgements, counted once: {metrics.queries.repeated}")
     if metrics.ties:
-        _console.print(f"{metrics.ties} tied scores, broken by document id as trec_eval does")
-    if metrics.failed:
-        _console.print(f"{len(metrics.failed)} kept in first-stage order: {_first(metrics.failed)}")
+        _console.print(f"tied scores, broken by document id as in trec_eval: {metrics.ties}")
+    if failed := metrics.failed:
+        _console.print(f"failed queries, kept in first-stage order: {len(failed)} ({_first(failed)})")
 
 
 def _first(ids: Sequence[str], most: int = 10) -> str:
@@ -78,14 +78,14 @@ def _p_value(p: float | None) -> str:
 
 
 def print_findings(findings: Sequence[Mapping[str, Any]]) -> None:
-    """Print what ``doctor`` found: one line per question, with what to do where the answer is no."""
+    """Print the findings of ``doctor``, one per line."""
     for finding in findings:
         mark = {"yes": "[green]yes[/]", "no": "[red]no[/]", "note": "[yellow]--[/]"}[finding["answer"]]
         _console.print(f"{mark:>4}  {escape(finding['question'])}: {escape(finding['detail'])}")
 
 
 def print_plan(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print what fetching would take: one row per data set, and the sum of what is known."""
+    """Print one row per data set of a fetch, then the total of the sizes that are known."""
     shown = [
         {"data set": row["name"], "state": row["state"], "MB": _scaled(row["bytes"], 1e6),
          "licence": row["licence"], "from, or what it needs": row["registration"] or row["from"]}
@@ -100,21 +100,19 @@ def print_plan(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_mteb(record: MtebRecord) -> None:
-    """Print each task with score and cost, then the means and of how many tasks they are."""
+    """Print score and cost of each task, then each mean with its number of tasks."""
     shown = {"task", "type", "score", "seconds", "tokens", "forward_tokens"}
     tasks = [task.model_dump(include=shown) for task in record.tasks]
     means = {"tasks": record.means.tasks, "types": record.means.types} | record.means.by_type
     print_table(f"{record.name} at {record.revision}, scores x 100", tasks)
-    print_table(
-        "Means", [{"mean over": name, "x 100 (of how many)": mean.text()} for name, mean in means.items()]
-    )
+    print_table("Means", [{"mean over": name, "x 100 (tasks)": mean.text()} for name, mean in means.items()])
     for task in record.tasks:
         if task.failure is not None:
             _console.print(f"[red]missing[/] {escape(task.task)}: {escape(task.failure)}")
 
 
 def print_estimate(title: str, found: Mapping[str, Any]) -> None:
-    """Print what runs would take: one row per run, then totals, disk and the assumptions behind them."""
+    """Print the estimated cost of each run, then totals, disk space and the assumptions behind them."""
     runs = [
         {"system": row["system"], "data set": row["dataset"], "stage": row["stage"],
          "queries": row["queries"], "10^6 tokens": _scaled(row["tokens"], 1e6),
@@ -126,12 +124,12 @@ def print_estimate(title: str, found: Mapping[str, Any]) -> None:
     unsized = f"; no source states the size of {', '.join(found['unsized'])}" if found["unsized"] else ""
     assumed = found["assumed_characters"]
     _console.print(
-        f"in all {found['tokens'] / 1e6:,.0f} million tokens, {found['hours']:.1f} device hours at "
+        f"total: {found['tokens'] / 1e6:,.0f} million tokens, {found['hours']:.1f} device hours at "
         f"{found['tflops']:g} TFLOP/s x {found['utilisation']:g}{unknown}\n"
-        f"to fetch, unless it is here: {found['weight_bytes'] / 1e9:.1f} GB of weights, "
+        f"to fetch, unless already stored: {found['weight_bytes'] / 1e9:.1f} GB of weights, "
         f"{found['dataset_bytes'] / 1e9:.1f} GB of data{unsized}\n"
-        f"assumed lengths: {assumed['query']} characters a query and {assumed['document']} a document\n"
-        "2 FLOP per weight (embeddings too) and token, without attention; generated tokens take longer"
+        f"assumed lengths: {assumed['query']} characters per query, {assumed['document']} per document\n"
+        "assumed cost: 2 FLOP per weight (embeddings too) and token, no attention; generation takes longer"
     )
 
 

@@ -1,4 +1,4 @@
-"""Commands that write what people read: table, figure, site, and plan."""
+"""Commands that write reports from stored results (table, figure, site), and plan, which estimates costs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from e2rank_eval.cli.common import DEMO, PAPER, ConfigOption, JsonOption, app, k
 @app.command()
 def table(
     ids: Annotated[
-        list[str] | None, typer.Argument(help="Tables, or numbers of the paper's; all by default.")
+        list[str] | None, typer.Argument(help="Tables, or numbers of tables in the paper; all by default.")
     ] = None,
     config: ConfigOption = DEMO,
 ) -> None:
     """Write tables as CSV, Markdown, LaTeX and HTML from stored results.
 
-    A table of the paper is printed too: a result that is not stored is a dash, and its command is named.
+    A table of the paper is also printed; a missing result is a dash, with the command that makes it.
 
     Example: e2rank-eval table embedded --config config/demo.yaml
 
@@ -36,7 +36,7 @@ def table(
 
 
 def _of_the_paper(kind: str, ids: list[str], config: Path) -> tuple[list[str], Path]:
-    """``1`` means ``table1`` of the paper's grid, which is the configuration unless another is named."""
+    """Return names, with ``1`` as ``table1``, and the configuration: for numbers the paper's by default."""
     names = [f"{kind}{name}" if name[:1].isdigit() else name for name in ids]
     return names, PAPER if names != ids and config == DEMO else config
 
@@ -64,10 +64,11 @@ def figure(
 def site(
     config: ConfigOption = DEMO,
     local_only: Annotated[
-        bool, typer.Option("--local-only", help="Show closed texts too, in a copy to be kept to oneself.")
+        bool,
+        typer.Option("--local-only", help="Include texts that may not be published; do not share this copy."),
     ] = False,
 ) -> None:
-    """Write the static page tree that opens from disk.
+    """Write the report as static HTML pages, which open without a server.
 
     Example: e2rank-eval site --config config/demo.yaml
     """
@@ -79,15 +80,15 @@ def site(
 
 @app.command()
 def plan(
-    ids: Annotated[list[str], typer.Argument(help="Tables or figures of the paper, or paper for all.")],
+    ids: Annotated[list[str], typer.Argument(help='Tables or figures of the paper; "paper" for all.')],
     config: ConfigOption = PAPER,
-    tflops: Annotated[float, typer.Option(min=0.001, help="The device's peak rate, in TFLOP/s.")] = 312.0,
+    tflops: Annotated[float, typer.Option(min=0.001, help="Peak rate of the device, in TFLOP/s.")] = 312.0,
     utilisation: Annotated[
-        float, typer.Option(min=0.001, max=1.0, help="The share of the peak that is reached.")
+        float, typer.Option(min=0.001, max=1.0, help="Share of the peak rate that is reached.")
     ] = 0.4,
     json: JsonOption = False,
 ) -> None:
-    """Estimate tokens, device hours and disk of tables before anything runs.
+    """Estimate tokens, device hours and disk space that tables need, before anything runs.
 
     The default rate is the dense bfloat16 peak of an A100; both numbers are assumptions.
 

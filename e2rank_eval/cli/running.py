@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from e2rank_eval.store.trec import Run
 
 _NOT_OPTIONS = ("model", "family", "cache", "threads", "seed")
-"""What loads a reranker, but not by --option."""
+"""Arguments of ``api.load_reranker`` that are not options of a family."""
 
 
 class Missing(StrEnum):
-    """What happens to documents of a run that the corpus lacks."""
+    """Treatment of documents of a run that are missing from the corpus."""
 
     FAIL = "fail"
     SKIP = "skip"
@@ -30,23 +30,23 @@ def rerank_run(
     run: Annotated[Path, typer.Argument(help="TREC run, or JSON lines of candidates with their texts.")],
     model: Annotated[str, typer.Option("--model", help="A registry model, hub id or folder.")],
     output: Annotated[
-        Path, typer.Option("--output", help="Where the reranked run goes.", dir_okay=False, writable=True)
+        Path, typer.Option("--output", help="File of the reranked run.", dir_okay=False, writable=True)
     ],
     dataset: Annotated[
         str | None,
-        typer.Option("--dataset", help="A known name, or a folder in BEIR layout."),
+        typer.Option("--dataset", help="A name of: e2rank-eval list datasets; or a folder in BEIR layout."),
     ] = None,
     family: Annotated[str | None, typer.Option("--family", help="See: e2rank-eval list rerankers.")] = None,
     option: Annotated[
-        list[str] | None, typer.Option("--option", help="Of the family, as in prompt_documents=10.")
+        list[str] | None, typer.Option("--option", help="Option of the family, as in prompt_documents=10.")
     ] = None,
-    depth: Annotated[int, typer.Option("--depth", min=1, help="Documents of each query to rerank.")] = 100,
+    depth: Annotated[int, typer.Option("--depth", min=1, help="Documents to rerank per query.")] = 100,
     missing: Annotated[
-        Missing, typer.Option("--missing", help="Documents that the corpus lacks.")
+        Missing, typer.Option("--missing", help="What to do with documents missing from the corpus.")
     ] = Missing.FAIL,
-    cache: Annotated[Path, typer.Option("--cache", help="Downloads, vectors, finished queries.")] = Path(
-        "cache"
-    ),
+    cache: Annotated[
+        Path, typer.Option("--cache", help="Folder of downloads, vectors and finished queries.")
+    ] = Path("cache"),
 ) -> None:
     """Rerank a run from anywhere; where judgements exist, print nDCG@10 before and after with a paired test.
 
@@ -79,7 +79,7 @@ def _read(path: Path, dataset: str | None, cache: Path) -> tuple[Run, Dataset]:
     if dataset is not None:
         return read_any(path), api.load_dataset(dataset, cache=cache)
     if not is_json_lines(path):
-        raise InputError("a run has no texts", path=path, hint="name its data set: --dataset")
+        raise InputError("a run file holds no texts", path=path, hint="name its data set: --dataset")
     hits = read_hits(path)
     return hits_as_run(hits), hits_as_dataset(hits, path.name)
 
@@ -90,12 +90,12 @@ def _options(given: list[str]) -> dict[str, Any]:
         if not equals:
             raise typer.BadParameter(f"{name!r} is not KEY=VALUE", param_hint="--option")
         if name in _NOT_OPTIONS:
-            raise typer.BadParameter(f"{name!r} is none of a family's options", param_hint="--option")
+            raise typer.BadParameter(f"{name!r} is not an option of a family", param_hint="--option")
     return {name: yaml_value(value, "--option") for name, _, value in pairs}
 
 
 def _report(before: Run, after: Run, dataset: Dataset) -> None:
-    """Print both runs' nDCG@10 as trec_eval has it, the test, and where ties of the given run decide."""
+    """Print nDCG@10 of both runs as in trec_eval, the paired test, and how many queries ties change."""
     from e2rank_eval import api
     from e2rank_eval.evaluation.effectiveness import evaluate
 
@@ -107,5 +107,5 @@ def _report(before: Run, after: Run, dataset: Dataset) -> None:
     decided = sum(found[0][query] != found[1][query] for query in judged)
     if decided:
         typer.echo(
-            f"in {decided} queries equal scores decide: trec_eval orders them by document id, not by rank"
+            f"ties change nDCG@10 of {decided} queries: trec_eval breaks them by document id, not by rank"
         )

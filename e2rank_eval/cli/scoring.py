@@ -26,19 +26,24 @@ SEED = 13
 def evaluate(
     items: Annotated[
         list[str],
-        typer.Argument(help="RUN QRELS, in TREC or BEIR form; with --config a reranker and data sets."),
+        typer.Argument(help="RUN QRELS, in TREC or BEIR format; with --config: RERANKER DATASET ..."),
     ],
     config: Annotated[
-        Path | None, typer.Option("--config", help="Then ITEMS are names of it, and metrics are stored.")
+        Path | None,
+        typer.Option("--config", help="Read ITEMS as names in this configuration; store metrics."),
     ] = None,
-    first_stage: Annotated[str, typer.Option("--first-stage", help="Whose candidates, of it.")] = "bm25",
-    measure: Annotated[list[str] | None, typer.Option("--measure", help="As ir_measures names it.")] = None,
+    first_stage: Annotated[
+        str, typer.Option("--first-stage", help="With --config: the first stage that was reranked.")
+    ] = "bm25",
+    measure: Annotated[
+        list[str] | None, typer.Option("--measure", help="Measure, in the notation of ir_measures.")
+    ] = None,
     json: JsonOption = False,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Seed of the intervals; with --config, its own counts.")
+        int, typer.Option("--seed", min=0, help="Seed of the intervals; --config has its own.")
     ] = SEED,
 ) -> None:
-    """Score a run against judgements; every judged query counts, one that is missing from the run as zero.
+    """Score a run against judgements; a judged query that is missing from the run counts as zero.
 
     Example: e2rank-eval evaluate bm25.run.gz qrels.txt --measure nDCG@10 --measure R@100
     """
@@ -69,11 +74,15 @@ def evaluate(
 @app.command()
 def compare(
     items: Annotated[list[str], typer.Argument(help="QRELS BASE.run OTHER.run ..., or names with --config.")],
-    config: Annotated[Path | None, typer.Option("--config", help="Then ITEMS are comparisons of it.")] = None,
-    measure: Annotated[str, typer.Option("--measure", help="As ir_measures names it.")] = "nDCG@10",
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Read ITEMS as comparisons of this configuration.")
+    ] = None,
+    measure: Annotated[
+        str, typer.Option("--measure", help="Measure, in the notation of ir_measures.")
+    ] = "nDCG@10",
     json: JsonOption = False,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Seed of tests and intervals; with --config, its own counts.")
+        int, typer.Option("--seed", min=0, help="Seed of tests and intervals; --config has its own.")
     ] = SEED,
 ) -> None:
     """Test runs against a baseline: paired randomisation test and t-test, Holm correction, effect size.
@@ -102,11 +111,11 @@ def latency(
     config: ConfigOption = DEMO,
     concurrent: Annotated[
         int | None,
-        typer.Option(min=1, help="Instead print throughput with so many queries at a time; stores nothing."),
+        typer.Option(min=1, help="Print throughput with so many concurrent queries; store nothing."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Time the systems of an entry in turns on the same queries, without caches; then the entry's sweep.
+    """Time the systems of an entry, in turns on the same queries and without caches, then its cost sweep.
 
     Example: e2rank-eval latency minilm --config config/demo.yaml
 
@@ -138,17 +147,18 @@ def latency(
 def mteb(
     system: Annotated[str, typer.Argument(help="A registry model, or a reranker of the configuration.")],
     benchmark: Annotated[
-        str | None, typer.Option("--benchmark", help='As mteb names it; "local": the suite\'s own tasks.')
+        str | None, typer.Option("--benchmark", help='Name in mteb, or "local" for the tasks of this suite.')
     ] = None,
     tasks: Annotated[
         list[str] | None,
-        typer.Option("--tasks", help="Tasks, commas between; package.module:Class: your own."),
+        typer.Option("--tasks", help="Tasks, separated by commas; package.module:Class is a task of yours."),
     ] = None,
     entry: Annotated[
-        str | None, typer.Option("--entry", help="Take all this from an mteb entry of the configuration.")
+        str | None, typer.Option("--entry", help="Take the other options from this mteb entry.")
     ] = None,
     instructions: Annotated[
-        Path | None, typer.Option("--instructions", help="YAML file: task -> instruction, before mteb's own.")
+        Path | None,
+        typer.Option("--instructions", help="YAML file, task: instruction, in place of mteb's instructions."),
     ] = None,
     first_stage: Annotated[
         str | None, typer.Option("--first-stage", help="Registry model that finds a reranker's candidates.")
@@ -156,14 +166,14 @@ def mteb(
     config: ConfigOption = DEMO,
     json: JsonOption = False,
 ) -> None:
-    """Evaluate a model on mteb's tasks, with mteb; finished tasks are kept, missing ones are named.
+    """Evaluate a model or reranker with mteb; finished tasks are kept, and missing tasks are named.
 
     Example: e2rank-eval mteb all-minilm-l6-v2 --benchmark "MTEB(eng, v2)"
 
     Example: e2rank-eval mteb all-minilm-l6-v2 --tasks LeeRetrieval,ReutersR8Classification
 
-    Results are mteb's own files, below results/<profile>/mteb. For mteb's tables to know the local tasks and
-    models, call e2rank_eval.mteb_suite.tasks.register("results/<profile>/mteb") first.
+    Results are mteb's own files, in results/<profile>/mteb. To load local tasks and models with mteb, first
+    call e2rank_eval.mteb_suite.tasks.register("results/<profile>/mteb").
     """
     from e2rank_eval.cli.printing import print_mteb
     from e2rank_eval.config.measurements import MtebSettings
@@ -173,7 +183,7 @@ def mteb(
     configuration, layout = open_configuration(config)
     if entry is not None:
         if any((benchmark, tasks, instructions, first_stage)):
-            raise typer.BadParameter("--entry brings benchmark, tasks, instructions and first stage with it")
+            raise typer.BadParameter("--entry already gives benchmark, tasks, instructions and first stage")
         known(entry, configuration.mteb, "mteb entry", config)
         known(system, configuration.mteb[entry].systems, f"system in mteb entry {entry!r}", config)
         require_gpu(configuration, configuration.mteb_models(configuration.mteb[entry], system))

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 @app.command()
 def label(
     lists: Annotated[Path, typer.Argument(help="JSONL with query, document, ranking, source, positives.")],
-    output: Annotated[Path, typer.Argument(help="The ranked lists to write; a summary is written beside.")],
-    teacher: Annotated[str, typer.Option(help="A reranker of the configuration that ranks them.")],
+    output: Annotated[
+        Path, typer.Argument(help="The JSONL file of ranked lists, with a summary next to it.")
+    ],
+    teacher: Annotated[str, typer.Option(help="The reranker of the configuration that ranks them.")],
     config: ConfigOption = DEMO,
 ) -> None:
-    """Let a teacher rank training lists; those whose ranking was malformed are dropped and counted.
+    """Rank training lists with a teacher; lists with malformed rankings are dropped and counted.
 
     Example: e2rank-eval label lists.jsonl labelled.jsonl --teacher rankgpt-smollm2 --config config/demo.yaml
     """
@@ -63,7 +65,7 @@ def train(
 
 
 class ControlName(StrEnum):
-    """Rivals that are trained on the same lists."""
+    """Baselines that are trained on the same lists."""
 
     QUERY_ENCODER = "query-encoder"
     CROSS_ENCODER = "cross-encoder"
@@ -72,7 +74,8 @@ class ControlName(StrEnum):
 @app.command("fine-tune")
 def fine_tune(
     dataset: Annotated[
-        str, typer.Option(help="A known name (beir/scifact), or a folder in BEIR layout; with a train split.")
+        str,
+        typer.Option(help="A data set with a train split: a name such as beir/scifact, or a BEIR folder."),
     ],
     base: Annotated[
         str, typer.Option(help="The encoder to start from: a registry name, hub id or folder.")
@@ -81,25 +84,25 @@ def fine_tune(
         Path | None, typer.Option(help="The model's folder; by default models/<data set>-<base>.")
     ] = None,
     first_stage: Annotated[
-        str, typer.Option(help='Settings of a configuration\'s first stage, as in "{retriever: rm3}".')
+        str, typer.Option(help='First-stage settings as in a configuration, such as "{retriever: rm3}".')
     ] = "{retriever: bm25, analyser: lucene, quantised_lengths: true}",
     documents: Annotated[int, typer.Option(min=1, help="Candidates in a prompt.")] = 10,
-    depth: Annotated[int, typer.Option(min=2, help="Candidates of a query.")] = 100,
+    depth: Annotated[int, typer.Option(min=2, help="Candidates per query.")] = 100,
     control: Annotated[
         list[ControlName] | None,
         typer.Option(help="Also train these on the same lists; query-encoder by default."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="The most optimizer steps, of 8 lists.")] = 240,
+    steps: Annotated[int, typer.Option(min=1, help="Most optimizer steps, of 8 lists each.")] = 240,
     seed: Annotated[int, typer.Option(min=0)] = 13,
-    test_split: Annotated[str, typer.Option(help="Judged queries that the table is of.")] = "test",
+    test_split: Annotated[str, typer.Option(help="Split that the table evaluates.")] = "test",
     cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),
-    threads: Annotated[int, typer.Option(min=1, help="Part of what decides the weights.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads; the weights depend on their number.")] = 2,
 ) -> None:
-    """Train E2Rank on a collection's train split and test it on the test split; a killed run resumes.
+    """Train E2Rank on a data set's train split and test it on the test split; a killed run resumes.
 
-    Of the training queries, a part held out decides when to stop. The folder is a model like any other
-    (model: <folder>); the table compares it with what needs no training and with controls trained on the
-    same lists, by nDCG@10 with paired tests.
+    Held-out training queries decide when training stops. The output folder is a model like any other
+    (model: <folder>). A table compares its nDCG@10, with paired tests, with untrained systems and with
+    controls trained on the same lists.
 
     Example: e2rank-eval fine-tune --dataset beir/scifact --base all-minilm-l6-v2
     """
@@ -131,7 +134,7 @@ def fine_tune(
 
 
 def _tested(wanted: FineTuning, dataset: Dataset, cache: Path) -> Comparison:
-    """Return the comparison of all systems with the trained model on the queries of ``dataset``."""
+    """Return a comparison of all systems on ``dataset``, with the trained model as baseline."""
     from e2rank_eval import api
 
     made_of, base, documents = wanted.collection, wanted.base, wanted.documents
@@ -160,18 +163,18 @@ def _tested(wanted: FineTuning, dataset: Dataset, cache: Path) -> Comparison:
 def training_lists(
     source: Annotated[
         str,
-        typer.Argument(help="A judged data set, as in fine-tune, or a YAML file of a mix of collections."),
+        typer.Argument(help="A judged data set, as in fine-tune, or a YAML file of several collections."),
     ],
     output: Annotated[Path, typer.Argument(help="The JSONL file to write.")],
-    split: Annotated[str, typer.Option(help="Of a data set: the judged queries.")] = "train",
-    depth: Annotated[int, typer.Option(min=2, help="BM25 candidates of a training list.")] = 100,
+    split: Annotated[str, typer.Option(help="Split of the data set.")] = "train",
+    depth: Annotated[int, typer.Option(min=2, help="BM25 candidates per training list.")] = 100,
     cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),
     threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
-    """Make training lists of a judged collection: BM25's candidates, ordered by their judgements.
+    """Make training lists of a judged data set: BM25's candidates, ordered by their judgements.
 
-    The collections of a mix are searched in the texts of all, and development lists are written beside, as
-    <output>-development.jsonl; of the options, only cache counts for a mix.
+    With a YAML file, queries are searched in the texts of all its collections, development lists are written
+    to <output>-development.jsonl, and only --cache of the options applies.
 
     Example: e2rank-eval training-lists config/training-lists/mix.yaml cache/training-lists/mix.jsonl
     """
@@ -199,7 +202,7 @@ def training_lists(
 def curves(
     folders: Annotated[list[Path], typer.Argument(help="Folders of training runs, each with its log.jsonl.")],
     output: Annotated[
-        Path, typer.Option(help="Where the figure goes; .svg, .png and .csv (its data) are added.")
+        Path, typer.Option(help="The figure's path, to which .svg, .png and .csv (its data) are added.")
     ] = Path("learning-curves"),
 ) -> None:
     """Draw the learning curves of training runs: loss, and nDCG@10 on development lists.

@@ -68,7 +68,7 @@ def test_lists_with_texts_need_no_collection(folder: Path, minilm_path: Path, fe
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ((), "a.run: a run has no texts; name its data set"),
+        ((), "a.run: a run file holds no texts; name its data set"),
         (("--dataset", "{folder}/mine", "--option", "promt=x"), "promt.*did you mean 'prompt'"),
         (("--dataset", "{folder}/yours"), "yours: no such folder"),
         (("--dataset", "{folder}/mine", "--output", "{folder}/a.run"), "a.run: the output is the run itself"),

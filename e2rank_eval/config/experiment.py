@@ -1,4 +1,4 @@
-"""A whole experiment: its data sets and systems, what is measured of them, and the part that is selected."""
+"""The configuration of an experiment: data sets, systems, measurements, and the selection that is run."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from e2rank_eval.config.reading import checked, load_mapping
 from e2rank_eval.config.systems import AnyFirstStage, AnyReranker, Name, Strict, alone
 
 _PARTS = {"datasets": "datasets", "first_stage": "first_stages", "rerankers": "rerankers"}
-"""Keys whose names make up runs, and the sections that they name entries of."""
+"""Part of a run -> the section of the configuration that defines it."""
 
 _NOT_RUN = (
-    "false: opt-in, run only where {} is given as a list that names it; a table of the paper then shows the "
-    "published value alone"
+    "false: run only where {} is given as a list that names it; otherwise tables of the paper show only the "
+    "published value"
 )
 
 
 class DatasetSettings(Strict):
-    """Which data set a name refers to: one of the registry or a library, a folder, or a slice of another."""
+    """The data set of a name: a data set of the registry or a library, a folder, or a slice of another."""
 
-    id: str | None = Field(None, description="registry id; the name itself where no other origin is given")
+    id: str | None = Field(None, description="registry id; by default the name, unless another key is given")
     ir_datasets: str | None = Field(None, description="id of ir_datasets, such as beir/nfcorpus/test")
     mteb: str | None = Field(None, description="retrieval or reranking task of mteb, such as NFCorpus")
     path: Path | None = Field(
         None, description="folder with corpus.jsonl[.gz], queries.jsonl, qrels/<split>.tsv or qrels.tsv"
     )
-    split: str = Field("test", description="which qrels/<split>.tsv of a folder")
+    split: str = Field("test", description="split of a folder, as in qrels/<split>.tsv")
     slice_of: Name | None = Field(
-        None, description="another data set of this configuration, cut to a few queries"
+        None, description="another data set of this configuration, of which a sample of queries is kept"
     )
-    queries: int | None = Field(None, ge=1, description="how many queries a slice keeps (seeded sample)")
+    queries: int | None = Field(None, ge=1, description="number of queries in a slice (seeded sample)")
     run: bool = Field(True, description=_NOT_RUN.format("datasets"))
 
     @model_validator(mode="after")
@@ -59,7 +59,7 @@ class DatasetSettings(Strict):
 
 
 class SystemSettings(Strict):
-    """An alias for the rows ``<first stage>/<reranker>`` that it selects; ``*`` is any name."""
+    """An alias for rows ``<first stage>/<reranker>``, in which ``*`` matches any name."""
 
     rows: list[str] = Field(min_length=1)
     run: bool = Field(True, description=_NOT_RUN.format("systems"))
@@ -69,49 +69,51 @@ AnySystem = Annotated[SystemSettings, alone("rows", SystemSettings, list[str])]
 
 
 class Configuration(Strict):
-    """One whole experiment. Names refer to each other within the file; see config/demo.yaml."""
+    """The configuration of one experiment; config/demo.yaml is an example."""
 
     profile: Name
     seed: int = Field(13, ge=0)
-    threads: int = Field(2, ge=1, description="threads of one model job; part of what decides the bytes")
+    threads: int = Field(2, ge=1, description="CPU threads of a model job; the bytes of results depend on it")
     depth: int = Field(100, ge=1, le=10_000)
     shard_queries: int = Field(16, ge=1, description="queries per resumable shard")
     jobs: int = Field(
         1,
         ge=1,
         le=10_000,
-        description="jobs that reranking or encoding one data set is spread over; not part of the cache key",
+        description="jobs that share reranking or encoding one data set; not part of the cache key",
     )
     gpus: int = Field(0, ge=0, description="GPUs that a scheduler gives to each job that loads a model")
     cache: Path = Path("cache")
     datasets: dict[Name, DatasetSettings] = Field(
         min_length=1,
-        description="name -> which data set it is. A list of names, such as --config 'datasets=[dl19,dl20]' "
-        "after Snakemake's targets, runs these alone; one that no file defines is a registry id",
+        description="name -> data set. A list of names, such as --config 'datasets=[dl19,dl20]' on the command "
+        "line of Snakemake, runs only these; a name that no file defines is a registry id",
     )
     systems: dict[str, AnySystem] = Field(
         {},
-        description="alias -> rows <first stage>/<reranker> that are run; without any, all. A list "
-        "of aliases, such as --config 'systems=[bm25,e2rank-0.6b]', runs these alone; a row is its own alias",
+        description="alias -> rows <first stage>/<reranker> that are run; empty: all. A list of aliases or "
+        "rows, such as --config 'systems=[bm25,e2rank-0.6b]', runs only these",
     )
     first_stages: dict[Name, AnyFirstStage] = Field(min_length=1)
     rerankers: dict[Name, AnyReranker] = Field(min_length=1)
     comparisons: dict[Name, ComparisonSettings] = Field(default_factory=dict)
     latency: dict[Name, LatencySettings] = Field(default_factory=dict)
-    training: list[Path] = Field([], description="training files whose runs the target training makes")
+    training: list[Path] = Field(
+        [], description="training files whose runs the Snakemake target training trains"
+    )
     mteb: dict[Name, MtebSettings] = Field(default_factory=dict)
     tables: dict[Name, PaperTable] = Field(default_factory=dict, description="tables of the paper")
     figures: dict[Name, PaperFigure] = Field(
         default_factory=dict, description="figures of the paper, and of further analyses"
     )
     models: dict[str, dict[str, Any]] = Field(
-        {}, description="entries as in config/models.yaml, of this experiment alone"
+        {}, description="further models, in the form of config/models.yaml, for this experiment only"
     )
     _origin: str = PrivateAttr("")
 
     @property
     def origin(self) -> str:
-        """The file that it was read from, for the commands that a reader copies."""
+        """The file that it was read from, as named in the commands that reports print."""
         return self._origin
 
     @model_validator(mode="before")
@@ -133,12 +135,12 @@ class Configuration(Strict):
                 known(f"datasets.{name}.slice_of", [dataset.slice_of], self.datasets)
                 if self.datasets[dataset.slice_of].slice_of is not None:
                     raise ValueError(
-                        f"datasets.{name}: a slice of a slice; slice {dataset.slice_of}'s origin instead"
+                        f"datasets.{name}: a slice of a slice; slice {dataset.slice_of}'s data set instead"
                     )
         for name, stage in self.first_stages.items():
             known(f"first_stages.{name}.of", stage.fused, self.first_stages)
             if any(self.first_stages[one].fused for one in stage.fused):
-                raise ValueError(f"first_stages.{name}: a fusion of a fusion; name what that one fuses")
+                raise ValueError(f"first_stages.{name}: a fusion of a fusion; name its first stages instead")
         for alias, system in self.systems.items():
             for row in system.rows:
                 first_stage, _, reranker = row.rpartition("/")
@@ -174,7 +176,7 @@ class Configuration(Strict):
                 )
 
     def selects(self, first_stage: str, reranker: str) -> bool:
-        """Whether a row is run; ``*`` asks for a reranker on any first stage."""
+        """Whether a row is run; ``*`` as first stage means any first stage."""
         if not self.systems:
             return True
         rows = [row.rpartition("/") for one in self.systems.values() if one.run for row in one.rows]
@@ -184,7 +186,7 @@ class Configuration(Strict):
         )
 
     def runs_on(self, dataset: str) -> bool:
-        """Whether a data set is one of those that are run."""
+        """Whether a data set is run."""
         return dataset in self.datasets and self.datasets[dataset].run
 
     def parts(self, section: str, name: str) -> list[Strict]:
@@ -204,7 +206,7 @@ class Configuration(Strict):
         return sorted({model for one in parts if (model := getattr(one, "model", None))})
 
     def mteb_models(self, suite: MtebSettings, system: str) -> list[str]:
-        """References to the models that a system uses on the tasks of ``suite``."""
+        """Return the references to the models that a system uses on the tasks of ``suite``."""
         if system in suite.models:
             return [system]
         named = [getattr(self.rerankers[system], "model", None), suite.first_stage]
@@ -216,7 +218,7 @@ class Configuration(Strict):
         return next((name for name, one in self.latency.items() if run in one.runs), None)
 
     def registry_id(self, dataset: str) -> str | None:
-        """The registry's name of a data set, or of what a slice is cut from; None for a local folder."""
+        """Return the registry id of a data set, or of the data set of a slice; None for a local folder."""
         settings = self.datasets[dataset]
         for library in ("ir_datasets", "mteb"):
             if identifier := getattr(settings, library):
@@ -241,7 +243,7 @@ def read_configuration(path: Path) -> Configuration:
 
 
 def parse_configuration(values: dict[str, Any], path: Path | str) -> Configuration:
-    """Check a configuration already read from ``path``, and return what its lists select.
+    """Check a configuration already read from ``path``, and return the part of it that is run.
 
     Raises
     ------
@@ -254,7 +256,7 @@ def parse_configuration(values: dict[str, Any], path: Path | str) -> Configurati
 
 
 def one_system(sections: Mapping[str, Any]) -> Configuration:
-    """Return a configuration of the systems in ``sections`` alone, checked as one that was read."""
+    """Return a configuration of only the systems in ``sections``, checked like a configuration file."""
     needed = {
         "profile": "python",
         "datasets": {"dataset": {}},
@@ -265,11 +267,11 @@ def one_system(sections: Mapping[str, Any]) -> Configuration:
 
 
 def choose(values: Mapping[str, Any], defined: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return ``values`` with a list given for ``datasets`` or ``systems`` as a mapping again.
+    """Return ``values``, in which a list given for ``datasets`` or ``systems`` is replaced by a mapping.
 
-    ``defined`` has the entries of a section by name: those that the list names run, the others do not. A
-    name that is not defined is a registry id, or a row ``<first stage>/<reranker>``. A string is split at
-    commas; brackets around it are tolerated.
+    ``defined`` maps a section to its entries by name: entries that the list names are run, others are not.
+    A name that is not defined is a registry id, or a row ``<first stage>/<reranker>``. A string is split at
+    commas; brackets around it are ignored.
     """
     chosen = dict(values)
     for section in {"datasets", "systems"} & values.keys():
@@ -286,9 +288,9 @@ def choose(values: Mapping[str, Any], defined: Mapping[str, Mapping[str, Any]]) 
 
 
 def with_chosen(values: dict[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
-    """Return ``values``, where a list for ``datasets`` or ``systems`` selects from what ``paths`` define.
+    """Return ``values``, where a list for ``datasets`` or ``systems`` selects from the entries of ``paths``.
 
-    ``values`` are the files' own, merged, and changed on Snakemake's command line; see :func:`choose`.
+    ``values`` are those of the files, merged, with changes of Snakemake's command line; see :func:`choose`.
     """
     defined: dict[str, dict[str, Any]] = {
         section: {} for section in ("datasets", "systems") if not isinstance(values.get(section, {}), dict)
@@ -301,11 +303,10 @@ def with_chosen(values: dict[str, Any], paths: Sequence[Path]) -> dict[str, Any]
 
 
 def selected(whole: Configuration) -> Configuration:
-    """Return the configuration without what is not run.
+    """Return the configuration with only the comparisons, latency and mteb entries and figures that are run.
 
-    Comparisons, latency and mteb entries and figures keep the data sets and systems that run, and are
-    dropped where too few are left to show anything. Tables of the paper stay whole: rows and columns that
-    are not run show their published values.
+    These keep the data sets and systems that are run; an entry without any is dropped. Tables of the paper
+    stay complete: rows and columns that are not run show their published values.
     """
     used = {getattr(whole.rerankers[n], "model", None) for n in whole.rerankers if whole.selects("*", n)}
 
@@ -318,7 +319,7 @@ def selected(whole: Configuration) -> Configuration:
     kept: dict[str, dict[str, Any]] = {"comparisons": {}, "latency": {}, "mteb": {}, "figures": {}}
 
     def keep(section: str, name: str, **parts: Any) -> None:
-        """Keep an entry with these parts, unless one that it had is empty now."""
+        """Keep an entry with these parts, unless the selection has emptied one of them."""
         entry: Strict = getattr(whole, section)[name]
         if all(part or not getattr(entry, key) for key, part in parts.items()):
             kept[section][name] = entry.model_copy(update=parts)

@@ -1,4 +1,4 @@
-"""What an experiment measures and shows: comparisons, latency, tasks of mteb, tables, figures."""
+"""Settings of what is measured and shown: comparisons, latency, mteb tasks, tables and figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from e2rank_eval.registry import Registry, nearest
 
 
 def known(where: str, names: Collection[str], entries: Collection[str]) -> None:
-    """Raise ValueError for a name that no entry has, with the nearest or else all of those there are."""
+    """Raise ValueError for a name that is not in ``entries``; the hint names the nearest, or else all."""
     for name in names:
         if name not in entries:
             details = {"problem": f"{where}: unknown name {name!r}", "hint": nearest(name, entries)}
@@ -42,10 +42,10 @@ RunKey = tuple[str, str, str]
 class PublishedRows(Strict):
     """Rows of a table of the paper, shown below a comparison."""
 
-    table: str = Field(description="its number in the paper")
-    systems: Annotated[list[str], AfterValidator(distinct)] = Field(min_length=1, description="its rows")
+    table: str = Field(description="number of the table in the paper")
+    systems: Annotated[list[str], AfterValidator(distinct)] = Field(min_length=1, description="rows to show")
     columns: dict[Name, str] = Field(min_length=1, description="data set or group -> published column")
-    other_candidates: Names = Field([], description="data sets of which the paper ranked other candidates")
+    other_candidates: Names = Field([], description="data sets for which the paper reranked other candidates")
 
     @model_validator(mode="after")
     def _other_candidates_are_shown(self) -> PublishedRows:
@@ -62,14 +62,14 @@ class ComparisonSettings(Strict):
     rerankers: Names = Field(min_length=1)
     baselines: Names = Field(min_length=1)
     groups: dict[Name, str] = Field(
-        {}, description="column -> pattern of the data sets whose macro-average it is, as cqadupstack-*"
+        {}, description="column -> pattern of the data sets that it averages, such as cqadupstack-*"
     )
     published: PublishedRows | None = None
     note: str = ""
 
     @property
     def columns(self) -> dict[str, list[str]]:
-        """The data sets of each column, in order: one, or those of the first group that it matches."""
+        """Column -> its data sets, in order: one data set, or all those of a group."""
         found: dict[str, list[str]] = {}
         for dataset in self.datasets:
             groups = (name for name, pattern in self.groups.items() if fnmatchcase(dataset, pattern))
@@ -78,7 +78,7 @@ class ComparisonSettings(Strict):
 
     @property
     def runs(self) -> list[RunKey]:
-        """What is compared: every system on every data set."""
+        """The runs that are compared: every reranker on every data set."""
         return [(dataset, self.first_stage, one) for dataset in self.datasets for one in self.rerankers]
 
     @model_validator(mode="after")
@@ -86,23 +86,25 @@ class ComparisonSettings(Strict):
         known("baselines", self.baselines, self.rerankers)
         for name, pattern in self.groups.items():
             if name in self.datasets or name not in self.columns:
-                raise ValueError(f"groups.{name}: a data set has its name, or {pattern!r} matches none")
+                raise ValueError(
+                    f"groups.{name}: a data set has this name, or {pattern!r} matches no data set"
+                )
         if self.published:
             known("published.columns", self.published.columns, self.columns)
         return self
 
 
 class CostSweepSettings(Strict):
-    """How cost grows along each axis by itself; a system keeps its other settings."""
+    """A sweep of cost along one axis at a time; all other settings of a system stay."""
 
     candidates: list[Annotated[int, Field(ge=1, le=10_000)]] = Field(
-        [], description="how many candidates are ranked; at most what the first stage gives"
+        [], description="numbers of candidates to rerank; at most the depth of the first stage"
     )
     prompt_documents: list[Annotated[int, Field(ge=0, le=1000)]] = Field(
-        [], description="how many of them the prompt shows, E2Rank only; 0: the plain query"
+        [], description="numbers of documents in the prompt, E2Rank only; 0: the plain query"
     )
     batch: list[Annotated[int, Field(ge=1, le=1000)]] = Field(
-        [], description="how many queries are ranked together"
+        [], description="numbers of queries that are ranked together"
     )
     samples: int = Field(3, ge=1, description="timed rounds at each point")
     warm_up: int = Field(1, ge=0, le=100, description="untimed rounds at each point")
@@ -110,7 +112,7 @@ class CostSweepSettings(Strict):
 
     @property
     def depths(self) -> dict[str, list[int]]:
-        """The axes along which a query gets dearer, those that are swept."""
+        """Axis -> points of the swept axes that change the cost of one query."""
         axes = {"candidates": self.candidates, "prompt_documents": self.prompt_documents}
         return {axis: points for axis, points in axes.items() if points}
 
@@ -129,54 +131,54 @@ class CostSweepSettings(Strict):
 
 
 class LatencySettings(Strict):
-    """Systems that are timed in turns on the same queries, and how much of it."""
+    """Systems that are timed in turns on the same queries, and the number of rounds."""
 
     dataset: Name
     first_stage: Name
     rerankers: Names = Field(min_length=1)
     samples: int = Field(
-        50, ge=1, description="timed rounds, each of one query; from the first again where there are fewer"
+        50, ge=1, description="timed rounds of one query each; queries repeat where there are fewer"
     )
-    warm_up: int = Field(2, ge=1, le=100, description="untimed rounds before them")
+    warm_up: int = Field(2, ge=1, le=100, description="untimed rounds before the timed ones")
     budget: float = Field(
-        600, gt=0, description="seconds after which no other round or point of the sweep begins"
+        600, gt=0, description="seconds after which no further round or point of the sweep begins"
     )
     quality: bool = Field(
-        True, description="evaluate its systems too, and draw quality against latency; false: only time them"
+        True, description="also evaluate the systems, and draw quality against latency; false: only time them"
     )
-    sweep: CostSweepSettings | None = Field(None, description="further points, timed after the samples")
+    sweep: CostSweepSettings | None = Field(None, description="cost sweep, timed after the rounds")
 
     @property
     def runs(self) -> list[RunKey]:
-        """What is timed."""
+        """The runs that are timed."""
         return [(self.dataset, self.first_stage, one) for one in self.rerankers]
 
 
 class MtebSettings(Strict):
-    """Models and rerankers on tasks of mteb, one job for each of them."""
+    """Models and rerankers that are evaluated on tasks of mteb, each in its own job."""
 
     title: str
     benchmark: str | None = Field(
-        None, description="as mteb names it, or local: the suite's own tasks; null: tasks names them"
+        None, description="name in mteb, or local: the tasks of this suite; null: only the given tasks"
     )
     tasks: Annotated[list[str], AfterValidator(distinct)] = Field(
-        [], description="of the benchmark, or local ones; empty: all of the benchmark"
+        [], description="tasks of the benchmark, or local tasks; empty: all tasks of the benchmark"
     )
     models: Annotated[list[Reference], AfterValidator(distinct)] = Field([], description="encoders")
-    rerankers: Names = Field([], description="of this file; for retrieval and reranking tasks")
+    rerankers: Names = Field([], description="rerankers of this file, for retrieval and reranking tasks")
     first_stage: Reference | None = Field(
-        None, description="encoder that finds and orders the rerankers' candidates; null: the task's"
+        None, description="encoder that retrieves the rerankers' candidates; null: the task's candidates"
     )
-    depth: int = Field(100, ge=1, le=10_000, description="candidates that a reranker is given")
+    depth: int = Field(100, ge=1, le=10_000, description="candidates that are reranked per query")
     instructions: Path | None = Field(
-        None, description="YAML file: task -> instruction, which takes precedence over mteb's own"
+        None, description="YAML file of task -> instruction, which takes precedence over mteb's instructions"
     )
     keep_vectors: bool = Field(
-        True, description="false: no vector is stored; for corpora of millions of documents"
+        True, description="false: vectors are not stored; for corpora of millions of documents"
     )
-    allow_missing: bool = Field(False, description="true: tables are drawn though tasks failed, and say so")
+    allow_missing: bool = Field(False, description="true: write tables although tasks failed, and name these")
     paper_table: Literal["4", "15", "20"] | None = Field(
-        None, description="the paper's table whose values are shown beside ours"
+        None, description="table of the paper whose values are shown next to ours"
     )
 
     @model_validator(mode="after")
@@ -198,12 +200,13 @@ class ColumnSettings(Strict):
     """One published column: nDCG@10 on a data set, a phase of its latency, or the mean of a benchmark."""
 
     dataset: Name | None = None
-    first_stage: Name | None = Field(None, description="the table's when absent")
+    first_stage: Name | None = Field(None, description="by default that of the table")
     phase: Literal["documents", "others", "total"] | None = Field(
-        None, description="mean seconds per query, documents encoded online; others: all but documents"
+        None,
+        description="mean seconds per query, with documents encoded online; others: total less documents",
     )
     benchmark: str | None = Field(
-        None, description="as mteb names it; the mean of its tasks for the system's model"
+        None, description="name in mteb; the column is the mean of its tasks for the row's model"
     )
 
     @model_validator(mode="after")
@@ -217,7 +220,7 @@ AnyColumn = Annotated[ColumnSettings, alone("dataset", ColumnSettings)]
 
 
 class RowSettings(Strict):
-    """One published row: which reranker makes it, and where it departs from the table's settings."""
+    """One published row: its reranker, and settings that differ from those of the table."""
 
     reranker: Name
     first_stage: Name | None = Field(None, description="takes precedence over the column's and the table's")
@@ -228,31 +231,31 @@ AnyRow = Annotated[RowSettings, alone("reranker", RowSettings)]
 
 
 class PaperTable(Strict):
-    """A table of the paper: published columns and rows, and what they are called here.
+    """A table of the paper: the data sets and rerankers that reproduce its published columns and rows.
 
-    Rows that are not named show their published values only. A column that the paper does not print is a
-    part of a printed average.
+    Rows without an entry show only their published values. A column that the paper does not print is part
+    of a printed average.
     """
 
-    table: str = Field(description="its number in the paper")
+    table: str = Field(description="number of the table in the paper")
     first_stage: Name | None = None
     columns: dict[str, AnyColumn] = Field(
-        {}, description="published column -> data set; columns that are averages of others need no entry"
+        {}, description="published column -> data set; averages of other columns need no entry"
     )
     benchmark: str | None = Field(
-        None, description="as mteb names it: all columns are its tasks or categories"
+        None, description="name in mteb of the benchmark whose tasks or categories are the columns"
     )
     systems: dict[str, AnyRow] = Field({}, description="published row -> reranker")
-    baseline: str | None = Field(None, description="the row that every other is tested against")
+    baseline: str | None = Field(None, description="row that all other rows are tested against")
     note: str = ""
 
     def column(self, system: str, column: str) -> ColumnSettings | None:
-        """The settings of a published column in a configured row; None where neither configures it."""
+        """Return the settings of a published column in a row, or else in the table; None without any."""
         row = self.systems.get(system)
         return (row.columns.get(column) if row else None) or self.columns.get(column)
 
     def names(self) -> dict[str, list[str]]:
-        """Every name that must be one of the configuration's, by its section."""
+        """Return section -> names in this table that must be entries of that section."""
         rows = list(self.systems.values())
         columns = [*self.columns.values(), *(column for row in rows for column in row.columns.values())]
         stages = [self.first_stage, *(row.first_stage for row in rows), *(one.first_stage for one in columns)]
@@ -265,9 +268,9 @@ class PaperTable(Strict):
 
 @dataclass(frozen=True, slots=True)
 class FigureKind:
-    """Which keys an entry of a kind of figure has besides ``figure`` and ``title``, every one of them.
+    """A kind of figure: ``needs`` are the keys that its entries must have besides ``figure`` and ``title``.
 
-    ``of`` is the section of the configuration that the entry's key of this name names an entry of.
+    ``of`` is the section of the configuration in which the entry's key ``of`` names an entry.
     """
 
     needs: tuple[str, ...] = ("datasets", "first_stage", "rerankers")
@@ -279,16 +282,16 @@ FIGURE_KINDS: Registry[FigureKind] = Registry("figure", "e2rank_eval.report.figu
 
 
 class PaperFigure(Strict):
-    """A figure of stored results. ``figure`` names the kind; the paper publishes no values of its figures."""
+    """A figure of stored results; the paper publishes no values of its figures."""
 
     figure: str = Field(description="a kind of figure, such as sweep or difficulty")
     title: str = ""
-    of: Name | None = Field(None, description="a latency entry, comparison or table")
-    column: str | None = Field(None, description="bars: which column of the table")
+    of: Name | None = Field(None, description="the latency entry, comparison or table to draw")
+    column: str | None = Field(None, description="bars: the column of the table")
     datasets: list[Name] = Field([])
     first_stage: Name | None = None
     rerankers: list[Name] = Field([])
-    against: Name | None = Field(None, description="the reranker that all others are compared with")
+    against: Name | None = Field(None, description="reranker that all others are compared with")
     points: dict[int, Name] = Field({}, description="sweep: number of prompt documents -> reranker")
 
     @field_validator("points")
@@ -310,7 +313,7 @@ class PaperFigure(Strict):
 
     @property
     def section(self) -> str:
-        """The section of the configuration that ``of`` names an entry of; empty for other kinds."""
+        """The section of the configuration in which ``of`` names an entry; empty for kinds without ``of``."""
         return FIGURE_KINDS[self.figure].of
 
     @property
@@ -321,5 +324,5 @@ class PaperFigure(Strict):
 
     @property
     def runs(self) -> list[RunKey]:
-        """What it shows and compares with, where it names no entry: every system on every data set."""
+        """The runs that it shows, where it has no ``of``: every system on every data set."""
         return [(dataset, str(self.first_stage), one) for dataset in self.datasets for one in self.systems]

@@ -1,4 +1,4 @@
-"""YAML files that people write: read strictly and checked, with one clear error for what is wrong in them."""
+"""Strict reading of YAML files: values are checked, and errors name file, line and key."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HINTS = {
 
 
 class _NoRepeats(yaml.SafeLoader):
-    """Refuses a repeated key, whose first value YAML's own loader would drop without a word."""
+    """Refuses a repeated key; PyYAML's loader would drop the first value silently."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[tuple[str, str]] = set()
@@ -47,12 +47,12 @@ class _NoRepeats(yaml.SafeLoader):
 
 
 def load_mapping(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file; an empty file gives an empty one.
+    """Return the mapping in a YAML file, which is empty for an empty file.
 
     Raises
     ------
     InputError
-        Naming file and line: missing, not UTF-8, not YAML, a key that appears twice, no mapping.
+        When the file is missing, not UTF-8, not YAML or not a mapping, or a key appears twice.
     """
     try:
         values = yaml.load(path.read_text(encoding="utf-8-sig"), _NoRepeats)
@@ -81,10 +81,9 @@ def load_mapping(path: Path) -> dict[str, Any]:
 
 
 def line_of(path: Path | str, place: Sequence[str | int]) -> int | None:
-    """Return the line, from 1, of the innermost key of ``place`` that a YAML file has.
+    """Return the line, from 1, of the innermost key on the key path ``place`` that a YAML file has.
 
-    Parts of ``place`` that the file lacks are skipped. None where no part is found, or ``path`` is not a
-    file.
+    Keys that the file lacks are skipped. None where no key is found, or ``path`` is not a file.
     """
     if not Path(path).is_file():
         return None
@@ -114,7 +113,7 @@ def read_settings(kind: type[Kind], path: Path) -> Kind:
 
 
 def checked(kind: type[Kind], values: Any, path: Path | str, within: Sequence[str] = ()) -> Kind:
-    """Return ``values`` as settings; they were read from ``path``, below its keys ``within``.
+    """Return ``values`` as settings; errors locate them in ``path``, below its keys ``within``.
 
     Raises
     ------
@@ -132,8 +131,8 @@ def checked(kind: type[Kind], values: Any, path: Path | str, within: Sequence[st
 def read_entries(schema: type[Kind], paths: Sequence[Path]) -> dict[str, Kind]:
     """Return the named entries of registry files; a later file replaces those of an earlier one by name.
 
-    Files that do not exist are skipped. A name that begins with ``x-`` is not an entry but what entries merge
-    by a YAML anchor. What was read is kept until a file changes.
+    Files that do not exist are skipped, and so are names that begin with ``x-``: they hold YAML anchors that
+    entries merge. The result is cached until a file changes.
 
     Raises
     ------
@@ -156,7 +155,7 @@ def _read(schema: type[Kind], files: tuple[tuple[Path, Path, int, int], ...]) ->
 def checked_entries(
     schema: type[Kind], values: Mapping[str, Any], path: Path | str, within: Sequence[str] = ()
 ) -> dict[str, Kind]:
-    """Return the entries in ``values``, which were read from ``path``, below its keys ``within``.
+    """Return the checked entries in ``values``; errors locate them in ``path``, below its keys ``within``.
 
     Raises
     ------
@@ -167,7 +166,7 @@ def checked_entries(
 
 
 def _explain(error: Any, within: Sequence[str]) -> tuple[list[str | int], str]:
-    """Keys from the file's top to what is wrong, and the problem in words."""
+    """Return the key path from the file's top level to the wrong value, and the problem in words."""
     place = [part for part in (*within, *error["loc"]) if part != "[key]"]
     kind = error["type"]
     tag = _TAGS.get(str(place[0])) if place else None

@@ -19,7 +19,7 @@ _FOLDER = re.compile(r"(\.{1,2}|~)?(/.*)?", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class ModelReference:
-    """A reference as its parts: ``name`` is a registry name, an id ``org/name`` of the hub, or a path."""
+    """A parsed reference; ``name`` is a registry name, an id ``org/name`` of the hub, or a path."""
 
     kind: Literal["registry", "hub", "folder"]
     name: str
@@ -34,7 +34,7 @@ class ModelReference:
 
 
 def parse_reference(reference: str) -> ModelReference:
-    """Return the parts of a reference to a model.
+    """Parse a reference to a model.
 
     >>> parse_reference("BAAI/bge-reranker-v2-m3").kind, parse_reference("./checkpoints/mine").kind
     ('hub', 'folder')
@@ -42,7 +42,7 @@ def parse_reference(reference: str) -> ModelReference:
     Raises
     ------
     ValueError
-        When it is none of the three forms, or its commit is not written out.
+        When it has none of the three forms, or its commit is abbreviated.
     """
     if reference and _FOLDER.fullmatch(reference):
         return ModelReference("folder", reference)
@@ -51,7 +51,7 @@ def parse_reference(reference: str) -> ModelReference:
     found = _HUB.fullmatch(reference)
     if found is None:
         raise ValueError(
-            f"{reference!r} names no model: write a registry name, org/name of the hub, or ./folder"
+            f"{reference!r} is not a model: write a registry name, org/name of the hub, or ./folder"
         )
     commit = found["commit"]
     if commit is not None and not _COMMIT.fullmatch(commit):
@@ -69,9 +69,10 @@ Reference = Annotated[str, AfterValidator(_checked)]
 
 
 def file_name(reference: str) -> str:
-    """Return a name for files of what ``reference`` names: no separator in it, another for each reference.
+    """Return a file name for a reference: without path separators, and different for each model.
 
-    A registry name is its own; no other form can give one, as none may contain ``+`` or ``~``.
+    A registry name is returned as it is; names of hub ids contain ``+``, and names of folders ``~``, so that
+    they cannot equal a registry name.
 
     >>> file_name("BAAI/bge-reranker-v2-m3")
     'BAAI+bge-reranker-v2-m3'

@@ -1,4 +1,4 @@
-"""Settings of the systems under test: first stages, and what every reranker family has."""
+"""Settings of the systems under test: base classes and registries of first stages and reranker families."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class Strict(BaseModel):
-    """Refuses unknown keys, with the nearest known one, and later changes."""
+    """Settings that are immutable and refuse unknown keys, with the nearest known key as hint."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,13 +46,13 @@ class Strict(BaseModel):
 
 
 def _refusal(key: str, kind: str, problem: str, hint: str) -> ValidationError:
-    """Return the error that one ``key`` of a mapping is wrong, with a hint."""
+    """Return the validation error of one ``key`` of a mapping, with a hint."""
     details = PydanticCustomError(kind, "{problem}", {"problem": problem, "hint": hint})
     return ValidationError.from_exception_data(key, [{"type": details, "loc": (key,), "input": None}])
 
 
 def alone(key: str, kind: Any, form: Any = str) -> BeforeValidator:
-    """Let a name, or what else has the type ``form``, stand for settings of ``kind`` whose ``key`` it is."""
+    """Accept a bare value of type ``form`` as shorthand for settings of ``kind`` with only ``key`` given."""
     return BeforeValidator(
         lambda given: {key: given} if isinstance(given, get_origin(form) or form) else given,
         json_schema_input_type=form | kind,
@@ -60,9 +60,10 @@ def alone(key: str, kind: Any, form: Any = str) -> BeforeValidator:
 
 
 def refuse_unused(settings: Strict, chooser: str, chosen: str, takers: Mapping[str, tuple[str, ...]]) -> None:
-    """Refuse an option that was given but that the choice made leaves unused, for nobody would notice.
+    """Refuse an option that was given but has no effect, which would go unnoticed.
 
-    ``takers`` names, for each such option, the values of ``chooser`` under which it decides something.
+    ``takers`` maps an option to the values of ``chooser`` for which it has an effect; ``chosen`` is the value
+    in ``settings``.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def refuse_unused(settings: Strict, chooser: str, chosen: str, takers: Mapping[s
 
 
 class FirstStageSettings(Strict, ABC):
-    """What the settings of every first stage have, and what the suite asks of one.
+    """Base class of the settings of a first stage.
 
     A first stage is a subclass in a module of its own, which adds it to :data:`FIRST_STAGES`. The first line
     of its docstring says what it does.
@@ -85,9 +86,9 @@ class FirstStageSettings(Strict, ABC):
 
     retriever: str
     depth: int | None = Field(
-        None, ge=1, le=10_000, description="candidates per query; the global depth when absent"
+        None, ge=1, le=10_000, description="candidates per query; by default the configuration's depth"
     )
-    label: str | None = Field(None, description="how tables name it")
+    label: str | None = Field(None, description="name in tables and figures")
 
     stores_vectors: ClassVar[bool] = False
     """Whether document vectors are kept in the shared cache, so that several jobs can encode a corpus."""
@@ -100,16 +101,16 @@ class FirstStageSettings(Strict, ABC):
 
     @property
     def fused(self) -> list[str]:
-        """Names of other first stages of the configuration whose lists it is made of."""
+        """Names of other first stages of the configuration whose candidates it fuses."""
         return []
 
     def files(self, dataset: str) -> list[str]:  # noqa: ARG002
-        """Return the files of the user's that the candidates of a data set are made of."""
+        """Return the user's files from which the candidates of a data set are read."""
         return []
 
     @abstractmethod
     def build(self, context: Any) -> Any:
-        """Return the finder of candidates, its models loaded through ``context``.
+        """Return the function that finds candidates; ``context`` loads its models.
 
         See ``Finder`` and ``Context`` in :mod:`e2rank_eval.retrieval.base`; heavy imports belong in here.
         """
@@ -118,14 +119,14 @@ class FirstStageSettings(Strict, ABC):
 FIRST_STAGES: Registry[type[FirstStageSettings]] = Registry(
     "first stage", "e2rank_eval.retrieval.first_stages", "e2rank_eval.first_stages"
 )
-"""Settings by ``retriever``: the suite's modules, and entry points of installed packages."""
+"""Settings classes by ``retriever``, from the suite's modules and from entry points of installed packages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Mean tokens of a query and of a document, and where they are from.
+    """Mean tokens of a query and of a document.
 
-    ``measured`` on the stored collection, ``stated`` by a source, or ``assumed`` without one.
+    ``origin``: measured on the stored collection, stated by a source, or assumed.
     """
 
     query: float
@@ -135,47 +136,47 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """For one query: ``read`` in forward passes over whole inputs, ``generated`` one at a time."""
+    """Tokens of one query: ``read`` in forward passes over whole inputs, ``generated`` one at a time."""
 
     read: float
     generated: float = 0.0
 
 
 class RerankerSettings(Strict, ABC):
-    """What the settings of every reranker family have, and what the suite asks of a family.
+    """Base class of the settings of a reranker family.
 
     A family is a subclass in a module of its own, which adds it to :data:`FAMILIES`. The first line of
-    its docstring says what it does; ``colour`` is how figures draw it.
+    its docstring is shown as its description.
     """
 
     family: str
-    label: str | None = Field(None, description="how tables name it")
+    label: str | None = Field(None, description="name in tables and figures")
     on_error: Literal["fail", "keep-first-stage"] = "fail"
 
     model_kinds: ClassVar[tuple[str, ...]] = ()
-    """Kinds of model that rank by this family where none is named; see ``Kind`` of the model registry."""
+    """Kinds of model for which this family is the default; see ``Kind`` of the model registry."""
 
     own_colour: ClassVar[str] = "#5c6570"
-    """From the palette of Okabe and Ito, which the colour-blind can tell apart; here a neutral grey."""
+    """Colour in figures, from the colour-blind safe palette of Okabe and Ito; here a neutral grey."""
 
     @property
     def colour(self) -> str:
-        """How figures draw a reranker of these settings."""
+        """The colour of a reranker with these settings in figures."""
         return self.own_colour
 
     @abstractmethod
     def build(self, context: Any) -> Any:
-        """Return the reranker, its models loaded through ``context``.
+        """Return the reranker; ``context`` loads its models.
 
         See :class:`e2rank_eval.rerankers.base.Reranker` and ``RerankContext``; heavy imports belong in here.
         """
 
     @abstractmethod
     def tokens(self, lengths: Lengths, depth: int) -> Tokens:
-        """Return an estimate for one query of ``depth`` candidates, documents encoded online."""
+        """Return the estimated tokens of one query with ``depth`` candidates, documents encoded online."""
 
     def deciding(self) -> dict[str, Any]:
-        """Return what decides a ranking, for fingerprints: all but the label and what happens on errors."""
+        """Return the settings that determine a ranking, for fingerprints: not ``label`` and ``on_error``."""
         return self.model_dump(mode="json", exclude={"label", "on_error"})
 
 
@@ -183,22 +184,22 @@ class ModelSettings(RerankerSettings):
     """Settings of a family that runs one model on documents cut to a number of tokens."""
 
     model: Reference
-    document_tokens: int | None = Field(None, ge=8, description="cut every document at so many tokens")
+    document_tokens: int | None = Field(None, ge=8, description="most tokens of a document; the rest is cut")
 
     def cut(self, document: float) -> float:
-        """Return how many tokens are read of a document of ``document`` tokens."""
+        """Return the length of a document of ``document`` tokens after the cut."""
         return min(document, self.document_tokens) if self.document_tokens else document
 
 
 FAMILIES: Registry[type[RerankerSettings]] = Registry(
     "reranker family", "e2rank_eval.rerankers.families", "e2rank_eval.rerankers"
 )
-"""Settings by family: the suite's modules, and entry points of installed packages."""
+"""Settings classes by family, from the suite's modules and from entry points of installed packages."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Registered:
-    """Validates a mapping with the settings in ``registry`` that its ``key`` names."""
+    """Validates a mapping with the settings class that its ``key`` names in ``registry``."""
 
     key: str
     registry: Registry[Any]

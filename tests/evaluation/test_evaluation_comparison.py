@@ -138,7 +138,7 @@ def test_a_group_of_data_sets_counts_as_one_column() -> None:
 @pytest.mark.parametrize("groups", [{"cqa": "cqadupstack-*"}, {"lee": "le*"}])
 def test_a_group_without_data_sets_of_its_own_is_refused(groups: dict[str, str]) -> None:
     entry = configuration().comparisons["two"].model_dump(mode="json")
-    with pytest.raises(ValueError, match=rf"groups\.{next(iter(groups))}: a data set has its name, or"):
+    with pytest.raises(ValueError, match=rf"groups\.{next(iter(groups))}: a data set has this name, or"):
         ComparisonSettings.model_validate(entry | {"groups": groups})
 
 

@@ -60,8 +60,8 @@ def test_each_form_is_told_from_the_others(reference: str, kind: str, name: str)
     ("reference", "problem"),
     [
         ("org/name@v1.0", "'v1.0' is not a commit: write all 40"),
-        ("a/b/c", r"'a/b/c' names no model: write a registry name, org/name of the hub, or \./folder"),
-        ("", "names no model"),
+        ("a/b/c", r"'a/b/c' is not a model: write a registry name, org/name of the hub, or \./folder"),
+        ("", "is not a model"),
         ("all-minilm", r"unknown model 'all-minilm'; did you mean all-minilm-l6-v2"),
         ("./nowhere", r"\./nowhere: no such folder"),
     ],

@@ -67,11 +67,11 @@ def test_the_shipped_weights_are_those_of_the_shipped_recipe() -> None:
         ({"objective": "stage3"}, "unknown objective 'stage3'"),
         ({"batch": 3, "device_batch": 2}, "a multiple of device_batch"),
         ({"follows": "run"}, "give model or follows"),
-        ({"data": [{"path": "a", "share": 3}]}, "together they are 4"),
+        ({"data": [{"path": "a", "share": 3}]}, "sum to 4"),
         ({"info_nce": None, "ranknet": None}, "give info_nce, ranknet or list_net"),
         ({"collection": {"dataset": "scifact"}}, "give data or collection"),
-        ({"frozen_documents": True}, "vector: listwise"),
-        ({"deepspeed": "zero3.json", "lora": {}}, "not with deepspeed"),
+        ({"frozen_documents": True}, "vector: must be listwise"),
+        ({"deepspeed": "zero3.json", "lora": {}}, "cannot be used with deepspeed"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(

@@ -86,8 +86,8 @@ class Configuration(Strict):
     cache: Path = Path("cache")
     datasets: dict[Name, DatasetSettings] = Field(
         min_length=1,
-        description="name -> data set. A list of names, such as --config 'datasets=[dl19,dl20]' on the command "
-        "line of Snakemake, runs only these; a name that no file defines is a registry id",
+        description="name -> data set. A list of names, such as --config 'datasets=[dl19,dl20]' for "
+        "Snakemake, runs only these; a name that no file defines is a registry id",
     )
     systems: dict[str, AnySystem] = Field(
         {},

@@ -6,9 +6,9 @@ BIN := .venv/bin
 STAMP := .venv/installed-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 # One file of tests stays in one process, so that its fixtures are made once.
 PYTEST = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false $(BIN)/python -m pytest -q -n 2 --dist loadfile
-# A killed run leaves its lock.
+# A killed run leaves Snakemake's lock behind.
 UNLOCK = if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ]; then $(BIN)/snakemake --unlock --quiet all; fi
-# One line per job; what jobs print is in their logs, and the end of a failed one's is shown.
+# One line per job; the end of a failed job's log is shown.
 SNAKEMAKE = PYTHONPATH=workflow/plugins $(BIN)/snakemake --logger lines
 TORCH := $(shell grep '^torch==' requirements.lock)
 

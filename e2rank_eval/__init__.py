@@ -6,7 +6,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Return a function of :mod:`e2rank_eval.api`, which is imported when one is first asked for."""
+    """Return a name of :mod:`e2rank_eval.api`, which is imported at the first use of one of its names."""
     from importlib import import_module
 
     api = import_module("e2rank_eval.api")

@@ -1,4 +1,4 @@
-"""``python -m e2rank_eval`` is ``e2rank-eval``."""
+"""Run the command line as ``python -m e2rank_eval``."""
 
 from e2rank_eval.cli import main
 

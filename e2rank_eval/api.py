@@ -1,4 +1,4 @@
-"""The suite from Python: load a reranker, a data set and a run, rank, evaluate and compare."""
+"""The Python interface: load rerankers, data sets and runs; retrieve, rerank, evaluate and compare."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ CACHE = Path("cache")
 
 SEED = 13
 _SHARD = 16
-"""Queries that are ranked and kept together."""
+"""Queries in one resumable unit of work."""
 
 _MADE_BY = {"Dataset": "load_dataset", "Run": "read_run or retrieve", "Reranker": "load_reranker"}
 
 
 class Reranker:
-    """A loaded reranker of any family; ``settings`` are those that a configuration would hold."""
+    """A loaded reranker of any family; ``settings`` are its settings as written in a configuration."""
 
     def __init__(self, ranker: Ranker, settings: Mapping[str, Any]) -> None:
         self.ranker = ranker
@@ -63,20 +63,20 @@ class Reranker:
     ) -> list[dict[str, Any]]:
         """Return ``documents`` best first, as ``sentence_transformers.CrossEncoder.rank`` does.
 
-        Each is ``{"corpus_id": position in documents, "score": ...}``, with ``return_documents`` also
-        ``"text"``. The score is the model's; families without scores, such as generated rankings, give
-        the number of documents that are ranked at or below it. Equal scores keep the order given, which
-        listwise families read as that of a first stage.
+        Each item is ``{"corpus_id": position in documents, "score": ...}``, with ``return_documents`` also
+        ``"text"``. ``score`` is the model's score or, for families without scores such as listwise
+        generation, n, n-1, ..., 1. Equal scores keep the given order. Listwise families take the given order
+        as that of a first stage.
 
         Raises
         ------
         InputError
-            When the query is empty, or the model cannot read it or a document.
+            When the query is empty, or the model cannot process the query or a document.
         """
         if isinstance(documents, str) or not all(isinstance(one, str) for one in (query, *documents)):
             raise InputError("a query is one string, and documents are a list of them")
         if not query.strip():
-            raise InputError("the query is empty", hint="give it a word")
+            raise InputError("the query is empty", hint="give a query with at least one word")
         listed = [Candidate(Document(str(i), text), -i) for i, text in enumerate(documents)]
         if not listed:
             return []
@@ -107,15 +107,15 @@ def load_reranker(
 ) -> Reranker:
     """Load a reranker from a model's registry name, hub id (``org/name[@commit]``) or folder.
 
-    ``family`` and ``options`` are what a configuration's ``rerankers`` hold (``e2rank-eval list rerankers``).
-    Without a family the checkpoint decides: a model trained to score pairs is a cross-encoder, one that
-    embeds ranks with E2Rank's listwise prompt, one known to answer yes or no is asked its own question.
+    ``family`` and ``options`` are as in ``rerankers`` of a configuration (``e2rank-eval list rerankers``).
+    By default the checkpoint decides the family: ``cross-encoder`` for a model that scores pairs, ``e2rank``
+    for an embedding model, ``pointwise-llm`` for a model with a known yes-or-no relevance prompt.
 
     Raises
     ------
     InputError
-        When the model cannot be found or recognised, may be of several families (named in the message),
-        or an option is wrong.
+        When the model cannot be found or recognised, several families are possible (the message names
+        them), or an option is wrong.
     UnavailableError
         When its files cannot be fetched.
 
@@ -140,9 +140,9 @@ def load_encoder(
     cache: str | Path = CACHE,
     threads: int | None = None,
 ) -> Encoder:
-    """Load an encoder by the references of :func:`load_reranker`; document vectors are kept in ``cache``.
+    """Load an encoder; ``model`` is as in :func:`load_reranker`, and document vectors are kept in ``cache``.
 
-    ``prompt`` is the listwise wording of a decoder; raises as :func:`load_reranker` does.
+    ``prompt`` selects the wording of a decoder's listwise prompt. Raises as :func:`load_reranker` does.
     """
     return _models(cache, threads).encoder(_reference(model), prompt=prompt, document_tokens=document_tokens)
 
@@ -150,23 +150,22 @@ def load_encoder(
 def load_language_model(
     model: str | Path, *, cache: str | Path = CACHE, threads: int | None = None
 ) -> LanguageModel:
-    """Load a causal language model, or connect to a served one; references as for :func:`load_reranker`."""
+    """Load a causal language model, or connect to a server; ``model`` is as in :func:`load_reranker`."""
     return _models(cache, threads).language_model(_reference(model))
 
 
 def load_dataset(name: str | Path, *, cache: str | Path = CACHE, seed: int = SEED) -> Dataset:
     """Load a test collection: a name of ``e2rank-eval list datasets``, or a folder in BEIR layout.
 
-    Any id of ir_datasets (``beir/nfcorpus/test``) or task of mteb (``mteb:NFCorpus``) is a name too.
-
-    The corpus stays on disk. A folder may lack judgements.
+    Names include all ids of ir_datasets (``beir/nfcorpus/test``) and tasks of mteb (``mteb:NFCorpus``). The
+    corpus stays on disk. Judgements are optional in a folder.
 
     Raises
     ------
     InputError
         For an unknown name, or malformed files.
     UnavailableError
-        When it cannot be fetched.
+        When the collection cannot be fetched.
     """
     from e2rank_eval.datasets.loading import load_registered
 
@@ -178,7 +177,7 @@ def load_dataset(name: str | Path, *, cache: str | Path = CACHE, seed: int = SEE
 
 
 def _folder(folder: Path) -> Dataset:
-    """Load a folder in BEIR layout with all its queries, judged or not, and with or without judgements."""
+    """Load a folder in BEIR layout with all its queries, also those without judgements."""
     from e2rank_eval.datasets.loaders import beir
     from e2rank_eval.store.collections import read_corpus, read_queries
 
@@ -191,12 +190,12 @@ def _folder(folder: Path) -> Dataset:
 
 
 def read_run(path: str | Path) -> Run:
-    """Read a run in TREC form or in MS MARCO's, plain or compressed.
+    """Read a run in TREC or MS MARCO format, plain or compressed.
 
     Raises
     ------
     InputError
-        Naming file and line, when it is malformed.
+        When the file is malformed; the message names the file and line.
     """
     return trec.read_run(Path(path))
 
@@ -210,7 +209,10 @@ def retrieve(
     threads: int | None = None,
     **options: Any,
 ) -> Run:
-    """Retrieve ``depth`` candidates for every query; ``options`` are a configuration's, such as ``model``.
+    """Retrieve ``depth`` candidates for every query.
+
+    ``first_stage`` is a kind of retriever and ``options`` are its settings as in a configuration, such as
+    ``model``.
 
     Raises
     ------
@@ -239,15 +241,15 @@ def rerank(
     missing: Literal["fail", "skip"] = "fail",
     cache: str | Path = CACHE,
 ) -> Run:
-    """Rerank the first ``depth`` documents of every query of ``run``, of which the others are dropped.
+    """Rerank the first ``depth`` documents of every query of ``run``; documents below ``depth`` are dropped.
 
-    Finished queries are kept in ``cache`` by 16, so that a killed process resumes. Scores of the run
-    returned are n, n-1, ..., 1, so that no evaluator breaks ties.
+    Finished queries are kept in ``cache`` in groups of 16, so that a killed process resumes. Scores of the
+    returned run are n, n-1, ..., 1, so that there are no ties.
 
     Raises
     ------
     InputError
-        When the data set has none of the run's queries, or lacks a document and ``missing`` is ``fail``.
+        When the data set has no query of the run, or lacks a document of it and ``missing`` is ``fail``.
     QueryError
         When a query cannot be ranked.
     """
@@ -276,14 +278,15 @@ def run_of(rankings: Iterable[tuple[str, Sequence[str]]]) -> Run:
 def evaluate(
     run: Run, dataset: Dataset, measures: str | Sequence[str] = ("nDCG@10", "R@100"), *, seed: int = SEED
 ) -> Metrics:
-    """Evaluate a run on every judged query as trec_eval does; prints as a table of means with 95 % intervals.
+    """Evaluate a run on every judged query as trec_eval does; the result prints as a table of means.
 
-    ``measures``, one or several, are named as ir_measures does; a query that the run lacks counts as 0.
+    ``measures`` are one or several names in the notation of ir_measures. A judged query that is missing from
+    the run counts as 0. Means have bootstrap 95 % intervals.
 
     Raises
     ------
     InputError
-        For an unknown measure, or a run none of whose queries is judged.
+        For an unknown measure, or a run without a judged query.
     """
     from e2rank_eval.evaluation.effectiveness import metrics_of, require_judged
 
@@ -296,9 +299,9 @@ def evaluate(
 def compare(
     runs: Mapping[str, Run], dataset: Dataset, baseline: str, measure: str = "nDCG@10", *, seed: int = SEED
 ) -> Comparison:
-    """Test every run against ``baseline`` on the same queries; prints as a table.
+    """Test every run against ``baseline`` on the same queries; the result prints as a table.
 
-    Paired randomisation test and t-test, Holm's correction, effect size, wins and losses.
+    It has a paired randomisation test and t-test, Holm's correction, effect sizes, wins and losses.
 
     Raises
     ------
@@ -325,7 +328,7 @@ def compare(
 
 
 def _require(kind: type, *given: object) -> None:
-    """Raise InputError where one that was given is not a ``kind``, such as the name of a data set."""
+    """Raise InputError where an argument is not a ``kind``, such as a name where a Dataset is needed."""
     for one in given:
         if not isinstance(one, kind):
             made_by = _MADE_BY[kind.__name__]
@@ -348,14 +351,14 @@ def _family(reference: str, models: Models) -> str:
         possible = ["pointwise-llm"]
     if len(possible) != 1:
         raise InputError(
-            f"{reference} is recognised as {' or '.join(found.kinds)}, which does not say how it ranks",
+            f"{reference} is recognised as {' or '.join(found.kinds)}, which does not determine a family",
             hint=f"give family: {', '.join(possible) or 'see e2rank-eval list rerankers'}",
         )
     return possible[0]
 
 
 def _reference(model: str | Path) -> str:
-    """Return a reference; a path is a folder even where ``org/name`` would be an id of the hub."""
+    """Return a model reference; a ``Path`` is always a folder, but a string ``org/name`` is a hub id."""
     return str(model.absolute()) if isinstance(model, Path) else model
 
 

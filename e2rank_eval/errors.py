@@ -1,4 +1,4 @@
-"""The errors a user can fix: each names what is wrong, where, and what to do about it."""
+"""Errors that a user can fix: each names what is wrong, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 class SuiteError(Exception):
-    """Base of every error that the command line turns into one line and exit code 2."""
+    """Base class of the errors that the command line prints as one line, with exit code 2."""
 
 
 class InputError(SuiteError):
-    """Bad input: a file, a line of it where known, what is wrong and how to fix it.
+    """Bad input: what is wrong, the file and line where known, and how to fix it.
 
     >>> str(InputError("grade is 'two', not a whole number", path="qrels.tsv", line=3, hint="write 2"))
     "qrels.tsv:3: grade is 'two', not a whole number; write 2"
@@ -30,11 +30,11 @@ class InputError(SuiteError):
 
 
 class UnavailableError(SuiteError):
-    """Something outside the project is missing: a network, a package, a device, disk space."""
+    """Something that the work needs is not available: a network, a package, a device, disk space."""
 
 
 class QueryError(SuiteError):
-    """One query could not be ranked; carries its id so that the run can name it."""
+    """One query could not be ranked; ``query_id`` is its id."""
 
     def __init__(self, query_id: str, cause: BaseException) -> None:
         self.query_id = query_id

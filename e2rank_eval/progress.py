@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with rate and time left on a terminal, plain lines elsewhere."""
+"""Progress of long loops: a bar with rate and remaining time on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from rich.text import Text
 Item = TypeVar("Item")
 
 _PLAIN_INTERVAL = 10.0
-"""Seconds between plain lines: a log file should show progress without drowning in it."""
+"""Seconds between plain lines, so that log files stay short."""
 
 
 def track(iterable: Iterable[Item], *, description: str, total: int | None = None) -> Iterator[Item]:
-    """Yield from ``iterable``, reporting to standard error how far the work has come.
+    """Yield from ``iterable``, and report progress to standard error.
 
-    ``total`` is taken from the iterable's length where it has one. Work that ends within the first
-    interval prints one line at its end when standard error is not a terminal.
+    ``total`` is by default the length of the iterable, if it has one. Where standard error is not a
+    terminal, a line is printed every 10 seconds and at the end.
     """
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)
@@ -48,7 +48,7 @@ def _bar(iterable: Iterable[Item], description: str, total: int | None) -> Itera
 
 @cache
 def _console() -> Console:
-    """Return the one console, on which the bar of work within work stands below the other's."""
+    """Return one console for all bars, so that nested bars are drawn below each other."""
     return Console(stderr=True)
 
 
@@ -80,6 +80,6 @@ def _line(description: str, done: int, total: int | None, seconds: float) -> str
 
 
 def say(message: str) -> None:
-    """Write one plain line to standard error, flushed, so that logs are in order."""
+    """Write one line to standard error and flush, so that lines of several processes keep their order."""
     sys.stderr.write(message + "\n")
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""The nouns of the suite: queries, documents, candidates, rankings and what producing them took."""
+"""The data types of the suite: queries, documents, candidates, rankings with statistics, and data sets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One information need. ``text`` is what the user typed, without any instruction."""
+    """One query; ``text`` is without any instruction."""
 
     id: str
     text: str
@@ -16,7 +16,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One retrievable text."""
+    """One document of a corpus."""
 
     id: str
     text: str
@@ -24,13 +24,13 @@ class Document:
 
     @property
     def contents(self) -> str:
-        """Title and text as one field, the "flat" form that every model and index here sees."""
+        """Title and text as one string, the input of all models and indexes."""
         return f"{self.title} {self.text}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A document that the first stage proposes for a query, with the first stage's score."""
+    """A document that a first stage retrieved for a query, with its score."""
 
     document: Document
     score: float
@@ -38,7 +38,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class CandidateIds:
-    """What a first stage finds for one query: document ids and their scores, best first."""
+    """The candidates of one query as document ids and scores, best first."""
 
     query_id: str
     document_ids: tuple[str, ...]
@@ -50,7 +50,7 @@ class CandidateIds:
 
 @dataclass(frozen=True, slots=True)
 class CandidateList:
-    """The candidates of one query in first-stage order, best first; no document twice."""
+    """The candidates of one query with their documents, in first-stage order, each document once."""
 
     query_id: str
     candidates: tuple[Candidate, ...]
@@ -78,16 +78,15 @@ class CandidateList:
 
 @dataclass(frozen=True, slots=True)
 class QueryStats:
-    """What ranking one query took; deterministic, so it holds counts and scores but no times.
+    """Statistics of ranking one query: counts and scores, but no times, so that they are deterministic.
 
-    ``calls`` counts forward passes over a prompt (listwise windows, pairs, or the one E2Rank
-    prompt); ``prompt_tokens`` and ``output_tokens`` their tokens; ``document_tokens`` the tokens
-    of documents encoded by themselves; ``prompt_documents`` how many documents prompts held;
-    ``truncated_documents`` the documents that a limit cut; ``truncated_query`` whether the query was
-    cut, so that documents keep a quarter of the window;
-    ``repairs`` malformed outputs by kind; ``scores`` the model's scores in first-stage order,
-    where the family has any; ``prompt`` the prompt as sent, where there is exactly one;
-    ``kept_first_stage`` why the query kept its first-stage order, where ranking it failed.
+    ``calls``: forward passes over a prompt (listwise windows, pairs, or the one E2Rank prompt);
+    ``prompt_tokens``, ``output_tokens``: their tokens; ``document_tokens``: tokens of documents encoded
+    separately; ``prompt_documents``: documents in prompts; ``truncated_documents``: documents cut to a
+    limit; ``truncated_query``: whether the query was cut, so that documents keep a quarter of the window;
+    ``repairs``: number of malformed outputs by kind; ``scores``: the model's scores in first-stage order,
+    None for families without scores; ``prompt``: the prompt as sent, if there is exactly one;
+    ``kept_first_stage``: the reason why the query kept its first-stage order, if ranking it failed.
     """
 
     calls: int = 0
@@ -136,7 +135,7 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class ListwiseInput:
-    """What E2Rank embeds as one enriched query: the query and its first candidates' texts, in order."""
+    """An enriched query, which E2Rank embeds: the query and the texts of its first candidates, in order."""
 
     query: str
     documents: tuple[str, ...]
@@ -146,12 +145,12 @@ class ListwiseInput:
 class Dataset:
     """A test collection: corpus and queries by id, graded judgements, exclusions.
 
-    ``corpus`` may be stored on disk (:class:`e2rank_eval.store.corpus.StreamedCorpus`): go through its
-    ``values()``, in which the documents pass one by one.
+    ``corpus`` may be stored on disk (:class:`e2rank_eval.store.corpus.StreamedCorpus`); iterate over
+    ``values()``, which reads one document at a time.
 
-    ``qrels[query_id][document_id]`` is the grade; ``exclusions[query_id]`` are documents that
-    must leave the candidates before the cut to depth (BRIGHT ``excluded_ids``, a query that is
-    itself in the corpus).
+    ``qrels[query_id][document_id]`` is the grade; ``exclusions[query_id]`` are documents that are removed
+    from the candidates before the cut to depth (BRIGHT's ``excluded_ids``, or a query that is itself in the
+    corpus).
     """
 
     id: str

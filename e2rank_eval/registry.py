@@ -1,4 +1,4 @@
-"""A registry: named things, each registered by the module that defines it."""
+"""A registry of objects by name, each registered by the module that defines it, and hints for wrong names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def nearest(name: str, names: Collection[str], command: str = "") -> str:
-    """Return a hint for a ``name`` that none of ``names`` is: the nearest, and ``command`` or else all."""
+    """Return a hint for an unknown ``name``: the nearest names, and ``command`` if given, or else all names."""
     near = get_close_matches(name, names, n=3)
     meant = f"did you mean {' or '.join(near)}?" if near else ""
     listed = f"see {command}" if command else "" if near else f"known: {', '.join(names) or 'none'}"
@@ -25,12 +25,12 @@ def nearest(name: str, names: Collection[str], command: str = "") -> str:
 def look_up(
     things: Mapping[str, T], name: str, kind: str, command: str = "", *, path: str | None = None
 ) -> T:
-    """Return the ``kind`` of thing of that name; ``command`` lists them, ``path`` is the file that has them.
+    """Return the entry of a name; ``kind``, ``command`` (which lists names) and ``path`` are for the error.
 
     Raises
     ------
     InputError
-        When there is none; names the nearest, and the command or else all.
+        For an unknown name, with the hint of :func:`nearest`.
     """
     if name not in things:
         raise InputError(f"unknown {kind} {name!r}", path=path, hint=nearest(name, things, command))
@@ -38,11 +38,11 @@ def look_up(
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """Things by name. The modules of ``package``, and the entry points of ``group``, register them.
+    """Entries by name, registered by the modules of ``package`` and the entry points of ``group``.
 
-    They are imported at the first look-up, in alphabetical order, so that a new thing is one new file and
-    nothing else. The modules must be cheap to import: heavy imports belong inside the functions they define.
-    A registering module calls ``REGISTRY.add(name, thing)``.
+    A registering module calls ``REGISTRY.add(name, thing)``. The modules are imported at the first look-up,
+    in alphabetical order, so that a new entry takes only a new file. They must be cheap to import: heavy
+    imports belong inside functions.
     """
 
     def __init__(self, kind: str, package: str, group: str | None = None) -> None:
@@ -73,13 +73,7 @@ class Registry(Mapping[str, T], Generic[T]):
         return self._things
 
     def __getitem__(self, name: str) -> T:
-        """Return the thing of that name.
-
-        Raises
-        ------
-        InputError
-            When there is none; names the nearest, or all.
-        """
+        """Return the entry of that name; raises InputError as :func:`look_up` does."""
         return look_up(self._all(), name, self.kind)
 
     def __contains__(self, name: object) -> bool:

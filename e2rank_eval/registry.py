@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def nearest(name: str, names: Collection[str], command: str = "") -> str:
-    """Return a hint for an unknown ``name``: the nearest names, and ``command`` if given, or else all names."""
+    """Return a hint for an unknown ``name``: the nearest names, ``command`` if given, or else all names."""
     near = get_close_matches(name, names, n=3)
     meant = f"did you mean {' or '.join(near)}?" if near else ""
     listed = f"see {command}" if command else "" if near else f"known: {', '.join(names) or 'none'}"

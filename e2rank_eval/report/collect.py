@@ -1,4 +1,4 @@
-"""A results folder as typed records, and how its systems are called; what is missing is an error by name."""
+"""A results folder as typed records, with the labels of its systems."""
 
 from __future__ import annotations
 
@@ -45,15 +45,14 @@ _LONGEST = 400
 
 
 class Results:
-    """One results folder; every file is read at most once, and ``files_read`` tells which were.
+    """One results folder; each file is read at most once, and ``files_read`` lists those that were read.
 
-    ``local_only`` gives the texts of every collection, for a reader who keeps them to this machine;
-    otherwise closed collections give ids and scores alone.
+    Texts of closed collections are returned only with ``local_only``, for pages that are not shared.
 
     Raises
     ------
     InputError
-        From every method: when the file is missing or is not what its path promises.
+        From every method, when a file is missing or malformed.
     """
 
     def __init__(self, layout: Layout, configuration: Configuration, *, local_only: bool = False) -> None:
@@ -65,11 +64,11 @@ class Results:
 
     @cached_property
     def entries(self) -> Entries:
-        """The registry's and the configuration's entries of models."""
+        """The model entries of the registry and of the configuration."""
         return Entries(self.configuration.models, self.configuration.origin)
 
     def model(self, reference: str) -> ModelEntry | None:
-        """Return a model's entry, as the registry or else its record here has it."""
+        """Return a model's entry from the registry, or else from its record in the results folder."""
         return self.entries.recorded(self.layout, reference)
 
     def label(self, reranker: str) -> str:
@@ -81,7 +80,7 @@ class Results:
         return self.configuration.first_stages[first_stage].label or first_stage
 
     def is_untrained(self, reranker: str) -> bool:
-        """Return whether a model embeds what it was never trained to: a listwise prompt, or texts at all."""
+        """Return whether a model embeds listwise prompts, or any texts, without having been trained to."""
         settings: Any = self.configuration.rerankers[reranker]
         if settings.family not in ("e2rank", "feedback"):
             return False
@@ -92,7 +91,7 @@ class Results:
         return not (model.trained_for_e2rank if listwise else model.trained_for_embedding)
 
     def full_name(self, reranker: str) -> str:
-        """Return the label, followed by "untrained" where that is so."""
+        """Return the label, followed by "untrained" where the model is untrained."""
         return self.label(reranker) + (f", {UNTRAINED}" if self.is_untrained(reranker) else "")
 
     def system_cell(self, reranker: str) -> Cell:
@@ -113,7 +112,7 @@ class Results:
         return metrics.queries.qrels, 100 * metrics.mean[HEADLINE], 100 * low, 100 * high
 
     def published_run(self, name: str) -> Metrics:
-        """Return the effectiveness of a public run of the registry."""
+        """Return the metrics of a public run of the registry."""
         return self._record(self.layout.path(places.PUBLISHED_RUN, run=name), Metrics)
 
     def comparison(self, name: str) -> Comparison:
@@ -148,7 +147,7 @@ class Results:
         return self._once(self.layout.path(places.QRELS, dataset=dataset), read_qrels)
 
     def candidates(self, dataset: str, first_stage: str) -> dict[str, CandidateIds]:
-        """Return what the first stage retrieved, by query id."""
+        """Return the candidates of a first stage by query id."""
         path = self.layout.path(places.CANDIDATES, dataset=dataset, first_stage=first_stage)
         return self._once(path, read_candidate_ids)
 
@@ -157,7 +156,7 @@ class Results:
         return self._once(self.path(places.RUN, run), _read_rankings)
 
     def excerpts(self, dataset: str) -> dict[str, Excerpt]:
-        """Return titles and beginnings of every candidate by id, empty where the collection is closed."""
+        """Return title and beginning of all candidates by document id, empty where texts may not be shown."""
         if not self.shows_text(dataset):
             return {}
         stages = {stage for name, stage, _ in self.run_keys() if name == dataset}
@@ -167,7 +166,7 @@ class Results:
         return self._once(path, lambda corpus: _read_excerpts(corpus, wanted))
 
     def manifest(self, output: Path) -> Manifest:
-        """Return how ``output`` was made."""
+        """Return the manifest of ``output``, which records how it was made."""
         return self._record(manifest_path(output), Manifest)
 
     def path(self, pattern: str, run: RunKey) -> Path:
@@ -186,7 +185,7 @@ class Results:
         return self._first_stages[key]
 
     def run_keys(self) -> list[RunKey]:
-        """Return every run that is shown, in the configuration's order; of the paper's those stored."""
+        """Return the shown runs in the configuration's order; those of paper tables only if stored."""
         configuration = self.configuration
         found = dict.fromkeys(run for one in configuration.comparisons.values() for run in one.runs)
         timed = [one for one in configuration.latency.values() if one.quality]
@@ -198,7 +197,7 @@ class Results:
         return list(found)
 
     def datasets(self) -> list[str]:
-        """Return the data sets that a run is on, in the configuration's order; it may name more."""
+        """Return the data sets of the shown runs, in the configuration's order."""
         used = {dataset for dataset, _, _ in self.run_keys()}
         return [name for name in self.configuration.datasets if name in used]
 
@@ -213,7 +212,7 @@ class Results:
 
 
 def open_results(folder: Path) -> Results:
-    """Open the results below ``folder``, by the configuration that the workflow stored there.
+    """Open the results in ``folder``, with the configuration that the workflow stored there.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""A figure with its data, and one look for all: colours for the colour-blind, repeatable bytes.
+"""A figure with its data, and the common style of figures: colour-blind safe, with reproducible bytes.
 
-matplotlib is imported when something is drawn: the workflow reads the figures' ids without it.
+matplotlib is imported only when a figure is drawn, since the workflow needs only the figures' ids.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, RULE, PAPER = "#1b1f24", "#5c6570", "#d4d8dd", "#ffffff"
-"""Text, secondary text, grid lines and ground; the site swaps them for its own in the dark."""
+"""Colours of text, secondary text, grid lines and background."""
 
 _COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)", PAPER: "var(--paper)"}
-"""Colours of a page in the place of a figure's, which it swaps in the dark."""
+"""Colour in a figure -> colour of the page that replaces it, which differs in dark mode."""
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#7f8790")
-"""From the palette of Okabe and Ito, which stays apart under the common colour deficiencies."""
+"""From the colour-blind safe palette of Okabe and Ito."""
 
 GAIN, LOSS = PALETTE[:2]
 
@@ -82,14 +82,14 @@ def new_figure(width: float, height: float, title: str) -> Figure:
 
 
 def panel_title(axes: Axes, text: str, remark: str = "") -> None:
-    """Put a heading above a panel's left edge, with a quieter remark in the line below."""
+    """Put a heading above a panel's left edge, with a remark in smaller, grey text below it."""
     axes.annotate(remark, (0, 1), xytext=(0, 4), xycoords="axes fraction", textcoords="offset points",
                   fontsize=8, color=MUTED, va="bottom")  # fmt: skip
     axes.set_title(text, loc="left", fontsize=9, pad=18 if remark else 6)
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
-    """Name what one panel shows below all of them, in two columns where the names leave room for them."""
+    """Draw the legend of ``axes`` below all panels, in two columns where the labels are short enough."""
     handles, labels = axes.get_legend_handles_labels()
     columns = 2 if max(map(len, labels)) <= 5.5 * figure.get_figwidth() else 1
     figure.legend(handles, labels, loc="outside lower left", ncols=columns, frameon=False, fontsize=8)
@@ -117,7 +117,7 @@ def forms(drawing: Drawing) -> dict[str, bytes]:
 
 
 def image_bytes(drawing: Drawing, form: str) -> bytes:
-    """Return the figure as ``svg`` or ``png``; no date and no version enters the bytes."""
+    """Return the figure as ``svg`` or ``png``, without date and version, so that bytes are reproducible."""
     options: dict[str, dict[str, Any]] = {
         "svg": {"metadata": {"Date": None, "Creator": None, "Title": drawing.title}},
         "png": {"metadata": {"Software": None}, "dpi": 200},
@@ -129,10 +129,10 @@ def image_bytes(drawing: Drawing, form: str) -> bytes:
 
 
 def inline_svg(path: Path, identifier: str, title: str) -> Markup:
-    """Return the ``<svg>`` element of the file that `e2rank-eval figure` wrote, as a part of a page.
+    """Return the ``<svg>`` element of a file that `e2rank-eval figure` wrote, for use in a page.
 
-    Ids get ``identifier`` before them, so that two figures of one page cannot refer to each other; ink,
-    grid and ground become the page's, so that a figure is as readable in the dark.
+    Ids are prefixed with ``identifier``, so that figures of one page have different ids. Colours become
+    those of the page, so that figures are readable in dark mode.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""HTML of tables and pages: templates lay out, and only a page's own scripts may run."""
+"""HTML of tables and pages from templates; a page may run only its own scripts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAGED_SCRIPTS = ("embedded.js", "paged.js")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``place`` is below the site's root; ``scripts`` are files of static/ that run after site.js."""
+    """One page; ``place`` is its path in the site, ``scripts`` are files in static/, run after site.js."""
 
     template: str
     place: str
@@ -52,13 +52,13 @@ def _templates() -> Environment:
 def render(
     page: Page, profile: str, navigation: Sequence[tuple[str, str]] = (), *, local_only: bool = False
 ) -> str:
-    """Return a page with its style, scripts and data inside: it needs no other file.
+    """Return a page as one self-contained file with style, scripts and data.
 
-    It leads to the pages of ``navigation``, (page, name) each; ``local_only`` marks it.
+    ``navigation`` has (page, name) of the links at its top; ``local_only`` adds the note not to share it.
     """
     root = to_root(page.place)
     scripts = [_static(name) for name in ("site.js", *page.scripts)]
-    # Only these very scripts may run and nothing may load: a second barrier behind the escaping.
+    # The policy allows these scripts only, and no requests: a second protection after escaping.
     hashes = " ".join(f"'sha256-{_base64(hashlib.sha256(one.encode()).digest())}'" for one in scripts)
     return _templates().get_template(page.template).render(
         page.context, profile=profile, navigation=navigation, local_only=local_only,
@@ -70,12 +70,12 @@ def render(
 
 
 def to_html(table: Table, *, root: str = "../site/", caption: str | None = None) -> Markup:
-    """Return ``<div class="table" id=...>`` with a captioned table whose every number links to what made it.
+    """Return ``<div class="table" id=...>`` with a captioned table, whose cells link to the pages of runs.
 
-    ``data-value`` holds what a cell is sorted by. ``caption`` replaces the title where a heading above the
-    table says it. ``root`` leads to the site's root, with a final slash.
+    ``data-value`` is the value by which a cell is sorted. ``caption`` replaces the title. ``root`` is the
+    path to the site's root, with a final slash.
     """
-    # All cells of a column keep space for the most marks that one has, so that digits align.
+    # All cells of a column reserve space for the largest number of marks in it, so that digits align.
     marks = [max((len(row[p].marks) for row in table.rows), default=0) for p in range(len(table.columns))]
     template = _templates().get_template("table.html")
     return Markup(
@@ -94,7 +94,7 @@ def _ends(cell: Cell, column: Column) -> str:
 
 
 def _typeset(text: str, column: Column) -> str:
-    """Return the text with a minus sign where the other forms keep the hyphen that programs read."""
+    """Return the text of a cell with minus signs for hyphens in numbers; other formats keep hyphens."""
     return text if column.kind == "text" else text.replace("-", "−")
 
 
@@ -118,10 +118,10 @@ def to_paged(table: Table, *, root: str) -> Markup:
 
 
 def embed(identifier: str, value: Any) -> Markup:
-    """Return a data block that static/embedded.js reads back by its id; a browser never runs it.
+    """Return a data block that static/embedded.js reads by its id; a browser does not run it.
 
-    A page opened from disk can fetch nothing, so it holds its data. Base64 has no ``<``: whatever a
-    collection's texts contain, they cannot end the block.
+    A page opened from disk cannot fetch files, so it contains its data. Base64 has no ``<``, so texts of a
+    collection cannot end the block.
     """
     content = _base64(gzip.compress(canonical_json(value).encode(), 6, mtime=0))
     return Markup('<script type="application/gzip" id="{}">{}</script>').format(identifier, content)

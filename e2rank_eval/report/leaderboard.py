@@ -17,7 +17,7 @@ from e2rank_eval.store.files import sha256_json
 FOLDER = "downloads/leaderboard"
 
 _MTEB_NAMES = {"nDCG": "ndcg", "AP": "map", "RR": "mrr", "R": "recall", "P": "precision"}
-"""mteb's names of measures (``ndcg_at_10``) by ir_measures' (``nDCG@10``); it has none for others."""
+"""Measure of ir_measures (``nDCG@10``) -> its name in mteb (``ndcg_at_10``), which has no others."""
 
 
 def best_first(results: Results) -> list[RunKey]:
@@ -27,7 +27,7 @@ def best_first(results: Results) -> list[RunKey]:
 
 
 def leaderboard_table(results: Results) -> Table:
-    """Return every run with its measures, its page and its file in mteb's format."""
+    """Return every run with its measures and with links to its page and its file in mteb's format."""
     keys, configuration = best_first(results), results.configuration
     found = dict.fromkeys([HEADLINE, *(name for key in keys for name in results.metrics(key).measures)])
     rows = []
@@ -54,7 +54,7 @@ def leaderboard_table(results: Results) -> Table:
 
 
 def leaderboard_files(results: Results) -> Iterator[tuple[str, str]]:
-    """Yield (place below the site's root, content): the CSV, then each run in mteb's format."""
+    """Yield (path below the site's root, content): the CSV, then each run in mteb's format."""
     yield f"{FOLDER}/leaderboard.csv", to_csv(leaderboard_table(results))
     for key in results.run_keys():
         content = json.dumps(mteb_result(results, key), indent=1, allow_nan=False) + "\n"
@@ -62,7 +62,7 @@ def leaderboard_files(results: Results) -> Iterator[tuple[str, str]]:
 
 
 def mteb_place(results: Results, key: RunKey) -> str:
-    """Return ``<organisation>__<name>/<revision>/<task>.json``, where mteb keeps a result.
+    """Return the path of a run's result in mteb's layout, ``<organisation>__<name>/<revision>/<task>.json``.
 
     The revision is 40 hex digits that change with the system's settings.
     """
@@ -74,8 +74,8 @@ def mteb_place(results: Results, key: RunKey) -> str:
 def mteb_result(results: Results, key: RunKey) -> dict[str, Any]:
     """Return a run as mteb's ``TaskResult``: values from 0 to 1 under mteb's names, nDCG@10 as main score.
 
-    The collections are English, so the language is mteb's ``eng-Latn``. The time of evaluation is
-    left open: latency has files of its own.
+    The collections are English, so the language is mteb's ``eng-Latn``. The evaluation time is None, since
+    latency is stored separately.
     """
     means = {_mteb_name(name): round(value, 6) for name, value in results.metrics(key).mean.items()}
     scores = {name: value for name, value in means.items() if name}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _COLOURS = (*PALETTE, MUTED)
 _DASHES = ("-", "--", ":", "-.")
 _SMOOTHED = 20
-"""Steps in the running mean of the loss: each is of a few lists, so that single ones hide the trend."""
+"""Steps in the running mean of the loss, since the loss of single steps is noisy."""
 
 _NOT_CURVES = {"step", "group", "gradient_norm", "learning_rate", "residual"}
 
@@ -45,12 +45,12 @@ def read_curves(folder: Path) -> pd.DataFrame:
         rows += [(folder.resolve().name, row["group"], one, row["step"], float(row[one])) for one in measures]
     found = pd.DataFrame(rows, columns=["run", "group", "measure", "step", "value"])
     if "train" not in set(found["group"]):
-        raise InputError("the log holds no step", path=path, hint="train for at least one")
+        raise InputError("the log holds no step", path=path, hint="train for at least one step")
     return found.sort_values(["group", "measure", "step"], ascending=[False, True, True], kind="stable")
 
 
 def draw_curves(runs: Sequence[pd.DataFrame]) -> Drawing:
-    """Draw one panel of the loss (a running mean), and one of nDCG@10 where a run was watched."""
+    """Draw a panel of the loss (running mean), and one of nDCG@10 if a run has development lists."""
     import pandas as pd
 
     data = pd.concat(runs)
@@ -82,7 +82,7 @@ def write_curves(folders: Sequence[Path], output: Path) -> list[Path]:
     """
     names = [folder.resolve().name for folder in folders]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise InputError(f"two runs are called {twice[0]!r}", hint="rename one's folder, or draw them apart")
+        raise InputError(f"two runs are called {twice[0]!r}", hint="rename a folder, or draw them separately")
     with style():
         drawing = draw_curves([read_curves(folder) for folder in folders])
     paths = {

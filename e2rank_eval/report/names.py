@@ -1,4 +1,4 @@
-"""Words that every table and page uses, and where the pages of the site are."""
+"""Labels that tables and pages share, and the paths of the site's pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HEADLINE = "nDCG@10"
 """The measure of the paper's tables, of every figure and of the site's per-query lists."""
 
 UNTRAINED = "untrained"
-"""The mark of a model that is used for what it was never trained for."""
+"""The tag of a model that is used for something it was not trained for."""
 
 UNTRAINED_NOTE = (
     "Untrained: a listwise prompt on a backbone that was never trained for E2Rank, or vectors of a model "
@@ -18,7 +18,7 @@ UNTRAINED_NOTE = (
 )
 
 QUERIES_A_PAGE = 100
-"""How many queries share a page that shows them one at a time; bounds the data that the page holds."""
+"""Queries in the data of one page, which shows them one at a time."""
 
 
 def run_page(run: RunKey) -> str:
@@ -42,10 +42,10 @@ def query_page(run: RunKey, position: int) -> str:
 
 
 def query_address(run: RunKey, position: int, query: str) -> str:
-    """Return the page of a query with the fragment that names it there."""
+    """Return the link to a query: its page, with the query id as fragment."""
     return f"{query_page(run, position)}#{quote(query, safe='')}"
 
 
 def to_root(page: str) -> str:
-    """Return the way from ``page`` back to the site's root, with a final slash; empty for a page there."""
+    """Return the relative path from ``page`` to the site's root, with a final slash; empty at the root."""
     return "../" * page.count("/")

@@ -1,4 +1,4 @@
-"""What a table or a figure is to the rest of the suite: its ids, the stored files it shows, its builder."""
+"""Registries of tables and figures: ids, the stored files that they read, and how they are written."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 T = TypeVar("T", "Table", "Drawing")
 
 Inputs = Callable[["Configuration", str], Iterable[str]]
-"""The stored files that an entry's output reads, all of them and no others, below the results folder."""
+"""Returns exactly the stored files that the output of an entry reads, as paths below the results folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output(Generic[T]):
-    """One kind of table or figure: see :meth:`Outputs.register`, which makes it."""
+    """One kind of table or figure, made by :meth:`Outputs.register`."""
 
     name: str
     section: str
@@ -43,7 +43,7 @@ class Output(Generic[T]):
     caption: str
 
     def shown(self, configuration: Configuration) -> dict[str, str]:
-        """Return the entry of ``section`` that each output of this kind shows, by the output's id."""
+        """Return id -> entry of ``section`` that is shown, for every output of this kind."""
         declared = {name: one for name, one in configuration.figures.items() if one.figure == self.name}
         if self.section == "figures":
             return {name: name for name in declared}
@@ -67,7 +67,7 @@ class Shown(Generic[T]):
 class Outputs(Registry[Output[T]]):
     """All kinds of tables, or all kinds of figures, by name.
 
-    ``pattern`` is the path of one below the results folder, and ``forms`` gives its bytes by file ending.
+    ``pattern`` is the path of an output below the results folder; ``forms`` returns its bytes by file ending.
     """
 
     def __init__(self, kind: str, package: str, pattern: str, forms: Callable[[T], dict[str, bytes]]) -> None:
@@ -89,9 +89,9 @@ class Outputs(Registry[Output[T]]):
 
         The first paragraph of its docstring is the caption: a sentence or two on how to read it.
 
-        ``pattern`` makes the id of the entry's name; entries that ``among`` refuses have none. A figure that
-        a configuration can declare says with ``declared`` which keys it has there: it has its own name as its
-        id, and shows the entry ``of`` where ``section`` is not that of the figures themselves.
+        ``pattern`` makes an id from the name of an entry; entries for which ``among`` is false get no output.
+        ``declared`` gives the keys of a figure that a configuration can declare: its id is its own name
+        there, and it shows the entry ``of`` unless ``section`` is ``figures``.
         """
 
         def decorate(build: Callable[[Results, str], T]) -> Callable[[Results, str], T]:
@@ -105,12 +105,12 @@ class Outputs(Registry[Output[T]]):
         return decorate
 
     def shown(self, configuration: Configuration) -> dict[str, Shown[T]]:
-        """Return everything that the configuration asks for, by id.
+        """Return all tables, or all figures, of the configuration by id.
 
         Raises
         ------
         InputError
-            When names of the configuration give two of them the same id.
+            When two of them have the same id.
         """
         found: dict[str, Shown[T]] = {}
         for output in self.values():
@@ -137,8 +137,7 @@ class Outputs(Registry[Output[T]]):
     def write(self, layout: Layout, configuration: Configuration, identifier: str) -> list[Path]:
         """Write ``identifier`` in every form, with a manifest for its CSV; return the paths.
 
-        The bytes depend on the stored results alone, and those of a figure on matplotlib. Raises as
-        :meth:`build`.
+        The bytes depend only on the stored results and, for figures, on matplotlib. Raises as :meth:`build`.
         """
         started = time.time()
         results = Results(layout, configuration)
@@ -158,9 +157,9 @@ class Outputs(Registry[Output[T]]):
 
 
 def files_of(section: str, *patterns: str) -> Inputs:
-    """Return the inputs of what shows the runs of an entry of ``section``: these files, for each of them.
+    """Return the inputs of outputs that show the runs of an entry: these file patterns, for every run.
 
-    The entry's own name fills ``{comparison}`` and ``{latency}``.
+    The name of the entry of ``section`` fills ``{comparison}`` and ``{latency}``.
     """
 
     def inputs(configuration: Configuration, name: str) -> Iterable[str]:

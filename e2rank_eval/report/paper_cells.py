@@ -1,4 +1,4 @@
-"""Every cell of a paper's table judged: our value from stored results, its test, verdict and command."""
+"""The cells of a paper table: our value from stored results, its test, the verdict and the command."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ Place = tuple[str, str]
 class Measured:
     """Our value of a cell in the table's unit; ``strata`` has per-query values for each collection.
 
-    ``interval`` is the 95 % bootstrap interval, None where nothing gives one; ``strata`` is empty where a
-    part of the value has no per-query values.
+    ``interval`` is the bootstrap 95 % interval, or None; ``strata`` is empty where a part of the value has no
+    per-query values.
     """
 
     value: float
@@ -62,7 +62,7 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class JudgedCell:
-    """One cell of the grid with our value, where there is one, and what is known of it."""
+    """One cell of the grid with our value (if any), its test, the verdict and the commands that make it."""
 
     grid: GridCell
     ours: Measured | None
@@ -82,7 +82,7 @@ class JudgedCell:
 
     @property
     def inside(self) -> bool | None:
-        """Return whether our 95 % interval holds the published value; None without one of the two."""
+        """Whether our 95 % interval contains the published value; None where either is missing."""
         if self.ours is None or self.ours.interval is None or self.published is None:
             return None
         low, high = self.ours.interval
@@ -90,12 +90,12 @@ class JudgedCell:
 
 
 def judged_cells(results: Results, grid: Grid) -> list[JudgedCell]:
-    """Return every cell of ``grid`` in print order, from whatever results are stored.
+    """Return every cell of ``grid`` in print order; our value is None where a result is not stored.
 
     Raises
     ------
     InputError
-        When a stored result is malformed; one that is missing is None.
+        When a stored result is malformed.
     """
     ours = {(cell.system, cell.column): _measured(results, cell) for cell in grid.cells}
     tests = paired_tests(grid, ours, seed=results.configuration.seed)
@@ -114,17 +114,17 @@ def judged_cells(results: Results, grid: Grid) -> list[JudgedCell]:
 
 
 def tally(cells: Sequence[JudgedCell]) -> str:
-    """``2 reproduced, 1 near``: how many cells have each verdict, in the order of verdicts."""
+    """Return the number of cells with each verdict, as in ``2 reproduced, 1 near``."""
     order: tuple[Verdict, ...] = ("reproduced", "near", "differs", "not run", "not published")
     counts = {name: sum(cell.verdict == name for cell in cells) for name in order}
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def paired_tests(grid: Grid, ours: Mapping[Place, Measured | None], *, seed: int) -> dict[Place, Test]:
-    """Return randomisation tests wherever a cell and the baseline's have values of the same queries.
+    """Return a paired randomisation test for every cell with values on the same queries as the baseline's.
 
-    The results of a cell and of the baseline's cell are a hypothesis: it counts once in Holm's correction,
-    in however many cells it is shown. A cell that is made of the baseline's own results is not tested.
+    A hypothesis is a pair of results, those of a cell and those of the baseline. It counts once in Holm's
+    correction, also where several cells show it. A cell with the same results as the baseline is not tested.
     """
     sources = {(cell.system, cell.column): frozenset(cell.sources) for cell in grid.cells}
     asked, samples = {}, {}
@@ -150,7 +150,7 @@ def paired_tests(grid: Grid, ours: Mapping[Place, Measured | None], *, seed: int
 
 
 def _differences(one: Measured | None, other: Measured | None) -> list[list[float]]:
-    """Return per-query differences by collection; empty where the two have not the same queries."""
+    """Return per-query differences by collection; empty where the queries differ."""
     if one is None or other is None or [s.keys() for s in one.strata] != [s.keys() for s in other.strata]:
         return []
     pairs = zip(one.strata, other.strata, strict=True)
@@ -208,7 +208,7 @@ def _quality(metrics: Metrics) -> Measured:
 
 
 def result_file(configuration: Configuration, source: Source) -> str | None:
-    """Return the stored result behind a source, below the results folder; None where no job makes one."""
+    """Return the path of a source's result below the results folder; None where no job makes it."""
     if isinstance(source, TaskSource):
         entry = entry_of(configuration, source)
         return places.MTEB_RECORD.format(entry=entry, system=file_name(source.model)) if entry else None
@@ -221,7 +221,7 @@ def result_file(configuration: Configuration, source: Source) -> str | None:
 
 
 def _command(results: Results, source: Source) -> str:
-    """Return what a reader copies to make a result."""
+    """Return the command that makes the result of a source."""
     config = results.configuration.origin
     if isinstance(source, RunSource) and source.run is None:
         return reproduce_command(str(source.published_run))

@@ -1,4 +1,4 @@
-"""Tables as CSV, Markdown and LaTeX; HTML, the form with links, is a template."""
+"""Tables as CSV, Markdown and LaTeX; :mod:`e2rank_eval.report.html` makes HTML."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from e2rank_eval.report.table import MISSING, Cell, Column, Table, interval_of, 
 
 
 def to_csv(table: Table) -> str:
-    """Return one line per row; a column with intervals is followed by its low and high ends, marks by theirs.
+    """Return a table as CSV; columns for interval ends and significance follow the column that has them.
 
-    Numbers carry the decimals of every other form but no thousands separators; a missing one is empty.
+    Numbers have the same decimals as in other formats, but no thousands separators; missing ones are empty.
     """
     columns = [_csv_column(table, position) for position in range(len(table.columns))]
     buffer = io.StringIO()
@@ -24,7 +24,7 @@ def to_csv(table: Table) -> str:
 
 
 def _csv_column(table: Table, position: int) -> list[list[str]]:
-    """Return the fields of a column, its heading first; ends and marks where any cell has them."""
+    """Return the fields of a column by row, heading first; with interval ends and marks if a cell has any."""
     column, cells = table.columns[position], [row[position] for row in table.rows]
     fields = [[column.title], *([_csv_value(cell, column)] for cell in cells)]
     if any(cell.interval for cell in cells):
@@ -82,8 +82,8 @@ def _markdown_cell(cell: Cell, column: Column) -> str:
 def to_latex(table: Table) -> str:
     """Return a table float for booktabs: best bold, second underlined, intervals small, marks raised.
 
-    The caption is the title and all notes, so that the number of queries, the test and its
-    correction go wherever the table goes. A table wider than its column is scaled down to it.
+    The caption contains the title and all notes, so that the test and its correction stay with the table. A
+    table wider than the text column is scaled down to it.
     """
     alignment = "".join("l" if column.kind == "text" else "r" for column in table.columns)
     lines = [

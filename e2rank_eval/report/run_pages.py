@@ -1,4 +1,4 @@
-"""The pages of one run: what it scored and took and how it was made, and its queries one at a time."""
+"""The pages of one run: scores, cost, provenance, and its queries one at a time."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _EFFORT = ("calls", "prompt_tokens", "document_tokens", "output_tokens", "prompt
            "truncated_documents")  # fmt: skip
 
 _TEXTS_TO = 20
-"""Documents down to this rank, before or after, appear with their texts, and so do all relevant ones."""
+"""Documents up to this rank before or after reranking, and all relevant ones, are shown with texts."""
 
 
 def run_pages(results: Results) -> Iterator[Page]:
-    """Yield the page of every run, and as many pages as its queries fill, a hundred to a page."""
+    """Yield the page of every run, and the pages of its queries, 100 queries per page."""
     for key in results.run_keys():
         names = {
             "key": key,
@@ -95,11 +95,11 @@ def _effort(results: Results, key: RunKey) -> Table:
     totals = {name.replace("_", " "): sum(stats[name] for stats in statistics) for name in _EFFORT}
     rows = [(name, total, total / max(1, len(statistics))) for name, total in totals.items()]
     columns = ("effort", ("total", "count"), ("per query", "number"))
-    return Table.of("effort", "What ranking took", columns, rows)
+    return Table.of("effort", "Cost of ranking", columns, rows)
 
 
 def queries_table(results: Results, key: RunKey) -> Table:
-    """Return one run's queries: nDCG@10 of the candidates as retrieved and as reranked, and remarks."""
+    """Return the queries of a run: nDCG@10 before and after reranking, further measures, and remarks."""
     metrics, texts, statistics = results.metrics(key), results.query_texts(key[0]), results.statistics(key)
     before = results.first_stage(key[0], key[1])
     others = [measure for measure in metrics.measures if measure != HEADLINE]
@@ -119,12 +119,12 @@ def queries_table(results: Results, key: RunKey) -> Table:
     ]  # fmt: skip
     notes = [f"First stage, reranked and change: {HEADLINE} × 100."]
     if not texts:
-        notes.append("The texts of this collection may not be shown, so queries appear by their ids.")
+        notes.append("The texts of this collection may not be shown, so only the ids of queries are.")
     return Table.of("queries", "Query by query", columns, rows, notes)
 
 
 def remark(metrics: Metrics, stats: Mapping[str, Any], query: str) -> str:
-    """Return what happened to a query that a reader of its scores should know; empty where nothing did."""
+    """Return remarks on a query's ranking, such as failures, repairs and truncation; empty without any."""
     truncated = stats.get("truncated_documents", 0)
     remarks = {
         "missing from the run, counts as 0": query in metrics.queries.unanswered,
@@ -139,7 +139,7 @@ def remark(metrics: Metrics, stats: Mapping[str, Any], query: str) -> str:
 def _queries_page(
     results: Results, key: RunKey, queries: Sequence[str], start: int, names: Mapping[str, Any]
 ) -> Page:
-    """Return the page of the queries from ``start``: its data, of which a script shows one at a time."""
+    """Return the page with the data of the queries from ``start``; a script shows one query at a time."""
     place, end = query_page(key, start), min(start + QUERIES_A_PAGE, len(queries))
     root, shows_text = to_root(place), results.shows_text(key[0])
     records = [query_record(results, key, query) for query in queries[start:end]]
@@ -177,7 +177,7 @@ def _queries_page(
 
 
 def query_record(results: Results, key: RunKey, query: str) -> dict[str, Any]:
-    """Return everything stored of one query of a run, ready for JSON.
+    """Return all stored data of one query of a run, as JSON values.
 
     ``documents``, ``first_scores``, ``model_scores`` and ``grades`` are in first-stage order
     (``grades`` None where unjudged); ``order[r]`` is the first-stage position at rank r + 1, empty
@@ -218,5 +218,5 @@ def _with_text(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _percent(value: float) -> float:
-    # Far below what is shown: a value rounded twice could differ from the tables' in its last digit.
+    # Many more digits than are shown, since rounding twice could change the last digit shown.
     return round(100 * value, 10)

@@ -25,16 +25,16 @@ PAGES: tuple[Callable[[Results], Iterable[Page]], ...] = (
     site_pages.overview_page, site_pages.comparison_pages, run_pages, site_pages.paper_page,
     site_pages.mteb_page, site_pages.dataset_pages, site_pages.leaderboard_page,
 )  # fmt: skip
-"""What makes pages; another kind of page is one more function here."""
+"""Functions that make the pages of the site."""
 
 
 def write_site(layout: Layout, configuration: Configuration, *, local_only: bool = False) -> Path:
     """Write ``site/`` anew and return its index.html.
 
-    Every page holds its own style, script and data: the tree can be copied or sent as it is. Its
-    bytes depend on the stored results alone, of which latency and manifests differ from run to run.
-    With ``local_only`` it holds the texts of closed collections too, is written to ``site-local-only/``
-    and says on every page that it is to be kept to oneself.
+    Every page contains its style, scripts and data, so the folder can be copied or sent. The bytes depend
+    only on the stored results, of which latency and manifests differ from run to run. With ``local_only``,
+    pages also show texts of closed collections and a note not to share them, and are written to
+    ``site-local-only/``.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def navigation(configuration: Configuration) -> list[tuple[str, str]]:
-    """Return (page, name) of what every page leads to."""
+    """Return (page, name) of the links that every page has."""
     tables, figures = configuration.tables, configuration.figures
     paper = [("paper.html", "The paper's tables" if tables else "Analysis")] if tables or figures else []
     mteb = [("mteb.html", "MTEB")] if configuration.mteb else []

@@ -1,4 +1,4 @@
-"""The pages of the site but those of runs: overview, comparisons, the paper, mteb, data sets, leaderboard."""
+"""All pages of the site except those of runs: overview, comparisons, paper, mteb, data sets, leaderboard."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from e2rank_eval.store import layout as places
 from e2rank_eval.store.results import MACRO, DatasetDescription, Spread
 
 _TOKENS = (
-    "Words are split at white space. Tokens are runs of letters and digits, and every other mark by itself: "
-    "the pieces that a subword tokenizer starts from, so that a model counts more of them."
+    "Words are separated by white space. Tokens are sequences of letters and digits, and single other "
+    "characters; a subword tokenizer splits them further, so models count more tokens."
 )
 
 Drawn = dict[str, tuple[Markup, str]]
@@ -32,7 +32,7 @@ Drawn = dict[str, tuple[Markup, str]]
 
 
 def overview_page(results: Results) -> Iterator[Page]:
-    """Yield the overview: the best of each comparison, then every table and figure, then what ran."""
+    """Yield the overview: the best of each comparison, its tables and figures, data sets and systems."""
     configuration = results.configuration
     tables = [f"latency-{name}{part}" for name in configuration.latency for part in ("", "-phases", "-cost")]
     used = dict.fromkeys(key[2] for key in results.run_keys())
@@ -95,7 +95,7 @@ def comparison_pages(results: Results) -> Iterator[Page]:
 
 
 def paper_page(results: Results) -> Iterator[Page]:
-    """Yield the tables of the paper as far as they ran, then the declared figures; nothing without any."""
+    """Yield the page of the paper's tables and the declared figures, if the configuration has any."""
     configuration = results.configuration
     if configuration.tables or configuration.figures:
         context = {
@@ -107,7 +107,7 @@ def paper_page(results: Results) -> Iterator[Page]:
 
 
 def mteb_page(results: Results) -> Iterator[Page]:
-    """Yield the means and the scores by task of every mteb entry; nothing without any."""
+    """Yield the page of means and scores by task of all mteb entries, if the configuration has any."""
     if entries := results.configuration.mteb:
         parts = ("", "-tasks")
         tables = {one: [TABLES.build(results, f"mteb-{one}{part}") for part in parts] for one in entries}
@@ -115,7 +115,7 @@ def mteb_page(results: Results) -> Iterator[Page]:
 
 
 def dataset_pages(results: Results) -> Iterator[Page]:
-    """Yield a page for every collection that a run is on."""
+    """Yield a page for every data set of the shown runs."""
     for name in results.datasets():
         found = results.dataset(name)
         context = {"name": name, "found": found, "tables": dataset_tables(found)}
@@ -128,7 +128,7 @@ def leaderboard_page(results: Results) -> Iterator[Page]:
 
 
 def datasets_table(results: Results) -> Table:
-    """Return every collection that a run is on, with its size, grades and licence."""
+    """Return the data sets of the shown runs, with their sizes, grades and licences."""
     rows = []
     for name in results.datasets():
         found = results.dataset(name)
@@ -148,7 +148,7 @@ def datasets_table(results: Results) -> Table:
 
 
 def dataset_tables(found: DatasetDescription) -> list[Table]:
-    """Return a collection's lengths, its grades, and what can distort its numbers."""
+    """Return tables of a data set: lengths, grades, and findings that can affect scores."""
     counted = found.statistics
     lengths = [
         (name.replace("_", " "), one.min, one.median, one.mean, one.max)
@@ -163,12 +163,12 @@ def dataset_tables(found: DatasetDescription) -> list[Table]:
     return [
         Table.of("lengths", "Lengths and judgements", ["counted", *ends], lengths, [_TOKENS]),
         Table.of("grades", "Grades", ["grade", ("judgements", "count"), ("% of all", "ratio")], grades),
-        Table.of("findings", "What can distort its numbers", ["found", ("number", "count")], findings),
+        Table.of("findings", "Findings that can affect scores", ["found", ("number", "count")], findings),
     ]
 
 
 def systems_table(results: Results) -> Table:
-    """Return every reranker that some run uses, with its model and what differs from the defaults."""
+    """Return the rerankers of the shown runs, with their models and settings other than the defaults."""
     configuration = results.configuration
     used = dict.fromkeys(key[2] for key in results.run_keys())
     rows = []

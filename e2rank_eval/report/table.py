@@ -1,4 +1,4 @@
-"""A table before it takes a form: columns with kinds, cells with intervals, marks, flags and links."""
+"""Tables independent of an output format: typed columns, and cells with intervals, marks, tags and links."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """``value`` in the unit of its column's kind; None is a value that is not known.
+    """One cell; ``value`` is in the unit of its column's kind, and None where it is not known.
 
-    ``tags`` are words that must accompany the name (untrained); ``letter`` marks a baseline. ``link`` is a
-    page, with a fragment if any, below the site's root.
+    ``tags`` are words shown after the value (untrained); ``letter`` marks a baseline. ``link`` is a page
+    below the site's root, with or without a fragment.
     """
 
     value: str | float | None
@@ -46,9 +46,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``queries``: how many the column's means are taken over, printed in the heading.
+    """One column; ``queries`` is the number of queries of its means, which the heading shows.
 
-    ``ranked``: whether its highest value is the best, and shown as that.
+    ``ranked``: whether higher values are better, so that the best and second best are marked.
     """
 
     heading: str
@@ -58,12 +58,12 @@ class Column:
 
     @property
     def title(self) -> str:
-        """``lee (n = 50)``: a mean's column says how many queries it is over."""
+        """The heading with the number of queries, as in ``lee (n = 50)``."""
         return self.heading if self.queries is None else f"{self.heading} (n = {self.queries})"
 
     @property
     def decimals(self) -> int:
-        """How many digits a number of the column shows after its point; 0 for texts."""
+        """The number of decimals; 0 for texts."""
         return _DECIMALS.get(self.kind, 0)
 
 
@@ -73,10 +73,10 @@ Heading = Column | tuple[str, str] | str
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``rows[i][j]`` belongs to ``columns[j]``; the first cell of a row is its heading.
+    """One table; ``rows[i][j]`` belongs to ``columns[j]``, and the first cell of a row is its heading.
 
-    ``groups[i]``, where given, names what row i is compared within (a collection): best values are
-    found, and rules drawn, by group.
+    ``groups[i]``, where given, is the group of row i, such as its collection: best values are marked within
+    a group, and rules separate groups.
     """
 
     id: str
@@ -102,7 +102,7 @@ class Table:
         notes: Iterable[str] = (),
         groups: Iterable[str] = (),
     ) -> Table:
-        """Return a table of plain values: a heading alone is a column of texts, a value alone a cell."""
+        """Return a table; plain headings become text columns, and plain values become cells."""
         return cls(
             identifier,
             title,
@@ -124,13 +124,13 @@ def _column(heading: Heading) -> Column:
 
 
 def percent(mean: float, interval: tuple[float, float] | None = None, *, link: str = "") -> Cell:
-    """Return a cell of a measure from 0 to 1, as tables print it: x 100."""
+    """Return a cell of a measure from 0 to 1, which tables print x 100."""
     low_high = None if interval is None else (100 * interval[0], 100 * interval[1])
     return Cell(100 * mean, low_high, link=link)
 
 
 def number(value: float, kind: Kind) -> str:
-    """Return a number as every form of a table prints it.
+    """Return a number as all formats print it.
 
     >>> number(43.216, "score"), number(0.5, "difference"), number(1234.5, "count"), number(3e-5, "p")
     ('43.22', '+0.50', '1,234', '< 0.0001')

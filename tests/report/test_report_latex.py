@@ -61,6 +61,6 @@ def test_the_caption_says_how_many_queries_and_which_test(stored: Results) -> No
     caption = latex[latex.index("\\caption{") : latex.index("\\label{")]
     assert "randomisation test, 100,000 permutations, Holm's correction over" in caption
     assert "bootstrap 95 \\% interval" in caption
-    assert "queries with judgements" in caption
+    assert "number of judged queries" in caption
     assert "($n=40$)" in latex
     assert "($n=30$)" in latex

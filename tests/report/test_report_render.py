@@ -112,7 +112,7 @@ def test_rows_and_columns_must_match() -> None:
 def test_a_table_without_rows_says_why_it_is_empty() -> None:
     columns = (Column("system", "text"),)
     empty = to_html(Table("t", "Systems", columns, (), ("A note.",)))
-    assert "Nothing of this was run." in empty
+    assert "No results." in empty
     assert "A note." in empty
     assert "Nothing of this" not in to_html(Table("t", "Systems", columns, ((Cell("bm25"),),)))
 

@@ -106,7 +106,7 @@ def test_repairs_failures_and_unanswered_queries_are_never_hidden(copied_layout:
     name = "RankGPT-style (SmolLM2-135M) on code-8"
     assert f"{name}: malformed output repaired for 8 of 8 queries (missing 144)." in notes
     assert f"{name}: 1 queries failed and kept first-stage order." in notes
-    assert f"{name}: 2 queries missing from the run, each 0." in notes
+    assert f"{name}: 2 queries missing from the run, counted as 0." in notes
 
 
 def test_what_all_systems_lack_is_said_once(copied_layout: Layout) -> None:
@@ -117,7 +117,7 @@ def test_what_all_systems_lack_is_said_once(copied_layout: Layout) -> None:
         write_json(path, stored)
     notes = TABLES.build(open_results(copied_layout.root), "embedded").notes
     assert [note for note in notes if "missing" in note] == [
-        "Every system on code: 1 queries missing from the run, each 0."
+        "Every system on code: 1 queries missing from the run, counted as 0."
     ]
 
 
@@ -127,7 +127,7 @@ def test_percentiles_need_their_samples_and_a_note_says_so(stored: Results) -> N
     p50, p90, p99 = (headings.index(f"p{p} ms") for p in (50, 90, 99))
     assert all(row[p50].value and row[p90].value is None for row in few.rows)
     assert all(row[p90].value and row[p99].value is None for row in enough.rows)
-    assert "p90 is given from 20 samples on, p99 from 100." in few.notes
+    assert "p90 is given for at least 20 samples, p99 for at least 100." in few.notes
 
 
 def test_times_are_the_samples_and_a_speed_up_is_the_median_of_paired_ratios(stored: Results) -> None:
@@ -171,10 +171,10 @@ def test_a_ratio_that_is_not_known_is_not_printed(
     table = TABLES.build(open_results(copied_layout.root), "latency-one-base-model")
     place = [column.heading for column in table.columns].index("speed-up")
     assert table.rows[1][place].value == shown
-    error = "Error of the measurement: E2Rank residual (MiniLM), untrained took longer with stored vectors"
+    error = "Measurement error: E2Rank residual (MiniLM), untrained took longer with stored vectors"
     assert any(note.startswith(error) for note in table.notes) == (shown == ERROR)
     assert "Not reached within 60 s: batch 4." in table.notes
-    short = f"{len(seconds)} rounds over 8 queries, of 12 asked for, within 60 s."
+    short = f"{len(seconds)} rounds over 8 queries, of 12 configured, within the budget of 60 s."
     assert (short in table.notes) == (len(seconds) < 12)
 
 

@@ -1,4 +1,4 @@
-"""Kinds of figures, each a module of this package that registers itself; `e2rank-eval figure` writes them."""
+"""Kinds of figures, each registered by a module of this package; `e2rank-eval figure` writes them."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def draw_mean_frontier(results: Results, name: str) -> Drawing:
     reference = (100 * statistics.fmean(means), stage)
     clock, *others = {results.latency(entry).clock for entry in entries}
     if others:
-        problem = f"mean-frontier of {name}: some entries are of CPU time, some of wall-clock time"
+        problem = f"mean-frontier of {name}: some entries have CPU times, others wall-clock times"
         raise InputError(problem, hint="time all of them again on one machine: e2rank-eval latency ENTRY")
     return _drawing(results, title, data, reference, clock)
 
@@ -147,7 +147,7 @@ def _drawing(
 def _qualities_and_times(results: Results, name: str) -> pd.DataFrame:
     """Return a row for each system and mode, in the configuration's order; quality is x 100.
 
-    ``withheld`` says why a time cannot be compared with the others', and is empty where it can.
+    ``withheld`` is the reason why a time is not comparable with the others; empty where it is comparable.
     """
     import pandas as pd
 

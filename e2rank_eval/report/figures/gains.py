@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
 
 _CUT = 10
-"""The rank at which nDCG@10 cuts."""
+"""The cutoff of nDCG@10."""
 
 _RELEVANT = {"none": 0, "1": 1, "2 to 4": 4, "5 to 9": 9, "10 or more": math.inf}
-"""Groups of queries by relevant documents of the prompt, each with the most that it has."""
+"""Group of queries -> the most relevant documents that their prompts contain."""
 
 
 def query_gains(results: Results, key: RunKey, size: int) -> pd.DataFrame:
     """Return a row for every judged query of a run, by id.
 
-    ``quality`` is nDCG@10 x 100, and ``first`` the part of it that the first ``size`` candidates make up:
-    nDCG@10 is a sum over documents. ``relevant`` counts those of them with grade 1 or more.
+    ``quality`` is nDCG@10 x 100, a sum over documents; ``first`` is the part of it that the first ``size``
+    candidates contribute, and ``relevant`` the number of these candidates with grade 1 or more.
 
     Raises
     ------
@@ -80,17 +80,17 @@ def _gain(grades: list[int]) -> float:
 
 
 Split = Callable[["pd.DataFrame", "pd.DataFrame", int], "dict[str, pd.Series[float]]"]
-"""Splits the changes of nDCG@10 x 100 between two runs into groups; the number is the prompt's size."""
+"""Returns changes of nDCG@10 x 100 by group from two runs (ours, theirs) and the prompt's size."""
 
 
 def by_position(ours: pd.DataFrame, theirs: pd.DataFrame, size: int) -> dict[str, pd.Series[float]]:
-    """Split the change by the first-stage position of the documents that make it: both parts add up to it."""
+    """Split the change of each query into the parts of the first ``size`` candidates and of the others."""
     first = ours["first"] - theirs["first"]
     return {f"first {size}": first, "below": ours["quality"] - theirs["quality"] - first}
 
 
 def by_difficulty(ours: pd.DataFrame, theirs: pd.DataFrame, _size: int) -> dict[str, pd.Series[float]]:
-    """Return thirds of the queries by the nDCG@10 of what they are compared with, then by id."""
+    """Return the changes by thirds of the queries, in the order of nDCG@10 in ``theirs``, then of ids."""
     import numpy as np
 
     changes = ours["quality"] - theirs["quality"]
@@ -100,7 +100,7 @@ def by_difficulty(ours: pd.DataFrame, theirs: pd.DataFrame, _size: int) -> dict[
 
 
 def by_relevant(ours: pd.DataFrame, theirs: pd.DataFrame, _size: int) -> dict[str, pd.Series[float]]:
-    """Return queries by how many candidates of the prompt are judged relevant (grade 1 or more)."""
+    """Return the changes by the number of relevant documents (grade 1 or more) in the prompt."""
     import pandas as pd
 
     groups = pd.cut(ours["relevant"], [-1, *_RELEVANT.values()], labels=list(_RELEVANT))
@@ -108,12 +108,12 @@ def by_relevant(ours: pd.DataFrame, theirs: pd.DataFrame, _size: int) -> dict[st
 
 
 def all_queries(ours: pd.DataFrame, theirs: pd.DataFrame, _size: int) -> dict[str, pd.Series[float]]:
-    """Return one group of all queries."""
+    """Return the changes of all queries as one group."""
     return {"all queries": ours["quality"] - theirs["quality"]}
 
 
 def prompt_size(configuration: Configuration, figure: PaperFigure) -> int:
-    """Return the most documents that a system of the figure reads with the query; 20 where none does."""
+    """Return the most prompt or feedback documents of the figure's systems; 20 where no system has any."""
     sizes = []
     for reranker in figure.systems:
         settings = configuration.rerankers[reranker]
@@ -147,7 +147,7 @@ def _changes(results: Results, figure: PaperFigure, split: Split, size: int) -> 
 
 
 def draw_gains(results: Results, name: str, split: Split, remark: str) -> Drawing:
-    """Mean change of nDCG@10 × 100 with its 95 % interval. An analysis beyond the paper."""
+    """Mean change of nDCG@10 × 100 with its 95 % interval. The paper has no such analysis."""
     one = results.configuration.figures[name]
     size = prompt_size(results.configuration, one)
     data = _changes(results, one, split, size)
@@ -184,9 +184,9 @@ def _draw(axes: Axes, found: pd.DataFrame, names: dict[str, str], groups: list[s
 
 
 for _kind, _split, _remark in (
-    ("position", by_position, "documents by first-stage position: first {size} and the rest, which add up"),
+    ("position", by_position, "parts of the first {size} candidates and of the rest, which add up"),
     ("difficulty", by_difficulty,
-     "thirds by it; hard queries gain by chance alone too (regression to the mean)"),
+     "thirds by its nDCG@10; hard queries also gain by chance (regression to the mean)"),
     ("relevant", by_relevant, "queries by relevant documents (grade 1 or more) among the first {size}"),
     ("sensitivity", all_queries, "all queries"),
 ):  # fmt: skip

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MOST_COLUMNS = 3
 _MOST_VALUES = 8
-"""Beyond so many points, values printed at each would run into one another."""
+"""Values are printed at up to this number of points; with more points they would overlap."""
 
 
 @FIGURES.register(
@@ -61,7 +61,7 @@ def _draw(axes: Axes, points: pd.DataFrame) -> None:
     from matplotlib.ticker import MaxNLocator
 
     numbers, values, highs = points["prompt_documents"], points["ndcg10"], points["high"]
-    # The square root keeps 0, 1 and 3 apart without pushing 100 out of sight.
+    # A square-root scale separates 0, 1 and 3 and still leaves room for 100.
     axes.set_xscale(
         "function", functions=(lambda x: np.sign(x) * np.sqrt(np.abs(x)), lambda x: x * np.abs(x))
     )

@@ -1,4 +1,4 @@
-"""Who gains and who loses: per-query differences from the first baseline, sorted, one panel per system."""
+"""Gains and losses: sorted per-query differences from the first baseline, one panel per system."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@
   const table = (id, caption, headings, rows) => {
     const head = headings.map(([text, kind]) =>
       element("th", { scope: "col", class: kind }, element("span", { class: "heading" }, text)));
-    // The page's fragment names the query, so an order has no address here.
+    // The page's fragment names the query, so that a link cannot also name an order.
     const made = element("table", { "data-table": id, "data-unaddressed": "true" },
       element("caption", {}, caption),
       element("thead", {}, element("tr", {}, ...head)),
@@ -114,7 +114,7 @@
       query.remark ? element("p", { class: "remark" }, query.remark) : "",
       section("Candidates", candidates(query)),
       section("Prompt", prompt(query)),
-      section("What ranking took", effort(query)),
+      section("Cost of ranking", effort(query)),
       section("Other runs", others(query, index)));
     document.getElementById("query-select").value = String(index);
     step("query-previous", queries[index - 1], data.previous);
@@ -122,7 +122,7 @@
     site.say(`Query ${query.id}`);
   };
 
-  // A link without an address is not a link: so the end of the list is shown.
+  // At either end of the list, the link loses its address.
   const step = (id, neighbour, beyond) => {
     const address = neighbour ? fragment(neighbour) : beyond;
     const link = document.getElementById(id);

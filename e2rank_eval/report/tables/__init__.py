@@ -1,4 +1,4 @@
-"""Every kind of table is a module of this package that registers itself; `e2rank-eval table` writes them."""
+"""Kinds of tables, each registered by a module of this package; `e2rank-eval table` writes them."""
 
 from __future__ import annotations
 

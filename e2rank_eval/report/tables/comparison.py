@@ -31,7 +31,7 @@ SIGNIFICANT = 0.05
 
 _INTERVAL = "In brackets the bootstrap 95 % interval of the mean over queries."
 GAP = "gap closed, %"
-_GAP_NOTE = "Gap closed: the gain over the first stage as a share of what the best possible order would gain."
+_GAP_NOTE = "Gap closed: the gain over the first stage, as a share of the gain of the best possible order."
 _BEST = "Bold: best of the column; underlined: second best."
 
 _TESTS: tuple[tuple[str, Kind], ...] = (
@@ -43,7 +43,7 @@ _TESTS: tuple[tuple[str, Kind], ...] = (
 
 
 def _inputs(*patterns: str) -> Inputs:
-    """Return the files of a comparison; an unknown published row is an error before anything runs."""
+    """Return the inputs of a comparison; they raise an error for an unknown published row before any run."""
     files = files_of("comparisons", places.COMPARISON, *patterns)
 
     def checked(configuration: Configuration, name: str) -> Iterable[str]:
@@ -86,14 +86,14 @@ def quality_table(results: Results, name: str) -> Table:
 @TABLES.register("comparison-measures", "comparisons", _inputs(places.METRICS), "{}-measures")
 def measures_table(results: Results, name: str) -> Table:
     """Further measures × 100 of the same runs, over all judged queries. Judged@10 is the share of the first
-    ten documents that carry a judgement: where it is low, the other measures are less certain. BM25's
-    published value and the difference are beside ours where there is one.
+    ten documents that are judged; where it is low, the other measures are less reliable. For BM25, the
+    published value and the difference from it are shown where there is one.
     """
     comparison = results.comparison(name)
     keys = results.configuration.comparisons[name].runs
     measures = [measure for measure in results.metrics(keys[0]).measures if measure != comparison.measure]
     columns = [Column("data set"), Column("system"), Column("queries", "count")]
-    # The share that carries a judgement says something of the judgements: no value of it is the best.
+    # Judged@10 describes the judgements, not the ranking, so no value of it is marked as the best.
     columns += [Column(m, "score", ranked=not m.startswith("Judged")) for m in measures]
     printed = {key: _published_bm25(results.configuration, key) for key in keys}
     if any(printed.values()):
@@ -114,7 +114,7 @@ def measures_table(results: Results, name: str) -> Table:
 @TABLES.register("comparison-tests", "comparisons", _inputs(), "{}-tests")
 def tests_table(results: Results, name: str) -> Table:
     """Every paired test of the comparison: difference, effect size, p before and after Holm's correction, and
-    how many queries gain, stay and lose.
+    the numbers of queries that gain, stay equal and lose.
     """
     comparison = results.comparison(name)
     rows: list[tuple[Cell | str | float | None, ...]] = [
@@ -131,13 +131,13 @@ def tests_table(results: Results, name: str) -> Table:
         for test in comparison.tests
     ]
     notes = [
-        f"Difference of {comparison.measure}, system minus baseline. Effect size: the mean difference in "
-        "standard deviations of the differences.",
+        f"Difference of {comparison.measure}, system minus baseline. Effect size: the mean difference over "
+        "the standard deviation of the differences.",
         f"Paired two-sided randomisation test with {comparison.permutations:,} permutations (all sign "
-        f"patterns where these are fewer), Holm's correction over {_tested(comparison)} tests; beside it "
-        "the paired t-test, uncorrected.",
-        "Detectable: the minimum detectable difference, which a paired t-test at 0.05 finds four times in "
-        "five on queries as many and as varied as these (Sakai 2018).",
+        f"patterns where these are fewer), Holm's correction over {_tested(comparison)} tests. The paired "
+        "t-test is not corrected.",
+        "Detectable: the minimum detectable difference of a paired t-test at level 0.05 with power 0.8, for "
+        "this number of queries and this variance of the differences (Sakai 2018).",
         *_too_few(comparison),
     ]
     groups = [test.dataset for test in comparison.tests]
@@ -188,7 +188,7 @@ def _published_note(settings: ComparisonSettings) -> Iterator[str]:
     if settings.published:
         yield (
             f"Published: table {settings.published.table} of the paper (arXiv 2510.22733). Other candidates: "
-            "the paper ranked another list of the same depth, so that its value is for scale only."
+            "the paper reranked another list of the same depth, so its value is not directly comparable."
         )
 
 
@@ -205,7 +205,7 @@ def _letters(comparison: Comparison) -> dict[str, str]:
 
 
 def _ceilings(results: Results, comparison: Comparison) -> list[float]:
-    """Return what the best order of the candidates reaches in each column, and their mean over several."""
+    """Return the value of the best possible order in each column and, for several columns, their mean."""
 
     def ceiling(dataset: str) -> float:
         key = (dataset, comparison.first_stage, comparison.rerankers[0])
@@ -254,13 +254,13 @@ def _candidates(results: Results, comparison: Comparison) -> str:
     depth = results.configuration.depth_of(stage)
     return (
         f"Candidates: {results.first_stage_label(stage)}, {depth} per query. "
-        "n: queries with judgements; all of them count."
+        "n: number of judged queries, all of which count."
     )
 
 
 def _quality_notes(results: Results, comparison: Comparison) -> Iterator[str]:
     yield _candidates(results, comparison)
-    yield f"{_INTERVAL} {_BEST} Best possible order: the candidates by grade, all that reranking can reach."
+    yield f"{_INTERVAL} {_BEST} Best possible order: candidates by grade, the upper bound of reranking."
     if _first_stage_row(results, comparison) is not None:
         yield _GAP_NOTE
     if _tested(comparison):
@@ -299,22 +299,22 @@ def _too_few(comparison: Comparison) -> list[str]:
 
 
 def _shortcomings(results: Results, key: RunKey) -> Iterator[str]:
-    """Yield what a reader must know of a run: repaired outputs, charges, failed and missing queries."""
+    """Yield notes on a run: repaired outputs, price, failed and missing queries."""
     if repaired := repairs(results, key):
         yield repaired
     prices = [row["price"] for row in results.statistics(key).values() if "price" in row]
     if prices:
         total, currency = math.fsum(price["amount"] for price in prices), prices[0]["currency"]
-        yield f"{total / len(prices):.4g} {currency} per query, {total:.4g} {currency} in all"
+        yield f"{total / len(prices):.4g} {currency} per query, {total:.4g} {currency} in total"
     metrics = results.metrics(key)
     if metrics.failed:
         yield f"{len(metrics.failed)} queries failed and kept first-stage order"
     if metrics.queries.unanswered:
-        yield f"{len(metrics.queries.unanswered)} queries missing from the run, each 0"
+        yield f"{len(metrics.queries.unanswered)} queries missing from the run, counted as 0"
 
 
 def repairs(results: Results, key: RunKey) -> str:
-    """Return ``malformed output repaired for 8 of 8 queries (missing 61)``; empty where none was."""
+    """Return ``malformed output repaired for 8 of 8 queries (missing 61)`` or the like; empty without any."""
     rows = list(results.statistics(key).values())
     kinds: Counter[str] = Counter()
     for row in rows:

@@ -1,4 +1,4 @@
-"""Tables of one latency entry: times in full, where the time goes by phase, and what a query costs."""
+"""Tables of one latency entry: times, times by phase, and costs."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from e2rank_eval.store.results import Latency, Timing
 
 MODE_LABELS = {"online": "encoded online", "stored": "stored"}
-"""How a reader meets the modes: what happens to document vectors while the clock runs."""
+"""Labels of the modes: whether documents are encoded within the timed interval."""
 
 CLOCKS = {"cpu": "CPU time", "wall": "wall-clock time"}
-"""How a reader meets the clock that ratios are of."""
+"""Labels of the clocks."""
 
 _SYSTEM: tuple[Column, ...] = (Column("system"), Column("document vectors"), Column("samples", "count"))
 
@@ -48,11 +48,11 @@ _COSTS: tuple[tuple[str, Kind], ...] = (
 
 _COST_NOTES = (
     "GFLOP: an estimate from the model's configuration, 2 per weight and token and 4 per unit of attention "
-    "width, token and position (arXiv 2204.02311, appendix B), sequences of one query at their mean length. "
-    "Peak: the rate of a square matrix product, measured in the same process before the queries.",
-    "Tokenising: its share of the total, where the suite itself calls the tokenizer.",
+    "width, token and position (arXiv 2204.02311, appendix B), with all sequences of a query at their mean "
+    "length. Peak: the rate of a square matrix product, measured in the same process before the queries.",
+    "Tokenising: the share of the tokenizer in the total time, where the suite itself calls the tokenizer.",
 )
-_PRICE = "Price: by the prices per million tokens that the model's entry states, no discount for cached ones."
+_PRICE = "Price: from the prices per million tokens in the model's entry, without a discount for cached ones."
 
 
 _INPUTS = files_of("latency", places.LATENCY)
@@ -61,7 +61,8 @@ _INPUTS = files_of("latency", places.LATENCY)
 @TABLES.register("latency", "latency", _INPUTS, "latency-{}")
 def latency_table(results: Results, name: str) -> Table:
     """Milliseconds per query, one query at a time, after a warm-up; the systems take turns on each query.
-    E2Rank and its kin appear twice: with the documents encoded online, and with stored document vectors.
+    E2Rank and other systems with document vectors appear twice: with documents encoded online, and with
+    stored document vectors.
     """
     latency, seed = results.latency(name), results.configuration.seed
     rows = []
@@ -94,7 +95,7 @@ def latency_table(results: Results, name: str) -> Table:
 
 @TABLES.register("latency-phases", "latency", _INPUTS, "latency-{}-phases")
 def phases_table(results: Results, name: str) -> Table:
-    """Median milliseconds per query by phase, encoding documents, embedding the prompt, scoring: wall-clock
+    """Median milliseconds per query by phase (encoding documents, embedding the prompt, scoring): wall-clock
     time, then CPU time.
     """
     measured = list(measurements(results, name))
@@ -113,14 +114,14 @@ def phases_table(results: Results, name: str) -> Table:
     ]
     headings = [f"{clock}{phase} p50 ms" for clock in ("", "CPU ") for phase in (*phases, "total")]
     columns = (*_SYSTEM, *(Column(heading, "milliseconds") for heading in headings))
-    notes = ("Medians of phases need not add up to that of the total.", *_notes(results, name))
+    notes = ("The medians of the phases need not add up to the median of the total.", *_notes(results, name))
     return Table.of(f"latency-{name}-phases", f"{_title(results, name)}, by phase", columns, rows, notes)
 
 
 @TABLES.register("latency-cost", "latency", _INPUTS, "latency-{}-cost")
 def cost_table(results: Results, name: str) -> Table:
-    """What a query costs: estimated floating-point operations and their share of the device's measured rate,
-    the tokenizer's share of the time, queries per second one at a time and in the best batch, and the price
+    """Cost per query: estimated floating-point operations and their share of the device's measured rate, the
+    tokenizer's share of the time, queries per second one at a time and in the best batch, and the price
     where a server charges one.
     """
     rows, latency = [], results.latency(name)
@@ -142,8 +143,8 @@ def cost_table(results: Results, name: str) -> Table:
             )
         )  # fmt: skip
     priced = [_PRICE] if any(row[-1] for row in rows) else []
-    notes = (*_COST_NOTES, f"GFLOP/s: of {CLOCKS[latency.clock]}.", *priced, *conditions([latency]))
-    title = f"{_title(results, name)}: what a query costs"
+    notes = (*_COST_NOTES, f"GFLOP/s: in {CLOCKS[latency.clock]}.", *priced, *conditions([latency]))
+    title = f"{_title(results, name)}: cost per query"
     return Table.of(f"latency-{name}-cost", title, (*_SYSTEM, *_COSTS), rows, notes)
 
 
@@ -155,14 +156,14 @@ def measurements(results: Results, name: str) -> Iterator[tuple[RunKey, Timing]]
 
 
 def measured_name(results: Results, name: str, timing: Timing) -> str:
-    """Return the system's name, with its mode where it has documents to encode."""
+    """Return the system's name, with its mode where it encodes documents."""
     shown = _mode_label(results, name, timing)
     system = results.full_name(timing.reranker)
     return f"{system} ({shown})" if shown else system
 
 
 def conditions(latencies: Iterable[Latency]) -> list[str]:
-    """Return notes on the device, its threads, and whatever limits what the times may be used for."""
+    """Return notes on the device, its threads, and other load during the measurement."""
     found: dict[str, None] = {}
     for one in latencies:
         passive = "waiting threads asleep" if one.passive_waits else "waiting threads may spin"
@@ -173,12 +174,12 @@ def conditions(latencies: Iterable[Latency]) -> list[str]:
 
 
 def _notes(results: Results, name: str) -> list[str]:
-    """Return the notes that every table of times of latency entry ``name`` carries."""
+    """Return the notes that the tables of times of latency entry ``name`` share."""
     latency, configuration = results.latency(name), results.configuration
     notes = [
         f"{latency.rounds} rounds over {latency.queries} queries"
         + (
-            f", of {latency.wanted} asked for, within {latency.budget:g} s."
+            f", of {latency.wanted} configured, within the budget of {latency.budget:g} s."
             if latency.rounds < latency.wanted
             else "."
         )
@@ -186,15 +187,15 @@ def _notes(results: Results, name: str) -> list[str]:
     notes += conditions([latency])
     if latency.peak_memory_bytes:
         peak = latency.peak_memory_bytes / 1e6
-        notes.append(f"All models together: loaded in {latency.load_seconds:.1f} s, at most {peak:,.0f} MB.")
+        notes.append(f"All models: loaded in {latency.load_seconds:.1f} s, peak memory {peak:,.0f} MB.")
     if latency.rounds < FEWEST_SAMPLES[99]:
-        notes.append("p90 is given from 20 samples on, p99 from 100.")
+        notes.append("p90 is given for at least 20 samples, p99 for at least 100.")
     if latency.skipped:
         notes.append(f"Not reached within {latency.budget:g} s: {', '.join(latency.skipped)}.")
     for reranker in misordered(latency, seed=configuration.seed):
         notes.append(
-            f"Error of the measurement: {results.full_name(reranker)} took longer with stored vectors "
-            "than without, which cannot be."
+            f"Measurement error: {results.full_name(reranker)} took longer with stored vectors than without, "
+            "which is impossible."
         )
     if any(results.is_untrained(timing.reranker) for timing in latency.timings):
         notes.append(UNTRAINED_NOTE)
@@ -209,7 +210,7 @@ def _title(results: Results, name: str) -> str:
 
 
 def _mode_label(results: Results, name: str, timing: Timing) -> str | None:
-    """Return the mode's label; None where the system encodes no documents by themselves."""
+    """Return the mode's label; None where the system does not encode documents separately."""
     own = [one for one in results.latency(name).timings if one.reranker == timing.reranker]
     encodes = any(one.mode == "stored" or "documents" in one.wall for one in own)
     return MODE_LABELS[timing.mode] if encodes else None

@@ -1,4 +1,4 @@
-"""Tables of one mteb entry: means by type (the paper's table 4), and scores by task (its table 15)."""
+"""Tables of one mteb entry: means by task type (the paper's table 4), and scores by task (its table 15)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
     from e2rank_eval.store.results import MtebRecord, TaskMean
 
-_SOURCE = "Published rows: embeddings-benchmark/results at f4cc6c8b, one for each revision of a model."
-_PARTIAL = "A mean over a part of the tasks says of how many; it is not comparable with a whole one."
+_SOURCE = "Published rows: embeddings-benchmark/results at f4cc6c8b, one row for each revision of a model."
+_PARTIAL = "A mean over only some tasks shows their number; it is not comparable with a mean over all tasks."
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Scores x 100 by task, whoever they are from."""
+    """One row: our, published or the paper's scores x 100 by task."""
 
     name: str
     scores: Mapping[str, float]
@@ -38,8 +38,8 @@ def _inputs(configuration: Configuration, name: str) -> list[str]:
 
 @TABLES.register("mteb", "mteb", _inputs, "mteb-{}")
 def mteb_table(results: Results, entry: str) -> Table:
-    """Means of mteb's main scores × 100 by type of task, over tasks and over types; the paper's and published
-    ones beside them where they are of the same tasks.
+    """Means of mteb's main scores × 100 by task type, over tasks and over types, with those of the paper and
+    of published results on the same tasks.
     """
     records = _records(results, entry)
     wanted = _wanted(records)
@@ -68,7 +68,7 @@ def mteb_table(results: Results, entry: str) -> Table:
 
 @TABLES.register("mteb-tasks", "mteb", _inputs, "mteb-{}-tasks")
 def mteb_tasks_table(results: Results, entry: str) -> Table:
-    """mteb's main score × 100 of every task, and the paper's beside it where it has the task."""
+    """mteb's main score × 100 on every task, with the paper's value where it has the task."""
     records = _records(results, entry)
     wanted = _wanted(records)
     shown = [*_ours(records), *_paper_by_task(results, entry)]
@@ -104,7 +104,7 @@ def _ours(records: Sequence[MtebRecord]) -> list[_Row]:
 
 
 def _published(wanted: Mapping[str, str]) -> list[_Row]:
-    """Rows that have any of the tasks."""
+    """Return the published rows that have a score on any of the tasks."""
     return [
         _Row(f"{row.model} @ {row.revision[:12]}", row.scores, ("published",))
         for row in published_scores()
@@ -125,7 +125,7 @@ def _paper_by_type(results: Results, entry: str) -> dict[str, dict[str, float]]:
 
 
 def _column(kind: str) -> str:
-    """The paper's name of a type of tasks.
+    """Return the paper's name of a task type.
 
     >>> _column("PairClassification"), _column("STS")
     ('pair-classification', 'sts')

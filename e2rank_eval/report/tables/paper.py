@@ -1,4 +1,4 @@
-"""A table of the paper: its own shape with our values under the published ones, and every cell in full."""
+"""Tables of the paper: in the paper's layout with our values below the published ones, and cell by cell."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
 
 _SECONDS = "seconds per query"
-"""The unit of tables of latency; every other is x 100."""
+"""The unit of latency tables; all others are x 100."""
 
 
 def result_files(configuration: Configuration, name: str) -> Iterator[str]:
-    """Yield the stored results behind a table of the paper, or behind bars of one of its columns."""
+    """Yield the stored results of a table of the paper, or of a figure of one of its columns."""
     for source in sources(configuration, name):
         if file := result_file(configuration, source):
             yield file
@@ -28,7 +28,7 @@ def result_files(configuration: Configuration, name: str) -> Iterator[str]:
 
 @TABLES.register("paper", "tables", result_files)
 def paper_table(results: Results, name: str) -> Table:
-    """A table of the paper: each value of ours under the published one, their difference and a verdict."""
+    """A table of the paper: our values below the published ones, with differences and verdicts."""
     found = grid(results.configuration, name)
     cells = judged_cells(results, found)
     rows, groups = [], []
@@ -99,7 +99,7 @@ def _full_row(cell: JudgedCell) -> tuple[Cell | str | float | None, ...]:
 
 
 def _queries(cells: Sequence[JudgedCell], column: str) -> int | None:
-    """How many queries our values of a column are over, where all are over as many."""
+    """Return the number of queries of our values in a column; None where the values differ in it."""
     counts = {cell.ours.queries for cell in cells if cell.grid.column == column and cell.ours}
     return counts.pop() if len(counts) == 1 else None
 
@@ -107,8 +107,9 @@ def _queries(cells: Sequence[JudgedCell], column: str) -> int | None:
 def _notes(results: Results, found: Grid, cells: Sequence[JudgedCell]) -> tuple[str, ...]:
     tolerance = found.meaning.tolerance
     notes = [
-        f"Verdicts: reproduced within {tolerance.reproduced:g} and our interval, near within "
-        f"{tolerance.near:g}, differs beyond; not run: the published value alone. {tally(cells)}."
+        f"Verdicts: reproduced: at most {tolerance.reproduced:g} from the published value, and our interval "
+        f"contains it; near: at most {tolerance.near:g}; differs: more; not run: no value of ours. "
+        f"{tally(cells)}."
     ]
     if any(cell.ours and cell.ours.interval for cell in cells):
         notes.append("In brackets the bootstrap 95 % interval of our mean over queries (n).")
@@ -121,7 +122,7 @@ def _notes(results: Results, found: Grid, cells: Sequence[JudgedCell]) -> tuple[
         )
     if any(cell.grid.sources and cell.ours is None for cell in cells):
         command = f"snakemake {found.id} --configfile {results.configuration.origin}"
-        notes.append(f"–: not stored yet; `{command}` makes what `datasets` and `systems` select.")
+        notes.append(f"–: not stored; `{command}` computes the values that `datasets` and `systems` select.")
     if alone := [system for system in found.systems if not _is_run(cells, system)]:
         notes.append(f"Published values only: {', '.join(alone)}.")
     return (*notes, *((found.settings.note,) if found.settings.note else ()))

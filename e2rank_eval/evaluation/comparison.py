@@ -35,7 +35,7 @@ PerQuery = Mapping[str, float]
 
 
 def pairs(systems: Sequence[str], baselines: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (system, baseline) for every baseline, no pair of systems twice.
+    """Return (system, baseline) for every baseline, without repeating a pair in the other order.
 
     >>> pairs(["a", "b", "c"], ["a", "b"])
     [('b', 'a'), ('c', 'a'), ('c', 'b')]
@@ -60,11 +60,11 @@ def compare(
 ) -> Comparison:
     """Compare ``values[dataset, reranker][query_id]``, data sets and rerankers in the order of the keys.
 
-    Every data set and reranker has a mean with a bootstrap 95 % interval, every pair of reranker and
-    baseline a paired randomisation test (whose p Holm corrects over all tests) and a paired t-test; both
-    have rows over all collections where there are several. ``columns`` names the data sets of each
-    row in place of each by itself: several make one row, their macro-average, which counts as one collection.
-    p values are None below six queries.
+    Every data set and reranker gets a mean with a bootstrap 95 % interval; every pair of reranker and
+    baseline gets a paired randomisation test (its p is Holm-corrected over all tests) and a paired t-test.
+    With several collections, means and tests are also made over all of them. ``columns`` groups data sets:
+    each group has one row, their macro-average, and counts as one collection; by default each data set has
+    its own. p values are None below six queries.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def compare(
     systems, tests = [], []
     for name, averaged in rows_of.items():
         datasets = [one for several in averaged for one in several]
-        # Those that share a column share its weight, which is 1 where every column is one data set.
+        # Data sets that share a column share its weight; where every column is one data set, all are 1.
         weights = [len(datasets) / (len(averaged) * len(several)) for several in averaged for _ in several]
         strata = {r: [aligned[dataset][r] for dataset in datasets] for r in rerankers}
         for reranker, rows in strata.items():
@@ -149,12 +149,12 @@ def _tested(differences: significance.Strata, weights: Sequence[float], seed: in
 
 
 def write_comparison(configuration: Configuration, name: str, layout: Layout) -> Path:
-    """Compare the stored metrics that comparison ``name`` of the configuration asks for; return the file.
+    """Compare the stored metrics of comparison ``name`` of the configuration; return the written file.
 
     Raises
     ------
     InputError
-        When a file is missing, or queries differ.
+        When a file is missing, or systems were not evaluated on the same queries.
     """
     started = time.time()
     settings = configuration.comparisons[name]
@@ -188,7 +188,7 @@ def write_comparison(configuration: Configuration, name: str, layout: Layout) ->
 def compare_files(
     qrels_path: Path, runs: Sequence[Path], measure: str = "nDCG@10", *, seed: int
 ) -> Comparison:
-    """Compare TREC runs from anywhere: the first is the baseline, each is named by its file.
+    """Compare TREC runs; the first is the baseline, and each is named after its file.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def compare_files(
 
 
 def _stem(path: Path) -> str:
-    """Return ``dl19.bm25`` of ``runs/dl19.bm25.txt.gz``: the usual endings of runs and judgements go."""
+    """Return the file name without the usual endings: ``dl19.bm25`` for ``runs/dl19.bm25.txt.gz``."""
     name = path.name
     for suffix in (".gz", ".txt", ".run", ".trec", ".tsv"):
         name = name.removesuffix(suffix)

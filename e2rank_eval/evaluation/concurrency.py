@@ -18,7 +18,7 @@ from e2rank_eval.store.layout import Layout
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """One system with ``concurrent`` queries at any time; seconds are those that a query's user waits."""
+    """Throughput of one system under ``concurrent`` queries; seconds are wall-clock time of a query."""
 
     reranker: str
     mode: str
@@ -34,7 +34,7 @@ class Throughput:
 def concurrent_latency(
     configuration: Configuration, entry: str, layout: Layout, concurrent: int
 ) -> list[Throughput]:
-    """Measure every system of latency ``entry`` by itself, each for its share of the entry's budget.
+    """Measure every system of latency ``entry``, one after the other, each for an equal share of the budget.
 
     Raises
     ------
@@ -54,10 +54,10 @@ def concurrent_latency(
 def throughput(
     system: System, work: Sequence[Work], concurrent: int, *, samples: int, budget: float
 ) -> Throughput:
-    """Rank queries of ``work`` in ``concurrent`` threads, ``samples`` of them or one for each thread.
+    """Rank ``samples`` queries of ``work``, at least one for each of ``concurrent`` threads.
 
-    A served model gets as many requests at once; what a local one gains depends on how far its threads'
-    work overlaps. No query begins after ``budget`` seconds.
+    A served model receives as many requests at once; a local model gains only as far as the work of its
+    threads overlaps. No query begins after ``budget`` seconds.
     """
     system.prepare([work])
     time_call(system.model, [work[-1]])

@@ -1,4 +1,4 @@
-"""How cost grows with candidates, prompt documents and queries ranked together."""
+"""The growth of latency with the number of candidates, prompt documents and queries ranked together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from e2rank_eval.store.results import CostPoint
 Axis = Literal["candidates", "prompt_documents", "batch"]
 Build = Callable[[RerankerSettings], Reranker]
 Calls = list[list[Work]]
-"""Calls of one query or more."""
+"""Calls, each with one or more queries ranked together."""
 
 
 def measure_sweep(
@@ -34,14 +34,14 @@ def measure_sweep(
 ) -> tuple[list[CostPoint], list[str]]:
     """Time every point of ``sweep`` on ``work``, whose queries have candidates; the systems take turns.
 
-    ``build`` makes a reranker with another number of prompt documents; models must stay loaded in between.
-    Axis ``prompt_documents`` exists for E2Rank with a listwise prompt only. No point begins after
-    ``deadline``; the second value names those.
+    ``build`` makes a reranker with another number of prompt documents, on models that stay loaded.
+    Only E2Rank with a listwise prompt has the axis ``prompt_documents``. No point begins after
+    ``deadline``; the second value names the points skipped.
 
     Raises
     ------
     InputError
-        When no query has as many candidates as a point asks for.
+        When no query has as many candidates as a point needs.
     QueryError
         When a query cannot be ranked.
     """
@@ -69,7 +69,7 @@ def measure_sweep(
 
 
 def _points(work: Sequence[Work], sweep: CostSweepSettings) -> Iterator[tuple[Axis, int, Calls]]:
-    """Yield axis, value and calls of one query or more, for every point."""
+    """Yield the axis, value and calls of every point."""
     for depth in sweep.candidates:
         deep = [
             (query, CandidateList(one.query_id, one.candidates[:depth]))
@@ -98,7 +98,7 @@ def _is_listwise(reranker: RerankerSettings) -> bool:
 
 
 def _with_prompt_documents(build: Build, system: System, count: int) -> System:
-    """Return the system with so many prompt documents, and a sliding step no longer than they are."""
+    """Return the system with ``count`` prompt documents, and a sliding step of at most ``count``."""
     reranker = system.settings
     assert isinstance(reranker, E2RankSettings)
     step = None if reranker.step is None or count < 2 else min(reranker.step, count)

@@ -1,4 +1,4 @@
-"""Effectiveness of a run against relevance judgements, per query and on average, as trec_eval has it."""
+"""Effectiveness of a run against relevance judgements, per query and on average, as in trec_eval."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RunNames = tuple[str, str, str]
 class Effectiveness:
     """``per_query[measure][query_id]`` for every query of the judgements, values from 0 to 1.
 
-    ``ties`` counts the documents whose score equals another's of the same query in trec_eval's single
+    ``ties`` counts the documents that tie with another document of their query in trec_eval's single
     precision.
     """
 
@@ -53,8 +53,8 @@ def evaluate(
 ) -> Effectiveness:
     """Evaluate ``run`` on every query of ``qrels`` with ir_measures, whose nDCG, AP, R and P are trec_eval's.
 
-    Ties are broken as in trec_eval, by document id in descending order, for every measure alike. A judged
-    query that the run lacks counts as 0.
+    For all measures, ties are broken as in trec_eval, by document id in descending order. A judged query
+    that is missing from the run counts as 0.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def evaluate(
         if run.scores.get(query_id):
             ranked[query_id], tied = break_ties(run.scores[query_id])
             ties += tied
-    # trec_eval's code never returns from a query without a grade of 0 or more.
+    # trec_eval's code does not terminate on a query whose grades are all negative.
     judged = {
         q: grades if max(grades.values()) >= 0 else dict.fromkeys(grades, 0) for q, grades in qrels.items()
     }
@@ -92,9 +92,9 @@ def evaluate(
 
 
 def break_ties(scores: dict[str, float]) -> tuple[dict[str, float], int]:
-    """Return scores in which no two documents tie, ranked as trec_eval ranks them, and how many tied.
+    """Return scores without ties that rank the documents as trec_eval does, and the number of ties.
 
-    trec_eval holds scores in single precision and puts the greater document id first among equals.
+    trec_eval stores scores in single precision and ranks tied documents by descending id.
 
     >>> break_ties({"a": 1.0, "b": 1.0, "c": 0.5})
     ({'b': 3.0, 'a': 2.0, 'c': 1.0}, 1)
@@ -109,7 +109,7 @@ def break_ties(scores: dict[str, float]) -> tuple[dict[str, float], int]:
 
 
 def best_order(run: Run, qrels: Mapping[str, Mapping[str, int]]) -> Run:
-    """Return the documents of each judged query by grade: the most that reranking them can reach.
+    """Return the documents of each judged query by grade: the best possible reranking.
 
     Documents without a judgement count as grade 0.
 
@@ -134,8 +134,7 @@ def metrics_of(
 ) -> Metrics:
     """Evaluate ``run`` and the best order of its documents, and return the record to store.
 
-    Intervals are the bootstrap 95 % ones over queries, taken in the order of their ids. Raises as
-    :func:`evaluate` does.
+    Intervals are bootstrap 95 % intervals over the queries, sorted by id. Raises as :func:`evaluate` does.
     """
     found, ceiling = (evaluate(one, qrels, measures) for one in (run, best_order(run, qrels)))
     dataset, first_stage, reranker = names
@@ -161,7 +160,7 @@ def metrics_of(
 def require_judged(
     run: Run, qrels: Mapping[str, object], judgements: Path | str, path: Path | None = None
 ) -> None:
-    """Raise InputError for a run, read from ``path``, none of whose queries is judged in ``judgements``."""
+    """Raise InputError if no query of the run, read from ``path``, is judged in ``judgements``."""
     if not run.scores.keys() & qrels.keys():
         raise InputError(
             f"none of its {len(run.scores)} queries is judged in {judgements}", path=path,
@@ -178,12 +177,12 @@ def evaluate_files(
     names: RunNames = ("", "", ""),
     seed: int,
 ) -> Metrics:
-    """Evaluate a run file; its failed queries are those that by ``statistics`` kept their first-stage order.
+    """Evaluate a run file; queries that kept their first-stage order, by ``statistics``, count as failed.
 
     Raises
     ------
     InputError
-        For a malformed file, an unknown measure, or a run none of whose queries is judged.
+        For a malformed file, an unknown measure, or a run without a judged query.
     """
     parse_measures(measures)
     run, qrels = read_run(run_path), read_qrels(qrels_path)
@@ -196,7 +195,7 @@ def evaluate_files(
 def write_metrics(
     configuration: Configuration, reranker: str, first_stage: str, datasets: Sequence[str], layout: Layout
 ) -> list[Metrics]:
-    """Evaluate the stored runs of one reranker, and write the metrics of each with a manifest.
+    """Evaluate the stored runs of one reranker; write the metrics of each, with a manifest.
 
     Raises
     ------

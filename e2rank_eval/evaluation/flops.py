@@ -1,4 +1,4 @@
-"""Floating-point operations of a query, from the model's configuration; the rate that a device reaches."""
+"""Estimated floating-point operations per query, and the measured matrix-multiply rate of a device."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from e2rank_eval.records import QueryStats
 
 @dataclass(frozen=True, slots=True)
 class TransformerShape:
-    """What decides the cost of a forward pass.
+    """The sizes of a transformer that determine the operations of a forward pass.
 
-    ``matmul_parameters`` are the weights of all linear layers but the output layer over the
-    vocabulary, which ``head_parameters`` counts; embedding look-ups multiply nothing.
+    ``matmul_parameters`` counts the weights of all linear layers except the output layer over the
+    vocabulary, which ``head_parameters`` counts; embedding look-ups need no multiplication.
     ``attention_width`` is layers x heads x size of a head.
     """
 
@@ -28,11 +28,11 @@ class TransformerShape:
     attention_width: int
 
     def forward(self, tokens: float, sequences: float) -> float:
-        """Return the operations of reading ``tokens`` in so many sequences.
+        """Return the operations of a forward pass over ``tokens`` tokens in ``sequences`` sequences.
 
-        2 per weight and token, 4 per unit of attention width, token and position of its sequence
+        2 per weight and token, and 4 per unit of attention width, token and position of its sequence
         (arXiv 2204.02311, appendix B, forward third).
-        Sequences are taken to be of one length; of different lengths, attention takes more.
+        The sequences are assumed to have equal lengths; with unequal lengths, attention costs more.
         """
         if not tokens:
             return 0.0
@@ -42,7 +42,8 @@ class TransformerShape:
     def generate(self, prompt_tokens: float, output_tokens: float, calls: float) -> float:
         """Return the operations of generating ``output_tokens`` after ``calls`` prompts.
 
-        Each token by itself with its keys and values kept: as above, and 2 per weight of the output layer.
+        One token at a time, with cached keys and values: as in :meth:`forward`, plus 2 per weight of the
+        output layer.
         """
         if not output_tokens:
             return 0.0
@@ -52,9 +53,9 @@ class TransformerShape:
 
 
 def read_shape(folder: Path) -> TransformerShape | None:
-    """Return the shape that ``folder/config.json`` describes, counted on a model without any storage.
+    """Return the shape that ``folder/config.json`` describes, counted on a model without weights.
 
-    None for what the formula does not fit: encoder-decoders, mixtures of experts.
+    None for models that the formula does not cover: encoder-decoders, mixtures of experts.
     """
     import torch
     from transformers import AutoModel
@@ -69,7 +70,7 @@ def read_shape(folder: Path) -> TransformerShape | None:
         body = loader.from_config(config, trust_remote_code=False)
     weights = 0
     for name, layer in body.named_modules():
-        # BERT's pooler reads one position of a sequence, and no vector here goes through it.
+        # BERT's pooler processes one position of a sequence, and no vector here uses it.
         if isinstance(layer, torch.nn.Linear) and not name.startswith("pooler."):
             weights += layer.weight.numel()
     head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -81,9 +82,9 @@ def read_shape(folder: Path) -> TransformerShape | None:
 
 
 def query_flops(shape: TransformerShape, stats: QueryStats, candidates: int) -> float:
-    """Estimate what ranking one query took: documents by themselves, prompts, and output.
+    """Estimate the operations of ranking one query: encoding documents, prompts, and output.
 
-    A query's prompts are taken to be of one length, and so are its documents.
+    The prompts of a query are assumed to have equal lengths, and so are its documents.
     """
     return (
         shape.forward(stats.document_tokens, max(1, candidates))
@@ -96,14 +97,14 @@ _IN_PROCESS = ("sentence-transformers", "transformers", "gguf")
 """Formats that transformers can run here."""
 
 _ROWS = {"cpu": 2048, "cuda": 8192}
-"""Side of the square product whose rate is taken as the device's: larger ones are no faster on a CPU, and on
-a GPU the launch of one so small takes as long as its work."""
+"""Rows of the square matrices whose product measures the rate: larger ones reach no higher rate on a CPU, and
+on a GPU a product as small as the CPU's takes no longer than its launch."""
 
 
 def matmul_rate(dtype: str, clock: Callable[[], float], *, seconds: float = 0.5) -> float:
     """Measure the operations per second of a square matrix product on the device of the models, by ``clock``.
 
-    The best of what fits into ``seconds`` counts, three products at least.
+    The fastest product within ``seconds`` counts, of at least three.
     """
     import torch
 
@@ -135,7 +136,8 @@ class Engine:
 def engine_of(settings: RerankerSettings, models: Models, rate: Callable[[str], float]) -> Engine | None:
     """Return the engine of a reranker; ``rate`` measures :func:`matmul_rate` for a dtype.
 
-    None for a reranker without a model, one that another program runs, and a shape that is not known.
+    None for a reranker without a model, for a model that another engine or a server runs, and for an unknown
+    shape.
     """
     name = getattr(settings, "model", None)
     if name is None:

@@ -25,11 +25,11 @@ from e2rank_eval.store.manifests import write_manifest
 from e2rank_eval.store.results import Clock, Latency, Timing, write_record
 
 WARM_UP_SHARE, ROUNDS_SHARE = 0.25, 0.67
-"""Shares of the budget after which no other warm-up, and no other round before a sweep, begins."""
+"""Shares of the budget after which no further warm-up, and no further round before a sweep, begins."""
 
 
 def systems_of(settings: LatencySettings, configuration: Configuration, build: Build) -> list[System]:
-    """Build every system of an entry, once more with stored vectors where it encodes documents by itself."""
+    """Build every system of an entry; one that stores document vectors also in mode ``stored``."""
     found = []
     for name in settings.rerankers:
         chosen = configuration.rerankers[name]
@@ -40,16 +40,16 @@ def systems_of(settings: LatencySettings, configuration: Configuration, build: B
 
 
 def builder(configuration: Configuration, models: Models) -> Build:
-    """Return what builds a reranker of its settings, on these models."""
+    """Return the function that builds a reranker from its settings, on these models."""
     context = RerankContext(models=models, seed=configuration.seed)
     return lambda settings: settings.build(context)
 
 
 def clock_of(configuration: Configuration, settings: LatencySettings, models: Models) -> Clock:
-    """Return the seconds that ratios are of: CPU seconds where the threads of this process do all the work.
+    """Return the clock of the ratios: CPU time where the threads of this process do all the work.
 
-    A GPU or a server has seconds of its own, and threads that spin while they wait would count, as those of
-    other engines do.
+    CPU time misses the work of a GPU or a server, and would count threads that spin while they wait, as
+    those of other engines do.
     """
     names = {getattr(configuration.rerankers[name], "model", None) for name in settings.rerankers}
     entries = [models.entry(name) for name in names if name is not None]
@@ -70,9 +70,9 @@ def measure(
 ) -> Latency:
     """Time ``systems`` round by round, one query of ``work`` in each, then the sweep, within the budget.
 
-    The queries, of which each has a candidate, are taken in order and again from the first. ``engines``, by
-    reranker, give estimates of the floating-point operations of a query, and the share of the device's rate
-    (by the same clock) that they reach.
+    Every query must have a candidate; the queries are taken in order, cyclically. ``engines`` (by reranker)
+    are for estimating the floating-point operations of a query, and the share of the device's rate that they
+    reach, by the same clock.
 
     Raises
     ------
@@ -132,12 +132,12 @@ def _timing(system: System, samples: Sequence[Sample], engine: Engine | None, cl
 
 
 def read_work(settings: LatencySettings, layout: Layout) -> list[Work]:
-    """Return the queries of an entry's data set that have candidates.
+    """Return the queries of an entry's data set that have candidates, with their candidates.
 
     Raises
     ------
     InputError
-        When none has.
+        When no query has a candidate.
     """
     path = layout.path(places.CANDIDATES, dataset=settings.dataset, first_stage=settings.first_stage)
     dataset = read_dataset(layout.path(places.CORPUS, dataset=settings.dataset).parent, settings.dataset)
@@ -149,7 +149,7 @@ def read_work(settings: LatencySettings, layout: Layout) -> list[Work]:
 
 
 def write_latency(configuration: Configuration, entry: str, layout: Layout) -> Path:
-    """Time the configuration's latency ``entry`` in this process; write the result with its manifest.
+    """Time latency ``entry`` of the configuration in this process; write the result with its manifest.
 
     Models are loaded once and keep no document vectors. Raises as :func:`measure` and :func:`read_work` do.
     """
@@ -160,7 +160,7 @@ def write_latency(configuration: Configuration, entry: str, layout: Layout) -> P
     models = Models.of(configuration, vector_cache=False)
     build = builder(configuration, models)
     systems = systems_of(settings, configuration, build)
-    clock = clock_of(configuration, settings, models)  # a GPU shows once a model is loaded
+    clock = clock_of(configuration, settings, models)  # a GPU is visible only after a model is loaded
 
     @cache
     def rate(dtype: str) -> float:

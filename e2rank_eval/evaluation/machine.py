@@ -1,4 +1,4 @@
-"""The machine under a latency measurement: how its threads wait, who else is busy, peak memory."""
+"""The machine during a latency measurement: waiting threads, load of other processes, peak memory."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from e2rank_eval.store.manifests import hardware
 
 
 def wait_passively() -> bool:
-    """Let waiting OpenMP threads sleep, as spinning would count as CPU seconds; return whether they do.
+    """Make waiting OpenMP threads sleep, since spinning would count as CPU time; return whether they do.
 
-    It is too late once torch is loaded without ``OMP_WAIT_POLICY=passive`` in the environment.
+    This has no effect once torch is loaded without ``OMP_WAIT_POLICY=passive`` in the environment.
     """
     if "torch" not in sys.modules:
         os.environ["OMP_WAIT_POLICY"] = "passive"
@@ -25,10 +25,10 @@ def wait_passively() -> bool:
 
 
 class LoadMeter:
-    """Cores that other processes have used, on average, since this meter was made.
+    """The mean number of cores that other processes have used since this meter was created.
 
-    The system's load average would not do: it decays over a minute, so that it blames a measurement
-    for the stage of the same workflow before it, and misses work that has just begun.
+    The system's load average is unsuitable: it decays over a minute, so that it includes the preceding
+    stage of the same workflow and misses work that has just begun.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class LoadMeter:
         return time.monotonic(), busy, _own_seconds()
 
     def label(self) -> str | None:
-        """Return :func:`busy_label` of what others have used so far."""
+        """Return :func:`busy_label` of the load of other processes so far."""
         return busy_label(self.others(), int(hardware()["cores"]))
 
     def others(self) -> float:
@@ -63,7 +63,7 @@ def _own_seconds() -> float:
 
 
 def busy_label(load: float, cores: int) -> str | None:
-    """Return ``machine busy: ...`` where others use more than a tenth of the cores (at least 0.25).
+    """Return ``machine busy: ...`` if other processes use more than a tenth of the cores (at least 0.25).
 
     >>> busy_label(1.84, 2)
     'machine busy: load 1.8 on 2 cores'
@@ -74,26 +74,26 @@ def busy_label(load: float, cores: int) -> str | None:
 
 
 def device_name() -> str:
-    """Return the GPU's name where torch is loaded and sees one, else the CPU model."""
+    """Return the GPU's name if torch is loaded and finds one, else the CPU model."""
     facts = hardware()
     return str(facts["gpus"][0] if facts.get("gpus") else facts["cpu"])
 
 
 def cuda() -> Any | None:
-    """Return torch.cuda where it is in use; torch is not imported for the question."""
+    """Return torch.cuda if a GPU is in use; does not import torch."""
     torch = sys.modules.get("torch")
     return torch.cuda if torch is not None and torch.cuda.is_available() else None
 
 
 def synchroniser() -> Callable[[], None]:
-    """Return what waits for the device: ``torch.cuda.synchronize`` on a GPU, nothing on a CPU."""
+    """Return the function that waits for the device: ``torch.cuda.synchronize``, or on a CPU a no-op."""
     gpu = cuda()
     wait: Callable[[], None] = (lambda: None) if gpu is None else gpu.synchronize
     return wait
 
 
 class PeakMemory:
-    """The most memory held since this object was made: of the GPU if it holds any, else of the process."""
+    """Peak memory since this object was created: the GPU's if any is allocated, else the process's."""
 
     _proc = Path("/proc/self")
 
@@ -102,7 +102,7 @@ class PeakMemory:
         if gpu is not None:
             gpu.reset_peak_memory_stats()
         try:
-            # 5 sets the kernel's peak back to what is resident now (Linux, proc_pid_clear_refs(5)).
+            # Writing 5 resets the kernel's peak to the resident size (Linux, proc_pid_clear_refs(5)).
             (self._proc / "clear_refs").write_text("5", encoding="ascii")
         except OSError:
             self._counts = False
@@ -110,9 +110,9 @@ class PeakMemory:
             self._counts = True
 
     def bytes(self) -> int | None:
-        """Return the peak; None where the system cannot start counting anew, as outside Linux.
+        """Return the peak in bytes; None where the system cannot reset its counter, as outside Linux.
 
-        The peak of the whole life of the process would then name whatever ran before.
+        There the only known peak is of the whole life of the process, including earlier work.
         """
         gpu = cuda()
         if gpu is not None and gpu.max_memory_allocated() > 0:

@@ -1,4 +1,4 @@
-"""Names of effectiveness measures, as ir_measures writes them, checked before anything is computed."""
+"""Parsing and checking of the names of effectiveness measures, as ir_measures writes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FORM = "write it as ir_measures does, for example nDCG@10, RR@10, R(rel=2)@100,
 
 
 def parse_measures(names: Iterable[str]) -> dict[str, Any]:
-    """Return ir_measures' measures by their canonical names, such as ``R(rel=2)@100``, in that order.
+    """Return ir_measures' measures by canonical name, such as ``R(rel=2)@100``, in the order of ``names``.
 
     Raises
     ------

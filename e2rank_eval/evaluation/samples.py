@@ -1,4 +1,4 @@
-"""Timed calls of rerankers that take turns, and what the calls say together: percentiles and ratios."""
+"""Timed calls of rerankers that take turns; percentiles and paired ratios of their times."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.store.results import Latency, ModeName, Timing
 
 FEWEST_SAMPLES = {50: 1, 90: 20, 99: 100}
-"""A percentile is given only where it has at least so many samples."""
+"""The least number of samples from which a percentile is reported."""
 
 FEWEST_PAIRS = 8
-"""A ratio is given only from so many pairs of samples on."""
+"""The least number of pairs of samples from which a ratio is reported."""
 
 WIDEST = 1.5
-"""A ratio is given only where the ends of its interval are within this factor of each other."""
+"""A ratio is reported only where the ends of its interval are within this factor of each other."""
 
 BUSY = "not measurable here: machine busy"
 VARIES = "not measurable here: times vary"
@@ -38,7 +38,7 @@ Work = tuple[Query, CandidateList]
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One reranker of an entry in one mode: two systems that share no stored vectors, only models."""
+    """One reranker of an entry in one mode; the systems share models, but no stored vectors."""
 
     reranker: str
     mode: ModeName
@@ -47,11 +47,11 @@ class System:
 
     @property
     def stores(self) -> bool:
-        """Whether mode ``stored`` exists, as where the reranker has a true attribute ``stores_documents``."""
+        """Whether mode ``stored`` exists: the reranker has a true attribute ``stores_documents``."""
         return bool(getattr(self.model, "stores_documents", False))
 
     def prepare(self, calls: Iterable[Sequence[Work]]) -> None:
-        """Encode the documents of these calls ahead, in mode ``stored``."""
+        """In mode ``stored``, encode the documents of these calls ahead."""
         if self.mode == "stored":
             lists = [one for call in calls for _, one in call]
             self.model.encode_documents(list({d.id: d for one in lists for d in one.documents}.values()))
@@ -59,10 +59,10 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One timed call: its rankings, and seconds by phase with ``total`` around all of it.
+    """One timed call: its rankings, and seconds by phase, with ``total`` for the whole call.
 
-    ``wall`` is what a user waits, ``cpu`` the process time of all threads. ``tokenising`` wall seconds are
-    part of the phases; tokenisers that the suite does not call itself (a server's) are not seen.
+    ``wall`` is wall-clock time, ``cpu`` the process time of all threads. ``tokenising`` wall seconds are
+    part of the phases; they do not include tokenisers that the suite does not call (a server's).
     """
 
     rankings: Sequence[Ranking]
@@ -72,12 +72,12 @@ class Sample:
 
 
 def time_call(model: Reranker, call: Sequence[Work]) -> Sample:
-    """Rank the queries of one call, together where there are several; wait for the device before and after.
+    """Rank the queries of one call together; wait for the device before and after.
 
     Raises
     ------
     QueryError
-        Naming the (first) query.
+        When ranking fails; it names the first query of the call.
     """
     queries, lists = [query for query, _ in call], [one for _, one in call]
     try:
@@ -92,10 +92,10 @@ def time_call(model: Reranker, call: Sequence[Work]) -> Sample:
 def take_turns(
     turns: Sequence[Callable[[int], Sample]], rounds: int, *, deadline: float, description: str
 ) -> list[list[Sample]]:
-    """Let every turn make a sample in every round, A, B, C, A, B, C, so that load falls on all alike.
+    """Sample every turn once in every round (A, B, C, A, B, C), so that other load affects all alike.
 
-    Turns are given the number of the round. The first round is always made; no other begins that would, if it
-    took as long as the one before, end after ``deadline`` (of ``time.monotonic``). Returns samples by turn.
+    A turn receives the number of the round. The first round is always made; no further round begins that
+    would end after ``deadline`` (``time.monotonic``) if it took as long as the last. Returns samples by turn.
     """
     rows: list[list[Sample]] = []
     began = time.monotonic()
@@ -111,7 +111,7 @@ def take_turns(
 
 
 def percentile(seconds: Sequence[float], p: int) -> float | None:
-    """Return percentile ``p`` (50, 90, 99) by linear interpolation, None where the samples are too few."""
+    """Return percentile ``p`` (50, 90, 99) by linear interpolation; None from too few samples."""
     return float(np.percentile(seconds, p)) if len(seconds) >= FEWEST_SAMPLES[p] else None
 
 
@@ -124,7 +124,7 @@ def mean_tokens(samples: Iterable[Sample]) -> dict[str, float]:
 
 
 def columns(samples: Sequence[Sample]) -> dict[str, dict[str, list[float]]]:
-    """Return seconds by clock, phase and sample, as the fields of :class:`Timing`; 0 where a phase is not."""
+    """Return seconds by clock, phase and sample, as in :class:`Timing`; 0 for a phase that a sample lacks."""
     phases = dict.fromkeys(phase for sample in samples for phase in sample.wall)
     return {
         clock: {phase: [getattr(one, clock).get(phase, 0.0) for one in samples] for phase in phases}
@@ -146,7 +146,7 @@ class Ratio:
 
 
 def paired_ratio(baseline: Sequence[float], other: Sequence[float], *, seed: int) -> Ratio | None:
-    """Return the median of ``baseline[i] / other[i]``, the speed-up of the other; None below 8 pairs."""
+    """Return the median of ``baseline[i] / other[i]``, the speed-up of ``other``; None below 8 pairs."""
     if len(baseline) < FEWEST_PAIRS:
         return None
     ratios = np.asarray(baseline) / np.asarray(other)
@@ -156,16 +156,16 @@ def paired_ratio(baseline: Sequence[float], other: Sequence[float], *, seed: int
 
 
 def baseline(latency: Latency, *, seed: int) -> Timing:
-    """Return the slowest of an entry, by the median of the seconds that its ratios are of."""
+    """Return the slowest timing of an entry, by its median on the clock of the ratios."""
     wrong = misordered(latency, seed=seed)
     right = [one for one in latency.timings if one.reranker not in wrong] or latency.timings
     return max(right, key=lambda one: float(np.median(latency.seconds(one))))
 
 
 def misordered(latency: Latency, *, seed: int) -> list[str]:
-    """Return the rerankers that take longer with stored vectors than without, beyond the interval.
+    """Return the rerankers that are slower with stored vectors than without, by more than the interval.
 
-    Storing only saves work, so that this is an error of the measurement.
+    Storing vectors only saves work, so this is an error of the measurement.
     """
     modes: dict[str, dict[str, Sequence[float]]] = {}
     for one in latency.timings:
@@ -176,7 +176,7 @@ def misordered(latency: Latency, *, seed: int) -> list[str]:
 
 
 def speed_ups(latency: Latency, *, seed: int) -> list[Ratio | str]:
-    """Return each timing's speed-up over :func:`baseline`, or why none may be printed."""
+    """Return each timing's speed-up over :func:`baseline`, or the reason why none is reported."""
     slowest, wrong = latency.seconds(baseline(latency, seed=seed)), misordered(latency, seed=seed)
     found: list[Ratio | str] = []
     for one in latency.timings:

@@ -20,10 +20,10 @@ PERMUTATIONS = 100_000
 RESAMPLES = 10_000
 
 _BLOCK_CELLS = 1 << 22
-"""Random numbers held at once: bounds memory at tens of megabytes whatever the number of queries."""
+"""Random numbers drawn at once; bounds memory at tens of megabytes for any number of queries."""
 
 _RELATIVE_ZERO = 1e-12
-"""Below this share of the values at hand, a difference is rounding."""
+"""A difference below this share of the largest values is treated as rounding."""
 
 
 def _arrays(strata: Strata) -> list[Floats]:
@@ -49,7 +49,7 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of :func:`mean`, queries drawn with replacement.
 
-    Both ends of a single query's interval are its value.
+    With a single query, both ends are its value.
     """
     arrays = _arrays(strata)
     rng = np.random.default_rng(seed)
@@ -63,15 +63,15 @@ def bootstrap_interval(
 
 
 def randomisation_p(differences: Strata, *, seed: int, permutations: int = PERMUTATIONS) -> float:
-    """Return the two-sided p of the paired randomisation test, in which every sign is arbitrary.
+    """Return the two-sided p of the paired randomisation test, which flips the signs of differences.
 
-    Under the null hypothesis the two systems' values of a query could be exchanged (Fisher). All
-    2^n sign patterns of the n non-zero differences are tried where these are at most
-    ``permutations``, and p is their share at least as extreme as what was observed; otherwise
+    Under the null hypothesis the two systems' values of a query are exchangeable (Fisher). If there are
+    at most ``permutations`` sign patterns of the n non-zero differences, all 2^n are enumerated, and p is
+    the share of patterns at least as extreme as the observed one; otherwise
     ``permutations`` patterns are drawn and p = (extreme + 1) / (permutations + 1).
     """
     arrays = _arrays(differences)
-    # A query whose values are equal adds nothing whatever its sign: leaving it out changes no p.
+    # A zero difference contributes nothing under either sign, so dropping it does not change p.
     shares = np.concatenate([values / (len(values) * len(arrays)) for values in arrays])
     shares = shares[shares != 0]
     if len(shares) == 0:
@@ -122,8 +122,8 @@ def paired_t_p(differences: Strata) -> float | None:
 def effect_size(differences: Strata, weights: Sequence[float] | None = None) -> float | None:
     """Return Cohen's d_z: the mean difference in standard deviations of the differences.
 
-    Over several collections, the mean of their means over the root of their mean variance, both weighted.
-    0 for systems that never differ; None where :func:`paired_t_p` has no variance either.
+    Over several collections: the mean of their means over the root of their mean variance, both weighted.
+    0 for systems that never differ; None where :func:`paired_t_p` is undefined.
     """
     arrays = _arrays(differences)
     if not any(values.any() for values in arrays):
@@ -136,7 +136,7 @@ def effect_size(differences: Strata, weights: Sequence[float] | None = None) -> 
 
 
 def _squared_errors(arrays: Sequence[Floats]) -> Floats | None:
-    """Squared standard error of each collection's mean; None where all of them vanish or one is unknown."""
+    """Return the squared standard error of each collection's mean; None if all are zero or one is unknown."""
     if any(len(values) < 2 for values in arrays):
         return None
     error = np.array([values.var(ddof=1) / len(values) for values in arrays])
@@ -160,7 +160,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def wins_ties_losses(differences: Strata) -> tuple[int, int, int]:
-    """Return how many queries gain, stay as they are (to within rounding), and lose."""
+    """Return the numbers of queries with a gain, no difference (up to rounding), and a loss."""
     values = np.concatenate(_arrays(differences))
     wins, losses = int((values > _RELATIVE_ZERO).sum()), int((values < -_RELATIVE_ZERO).sum())
     return wins, len(values) - wins - losses, losses
@@ -175,7 +175,7 @@ def minimum_detectable_difference(
     the per-query differences (power analysis of the paired t-test, Sakai 2018,
     Laboratory Experiments in Information Retrieval, chapter 7; central t quantiles approximate the
     noncentral distribution). In the unit of ``differences``. None below two
-    queries, or where every query differs by as much.
+    queries, or where all differences are equal.
     """
     from scipy.special import stdtrit
 

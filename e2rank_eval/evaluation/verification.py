@@ -1,4 +1,4 @@
-"""A model compared with the cosines that its authors published, before a day of GPU time is spent on it."""
+"""Comparison of a model's cosines with those that its authors published."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _E2RANK_INSTRUCTION = "Given a web search query, retrieve relevant passages that
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """``found[prompt]`` beside the published cosines; ``worst`` is their largest difference.
+    """The computed cosines ``found[prompt]``; ``worst`` is their largest difference to the published ones.
 
     ``explanations`` are the changes of prompt, end-of-text token, pooling or dtype with which the model
-    gives the published cosines after all; empty where it does already.
+    does give the published cosines; empty if it gives them without a change.
     """
 
     published: Published
@@ -50,7 +50,7 @@ class Verification:
         ]  # fmt: skip
 
     def verdict(self) -> str:
-        """Return one sentence on the largest difference, and what explains it."""
+        """Return one sentence on the largest difference and its explanation."""
         if self.passed:
             return f"verified: the largest difference, {self.worst:.1e}, is within {self.tolerance:g}"
         explained = ", or ".join(self.explanations) or "no single change that was tried"
@@ -60,16 +60,16 @@ class Verification:
 
 
 def verify(reference: str, cache: Path) -> Verification:
-    """Embed the published examples with a model, by any reference to it, and compare.
+    """Embed the published examples with a model, given by any reference, and compare the cosines.
 
-    Where they differ, other settings are tried, one at a time.
+    If they differ, other settings are tried, one at a time.
 
     Raises
     ------
     InputError
-        When nothing is published of this model, naming those of which something is.
+        When no cosines of this model are published; it names the models with published cosines.
     UnavailableError
-        When its files cannot be fetched.
+        When the model's files cannot be fetched.
     """
     published, catalogue = published_cosines(), Catalogue(cache)
     name = catalogue.canonical(reference)
@@ -100,7 +100,7 @@ def verify(reference: str, cache: Path) -> Verification:
 
 
 def _changes(entry: ModelEntry, prompts: list[str]) -> Iterator[tuple[str, ModelEntry, str, str]]:
-    """Yield settings that may be wrong: in words, then entry, pooling and variant of the prompt."""
+    """Yield settings that may be wrong: a description, the entry, the pooling and the prompt variant."""
     for instruction in (None, _E2RANK_INSTRUCTION):
         if instruction != entry.query_instruction:
             said = "without an instruction" if instruction is None else f"with instruction {instruction!r}"

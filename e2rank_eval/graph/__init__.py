@@ -1,4 +1,4 @@
-"""The graph of a configuration: every job and file that the workflow's rules read off it."""
+"""The job graph of a configuration, which the workflow's rules use: jobs, their files and settings."""
 
 import os
 import sys
@@ -10,9 +10,10 @@ __all__ = ["FIGURE_SUFFIXES", "Graph", "lead"]
 
 
 def lead(*, elsewhere: bool) -> None:
-    """Let shell lines find the e2rank-eval beside this Python, and die with the process that leads them.
+    """Let jobs find the e2rank-eval of this Python, and end with this process, their leader.
 
-    ``elsewhere``: a scheduler started this job, maybe on another machine, so it leads itself.
+    ``elsewhere``: a scheduler started this process, possibly on another node than an earlier leader, so it
+    replaces that leader.
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     if elsewhere or "E2RANK_EVAL_LEADER" not in os.environ:

@@ -1,4 +1,4 @@
-"""Paths of a configuration's files, and the settings that decide what is in them."""
+"""Paths of the files that the jobs of a configuration read and write, and settings that determine them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DATASET = (places.CORPUS, places.QUERIES, places.QRELS, places.EXCLUSIONS, plac
 
 
 class Files:
-    """Paths below ``results/<profile>`` of a checked configuration; ``values`` are what it was read from."""
+    """Files of a checked configuration in ``results/<profile>``; ``values`` is what it was checked from."""
 
     def __init__(self, configuration: Configuration, values: dict[str, Any]) -> None:
         self.configuration = configuration
@@ -39,20 +39,20 @@ class Files:
         self.catalogue = Catalogue.of(configuration)
 
     def pin(self) -> None:
-        """Write the configuration as resolved, once, so that commands read what the graph was built from."""
+        """Store the configuration from which the graph was built, for the commands of its jobs."""
         text = yaml.safe_dump(self.values, sort_keys=False, allow_unicode=True)
         path = Path(self.config)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             write_text(path, text)
 
     def path(self, pattern: str, **names: str) -> str:
-        """Fill a pattern of e2rank_eval.store.layout; wildcards that are not named stay open."""
+        """Fill a pattern of e2rank_eval.store.layout; wildcards without a name here are kept."""
         for name, value in names.items():
             pattern = pattern.replace(f"{{{name}}}", value)
         return f"{self.root}/{pattern}"
 
     def run_files(self, pattern: str, rerankings: Rerankings) -> list[str]:
-        """Return one kind of file of every run."""
+        """Return the files of one pattern for every run."""
         return [
             self.path(pattern, dataset=dataset, first_stage=first_stage, reranker=reranker)
             for (first_stage, reranker), datasets in rerankings.items()
@@ -70,9 +70,9 @@ class Files:
         return [self.path(pattern, dataset=dataset) for dataset in datasets for pattern in _DATASET]
 
     def origin_files(self, dataset: str) -> list[str]:
-        """Return what a data set is made of here: a user's folder, or the data set that a slice is cut from.
+        """Return the local files of which a data set is made: a user's folder, or the data set of a slice.
 
-        Files of a folder that are missing are left to the command, which says what to add.
+        If a folder lacks a file, nothing is returned, and the command reports what to add.
         """
         settings = self.configuration.datasets[dataset]
         if settings.slice_of is not None:
@@ -85,35 +85,35 @@ class Files:
             return []
 
     def own_files(self, first_stage: str, datasets: Iterable[str]) -> list[str]:
-        """Return the user's files that a first stage, or what it fuses, reads for these data sets."""
+        """Return the user's files that a first stage, or a first stage that it fuses, reads for data sets."""
         stages = self.configuration.first_stages
         parts = [stages[first_stage], *(stages[name] for name in stages[first_stage].fused)]
         return [file for one in parts for name in datasets for file in one.files(name)]
 
     def downloaded(self) -> list[str]:
-        """Return the data sets from elsewhere, where another attempt may succeed after one that failed."""
+        """Return the downloaded data sets; a failed download is worth another attempt."""
         whole = [name for name, one in self.configuration.datasets.items() if one.slice_of is None]
         ids = {name: self.configuration.registry_id(name) for name in whole}
         known = {name: registered_dataset(identifier) for name, identifier in ids.items() if identifier}
         return [name for name, entry in known.items() if entry.fetched]
 
     def model_records(self, section: str, name: str) -> list[str]:
-        """Return the records of the models that a first stage or reranker uses; empty where it needs none."""
+        """Return the records of the models that a first stage or reranker uses."""
         return self.records_of(self.configuration.models_of(section, name))
 
     def records_of(self, models: Iterable[str]) -> list[str]:
-        """Return the records of models, each under one name, and of their checks against published values."""
+        """Return the records of models and, where cosines are published, of the checks against them."""
         names = [self.catalogue.name(model) for model in models]
         records = [self.path(places.MODEL, model=name) for name in names]
         return records + [self.path(places.VERIFIED, model=n) for n in names if n in published_cosines()]
 
     def entries(self, models: Iterable[str]) -> dict[str, Any]:
-        """Return what registry files say of models; the rest is in their records."""
+        """Return the models' entries in registry files, without what is recognised from their files."""
         given = {self.catalogue.canonical(one): self.catalogue.given(one) for one in models}
         return {name: one.model_dump(mode="json") for name, one in given.items()}
 
     def settings(self, section: str, name: str) -> dict[str, Any]:
-        """Return what decides a job's bytes: settings, its models' registry entries, what all jobs share."""
+        """Return what determines a job's output: its settings, model entries, and settings of all jobs."""
         return {
             "settings": [
                 one.model_dump(mode="json", exclude={"label"})
@@ -124,15 +124,15 @@ class Files:
         }
 
     def gpus(self, section: str, name: str) -> int:
-        """Return how many GPUs a job of a first stage or reranker asks for: none without a model."""
+        """Return the number of GPUs for a job of a first stage or reranker: 0 without a model."""
         return self.configuration.gpus if self.configuration.models_of(section, name) else 0
 
     def threads(self, section: str, name: str) -> int:
-        """Return how many threads a job of a first stage or reranker asks for: one without a model."""
+        """Return the number of threads for a job of a first stage or reranker: 1 without a model."""
         return self.configuration.threads if self.configuration.models_of(section, name) else 1
 
     def encode_parts(self, retrievals: Retrievals) -> list[str]:
-        """Return the receipts of the jobs that encode these corpora; none where one job does it all."""
+        """Return the receipts of jobs that encode parts of corpora; none where one job encodes all."""
         stored = {
             stage: datasets
             for stage, datasets in retrievals.items()
@@ -145,7 +145,7 @@ class Files:
         ])  # fmt: skip
 
     def rerank_parts(self, rerankings: Rerankings) -> list[str]:
-        """Return the receipts of the jobs that rank these shards; none where one job does it all."""
+        """Return the receipts of jobs that rerank parts of data sets; none where one job reranks all."""
         ranked = {
             key: datasets
             for key, datasets in rerankings.items()
@@ -163,7 +163,7 @@ class Files:
         return self.records_of(self.configuration.mteb_models(self.configuration.mteb[entry], system))
 
     def mteb_settings(self, entry: str, system: str) -> dict[str, Any]:
-        """Return what decides a job's record: the entry without its title and other systems; the models."""
+        """Return what determines an mteb job's record: its models, and its entry without other systems."""
         suite = self.configuration.mteb[entry]
         shown = {"title", "models", "rerankers", "paper_table"}
         return {

@@ -1,4 +1,4 @@
-"""What tables would take before anything runs: tokens, FLOPs, device hours and disk, run by run."""
+"""Cost estimates of tables and figures before anything runs: tokens, FLOPs, device hours and disk space."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from e2rank_eval.store.layout import Layout
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 TOKENS_PER_WORD = 1.3
-"""English text in a subword vocabulary; rounded, and an assumption."""
+"""Assumed for English text and subword tokenizers; rounded."""
 
 CHARACTERS_PER_TOKEN = 4.0
-"""The same where a source counts characters; rounded, and an assumption."""
+"""Assumed for sources that state lengths in characters; rounded."""
 
 
 def flops(parameters: float, used: Tokens) -> float:
-    """Return 2 x parameters x tokens: a forward pass without attention (Kaplan et al., arXiv 2001.08361).
+    """Return 2 x parameters x tokens, a forward pass without attention (Kaplan et al., arXiv 2001.08361).
 
-    Kaplan et al. count no embeddings; ``parameters`` are all that a registry entry states, so more.
+    Kaplan et al. exclude embeddings; ``parameters`` of a registry entry include them.
     """
     return 2 * parameters * (used.read + used.generated)
 
 
 class Device(NamedTuple):
-    """``tflops`` is the peak rate, ``utilisation`` the share of it that is reached; both are assumptions."""
+    """An assumed device: ``tflops`` is its peak rate, ``utilisation`` the share of it that is reached."""
 
     tflops: float
     utilisation: float
@@ -46,7 +46,7 @@ class Device(NamedTuple):
 def plan(
     configuration: Configuration, names: Iterable[str], layout: Layout, device: Device
 ) -> dict[str, Any]:
-    """Return runs, totals and disk of tables and figures, each run once however many of them show it.
+    """Return the estimate for tables and figures: runs (each once), totals and disk space.
 
     ``queries``, ``tokens``, ``flops`` and ``hours`` are None where the registry does not state the size of a
     data set. ``lengths`` of its texts are ``measured`` on the stored collection, ``stated`` by a source
@@ -78,7 +78,7 @@ def plan(
 
 
 class _Size(NamedTuple):
-    """Documents, queries and mean lengths of a data set; None where nothing says."""
+    """Documents, queries and mean lengths of a data set; None where unknown."""
 
     documents: int | None
     queries: int | None
@@ -86,7 +86,7 @@ class _Size(NamedTuple):
 
 
 class _Plan:
-    """Rows of an estimate, one for each run of a model."""
+    """Makes the rows of an estimate, one per run of a model."""
 
     def __init__(self, configuration: Configuration, layout: Layout, device: Device) -> None:
         self._configuration = configuration
@@ -95,7 +95,7 @@ class _Plan:
         self._catalogue = Catalogue.of(configuration)
 
     def retrieval(self, first_stage: str, dataset: str) -> dict[str, Any] | None:
-        """Encoding corpus and queries with a model; other first stages compute next to nothing."""
+        """Return the row for encoding corpus and queries with a model; None for a first stage without one."""
         size = self._size(dataset)
         read = None
         if size.documents is not None:
@@ -129,7 +129,7 @@ class _Plan:
         }
 
     def _size(self, dataset: str) -> _Size:
-        """What is stored of a data set, else what the registry expects of it."""
+        """Return the size of the stored data set, or else the size in the registry."""
         path = self._layout.path(places.DATASET_MANIFEST, dataset=dataset)
         if path.exists():
             stored = read_json(path)
@@ -150,7 +150,7 @@ class _Plan:
 
 
 def _disk(configuration: Configuration, keys: Iterable[RunKey]) -> dict[str, Any]:
-    """Bytes of downloads and of weights; ``unsized`` are data sets whose size no source states."""
+    """Return the bytes of data sets and weights; ``unsized`` are data sets whose size no source states."""
     keys = list(keys)
     models = {getattr(configuration.rerankers[r], "model", None) for _, _, r in keys}
     models |= {getattr(configuration.first_stages[stage], "model", None) for _, stage, _ in keys}

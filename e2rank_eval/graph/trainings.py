@@ -1,4 +1,4 @@
-"""Trainings: one job for each run of a training file, what it starts from, the registry entry it writes."""
+"""Training jobs, one per run of a training file: training lists, initial models and registry entries."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from e2rank_eval.graph.files import Files
 
 
 class Trainings:
-    """``runs`` maps (training file, run) to the file's content and the run's settings.
+    """The training jobs; ``runs`` maps (training file, run) to the file's content and the run's settings.
 
-    ``lists`` maps files of training lists to what they are made from; other files are the user's own.
+    ``lists`` maps a file of training lists to its source, where a training file gives one.
 
     Raises
     ------
     InputError
-        When a training file is missing or malformed, or makes one file of lists in two ways.
+        When a training file is missing or malformed, or a file of lists has two sources.
     """
 
     def __init__(self, files: Files) -> None:
@@ -34,11 +34,11 @@ class Trainings:
         self.lists = _made_lists(run for _, run in self.runs.values())
 
     def entry(self, path: str, run: str) -> str:
-        """Where a run leaves its registry entry, beside its weights."""
+        """Return the path of a run's registry entry, which is stored with its weights."""
         return str(self.runs[path, run][0].output / run / "entry.yaml")
 
     def inputs(self, path: str, run: str) -> list[str]:
-        """Return a run's training lists, and the model record or entry that it starts from."""
+        """Return a run's training lists, and the record or registry entry of its initial model."""
         _, settings = self.runs[path, run]
         lists = list(dict.fromkeys(str(one.path) for one in settings.data))
         if settings.development is not None and settings.development.path is not None:
@@ -48,7 +48,7 @@ class Trainings:
         return [*lists, *self._files.records_of([str(settings.model)])]
 
     def made(self, lists: str) -> list[str]:
-        """Return what is made together: training lists, and the development lists where a run names them."""
+        """Return the outputs of one job: training lists, and development lists where a run uses them."""
         beside = development_path(Path(lists))
         watched = {run.development.path for _, run in self.runs.values() if run.development is not None}
         return [lists, *([str(beside)] if beside in watched else [])]
@@ -70,6 +70,6 @@ def _made_lists(runs: Iterable[RunBase]) -> dict[str, str]:
             )
             raise InputError(problem, path=one.path, hint=hint)
         if same_name != one.path:
-            hint = "rename one: their rules and logs have a file's name"
-            raise InputError(f"training lists called as those at {same_name}", path=one.path, hint=hint)
+            hint = "rename one, since the file name is the name of the rule and its log"
+            raise InputError(f"training lists have the same name as {same_name}", path=one.path, hint=hint)
     return found

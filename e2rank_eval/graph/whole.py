@@ -1,4 +1,4 @@
-"""What a configuration asks the workflow to build: which systems on which data sets, into which files."""
+"""The whole job graph of a configuration: runs, tables, figures and their files."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ FIGURE_SUFFIXES = ("png", "svg", "csv")
 
 
 class Graph(Files):
-    """A checked configuration and everything that the rules read off it; nothing else decides the graph.
+    """The job graph of a configuration, on which alone the rules of the workflow depend.
 
-    ``tables`` and ``figures`` have what each shows, by id; ``tables_by_entry`` maps (section, entry) of the
-    configuration to the ids of the tables that show it. ``rerankings`` maps (first stage, reranker) to the
-    data sets on which one of them shows it, in the configuration's order; ``retrievals`` likewise maps first
-    stages. ``models`` are references by the names of their files. ``mteb_jobs`` are the (mteb entry, system)
-    pairs.
+    ``tables`` and ``figures`` are those of the configuration by id; ``tables_by_entry`` maps (section, entry)
+    of the configuration to the ids of the tables that show the entry. ``rerankings`` maps (first stage,
+    reranker) to the data sets on which a table or figure shows it, in the configuration's order;
+    ``retrievals`` maps first stages likewise. ``models`` maps file names of models to their references.
+    ``mteb_jobs`` are the (mteb entry, system) pairs.
 
     Raises
     ------
     InputError
-        When the configuration fails a check, or names a model that no registry has or nobody has trained.
+        When the configuration fails a check, or names a model that is not registered or not trained yet.
     """
 
     def __init__(self, values: dict[str, Any], paths: Sequence[str] = ()) -> None:
@@ -61,14 +61,14 @@ class Graph(Files):
         self._check_registries()
 
     def _in_order(self, wanted: Iterable[tuple[Key, str]]) -> dict[Key, list[str]]:
-        """Data sets by key, each once, in the configuration's order."""
+        """Return data sets by key, each once, in the configuration's order."""
         names: dict[Key, set[str]] = {}
         for key, dataset in wanted:
             names.setdefault(key, set()).add(dataset)
         return {key: [d for d in self.configuration.datasets if d in some] for key, some in names.items()}
 
     def _check_registries(self) -> None:
-        """Models and data sets of what runs must be registered; others may wait for their training."""
+        """Check that all models and data sets of runs are registered; other models may be trained later."""
         models = self.used_models()
         trained = {run: self.trainings.entry(path, run) for path, run in self.trainings.runs}
         defined = [*self.configuration.first_stages.values(), *self.configuration.rerankers.values()]
@@ -78,7 +78,7 @@ class Graph(Files):
                 if model in trained and model not in self.catalogue.names:
                     config = self._origin.replace(",", "")
                     hint = f"train it: snakemake {trained[model]} --configfile {config}"
-                    raise InputError(f"model {model!r} has yet to be trained", hint=hint)
+                    raise InputError(f"model {model!r} is not trained yet", hint=hint)
             bases = [run.model for _, run in self.trainings.runs.values() if run.model is not None]
             wanted = [*self.catalogue.names, *models, *bases, *sorted(named - trained.keys())]
             self.models = {self.catalogue.name(one): self.catalogue.canonical(one) for one in wanted}
@@ -89,7 +89,7 @@ class Graph(Files):
             raise InputError(error.problem, path=self._origin, hint=error.hint) from error
 
     def used_models(self) -> list[str]:
-        """Return the references to the models of everything that runs, each once."""
+        """Return the references to the models of all jobs, each once."""
         configuration = self.configuration
         found = [configuration.models_of("first_stages", stage) for stage in self.retrievals]
         timed = [name for one in configuration.latency.values() for name in one.rerankers]
@@ -99,22 +99,22 @@ class Graph(Files):
         return list(dict.fromkeys(model for models in found for model in models))
 
     def _runs(self, shown: Shown[Any]) -> list[RunKey]:
-        """The runs that a table or figure shows, in any way."""
+        """Return the runs that a table or figure shows."""
         return runs(self.configuration, shown.kind.section, shown.entry, self._origin)
 
     def _evaluated(self, shown: Shown[Any]) -> bool:
-        """Whether what it shows is reranked and evaluated, not timed alone."""
+        """Return whether its runs are reranked and evaluated, not only timed."""
         return shown.kind.section != "latency" or self.configuration.latency[shown.entry].quality
 
     def inputs(self, shown: Shown[Any]) -> list[str]:
-        """Return the files that a table or figure is made of, and no other."""
+        """Return exactly the files of which a table or figure is made."""
         return self._below(shown.inputs(self.configuration))
 
     def _below(self, paths: Iterable[str]) -> list[str]:
         return [f"{self.root}/{path}" for path in paths]
 
     def shown_settings(self, shown: Shown[Any]) -> dict[str, Any]:
-        """Return what decides a table or figure besides its inputs: its entry, its systems' settings."""
+        """Return what determines a table or figure besides its inputs: its entry, its systems' settings."""
         keys = self._runs(shown)
         systems = [
             *(self.configuration.first_stages[stage] for stage in dict.fromkeys(key[1] for key in keys)),
@@ -149,7 +149,7 @@ class Graph(Files):
         return [self.path(places.FIGURE, figure=one, suffix=s) for one in ids for s in FIGURE_SUFFIXES]
 
     def named_files(self, name: str) -> list[str]:
-        """Return every form of a table or figure that the configuration names."""
+        """Return the files, in all formats, of a table or figure that the configuration names."""
         shows = ("tables", name)
         own = [one for one, shown in self.tables.items() if (shown.kind.section, shown.entry) == shows]
         return self.table_files(own) + self.figure_files({name} & self.figures.keys())

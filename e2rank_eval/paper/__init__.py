@@ -1,1 +1,1 @@
-"""What the paper printed: its tables and claims as data, their audit, and our values beside them."""
+"""The paper's tables as data, an audit of their numbers, and the results that reproduce them."""

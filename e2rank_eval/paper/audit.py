@@ -1,4 +1,4 @@
-"""Where the paper disagrees with itself: averages that their parts do not give, tables that differ."""
+"""Inconsistencies within the paper: averages that differ from their parts, and tables that differ."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """One disagreement. ``printed`` and ``recomputed`` are as shown, ``wording`` is ready for a page."""
+    """One inconsistency; ``printed`` and ``recomputed`` are as shown, ``wording`` is a sentence about it."""
 
     kind: Kind
     tables: tuple[str, ...]
@@ -35,7 +35,7 @@ class Disagreement:
 
 
 def audit(cells: Sequence[PublishedCell] | None = None) -> list[Disagreement]:
-    """Return every disagreement within the published numbers, by kind in the order of ``KINDS``."""
+    """Return all inconsistencies of the published numbers, by kind in the order of ``KINDS``."""
     tables = Tables(cells)
     findings = [*_averages(tables), *_contradictions(tables)]
     return sorted(findings, key=lambda finding: list(KINDS).index(finding.kind))
@@ -51,12 +51,12 @@ def findings_markdown(findings: Sequence[Disagreement]) -> str:
 
 
 def _averages(tables: Tables) -> Iterator[Disagreement]:
-    """Compare averages with the parts that the same row prints.
+    """Compare averages with their parts in the same row.
 
-    Values v_i, each printed to within h_i, average to within H = sum(w_i h_i) / sum(w_i); a printed
-    average, itself within h, farther than H + h from the mean of the v_i is wrong however everything
-    was rounded (kind ``average``). Between h and H + h the mean of the printed values does not round
-    to it, but unrounded values could give it (``average-rounding``).
+    Values v_i are printed to within h_i, so that their mean is known to within H = sum(w_i h_i) / sum(w_i).
+    A printed average, itself to within h, that is farther than H + h from the mean of the v_i cannot be
+    explained by rounding (kind ``average``). Between h and H + h, the printed values do not give the average,
+    but unrounded values could (``average-rounding``).
     """
     for row in tables.rows.values():
         for column, name in structure().tables[row.table].averages.items():
@@ -87,7 +87,7 @@ def _averages(tables: Tables) -> Iterator[Disagreement]:
 
 
 def _contradictions(tables: Tables) -> Iterator[Disagreement]:
-    """Find quantities that two tables print with values that no common true value rounds to."""
+    """Find quantities whose printed values in several tables cannot be roundings of one value."""
     for quantity, places in tables.quantities.items():
         numbers = [row.number(column, row.digits) for row, column in places]
         if not all(one.agrees(other) for one, other in combinations(numbers, 2)):

@@ -1,4 +1,4 @@
-"""A table or figure of the paper as the configuration maps it: every cell with the results that give it."""
+"""The cells of a table or figure of the paper, each with the results that the configuration maps to it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _V2 = "MTEB(eng, v2)"
 
 @dataclass(frozen=True, slots=True)
 class RunSource:
-    """nDCG@10 of one run; ``published_run`` names a public run of the registry that gives it as well.
+    """nDCG@10 of one run, or else of ``published_run``, a public run of the registry.
 
-    ``run`` is None where only that one does.
+    ``run`` is None where only the public run gives the value.
     """
 
     run: RunKey | None
@@ -43,7 +43,7 @@ class LatencySource:
 
 @dataclass(frozen=True, slots=True)
 class TaskSource:
-    """The main score of a model on one task of MTEB; ``benchmark`` is the one that the table shows."""
+    """The main score of a model on one task of MTEB, as a part of ``benchmark``."""
 
     model: str
     task: str
@@ -55,7 +55,7 @@ Source = RunSource | LatencySource | TaskSource
 
 @dataclass(frozen=True, slots=True)
 class GridCell:
-    """One printed cell. Ours is the mean over ``sources``; there are none where a part of it is not run."""
+    """One printed cell. Our value is the mean over ``sources``, which is empty where a part is not run."""
 
     system: str
     column: str
@@ -65,7 +65,7 @@ class GridCell:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table of the paper; ``cells`` are row by row in print order."""
+    """A table of the paper; ``cells`` are in print order, row by row."""
 
     id: str
     settings: PaperTable
@@ -80,7 +80,7 @@ class Grid:
 
 
 def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
-    """Return the grid of the table that the configuration calls ``name``; ``origin`` is its file, for errors.
+    """Return the grid of table ``name`` of the configuration; ``origin`` is its file, for errors.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
 
 
 def sources(configuration: Configuration, name: str, origin: str = "") -> list[Source]:
-    """Return every result that a table, or a figure of one of its columns, shows, each once.
+    """Return the results that a table, or a figure of one of its columns, shows, each once.
 
     Raises as :func:`grid` does.
     """
@@ -124,7 +124,7 @@ def sources(configuration: Configuration, name: str, origin: str = "") -> list[S
 
 
 def runs(configuration: Configuration, section: str, name: str, origin: str = "") -> list[RunKey]:
-    """Return the runs that an entry of a section of the configuration shows, in any way, each once.
+    """Return the runs that an entry of a section of the configuration shows, each once.
 
     Raises as :func:`grid` does.
     """
@@ -161,7 +161,7 @@ def benchmarks() -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def entry_of(configuration: Configuration, source: TaskSource) -> str | None:
-    """Return the mteb entry whose job scores the task: one of the whole benchmark before any other."""
+    """Return the mteb entry that scores the task; an entry of the whole benchmark takes precedence."""
     own = {name: one for name, one in configuration.mteb.items() if source.model in one.models}
     whole = [name for name, one in own.items() if one.benchmark == source.benchmark and not one.tasks]
     return next(iter([*whole, *(name for name, one in own.items() if source.task in one.tasks)]), None)
@@ -174,14 +174,14 @@ def _tables() -> Tables:
 
 @cache
 def _public_runs() -> dict[Quantity, str]:
-    """Return the registry's runs by the quantity that each gives."""
+    """Return the public runs of the registry by the quantity that they reproduce."""
     return {entry.gives: run for run, entry in registry().runs.items() if entry.gives is not None}
 
 
 def _of_cell(
     configuration: Configuration, settings: PaperTable, system: str, column: str
 ) -> tuple[Source, ...]:
-    """Return the results behind a cell, those of all its parts where it averages others; none without one."""
+    """Return the results behind a cell, or those of all parts of an average; empty where one is missing."""
     if system not in settings.systems:
         return ()
     average = structure().tables[settings.table].averages.get(column)
@@ -198,7 +198,7 @@ def _of_cell(
 def _of_part(
     configuration: Configuration, settings: PaperTable, system: str, column: str, run: str | None
 ) -> Iterator[Source]:
-    """Yield the results behind one column; none where it is not configured or not selected."""
+    """Yield the results behind one column, if it is configured and selected."""
     row, where = settings.systems[system], settings.column(system, column)
     benchmark = settings.benchmark or (where.benchmark if where else None)
     public = run_entry(run).dataset if run is not None else None

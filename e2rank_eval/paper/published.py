@@ -1,4 +1,4 @@
-"""The paper's tables as data: every printed number, what it measures, and how near a value must come."""
+"""The paper's tables as data: every printed number, its meaning, and the tolerance of a reproduction."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Verdict = Literal["reproduced", "near", "differs", "not run", "not published"]
 
 @dataclass(frozen=True, slots=True)
 class PublishedCell:
-    """One printed number. ``printed`` keeps the digits as printed: they say how it was rounded."""
+    """One printed number; ``printed`` has the digits as printed, which show how it was rounded."""
 
     table: str
     kind: str
@@ -50,7 +50,7 @@ def table(identifier: str) -> tuple[PublishedCell, ...]:
     Raises
     ------
     InputError
-        When no such table is in the data; lists those that are.
+        When no such table is in the data.
     """
     look_up(dict.fromkeys(cell.table for cell in cells()), identifier, "published table")
     return tuple(cell for cell in cells() if cell.table == identifier)
@@ -75,9 +75,9 @@ class Tolerance(Strict):
     ) -> Verdict:
         """Compare two values in one unit.
 
-        ``reproduced`` needs a distance of at most ``self.reproduced`` and, where our bootstrap
-        interval is given, that it holds the published value (to within the same tolerance, since
-        that value is rounded); ``near`` needs a distance of at most ``self.near``.
+        ``reproduced`` needs a distance of at most ``self.reproduced``; where our bootstrap interval is
+        given, it must also contain the published value, to within the same tolerance since the value is
+        rounded. ``near`` needs a distance of at most ``self.near``.
 
         >>> Tolerance(reproduced=0.1, near=1.0).verdict(72.9, 72.95)
         'reproduced'
@@ -96,19 +96,19 @@ class Tolerance(Strict):
 
 
 class Meaning(Strict):
-    """Where a column or a row of a table departs from the table's setting or names."""
+    """The setting or names of a column or row, where they differ from its table's or from other tables'."""
 
     setting: str | None = None
-    column: str | None = Field(None, description="of a column: the same quantity's name in other tables")
-    system: str | None = Field(None, description="of a row: its name in other tables")
-    systems: dict[str, str] = Field({}, description="of a column: system here -> its name in other tables")
+    column: str | None = Field(None, description="name of this column in other tables")
+    system: str | None = Field(None, description="name of this row in other tables")
+    systems: dict[str, str] = Field({}, description="in this column: row -> its name in other tables")
 
 
 class TableStructure(Strict):
-    """What one table measures, and which of its columns average others."""
+    """The meaning of one table: its setting, exceptions from it, and its averages."""
 
     title: str
-    setting: str = Field(description="what was ranked, by what first stage")
+    setting: str = Field(description="collections and first stage")
     columns: dict[str, Meaning] = Field({}, description="columns that differ from the setting")
     systems: dict[str, Meaning] = Field({}, description="rows that differ from the setting")
     averages: dict[str, str] = Field({}, description="column -> name of its parts")
@@ -138,7 +138,7 @@ def structure() -> Structure:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """One measured value: equal quantities in two tables must agree."""
+    """What a cell measures; cells of one quantity must agree in all tables."""
 
     setting: str
     system: str
@@ -147,7 +147,7 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Rounded:
-    """A rounded number: the true one is at most ``half`` away from ``value``, both ends included."""
+    """A rounded number; the true number is in [value - half, value + half]."""
 
     value: Fraction
     half: Fraction
@@ -159,10 +159,10 @@ class Rounded:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One system of one table, by column.
+    """One system of one table, with cells by column.
 
-    ``digits`` are the decimals that are printed, ``places`` those that one of its numbers needs: a row
-    taken from a source with fewer decimals may be padded with zeros.
+    ``digits`` is the number of printed decimals, ``places`` that of decimals without trailing zeros: a row
+    copied from a source with fewer decimals may be padded with zeros.
     """
 
     table: str
@@ -172,7 +172,7 @@ class Row:
     digits: int
 
     def number(self, column: str, decimals: int | None = None) -> Rounded:
-        """Return the column's number as one rounded to ``decimals`` places, by default to ``places``."""
+        """Return the column's value as a number rounded to ``decimals`` places, by default ``places``."""
         half = Fraction(1, 2 * 10 ** (self.places if decimals is None else decimals))
         return Rounded(Fraction(self.cells[column].printed), half)
 
@@ -194,7 +194,7 @@ class Tables:
                 self.quantities[self.quantity(row, column)].append((row, column))
 
     def quantity(self, row: Row, column: str) -> Quantity:
-        """Return what a cell measures, by the names that all tables share."""
+        """Return what a cell measures, in the names that all tables share."""
         meaning = structure().tables[row.table]
         of_column = meaning.columns.get(column, Meaning())
         of_system = meaning.systems.get(row.system, Meaning())
@@ -205,7 +205,7 @@ class Tables:
         )
 
     def parts(self, row: Row, column: str) -> list[tuple[Row, str]] | None:
-        """Return the cells that an average is of: its own row's, else the same quantities elsewhere.
+        """Return the cells of which a column is the average: in its row, or else in other tables.
 
         None where the column is not an average or no table prints all of its parts.
         """
@@ -220,7 +220,7 @@ class Tables:
         return [places[0] for places in found if places] if all(found) else None
 
     def mean(self, row: Row, column: str) -> Rounded | None:
-        """Return the average of a column's parts, with the farthest that rounding can take it."""
+        """Return the average of a column's parts, with its rounding error; None without parts."""
         parts = self.parts(row, column)
         if parts is None:
             return None

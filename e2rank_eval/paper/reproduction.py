@@ -1,4 +1,4 @@
-"""Rows of the paper that scored public runs reproduce: our value beside the printed one, with a verdict."""
+"""Reproduction of the paper's first stages from scored public runs: our values, printed values, verdicts."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _DECIMALS = 4
 
 @dataclass(frozen=True, slots=True)
 class ReproducedCell:
-    """One cell of a table and what our run gives for it, as nDCG@10 x 100 over all judged queries.
+    """One cell of a table with our value, nDCG@10 x 100 over all judged queries.
 
-    ``run`` and what follows from it are None where no run gives the cell: ``needs`` then says what would.
+    ``run`` and our values are None where no run gives the cell; ``needs`` then names the missing run.
     ``table`` and ``published`` (digits as printed) are empty where the paper prints no value. Values are
     rounded to 4 decimals; the bounds are those of the bootstrap 95 % interval.
     """
@@ -50,7 +50,7 @@ class ReproducedCell:
 
 
 def run_metrics(name: str, cache: Path) -> Metrics:
-    """Evaluate one run of the registry; values from 0 to 1, and a judged query that it lacks counts as 0.
+    """Evaluate one run of the registry; values are from 0 to 1, and a missing judged query counts as 0.
 
     Raises
     ------
@@ -64,9 +64,9 @@ def run_metrics(name: str, cache: Path) -> Metrics:
 
 
 def reproduce(cache: Path, names: Iterable[str] | None = None) -> list[ReproducedCell]:
-    """Return every cell of the rows that runs of the registry (``names``, all by default) belong to.
+    """Return every cell of the table rows to which runs of the registry (``names``, all by default) belong.
 
-    A row is shown whole: its cells that no run gives are ``not run`` and say what they need.
+    Cells of these rows without a run have the verdict ``not run``, and name the missing run.
     """
     wanted = {name: run_entry(name) for name in names or registry().runs}
     metrics = {
@@ -125,12 +125,12 @@ def equal_to_the_digit(ours: float, printed: str) -> bool:
 
 
 def command(run: str) -> str:
-    """Return what a reader copies to make the value again: it names the run, not a path."""
+    """Return the command that recomputes the value of a run."""
     return f"e2rank-eval reproduce {run}"
 
 
 def reproduction_markdown(cells: Sequence[ReproducedCell]) -> str:
-    """Return the cells as a page: counts of verdicts, one table of the cells, what is missing last."""
+    """Return the cells as Markdown: counts of verdicts, a table of the cells, and the missing cells."""
     counts = Counter(cell.verdict for cell in cells)
     exact = sum(cell.equal_to_the_digit is True for cell in cells)
     lines = [
@@ -162,9 +162,9 @@ def reproduction_markdown(cells: Sequence[ReproducedCell]) -> str:
 
 
 def write_reproduction(folder: Path, cache: Path) -> list[ReproducedCell]:
-    """Reproduce everything and write ``first_stages.{csv,md}`` into ``folder``; returns the cells.
+    """Reproduce all runs, write ``first_stages.{csv,md}`` into ``folder``, and return the cells.
 
-    The same runs give the same bytes: neither file says when, where or from which copy it was made.
+    The bytes depend only on the runs.
     """
     import pandas as pd
 
@@ -177,7 +177,7 @@ def write_reproduction(folder: Path, cache: Path) -> list[ReproducedCell]:
 
 
 def write_run_metrics(path: Path, name: str, cache: Path) -> None:
-    """Write the metrics of one run of the registry, per query, with a manifest beside them.
+    """Write the per-query metrics of one run of the registry, and a manifest.
 
     Raises as :func:`run_metrics` does.
     """

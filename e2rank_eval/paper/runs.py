@@ -1,4 +1,4 @@
-"""Scored public runs and their judgements, by name: from a folder of the user's, else from their source."""
+"""The registry of scored public runs and their judgements, read from a user's folder or downloaded."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from e2rank_eval.store.hits import hits_as_run, read_hits
 from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
 
 VARIABLE = "E2RANK_RUNS"
-"""Environment variable that names a folder with the files already."""
+"""Environment variable that names a folder with local copies of the files."""
 
 _FOLDERS = ("", "runs", "qrels")
 
 
 class FileCopy(Strict):
-    """The same data as a file in a folder of the user's, plain or gzipped."""
+    """A local copy of a source in a user's folder, plain or gzipped."""
 
     name: str
     sha256: Sha256 = Field(description="of the uncompressed bytes")
 
 
 class JudgementsEntry(Strict):
-    """The judgements of one data set, by their public source and as a file of the user's."""
+    """The judgements of one data set, with their public sources and a user's local copy."""
 
     title: str
     queries: int = Field(description="judged queries")
@@ -44,7 +44,7 @@ class JudgementsEntry(Strict):
 
 
 class RunEntry(Strict):
-    """One public run, by its public source and as a file of the user's."""
+    """One public run, with its public sources and a user's local copy."""
 
     title: str
     dataset: str = Field(description="judgements that belong to the run")
@@ -56,7 +56,7 @@ class RunEntry(Strict):
 
 
 class RunRegistry(Strict):
-    """``runs.yaml``."""
+    """The content of ``runs.yaml``."""
 
     judgements: dict[str, JudgementsEntry]
     runs: dict[str, RunEntry]
@@ -70,21 +70,20 @@ def registry() -> RunRegistry:
 
 
 def run_entry(name: str) -> RunEntry:
-    """Return the entry of one run; raises :class:`InputError` with the known names for any other."""
+    """Return the entry of one run; raises :class:`InputError` for an unknown name."""
     return look_up(registry().runs, name, "run")
 
 
 def load_run(name: str, cache: Path) -> Run:
     """Load one run of the registry.
 
-    The folder that ``E2RANK_RUNS`` names is searched (itself, its ``runs`` and ``qrels``) for the
-    registry's copy, plain or gzipped; without it the public source is fetched below ``cache``.
+    If ``E2RANK_RUNS`` names a folder, the local copy is read from it or its subfolders ``runs`` and
+    ``qrels``, plain or gzipped. Otherwise the public source is downloaded into ``cache``.
 
     Raises
     ------
     InputError
-        For an unknown name, or a file that is missing from the folder, is not the registry's or is
-        malformed.
+        For an unknown name, or a local copy that is missing, malformed or has another SHA-256.
     UnavailableError
         When the public source cannot be fetched.
     """
@@ -94,7 +93,7 @@ def load_run(name: str, cache: Path) -> Run:
 
 
 def load_judgements(name: str, cache: Path) -> Qrels:
-    """Load one set of judgements of the registry; found and raising as :func:`load_run` does."""
+    """Load the judgements of a data set of the registry; files and errors are as in :func:`load_run`."""
     entry = look_up(registry().judgements, name, "judgements")
     return read_qrels(_local(entry.local_copy) or _fetched(name, entry.sources, cache))
 

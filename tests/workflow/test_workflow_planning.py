@@ -157,7 +157,7 @@ def test_what_needs_a_signature_or_a_training_is_opt_in() -> None:
     assert "ablation" not in graph.configuration.mteb
     assert "signal1m" in paper(datasets="signal1m").rerankings["bm25", "e2rank-8b"]
     message = (
-        r"'stage2-0\.6b-no-stage1' has yet to be trained; train it: snakemake models/stage2-0\.6b-no-stage1/"
+        r"'stage2-0\.6b-no-stage1' is not trained yet; train it: snakemake models/stage2-0\.6b-no-stage1/"
     )
     with pytest.raises(InputError, match=message):
         paper(systems=["ablation"])

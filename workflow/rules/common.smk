@@ -1,4 +1,4 @@
-# What every rule file shares: the checked configuration and the files that it asks for.
+# Shared by all rule files: the checked configuration and its job graph.
 import re
 from os.path import relpath
 from pathlib import Path

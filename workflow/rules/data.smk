@@ -32,7 +32,7 @@ rule fetch:
         "e2rank-eval fetch {wildcards.dataset} --config {params.config} 2>&1 | tee {log}"
 
 
-# What is on this machine or made here fails for good: a second attempt does not fix a malformed line.
+# Local data sets are not retried, since a second attempt does not fix a malformed file.
 use rule fetch as prepare with:
     wildcard_constraints:
         dataset="|".join(d for d in CONFIG.datasets if d not in GRAPH.downloaded())
@@ -64,7 +64,7 @@ rule fetch_model:
         "e2rank-eval fetch --model {params.reference:q} --config {params.config} 2>&1 | tee {log}"
 
 
-# Before hours of work with a model: does it give the cosines that its authors published?
+# Check a model against the cosine similarities that its authors published, before hours of work with it.
 rule verify_model:
     input:
         record=GRAPH.path(places.MODEL),

@@ -1,8 +1,8 @@
 # Effectiveness: a run scored against its judgements, and systems tested against their baselines.
 
 
-# Metrics: one job per (first stage, reranker) takes all its data sets, as reranking does: no metrics wait for another
-# reranker, a table's target scores nothing that its runs did not make anyway, and Python starts once.
+# Metrics: one job per (first stage, reranker) evaluates all its data sets, as the reranking job does, so that Python
+# starts once and metrics do not wait for other rerankers.
 for (first_stage, reranker), names in GRAPH.rerankings.items():
 
     rule:

@@ -1,5 +1,5 @@
-# Latency: one job times the systems of an entry in turns. Locally it takes every core, so that no other job of
-# the workflow runs beside it; on Slurm it asks for a node of its own.
+# Latency: one job times the systems of an entry in turns. Locally it reserves all cores, so that no other job of the
+# workflow runs at the same time; on Slurm it requests an exclusive node.
 for entry, timed in CONFIG.latency.items():
 
     rule:

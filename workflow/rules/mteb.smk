@@ -1,5 +1,5 @@
-# MTEB by mteb itself: one job per model or reranker of an entry takes all its tasks, so that its weights load
-# once. What mteb wrote of finished tasks is declared by no rule: Snakemake never deletes it, a killed job resumes.
+# MTEB, run with mteb: one job per model or reranker of an entry evaluates all tasks, so that the weights load once.
+# mteb's files of finished tasks are not outputs of a rule, so Snakemake never deletes them and a killed job resumes.
 for entry, system in GRAPH.mteb_jobs:
 
     rule:

@@ -1,5 +1,5 @@
-# Targets of the paper's tables and figures, and of analyses beyond them: `snakemake table1`, `snakemake figure2`, or
-# `snakemake paper` for all. `datasets` and `systems` of the configuration say which columns and rows are run.
+# Targets for the paper's tables and figures and for further analyses: `snakemake table1`, `snakemake figure2`, or
+# `snakemake paper` for all. `datasets` and `systems` of the configuration select the columns and rows to run.
 
 
 rule published_run:

@@ -1,8 +1,8 @@
-# Tables, figures and the site, all from stored results: each depends on what it shows, and on the labels, titles and
-# notes of the configuration that it shows them with.
+# Tables, figures and the site, all made from stored results. Each depends on the results that it shows, and on the
+# labels, titles and notes of the configuration.
 
 
-# The tables of one entry of the configuration show the same results: one job writes them.
+# One job writes all tables of an entry of the configuration, since they show the same results.
 for (section, entry), ids in GRAPH.tables_by_entry.items():
 
     rule:

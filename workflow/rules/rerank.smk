@@ -1,4 +1,4 @@
-# A share of one data set's shards, where the configuration spreads them over jobs.
+# Rerank a part of one data set's shards, where the configuration splits the work into several jobs.
 rule rerank_part:
     input:
         datasets=lambda wildcards: GRAPH.dataset_files([wildcards.dataset]),
@@ -25,8 +25,8 @@ rule rerank_part:
         " --part {wildcards.part}/{wildcards.parts} --config {params.config} 2>&1 | tee {log}"
 
 
-# Runs and statistics: one job per (first stage, reranker) takes all its data sets, so that its weights load
-# once. A data set that is added reruns the job; its finished shards make that cheap.
+# Runs and statistics: one job per (first stage, reranker) reranks all its data sets, so that the weights load once.
+# Adding a data set reruns the job, but its finished shards are kept.
 for (first_stage, reranker), names in GRAPH.rerankings.items():
 
     rule:

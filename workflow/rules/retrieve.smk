@@ -1,4 +1,4 @@
-# A share of a corpus encoded ahead for dense retrieval, where the configuration spreads it over jobs.
+# Encode a part of a corpus for dense retrieval, where the configuration splits the work into several jobs.
 rule encode_part:
     input:
         datasets=lambda wildcards: GRAPH.dataset_files([wildcards.dataset]),
@@ -26,7 +26,7 @@ rule encode_part:
         " --config {params.config} 2>&1 | tee {log}"
 
 
-# Candidates: one job per first stage takes all its data sets, so that its model loads once.
+# Candidates: one job per first stage retrieves for all its data sets, so that its model loads once.
 for first_stage, names in GRAPH.retrievals.items():
 
     rule:

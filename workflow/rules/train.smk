@@ -1,4 +1,4 @@
-# Training lists, where a training file says what they are made of.
+# Training lists whose source is given in a training file.
 for path, made_from in GRAPH.trainings.lists.items():
 
     rule:
@@ -24,8 +24,8 @@ for path, made_from in GRAPH.trainings.lists.items():
             "e2rank-eval training-lists {input:q} {output[0]:q} --cache {params.cache:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
-# Training: one job per run of the configuration's training files, named train_stage1-<run> and so on. A
-# killed job resumes from its newest checkpoint, which no rule declares and none deletes.
+# Training: one job per run of the configuration's training files, named train_stage1-<run> and so on. Checkpoints are
+# not outputs of a rule, so Snakemake never deletes them and a killed job resumes from the newest.
 for (path, run), (_, settings) in GRAPH.trainings.runs.items():
 
     rule:

@@ -1,4 +1,4 @@
-"""Run the notebooks on stored results, or strip what running leaves in them.
+"""Run the notebooks on stored results, or strip their outputs.
 
     python workflow/scripts/notebooks.py run notebooks results/demo/notebooks
     python workflow/scripts/notebooks.py strip notebooks
@@ -22,9 +22,9 @@ _TIMEOUT = 300
 
 
 def execute(path: Path, results: Path | None = None) -> NotebookNode:
-    """Run a notebook in the folder above its own and return it with its outputs.
+    """Run a notebook in the parent of its folder, and return it with its outputs.
 
-    ``results`` is the folder it opens (variable ``E2RANK_RESULTS``); the notebook's default where None.
+    ``results`` is the results folder that it opens (variable ``E2RANK_RESULTS``), by default its own choice.
 
     Raises
     ------

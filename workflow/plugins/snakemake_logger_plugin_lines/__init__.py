@@ -1,9 +1,9 @@
-"""Snakemake's log as one line per job: what, how many, how long; of a failed job its error and its log.
+"""Snakemake's log as one line per finished job: its command, result and time; for a failed job, its error.
 
     PYTHONPATH=workflow/plugins snakemake --logger lines > /dev/null
 
-Jobs write to standard output and to their logs; the last line of a log says how many. On a terminal the
-jobs that run are shown with the newest line of their logs, which is how far they have come.
+The result is the last line of the job's log, such as the number of queries. On a terminal, running jobs are
+shown with the newest line of their logs, which is their progress.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class _Job:
         return time.monotonic() - self.started
 
     def lines(self) -> list[str]:
-        """Lines of its log that hold something; a progress bar that overwrites itself is many lines."""
+        """Return the non-empty lines of its logs; every state of a progress bar is a line."""
         paths = [Path(one) for one in self.logs if Path(one).exists()]
         text = "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in paths)
         return [line.rstrip() for line in re.split(r"[\r\n]", text) if line.strip()]
 
 
 class LogHandler(LogHandlerBase):
-    """Writes to standard error; warnings, errors and one line for each finished or failed job."""
+    """Writes warnings, errors and one line for each finished or failed job to standard error."""
 
     writes_to_stream = True
     writes_to_file = False
@@ -70,7 +70,7 @@ class LogHandler(LogHandlerBase):
             self._live.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show what a record of Snakemake says of its jobs."""
+        """Handle one log record of Snakemake."""
         event, values = getattr(record, "event", None), record.__dict__
         if event == LogEvent.RUN_INFO:
             self._total = values["stats"]["total"]
@@ -96,7 +96,7 @@ class LogHandler(LogHandlerBase):
         job = self._running.pop(values["jobid"], None) or _job(values)
         lines = job.lines()
         self._print(f"FAILED after {job.seconds:.1f} s: {job.what}", *lines[-_SHOWN_OF_A_FAILURE:])
-        self._print(f"its log: {', '.join(job.logs) or 'none'}; the command: {values['shellcmd']}")
+        self._print(f"log: {', '.join(job.logs) or 'none'}; command: {values['shellcmd']}")
 
     def _print(self, *lines: str) -> None:
         for line in lines:

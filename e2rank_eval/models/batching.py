@@ -1,4 +1,4 @@
-"""Batches under a token budget, which is halved where the device's memory runs out."""
+"""Batches within a token budget, which is halved when the device runs out of memory."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ STEP = 16
 """Padded lengths are multiples of this: few distinct shapes, at most 15 wasted positions a sequence."""
 
 BATCH_TOKENS = 4096
-"""Padded tokens a batch holds at most (a longer sequence runs alone); more gained nothing on a CPU."""
+"""Maximum of padded tokens in a batch (a longer sequence runs alone); more gained nothing on a CPU."""
 
 STABLE_TOKENS = 256
-"""Least padded tokens of a batch whose rows must not depend on the other rows.
+"""Minimum of padded tokens in a batch whose rows must not depend on each other.
 
-Matrix libraries choose their kernel by the shape of the product, and kernels differ in the last bits.
-Measured with oneDNN on AVX-512 with 1, 2, 4 and 8 threads: from 208 rows on the choice is constant.
+Matrix libraries choose kernels by the shape of the product, and kernels differ in the last bits. Measured
+with oneDNN on AVX-512 with 1, 2, 4 and 8 threads: from 208 rows on the choice is constant.
 """
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-"""Messages of allocators: of CUDA, and of CPUs by platform."""
+"""Parts of the error messages of CUDA's allocator, and of CPU allocators by platform."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Sequences ``positions`` of the input, longest first, that run together as ``tokens`` tokens.
+    """Sequences that run together as ``tokens`` tokens; ``positions`` are their input positions.
 
-    Padded, they are rows of ``length`` tokens with ``filler`` rows below them; packed, one row of
-    ``length`` tokens that ends in ``filler`` tokens.
+    A padded batch has rows of ``length`` tokens, with ``filler`` rows below them; a packed batch is one row
+    of ``length`` tokens that ends in ``filler`` tokens.
     """
 
     positions: tuple[int, ...]
@@ -42,7 +42,7 @@ class Batch:
 
 
 Plan = Callable[[Sequence[int], int], list[Batch]]
-"""Return batches of at most so many tokens that cover sequences of the given lengths once, longest first."""
+"""Return batches for sequences of the given lengths within a token budget, the longest first."""
 
 
 def padded_length(tokens: int, window: int, step: int = STEP) -> int:
@@ -59,10 +59,10 @@ def plan_batches(
     full: bool = False,
     step: int = STEP,
 ) -> list[Batch]:
-    """Plan batches of sequences of one padded length, a multiple of ``step``.
+    """Return batches of sequences with the same padded length, a multiple of ``step``.
 
-    What a sequence is computed with then changes neither its padding nor, with ``least_tokens`` =
-    :data:`STABLE_TOKENS`, the kernels that run. ``full`` fills every batch up to ``tokens``.
+    The other sequences of a batch then change neither the padding of a sequence nor, with ``least_tokens``
+    = :data:`STABLE_TOKENS`, the kernels that run. ``full`` fills every batch up to ``tokens``.
 
     >>> plan_batches([10, 40, 12], window=512)[1]
     Batch(positions=(0, 2), length=16, filler=0, tokens=32)
@@ -87,7 +87,7 @@ def padded_rows(
     """Return token ids and attention mask, int64 [rows, length], of the sequences of a padded ``batch``."""
     ids = torch.full((len(sequences) + batch.filler, batch.length), padding)
     mask = torch.zeros_like(ids)
-    mask[:, 0] = 1  # filler rows attend to something, or their states would be NaN
+    mask[:, 0] = 1  # filler rows must attend to some position, or their states would be NaN
     for row, sequence in enumerate(sequences):
         ids[row, : len(sequence)] = torch.tensor(sequence)
         mask[row, : len(sequence)] = 1
@@ -95,9 +95,9 @@ def padded_rows(
 
 
 def plan_groups(lengths: Sequence[int], tokens: int) -> list[Batch]:
-    """Plan batches of neighbours in length, padded to the longest of them.
+    """Return batches of sequences of similar length, each padded to its longest sequence.
 
-    Equal lengths keep their order, so the same lengths always give the same groups.
+    Equal lengths keep their order, so that the same lengths always give the same batches.
 
     >>> [batch.positions for batch in plan_groups([3, 9, 4, 8], 16)]
     [(1,), (3, 2), (0,)]
@@ -112,15 +112,15 @@ def plan_groups(lengths: Sequence[int], tokens: int) -> list[Batch]:
 
 
 def run_in_batches(lengths: Sequence[int], plan: Plan, run: Callable[[Batch], None], *, tokens: int) -> None:
-    """Call ``run`` with batches as ``plan`` forms them under a budget of ``tokens``, the longest first.
+    """Call ``run`` with each batch that ``plan`` forms within a budget of ``tokens``, the longest first.
 
-    Where a batch runs out of memory, it and all that follow are planned anew under half of what it
-    took, which is logged; ``run`` is then called again with some of its positions.
+    If a batch runs out of memory, it and all later batches are planned again with half of its tokens as
+    budget, which is logged; ``run`` may then be called again for some of its positions.
 
     Raises
     ------
     UnavailableError
-        When the smallest batch that ``plan`` forms of the longest sequence does not fit.
+        When the smallest batch that ``plan`` forms of the longest sequence does not fit in memory.
     """
 
     def planned(left: Sequence[int], budget: int) -> list[Batch]:
@@ -136,7 +136,7 @@ def run_in_batches(lengths: Sequence[int], plan: Plan, run: Callable[[Batch], No
         least = plan([lengths[batch.positions[0]]], 1)[0].tokens
         if batch.tokens <= least:
             raise UnavailableError(
-                f"{batch.tokens} tokens do not fit the memory; lower document_tokens or the window, or use "
+                f"{batch.tokens} tokens do not fit in memory; lower document_tokens or the window, or use "
                 "a device with more memory"
             )
         budget = max(least, batch.tokens // 2)
@@ -145,10 +145,10 @@ def run_in_batches(lengths: Sequence[int], plan: Plan, run: Callable[[Batch], No
 
 
 def out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory ran out, on a GPU or a CPU.
+    """Whether ``error`` says that memory ran out, on a GPU or a CPU.
 
-    Only what an allocator says counts: other errors of a GPU (cuDNN's internal one) may have that cause too,
-    but a retry could hide another.
+    Only errors of an allocator count. Other GPU errors (such as cuDNN's internal error) may have this cause
+    too, but a retry could hide another cause.
     """
     return isinstance(error, torch.OutOfMemoryError) or any(part in str(error) for part in _OUT_OF_MEMORY)
 
@@ -160,7 +160,7 @@ def _fits(run: Callable[[Batch], None], batch: Batch) -> bool:
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
-    # Only now has the traceback let go of the tensors that filled the memory.
+    # Outside the except block, as the traceback keeps the tensors that filled the memory.
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return False

@@ -1,4 +1,4 @@
-"""Checkpoints: safe loading of their weights, a GGUF file dequantised once, the dtype that a device runs."""
+"""Safe loading of checkpoints, dequantisation of GGUF files, and the dtype for a device."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ from e2rank_eval.store.files import read_settings, sha256_file, sha256_json, spa
 from e2rank_eval.store.locks import exclusive
 
 CPU_DTYPE = "float32"
-"""The type that every model runs in on a CPU, whatever its registry entry says.
+"""The dtype of every model on a CPU, regardless of its registry entry.
 
-Half precision pays only where the CPU multiplies it in hardware (AMX, AVX-512 BF16), is several times
-slower elsewhere, and would make results depend on the type of CPU.
+Half precision is faster only on CPUs with hardware support (AMX, AVX-512 BF16), is several times slower on
+others, and would make results depend on the type of CPU.
 """
 
 
 _UNREADABLE = (OSError, ValueError, TypeError, RuntimeError, KeyError)
-"""What transformers and sentence-transformers raise for files that do not make a model."""
+"""Exceptions of transformers and sentence-transformers for files that are not a valid model."""
 
 COPY = "fetch or copy the model again"
-"""What to do about a damaged or incomplete folder."""
+"""Hint for a damaged or incomplete folder."""
 
 _TOKENIZER = "tokenizer_config.json"
 _WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer")
-"""Tokenizers of bytes and characters."""
+"""Byte and character tokenizers, which have no vocabulary file."""
 
 
 def device() -> str:
-    """Return what models run on here: ``cuda`` where there is a GPU, else ``cpu``."""
+    """Return the device that models run on: ``cuda`` if there is a GPU, else ``cpu``."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def dtype_on(device: str, wanted: str = "auto") -> str:
-    """Return the type to load a model in: ``wanted`` on a GPU (auto: its file's), float32 on a CPU."""
+    """Return the dtype to load a model in: ``wanted`` on a GPU (auto: that of its file), float32 on a CPU."""
     return CPU_DTYPE if device == "cpu" else wanted
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence transformers: an unused head is fine, and missing weights are checked by their names."""
+    """Silence transformers' warnings: unused heads are fine, and missing weights are checked separately."""
     from transformers.utils import logging
 
     transformers_logging: Any = logging
@@ -66,7 +66,7 @@ def quiet() -> Iterator[None]:
 
 
 def refuse_without_tokenizer(folder: Path) -> None:
-    """Raise InputError where ``folder`` has no vocabulary: transformers would make up a tokenizer."""
+    """Raise InputError if ``folder`` has no vocabulary: transformers would create a wrong tokenizer."""
     names = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "tekken.json")
     kind = str(read_settings(folder / _TOKENIZER).get("tokenizer_class"))
     if not any(found for name in names for found in folder.glob(name)) and kind not in _WITHOUT_VOCABULARY:
@@ -79,7 +79,7 @@ def load_tokenizer(folder: Path, **place: Any) -> Any:
     Raises
     ------
     InputError
-        When there is none that transformers can read.
+        When transformers cannot read it.
     """
     from transformers import AutoTokenizer
 
@@ -87,19 +87,19 @@ def load_tokenizer(folder: Path, **place: Any) -> Any:
         refuse_without_tokenizer(folder)
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True, **place)
-    except Exception as error:  # tokenizers raises no class of its own
+    except Exception as error:  # tokenizers raises plain Exception
         raise InputError(
-            f"no tokenizer that can be read ({_one_line(error)})", path=folder, hint=COPY
+            f"its tokenizer cannot be read ({_one_line(error)})", path=folder, hint=COPY
         ) from error
 
 
 def load_config(folder: Path) -> Any:
-    """Return the configuration of the architecture in ``folder``, every value of the type that it needs.
+    """Return the transformers configuration in ``folder``, with validated types.
 
     Raises
     ------
     InputError
-        When ``config.json`` is missing, or a value does not fit its ``model_type``.
+        When ``config.json`` is missing, or a value is invalid for its ``model_type``.
     """
     from transformers import AutoConfig
 
@@ -112,22 +112,22 @@ def load_config(folder: Path) -> Any:
 
 
 def _one_line(error: Exception) -> str:
-    """Return what a library says, which can be several lines, for a message of one."""
+    """Return an error message of several lines as one line."""
     return " ".join(str(error).split())
 
 
 def load_weights(
     auto: Any, folder: Path, dtype: str, *, optional: str | tuple[str, ...] = " ", **settings: Any
 ) -> Any:
-    """Load a model with the ``from_pretrained`` of ``auto``, from safetensors in ``folder`` alone.
+    """Load a model with ``auto.from_pretrained``, from local safetensors in ``folder`` only.
 
     No code of the checkpoint runs. Weights whose names begin with ``optional`` may be missing. ``settings``
-    change those of the checkpoint's configuration.
+    override the checkpoint's configuration.
 
     Raises
     ------
     InputError
-        When it cannot be loaded, or weights are missing, which would be random.
+        When it cannot be loaded, or weights are missing, which transformers would initialise at random.
     """
     model, absent = _loaded(auto, folder, dtype=dtype, **settings)
     missing = sorted(key for key in absent if not key.startswith(optional))
@@ -150,7 +150,7 @@ def _loaded(auto: Any, folder: Path, **settings: Any) -> tuple[Any, set[str]]:
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
-                ignore_mismatched_sizes=True,  # they are named below
+                ignore_mismatched_sizes=True,  # reported below
                 **settings,
             )
         except _UNREADABLE as error:
@@ -167,13 +167,13 @@ def _loaded(auto: Any, folder: Path, **settings: Any) -> tuple[Any, set[str]]:
 def load_library_model(kind: Any, folder: Path, what: str, hint: str) -> Any:
     """Load ``folder`` as ``kind``, a class of sentence-transformers, from safetensors; no code of it runs.
 
-    The library fills gaps at random: whoever calls checks what it has made. Texts are cut where the model has
-    no more positions, which the library counts from 0 for every architecture.
+    The library initialises missing weights at random, which callers must check. ``max_seq_length`` is lowered
+    to the model's positions; the library does not account for architectures that do not count them from 0.
 
     Raises
     ------
     InputError
-        When it cannot be loaded, ``what`` being the words for ``kind``.
+        When it cannot be loaded; ``what`` describes ``kind`` in the message.
     """
     try:
         with quiet():
@@ -196,26 +196,26 @@ def load_library_model(kind: Any, folder: Path, what: str, hint: str) -> Any:
 
 
 def first_position(model: Any) -> int:
-    """Return the position of a text's first token: RoBERTa's family counts from the padding token's id on."""
+    """Return the position of a text's first token: 0, or in RoBERTa models the padding token's id plus 1."""
     named = (one for name, one in model.named_modules() if name.endswith("position_embeddings"))
     padding = getattr(next(named, None), "padding_idx", None)
     return 0 if padding is None else int(padding) + 1
 
 
 def missing_weights(auto: str, folder: Path) -> list[str]:
-    """Return the weights that class ``auto`` of transformers would not find in ``folder``, by their names.
+    """Return the names of the weights of transformers' class ``auto`` that ``folder`` lacks.
 
-    Nothing is read but names and shapes, as on the meta device; empty where the class cannot hold the model.
+    Only names and shapes are read (meta device). Empty if ``auto`` does not support the model's type.
 
     Raises
     ------
     InputError
-        When it cannot be loaded, above all because a file of it is missing or a shape is another.
+        When the model cannot be loaded, mostly because a file is missing or a shape differs.
     """
     import transformers
 
     loader: Any = getattr(transformers, auto)
-    held = getattr(loader, "_model_mapping", None)  # of a class that stands for several
+    held = getattr(loader, "_model_mapping", None)  # only auto classes have it
     if held is not None and type(load_config(folder)) not in held:
         return []
     return sorted(_loaded(loader, folder, device_map="meta")[1])
@@ -224,9 +224,8 @@ def missing_weights(auto: str, folder: Path) -> list[str]:
 def loadable_folder(folder: Path, format: str) -> Path:
     """Return the folder that ``from_pretrained`` can load: ``folder`` itself, or its dequantised copy.
 
-    ``format`` is that of the model registry. A GGUF file is converted to float32 safetensors in
-    ``folder/dequantised-<key>/``. The key is a hash of the file's content and of what reads it: another of
-    either makes another copy.
+    ``format`` is that of the registry entry. A GGUF file is converted to float32 safetensors in
+    ``folder/dequantised-<key>/``, where the key is a hash of the file and the version of transformers.
 
     Raises
     ------
@@ -258,21 +257,21 @@ def gguf_file(folder: Path) -> Path:
 
 
 def _dequantise(source: Path, target: Path) -> None:
-    say(f"dequantising {source.name} once (about 10 s for 135M parameters)")
+    say(f"dequantising {source.name} (once; about 10 s for 135M parameters)")
     for part in _read_gguf(source):
         part.save_pretrained(target)
 
 
 def made_once(target: Path, what: str, make: Callable[[Path], None]) -> Path:
-    """Return the folder ``target``, which ``make`` fills where it is not there yet.
+    """Return the folder ``target``; if it does not exist, ``make`` fills it.
 
-    Several processes make it once, and a killed one leaves nothing half-written: a lock is held, and a folder
-    beside it is filled and then renamed. ``what`` is being done, for the message of who waits in vain.
+    Only one of several processes fills it, under a lock. It fills a temporary folder that is then renamed, so
+    that ``target`` is never incomplete. ``what`` names the work in the message of a time-out.
 
     Raises
     ------
     UnavailableError
-        When the disk is full, or another process is at it for more than ten minutes.
+        When the disk is full, or another process holds the lock for more than ten minutes.
     """
     if target.is_dir():
         return target
@@ -292,7 +291,7 @@ def made_once(target: Path, what: str, make: Callable[[Path], None]) -> Path:
 
 @contextmanager
 def _parsed_once() -> Iterator[None]:
-    """Let transformers parse a GGUF file once: alone it does so three times, and names all tensors often."""
+    """Cache GGUF parsing, as transformers parses the file three times and maps tensor names repeatedly."""
     import gguf
 
     own = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
@@ -321,7 +320,7 @@ def _read_gguf(source: Path) -> tuple[Any, Any]:
         raise InputError(
             f"cannot be read as GGUF ({error})", path=source, hint="fetch it again, or name a supported one"
         ) from error
-    # The weights are plain float32 by now; these marks of their origin would forbid saving them.
+    # The weights are float32 here, but transformers refuses to save a model with these attributes.
     vars(model).pop("hf_quantizer", None)
     vars(model.config).pop("quantization_config", None)
     return model, tokenizer

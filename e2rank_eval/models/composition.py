@@ -1,4 +1,4 @@
-"""Models that are a base and what was trained of it: changed tensors laid over it, or an adapter merged."""
+"""Models stored as a difference to a base model: changed tensors, or an adapter; both are merged here."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _WHOLE = "config.json"
 
 
 def compose(folder: Path, base: str | None, target: Path, examine: Callable[[str], ResolvedModel]) -> Path:
-    """Return a folder that loads by itself: ``folder``, or what it and its base make, below ``target``.
+    """Return a folder with a complete model: ``folder`` itself, or the result of a merge, below ``target``.
 
-    ``base`` is a reference to the model whose tensors stay where ``folder/weights.safetensors`` has none;
-    an adapter names its own. ``examine`` finds the base, as it does any model. What is made is kept under
-    a hash of both.
+    ``base`` is a reference to the model whose tensors ``folder/weights.safetensors`` replaces in part; an
+    adapter names its base itself. ``examine`` resolves the base. The merged model is stored under a hash of
+    both parts.
 
     Raises
     ------
     InputError
-        When a tensor is not of the base, or an adapter lacks its weights or its base.
+        When the base lacks a tensor, or an adapter lacks its weights or its base.
     UnavailableError
         When merging an adapter needs a package that is not installed.
     """
@@ -57,7 +57,7 @@ def compose(folder: Path, base: str | None, target: Path, examine: Callable[[str
         else:
             _lay_over(origin, changed, part)
 
-    return made_once(whole, f"putting {folder} together", make)
+    return made_once(whole, f"merging {folder} with its base", make)
 
 
 def _base_of(settings: Path) -> str:
@@ -89,7 +89,7 @@ def _lay_over(base: Path, changed: Path, folder: Path) -> None:
         save_file(tensors, path, metadata={"format": "pt"})
     if left:
         raise InputError(
-            f"{len(left)} tensors that the base lacks ({min(left)} first)",
+            f"the base lacks {len(left)} of its tensors, such as {min(left)}",
             path=changed, hint="name the base model that it was trained from",
         )  # fmt: skip
 
@@ -99,7 +99,7 @@ def _merge_adapter(base: Path, adapter: Path, folder: Path) -> None:
         version("peft")
     except PackageNotFoundError as error:
         raise UnavailableError(
-            f"{adapter}: an adapter is merged by peft, which is not installed; pip install peft"
+            f"{adapter}: merging an adapter needs peft, which is not installed; pip install peft"
         ) from error
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors.torch import load_file
@@ -114,14 +114,14 @@ def _merge_adapter(base: Path, adapter: Path, folder: Path) -> None:
     unlike = get_peft_model_state_dict(merged).keys() ^ stored.keys()
     if unlike:
         raise InputError(
-            f"{len(unlike)} tensors are only in the adapter or only in its settings ({min(unlike)} first)",
+            f"its weights and its settings differ in {len(unlike)} tensors, such as {min(unlike)}",
             path=adapter, hint="name the base model that it was trained on",
         )  # fmt: skip
     merged.merge_and_unload().save_pretrained(transformer_folder(folder))
 
 
 def _load_base(body: Path, settings: dict[str, Any], stored: dict[str, Any]) -> Any:
-    """Load the base with the head that the adapter was trained under; a new one must be in the adapter."""
+    """Load the base with the head that the adapter was trained with; a new head must be in the adapter."""
     import transformers
 
     heads = {"SEQ_CLS": "AutoModelForSequenceClassification", "CAUSAL_LM": "AutoModelForCausalLM",
@@ -143,7 +143,7 @@ def _load_base(body: Path, settings: dict[str, Any], stored: dict[str, Any]) -> 
 
 
 def copy_settings(origin: Path, folder: Path) -> None:
-    """Copy what decides an output besides the transformer's weights: tokenizer, modules, their weights."""
+    """Copy all files that decide an output except the transformer's weights: tokenizer, modules, settings."""
     body = transformer_folder(origin)
     for path in origin.rglob("*"):
         inner = path.relative_to(origin)

@@ -1,4 +1,4 @@
-"""What a reference to a model means without its files: its entry, and its record in the results."""
+"""Registry entries by model reference, without the model's files; model records in the results."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from e2rank_eval.store.layout import MODEL, Layout
 
 
 class Entries:
-    """Entries of models by every reference to them: of registry files, and of the experiment's own.
+    """Model entries of the registry files and of one experiment, found by any reference to the model.
 
-    ``own`` are the experiment's, laid out as ``config/models.yaml`` is, from ``origin``.
+    ``own`` are the experiment's entries, in the form of ``config/models.yaml``, from the file ``origin``.
 
     Raises
     ------
@@ -41,17 +41,17 @@ class Entries:
 
     @property
     def names(self) -> list[str]:
-        """The registry's own names and references, in its order."""
+        """The names and references in the registry, in its order."""
         return list(self._registered)
 
     def canonical(self, reference: str) -> str:
-        """Return the registry name that ``reference`` is another name of, else ``reference``.
+        """Return the registry name of the model that ``reference`` names, else ``reference`` itself.
 
         Raises
         ------
         InputError
-            When it is malformed, a name that no registry has (names the nearest), or a folder that is not
-            here.
+            When it is malformed, a name that is not in the registry (the message suggests the nearest), or a
+            folder that does not exist.
         """
         try:
             parsed = parse_reference(reference)
@@ -67,20 +67,20 @@ class Entries:
         return next(same, reference)
 
     def _repositories(self, parsed: ModelReference) -> list[tuple[str, HubSource]]:
-        """Registry entries whose files are of the repository that an id of the hub names."""
+        """Return the registry entries with a source in the hub repository of this reference."""
         sources = ((name, source) for name, entry in self._registered.items() for source in entry.sources)
         return [
             (n, one) for n, one in sources if isinstance(one, HubSource) and one.repository == parsed.name
         ]
 
     def name(self, reference: str) -> str:
-        """Return the name of files that are of the model."""
+        """Return the model's name in file names."""
         return file_name(self.canonical(reference))
 
     def given(self, reference: str) -> GivenEntry:
-        """Return what registry files say of the model; an empty entry where they say nothing.
+        """Return the model's entry in the registry files; an empty one where there is none.
 
-        A commit after an id of the hub replaces that of the entry, whose hashes are of another then.
+        A commit in the reference replaces that of the entry, whose file hashes are then dropped.
         """
         name = self.canonical(reference)
         parsed = parse_reference(name)
@@ -92,12 +92,12 @@ class Entries:
         return self._registered.get(name, GivenEntry())
 
     def prices(self, reference: str | None) -> Prices | None:
-        """Return what using a model is charged at; None where it runs here, or nobody has stated it."""
+        """Return the prices of a served model; None without a server, or where its entry states none."""
         server = self.given(reference).server if reference else None
         return server.prices if server else None
 
     def recorded(self, layout: Layout, reference: str) -> ModelEntry | None:
-        """Return a model's entry: the registry's, or that of its record in the results; None without one."""
+        """Return a model's entry from the registry, else from its record in the results, else None."""
         if (entry := complete(self.given(reference))) is not None:
             return entry
         path = layout.path(MODEL, model=self.name(reference))
@@ -105,7 +105,7 @@ class Entries:
 
 
 def _trained(folder: Path) -> GivenEntry:
-    """Return the entry that training left in ``folder``, with the weights that are there now."""
+    """Return the entry that training wrote to ``folder``; its source is the weights in this folder."""
     path = folder / "entry.yaml"
     (entry,) = read_entries(GivenEntry, [path]).values()
     source = entry.sources[0]
@@ -114,9 +114,9 @@ def _trained(folder: Path) -> GivenEntry:
 
 
 def write_model_record(layout: Layout, model: ResolvedModel) -> None:
-    """Write ``models/<name>.json``: what was fetched, with hashes, and what it was recognised as.
+    """Write ``models/<name>.json``: the model's source, file hashes, recognised kinds and entry.
 
-    There is no time in it, and no path but that of the reference.
+    The record holds no time and no path other than the reference, so that it is reproducible.
     """
     write_json(
         layout.path(MODEL, model=file_name(model.reference)),

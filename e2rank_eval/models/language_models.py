@@ -1,4 +1,4 @@
-"""Language models: chat messages in, greedy text or next-token logits out; what local engines share."""
+"""The language model interface (greedy text, next-token logits), and the base class of local engines."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class NextToken:
-    """``logits`` float32 [n prompts, k choices] of the choices' first tokens, and each prompt's tokens.
+    """``logits`` float32 [n prompts, k choices] of each choice's first token; ``prompt_tokens`` [n].
 
-    ``floored`` counts each prompt's choices of which a server gave no value: they have the smallest that
-    it gave. Empty where all are known.
+    ``floored`` [n] counts the choices for which a server returned no value; they get the smallest value
+    that it returned. Empty where all values are known.
     """
 
     logits: NDArray[np.float32]
@@ -56,7 +56,7 @@ class NextToken:
 
 @dataclass(frozen=True, slots=True)
 class Likelihood:
-    """``log_probability``: natural logarithm, mean over the text's tokens; ``tokens`` of prompt and text."""
+    """Mean natural log-probability of a text's tokens; ``tokens`` counts prompt and text."""
 
     log_probability: float
     tokens: int
@@ -65,9 +65,9 @@ class Likelihood:
 class LanguageModel(ABC):
     """A chat model on any engine.
 
-    ``window`` is the number of tokens that prompt and output may take together; documents are cut to
-    ``document_tokens`` unless a configuration says otherwise; ``fingerprint`` names everything that
-    decides an output.
+    ``window`` is the maximum number of tokens of prompt and output together; documents are cut to
+    ``document_tokens`` unless a configuration sets another limit; ``fingerprint`` is a hash of everything
+    that decides an output.
     """
 
     name: str
@@ -79,10 +79,10 @@ class LanguageModel(ABC):
     def generate(
         self, chats: Sequence[Chat], *, max_new_tokens: int, min_new_tokens: int = 0
     ) -> list[Generation]:
-        """Continue each chat greedily (no sampling), thinking disabled where the template knows it.
+        """Continue each chat greedily (no sampling), with thinking disabled if the template has that option.
 
-        ``min_new_tokens`` keeps the model from ending earlier, for measurements of equal length.
-        ``output_tokens`` includes the token that ends an answer.
+        ``min_new_tokens`` prevents shorter answers, for measurements of equal length. ``output_tokens``
+        includes the token that ends an answer.
 
         Raises
         ------
@@ -94,26 +94,25 @@ class LanguageModel(ABC):
     def next_token(self, chats: Sequence[Chat], choices: Sequence[str]) -> NextToken:
         """Return logits of the first token of each choice as the next token after each chat.
 
-        Logits may be off by a constant of each prompt, as log-probabilities are.
+        They may be log-probabilities, which differ from logits by a constant for each prompt.
 
         Raises
         ------
         InputError
-            When two choices begin with the same token, one has none, or a prompt exceeds the window.
+            When two choices begin with the same token, a choice has no token, or a prompt exceeds the window.
         """
 
     def likelihood(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[Likelihood]:  # noqa: ARG002
-        """Return how likely each continuation is as the answer to its chat.
+        """Return the likelihood of each continuation as the answer to its chat.
 
         Raises
         ------
         InputError
-            When a continuation has no token, or the engine gives no probabilities of a text that the
-            model did not generate.
+            When a continuation has no token, or the engine scores only text that the model generates.
         """
         raise InputError(
-            f"the engine of {self.name!r} cannot tell how likely a given text is",
-            hint="set engine: transformers, or name another prompt than query-likelihood",
+            f"the engine of {self.name!r} cannot score a given text",
+            hint="set engine: transformers, or choose a prompt other than query-likelihood",
         )
 
     @abstractmethod
@@ -122,7 +121,7 @@ class LanguageModel(ABC):
 
     @abstractmethod
     def count_prompt_tokens(self, chat: Chat) -> int:
-        """Return the tokens of the whole prompt: template, contents and generation prompt."""
+        """Return the number of tokens of the prompt: template, contents and generation prompt."""
 
     @abstractmethod
     def truncate(self, text: str, tokens: int) -> str:
@@ -136,11 +135,11 @@ class LanguageModel(ABC):
 
 
 class LocalModel(LanguageModel):
-    """A model that an engine runs here.
+    """A model that runs in this process.
 
-    Prompts are made into token ids by the model's Hugging Face tokenizer and chat template, so that every
-    engine reads the very same tokens. ``name`` is that of its folder; ``file_hashes`` (file name ->
-    SHA-256) go into the fingerprint, with whatever else decides an output.
+    The model's Hugging Face tokenizer and chat template turn prompts into token ids, so that every engine
+    gets the same tokens. ``name`` is that of its folder; ``file_hashes`` (file name -> SHA-256) are part of
+    the fingerprint.
 
     Raises
     ------
@@ -173,7 +172,7 @@ class LocalModel(LanguageModel):
 
     @abstractmethod
     def _logits(self, prompts: Sequence[list[int]], columns: Sequence[int]) -> ArrayLike:
-        """Return logits [n prompts, n columns] of these tokens as the next one after each prompt."""
+        """Return logits [n prompts, n columns] of the token ids ``columns`` as the next token."""
 
     def generate(
         self, chats: Sequence[Chat], *, max_new_tokens: int, min_new_tokens: int = 0
@@ -196,13 +195,13 @@ class LocalModel(LanguageModel):
         return self._tokens.truncate(text, tokens)
 
     def _prompts(self, chats: Sequence[Chat], reserve: int) -> list[list[int]]:
-        """Return each chat's token ids; raises InputError where one and ``reserve`` exceed the window."""
+        """Return each chat's token ids; raises InputError if one plus ``reserve`` exceeds the window."""
         prompts = [self._tokens.chat_ids(chat) for chat in chats]
         longest = max((len(prompt) for prompt in prompts), default=0)
         if longest + reserve > self.window:
             raise InputError(
                 f"a prompt of {longest} tokens and {reserve} of output exceed the {self.window} "
-                f"that {self.name!r} can read",
+                f"of the window of {self.name!r}",
                 hint="lower document_tokens or the number of documents in the prompt",
             )
         return prompts
@@ -217,19 +216,19 @@ class LocalModel(LanguageModel):
         if len(set(first)) < len(first):
             raise InputError(
                 f"two of the choices {list(choices)} begin with the same token of {self.name!r}, "
-                "so their logits are one",
+                "so they have the same logit",
                 hint="choose words that begin differently",
             )
         return first
 
 
 class ChatTokenizer:
-    """Chats and texts as tokens of a Hugging Face tokenizer, and back.
+    """Converts chats and texts to tokens of a Hugging Face tokenizer, and back.
 
     Raises
     ------
     InputError
-        When the tokenizer has no chat template, one that does not render, or no offsets of its tokens.
+        When the tokenizer has no chat template or one that does not render, or is not a fast tokenizer.
     """
 
     def __init__(self, tokenizer: Any, *, name: str) -> None:
@@ -250,13 +249,13 @@ class ChatTokenizer:
 
     @property
     def pad_id(self) -> int:
-        """A token to fill rows with; always masked, so any will do where the tokenizer names none."""
+        """The padding token; token 0 where the tokenizer has none, as padding is always masked."""
         return int(self._tokenizer.pad_token_id or 0)
 
     def chat_ids(self, chat: Chat) -> list[int]:
-        """Return the whole prompt: template, generation prompt, thinking disabled where there is any.
+        """Return the prompt with its template and generation prompt, and with thinking disabled.
 
-        Special tokens that a message quotes are none in the prompt.
+        Special tokens that occur in a message are read as plain text.
 
         Raises
         ------
@@ -268,7 +267,7 @@ class ChatTokenizer:
         return self._ids(render_chat(self._tokenizer, messages), controls=True)
 
     def ids(self, text: str) -> list[int]:
-        """Return the tokens of a plain text, none of them a control token whatever it quotes."""
+        """Return the tokens of a plain text; special tokens that occur in it are read as plain text."""
         return self._ids(text, controls=False)
 
     @tokenising()
@@ -285,5 +284,5 @@ class ChatTokenizer:
         return decoded
 
     def truncate(self, text: str, tokens: int) -> str:
-        """Return the start of ``text`` of at most ``tokens`` tokens."""
+        """Return the longest prefix of ``text`` of at most ``tokens`` tokens."""
         return cut_tokens(self._tokenizer, text, tokens)

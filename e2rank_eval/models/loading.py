@@ -1,4 +1,4 @@
-"""Models by any reference or from a folder: encoders and language models, loaded once per process."""
+"""Loading of encoders and language models, by reference or from a folder, once per process."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ def load_encoder(
     prompt: str = "eval",
     document_tokens: int | None = None,
 ) -> PooledEncoder | DecoderEncoder:
-    """Load the model in ``folder``; ``file_hashes`` (its files' SHA-256) go into the fingerprints.
+    """Load the encoder in ``folder``; ``file_hashes`` (SHA-256 of its files) are part of the fingerprints.
 
-    ``prompt`` is the listwise variant of a decoder (any other encoder has one form of its own);
-    ``document_tokens`` replaces the registry's limit. Such an encoder's own ``max_seq_length``
-    bounds the registry's limits, but not one that is asked for here.
+    ``prompt`` is the listwise variant of a decoder (other encoders have a single listwise form);
+    ``document_tokens`` replaces the registry's limit. The ``max_seq_length`` of a sentence-transformers
+    model bounds the registry's limits, but not this argument.
 
     Raises
     ------
     InputError
-        When the entry is not an encoder, or its folder, limits, engine or prompt variant cannot be honoured.
+        When the entry is neither an encoder nor a decoder, or its folder, limits, engine or prompt variant
+        is not supported.
     UnavailableError
-        When its engine is not installed, or there is no GPU for it.
+        When its engine is not installed, or needs a GPU that is missing.
     """
     if entry.kind == "decoder":
         backbone = BACKBONES[entry.engine](loadable_folder(folder, entry.format), entry)
@@ -52,7 +53,7 @@ def load_encoder(
         )
     if prompt != "eval":
         raise InputError(
-            f"{entry.title} reads no prompt {prompt!r}: an encoder has one listwise form of its own",
+            f"{entry.title} has no prompt {prompt!r}: an encoder has a single listwise form",
             hint="remove prompt",
         )
     form = read_form(folder)
@@ -61,12 +62,12 @@ def load_encoder(
 
 
 def served_encoder(entry: ModelEntry, *, prompt: str, document_tokens: int | None) -> Encoder:
-    """Connect to a served encoder; E2Rank's prompt needs a decoder whose server names its tokenizer.
+    """Connect to a served encoder; E2Rank's prompt needs a decoder with ``server.tokenizer``.
 
     Raises
     ------
     InputError
-        When the server refuses, or the prompt variant or a limit cannot be honoured.
+        When the server refuses a request, or the prompt variant or a limit is not supported.
     UnavailableError
         When the server or the tokenizer cannot be reached.
     """
@@ -79,10 +80,9 @@ def served_encoder(entry: ModelEntry, *, prompt: str, document_tokens: int | Non
 def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping[str, str]) -> LanguageModel:
     """Load the causal language model in ``folder`` on the engine that its entry names.
 
-    It runs on a GPU where there is one, in the entry's dtype; on a CPU always in float32. Where the
-    entry names a server, nothing is loaded and the server is asked instead. ``file_hashes`` (file name ->
-    SHA-256) make the fingerprint, with everything else that decides an output. The window is the
-    entry's, or the positions that the model was built for if fewer.
+    It runs on a GPU if there is one, in the entry's dtype; on a CPU always in float32. For an entry with a
+    server, nothing is loaded. ``file_hashes`` (file name -> SHA-256) are part of the fingerprint. The window
+    is the entry's, or the model's maximum number of positions if that is smaller.
 
     Raises
     ------
@@ -90,11 +90,11 @@ def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping
         When the model is not a decoder, cannot be loaded from safetensors, lacks weights (such as the
         output layer of an embedding model), or has no chat template.
     UnavailableError
-        When the entry names a server whose key is not in the environment, or an engine that is not here.
+        When the key of the entry's server is not in the environment, or its engine is not installed.
     """
     if entry.kind != "decoder":
         raise InputError(
-            f"{entry.title} is of kind {entry.kind!r} and generates no text",
+            f"{entry.title} is of kind {entry.kind!r} and cannot generate text",
             hint="name a model of kind decoder",
         )
     engine = "openai-http" if entry.server is not None else entry.engine
@@ -102,11 +102,11 @@ def load_language_model(folder: Path, entry: ModelEntry, *, file_hashes: Mapping
 
 
 class Models:
-    """Loads models by any reference, fetching into ``cache`` what is missing.
+    """Loads models by any reference, and fetches missing files into ``cache``.
 
-    ``vector_cache=False`` keeps document vectors out of memory and disk between calls: latency
-    must be measured on work that is really done. ``load_seconds`` adds up the time spent loading.
-    ``catalogue`` says what references mean, where an experiment has entries of its own.
+    ``vector_cache=False`` disables the cache of document vectors, so that latency is measured with all
+    documents encoded. ``load_seconds`` is the total time spent on loading. ``catalogue`` resolves
+    references; by default one without an experiment's entries.
     """
 
     def __init__(
@@ -132,15 +132,15 @@ class Models:
         )
 
     def entry(self, reference: str) -> ModelEntry:
-        """Return the model's entry, fetching it only where it must be derived."""
+        """Return the model's entry; the model is fetched if its entry must be derived from its files."""
         return self._catalogue.entry(reference)
 
     def examine(self, reference: str) -> ResolvedModel:
-        """Return the model with all that it may be; see :meth:`Catalogue.examine`."""
+        """Return the model with all its possible kinds; see :meth:`Catalogue.examine`."""
         return self._catalogue.examine(reference)
 
     def resolve(self, reference: str, *kinds: str) -> ResolvedModel:
-        """Return the model as one of ``kinds``; see :meth:`Catalogue.resolve`."""
+        """Return the model restricted to ``kinds``; see :meth:`Catalogue.resolve`."""
         import torch
 
         torch.set_num_threads(self._threads)

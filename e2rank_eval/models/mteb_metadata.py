@@ -1,4 +1,4 @@
-"""What mteb's registry knows of published models, kept as JSON: importing mteb takes seconds."""
+"""Metadata of published models from mteb's registry, cached as JSON, since importing mteb takes seconds."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class PublishedModel(Strict):
-    """One model of the hub as mteb has it; None or empty where it states nothing.
+    """mteb's metadata of one model on the hub; None or empty where mteb has no value.
 
-    ``revision`` is a commit: mteb's other revisions name base and adapter at once, or a version of a service.
-    ``longest`` is in tokens, ``parameters`` a number; ``needs_code`` says that the model's own code must run.
+    ``revision`` is a commit (None for mteb's other revisions: base and adapter, or a version of a service);
+    ``longest`` is the longest input in tokens; ``needs_code`` says that the model runs code of its own.
     """
 
     types: list[str]
@@ -34,11 +34,11 @@ class PublishedModel(Strict):
     prompts: dict[str, str]
     needs_code: bool
     loader: str
-    """The class of mteb's that runs it; some stand for a prompt."""
+    """The mteb class that runs the model; some imply a prompt."""
 
 
 def published_models(folder: Path) -> dict[str, PublishedModel]:
-    """Return the models of text that mteb knows, by their id on the hub; ``folder`` keeps the answer."""
+    """Return mteb's text models by hub id, cached in ``folder``."""
     return _read(folder / f"mteb-models-{version('mteb')}-2.json")
 
 

@@ -1,4 +1,4 @@
-"""What first stages and rerankers are given to load models from; imports no loader."""
+"""The interface through which first stages and rerankers obtain models; imports no loader."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ class ModelProvider(Protocol):
     """Loads models for first stages and rerankers, by any reference."""
 
     def encoder(self, reference: str, *, prompt: str = "eval", document_tokens: int | None = None) -> Encoder:
-        """Return the encoder with a listwise prompt variant and a limit on documents."""
+        """Return the encoder, with a listwise prompt variant and a limit on document tokens."""
         ...
 
     def language_model(self, reference: str) -> LanguageModel: ...
 
     def prices(self, reference: str | None) -> Prices | None:
-        """Return what using a model is charged at; None where it runs here, or nobody has stated it."""
+        """Return the prices of a served model; None without a server, or where its entry states none."""
         ...
 
     def resolve(self, reference: str, *kinds: str) -> ResolvedModel:
-        """Return folder, hashes and entry of a model that is one of ``kinds``, for families with a loader.
+        """Return folder, hashes and entry of a model of one of ``kinds``, for families with their own loader.
 
         Raises
         ------
         InputError
-            When it is none of them, as its files have it.
+            When the model is recognised as none of these kinds.
         """
         ...

@@ -1,4 +1,4 @@
-"""What the model in a folder is, as the files beside its weights say, before anything loads."""
+"""Recognition of a model's kind and limits from the files of its checkpoint, before it is loaded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from e2rank_eval.models.checkpoints import (
 from e2rank_eval.store.files import read_json, read_settings
 
 CONTENT = ("*.json", "*.safetensors", "*.txt", "*.jinja", "*.model", "*.gguf")
-"""Files of a checkpoint that can decide an output; code and weights that hold code are none of them."""
+"""Files of a checkpoint that can decide an output; code and pickled weights are excluded."""
 
 _MODULE_KINDS = {
     "LogitScore": "cross-encoder",
@@ -30,7 +30,7 @@ _MODULE_KINDS = {
     "MultiVectorMask": "late-interaction",
     "Pooling": "encoder",
 }
-"""By module of sentence-transformers, the more telling first."""
+"""Kind by sentence-transformers module, the more specific first."""
 
 _HEADS = {
     "encoder": "AutoModel",
@@ -39,13 +39,13 @@ _HEADS = {
     "decoder": "AutoModelForCausalLM",
     "monot5": "AutoModelForSeq2SeqLM",
 }
-"""The class of transformers that a kind is loaded with, head included."""
+"""The transformers class that loads a kind, head included."""
 
 OR_NATIVE = (
     "name another model, or write architecture: native in its registry entry where transformers' own code of "
     "this model_type computes the same"
 )
-"""What to do about a checkpoint that has code of its own."""
+"""Hint for a checkpoint with code of its own."""
 
 _LIBRARIES = ("sentence_transformers.", "pylate.models.Dense.")
 _OTHER_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx")
@@ -53,17 +53,17 @@ _POSITIONS_FROM_PADDING = {
     "camembert", "data2vec-text", "ibert", "longformer", "luke", "mpnet", "roberta", "roberta-prelayernorm",
     "xlm-roberta", "xlm-roberta-xl", "xmod",
 }  # fmt: skip
-"""Model types that number positions from the padding token's id on, so that the first are not used."""
+"""Model types whose first position is the padding token's id plus 1, so that fewer positions are usable."""
 
 _UNLIMITED = 1e9
-"""From here on, a tokenizer's longest input means that it names none."""
+"""A tokenizer's ``model_max_length`` from here on means that it has no limit."""
 
 
 @dataclass(slots=True)
 class Recognised:
-    """``kinds`` are what the model may be, the likeliest first; ``fields`` those of a registry entry.
+    """Possible ``kinds`` of a model, the likeliest first, and the ``fields`` of its registry entry.
 
-    ``evidence`` names, for each field and for ``kind``, the file, or whatever else, that said it.
+    ``evidence`` names for each field, including ``kind``, the file or other origin of its value.
     """
 
     kinds: tuple[str, ...]
@@ -71,21 +71,22 @@ class Recognised:
     evidence: dict[str, str] = field(default_factory=dict)
 
     def add(self, evidence: str, **fields: Any) -> None:
-        """Set fields, in place of what they were."""
+        """Set or replace fields, all with this evidence."""
         self.fields |= fields
         self.evidence |= dict.fromkeys(fields, evidence)
 
 
 def recognise(folder: Path, *, native: bool = False, asked: Sequence[str] = ()) -> Recognised:
-    """Return what the model in ``folder`` is; ``native`` ignores code that comes with it, which never runs.
+    """Return the kinds and the entry's fields of the model in ``folder``.
 
-    ``asked`` are the kinds that are wanted of it, for the message where it is none.
+    ``native`` accepts a checkpoint with code of its own (which never runs) where transformers has code for
+    its model type. ``asked`` are the kinds that the caller needs, for the error message.
 
     Raises
     ------
     InputError
-        When it would need code of its own, has no weights in safetensors or GGUF, is of an unknown type, or
-        no file says what it is.
+        When the model needs code of its own, has no weights in safetensors or GGUF, is of an unknown type,
+        or no file shows its kind.
     """
     if not (folder / "config.json").is_file() and any(folder.glob("*.gguf")):
         return _gguf(folder)
@@ -119,22 +120,22 @@ def recognise(folder: Path, *, native: bool = False, asked: Sequence[str] = ()) 
 
 
 def transformer_folder(folder: Path) -> Path:
-    """Return the folder of the transformer's own files: ``folder``, or where its modules.json has it."""
+    """Return the folder of the transformer's files: ``folder``, or that of the first module."""
     modules = modules_of(folder)
     return folder / modules[0].get("path", "") if modules else folder
 
 
 def content_files(folder: Path) -> list[Path]:
-    """Return the files that can decide an output: of the folder itself, and of what modules.json names."""
+    """Return the files that can decide an output, in the folder and in those that modules.json names."""
     places = dict.fromkeys([folder, *(folder / module.get("path", "") for module in modules_of(folder))])
     found = {path for place in places for pattern in CONTENT for path in place.glob(pattern)}
     return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
 
 def refuse_code(folder: Path, *, native: bool = False) -> None:
-    """Raise InputError where the checkpoint names code of its own, unless transformers' own is to run.
+    """Raise InputError if the checkpoint names code of its own, unless ``native`` selects transformers' code.
 
-    Modules of sentence-transformers that are code of the checkpoint have no such substitute.
+    Custom modules of sentence-transformers are refused in any case.
     """
     path = folder / "modules.json"
     for module in modules_of(folder):
@@ -154,12 +155,12 @@ def refuse_code(folder: Path, *, native: bool = False) -> None:
 
 
 def modules_of(folder: Path) -> list[dict[str, Any]]:
-    """Return the modules of sentence-transformers that modules.json lists; none without that file.
+    """Return the sentence-transformers modules in modules.json; an empty list without that file.
 
     Raises
     ------
     InputError
-        When it is not a list of modules, each with a type, in folders within ``folder``.
+        When it is not a list of modules, each with a type and a folder within ``folder``.
     """
     path = folder / "modules.json"
     found = read_json(path) if path.is_file() else []
@@ -168,50 +169,50 @@ def modules_of(folder: Path) -> list[dict[str, Any]]:
         place = Path(str(module.get("path", ""))) if fits else Path("..")
         if place.is_absolute() or ".." in place.parts:
             raise InputError(
-                f"not a module with its type, in a folder of the checkpoint: {module}", path=path,
+                f"not a module with a type and a folder in the checkpoint: {module}", path=path,
                 hint="save the model again with sentence-transformers",
             )  # fmt: skip
     return list(found)
 
 
 def _refuse_pointers(folder: Path) -> None:
-    """Refuse what Git leaves of large files where its extension for them is not installed."""
+    """Refuse Git LFS pointers, which are in place of the files where Git LFS is not installed."""
     for path in content_files(folder):
         with path.open("rb") as file:
             if file.read(43) == b"version https://git-lfs.github.com/spec/v1\n":
                 raise InputError(
-                    "a pointer of Git LFS instead of the file", path=path, hint="run git lfs pull in it"
+                    "a Git LFS pointer instead of the file", path=path, hint="run git lfs pull in its folder"
                 )
 
 
 def _refuse_other_bodies(modules: list[dict[str, Any]], folder: Path) -> None:
-    """Refuse a model of sentence-transformers without a transformer, such as a table of word vectors."""
+    """Refuse a sentence-transformers model without a transformer, such as static word embeddings."""
     first = modules[0]["type"].rsplit(".", 1)[-1] if modules else "Transformer"
     if not first.endswith("Transformer") and first != "SparseStaticEmbedding":
         raise InputError(
-            f"its first module is {first}, where a Transformer is read", path=folder / "modules.json",
+            f"its first module is {first}, not a Transformer", path=folder / "modules.json",
             hint="name another model",
         )  # fmt: skip
 
 
 def _refuse_default_modules(modules: list[dict[str, Any]], folder: Path) -> None:
-    """Refuse modules without settings, for which the library would take its own.
+    """Refuse modules without a settings file, for which the library would use its defaults.
 
-    A Normalize after Pooling has none, and no Dropout decides anything.
+    A Normalize after Pooling has no settings, and Dropout has no effect in inference.
     """
     names = [module["type"].rsplit(".", 1)[-1] for module in modules]
     without = {"Dropout"} | ({"Normalize"} if "Pooling" in names else set())
     for name, module in list(zip(names, modules, strict=True))[1:]:
         path = folder / module.get("path", "") / "config.json"
         if name not in without and not path.is_file():
-            raise InputError(f"no such file, which has the settings of {name}", path=path, hint=COPY)
+            raise InputError(f"no such file, but the module {name} needs its settings", path=path, hint=COPY)
 
 
 def _config(body: Path, folder: Path) -> dict[str, Any]:
     path = body / "config.json"
     if not path.is_file():
         raise InputError(
-            "no config.json, so nothing says what the model is", path=folder,
+            "no config.json, so the kind of the model is unknown", path=folder,
             hint="name the folder that save_pretrained wrote",
         )  # fmt: skip
     return read_settings(path)
@@ -234,20 +235,20 @@ def _refuse_other_weights(body: Path, folder: Path) -> None:
     others = sorted(path.name for path in body.iterdir() if path.suffix in _OTHER_WEIGHTS)
     if others:
         raise InputError(
-            f"weights in {others[0]} alone, a format that is not read here", path=folder,
-            hint="convert them once where you trust them: load the model with transformers, then "
+            f"weights only in {others[0]}, a format that is not supported", path=folder,
+            hint="convert them if you trust them: load the model with transformers, then "
             "model.save_pretrained(folder)",
         )  # fmt: skip
     raise InputError(
         "no weights (*.safetensors)", path=folder,
-        hint="add them; of weights in .bin alone, ask their authors for safetensors or convert them",
+        hint="add them; ask the authors for safetensors, or convert weights in .bin if you trust them",
     )  # fmt: skip
 
 
 def _kinds(
     modules: list[dict[str, Any]], config: Mapping[str, Any], folder: Path, asked: Sequence[str]
 ) -> tuple[tuple[str, ...], str]:
-    """Return what the model may be, the likeliest first, and the file that says so."""
+    """Return the possible kinds, the likeliest first, and the file that shows them."""
     causal = _is_causal(config)
     names = [str(module["type"]).rsplit(".", 1)[-1] for module in modules]
     for name, kind in _MODULE_KINDS.items():
@@ -264,8 +265,8 @@ def _kinds(
         labels = len(config.get("id2label") or range(config.get("num_labels", 2)))
         if labels > 2:
             raise InputError(
-                f"{architecture} with {labels} labels, which are no score", path=folder / "config.json",
-                hint="name a model of one label, or of two",
+                f"{architecture} with {labels} labels, not one or two", path=folder / "config.json",
+                hint="name a model with one label, or with two",
             )  # fmt: skip
         return ("cross-encoder",), evidence
     if architecture.endswith("ForMaskedLM"):
@@ -275,7 +276,7 @@ def _kinds(
     if causal:
         return ("decoder",), evidence
     raise InputError(
-        f"{architecture} with {', '.join(names) or 'no modules.json'}: no file says how its states become "
+        f"{architecture} with {', '.join(names) or 'no modules.json'}: no file shows how its states become "
         f"vectors or scores"
         f"{lacking(folder, asked)}",
         path=folder,
@@ -284,7 +285,7 @@ def _kinds(
 
 
 def lacking(folder: Path, kinds: Sequence[str]) -> str:
-    """Return, for a message, what would be drawn at random if the model were run as one of ``kinds``."""
+    """Return the part of a message that names weights which the model lacks for ``kinds``; may be empty."""
     if "late-interaction" in kinds:
         return "; as late-interaction it would get a random Dense layer, which modules.json does not name"
     missing = [unfilled(folder, kind) for kind in kinds]
@@ -296,18 +297,18 @@ def lacking(folder: Path, kinds: Sequence[str]) -> str:
 def unfilled(folder: Path, kind: str) -> list[str]:
     """Return the names of the weights that a model of ``kind`` needs and ``folder`` lacks.
 
-    The pooler of BERT does not count: no vector here goes through it, and many are published without.
+    BERT's pooler does not count: it is not used, and many encoders are published without its weights.
     """
     if kind not in _HEADS:
         return []
     if any(str(module["type"]).endswith(".LogitScore") for module in modules_of(folder)):
-        kind = "decoder"  # whose score is a logit of its language model's head
+        kind = "decoder"  # its score is a logit of the language model's head
     missing = missing_weights(_HEADS[kind], transformer_folder(folder))
     return [name for name in missing if kind != "encoder" or not name.startswith("pooler.")]
 
 
 def _is_causal(config: Mapping[str, Any]) -> bool:
-    """Whether an architecture generates text: by its name, or as the body of one that does nothing else."""
+    """Whether the model can generate text: a causal architecture, or the body of a causal-only model type."""
     from transformers.models.auto import modeling_auto
 
     architecture = str((config.get("architectures") or ["none"])[0])
@@ -340,7 +341,7 @@ def _limits(found: Recognised, config: Mapping[str, Any], body: Path) -> None:
 
 
 def _end_of_text(found: Recognised, body: Path) -> None:
-    """E2Rank ends texts in ``<|endoftext|>``; a tokenizer without it has an end token of its own."""
+    """Set ``end_of_text``: E2Rank's ``<|endoftext|>`` if the tokenizer has it, else its end token."""
     added = read_settings(body / "tokenizer.json").get("added_tokens", [])
     if any(token["content"] == "<|endoftext|>" for token in added):
         found.add("tokenizer.json", end_of_text="<|endoftext|>")
@@ -365,7 +366,7 @@ def _count_parameters(folder: Path) -> int:
 
 
 def readable(count: int) -> str:
-    """Return a number of parameters as people say it: ``22.7M``."""
+    """Return a number of parameters with a unit, such as ``22.7M``."""
     for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
         if count >= size:
             return f"{count / size:.3g}{unit}"

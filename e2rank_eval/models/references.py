@@ -1,4 +1,4 @@
-"""What a reference to a model means: its files on this machine, its entry, and the evidence of each field."""
+"""The catalogue of models: resolves a reference to local files, an entry, and evidence for each field."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ _BY_TYPE = {
     "cross-encoder": {"cross-encoder", "decoder", "monot5"},
     "late-interaction": {"late-interaction"},
 }
-"""What a model can be by its type in mteb's metadata."""
+"""Possible kinds by type in mteb's metadata."""
 
 
 _RELEVANCE_PROMPTS = {"Qwen3RerankerWrapper": "qwen3-reranker"}
-"""The wording that models answer yes or no to, by the class that mteb runs them with."""
+"""The yes-or-no prompt that models were trained with, by the mteb class that runs them."""
 
 
 class Catalogue(Entries):
-    """Every model that a reference can name, and what its files say.
+    """Resolves references to any model; files are fetched into ``cache/models/``.
 
-    Files are fetched into ``cache/models/``; ``own`` and ``origin`` are as in :class:`Entries`.
+    ``own`` and ``origin`` are as in :class:`Entries`.
     """
 
     def __init__(self, cache: Path, own: Mapping[str, Any] | None = None, origin: str = "") -> None:
@@ -62,39 +62,39 @@ class Catalogue(Entries):
         return cls(configuration.cache, configuration.models, configuration.origin)
 
     def known(self, reference: str) -> ModelEntry | None:
-        """Return the entry if that takes no fetching, else None."""
+        """Return the entry if it is known without fetching the model, else None."""
         if (entry := complete(self.given(reference))) is not None:
             return entry
         return self.examine(reference).entry if self.is_here(reference) else None
 
     def is_here(self, reference: str) -> bool:
-        """Whether the model takes no fetching; what is in its folder is not checked."""
+        """Whether the model's folder exists locally; its content is not checked."""
         name = self.canonical(reference)
         places = [self._cache / "models" / file_name(name), *map(Path, self.files_here(name)[:1])]
         return any(place.exists() for place in places)
 
     def sources(self, reference: str) -> list[Any]:
-        """Return where the model comes from, the preferred first; nothing for one that is served."""
+        """Return the model's sources, the preferred first; none for a served model."""
         given = self.given(reference)
         return [] if given.server else self._sources(parse_reference(self.canonical(reference)), given, None)
 
     def files_here(self, reference: str) -> list[str]:
-        """Return the files of a model that is used where it is; none of one that is fetched."""
+        """Return the files of a model whose source is a local folder; none for other sources."""
         folders = [Path(one.folder) for one in self.sources(reference) if isinstance(one, FolderSource)]
         return [str(path) for folder in folders for path in content_files(folder)]
 
     def entry(self, reference: str) -> ModelEntry:
-        """Return the entry of a model, whatever kinds it may be, fetched where that is needed to know it."""
+        """Return the model's entry; the model is fetched if its entry must be derived from its files."""
         given = self.given(reference)
         return complete(given) or self.examine(reference).entry
 
     def resolve(self, reference: str, *kinds: str) -> ResolvedModel:
-        """Return the model as one of ``kinds``, for what asks can often be one thing only.
+        """Return the model restricted to ``kinds``; all kinds are accepted if none is given.
 
         Raises
         ------
         InputError
-            When it is none of them; or, where none is given, when it may be several.
+            When the model is recognised as none of ``kinds``; without ``kinds``, when several are possible.
         """
         found = self.examine(reference, *kinds)
         fitting = [kind for kind in found.kinds if kind in kinds or not kinds]
@@ -107,24 +107,26 @@ class Catalogue(Entries):
         if len(fitting) > 1 and not kinds:
             raise InputError(
                 f"{found.entry.title} may be {' or '.join(fitting)}",
-                hint="say which: name a family, or kind in its registry entry",
+                hint="choose one: name a family, or set kind in its registry entry",
             )
         entry = found.entry.model_copy(update={"kind": fitting[0]})
         return replace(found, entry=entry, kinds=tuple(fitting))
 
     def examine(self, reference: str, *asked: str) -> ResolvedModel:
-        """Fetch the model where it is not here, and recognise it; ``asked`` are kinds that it should be.
+        """Fetch the model if necessary, and recognise it; ``asked`` are the kinds that the caller needs.
 
         Raises
         ------
         InputError
-            When the reference names nothing, or the checkpoint is refused; see :func:`recognise`.
+            When there is no such model, or the checkpoint is refused; see :func:`recognise`.
         UnavailableError
-            When no source could be used, naming each with its reason.
+            When no source could be used; the message names each with its reason.
         """
         name = self.canonical(reference)
         if name in self._begun:
-            raise InputError("is its own base", path=name, hint="name the model that it was trained on")
+            raise InputError(
+                "the model is its own base", path=name, hint="name the model it was trained from"
+            )
         if name not in self._resolved:
             self._begun.append(name)
             try:
@@ -150,7 +152,7 @@ class Catalogue(Entries):
     def _recognised(
         self, parsed: ModelReference, given: GivenEntry, asked: tuple[str, ...]
     ) -> tuple[Fetched, Recognised]:
-        """Return the model's files, and what they and mteb say of it where its entry leaves that to them."""
+        """Return the model's files, and the fields derived from them and mteb if its entry is incomplete."""
         native = given.architecture == "native"
         if given.server is not None:
             served = f"{given.server.model} served at {given.server.base_url}"
@@ -163,7 +165,7 @@ class Catalogue(Entries):
             return fetched, Recognised(())
         stated = published_models(self._cache).get(parsed.name) if parsed.kind == "hub" else None
         if stated is not None and stated.needs_code and not native:
-            problem = f"{parsed.name} runs code of its own by mteb's metadata, which never runs here"
+            problem = f"by mteb's metadata {parsed.name} needs code of its own, which never runs here"
             raise InputError(problem, hint=OR_NATIVE)
         fetched = self._fetched(parsed, given, stated)
         found = recognise(fetched.path, native=native, asked=asked)
@@ -184,7 +186,7 @@ class Catalogue(Entries):
         raise InputError(f"model {parsed.name!r} has no sources", hint="add them to its registry entry")
 
     def _fetched(self, parsed: ModelReference, given: GivenEntry, stated: PublishedModel | None) -> Fetched:
-        """The folder that loads, with the hashes of what is in it."""
+        """Return the folder that the model loads from, with the hashes of its files."""
         name = file_name(str(parsed))
         sources = self._sources(parsed, given, stated)
         target = self._cache / "models" / name
@@ -209,15 +211,15 @@ class Catalogue(Entries):
 
 
 def _add_stated(found: Recognised, stated: PublishedModel, name: str | None) -> None:
-    """Add what mteb states of a model; with ``name``, leave out what its type of the model rules out."""
+    """Add the fields of mteb's metadata; with ``name``, drop the kinds that its type excludes."""
     if name is not None:
         possible = set[str]().union(*(_BY_TYPE.get(one, set(found.kinds)) for one in stated.types))
         kinds = tuple(kind for kind in found.kinds if kind in possible)
         if not kinds:
             raise InputError(
-                f"{name} is {' and '.join(stated.types)} by mteb's metadata, and {' or '.join(found.kinds)}"
-                f" by {found.evidence['kind']}: no file says how it becomes the former",
-                hint="name another model, or give kind in its registry entry",
+                f"{name} is {' and '.join(stated.types)} by mteb's metadata, but {' or '.join(found.kinds)}"
+                f" by {found.evidence['kind']}",
+                hint="name another model, or set kind in its registry entry",
             )
         found.kinds = kinds
         found.fields["trained_for_embedding"] |= stated.types == ["dense"]

@@ -1,4 +1,4 @@
-"""The registry of models: the fields of an entry and of its server, entries by name, published cosines."""
+"""The model registry: fields of entries and servers, the entries by name, and published cosines."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _PUBLISHED = Path(__file__).with_name("published.yaml")
 
 
 class Prices(Strict):
-    """What a server charges, as its operator states it."""
+    """The prices of a server, as its operator states them."""
 
-    input: float = Field(ge=0, description="per million prompt tokens; cached ones are charged no less")
+    input: float = Field(ge=0, description="per million prompt tokens; no discount for cached tokens")
     output: float = Field(ge=0, description="per million generated tokens")
-    currency: str = Field(min_length=1, description="as in USD")
+    currency: str = Field(min_length=1, description="such as USD")
 
     def of(self, prompt_tokens: float, output_tokens: float) -> float:
-        """Return the price of so many tokens.
+        """Return the price of these numbers of tokens.
 
         >>> Prices(input=2.0, output=8.0, currency="USD").of(1_000_000, 500_000)
         6.0
@@ -39,33 +39,33 @@ class Prices(Strict):
 
 
 class Server(Strict):
-    """Where a model of format openai-http is served, and how it is asked."""
+    """The server of a model of format openai-http, and how requests are sent to it."""
 
     base_url: Annotated[str, Field(pattern=r"^https?://[^/@]+(/.*)?$")] = Field(
-        description="up to /v1; the path of the protocol is added"
+        description="up to /v1; the path of the endpoint is added"
     )
     path: str | None = Field(
-        None, description="after base_url; null: chat/completions, embeddings or rerank, as the kind needs"
+        None, description="after base_url; null: chat/completions, embeddings or rerank, by kind"
     )
-    model: str = Field(min_length=1, description="its name there")
+    model: str = Field(min_length=1, description="its name on the server")
     tokenizer: Reference | None = Field(
-        None, description="of a decoder that embeds: hub id or folder, to write E2Rank's prompt with"
+        None, description="hub id or folder; needed where a served decoder embeds E2Rank's prompt"
     )
     form: Literal["jina", "tei"] = Field(
-        "jina", description="of /rerank: jina as vLLM, Jina, Cohere, Infinity and llama.cpp have it; or tei"
+        "jina", description="protocol of /rerank: jina (vLLM, Jina, Cohere, Infinity, llama.cpp) or tei"
     )
     key_variable: str | None = Field(None, description="environment variable with the key; null: no key")
     concurrency: int = Field(4, ge=1, le=256, description="concurrent requests")
-    timeout: float = Field(300.0, gt=0, description="seconds that one attempt may take")
-    attempts: int = Field(6, ge=1, le=20, description="how often a request is tried that may pass later")
+    timeout: float = Field(300.0, gt=0, description="of one attempt, in seconds")
+    attempts: int = Field(6, ge=1, le=20, description="attempts at a request that fails temporarily")
     bytes_per_token: float = Field(
-        3.0, gt=0, description="to estimate lengths before they are sent; UTF-8 bytes"
+        3.0, gt=0, description="UTF-8 bytes; for estimates of lengths before requests are sent"
     )
     output_limit: Literal["max_tokens", "max_completion_tokens"] = Field(
-        "max_tokens", description="key of the limit of output; OpenAI's newer models take the second"
+        "max_tokens", description="key of the output limit; OpenAI's newer models need the second"
     )
-    prices: Prices | None = Field(None, description="null: tables and statistics state no price")
-    top_logprobs: int = Field(20, ge=1, description="likeliest tokens to ask for; OpenAI allows 20")
+    prices: Prices | None = Field(None, description="null: no prices in tables and statistics")
+    top_logprobs: int = Field(20, ge=1, description="likeliest tokens to request; OpenAI allows 20")
     extra: dict[str, Any] = Field(
         {}, description="added to every request, such as chat_template_kwargs: {enable_thinking: false}"
     )
@@ -82,59 +82,57 @@ class Server(Strict):
 
 
 Kind = Literal["encoder", "decoder", "cross-encoder", "sparse-encoder", "late-interaction", "monot5"]
-"""What a model is.
+"""The kind of a model.
 
-encoder: its states are pooled; decoder: causal, generates text or embeds by its last token; cross-encoder:
-scores pairs; sparse-encoder: weights of a vocabulary from a masked language model's head; late-interaction: a
-vector for each token; monot5: says true or false of a pair.
+encoder: pools its states; decoder: causal, generates text or embeds with its last token; cross-encoder:
+scores pairs; sparse-encoder: weights vocabulary entries with a masked language model's head;
+late-interaction: a vector for each token; monot5: a T5 that generates true or false for a pair.
 """
 
 
 class GivenEntry(Strict):
-    """What a registry file says of a model. What it leaves out is derived from the model's files."""
+    """A model's entry in a registry file. Missing fields are derived from the model's files."""
 
     title: str | None = None
     kind: Kind | None = None
     format: Literal["sentence-transformers", "transformers", "gguf", "openai-http"] | None = None
     engine: str = Field(
         "transformers",
-        description="what runs it, by its name in e2rank_eval.models.engines; vllm: a decoder on a GPU",
+        description="a name in e2rank_eval.models.engines; vllm: for decoders on a GPU",
     )
     architecture: Literal["native"] | None = Field(
         None,
-        description="native: run transformers' own code of this model_type although the checkpoint has "
-        "code of its own, which never runs and may compute something else",
+        description="native: run transformers' code for this model_type although the checkpoint has code of "
+        "its own, which never runs and may compute something else",
     )
     parameters: str | None = None
     licence: str | None = None
-    sources: list[Source] = Field([], description="none: the hub or folder that the entry is named after")
-    server: Server | None = Field(None, description="of a model of format openai-http, which has no sources")
+    sources: list[Source] = Field([], description="empty: the hub id or folder that is the entry's name")
+    server: Server | None = Field(None, description="only for format openai-http, in place of sources")
     files: dict[str, Sha256] = Field(
-        {}, description="local name -> hash, whatever the source; checked after every fetch"
+        {}, description="local name -> SHA-256, for every source; checked after every fetch"
     )
     trained_for_embedding: bool | None = Field(
-        None, description="its plain vectors of texts were trained to be compared"
+        None, description="trained so that vectors of plain texts are comparable"
     )
-    trained_for_e2rank: bool = Field(
-        False, description="an untrained backbone is labelled so wherever it appears"
-    )
+    trained_for_e2rank: bool = Field(False, description="false: labelled as an untrained backbone in results")
     window: int | None = Field(None, description="longest input in tokens")
     document_tokens: int | None = Field(
-        None, description="documents are cut here unless a configuration says otherwise"
+        None, description="limit on documents unless a configuration sets another"
     )
     query_tokens: int | None = None
     end_of_text: str | None = Field(None, description="token that ends document and query inputs (decoders)")
     query_instruction: str | None = Field(None, description="instruction of query-only inputs; null: none")
     prompts: dict[Literal["query", "document"], str] = Field(
         {},
-        description="put before texts, spaces included; without, the checkpoint's own (encoders)",
+        description="put before texts, spaces included; empty: the checkpoint's prompts (encoders)",
     )
     relevance_prompt: Literal["yes-no", "qwen3-reranker"] | None = Field(
-        None, description="wording that it was trained to answer yes or no to (decoders)"
+        None, description="yes-or-no wording that it was trained with (decoders)"
     )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     plain_model: Reference | None = Field(
-        None, description="model that embeds documents and plain queries, if not this one; encoders only"
+        None, description="other model that embeds documents and plain queries; encoders only"
     )
 
     @model_validator(mode="after")
@@ -142,14 +140,14 @@ class GivenEntry(Strict):
         if (self.format == "openai-http") != (self.server is not None):
             raise ValueError("format openai-http and server go together")
         if self.sources and self.server is not None:
-            raise ValueError("give sources, or a server")
+            raise ValueError("give sources or a server, not both")
         if self.server is not None and "engine" in self.model_fields_set:
             raise ValueError("a served model has no engine here")
         return self
 
 
 class ModelEntry(GivenEntry):
-    """Everything that must be known of a model before it runs."""
+    """A complete entry: everything that must be known of a model before it runs."""
 
     title: str
     kind: Kind
@@ -163,12 +161,12 @@ class ModelEntry(GivenEntry):
 
     @property
     def parameter_count(self) -> float:
-        """The number that ``parameters`` states: 22,700,000 for ``22.7M``.
+        """``parameters`` as a number: 22,700,000 for ``22.7M``.
 
         Raises
         ------
         InputError
-            When the entry states it otherwise.
+            When ``parameters`` is not a number with an optional K, M or B.
         """
         match = re.fullmatch(r"([0-9.]+)([KMB]?)", self.parameters)
         if match is None:
@@ -178,7 +176,7 @@ class ModelEntry(GivenEntry):
 
     @property
     def needs_gpu(self) -> bool:
-        """Whether it takes minutes for a query of a hundred candidates on a CPU."""
+        """Whether a query with a hundred candidates takes minutes on a CPU: from 0.5B parameters on."""
         return self.server is None and self.parameter_count >= 5e8
 
     @model_validator(mode="after")
@@ -190,11 +188,11 @@ class ModelEntry(GivenEntry):
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """A model whose files are here, in ``path``; ``files`` maps names relative to it to their SHA-256.
+    """A model with local files in ``path``; ``files`` maps their names relative to it to their SHA-256.
 
-    ``reference`` is its registry name where it has one. ``revision`` is the commit on the hub or the version
-    of a package. ``kinds`` are what it may be, ``entry.kind`` the first of them; ``evidence`` has what said
-    each field of ``entry``.
+    ``reference`` is its registry name if it has one. ``revision`` is the commit on the hub or the version of
+    a package. ``kinds`` are its possible kinds, ``entry.kind`` the first of them; ``evidence`` is as in
+    :class:`~e2rank_eval.models.recognition.Recognised`.
     """
 
     reference: str
@@ -208,10 +206,10 @@ class ResolvedModel:
 
 
 def registered_models() -> dict[str, GivenEntry]:
-    """Return the entries by name, in the file's order; a name may be an id of the hub, or a folder.
+    """Return the entries by name, in file order; a name may also be a hub id or a folder.
 
-    In the working folder, what was trained (``models/*/entry.yaml``) and then ``config/models.yaml`` add
-    entries to those of the package, or replace them.
+    Entries of trained models (``models/*/entry.yaml`` in the working folder), and then those of
+    ``config/models.yaml``, add to those of the package or replace them.
 
     Raises
     ------
@@ -223,42 +221,42 @@ def registered_models() -> dict[str, GivenEntry]:
 
 
 def registered_model(name: str) -> ModelEntry:
-    """Return the entry of one model that leaves nothing to its files.
+    """Return the complete entry of one registered model.
 
     Raises
     ------
     InputError
-        When the registry has no such name (names the nearest), or its entry is not complete.
+        When the registry has no such name (the message suggests the nearest), or its entry is incomplete.
     """
     given = look_up(registered_models(), name, "model", "e2rank-eval list models")
     if (entry := complete(given)) is None:
-        raise InputError(f"the entry of model {name!r} leaves fields to its files", hint="fetch it first")
+        raise InputError(f"the entry of model {name!r} is incomplete", hint="fetch the model first")
     return entry
 
 
 def complete(given: GivenEntry) -> ModelEntry | None:
-    """Return the entry, or None where it leaves a field to the model's files."""
+    """Return the entry as a complete one, or None if a field must be derived from the model's files."""
     fields = given.model_dump(exclude_unset=True)
     return None if missing(fields) else ModelEntry.model_validate(fields)
 
 
 def missing(fields: Mapping[str, Any]) -> list[str]:
-    """Return the names of the fields that an entry needs and ``fields`` lack."""
+    """Return the names of the required fields of an entry that ``fields`` lack."""
     return [n for n, one in ModelEntry.model_fields.items() if one.is_required() and fields.get(n) is None]
 
 
 PLAIN = "query-only"
-"""The prompt that is each query by itself."""
+"""Name of the prompt that consists of the query alone."""
 
 
 class Published(Strict):
-    """What a model gave its authors: ``cosines[prompt]`` [queries, documents], and where that is printed."""
+    """Cosines published by a model's authors, ``cosines[prompt]`` [queries, documents], and their source."""
 
     source: str
     queries: list[str] = Field(min_length=1)
     documents: list[str] = Field(min_length=1)
     cosines: dict[str, list[list[float]]] = Field(min_length=1)
-    tolerance: dict[str, float] = Field(description="largest difference, by the type that the weights run in")
+    tolerance: dict[str, float] = Field(description="largest difference accepted, by dtype of the weights")
 
     @model_validator(mode="after")
     def _is_complete(self) -> Published:

@@ -1,4 +1,4 @@
-"""Chat templates, and special tokens that a text quotes made plain: what is read must not steer the model."""
+"""Chat templates, and the neutralisation of special tokens in texts, so that these cannot steer a model."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from e2rank_eval.errors import InputError
 
 
 def neutraliser(tokenizer: Any) -> Callable[[str], str]:
-    """Return what breaks each special token of a Hugging Face tokenizer in a text by a space.
+    """Return a function that inserts a space into each special token of the tokenizer in a text.
 
-    A document that quotes ``<|im_end|>`` would otherwise end its turn in the middle of a prompt, and one
-    with ``[SEP]`` or the HTML tag ``<s>`` would begin another text. Every other text stays as it is.
+    A document with ``<|im_end|>`` would otherwise end its turn in the middle of a prompt, and one with
+    ``[SEP]`` or the HTML tag ``<s>`` would begin another text. Texts without special tokens are unchanged.
 
     >>> from tokenizers import AddedToken
     >>> class Bert:
@@ -22,7 +22,7 @@ def neutraliser(tokenizer: Any) -> Callable[[str], str]:
     'one [ SEP] two [sep]'
     """
     tokens = [one for one in tokenizer.added_tokens_decoder.values() if one.special and len(one.content) > 1]
-    # A token that is looked for after normalisation, such as lower case, may be written in either case.
+    # Tokens that are matched after normalisation, such as lowercasing, are matched in any case.
     patterns = [
         f"(?i:{re.escape(one.content)})" if one.normalized else re.escape(one.content)
         for one in sorted(tokens, key=lambda one: -len(one.content))
@@ -36,9 +36,9 @@ def neutraliser(tokenizer: Any) -> Callable[[str], str]:
 def render_chat(
     tokenizer: Any, messages: Sequence[Mapping[str, str]] = ({"role": "user", "content": "text"},)
 ) -> str:
-    """Return what a tokenizer's template makes of ``messages``, with generation prompt and without thinking.
+    """Return ``messages`` rendered by the chat template, with generation prompt and without thinking.
 
-    With the default message it checks the template, as whoever loads a model does.
+    Loaders call it with the default message to check the template.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def render_chat(
             list(messages),
             tokenize=False,
             add_generation_prompt=True,
-            enable_thinking=False,  # templates that know no thinking ignore it
+            enable_thinking=False,  # ignored by templates without thinking
         )
     except Exception as error:  # a template is a program, which may raise anything
         raise InputError(

@@ -1,4 +1,4 @@
-"""Clocks: of the phases of one ranking, synchronised with the device, and of parts marked deep within."""
+"""Timers of the phases of a ranking, synchronised with the device, and of parts such as tokenisation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOKENISING = RLock()
 
 @dataclass(slots=True)
 class Watched:
-    """Seconds by name of phases and parts: ``wall``, and ``cpu``, the process time of all threads."""
+    """Seconds by name of phase or part: ``wall`` time, and ``cpu`` time of all threads of the process."""
 
     wall: dict[str, float] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)
@@ -41,9 +41,9 @@ def _nothing() -> None:
 
 @contextmanager
 def part(name: str) -> Iterator[None]:
-    """Add the block's seconds to ``name`` where :func:`watched` watches; costs nothing else.
+    """Add the block's seconds to ``name`` inside :func:`watched`; does nothing outside.
 
-    For work of the CPU that is not a phase of its own: the device is not waited for.
+    This is for CPU work within a phase, as the device is not synchronised.
     """
     watching = _WATCHED.get()
     if watching is None:
@@ -54,10 +54,10 @@ def part(name: str) -> Iterator[None]:
 
 
 class PhaseClock:
-    """Times the phases of a ranking for whoever watches (:func:`watched`).
+    """Times the phases of a ranking inside :func:`watched`.
 
-    ``synchronise`` is called before and after every phase, so that work queued on a GPU is
-    counted where it was caused (pass ``torch.cuda.synchronize`` there; nothing on a CPU).
+    ``synchronise`` is called before and after every phase, so that queued GPU work counts in the phase that
+    queued it (pass ``torch.cuda.synchronize`` for a GPU, nothing for a CPU).
 
     >>> with watched() as seconds, PhaseClock().phase("scoring"):
     ...     pass
@@ -80,14 +80,14 @@ class PhaseClock:
 
 @contextmanager
 def tokenising() -> Iterator[None]:
-    """Mark a block as tokenisation, for one thread at a time: a tokenizer holds the settings of one call."""
+    """Time a block as tokenisation, in one thread at a time: a tokenizer stores the settings of a call."""
     with _TOKENISING, part(TOKENISATION):
         yield
 
 
 @contextmanager
 def watched() -> Iterator[Watched]:
-    """Yield the seconds of the phases and parts that run within the block, in this thread.
+    """Yield the seconds of phases and parts that run in the block, in this thread.
 
     >>> with watched() as seconds:
     ...     with part("tokenisation"):

@@ -8,15 +8,14 @@ from typing import Any
 from e2rank_eval.models.timing import tokenising
 
 DOCUMENT_WORDS = 1024
-"""White-space words that the official evaluation keeps of a document before it is tokenised."""
+"""Limit of the official evaluation on a document, in white-space words, before it is tokenised."""
 
 
 def share_budget(lengths: Sequence[int], budget: int) -> list[int]:
-    """Return the tokens that each text may keep so that together they keep at most ``budget``.
+    """Return the number of tokens of each text after a fair cut to ``budget`` tokens in total.
 
-    Water-filling: every text keeps ``min(length, level)`` with the highest whole ``level`` that fits,
-    so short texts give their spare to long ones, all cut texts keep the same, and fewer tokens than
-    there are cut texts stay unused.
+    Water-filling: every text keeps ``min(length, level)`` tokens with the highest integer ``level`` that
+    fits. All cut texts keep the same number, and fewer tokens than there are cut texts stay unused.
 
     Raises
     ------
@@ -38,10 +37,10 @@ def share_budget(lengths: Sequence[int], budget: int) -> list[int]:
 
 
 def cut_words(text: str, limit: int = DOCUMENT_WORDS) -> str:
-    """Return ``text`` up to its ``limit``-th white-space word; unchanged where it has no more words.
+    """Return the first ``limit`` white-space words of ``text``, or ``text`` itself if it has no more.
 
-    White space between the words kept stays as it is, so that a text short enough is the very text
-    that a dense index was built from (the official script also turns each run of it into one space).
+    White space between words is kept, so that a short text is identical to that in a dense index (the
+    official script replaces each run of white space by one space).
 
     >>> cut_words("one  two three", 2)
     'one  two'
@@ -53,10 +52,10 @@ def cut_words(text: str, limit: int = DOCUMENT_WORDS) -> str:
 
 
 def cut_tokens(tokenizer: Any, text: str, tokens: int) -> str:
-    """Return the start of ``text``, cut after its ``tokens``-th token; unchanged where it has no more.
+    """Return the prefix of ``text`` up to its ``tokens``-th token, or ``text`` itself if it has no more.
 
-    A start can take more tokens by itself than it did within the text (in the middle of a word, or
-    of a character of several bytes); the cut then moves back until it takes ``tokens`` at most.
+    A prefix can have more tokens alone than within the text (if it ends within a word or a multi-byte
+    character); the cut then moves back until it has at most ``tokens``.
     """
     if tokens <= 0:
         return ""
@@ -71,7 +70,7 @@ def cut_tokens(tokenizer: Any, text: str, tokens: int) -> str:
 
 @tokenising()
 def token_ends(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
-    """Return for each text, none of whose tokens is a special one, the offsets at which its tokens end."""
+    """Return for each text the end offsets of its tokens; special tokens in it are split as plain text."""
     if not texts:
         return []
     found = tokenizer(

@@ -134,7 +134,7 @@ def test_the_least_batch_that_does_not_fit_is_an_error(lengths: list[int], plan:
 
 
 def test_a_real_failure_to_allocate_is_recognised_and_other_errors_pass() -> None:
-    with pytest.raises(UnavailableError, match="do not fit the memory"):
+    with pytest.raises(UnavailableError, match="do not fit in memory"):
         run_in_batches([1, 1], plan_groups, lambda batch: torch.empty(batch.tokens * 10**15), tokens=2)
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         run_in_batches([1, 1], plan_groups, lambda _: torch.ones(2, 3) @ torch.ones(2, 3), tokens=2)

@@ -146,7 +146,7 @@ def test_a_special_token_that_a_text_quotes_is_text(small: Encoder) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "prompt", "message"),
-    [({"kind": "cross-encoder"}, "eval", "not an encoder"), ({}, "readme", "reads no prompt 'readme'")],
+    [({"kind": "cross-encoder"}, "eval", "not an encoder"), ({}, "readme", "has no prompt 'readme'")],
 )
 def test_what_is_no_encoder_or_has_no_such_prompt_is_refused(
     changes: dict[str, str], prompt: str, message: str, small_folder: Path

@@ -95,14 +95,14 @@ def test_a_served_encoder_is_sent_texts_with_its_prompts(httpserver: HTTPServer)
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ({"data": [], "usage": {"prompt_tokens": 1}}, "not of OpenAI's protocol"),
+        ({"data": [], "usage": {"prompt_tokens": 1}}, "does not follow OpenAI's protocol"),
         ({"data": [{"index": 0, "embedding": [1.0, 2.0]}] * 2}, "2 vectors for 1 inputs"),
         ({"data": [{"index": 0, "embedding": [float("nan"), 2.0]}]}, "not finite"),
         (
             {"data": [{"index": 0, "embedding": [1.0]}, {"index": 1, "embedding": [1.0, 2.0]}]},
-            "not of OpenAI's",
+            "does not follow OpenAI's",
         ),
-        ({"object": "list"}, "not of OpenAI's protocol"),
+        ({"object": "list"}, "does not follow OpenAI's protocol"),
     ],
 )
 def test_a_wrong_answer_is_refused(httpserver: HTTPServer, answer: dict[str, Any], problem: str) -> None:

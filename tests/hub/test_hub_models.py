@@ -112,7 +112,7 @@ def test_files_that_contradict_mteb_are_no_evidence(
 ) -> None:
     known[NAME] = facts(types=["dense"])
     hub_server.publish("models", NAME, files(tmp_path / "model"))
-    with pytest.raises(InputError, match=r"dense by mteb's metadata, and cross-encoder by config\.json"):
+    with pytest.raises(InputError, match=r"dense by mteb's metadata, but cross-encoder by config\.json"):
         Catalogue(tmp_path / "cache").resolve(NAME)
     own = Catalogue(tmp_path / "cache", {NAME: {"kind": "cross-encoder"}})
     assert own.resolve(NAME).entry.kind == "cross-encoder"

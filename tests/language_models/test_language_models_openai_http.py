@@ -64,8 +64,8 @@ def test_next_token_is_read_from_log_probabilities(httpserver: HTTPServer) -> No
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (completion(), "gives no log-probabilities"),
-        (first_token(sure=-1.0, maybe=-2.0), "yes, no not among the 2 likeliest first tokens"),
+        (completion(), "returns no log-probabilities"),
+        (first_token(sure=-1.0, maybe=-2.0), "none of yes, no is among the 2 likeliest first tokens"),
     ],
 )
 def test_an_unknown_logit_is_never_invented(
@@ -91,7 +91,7 @@ def test_lengths_are_estimated_and_likelihoods_refused(httpserver: HTTPServer) -
     assert model.truncate("𝔸" * 10, 3) == "𝔸" * 2
     assert (model.truncate("short", 3), model.truncate("any", 0)) == ("short", "")
     assert model.count_prompt_tokens(CHAT) > model.count_tokens("hello")
-    with pytest.raises(InputError, match="cannot tell how likely a given text is"):
+    with pytest.raises(InputError, match="cannot score a given text"):
         model.likelihood([CHAT], ["hello"])
 
 
@@ -118,7 +118,7 @@ def test_nothing_is_fetched_for_a_server(httpserver: HTTPServer, tmp_path: Path)
         ({"format": "openai-http", "sources": []}, "format openai-http and server go together"),
         (
             {"format": "openai-http", "server": {"base_url": "http://host/v1", "model": "m"}},
-            "give sources, or a server",
+            "give sources or a server, not both",
         ),
         (
             {

@@ -158,7 +158,7 @@ def test_a_folder_without_weights_is_refused(folder: Path, tmp_path: Path) -> No
 
 
 def test_an_encoder_writes_no_text(folder: Path) -> None:
-    with pytest.raises(InputError, match="of kind 'encoder' and generates no text"):
+    with pytest.raises(InputError, match="of kind 'encoder' and cannot generate text"):
         load(folder, kind="encoder")
 
 
@@ -211,7 +211,7 @@ def test_likelihood_is_the_mean_of_one_token_after_another(tmp_path: Path, archi
 
 def test_likelihood_needs_a_token_and_the_room_for_it(folder: Path) -> None:
     assert load(folder).likelihood([], []) == []
-    with pytest.raises(InputError, match="without any token has no likelihood"):
+    with pytest.raises(InputError, match="without tokens has no likelihood"):
         load(folder).likelihood(CHATS[:1], [""])
     with pytest.raises(InputError, match="exceed the 60"):
         load(folder, window=60).likelihood(CHATS[:1], ["word " * 60])

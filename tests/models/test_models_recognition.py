@@ -176,7 +176,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "many labels": (
         lambda f: change(f / "config.json", architectures=["BertForSequenceClassification"],
                          id2label={"0": "a", "1": "b", "2": "c"}),
-        "3 labels, which are no score",
+        "3 labels, not one or two",
     ),
     "code": (
         lambda f: change(f / "config.json", auto_map={"AutoModel": "mine.Model"}),
@@ -191,10 +191,10 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         r"the module mine\.Transformer is code of the checkpoint",
     ),
     "settings that are a list": (lambda f: (f / "config.json").write_text("[1]"), "a list, not an object"),
-    "modules that are no list": (lambda f: change(f / "modules.json", a=1), "not a module with its type"),
+    "modules that are no list": (lambda f: change(f / "modules.json", a=1), "not a module with a type"),
     "a module outside": (
         lambda f: (f / "modules.json").write_text(json.dumps([{"type": "x.Pooling", "path": "../x"}])),
-        r"in a folder of the checkpoint: .*\.\./x",
+        r"a folder in the checkpoint: .*\.\./x",
     ),
     "a length in words": (
         lambda f: change(f / "tokenizer_config.json", model_max_length="many"),
@@ -202,7 +202,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a pointer in place of the weights": (
         lambda f: (f / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid x\n"),
-        r"model\.safetensors: a pointer of Git LFS instead of the file; run git lfs pull",
+        r"model\.safetensors: a Git LFS pointer instead of the file; run git lfs pull",
     ),
     "a value of another type": (
         lambda f: change(f / "config.json", hidden_size="big"),
@@ -212,7 +212,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: (f / "modules.json").write_text(json.dumps([
             {"type": f"{LIBRARY}Transformer"}, {"type": f"{LIBRARY}SpladePooling", "path": "1_SpladePooling"},
         ])),
-        r"1_SpladePooling/config\.json: no such file, which has the settings of SpladePooling",
+        r"1_SpladePooling/config\.json: no such file, but the module SpladePooling",
     ),
     "no transformer": (
         lambda f: (f / "modules.json").write_text(json.dumps([{"type": LIBRARY + "StaticEmbedding"}])),
@@ -332,5 +332,5 @@ def test_an_adapter_without_its_base_or_of_another_says_so(lora: Any, tmp_path: 
     with pytest.raises(InputError, match="adapter: its base: unknown model 'missing-folder'"):
         Catalogue(tmp_path / "cache").examine(str(folder))
     change(folder / "adapter_config.json", base_model_name_or_path=str(folder))
-    with pytest.raises(InputError, match="adapter: is its own base"):
+    with pytest.raises(InputError, match="adapter: the model is its own base"):
         Catalogue(tmp_path / "cache").examine(str(folder))

@@ -83,7 +83,7 @@ def test_documents_are_cut_at_an_estimate_and_the_path_is_the_entrys(httpserver:
         ({"results": [{"index": 0, "relevance_score": 1.0}]}, "scores for 1 of 2 documents"),
         ({"results": [{"index": 0, "relevance_score": 1.0}] * 2}, "two scores"),
         ({"results": [{"index": i, "relevance_score": float("nan")} for i in (0, 1)]}, "not finite"),
-        ({"data": []}, "not of OpenAI's protocol"),
+        ({"data": []}, "does not follow OpenAI's protocol"),
         ([{"index": i, "score": 1.0} for i in (0, 2)], "scores for 2 of 2 documents"),
     ],
 )

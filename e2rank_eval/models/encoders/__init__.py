@@ -1,1 +1,1 @@
-"""Texts and listwise prompts to unit vectors."""
+"""Encoders: texts and listwise prompts to unit vectors."""

@@ -1,4 +1,4 @@
-"""Encoders on a transformer's body: texts become token sequences within limits, and an engine's vectors."""
+"""Base classes of encoders: a transformer without head (backbone), and the token sequences for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from e2rank_eval.store.files import sha256_json
 
 @dataclass(frozen=True, slots=True)
 class TokenSequence:
-    """Token ids as the model reads them; the states at ``start`` to ``stop`` (exclusive) are pooled."""
+    """Token ids of one model input; the states from ``start`` to ``stop`` (exclusive) are pooled."""
 
     ids: tuple[int, ...]
     start: int
@@ -28,10 +28,10 @@ class TokenSequence:
 
 
 class Backbone(ABC):
-    """A transformer's body run by some engine, and its tokenizer.
+    """A transformer without head on one engine, and its tokenizer.
 
     ``version`` names the engine in fingerprints; empty for transformers, whose vectors are the reference.
-    In a ``causal`` one a position attends only to those before it.
+    ``causal`` says whether its attention is causal.
     """
 
     version = ""
@@ -48,7 +48,7 @@ class Backbone(ABC):
     def vectors(self, sequences: Sequence[TokenSequence], *, stable: bool) -> Vectors:
         """Return unit vectors float32 [n, d] in the order of the input.
 
-        ``stable`` asks that no vector depends on the other sequences; an engine may be unable to promise it.
+        With ``stable`` no vector depends on the other sequences, if the engine can guarantee this.
         """
 
     @abstractmethod
@@ -57,7 +57,7 @@ class Backbone(ABC):
 
     @tokenising()
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return each text's tokens without special ones, uncut."""
+        """Return each text's token ids, without special tokens and without truncation."""
         if not texts:
             return []
         found = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)
@@ -65,21 +65,21 @@ class Backbone(ABC):
         return ids
 
     def special_ids(self) -> tuple[list[int], list[int]]:
-        """Return what the tokenizer by itself puts before and after a text, such as [CLS] and [SEP]."""
+        """Return the ids of the special tokens that the tokenizer adds before and after a text."""
         plain = self.tokenizer("a", add_special_tokens=False)["input_ids"]
         whole = self.tokenizer("a")["input_ids"]
         for start in range(len(whole) - len(plain) + 1):
             if whole[start : start + len(plain)] == plain:
                 return whole[:start], whole[start + len(plain) :]
-        raise InputError("its special tokens change the text's own", path=self.tokenizer.name_or_path)
+        raise InputError("adding special tokens changes a text's tokens", path=self.tokenizer.name_or_path)
 
 
 class BackboneEncoder(ABC):
-    """An encoder that turns texts and listwise inputs into sequences of one :class:`Backbone`.
+    """An encoder that turns texts and listwise inputs into token sequences of one :class:`Backbone`.
 
     ``before`` and ``after`` are the special tokens around a text; ``document_tokens`` and ``query_tokens``
-    include them. ``documents`` and ``queries`` are what decides a document's and a query's vector besides
-    these and their ``prompts``.
+    include them. ``documents`` and ``queries`` are further values in the fingerprints of document and query
+    vectors.
 
     Raises
     ------
@@ -129,18 +129,18 @@ class BackboneEncoder(ABC):
 
     @abstractmethod
     def _token_ids(self, texts: Sequence[str], kind: Kind) -> list[list[int]]:
-        """Return the tokens of each text, with its instruction, uncut; special tokens of a text are none."""
+        """Return the token ids of each text with its prompt, uncut; special tokens in it are neutralised."""
 
     @abstractmethod
     def _sequence(self, ids: Sequence[int], kind: Kind) -> TokenSequence:
-        """Return which states of a text's tokens make its vector."""
+        """Return the token sequence of a text, with the positions to pool."""
 
     @abstractmethod
     def listwise_input(self, given: ListwiseInput) -> tuple[TokenSequence, int, str]:
-        """Return a listwise input as tokens, the number of its texts that were cut, and the prompt read."""
+        """Return a listwise input as a token sequence, the number of its cut texts, and its prompt."""
 
     def plain_inputs(self, texts: Sequence[str], kind: Kind) -> list[tuple[TokenSequence, int]]:
-        """Return each text as tokens, and 1 where its limit cut it, else 0."""
+        """Return each text as a token sequence, and 1 if its limit cut it, else 0."""
         limit = self._limits[kind]
         return [
             (self._sequence([*self._before, *content[:limit], *self._after], kind), int(len(content) > limit))
@@ -159,7 +159,7 @@ class BackboneEncoder(ABC):
         )
 
     def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:
-        """Encode each query among its documents; a cut query counts in ``truncated`` like a cut document."""
+        """Encode each query with its documents; a cut query counts in ``truncated`` like a cut document."""
         rows = [self.listwise_input(one) for one in inputs]
         sequences = [sequence for sequence, *_ in rows]
         return Encoded(
@@ -174,11 +174,11 @@ class BackboneEncoder(ABC):
 
 
 def unit_rows(rows: Vectors) -> Vectors:
-    """Return the rows at length 1; raises InputError where one is zero or not finite."""
+    """Return the rows scaled to length 1; raises InputError if one is zero or not finite."""
     exact = rows.astype(np.float64)
     lengths = np.sqrt((exact * exact).sum(axis=1, keepdims=True))
     if not (np.isfinite(lengths).all() and (lengths > 0).all()):
         raise InputError(
-            "the model gave a vector that is not finite, or zero", hint="check its weights and dtype"
+            "the model returned a vector that is not finite, or zero", hint="check its weights and dtype"
         )
     return np.asarray(exact / lengths, dtype=np.float32)

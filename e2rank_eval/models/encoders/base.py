@@ -14,7 +14,7 @@ from e2rank_eval.records import ListwiseInput
 from e2rank_eval.store.files import sha256_json
 
 Kind = Literal["document", "query", "text"]
-"""What a text is to the model: a ``text`` has no prompt before it, and the limit of documents."""
+"""The role of a text; a ``text`` has no prompt and the token limit of documents."""
 
 Vectors = NDArray[np.float32]
 
@@ -23,10 +23,9 @@ Vectors = NDArray[np.float32]
 class Encoded:
     """``vectors`` float32 [n, d] with rows of unit length, in the order of the input.
 
-    ``tokens[i]`` counts the tokens that input i was read as; ``truncated[i]`` how many of its
-    texts a limit cut (0 or 1 for a document or query; for a listwise input its documents and, where
-    it was too long as well, its query); ``prompts[i]`` is the listwise prompt as the model saw it,
-    else empty.
+    ``tokens[i]`` counts the tokens of input i; ``truncated[i]`` the texts in it that a limit cut (0 or 1 for
+    a document or query; cut documents and query of a listwise input). ``prompts[i]`` is the listwise prompt
+    as the model reads it; ``prompts`` is empty for other inputs.
     """
 
     vectors: Vectors
@@ -36,7 +35,7 @@ class Encoded:
 
 
 def check_texts(texts: Sequence[str], kind: str) -> None:
-    """Raise InputError where ``texts`` is one string, holds something else, or ``kind`` is not a Kind."""
+    """Raise InputError if ``texts`` is not a list of strings, or ``kind`` is not a Kind."""
     if kind not in get_args(Kind):
         raise InputError(f"unknown kind of text {kind!r}", hint=f"known: {', '.join(get_args(Kind))}")
     if isinstance(texts, str) or not all(isinstance(one, str) for one in texts):
@@ -44,11 +43,11 @@ def check_texts(texts: Sequence[str], kind: str) -> None:
 
 
 class Encoder(Protocol):
-    """Turns texts into unit vectors whose dot product is the one ranking function of the paper.
+    """Turns texts into unit vectors whose dot product is the paper's ranking function.
 
-    ``fingerprint`` names everything that decides a vector (weights hash, limits, pooling, dtype,
-    prompt); ``document_fingerprint`` what of it decides document vectors: their cache is keyed by it.
-    ``prompts`` are put before queries and documents; E2Rank's instruction is none of them.
+    ``fingerprint`` is a hash of everything that decides a vector (weights, limits, pooling, dtype, prompt);
+    ``document_fingerprint`` the same for document vectors only, as the key of their cache. ``prompts`` are
+    put before queries and documents; E2Rank's instruction is not among them.
     """
 
     name: str
@@ -68,7 +67,7 @@ class Encoder(Protocol):
         ...
 
     def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:
-        """Embed each query together with its documents as one enriched query (paper, section 3.2)."""
+        """Embed each query together with its documents as one listwise input (paper, section 3.2)."""
         ...
 
     def synchronise(self) -> None:
@@ -79,19 +78,19 @@ class Encoder(Protocol):
 class FrozenDocuments:
     """Encodes listwise inputs with one encoder, documents and plain queries with another.
 
-    What E2Rank's training with frozen documents needs: an index of ``plain`` serves as it is, and its
-    stored vectors are shared, since ``document_fingerprint`` is that of ``plain``.
+    Training with frozen documents produces such a pair: the index and the cached vectors of ``plain`` remain
+    valid, as ``document_fingerprint`` is that of ``plain``.
 
     Raises
     ------
     InputError
-        When their vectors have different lengths.
+        When their vectors have different dimensions.
     """
 
     def __init__(self, listwise: Encoder, plain: Encoder) -> None:
         if listwise.dimension != plain.dimension:
             raise InputError(
-                f"{listwise.name} has vectors of {listwise.dimension} numbers, {plain.name} of "
+                f"{listwise.name} has vectors of {listwise.dimension} dimensions, {plain.name} of "
                 f"{plain.dimension}",
                 hint="name the model that it was trained from in plain_model",
             )

@@ -1,4 +1,4 @@
-"""Document vectors kept in memory and on disk, so that no text is ever encoded twice."""
+"""A cache of document vectors in memory and on disk, so that no text is encoded twice."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from e2rank_eval.progress import say, track
 from e2rank_eval.store.files import write_bytes
 
 _LEAST_TEXTS, _MOST_TEXTS = 16, 512
-"""Texts of one block: as many as take some seconds, so that a killed process loses little."""
+"""Limits on the texts of a block, which takes some seconds, so that a killed process loses little."""
 
 _LONG_WORK = 256
-"""Texts from which on progress is shown."""
+"""Number of texts from which on progress is shown."""
 
 _GOLDEN = 0.618033988749895
-"""Multiples of it modulo 1 lie far apart, so that processes with neighbouring numbers begin far apart."""
+"""Its multiples modulo 1 are far apart, so that processes with consecutive ids start far apart."""
 
 
 _Row = tuple[NDArray[np.float32], int, int]
-"""A document's vector, its tokens, and 1 where it was cut, else 0."""
+"""A document's vector, its number of tokens, and 1 if it was cut, else 0."""
 
 
 class CachedEncoder:
     """An encoder whose document vectors are stored below ``folder/<document fingerprint>/``.
 
-    A block is a file of vectors, exact to the bit, named by the hash of its content; it is written
-    atomically and never changed, so any number of processes may read and write. A corrupt block is
-    logged, removed and its texts are encoded again. Queries and listwise prompts pass through.
+    A block is a file of exact float32 vectors, named by the hash of its content. It is written atomically and
+    never changed, so that several processes can read and write. A corrupt block is logged and removed, and
+    its texts are encoded again. Queries and listwise inputs are not cached.
     """
 
     def __init__(self, encoder: Encoder, folder: Path) -> None:
@@ -52,14 +52,14 @@ class CachedEncoder:
         self._folder = folder / encoder.document_fingerprint[:32]
         self._rows: dict[bytes, _Row] = {}
         self.computed_tokens = 0
-        """Tokens of texts that the encoder had to read, because no vector of them was stored."""
+        """Tokens of texts that were encoded, because their vectors were not stored."""
         self._read: set[str] = set()
 
     def __repr__(self) -> str:
         return f"Encoder({self.name}, {self.dimension} dimensions)"
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
-        """Encode as the encoder itself would, bit for bit; only unseen documents cost anything."""
+        """Encode texts, bit for bit as the encoder itself; stored documents are not encoded again."""
         check_texts(texts, kind)
         if kind != "document":
             encoded = self._encoder.encode(texts, kind)
@@ -84,10 +84,10 @@ class CachedEncoder:
             pass
 
     def _in_blocks(self, missing: Mapping[bytes, str]) -> Iterator[bytes]:
-        """Encode and store block by block; yields each key once its vector is on disk.
+        """Encode and store block by block; yield each key once its vector is on disk.
 
-        Processes that want the same documents at the same time share them: each begins at a place of its own
-        and leaves out what another has stored meanwhile.
+        Processes that encode the same documents at the same time share the work: each starts at another
+        position and skips documents that another process has stored.
         """
         size, waiting = 4 * _LEAST_TEXTS, list(missing)
         if len(waiting) > size:
@@ -124,13 +124,13 @@ class CachedEncoder:
         self._keep(keys, encoded.vectors, encoded.tokens, encoded.truncated)
 
     def _read_blocks(self) -> None:
-        """Read the blocks that are new since the last look, of this process or another."""
+        """Read the blocks that were written since the last call, by any process."""
         for path in sorted(self._folder.glob("*.safetensors")):
             if path.name in self._read:
                 continue
             try:
                 content = path.read_bytes()
-            except FileNotFoundError:  # another process found it corrupt
+            except FileNotFoundError:  # another process removed it as corrupt
                 continue
             if hashlib.sha256(content).hexdigest() != path.stem:
                 say(f"{path}: corrupt; its documents are encoded again")

@@ -1,4 +1,4 @@
-"""E2Rank's own kind of encoder: a causal language model, the final hidden state of the last token."""
+"""E2Rank's encoder: a causal language model with last-token pooling."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class DecoderEncoder(BackboneEncoder):
 
     Inputs (paper, section 3; official ``eval.py``): document ``text<|endoftext|>``; query
     ``Instruct: ...\\nQuery:...<|endoftext|>``; listwise prompt as one user turn of the chat template with
-    thinking disabled, and no end-of-text token. Special tokens that a text quotes are broken
-    (the official code lets them steer the model). Sequences are padded on the right and read out at the
-    last real token, which under causal attention equals padding on the left. ``document_tokens`` and
-    ``query_tokens`` count the end-of-text token; the listwise prompt keeps to the same limits.
+    thinking disabled, and no end-of-text token. Special tokens in texts are broken up (the official code
+    does not do so). Sequences are padded on the right and pooled at the last real token, which under causal
+    attention equals padding on the left. ``document_tokens`` and ``query_tokens`` include the end-of-text
+    token; texts in a listwise prompt have the same limits.
 
     Raises
     ------
     InputError
-        When the tokenizer has no such end-of-text token or a chat template that does not render, or a limit
-        exceeds the window.
+        When the vocabulary lacks the end-of-text token, the chat template does not render, or a limit exceeds
+        the window.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class DecoderEncoder(BackboneEncoder):
         return TokenSequence(tuple(ids), len(ids) - 1, len(ids))
 
     def listwise_input(self, given: ListwiseInput) -> tuple[TokenSequence, int, str]:
-        """Return the rendered prompt as tokens.
+        """Return the rendered prompt as a token sequence, the number of its cut texts, and its text.
 
-        Where the prompt would exceed the window, the documents share out what the rest leaves.
+        If the prompt exceeds the window, the documents are cut to fair shares of the remaining tokens.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class DecoderEncoder(BackboneEncoder):
                     f"a listwise prompt of {len(ids)} tokens even without the documents' texts exceeds the "
                     f"window of {window}", hint="lower prompt_documents",
                 )  # fmt: skip
-            # A cut text may tokenise into a token more or less beside its new neighbour: hence again.
+            # In the prompt a cut text may have another number of tokens than alone, so one cut may not do.
             shares = share_budget(shares, max(0, sum(shares) - excess))
 
     def _rendered(self, query: str, documents: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""How an encoder of sentence-transformers' form reads texts and pools their states, as its files say."""
+"""The configuration of a sentence-transformers encoder (prompts, pooling, layers), and its pooling head."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _POOLED: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "mean_sqrt_len_tokens": lambda states, _: states.sum(0) / len(states) ** 0.5,
     "weightedmean": lambda states, places: (states * places[:, None]).sum(0) / places.sum(),
 }
-"""By mode: a vector [d] of states [n, d] at these places of the text, counted from 1."""
+"""By mode: pool states [n, d] at positions [n], counted from 1, into a vector [d]."""
 
-# In the order in which sentence-transformers joins the vectors of several modes of this older notation.
+# The older notation, in the order in which sentence-transformers concatenates the vectors of several modes.
 _OLDER_MODES = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -38,21 +38,21 @@ _OLDER_MODES = {
 _LAYERS = ("Dense", "LayerNorm", "Normalize", "Dropout")
 
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
-"""Names of the prompt of documents, as ``SentenceTransformer.encode_document`` looks for them."""
+"""Names of document prompts, in the order of ``SentenceTransformer.encode_document``."""
 
 _UNSUPPORTED = (
     "config_args", "config_kwargs", "tokenizer_args", "processor_kwargs", "processing_kwargs",
     "query_expansion", "query_length", "document_length",
 )  # fmt: skip
-"""Settings of the Transformer module that change inputs or states, and that no text encoder was seen with."""
+"""Settings of the Transformer module that change inputs or states; no known text encoder has them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How the final states of a text become its vector.
+    """The pooling head, which turns the final states of a text into its vector.
 
-    ``modes`` pool them, joined where there are several; ``layers`` (module of sentence-transformers, and its
-    folder) follow; the first ``dimensions`` numbers are kept, all where it is None.
+    Vectors of several ``modes`` are concatenated; ``layers`` (sentence-transformers module, and its folder)
+    follow; the first ``dimensions`` dimensions are kept, all if None.
     """
 
     modes: tuple[str, ...] = ("mean",)
@@ -62,10 +62,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """``transformer`` is the folder of weights and tokenizer; ``longest`` its ``max_seq_length``.
+    """The configuration of a sentence-transformers encoder.
 
-    ``prompts`` are put before a query and a document, spaces included; without ``include_prompt`` they are
-    read but not pooled.
+    ``transformer`` is the folder of weights and tokenizer, ``longest`` its ``max_seq_length``. ``prompts``
+    are put before a query and a document, spaces included; without ``include_prompt`` they are not pooled.
     """
 
     transformer: Path
@@ -77,15 +77,14 @@ class Form:
 
 
 def read_form(folder: Path) -> Form:
-    """Read modules.json and what it names.
+    """Return the configuration in modules.json and the folders that it names.
 
-    A side without a prompt of its own has the default prompt, as ``SentenceTransformer.encode`` does.
+    Queries or documents without a prompt get the default prompt, as in ``SentenceTransformer.encode``.
 
     Raises
     ------
     InputError
-        When a file is missing, or asks for something else than a text transformer, pooling, and dense or
-        normalising layers; what it asks for is honoured or refused.
+        When a file is missing, or has a module or setting that is not supported; none is ignored.
     """
     file = folder / "modules.json"
     listed = modules_of(folder)
@@ -102,7 +101,7 @@ def read_form(folder: Path) -> Form:
     chosen = read_settings(configuration)
     _check_similarity(chosen.get("similarity_fn_name"), names, configuration)
     layers = [one for one in modules[2:] if one[0] != "Dropout"]
-    while layers and layers[-1][0] == "Normalize":  # every vector is brought to unit length in the end
+    while layers and layers[-1][0] == "Normalize":  # all vectors are normalised later
         layers.pop()
     pooled = read_json(pooling, hint=COPY)
     head = Head(_modes(pooled, pooling), tuple(layers), chosen.get("truncate_dim"))
@@ -117,7 +116,7 @@ def read_form(folder: Path) -> Form:
 
 
 def _transformer_settings(folder: Path) -> dict[str, Any]:
-    """Return the settings of the Transformer module, whose file older versions named by architecture."""
+    """Return the settings of the Transformer module; older versions name the file by architecture."""
     path = next(iter(sorted(folder.glob("sentence_*_config.json"))), folder / "sentence_bert_config.json")
     settings = read_settings(path)
     unsupported = [name for name in _UNSUPPORTED if settings.get(name)]
@@ -127,18 +126,16 @@ def _transformer_settings(folder: Path) -> dict[str, Any]:
     if settings.get("modality_config", {"text": plain}).get("text") != plain:
         unsupported.append("modality_config")
     if unsupported:
-        raise InputError(
-            f"{', '.join(unsupported)} asks for what is not supported", path=path, hint="choose another model"
-        )
+        raise InputError(f"{', '.join(unsupported)} is not supported", path=path, hint="choose another model")
     return settings
 
 
 def _check_similarity(found: str | None, names: list[str], path: Path) -> None:
-    """Refuse a measure that orders unit vectors, which ours are, otherwise than the model's own."""
+    """Refuse a similarity measure that does not order texts as the cosine does."""
     normalised = names[-1] == "Normalize" and found in ("dot", "euclidean")
     if found not in (None, "cosine") and not normalised:
         raise InputError(
-            f"vectors are compared by {found}, but here by the cosine alone", path=path,
+            f"the similarity measure {found} is not supported, only the cosine", path=path,
             hint="choose another model",
         )  # fmt: skip
 
@@ -146,7 +143,7 @@ def _check_similarity(found: str | None, names: list[str], path: Path) -> None:
 def _prompts(chosen: Mapping[str, Any], path: Path) -> dict[str, str]:
     prompts, default = chosen.get("prompts") or {}, chosen.get("default_prompt_name")
     if default is not None and default not in prompts:
-        raise InputError(f"the default prompt {default!r} is none of prompts", path=path, hint="add it")
+        raise InputError(f"the default prompt {default!r} is not in prompts", path=path, hint="add it")
     by_kind = {"query": ("query",), "document": _DOCUMENT_PROMPTS}
     found = {
         kind: next((prompts[name] for name in names if name in prompts), prompts.get(default))
@@ -163,22 +160,22 @@ def _modes(settings: Mapping[str, Any], path: Path) -> tuple[str, ...]:
                 and key not in _OLDER_MODES]  # fmt: skip
     if unknown or not modes:
         raise InputError(
-            f"pooling {' + '.join(unknown) or 'of no kind'} is not supported", path=path,
+            f"pooling {' + '.join(unknown) or 'without a mode'} is not supported", path=path,
             hint=f"known: {', '.join(_POOLED)}",
         )  # fmt: skip
     return modes
 
 
 class Pooler:
-    """Turns the states of one sequence into its vector, ``dimension`` numbers, before it has unit length.
+    """Turns the states of one sequence into its vector of ``dimension`` dimensions, not normalised.
 
-    Each sequence is pooled by itself: over a whole batch, sums would add in an order that depends on it.
+    Each sequence is pooled by itself, as the order of summation over a batch would depend on the batch.
     Layers compute in float32.
 
     Raises
     ------
     InputError
-        When a layer lacks weights in safetensors, names an activation that is not torch's, or does not fit.
+        When a layer has no weights in safetensors, its activation is not torch's, or its shape does not fit.
     """
 
     def __init__(self, head: Head, width: int, device: torch.device) -> None:
@@ -189,7 +186,7 @@ class Pooler:
             self.dimension = len(self(torch.ones(1, width, device=device), TokenSequence((0,), 0, 1)))
         except RuntimeError as error:
             raise InputError(
-                f"its layers do not fit each other ({error})", path=head.layers[0][1], hint=COPY
+                f"the shapes of its layers do not fit ({error})", path=head.layers[0][1], hint=COPY
             ) from error
 
     def __call__(self, states: torch.Tensor, sequence: TokenSequence) -> torch.Tensor:
@@ -217,10 +214,10 @@ def _load_layer(name: str, folder: Path) -> Any:
     if not (folder / "model.safetensors").is_file():
         raise InputError(
             f"the {name} layer has no model.safetensors", path=folder,
-            hint="ask its authors for safetensors, or convert them once where you trust them",
+            hint="ask its authors for safetensors, or convert them if you trust them",
         )  # fmt: skip
     try:
         layer = getattr(modules, name).load(str(folder), local_files_only=True)
-    except (RuntimeError, TypeError, ValueError) as error:  # torch names each tensor that is missing
+    except (RuntimeError, TypeError, ValueError) as error:  # torch's message names missing tensors
         raise InputError(f"the {name} layer cannot be loaded ({error})", path=folder, hint=COPY) from error
     return layer.float().eval().requires_grad_(False)

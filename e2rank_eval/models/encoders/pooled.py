@@ -1,4 +1,4 @@
-"""Encoders in sentence-transformers' format, as their authors meant them; E2Rank on such an encoder."""
+"""Encoders in sentence-transformers' format, and a listwise input for them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ from e2rank_eval.records import ListwiseInput
 
 
 class PooledEncoder(BackboneEncoder):
-    """What sentence-transformers computes from such a folder, and a listwise vector besides.
+    """Encodes texts as sentence-transformers does, and listwise inputs besides.
 
-    Limits of tokens include special tokens and prompts, as ``max_seq_length`` does there, which bounds those
-    of the registry, but not ``document_tokens`` given here. The registry's prompts take the place of the
-    checkpoint's own.
+    Token limits include special tokens and prompts, as ``max_seq_length`` does, which bounds the limits of
+    the registry, but not the argument ``document_tokens``. Prompts of the registry replace the checkpoint's.
 
-    The listwise vector is the query as its documents have changed it: the query's own positions in
-    ``[CLS] query [SEP] d1 [SEP] d2 [SEP] ...``, its prompt in front, pooled as a text's are; a model that
-    reads the [CLS] token reads the one of this input. Where the last token is read, or a position attends
-    only to those before it, the query comes after the documents. The query keeps its tokens (up to
-    ``query_tokens``); the rest of the window is shared out among the documents, none of which gets more
-    than it has by itself. [CLS] and [SEP] stay out of a mean, though taking either in moves nDCG@10 on
-    Lee by less than 0.3. The closest prior work is ANCE-PRF (arXiv 2108.13454).
+    The listwise vector pools the query's positions in ``[CLS] query [SEP] d1 [SEP] d2 [SEP] ...``, where the
+    query has its prompt; with CLS pooling it is the state of this input's [CLS]. With last-token pooling or
+    causal attention, the query comes after the documents. The query keeps up to ``query_tokens``; the rest of
+    the window is shared fairly among the documents, each within its own limit. [CLS] and [SEP] are excluded
+    from a mean; including either changes nDCG@10 on Lee by less than 0.3. The closest prior work is ANCE-PRF
+    (arXiv 2108.13454).
     """
 
     def __init__(
@@ -81,12 +79,12 @@ class PooledEncoder(BackboneEncoder):
         return TokenSequence(tuple(ids), start, len(ids))
 
     def listwise_input(self, given: ListwiseInput) -> tuple[TokenSequence, int, str]:
-        """Return query and documents as tokens; the prompt is these tokens decoded.
+        """Return query and documents as a token sequence, the number of cut texts, and the decoded tokens.
 
         Raises
         ------
         InputError
-            When a query has no token, or its separators alone exceed the window.
+            When the query has no token, or the separators alone exceed the window.
         """
         window = self.backbone.window
         (query,) = self._token_ids([given.query], "query")
@@ -97,7 +95,7 @@ class PooledEncoder(BackboneEncoder):
         kept = query[: min(self._limits["query"], left)] if left > 0 else []
         if not kept:
             raise InputError(
-                f"{len(documents)} documents exceed a window of {window} tokens",
+                f"the separators of {len(documents)} documents exceed a window of {window} tokens",
                 hint="lower prompt_documents",
             )
         wanted = [min(len(document), self._limits["document"]) for document in documents]
@@ -114,7 +112,7 @@ class PooledEncoder(BackboneEncoder):
         return sequence, cut + int(len(query) > len(kept)), self.backbone.tokenizer.decode(ids)
 
     def _pooled_query(self, ids: Sequence[int], ahead: int, length: int) -> TokenSequence:
-        """Return which states of a listwise input make its vector; ``ahead`` tokens precede the query."""
+        """Return the listwise sequence with the positions to pool; ``ahead`` tokens precede the query."""
         start = len(self._before) + ahead
         stop = start + length + (len(self._after) if "lasttoken" in self._modes else 0)
         start += min(self._unpooled["query"], length - 1)

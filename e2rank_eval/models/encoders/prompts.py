@@ -1,4 +1,4 @@
-"""E2Rank's inputs as text: the listwise prompt in its three published variants, and a query by itself."""
+"""The text of E2Rank's inputs: the listwise prompt in three published variants, and the plain query."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from e2rank_eval.errors import InputError
 LISTWISE_INSTRUCTION = (
     "Given a web search query and some relevant documents, rerank the documents that answer the query"
 )
-"""The one instruction that the official evaluation gives every listwise prompt, whatever the data set."""
+"""The instruction of every listwise prompt in the official evaluation, for all data sets."""
 
 _LISTWISE = {
     # Alibaba-NLP/E2Rank at c72cc0a, src/eval.py, EvalModel.listwise_prompt_template
@@ -26,7 +26,7 @@ _LISTWISE = {
         "{instruction}:\nDocuments:\n{documents}\nQuery: {query}{end_of_text}",
     ),
 }
-"""How a listed document and the user turn read, by variant."""
+"""Templates of a listed document and of the user turn, by variant."""
 
 VARIANTS = tuple(_LISTWISE)
 
@@ -34,8 +34,8 @@ VARIANTS = tuple(_LISTWISE)
 def render_listwise(variant: str, query: str, documents: Sequence[str], *, end_of_text: str) -> str:
     """Return the user turn that lists ``documents`` in order before ``query``, without the chat template.
 
-    ``eval`` is what the paper's numbers were made with; ``readme`` and ``training`` differ from it in
-    white space, wording and where ``end_of_text`` is put.
+    The paper's results were obtained with ``eval``; ``readme`` and ``training`` differ from it in white
+    space, wording and the position of ``end_of_text``.
 
     Raises
     ------
@@ -62,9 +62,9 @@ def render_listwise(variant: str, query: str, documents: Sequence[str], *, end_o
 
 
 def query_input(instruction: str | None, query: str) -> str:
-    """Return a query to retrieve with, before its end-of-text token; without instruction the query alone.
+    """Return a plain query's input text without end-of-text token; without instruction, the query itself.
 
-    Wording of Alibaba-NLP/E2Rank at 16cc424, README.md, get_detailed_instruct.
+    The wording is that of Alibaba-NLP/E2Rank at 16cc424, README.md, get_detailed_instruct.
 
     >>> query_input("Find the answer", "who?")
     'Instruct: Find the answer\\nQuery:who?'

@@ -1,4 +1,4 @@
-"""Representations of texts that are not one dense vector: their protocol, safe loading, late interaction."""
+"""Text encoders with other outputs than one dense vector: their protocol, safe loading, late interaction."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from e2rank_eval.store.files import read_settings, sha256_json
 
 @dataclass(frozen=True, slots=True)
 class Represented:
-    """``vectors`` of n texts in an encoder's own form, sliced as ``vectors[i : i + 1]`` for text i alone.
+    """Encodings of n texts, whose type depends on the encoder; ``vectors[i : i + 1]`` is that of text i.
 
-    ``tokens[i]`` counts the tokens that text i was read as; ``truncated[i]`` says whether a limit cut it.
+    ``tokens[i]`` counts the tokens of text i; ``truncated[i]`` says whether a limit cut it.
     """
 
     vectors: Any
@@ -33,37 +33,37 @@ class Represented:
 
 
 class TextEncoder(Protocol):
-    """Represents query and documents separately, and scores them by their representations alone.
+    """Encodes queries and documents separately, and scores them by their encodings.
 
-    A text's representation does not depend on the texts that it is encoded with. ``fingerprint`` names
-    everything that decides a score.
+    A text's encoding does not depend on the other texts of a call. ``fingerprint`` is a hash of everything
+    that decides a score.
     """
 
     fingerprint: str
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Represented:
-        """Represent each text by itself."""
+        """Encode each text by itself."""
         ...
 
     def join(self, parts: Sequence[Any]) -> Any:
-        """Return the vectors of several calls, at least one, as those of one call."""
+        """Return the vectors of one or more calls in the form of one call's."""
         ...
 
     def scores(self, query: Any, documents: Any) -> NDArray[np.float64]:
-        """Return a score for each of the n ``documents`` [n], of the vectors of one query."""
+        """Return the scores [n] of n documents for one query, given the ``vectors`` of both."""
         ...
 
 
 def load_modules(kind: Any, folder: Path) -> Any:
-    """Load a model of the class ``kind`` of sentence-transformers, all of it from the files of ``folder``.
+    """Load ``folder`` as ``kind``, a class of sentence-transformers, and check that it is complete.
 
-    The library completes a checkpoint of another kind by modules of random weights and drops modules that
-    it cannot use, with no more than a log line: both are errors here.
+    For a checkpoint of another kind the library adds modules with random weights and drops modules that it
+    cannot use, and only logs this; here both are errors.
 
     Raises
     ------
     InputError
-        When the model cannot be loaded, or a module or a tensor of it would be random; names it.
+        When the model cannot be loaded, or a module or tensor would be random or dropped; names it.
     """
     modules = modules_of(folder)
     named = {_short(str(module["type"])) for module in modules}
@@ -103,7 +103,7 @@ def _short(module: str) -> str:
 
 
 def _missing(body: Any) -> list[str]:
-    """Return the weights that the checkpoint of a transformers model lacks, without an unused pooler's."""
+    """Return the names of the weights that a model's checkpoint lacks, except those of an unused pooler."""
     found = missing_weights(type(body).__name__, Path(body.name_or_path))
     return [name for name in found if not name.startswith("pooler.")]
 
@@ -112,10 +112,10 @@ Matrix = NDArray[np.float32]
 
 
 def max_sim(query: Matrix, document: Matrix) -> float:
-    """Return the sum over the vectors of ``query`` [q, d] of the largest dot product with one of ``document``
-    [t, d] (Khattab and Zaharia, ColBERT, SIGIR 2020, section 3.3).
+    """Return MaxSim: over the vectors of ``query`` [q, d], the sum of their maximal dot products with the
+    vectors of ``document`` [t, d] (Khattab and Zaharia, ColBERT, SIGIR 2020, section 3.3).
 
-    A document without any vector, all of whose tokens are skipped, has the lowest score of unit vectors.
+    A document without vectors, because all its tokens are skipped, gets the minimum for unit vectors, -q.
 
     >>> query = np.eye(3, dtype=np.float32)[:2]
     >>> max_sim(query, np.array([[0.6, 0.8, 0], [1, 0, 0]], dtype=np.float32))
@@ -126,13 +126,14 @@ def max_sim(query: Matrix, document: Matrix) -> float:
 
 
 class LateInteraction:
-    """A ``sentence_transformers.MultiVectorEncoder``, with the prompts, query expansion, limits and skipped
-    tokens that its authors put beside the weights; its vectors are scored by :func:`max_sim`.
+    """A ``sentence_transformers.MultiVectorEncoder``, scored by :func:`max_sim`.
+
+    Prompts, query expansion, limits and skipped tokens are those of the checkpoint.
 
     Raises
     ------
     InputError
-        As :func:`load_modules`: above all for a plain encoder, whose projection would be random.
+        As :func:`load_modules`, for example for a plain encoder, whose projection would be random.
     """
 
     def __init__(self, found: ResolvedModel) -> None:
@@ -143,12 +144,12 @@ class LateInteraction:
         self.fingerprint = sha256_json({"files": dict(found.files), "scored": "max-sim-1"})
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Represented:
-        """Represent each text as a float32 matrix [its scored tokens, d]; ``vectors`` is a list of them."""
+        """Encode each text as a float32 matrix [scored tokens, d]; ``vectors`` is a list of matrices."""
         encode = self._model.encode_query if kind == "query" else self._model.encode_document
         vectors: list[Matrix] = []
         tokens, truncated = [], []
         for text in map(self._neutral, texts):
-            # One by one: in a batch, padding moves the last bits of a vector.
+            # One by one: in a batch, padding changes the last bits of a vector.
             (found,) = encode([text], output_value=None, show_progress_bar=False)
             scored = found["attention_mask"].bool()
             vectors.append(found["token_embeddings"][scored].float().cpu().numpy())
@@ -161,7 +162,7 @@ class LateInteraction:
         return list(chain.from_iterable(parts))
 
     def scores(self, query: list[Matrix], documents: Any) -> NDArray[np.float64]:
-        """Return MaxSim with each document [n]; its mean over the query's vectors where the model says so."""
+        """Return MaxSim with each document [n]; the mean over query vectors if the model uses MeanMaxSim."""
         (own,) = query
         found = np.array([max_sim(own, document) for document in documents])
         return found / len(own) if self._model.similarity_fn_name == "meanmaxsim" else found

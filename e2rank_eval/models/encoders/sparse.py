@@ -1,4 +1,4 @@
-"""Sparse vectors over a vocabulary: SPLADE in batches of our own, other forms by sentence-transformers."""
+"""Sparse encoders: SPLADE in batch-independent batches, other forms run by sentence-transformers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from e2rank_eval.models.special_tokens import neutraliser
 from e2rank_eval.store.files import read_settings, sha256_json
 
 _BATCH_TOKENS = 2048
-"""Each has a logit for every word of the vocabulary: 250 MB for the 30,522 of BERT."""
+"""Each token has a logit for every vocabulary entry: 250 MB for the 30,522 entries of BERT."""
 
 
 class SparseEncoder(ABC):
@@ -33,28 +33,28 @@ class SparseEncoder(ABC):
 
     @abstractmethod
     def encode(self, texts: Sequence[str], kind: Kind) -> Represented:
-        """Return float32 vectors [n, dimensions] of texts, each by itself."""
+        """Return sparse float32 vectors [n, dimensions]; each text is encoded by itself."""
 
     def join(self, parts: Sequence[csr_matrix]) -> csr_matrix:
         return vstack(parts, format="csr")
 
     def scores(self, query: csr_matrix, documents: csr_matrix) -> NDArray[np.float64]:
-        """Return the dot products of ``query`` [1, vocabulary] with ``documents`` [n, vocabulary], [n]."""
+        """Return the dot products [n] of ``query`` [1, dimensions] with ``documents`` [n, dimensions]."""
         exact = np.asarray(query.astype(np.float64).todense()).ravel()
         return np.asarray(documents @ exact)
 
 
 class Splade(SparseEncoder):
-    """Weights of vocabulary entries: the maximum over positions of ``log(1 + relu(logit))``.
+    """SPLADE: weights of vocabulary entries, the maximum over positions of ``log(1 + relu(logit))``.
 
-    Formal et al., SPLADE v2, arXiv 2109.10086, equations 1 and 6; special tokens take part, as in
-    the authors' training. One model encodes queries and documents. sentence-transformers' SparseEncoder
-    gives these vectors to 2e-5, but they then depend on the batch, and so does the memory.
+    Formal et al., SPLADE v2, arXiv 2109.10086, equations 1 and 6; special tokens are included, as in the
+    authors' training. One model encodes queries and documents. The vectors of sentence-transformers'
+    SparseEncoder agree to 2e-5, but depend on the batch.
 
     Raises
     ------
     InputError
-        When the checkpoint lacks weights of the language model's head; names them.
+        When the checkpoint lacks weights of the masked language model's head; names them.
     """
 
     def __init__(self, found: ResolvedModel) -> None:
@@ -95,18 +95,18 @@ class Splade(SparseEncoder):
     def _weights(self, batch: Batch, sequences: Sequence[list[int]]) -> Any:
         ids, mask = padded_rows(sequences, batch, self._tokenizer.pad_token_id)
         logits = self._model(input_ids=ids.to(self._device), attention_mask=mask.to(self._device)).logits
-        # The maximum first: log(1 + relu(x)) rises with x, so it need not be taken at every position.
+        # log(1 + relu(x)) is monotonic, so the maximum is taken first, which saves work.
         highest = [logits[row, : len(sequence)].amax(dim=0) for row, sequence in enumerate(sequences)]
         return torch.log1p(torch.relu(torch.stack(highest))).cpu().numpy()
 
 
 class ModularSparseEncoder(SparseEncoder):
-    """A ``sentence_transformers.SparseEncoder`` of any modules, with the prompts of its authors.
+    """A ``sentence_transformers.SparseEncoder`` with any modules, and the checkpoint's prompts.
 
     Raises
     ------
     InputError
-        As :func:`load_modules`: above all for a model whose sparse layer would be random.
+        As :func:`load_modules`, for example for a model whose sparse layer would be random.
     """
 
     def __init__(self, found: ResolvedModel) -> None:
@@ -120,7 +120,7 @@ class ModularSparseEncoder(SparseEncoder):
         encode = self._model.encode_query if kind == "query" else self._model.encode_document
         prompt, rows, lengths = self._model.prompts.get(kind) or "", [], []
         for text in map(self._neutral, texts):
-            # One by one: in a batch, padding moves the last bits of a vector.
+            # One by one: in a batch, padding changes the last bits of a vector.
             vector = encode([text], convert_to_sparse_tensor=False, show_progress_bar=False)
             rows.append(csr_matrix(vector.float().cpu().numpy()))
             lengths.append(len(self._model.tokenizer(prompt + text, verbose=False)["input_ids"]))
@@ -132,12 +132,12 @@ class ModularSparseEncoder(SparseEncoder):
 
 
 def load_sparse_encoder(found: ResolvedModel) -> SparseEncoder:
-    """Load a sparse encoder: in batches of our own where it is plain SPLADE, else by its modules."""
+    """Load a sparse encoder: :class:`Splade` for plain SPLADE, else :class:`ModularSparseEncoder`."""
     return Splade(found) if _is_splade(found) else ModularSparseEncoder(found)
 
 
 def _is_splade(found: ResolvedModel) -> bool:
-    """Whether :class:`Splade` computes what the checkpoint's modules say."""
+    """Whether the checkpoint is plain SPLADE: max pooling, relu and no prompts."""
     if not (modules := modules_of(found.path)):
         return True
     if len(modules) != 2 or not str(modules[1]["type"]).endswith("SpladePooling"):

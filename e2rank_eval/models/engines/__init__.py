@@ -1,4 +1,4 @@
-"""Engines that run models, each one module that registers what it offers: vectors, text, or both."""
+"""Registries of the engines that run models; each engine is a module that registers itself."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from e2rank_eval.registry import Registry
 BACKBONES: Registry[Callable[..., Backbone]] = Registry(
     "engine for vectors", __name__, group="e2rank_eval.backbones"
 )
-"""By ``engine`` of a registry entry: load the body of the model in a folder, of this entry.
+"""By ``engine`` of a registry entry: load the model in a folder, given its entry, as a backbone.
 
-An engine of encoders takes a :class:`~e2rank_eval.models.encoders.form.Head` as well.
+Engines of encoders also take a :class:`~e2rank_eval.models.encoders.form.Head`.
 """
 
 LANGUAGE_MODELS: Registry[Callable[[Path, ModelEntry, Mapping[str, str]], LanguageModel]] = Registry(
     "engine for text", __name__, group="e2rank_eval.language_models"
 )
-"""By ``engine`` of a registry entry: load the model in a folder, whose files have these SHA-256 hashes."""
+"""By ``engine`` of a registry entry: load the model in a folder, given its entry and SHA-256 hashes."""

@@ -19,15 +19,15 @@ Read = TypeVar("Read")
 
 
 class HttpClient:
-    """Asks the server of a registry model; ``server.concurrency`` requests at a time, answers in order.
+    """Sends requests to the server of a registry entry, at most ``server.concurrency`` at a time.
 
-    The client retries what may pass (no connection, time-outs, truncated answers, overload), as
-    Retry-After asks or after a growing random pause.
+    Temporary failures (no connection, time-outs, truncated answers, overload) are retried after the
+    time in Retry-After, or with exponential backoff.
 
     Raises
     ------
     UnavailableError
-        When the environment lacks the key that the entry names.
+        When the environment variable that the entry names for the key is not set.
     """
 
     def __init__(self, name: str, server: Server, path: str) -> None:
@@ -39,16 +39,16 @@ class HttpClient:
         self.deciding = server.model_dump(mode="json", exclude=undeciding)
 
     def ask(self, bodies: Sequence[Mapping[str, Any]], read: Callable[[Any], Read]) -> list[Read]:
-        """Post each body, with what ``server.extra`` adds, and return what ``read`` makes of the answers.
+        """Post each body, extended by ``server.extra``, and return ``read(answer)`` in the same order.
 
         Raises
         ------
         InputError
-            When the server refuses a request, or its answer is not what ``read`` expects.
+            When the server refuses a request, or ``read`` rejects its answer.
         UnavailableError
             When the server cannot be reached or keeps failing.
         """
-        # An event loop in a thread of its own: a notebook has one running already.
+        # The event loop runs in another thread, as a notebook already has one in this thread.
         with start_blocking_portal() as portal:
             return portal.call(self._answers, bodies, read)
 
@@ -91,19 +91,19 @@ class HttpClient:
             raise InputError(error.problem, path=self._url, hint=error.hint) from error
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
-                f"the answer is not of OpenAI's protocol ({type(error).__name__}: {error}): "
+                f"the answer does not follow OpenAI's protocol ({type(error).__name__}: {error}): "
                 f"{str(answer)[:_EXCERPT]}",
                 path=self._url,
                 hint="give the base_url of an OpenAI-compatible server, such as http://host:8000/v1",
             ) from error
 
     def _refused(self, response: httpx2.Response) -> Exception:
-        """Return the error for an answer that the client did not accept, or not any more."""
+        """Return the error for a response with an error status."""
         status = response.status_code
         said = f"status {status} ({_excerpt(response.content)})"
         if status in (408, 409, 429) or status >= 500:
             pause = response.headers.get("Retry-After")
-            asked = f"; it asks to wait {pause} s" if pause else ""
+            asked = f"; Retry-After is {pause} s" if pause else ""
             return UnavailableError(
                 f"{self._url}: {said}, after up to {self._server.attempts} attempts{asked}; run again later"
             )
@@ -112,16 +112,16 @@ class HttpClient:
         elif 300 <= status < 400:
             hint = f"give {response.headers.get('Location')!r} as base_url"
         else:
-            hint = "fix what the server names"
+            hint = "fix what the server's message names"
         return InputError(said, path=self._url, hint=hint)
 
 
 class _CheckedTransport(httpx2.AsyncHTTPTransport):
-    """Adds what the client lacks: a deadline for a whole exchange, and errors inside a 200 answer.
+    """Adds to the openai client a deadline for a whole exchange, and the detection of errors in a 200 answer.
 
-    The client limits single reads, so that a server could send one byte after another for ever. Gateways
-    send what their upstream answers with status 200, an error in place of an answer. Both, and answers
-    that are not JSON, are presented to the client as what it knows to retry or to raise.
+    The client's time-out applies to single reads, so a server that sends single bytes could block it
+    forever. Gateways can pass on an upstream error with status 200. Both cases, and answers that are not
+    JSON, are turned into errors that the client retries or raises.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -165,7 +165,7 @@ def _excerpt(answer: bytes) -> str:
 
 
 def token_count(value: Any) -> int:
-    """Return a count of tokens as a server states it; raises ValueError for anything else."""
+    """Return ``value`` if it is a valid token count; raises ValueError otherwise."""
     if type(value) is not int or value < 0:
-        raise ValueError(f"a count of tokens is {value!r}")
+        raise ValueError(f"{value!r} is not a number of tokens")
     return value

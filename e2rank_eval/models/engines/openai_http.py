@@ -1,4 +1,4 @@
-"""Any server of OpenAI's chat-completions protocol as the engine of text."""
+"""Language models on any server with OpenAI's chat-completions protocol."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ _TURN_TOKENS = 8
 
 
 class HttpModel(LanguageModel):
-    """Chats are sent one by one.
+    """A served chat model; each chat is one request.
 
-    Token counts of prompts and outputs are the server's own (``usage``). Before a prompt is sent its
-    length can only be estimated, from ``server.bytes_per_token``; what is too long for the server all
-    the same, it refuses with a message of its own.
+    Token counts of prompts and outputs are the server's (``usage``). Before a prompt is sent, its length is
+    estimated from ``server.bytes_per_token``; the server refuses prompts that are still too long.
 
     Raises
     ------
     UnavailableError
-        When the environment lacks the key that the entry names.
+        When the environment variable that the entry names for the key is not set.
     """
 
     def __init__(self, folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> None:  # noqa: ARG002
@@ -51,8 +50,8 @@ class HttpModel(LanguageModel):
         Raises
         ------
         InputError
-            When the server refuses a request, its answer is not of the protocol, or an answer has ended
-            before ``min_new_tokens`` (sent as ``min_tokens``, which not every server knows).
+            When the server refuses a request, its answer does not follow the protocol, or an answer has
+            fewer than ``min_new_tokens`` (sent as ``min_tokens``, which not every server supports).
         UnavailableError
             When the server cannot be reached or keeps failing.
         """
@@ -65,26 +64,26 @@ class HttpModel(LanguageModel):
             if found.output_tokens < min_new_tokens:
                 raise InputError(
                     f"an answer of {found.output_tokens} tokens instead of {min_new_tokens} at least",
-                    hint="name a server that knows min_tokens",
+                    hint="name a server that supports min_tokens",
                 )
             return found
 
         return self._client.ask([_body(chat, options) for chat in chats], read)
 
     def next_token(self, chats: Sequence[Chat], choices: Sequence[str]) -> NextToken:
-        """Return log-probabilities of each choice as the whole first token, white space around it aside.
+        """Return the log-probability of each choice as the whole first token.
 
-        Words are one choice in any case: Yes, `` yes`` and yes; single letters are not.
-        A choice that is not among the ``server.top_logprobs`` likeliest tokens gets the smallest value
-        that the server gave, and is counted.
+        Surrounding white space is ignored, and so is the case of words, but not of single letters: Yes,
+        `` yes`` and yes are one choice. A choice that is not among the ``server.top_logprobs`` likeliest
+        tokens gets the smallest value that the server returned, and is counted as floored.
 
         Raises
         ------
         InputError
-            When two choices are the same, the server gives no log-probabilities, or none of a choice.
+            When two choices are equal, or the server returns no log-probabilities, or none of any choice.
         """
         if len(set(choices)) < len(choices):
-            raise InputError(f"two of the choices {list(choices)} are one", hint="name different words")
+            raise InputError(f"two of the choices {list(choices)} are equal", hint="name different words")
         options = {self._server.output_limit: 1, "logprobs": True, "top_logprobs": self._server.top_logprobs}
         bodies = [_body(chat, options) for chat in chats]
         found = self._client.ask(bodies, lambda answer: _choice_logits(answer, choices))
@@ -115,7 +114,7 @@ def _generation(answer: Mapping[str, Any]) -> Generation:
     if reason not in ("stop", "length"):
         raise ValueError(f"finish_reason {reason!r}")
     text = choice["message"]["content"]
-    # Null where the limit was reached before the answer began, as by a model that thinks first.
+    # Null where a thinking model reached the limit before its answer began.
     if text is None:
         text = ""
     if not isinstance(text, str):
@@ -126,11 +125,11 @@ def _generation(answer: Mapping[str, Any]) -> Generation:
 
 
 def _choice_logits(answer: Mapping[str, Any], choices: Sequence[str]) -> tuple[list[float], int, int]:
-    """Return each choice's log-probability, the prompt's tokens, and how many choices have the floor."""
+    """Return each choice's log-probability, the number of prompt tokens, and that of floored choices."""
     content = (answer["choices"][0].get("logprobs") or {}).get("content")
     if not content:
         raise InputError(
-            "the server gives no log-probabilities", hint="name a server that does, or a local model"
+            "the server returns no log-probabilities", hint="name a server that does, or a local model"
         )
     fold: Callable[[str], str] = str.lower if all(len(choice) > 1 for choice in choices) else str
     listed: dict[str, float] = {}
@@ -140,7 +139,7 @@ def _choice_logits(answer: Mapping[str, Any], choices: Sequence[str]) -> tuple[l
     missing = sum(fold(choice) not in listed for choice in choices)
     if missing == len(choices):
         raise InputError(
-            f"{', '.join(choices)} not among the {len(listed)} likeliest first tokens, so no value is known",
+            f"none of {', '.join(choices)} is among the {len(listed)} likeliest first tokens",
             hint="raise server.top_logprobs as far as the server allows, or use a local model",
         )
     floor = min(float(one["logprob"]) for one in content[0]["top_logprobs"])

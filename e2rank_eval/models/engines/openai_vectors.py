@@ -1,4 +1,4 @@
-"""Any server of OpenAI's embeddings protocol as the engine of encoders."""
+"""Encoders on any server with OpenAI's embeddings protocol."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from e2rank_eval.records import ListwiseInput
 from e2rank_eval.store.files import sha256_json
 
 _INPUTS = 32
-"""Texts of one request."""
+"""Texts in one request."""
 
 
 class ServedBackbone(Backbone):
-    """A causal model behind a server, which embeds token ids by the state of the last one.
+    """A served causal model that embeds token ids with last-token pooling.
 
-    The tokenizer is the one that the entry's server names, so that prompts, limits and end-of-text tokens
-    are E2Rank's own; a server that reads fewer tokens than it was sent has cut them, which is an error.
+    Texts are tokenised here with ``server.tokenizer``, so that prompts, limits and end-of-text tokens are
+    E2Rank's. If the server reports fewer tokens than it was sent, it has cut them, which is an error.
 
     Raises
     ------
     InputError
-        When the server refuses, or its tokenizer cannot be read.
+        When the server refuses a request, or the entry names no tokenizer.
     UnavailableError
-        When the server or the tokenizer cannot be reached.
+        When the server cannot be reached, or the tokenizer cannot be loaded.
     """
 
     version = "openai-http"
@@ -47,12 +47,12 @@ class ServedBackbone(Backbone):
 
     @property
     def deciding(self) -> dict[str, Any]:
-        """What of the server and its tokenizer decides a vector."""
+        """Settings of the server and its tokenizer that decide a vector."""
         parts = {"rules": self.tokenizer.backend_tokenizer.to_str(), "chat": self.tokenizer.chat_template}
         return {"server": self._client.deciding, "tokenizer": sha256_json(parts)}
 
     def vectors(self, sequences: Sequence[TokenSequence], *, stable: bool) -> Vectors:  # noqa: ARG002
-        """Return unit vectors float32 [n, d] in the order of the input; a server promises no equal bits."""
+        """Return unit vectors float32 [n, d] in input order; their last bits may depend on the batch."""
         return _embedded(self._client, [list(sequence.ids) for sequence in sequences], self.dimension)
 
     def synchronise(self) -> None:
@@ -60,10 +60,10 @@ class ServedBackbone(Backbone):
 
 
 class ServedEncoder:
-    """A served encoder that is sent texts, with the entry's prompts before them.
+    """A served encoder; texts are sent with the entry's prompts before them.
 
-    Lengths are estimated, from ``server.bytes_per_token``. E2Rank's listwise input needs the vector of the
-    query's own positions, which no server gives.
+    Lengths are estimated from ``server.bytes_per_token``. E2Rank's listwise input needs the states at the
+    query's positions, which servers do not return.
     """
 
     def __init__(self, entry: ModelEntry, document_tokens: int | None = None) -> None:
@@ -84,7 +84,7 @@ class ServedEncoder:
         self.dimension = _embedded(self._client, ["a"]).shape[1]
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Encoded:
-        """Encode each text by itself, cut at an estimate of its limit."""
+        """Encode each text by itself, cut at its limit by the estimated length."""
         check_texts(texts, kind)
         whole = [self.prompts.get(kind, "") + text for text in texts]
         inputs = [self._server.cut(text, self._limits[kind]) for text in whole]
@@ -95,7 +95,7 @@ class ServedEncoder:
     def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:  # noqa: ARG002
         """Raise InputError: a server pools whole texts."""
         raise InputError(
-            f"{self.name} is served and pools whole texts, but a listwise prompt needs the query's positions",
+            f"{self.name} is served and pools whole texts, but a listwise input pools the query's positions",
             hint="use prompt: query-only, a local copy, or a decoder with server.tokenizer",
         )
 
@@ -114,7 +114,7 @@ def _embedded(client: HttpClient, inputs: Sequence[str] | Sequence[list[int]], d
     Raises
     ------
     InputError
-        When the server gives another number of vectors, or has read fewer token ids than it was sent.
+        When the server returns another number of vectors, or has read fewer token ids than it was sent.
     """
     blocks = [list(inputs[start : start + _INPUTS]) for start in range(0, len(inputs), _INPUTS)]
     answers = client.ask([{"input": block, "encoding_format": "float"} for block in blocks], _vectors)
@@ -131,7 +131,7 @@ def _embedded(client: HttpClient, inputs: Sequence[str] | Sequence[list[int]], d
 
 
 def _vectors(answer: Mapping[str, Any]) -> tuple[Vectors, int]:
-    """Return the vectors in the order of the request, and the tokens read; 0 where the server states none."""
+    """Return the vectors in request order, and the tokens read; 0 where the server does not report them."""
     rows = sorted(answer["data"], key=lambda row: int(row["index"]))
     vectors = np.array([row["embedding"] for row in rows], dtype=np.float32)
     if vectors.ndim != 2:
@@ -145,7 +145,7 @@ def _tokenizer(entry: ModelEntry) -> Any:
     assert entry.server is not None
     if entry.server.tokenizer is None:
         raise InputError(
-            f"{entry.title} is served without a tokenizer, which E2Rank's prompt is written with",
+            f"{entry.title} has no server.tokenizer, which E2Rank's prompt needs",
             hint="set server.tokenizer to a folder or a hub id",
         )
     reference = parse_reference(entry.server.tokenizer)

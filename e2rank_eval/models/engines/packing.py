@@ -1,4 +1,4 @@
-"""Padding-free (packed) sequences on a CPU: one row, in which each sequence attends to itself alone."""
+"""Padding-free (packed) sequences on a CPU: several in one row, each attending only to itself."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from transformers import AttentionInterface
 from e2rank_eval.models.batching import STEP, Batch
 
 PACK_TOKENS = 2048
-"""Tokens of one row (a longer sequence runs alone): 4,096 leave the caches, 1,024 gained nothing."""
+"""Tokens of one row (a longer sequence runs alone): 4,096 exceed the CPU's caches, 1,024 gained nothing."""
 
 ARCHITECTURES = frozenset({"bert", "llama", "qwen3", "roberta", "xlm-roberta"})
-"""Those that were compared with one sequence at a time; every other is padded."""
+"""Architectures whose packed vectors were compared with unpacked ones; all others are padded."""
 
 ROTATIONS = frozenset({"default", "linear", "dynamic", "yarn", "llama3"})
-"""Rotary positions whose angles do not depend on the other sequences (``longrope``'s do)."""
+"""Types of rotary positions whose angles do not depend on other sequences (``longrope``'s do)."""
 
 _ATTENTION = "within_sequences"
 
 
 def can_pack(model: Any) -> bool:
-    """Return whether each sequence of a row gets the states from ``model`` that it gets alone, at less cost.
+    """Return whether ``model`` runs packed sequences: on a CPU, with the same states as unpacked.
 
-    On a GPU each sequence's attention would be a kernel of its own, which costs more than padding.
+    On a GPU each sequence's attention would be a separate kernel, which costs more than padding.
     """
     config = model.config
     rotation = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
@@ -36,7 +36,7 @@ def can_pack(model: Any) -> bool:
         config.model_type in ARCHITECTURES
         and model.device.type == "cpu"
         and getattr(config, "sliding_window", None) is None
-        # transformers puts this wish into the mask, and none is built here.
+        # transformers implements is_causal: false in the mask, which is not built here.
         and getattr(config, "is_causal", True)
         and rotation in ROTATIONS
         and not getattr(config, "chunk_size_feed_forward", 0)
@@ -44,10 +44,10 @@ def can_pack(model: Any) -> bool:
 
 
 def plan_packs(lengths: Sequence[int], tokens: int = PACK_TOKENS, *, least_tokens: int = 0) -> list[Batch]:
-    """Plan rows of at most ``tokens`` that cover every sequence once, the longest first.
+    """Return rows of at most ``tokens`` tokens that cover every sequence once, the longest first.
 
-    With ``least_tokens`` each is filled up to that, and to a multiple of :data:`STEP`, so that few shapes
-    occur.
+    With ``least_tokens`` each row is filled up to that number, and to a multiple of :data:`STEP`, so that
+    few shapes occur.
 
     >>> [(pack.positions, pack.filler) for pack in plan_packs([10, 40, 12], tokens=60, least_tokens=32)]
     [((1, 2), 12), ((0,), 22)]
@@ -71,12 +71,11 @@ def plan_packs(lengths: Sequence[int], tokens: int = PACK_TOKENS, *, least_token
 def packed_inputs(
     rows: Sequence[tuple[int, ...]], filler: int, *, padding: int, first: int = 0
 ) -> dict[str, Any]:
-    """Return the arguments of a model that attends :func:`within_sequences`, for token ids ``rows``.
+    """Return the arguments of a model inside :func:`within_sequences`, for sequences of token ids.
 
-    ``first`` is the position of each one's first token.
-    Ids and positions are int64 [1, tokens]; ``runs`` are (count, length) of sequences of one length that
-    follow one another, and cover all tokens.
-    Filler tokens are sequences of one, so that none is longer than the model has positions for.
+    ``first`` is the position of each sequence's first token. Ids and positions are int64 [1, tokens];
+    ``runs`` are (count, length) of consecutive sequences of equal length, and cover all tokens. Each filler
+    token is a sequence by itself, so that no filler exceeds the model's positions.
     """
     lengths = [len(ids) for ids in rows] + [1] * filler
     return {
@@ -91,9 +90,9 @@ _CHANGING = RLock()
 
 @contextmanager
 def within_sequences(model: Any) -> Iterator[None]:
-    """Make ``model`` take :func:`packed_inputs`, and no others, within the block; one thread at a time.
+    """Within the block ``model`` takes :func:`packed_inputs` and nothing else; one thread at a time.
 
-    It changes the configuration of ``model``, which a module that shares it sees too.
+    This changes the configuration of ``model``, which other modules may share.
     """
     with _CHANGING:
         before = model.config._attn_implementation
@@ -109,7 +108,7 @@ def _attend(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attention_mask: torch.Tensor | None,  # noqa: ARG001 - transformers' own call; none is built for this name
+    attention_mask: torch.Tensor | None,  # noqa: ARG001 - transformers passes it; None for this attention
     *,
     runs: Sequence[tuple[int, int]],
     scaling: float,

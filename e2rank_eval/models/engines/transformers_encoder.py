@@ -1,4 +1,4 @@
-"""transformers as the engine of encoders: chosen final hidden states, pooled, as unit vectors."""
+"""Encoders run by transformers: pooled final hidden states as unit vectors."""
 
 from __future__ import annotations
 
@@ -47,26 +47,26 @@ from e2rank_eval.models.engines.packing import (
 from e2rank_eval.models.registry import ModelEntry
 
 _CUDA_BATCH_TOKENS, _CUDA_STABLE_TOKENS, _CUDA_STEP = 32_768, 8192, 64
-"""Padded tokens of a batch, and of each batch with stable bits, and what lengths are padded to, on a GPU.
+"""On a GPU: padded tokens of a batch, the same for batches with stable bits, and the step of padded lengths.
 
-Stable bits need equal shapes, so that every batch is filled, however few the sequences of its length: fewer
-lengths and smaller batches than a long run would choose keep a single query from paying for filler. The
-numbers are estimates: no GPU has been measured with others.
+Stable bits need equal shapes, so every batch is filled up, however few sequences it has. Fewer padded lengths
+and smaller batches than would be best for long runs limit the cost of this filler for a single query. The
+numbers are estimates: no others have been measured on a GPU.
 """
 
 
 class TransformersBackbone(Backbone):
     """A transformer's body (no head) in inference mode on the best device, and its tokenizer.
 
-    Where a position attends only to those before it, padding on the right needs no mask. ``head`` turns
-    final states into vectors; without one, the mean does. :attr:`model` is the module itself, which training
-    changes in place. Weights are read from safetensors only, and no code that comes with them is run.
+    With causal attention, padding on the right needs no mask. ``head`` turns final states into vectors;
+    without one, they are averaged. :attr:`model` is the PyTorch module, which training changes in place.
+    Weights are read from safetensors only, and code of the checkpoint never runs.
 
     Raises
     ------
     InputError
-        When the window exceeds the model's positions, or the folder lacks some weights, which
-        would be drawn at random.
+        When the window exceeds the model's positions, or weights are missing, which transformers would
+        initialise at random.
     """
 
     def __init__(self, folder: Path, entry: ModelEntry, head: Head | None = None) -> None:
@@ -74,9 +74,9 @@ class TransformersBackbone(Backbone):
         dtype = dtype_on(self.device.type, entry.dtype)
         tokenizer = load_tokenizer(folder)
         config = load_config(folder)
-        # Of a T5, only the encoder; elsewhere the two are one.
+        # AutoModelForTextEncoding loads only the encoder of a T5.
         body = AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel
-        # BERT's pooler is a head that no vector here goes through; many encoders are published without it.
+        # BERT's pooler is not used, and many encoders are published without its weights.
         model = load_weights(body, folder, dtype, optional="pooler.")
         self.model: Any = model.to(self.device).eval()
         self.first_position = first_position(self.model)
@@ -95,16 +95,17 @@ class TransformersBackbone(Backbone):
             dtype=dtype,
             causal=_is_causal(self.model),
         )
-        self._padding = self.tokenizer.pad_token_id or 0  # any id serves: no real position attends to it
+        self._padding = (
+            self.tokenizer.pad_token_id or 0
+        )  # any id will do: no real position attends to padding
 
     def vectors(self, sequences: Sequence[TokenSequence], *, stable: bool) -> Vectors:
         """Return unit vectors float32 [n, d] in the order of the input.
 
-        With ``stable`` a vector's bits do not depend on the other sequences, at the price of filler
-        rows in small batches; without it they agree to about 1e-7. Where a batch runs out of memory,
-        smaller ones follow, which is logged: on a CPU stable bits stay as they are, while on a GPU the
-        vectors from then on may differ in their last bits, as its libraries promise equal bits for equal
-        shapes only.
+        With ``stable`` a vector's bits do not depend on the other sequences, at the cost of filler rows in
+        small batches; without it vectors agree to about 1e-7. If a batch runs out of memory, the batches
+        become smaller, which is logged. This does not change stable bits on a CPU; on a GPU, whose
+        libraries guarantee equal bits only for equal shapes, the last bits of later vectors may differ.
 
         Raises
         ------
@@ -118,7 +119,7 @@ class TransformersBackbone(Backbone):
         if 0 in lengths:
             raise InputError(
                 f"text {lengths.index(0) + 1} of {len(lengths)} has no token",
-                hint="remove it: this tokenizer adds no token of its own to an empty text",
+                hint="remove it: this tokenizer adds no special tokens to an empty text",
             )
 
         def run(compute: Callable[[Batch, Sequence[TokenSequence]], torch.Tensor], batch: Batch) -> None:
@@ -156,10 +157,10 @@ class TransformersBackbone(Backbone):
         )
 
     def pooled(self, batch: Batch, sequences: Sequence[TokenSequence], *, model: Any = None) -> torch.Tensor:
-        """Return vectors float32 [n, d], not of unit length, with gradients where they are on.
+        """Return vectors float32 [n, d], not normalised, with gradients where these are enabled.
 
-        ``batch`` says how they are padded; ``model`` runs them instead of :attr:`model`, such as a
-        wrapper of it that trains on several devices.
+        ``batch`` defines the padding; ``model`` replaces :attr:`model`, for example by a wrapper that
+        trains on several devices.
         """
         ids, mask = padded_rows([one.ids for one in sequences], batch, self._padding)
         inputs: dict[str, Any] = {"input_ids": ids.to(self.device)}
@@ -173,7 +174,7 @@ class TransformersBackbone(Backbone):
 
 
 def _is_causal(model: Any) -> bool:
-    """Whether each position attends only to those before it."""
+    """Whether the model's attention is causal."""
     if not getattr(model.config, "is_causal", True):
         return False
     return any(getattr(module, "is_causal", False) for module in model.modules())

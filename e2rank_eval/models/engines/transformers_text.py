@@ -1,4 +1,4 @@
-"""transformers as the engine of text: greedy answers, logits and likelihoods, batched by tokens."""
+"""Language models run by transformers: greedy answers, logits and likelihoods, batched by tokens."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _TOKEN_BUDGET = {"cpu": 8192, "cuda": 131_072}
 
 
 class TransformersModel(LocalModel):
-    """A causal language model loaded by transformers: on a GPU where there is one, else in float32.
+    """A causal language model run by transformers, on a GPU if there is one, else on the CPU in float32.
 
-    ``token_budget`` bounds rows x longest row of one batch. Rows are padded on the left and padding
-    is masked, so a chat gives the same text in any batch (in float32; coarser types can round a
-    near tie of two tokens either way).
+    ``token_budget`` limits rows times longest row of a batch. Rows are padded on the left and padding is
+    masked, so that a chat gives the same text in any batch (in float32; in half precision near ties
+    between two tokens can go either way).
 
     Raises
     ------
@@ -92,14 +92,14 @@ class TransformersModel(LocalModel):
         """Return the mean log-probability of the tokens of each continuation as the answer to its chat."""
         answers = [self._tokens.ids(text) for text in continuations]
         if not all(answers):
-            raise InputError("a text without any token has no likelihood", hint="remove it")
+            raise InputError("a text without tokens has no likelihood", hint="remove it")
         longest = max((len(answer) for answer in answers), default=0)
         prompts = self._prompts(chats, longest)
         rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
         means: dict[int, float] = {}
 
         def run(batch: Batch) -> None:
-            # The logits before a token predict it, hence one position more than the answer has.
+            # The logits at a position predict the next token: keep one more position than answer tokens.
             logits = self._last_logits([rows[position] for position in batch.positions], longest + 1)
             for position, row in zip(batch.positions, logits, strict=True):
                 answer = answers[position]
@@ -118,7 +118,7 @@ class TransformersModel(LocalModel):
             torch.cuda.synchronize(self._model.device)
 
     def _last_logits(self, rows: Sequence[Sequence[int]], kept: int) -> Any:
-        """Return logits [rows, ``kept`` or more, vocabulary] of the last positions."""
+        """Return logits [rows, at least ``kept``, vocabulary] of the last positions."""
         inputs = self._padded(rows)
         if "position_ids" in self._parameters:
             inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)

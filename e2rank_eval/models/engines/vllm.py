@@ -1,4 +1,4 @@
-"""vLLM as an engine on a GPU: of text, and of decoders' vectors."""
+"""Language models and decoder embeddings run by vLLM on a GPU."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ MEMORY_SHARE = 0.45
 """Share of the GPU's memory for one engine, so that an encoder and a language model fit side by side."""
 
 POOLING = {"pooling_type": "LAST"}
-"""Set rather than left to the checkpoint: vLLM would take another one from a sentence-transformers folder."""
+"""Set explicitly, since vLLM would otherwise take the pooling of a sentence-transformers folder."""
 
 
 def load_engine(folder: Path, entry: ModelEntry, **arguments: Any) -> tuple[Any, Any, str]:
     """Return the vllm module, its ``LLM`` of a local checkpoint (safetensors, no code), and its version.
 
-    Without a prefix cache, time spent does not depend on what was read before.
+    The prefix cache is disabled, so that measured times do not depend on earlier prompts.
 
     Raises
     ------
@@ -68,10 +68,10 @@ def _token_prompts(rows: Sequence[Sequence[int]]) -> list[dict[str, list[int]]]:
 
 
 class VllmBackbone(Backbone):
-    """The same sequences in, the same vectors out as with transformers, for decoders.
+    """A decoder run by vLLM, with the same inputs and vectors as with transformers.
 
-    vLLM forms the batches, so ``stable`` promises nothing here: a vector's last bits may depend on the
-    other sequences. The state is asked for as it is and brought to unit length here, in float64.
+    vLLM forms the batches, so ``stable`` has no effect: a vector's last bits may depend on the other
+    sequences. Vectors are normalised here, in float64, not by vLLM.
     """
 
     def __init__(self, folder: Path, entry: ModelEntry) -> None:
@@ -92,18 +92,18 @@ class VllmBackbone(Backbone):
         return unit_rows(states)
 
     def synchronise(self) -> None:
-        """Do nothing: every call waits for its answers."""
+        """Do nothing: every call waits for its results."""
 
 
 class VllmModel(LocalModel):
-    """A chat model, whose batches vLLM forms itself.
+    """A chat model run by vLLM.
 
-    Prompts are sent as token ids, so vLLM's own chat template and tokenizer play no part.
+    Prompts are passed as token ids, so that vLLM's tokenizer and chat template are not used.
     """
 
     def __init__(self, folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> None:
         source = loadable_folder(folder, entry.format)
-        # raw_logits: where log-probabilities are asked for, vLLM returns the head's own output.
+        # raw_logits: vLLM returns logits in place of log-probabilities.
         vllm, self._engine, version = load_engine(
             source, entry, runner="generate", logprobs_mode="raw_logits", max_logprobs=-1
         )
@@ -131,14 +131,14 @@ class VllmModel(LocalModel):
         ]
 
     def _logits(self, prompts: Sequence[list[int]], columns: Sequence[int]) -> list[list[float]]:
-        # -1 asks for the whole vocabulary: a choice may be far from the likeliest tokens.
+        # -1 returns the whole vocabulary: a choice may not be among the likeliest tokens.
         found = [one.outputs[0].logprobs[0] for one in self._ask(prompts, max_tokens=1, logprobs=-1)]
         return [[one[column].logprob for column in columns] for one in found]
 
     def _ask(self, prompts: Sequence[Sequence[int]], **limits: Any) -> list[Any]:
         if not prompts:
             return []
-        # Checkpoints come with sampling settings of their own; temperature 0 is greedy whatever they say.
+        # Checkpoints have their own sampling settings; temperature 0 makes decoding greedy in any case.
         parameters = self._sampling(temperature=0.0, detokenize=False, **limits)
         found: list[Any] = self._engine.generate(_token_prompts(prompts), parameters, use_tqdm=False)
         return found

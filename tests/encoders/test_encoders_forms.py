@@ -182,11 +182,14 @@ CONVERSION = {"transformer": {"processing_kwargs": {"text": {"max_length": 9}}}}
     ("form", "message"),
     [
         ({"pooling": {"pooling_mode_median_tokens": True}}, "pooling pooling_mode_median_tokens"),
-        ({"pooling": {}}, "of no kind"),
+        ({"pooling": {}}, "without a mode"),
         ({"pooling": MEAN, "modules": ("Transformer", "Normalize")}, "modules Transformer, Normalize"),
         ({"pooling": MEAN, "modules": ("Transformer", "Pooling", "CNN")}, "Transformer, Pooling, CNN"),
         ({"pooling": MEAN, "configuration": {"default_prompt_name": "query"}}, "default prompt 'query'"),
-        ({"pooling": MEAN, "configuration": {"similarity_fn_name": "manhattan"}}, "similarity measure manhattan"),
+        (
+            {"pooling": MEAN, "configuration": {"similarity_fn_name": "manhattan"}},
+            "similarity measure manhattan",
+        ),
         ({"pooling": MEAN, "transformer": {"transformer_task": "fill-mask"}}, "transformer_task"),
         ({"pooling": MEAN, "transformer": {"modality_config": {"message": {}}}}, "modality_config"),
         ({"pooling": MEAN} | CONVERSION, "processing_kwargs"),
@@ -215,9 +218,9 @@ def other_width(folder: Path) -> None:
         (replace("1_Pooling/config.json", '{"pooling_mode": "median"}'), "pooling median is not supported"),
         (
             replace("1_Pooling/config.json", None),
-            r"1_Pooling/config\.json: no such file, .* settings of Pooling",
+            r"1_Pooling/config\.json: no such file, .* module Pooling",
         ),
-        (replace("2_Dense/config.json", None), r"2_Dense/config\.json: no such file, .* settings of Dense"),
+        (replace("2_Dense/config.json", None), r"2_Dense/config\.json: no such file, .* module Dense"),
         (replace("2_Dense/model.safetensors", None), r"the Dense layer has no model\.safetensors"),
         (replace("tokenizer.json", '{"version": "1.0"}'), "its tokenizer cannot be read"),
         (replace("model-00002-of-00005.safetensors", None), r"No such file.*model-00002-of-00005"),

@@ -183,5 +183,5 @@ def test_a_first_stage_of_each_searches_the_whole_corpus(
         assert found.scores == tuple(scores[ranked])
         assert found.document_ids == tuple(f"d{at}" for at in ranked)
     monkeypatch.setattr(stage, "MOST_DOCUMENTS", 6)
-    with pytest.raises(InputError, match="7 documents, more than the 6"):
+    with pytest.raises(InputError, match="7 documents, more than the limit of 6"):
         context.finder("late-interaction")(dataset)

@@ -113,7 +113,11 @@ def test_retry_after_is_kept_but_not_for_an_hour(httpserver: HTTPServer) -> None
         (says(completion(choices=[])), InputError, "does not follow OpenAI's protocol .IndexError"),
         (says({"object": "list"}), InputError, "does not follow OpenAI's protocol .KeyError: 'choices'"),
         (says(completion(usage=None)), InputError, "does not follow OpenAI's protocol"),
-        (says(completion(usage={"prompt_tokens": 1, "completion_tokens": "3"})), InputError, "tokens is '3'"),
+        (
+            says(completion(usage={"prompt_tokens": 1, "completion_tokens": "3"})),
+            InputError,
+            "'3' is not a number of tokens",
+        ),
         (says(completion(["a"])), InputError, "content is a list"),
         (says(completion("", reason="content_filter")), InputError, "finish_reason 'content_filter'"),
     ],

@@ -121,7 +121,7 @@ def test_a_pooled_causal_model_is_what_the_family_asks_for(tmp_path: Path) -> No
     catalogue, reference = Catalogue(tmp_path / "cache"), str(tmp_path / "model")
     assert catalogue.resolve(reference, "encoder", "decoder").entry.kind == "encoder"
     assert catalogue.resolve(reference, "decoder").entry.kind == "decoder"
-    with pytest.raises(InputError, match="may be encoder or decoder; say which"):
+    with pytest.raises(InputError, match="may be encoder or decoder; choose one"):
         catalogue.resolve(reference)
     own = Catalogue(tmp_path / "cache", {reference: {"kind": "decoder", "query_tokens": 9}})
     found = own.resolve(reference)
@@ -161,7 +161,7 @@ def in_index(folder: Path) -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
-    "weights that can hold code": (only_bin, r"weights in pytorch_model\.bin alone.*save_pretrained"),
+    "weights that can hold code": (only_bin, r"weights only in pytorch_model\.bin.*save_pretrained"),
     "no weights": (in_index, r"no weights \(\*\.safetensors\)"),
     "an unknown type": (
         lambda f: change(f / "config.json", model_type="novel"),

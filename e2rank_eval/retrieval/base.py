@@ -1,4 +1,4 @@
-"""What a first stage is built from and gives, and the candidate lists that a retriever's hits become."""
+"""The interface of first stages, and the conversion of a retriever's hits to candidate lists."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from e2rank_eval.records import CandidateIds, Dataset, Query
 Scores = NDArray[Any]
 
 Found = tuple[list[CandidateIds], dict[str, Any]]
-"""The lists of every query of a data set, and what the manifest says of where they are from."""
+"""The candidate lists of a data set's queries, and their origin for the manifest."""
 
 Finder = Callable[[Dataset], Found]
 
 DECIMALS = 6
-"""Decimals that candidate files store of a score; scores that differ below that tie."""
+"""Decimals of a score in candidate files; scores with the same rounded value tie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +36,18 @@ class Hits:
 
 
 class Retriever(Protocol):
-    """Searches one corpus, whose documents it knows by position."""
+    """Searches one corpus; hits are corpus positions."""
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
         """Return the best documents of each query, at most ``depth``; ties are in corpus order.
 
-        Fewer where the corpus is smaller, or where terms decide and fewer documents share one with the query.
+        A lexical retriever returns only documents that share a term with the query.
         """
         ...
 
 
 def best(scores: Scores, depth: int) -> NDArray[np.intp]:
-    """Return positions of the ``depth`` highest of ``scores`` [n], highest first, equal ones in order of
-    position.
+    """Return the positions of the ``depth`` highest of ``scores`` [n], best first, ties in order of position.
 
     >>> best(np.array([1.0, 3.0, 1.0, 3.0]), 3).tolist()
     [1, 3, 0]
@@ -62,31 +61,31 @@ def best(scores: Scores, depth: int) -> NDArray[np.intp]:
 
 
 def best_hits(scores: Scores, depth: int) -> Hits:
-    """Return the ``depth`` documents of highest ``scores`` [corpus size], chosen as :func:`best` does."""
+    """Return the ``depth`` documents with the highest ``scores`` [corpus size], ordered by :func:`best`."""
     positions = best(scores, depth)
     return Hits(tuple(positions.tolist()), tuple(scores[positions].tolist()))
 
 
 def matching_hits(scores: Scores, depth: int) -> Hits:
-    """Return the ``depth`` best documents, as :func:`best_hits`, of those that share a term with the query.
+    """Return the ``depth`` best documents among those that share a term with the query.
 
-    ``scores`` [corpus size] are sums over shared terms of positive weights, and 0 without one.
+    ``scores`` [corpus size] are sums of positive term weights, so they are 0 without a shared term.
     """
     return best_hits(scores, min(depth, int(np.count_nonzero(scores > 0))))
 
 
 def in_blocks(texts: Iterable[str], size: int = 8192) -> Iterator[list[str]]:
-    """Yield ``texts`` in lists of ``size``, so that a corpus need not be held while it is encoded."""
+    """Yield ``texts`` in lists of ``size``, so that a corpus need not be in memory while it is encoded."""
     texts = iter(texts)
     while block := list(islice(texts, size)):
         yield block
 
 
 def candidates(retriever: Retriever, dataset: Dataset, depth: int) -> list[CandidateIds]:
-    """Return for every query of ``dataset`` its first ``depth`` documents that are not excluded for it.
+    """Return for every query of ``dataset`` the best ``depth`` documents that are not excluded for it.
 
-    BRIGHT's ``excluded_ids`` and ArguAna's own queries must not take places of the list, so the
-    retriever is asked for as many more. ``retriever`` searches ``dataset.corpus`` in its order.
+    Each search is deeper by the number of excluded documents (BRIGHT's ``excluded_ids``, a query's own text
+    in ArguAna), so that lists are full. ``retriever`` searches ``dataset.corpus``.
     """
     identifiers = tuple(dataset.corpus)
     queries = list(dataset.queries.values())
@@ -102,7 +101,7 @@ def candidates(retriever: Retriever, dataset: Dataset, depth: int) -> list[Candi
 def first_allowed(
     query_id: str, scored: Iterable[tuple[str, float]], dataset: Dataset, depth: int
 ) -> CandidateIds:
-    """Return the first ``depth`` of documents and their scores that are not excluded for the query."""
+    """Return the first ``depth`` (document id, score) pairs that are not excluded for the query."""
     excluded = dataset.exclusions.get(query_id, frozenset())
     kept = list(islice((one for one in scored if one[0] not in excluded), depth))
     return CandidateIds(query_id, tuple(i for i, _ in kept), tuple(score for _, score in kept))
@@ -110,20 +109,20 @@ def first_allowed(
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a first stage is built with; ``depth`` is the number of candidates to keep for a query."""
+    """What a first stage is built with; ``depth`` is the number of candidates for a query."""
 
     configuration: Configuration
     models: ModelProvider
     depth: int
 
     def finder(self, name: str) -> Finder:
-        """Build the first stage ``name`` of the configuration, with its own depth.
+        """Return the finder of the configuration's first stage ``name``, with that stage's depth.
 
         Raises
         ------
         InputError
-            When the model cannot be used; the finder does so for a pool, where it would search, and where no
-            query has a candidate.
+            When the model cannot be used. The finder raises it when it would search a data set that is a pool
+            of candidates, or finds no candidate for any query.
         """
         context = replace(self, depth=self.configuration.depth_of(name))
         settings = self.configuration.first_stages[name]
@@ -132,7 +131,7 @@ class Context:
         def checked(dataset: Dataset) -> Found:
             if settings.searches and self._is_pool(dataset.id):
                 raise InputError(
-                    f"{dataset.id} is a pool of candidates, in which {settings.retriever} finds too easily",
+                    f"{dataset.id} is a pool of candidates, too easy to search with {settings.retriever}",
                     hint="use a first stage of retriever run, such as its runs/bm25-top100.trec",
                 )
             lists, origin = find(dataset)
@@ -148,12 +147,12 @@ class Context:
         return checked
 
     def _is_pool(self, name: str) -> bool:
-        """Whether the registry says so of a data set, by its name in the configuration or its own."""
+        """Whether the data set, named as in the configuration or the registry, is a pool of candidates."""
         configured = name in self.configuration.datasets
         identifier = self.configuration.registry_id(name) if configured else name
         entry = registered_datasets().get(identifier or "")
         return entry is not None and entry.pool
 
     def searching(self, build: Callable[[Dataset], Retriever]) -> Finder:
-        """Return the finder that searches every data set with a retriever of its own."""
+        """Return a finder that builds a retriever for each data set and searches with it."""
         return lambda dataset: (candidates(build(dataset), dataset, self.depth), {})

@@ -1,4 +1,4 @@
-"""Lucene's English analysis: words, stop words and stems; and its document lengths, which fit a byte."""
+"""Lucene's English analysis (tokens, stop words, stems), and its document lengths in one byte."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 AnalyserName = Literal["lucene", "simple"]
 
 Analyser = Callable[[str], list[str]]
-"""Turns a text into index terms, in order, repeated ones repeatedly."""
+"""Turns a text into its index terms, in order, with repetitions."""
 
 LONGEST = 255
-"""Longest token in UTF-16 code units, as Lucene counts; what is longer continues as a new token."""
+"""Maximum length of a token in UTF-16 code units, as in Lucene; longer words continue as new tokens."""
 
-# After the grammar of Lucene 9 (StandardTokenizerImpl.jflex): its rules are written here without their
-# ambiguities, so that the first match is the longest one. Its tables are those of Unicode 12.1; here the
-# symbols below are, whose set later versions cut, while letters, numbers and marks follow `regex`.
+# These rules follow the grammar of Lucene 9 (StandardTokenizerImpl.jflex), without its ambiguities, so that
+# the first match is the longest one. Lucene uses the tables of Unicode 12.1. Here only the symbols below do,
+# of which later versions removed some; letters, numbers and marks are those of `regex`.
 _PICTOGRAPHS = (
     r"\u00A9\u00AE\u203C\u2049\u2122\u2139\u2194-\u2199\u21A9\u21AA\u231A\u231B\u2328\u2388\u23CF"
     r"\u23E9-\u23F3\u23F8-\u23FA\u24C2\u25AA\u25AB\u25B6\u25C0\u25FB-\u25FE\u2600-\u2605\u2607-\u2612"
@@ -63,7 +63,7 @@ _RUN = (
 )
 _WORD = rf"(?:{_JOIN})*{_RUN}(?:(?:{_JOIN})+{_RUN})*(?:{_JOIN})*"
 
-# The presentation selectors U+FE0E and U+FE0F end an emoji, or are part of its sequences.
+# The variation selectors U+FE0E and U+FE0F end an emoji, or are part of its sequences.
 _MARKS = r"[[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}]--[\uFE0E\uFE0F]]*"
 _ELEMENT = (
     rf"(?:\u200D*[{_PICTOGRAPHS}]{_MARKS}\uFE0F?"
@@ -73,7 +73,7 @@ _EMOJI = (
     rf"{_ELEMENT}(?:(?:\u200D{_ELEMENT})*|[\U000E0020-\U000E007E]+\U000E007F)"
     rf"|[0-9#*]{_MARKS}\uFE0F?\u20E3{_MARKS}|(?:\p{{WB=Regional_Indicator}}{_X}){{2}}"
 )
-# Skipped with an underscore that no word follows: marks that cannot begin a token of their own.
+# Marks that cannot begin a token; skipped together with an underscore that no word follows.
 _UNUSED = r"[[\p{WB=Extend}\p{WB=Format}]--[\p{LB=SA}\p{Emoji_Modifier}]]*+"
 _LONGEST_EMOJI = regex.compile(_EMOJI, regex.POSIX | regex.V1)
 _TOKEN = regex.compile(
@@ -83,7 +83,7 @@ _TOKEN = regex.compile(
 )
 
 
-# Apache Lucene, org.apache.lucene.analysis.en.EnglishAnalyzer, its default stop set.
+# The default stop set of Apache Lucene's org.apache.lucene.analysis.en.EnglishAnalyzer.
 STOP_WORDS = frozenset({
     "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it",
     "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these", "they",
@@ -93,20 +93,21 @@ STOP_WORDS = frozenset({
 _POSSESSIVES = tuple(apostrophe + s for apostrophe in "'\u2019\uff07" for s in "sS")
 
 _SIMPLE_WORD = re.compile(r"\w\w+")
-"""Words of two characters or more, which drops what the apostrophe of a possessive leaves behind."""
+"""Words of at least two characters, so that the s of a possessive 's is dropped."""
 
 _PORTER: Any = Stemmer.Stemmer("porter")
 
 _DEPARTS = re.compile(r"(.+)(bl|log)(?:[iy](?:ed|ing)?s?|ies)")
-"""Words that the first step of Porter's algorithm leaves with the ending -bli or -logi."""
+"""Words that end in -bli or -logi after the first step of Porter's algorithm."""
 
 _DOUBLED = re.compile(r"(.*([^aeioulszbdfgmnprt]))\2(?:ed|ing)s?")
-"""Verbs whose doubled consonant is none that Snowball knows to double, such as trekking."""
+"""Verbs with a doubled consonant that Snowball does not reduce, such as trekking."""
 
 
 def lucene_terms(text: str) -> list[str]:
-    """Return the terms of Lucene's EnglishAnalyzer, which Anserini indexes with: words, without possessive
-    's, in lower case, without 33 stop words, stemmed by Porter's algorithm.
+    """Return the terms of Lucene's EnglishAnalyzer, Anserini's default.
+
+    Words lose their possessive 's and are lowercased; 33 stop words are removed; Porter's algorithm stems.
 
     >>> lucene_terms("The retrieved documents' rankings: Steven\u2019s technology")
     ['retriev', 'document', 'rank', 'steven', 'technolog']
@@ -116,7 +117,7 @@ def lucene_terms(text: str) -> list[str]:
 
 
 def simple_terms(text: str) -> list[str]:
-    """Return runs of two or more letters and digits in lower case, without stop words, stemmed by Snowball's
+    """Return lowercased runs of two or more letters and digits, without stop words, stemmed by Snowball's
     Porter.
 
     >>> simple_terms("The retrieved documents' rankings: Steven\u2019s technology")
@@ -131,7 +132,7 @@ ANALYSERS: dict[AnalyserName, Analyser] = {"lucene": lucene_terms, "simple": sim
 
 
 def _lower(word: str) -> str:
-    """Lower-case each character as Java does: no sigma is final, and the dotted capital I is an i."""
+    """Lowercase each character as Java does: no final sigma, and the dotted capital I becomes i."""
     if word.isascii():
         return word.lower()
     return "".join("i" if character == "\u0130" else character.lower() for character in word)
@@ -139,11 +140,11 @@ def _lower(word: str) -> str:
 
 @lru_cache(maxsize=1 << 18)
 def stem(word: str) -> str:
-    """Return the stem of a lower-cased ``word`` by Porter's algorithm as Lucene has it.
+    """Return the stem of a lowercased ``word`` by Lucene's variant of Porter's algorithm.
 
-    It departs from Snowball's "porter", which is the algorithm of 1980: words of two letters stay as they
-    are, -bli gives -ble (not -abli -able) and -logi gives -log, and any consonant that -ed or -ing doubled
-    is freed of it, but for l, s and z.
+    It differs from Snowball's "porter", the algorithm of 1980: words of two letters are unchanged, -bli
+    becomes -ble (instead of -abli -able), -logi becomes -log, and after removing -ed or -ing any doubled
+    consonant except l, s and z is reduced to one.
 
     >>> [stem(word) for word in ("relational", "technology", "possibly", "trekking", "is")]
     ['relat', 'technolog', 'possibl', 'trek', 'is']
@@ -152,7 +153,7 @@ def stem(word: str) -> str:
         return word
     departs, doubled = _DEPARTS.fullmatch(word), _DOUBLED.fullmatch(word)
     if departs is not None and "vc" in _shape(departs[1]):
-        # No later step changes -log, and none before the third changes -ble.
+        # No later step changes -log, and the second step does not change -ble.
         if departs[2] == "log":
             return departs[1] + "log"
         word = departs[1] + "ble"
@@ -171,11 +172,11 @@ def _shape(text: str) -> str:
 
 
 _FREE = 24
-"""Lengths below it have a byte each; above it, 4 significant bits of the rest are kept."""
+"""Lengths below this are encoded exactly; of larger ones, 4 significant bits of the excess are kept."""
 
 
 def _length(byte: int) -> int:
-    """Return the smallest length that has this byte (Lucene's SmallFloat.byte4ToInt)."""
+    """Return the smallest length that is encoded as this byte (Lucene's SmallFloat.byte4ToInt)."""
     if byte < _FREE:
         return byte
     bits, shift = (byte - _FREE) & 7, (byte - _FREE >> 3) - 1
@@ -186,7 +187,7 @@ _LENGTHS = np.array([_length(byte) for byte in range(256)], dtype=np.float64)
 
 
 def quantised(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Round each of ``lengths`` [n] down to one that a byte of Lucene's index can tell, exact up to 40.
+    """Round ``lengths`` [n] down to those that Lucene can encode in one byte; up to 40 they are exact.
 
     >>> quantised(np.array([23.0, 40.0, 41.0, 57.0, 100.0, 1000.0])).astype(int).tolist()
     [23, 40, 40, 56, 96, 984]
@@ -195,7 +196,7 @@ def quantised(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def words(text: str) -> list[str]:
-    """Return the words of ``text`` as Lucene's StandardTokenizer breaks them, in order and as written.
+    """Return the tokens of Lucene's StandardTokenizer, in order and as written.
 
     >>> words("O'Reilly's R2D2, v1.2_b (21,5%) \u6c49\u5b57")
     ["O'Reilly's", 'R2D2', 'v1.2_b', '21,5', '\u6c49', '\u5b57']
@@ -211,7 +212,7 @@ def _with_emoji(text: str) -> list[str]:
     position = 0
     while (match := _TOKEN.search(text, position)) is not None:
         position = match.end()
-        # Letters such as the circled M are pictographs too, and may begin the longer of the two.
+        # Some letters, such as the circled M, are also pictographs; the longer match wins.
         if match.lastgroup == "emoji" or PICTOGRAPH.match(match[0]):
             emoji = _LONGEST_EMOJI.match(text, match.start())
             position = max(position, emoji.end() if emoji else 0)
@@ -221,7 +222,7 @@ def _with_emoji(text: str) -> list[str]:
 
 
 def _pieces(word: str) -> list[str]:
-    """Cut a token as Lucene's scanner does, which sees no more than :data:`LONGEST` units at once."""
+    """Cut a long token as Lucene's scanner does, whose buffer has :data:`LONGEST` units."""
     pieces = []
     start = 0
     while start < len(word):

@@ -1,4 +1,4 @@
-"""Writes the candidate lists of data sets, and encodes parts of a corpus ahead."""
+"""The retrieve command: writes candidate lists of data sets, and encodes parts of a corpus ahead."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from e2rank_eval.store.manifests import write_manifest
 from e2rank_eval.store.parts import Part, write_receipt
 
 _PIECE = 512
-"""Documents in a row that one job encodes, which fill a file of the cache of vectors."""
+"""Consecutive documents that one job encodes: the documents of a file in the vector cache."""
 
 
 def retrieve(
@@ -66,19 +66,19 @@ def encode_part(
     models: ModelProvider,
     part: Part,
 ) -> None:
-    """Encode ``part`` of a corpus into the shared cache of vectors, and write a receipt.
+    """Encode ``part`` of a corpus into the shared vector cache, and write a receipt.
 
-    For a dense first stage, or a fusion with dense ones; a later :func:`retrieve` encodes nothing then.
+    This is for dense first stages and fusions with dense ones; a later :func:`retrieve` reuses the vectors.
 
     Raises
     ------
     InputError
-        When the first stage encodes no corpus; and as :func:`retrieve` does.
+        When the first stage caches no vectors; also as :func:`retrieve`.
     """
     encoding = configuration.vector_models(first_stage)
     if not encoding:
         raise InputError(
-            f"first stage {first_stage!r} keeps no vectors", hint="retrieve without --part, in one job"
+            f"first stage {first_stage!r} caches no vectors", hint="retrieve without --part, in one job"
         )
     corpus = read_dataset(layout.path(places.CORPUS, dataset=dataset).parent, dataset).corpus
     done = {}
@@ -94,7 +94,7 @@ def encode_part(
 
 
 def _recorded(configuration: Configuration, first_stage: str) -> dict[str, Any]:
-    """Return what decides the candidates, those that a fusion fuses included."""
+    """Return the settings that decide the candidates, including those of fused first stages."""
     settings = configuration.first_stages[first_stage]
     recorded = settings.model_dump(mode="json", exclude={"label"})
     recorded["depth"] = configuration.depth_of(first_stage)

@@ -71,7 +71,7 @@ def test_the_path_names_the_data_set_and_variables(tmp_path: Path, monkeypatch: 
     (lists, origin) = settings.build(Context(None, None, 5))(TOY)  # type: ignore[arg-type]
     assert [one.document_ids for one in lists] == [("c",), ("a",)]
     assert len(origin["run_sha256"]) == 64
-    with pytest.raises(ValueError, match=r"only \{dataset\} may stand in braces"):
+    with pytest.raises(ValueError, match=r"only \{dataset\} is allowed in braces"):
         RunSettings(retriever="run", path="{data}.trec")
 
 
@@ -92,7 +92,7 @@ def test_other_data_sets_have_the_lists_of_another_first_stage(tmp_path: Path) -
 def test_nothing_is_searched_in_a_pool(tmp_path: Path) -> None:
     configuration = configured({"bm25": {"retriever": "bm25"}}, {"dl19-rerank": {}})
     find = Context(configuration, Models(tmp_path, threads=1), 2).finder("bm25")
-    with pytest.raises(InputError, match=r"dl19-rerank is a pool .* bm25 finds too easily"):
+    with pytest.raises(InputError, match=r"dl19-rerank is a pool .* too easy to search with bm25"):
         find(replace(TOY, id="dl19-rerank"))
 
 

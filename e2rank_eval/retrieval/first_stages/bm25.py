@@ -1,4 +1,4 @@
-"""BM25 over one corpus: Lucene's variant, "flat" title and text in one field."""
+"""BM25 in Lucene's variant, with title and text in one field ("flat")."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from e2rank_eval.retrieval.base import Context, Finder, Hits, matching_hits
 from e2rank_eval.retrieval.lucene import ANALYSERS, AnalyserName, quantised
 
 _BLOCK = 1 << 20
-"""Postings weighed at once, which bounds the memory of intermediate values."""
+"""Postings weighted at once, which limits the memory for intermediate values."""
 
 
 class LexicalSettings(FirstStageSettings):
-    """What the settings of BM25, and of what is built on it, have."""
+    """Settings common to BM25 and to first stages that are built on it."""
 
     k1: float = Field(0.9, ge=0)
     b: float = Field(0.4, ge=0, le=1)
     analyser: AnalyserName = Field(
-        "simple", description="lucene: Lucene's EnglishAnalyzer token by token; simple: one near to it"
+        "simple", description="lucene: exactly Lucene's EnglishAnalyzer; simple: an approximation of it"
     )
 
 
@@ -36,7 +36,7 @@ class BM25Settings(LexicalSettings):
 
     retriever: Literal["bm25"]
     quantised_lengths: bool = Field(
-        False, description="document lengths rounded to a byte, as Lucene's index keeps them"
+        False, description="document lengths rounded to one byte, as in Lucene's index"
     )
 
     def build(self, context: Context) -> Finder:
@@ -47,14 +47,14 @@ class BM25Settings(LexicalSettings):
 
 
 class BM25:
-    """An inverted index in memory with exact document lengths, where Lucene rounds them to a byte.
+    """An in-memory inverted index with exact document lengths, which Lucene rounds to one byte.
 
-    The score of document d is the sum over the query's terms, repeated ones repeatedly, of
-    ``log(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 * (1 - b + b * |d| / mean |d|))``, N and
-    the mean taken over documents that have a term, as Lucene does. A document that shares no term
-    with the query is not a candidate, as in Lucene. The corpus is read once and none
-    of its texts is kept: 8 bytes for each term of a document, twice that while the index is built. Scores are
-    to the bit those of bm25s with method "lucene", whose index takes more memory to make.
+    The score of document d is the sum over all term occurrences in the query of
+    ``log(1 + (N - df + 0.5) / (df + 0.5)) * tf / (tf + k1 * (1 - b + b * |d| / mean |d|))``, where N and
+    the mean are over documents that have a term, as in Lucene. Documents that share no term with the query
+    are not candidates, as in Lucene. The corpus is read once and its texts are not kept; the index takes 8
+    bytes for each distinct term of a document, twice that while it is built. Scores are bit-identical to
+    those of bm25s with method "lucene", which needs more memory to build its index.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class BM25:
         for start in range(0, len(self._weights), _BLOCK):
             values = self._weights[start : start + _BLOCK]
             terms = np.searchsorted(self._starts, np.arange(start, start + len(values)), side="right") - 1
-            # In the precision of the norms; the product is rounded to float32 where it is stored.
+            # Computed in the precision of the norms; rounded to float32 when stored.
             values[:] = values / (values + norms[self._documents[start : start + _BLOCK]]) * idf[terms]
 
     def _norms(self, lengths: NDArray[np.float64], mean: float, k1: float, b: float) -> NDArray[Any]:
@@ -103,7 +103,7 @@ class BM25:
         return k1 * ((1 - b) + b * lengths / mean)
 
     def _idf(self, filled: int, frequencies: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        """Return the weight of every term that is in so many of the ``filled`` documents."""
+        """Return the idf of terms with these document frequencies among ``filled`` documents."""
         distinct, where = np.unique(frequencies, return_inverse=True)
         weights = [log(1 + (filled - n + 0.5) / (n + 0.5)) for n in distinct.tolist()]
         return np.array(weights, dtype=np.float32)[where]
@@ -129,9 +129,10 @@ class BM25:
 
 
 class QuantisedBM25(BM25):
-    """Lucene's BM25Similarity without its constant factor k1 + 1, as since Lucene 8: Anserini's own scores.
+    """Lucene's BM25Similarity since version 8, without the constant factor k1 + 1: Anserini's scores.
 
-    As :class:`BM25`, but |d| (never the mean) is rounded down to what one byte can tell, and all is float32.
+    Differs from :class:`BM25` in two ways: |d| (not the mean) is rounded down to a length that one byte can
+    encode, and all values are float32.
     """
 
     def __init__(
@@ -156,11 +157,11 @@ class QuantisedBM25(BM25):
         return [self.search_weighted(terms, depth) for terms, depth in zip(asked, depths, strict=True)]
 
     def search_weighted(self, query: Mapping[str, float], depth: int) -> Hits:
-        """Return the best matching documents for terms, each scored ``weight`` times; at most ``depth``."""
+        """Return the best matching documents, at most ``depth``, for a query of term weights."""
         return self._hits(query.items(), depth)
 
     def document_frequency(self, term: str) -> int:
-        """Return how many documents hold ``term``."""
+        """Return the number of documents that contain ``term``."""
         part = self._postings(term)
         return int(part.stop - part.start)
 

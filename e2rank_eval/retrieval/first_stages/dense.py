@@ -1,4 +1,4 @@
-"""Exact dense retrieval: the dot product of every document vector with the query's."""
+"""Exact dense retrieval: the dot product of the query vector with every document vector."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from e2rank_eval.records import Document, Query
 from e2rank_eval.retrieval.base import DECIMALS, Context, Finder, Hits, Scores, best, best_hits, in_blocks
 
 SCORES = 1 << 26
-"""How many scores are held at once, 256 MB of them."""
+"""Number of scores in memory at once (256 MB)."""
 
 _SLACK = 1e-5
-"""More than float32 dot products of unit vectors differ by between kernels."""
+"""An upper bound on the differences between kernels in float32 dot products of unit vectors."""
 
 
 class DenseSettings(FirstStageSettings):
@@ -38,9 +38,8 @@ class DenseSettings(FirstStageSettings):
 class Dense:
     """Exact search over one corpus encoded by ``encoder``.
 
-    The product in float32 only proposes; what it proposes is scored again in float64 and rounded to the 6
-    decimals that candidate files store. So no matrix kernel changes the result, and equal scores are in
-    corpus order.
+    Candidates from the float32 product are scored again in float64 and rounded to the 6 decimals of candidate
+    files, so that the result does not depend on the matrix kernel, and equal scores are in corpus order.
     """
 
     def __init__(self, corpus: Collection[Document], encoder: Encoder) -> None:

@@ -1,4 +1,4 @@
-"""Sparse and late-interaction retrieval: each document, kept in memory, is scored for each query."""
+"""Sparse and late-interaction retrieval: every document, encoded in memory, is scored for each query."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from e2rank_eval.models.encoders.representations import TextEncoder
 
 MOST_DOCUMENTS = 50_000
-"""The most for late interaction: about 5 GB, where a document has 200 tokens and a vector 128 dimensions."""
+"""Limit for late interaction: about 5 GB, for 200 tokens per document and 128 dimensions."""
 
 
 class SparseRetrievalSettings(FirstStageSettings):
-    """Learned sparse retrieval, as with SPLADE."""
+    """Learned sparse retrieval, such as SPLADE."""
 
     retriever: Literal["sparse"]
     model: Reference
@@ -58,9 +58,9 @@ class LateInteractionRetrievalSettings(FirstStageSettings):
         def searching(dataset: Dataset) -> Retriever:
             if len(dataset.corpus) > MOST_DOCUMENTS:
                 raise InputError(
-                    f"{dataset.id} has {len(dataset.corpus):,} documents, more than the {MOST_DOCUMENTS:,} "
-                    "whose token vectors are searched",
-                    hint="rerank another first stage by the family late-interaction",
+                    f"{dataset.id} has {len(dataset.corpus):,} documents, more than the limit of "
+                    f"{MOST_DOCUMENTS:,} for late interaction",
+                    hint="rerank another first stage with the family late-interaction",
                 )
             return Exhaustive(dataset.corpus.values(), encoder)
 
@@ -68,9 +68,9 @@ class LateInteractionRetrievalSettings(FirstStageSettings):
 
 
 class Exhaustive:
-    """Scores every document of a corpus for each query, by ``encoder``.
+    """Scores every document of a corpus for each query with ``encoder``.
 
-    ``matching`` says that a score of 0 is that of a document without a term of the query.
+    With ``matching``, documents with a score of 0 are not returned, as they share no term with the query.
     """
 
     def __init__(self, corpus: Collection[Document], encoder: TextEncoder, *, matching: bool = False) -> None:

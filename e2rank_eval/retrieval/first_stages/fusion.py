@@ -1,4 +1,4 @@
-"""Reciprocal rank fusion: several candidate lists of a query made one."""
+"""Reciprocal rank fusion of the candidate lists of several first stages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FusionSettings(FirstStageSettings):
         return self.of
 
     def build(self, context: Context) -> Finder:
-        """Return a finder that fuses each part's list as cut to that first stage's own depth."""
+        """Return a finder that fuses the lists of the named first stages, each at its own depth."""
         parts = [context.finder(name) for name in self.of]
 
         def find(dataset: Dataset) -> Found:
@@ -47,14 +47,14 @@ class FusionSettings(FirstStageSettings):
 
 
 def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int, *, k: int = K) -> CandidateIds:
-    """Return the first ``depth`` documents by the sum of ``1 / (k + rank)`` over the lists of one query.
+    """Return the best ``depth`` documents by the sum of ``1 / (k + rank)`` over the lists of one query.
 
-    Ranks begin at 1. Equal sums are in the order of ``corpus``, its ids.
+    Ranks begin at 1. ``corpus`` are all document ids; ties are in their order.
 
     Raises
     ------
     ValueError
-        When the lists are of different queries.
+        When the lists belong to different queries.
     """
     query_ids = {one.query_id for one in lists}
     if len(query_ids) != 1:
@@ -63,7 +63,7 @@ def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int, *, k:
     for one in lists:
         for rank, identifier in enumerate(one.document_ids, start=1):
             parts.setdefault(identifier, []).append(1 / (k + rank))
-    # An exact sum does not depend on the order of the lists, so that what ties, ties.
+    # fsum is exact, so equal sums tie whatever the order of the lists.
     scores = {identifier: math.fsum(found) for identifier, found in parts.items()}
     places = {identifier: place for place, identifier in enumerate(corpus) if identifier in scores}
     ranked = sorted(scores, key=lambda identifier: (-scores[identifier], places[identifier]))[:depth]

@@ -1,4 +1,4 @@
-"""The candidate lists that E2Rank's authors published: fetched, and checked against the corpus."""
+"""The candidate lists of E2Rank's authors, fetched and checked against the corpus."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from e2rank_eval.store.hits import read_hits
 
 REPOSITORY = "liuqi6777/retrieval_results"
 
-# As scripts/eval.sh of Alibaba-NLP/E2Rank names them where this registry's ids differ; BRIGHT's do not.
+# Names in scripts/eval.sh of Alibaba-NLP/E2Rank that differ from this registry's ids.
 _NAMES = {
     "trec-covid": "covid",
     "nfcorpus": "nfc",
@@ -29,14 +29,14 @@ _NAMES = {
 
 
 class PublishedSettings(FirstStageSettings):
-    """The candidate lists that E2Rank's authors published."""
+    """The candidate lists of E2Rank's authors."""
 
     needs_hub = True
 
     searches = False
 
     retriever: Literal["published"]
-    lists: Name = Field(description="whose lists of liuqi6777/retrieval_results, as bm25 or reasonir")
+    lists: Name = Field(description="folder of liuqi6777/retrieval_results, such as bm25 or reasonir")
     revision: str | None = Field(None, description="commit to pin; null: recorded when fetched")
 
     def build(self, context: Context) -> Finder:
@@ -51,12 +51,12 @@ class PublishedSettings(FirstStageSettings):
 
 
 def fetch_lists(lists: str, dataset: str, cache: Path, *, revision: str | None = None) -> Fetched:
-    """Fetch ``<lists>/<name>_top100.jsonl`` of :data:`REPOSITORY`, its only file, into ``cache/candidates``.
+    """Fetch the file ``<lists>/<name>_top100.jsonl`` of :data:`REPOSITORY` into ``cache/candidates``.
 
     Raises
     ------
     UnavailableError
-        When neither the hub nor its cache has it.
+        When neither the hub nor its local cache has the file.
     """
     file = f"{lists}/{_NAMES.get(dataset, dataset)}_top100.jsonl"
     source = HubSource(
@@ -68,13 +68,13 @@ def fetch_lists(lists: str, dataset: str, cache: Path, *, revision: str | None =
 def read_lists(path: Path, dataset: Dataset, depth: int) -> list[CandidateIds]:
     """Read the first ``depth`` hits of every query of ``dataset`` that are not excluded for it.
 
-    Lists of other queries are skipped; the corpus's text counts, not the file's.
+    Lists of other queries are skipped; texts are taken from the corpus, not from the file.
 
     Raises
     ------
     InputError
-        Naming the file: another layout, a document that the corpus lacks or that repeats, a query twice or
-        not at all, ranks that do not ascend.
+        Naming the file: an invalid layout, a repeated document or one that the corpus lacks, a repeated or
+        missing query, ranks that do not ascend.
     """
     found: dict[str, CandidateIds] = {}
     for hits in read_hits(path):
@@ -85,7 +85,7 @@ def read_lists(path: Path, dataset: Dataset, depth: int) -> list[CandidateIds]:
             if unknown is not None:
                 raise InputError(
                     f"document {unknown!r} is not in the corpus", path=path,
-                    hint="use the variant of the data set that these lists are of",
+                    hint="use the variant of the data set that these lists belong to",
                 )  # fmt: skip
             found[hits.query_id] = one
     missing = [query_id for query_id in dataset.queries if query_id not in found]
@@ -93,7 +93,7 @@ def read_lists(path: Path, dataset: Dataset, depth: int) -> list[CandidateIds]:
         raise InputError(
             f"no candidates for {len(missing)} of {len(dataset.queries)} queries, such as {missing[0]!r}",
             path=path,
-            hint="use another first stage for this data set, or the variant of it that these lists are of",
+            hint="use another first stage for this data set, or the variant of it that these lists belong to",
         )
     return [found[query_id] for query_id in dataset.queries]
 

@@ -1,4 +1,4 @@
-"""RM3: BM25 once more, with the query expanded by the commonest terms of the first documents found."""
+"""RM3: BM25 with the query expanded by the most frequent terms of the top documents (feedback)."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from e2rank_eval.retrieval.first_stages.bm25 import LexicalSettings, QuantisedBM
 from e2rank_eval.store.corpus import selected
 
 _COMMON = 0.1
-"""Terms in more than this share of the documents expand nothing, as in Anserini."""
+"""Terms in more than this share of the documents are not used for expansion, as in Anserini."""
 
 _TERM = re.compile(r"[a-z0-9]{2,20}")
-"""What may expand a query there."""
+"""Terms that Anserini uses for expansion."""
 
 Model = dict[str, float]
 """A term distribution."""
 
 
 class RM3Settings(LexicalSettings):
-    """RM3: BM25 with the query expanded by terms of the first documents found."""
+    """RM3: BM25 with the query expanded by terms of the top documents."""
 
     retriever: Literal["rm3"]
-    feedback_documents: int = Field(10, ge=1, le=1000, description="first documents taken as relevant")
+    feedback_documents: int = Field(10, ge=1, le=1000, description="top documents taken as relevant")
     feedback_terms: int = Field(10, ge=1, le=1000, description="terms of the relevance model")
-    original_weight: float = Field(0.5, ge=0, le=1, description="of the query as it was asked")
+    original_weight: float = Field(0.5, ge=0, le=1, description="of the original query")
 
     def build(self, context: Context) -> Finder:
         return context.searching(lambda dataset: RM3(dataset, self))
@@ -40,12 +40,12 @@ class RM3Settings(LexicalSettings):
 class RM3:
     """Relevance model interpolated with the query (Lavrenko and Croft 2001; RM3: Abdul-Jaleel et al. 2004).
 
-    P(t | R) is the sum over the first ``feedback_documents`` of BM25 score times P(t | d), of each document's
-    ``feedback_terms`` most frequent terms; its ``feedback_terms`` heaviest are scaled to sum to 1. The second
-    search weighs term t with ``original_weight`` * P(t | query) + (1 - ``original_weight``) * P(t | R). This
-    estimate, its two filters and the defaults are those of Anserini's Rm3Reranker; equal weights are cut in
-    alphabetical order. Documents excluded for a query feed nothing back to it. Scores are those of
-    :class:`QuantisedBM25`.
+    P(t | R) is the sum over the top ``feedback_documents`` of BM25 score times P(t | d), where P(t | d) has
+    the document's ``feedback_terms`` most frequent terms. The ``feedback_terms`` terms with the highest
+    P(t | R) are kept and scaled to sum to 1. The second search weights term t with ``original_weight`` *
+    P(t | query) + (1 - ``original_weight``) * P(t | R). This estimate, its two filters and the defaults are
+    those of Anserini's Rm3Reranker; of equal weights, the alphabetically first are kept. Documents excluded
+    for a query are not used for feedback. Scores are those of :class:`QuantisedBM25`.
     """
 
     def __init__(self, dataset: Dataset, settings: RM3Settings) -> None:
@@ -65,7 +65,7 @@ class RM3:
         ]
 
     def expanded(self, queries: Sequence[Query]) -> list[Model]:
-        """The weights of each second search, which sum to 1 where the query has a term."""
+        """Return the term weights of each second search; they sum to 1 if the query has a term."""
         asked = [_scaled(Counter(self._index.terms(query.text))) for query in queries]
         first = [self._first(query, terms) for query, terms in zip(queries, asked, strict=True)]
         documents = selected(self._corpus, {identifier for found in first for identifier in found})
@@ -75,7 +75,7 @@ class RM3:
         return [self._interpolated(*pair, models) for pair in zip(asked, first, strict=True)]
 
     def _first(self, query: Query, asked: Model) -> dict[str, float]:
-        """Ids and scores of the documents that feed back."""
+        """Return ids and scores of the feedback documents."""
         excluded = self._exclusions.get(query.id, frozenset())
         found = self._index.search_weighted(asked, self._settings.feedback_documents + len(excluded))
         scores = {self._ids[at]: score for at, score in zip(found.positions, found.scores, strict=True)}

@@ -1,4 +1,4 @@
-"""A run from elsewhere as a first stage: by score, then rank, then trec_eval's rule for ties."""
+"""An external run as a first stage, ordered by score, then rank, then trec_eval's rule for ties."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from e2rank_eval.store.trec import Run, read_run
 
 
 class RunSettings(FirstStageSettings):
-    """The run of any system: TREC's form, MS MARCO's, or candidate lists in JSON lines.
+    """The run of any system, in TREC or MS MARCO format, or candidate lists in JSON lines.
 
-    With ``otherwise`` a data set without such a file has the candidates of another first stage.
+    For a data set without a run file, ``otherwise`` names another first stage.
     """
 
     searches = False
 
     retriever: Literal["run"]
     path: str = Field(
-        description="of the run; {dataset} stands for the data set's name here, $NAME for a variable"
+        description="of the run; {dataset} is replaced by the data set's name, $NAME by a variable"
     )
     missing: Literal["fail", "skip"] = Field(
-        "fail", description="what happens to documents that the corpus lacks"
+        "fail", description="how to treat documents that the corpus lacks"
     )
 
     otherwise: Name | None = Field(
-        None, description="first stage of data sets without such a file; null: the file must be there"
+        None, description="first stage of data sets without a run file; null: the file is required"
     )
 
     @field_validator("path")
@@ -44,7 +44,7 @@ class RunSettings(FirstStageSettings):
         try:
             path.format(dataset="name")
         except (KeyError, IndexError, ValueError) as error:
-            raise ValueError("only {dataset} may stand in braces") from error
+            raise ValueError("only {dataset} is allowed in braces") from error
         return path
 
     @property
@@ -73,12 +73,12 @@ class RunSettings(FirstStageSettings):
 
 
 def read_any(path: Path) -> Run:
-    """Read a run: candidate lists where its first line is a JSON object, else TREC's or MS MARCO's form."""
+    """Read a run: candidate lists if its first line is a JSON object, else TREC or MS MARCO format."""
     return hits_as_run(read_hits(path)) if is_json_lines(path) else read_run(path)
 
 
 def is_json_lines(path: Path) -> bool:
-    """Return whether the first line of a file that is not blank begins a JSON object."""
+    """Return whether the first non-blank line of a file begins a JSON object."""
     return next((line for _, line in read_lines(path) if line.strip()), "").lstrip().startswith("{")
 
 
@@ -87,29 +87,29 @@ def run_candidates(
 ) -> list[CandidateIds]:
     """Return the first ``depth`` documents of each query, in the order of :meth:`Run.order`.
 
-    Documents that are excluded for a query take no places. Queries that the data set lacks are skipped,
-    and with ``missing`` ``skip`` documents too; a message counts them.
+    Documents that are excluded for a query are dropped before the cut. Queries that the data set lacks are
+    skipped, with ``missing="skip"`` also documents; their numbers are logged.
 
     Raises
     ------
     InputError
-        When the data set has none of the run's queries, or lacks a document and they are not skipped.
+        When the data set has none of the run's queries, or lacks a document and ``missing`` is ``fail``.
     """
     asked = [query for query in run.scores if query in dataset.queries]
     if len(asked) < len(run.scores):
         unknown = [query for query in run.scores if query not in dataset.queries]
         problem = f"{len(unknown)} queries of the run are not in {dataset.id} ({', '.join(unknown[:3])})"
         if not asked:
-            raise InputError(problem, hint="name the data set that the run is of")
+            raise InputError(problem, hint="name the data set that the run belongs to")
         say(f"{problem}: skipped")
     if contradicting := run.contradictions():
-        say(f"the ranks of {contradicting} queries contradict their scores, which decide")
+        say(f"the ranks of {contradicting} queries contradict their scores; the scores are used")
     orders = {query: run.order(query) for query in asked}
     absent = sorted({i for ids in orders.values() for i in ids if i not in dataset.corpus})
     if absent:
         problem = f"{len(absent)} documents of the run are not in {dataset.id} ({', '.join(absent[:3])})"
         if missing == "fail":
-            hint = "name the data set that the run is of, or skip them (--missing skip)"
+            hint = "name the data set that the run belongs to, or skip them (--missing skip)"
             raise InputError(problem, hint=hint)
         say(f"{problem}: skipped")
     lists = []

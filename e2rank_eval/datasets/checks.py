@@ -1,4 +1,4 @@
-"""Checks of a loaded data set: the registry's counts, what can bend its numbers, and its statistics."""
+"""Checks of a loaded data set: the registry's counts, properties that can bias results, statistics."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 def check_counts(dataset: Dataset, entry: DatasetEntry) -> None:
-    """Compare numbers of documents, queries and judgements with those the registry states.
+    """Compare the numbers of documents, queries and judgements with those in the registry.
 
     Raises
     ------
     InputError
-        When one differs: the source is not what the registry describes.
+        When one differs, so that the source is not the data set that the registry describes.
     """
     found = {
         "documents": (len(dataset.corpus), entry.documents),
@@ -39,12 +39,12 @@ def check_counts(dataset: Dataset, entry: DatasetEntry) -> None:
 
 
 def findings(dataset: Dataset) -> dict[str, int]:
-    """Return counts of what does not stop an evaluation but can bend its numbers; a count of 0 is stated too.
+    """Return counts of properties that can bias an evaluation, including counts of 0.
 
-    ``empty documents`` can only be found by chance; ``documents with a repeated text`` are those
-    beyond the first of each text; ``judged documents not in the corpus`` count in the ideal ranking
-    but can never be retrieved; ``queries that are a document`` find themselves unless excluded;
-    ``queries without a relevant document`` score zero whatever the system.
+    ``empty documents`` can only be found by chance; ``documents with a repeated text`` are those after the
+    first with this text; ``judged documents not in the corpus`` count in the ideal ranking but cannot be
+    retrieved; ``queries that are a document`` retrieve themselves unless excluded; ``queries without a
+    relevant document`` score 0 for every system.
     """
     answers: dict[int, set[str]] = {_digest(q.text.strip()): set() for q in dataset.queries.values()}
     seen: set[int] = set()
@@ -77,10 +77,10 @@ def findings(dataset: Dataset) -> dict[str, int]:
 
 
 def statistics(dataset: Dataset) -> Statistics:
-    """Return words and tokens per document and query, judgements per query, number of each grade.
+    """Return words and tokens per document and query, judgements per query, and judgements by grade.
 
-    Words are split at white space. Tokens are runs of letters and digits, and every other mark by
-    itself: the pieces that a subword tokeniser starts from, and so fewer than any model counts.
+    Words are split at white space. Tokens are runs of letters and digits, and single punctuation marks: the
+    pre-tokens of a subword tokeniser, so a lower bound on the tokens of any model.
     """
     grades = Counter(grade for judged in dataset.qrels.values() for grade in judged.values())
     document_words, document_tokens = _lengths(document.contents for document in dataset.corpus.values())
@@ -96,7 +96,7 @@ def statistics(dataset: Dataset) -> Statistics:
 
 
 def _lengths(texts: Iterable[str]) -> tuple[Sequence[int], Sequence[int]]:
-    """Words and tokens of each text, of which none is kept."""
+    """Return the numbers of words and tokens of each text, read one by one."""
     words, tokens = array("q"), array("q")
     for text in texts:
         words.append(len(text.split()))
@@ -109,5 +109,5 @@ def _spread(values: Sequence[int]) -> Spread:
 
 
 def _digest(text: str) -> int:
-    """Return 64 bits for a text: millions of passages are compared without holding them twice."""
+    """Return a 64-bit hash of a text, to compare millions of passages without storing their texts."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())

@@ -1,4 +1,4 @@
-"""The command fetch: one data set of a configuration, loaded, checked and written in the common layout."""
+"""The fetch command: a data set of a configuration is loaded, checked and written in the common layout."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from e2rank_eval.store.results import as_json
 def fetch_dataset(name: str, configuration: Configuration, layout: Layout) -> None:
     """Write corpus, queries, qrels, exclusions and manifest.json of ``name`` to ``datasets/<name>/``.
 
-    The five files hold neither time nor path, so a second fetch writes the same bytes; what is
-    volatile is in the manifest beside manifest.json. A slice is cut from the stored files of
-    the data set it names, which are fetched first where they are missing.
+    The five files hold neither time nor path, so that a second fetch writes the same bytes; time, paths and
+    versions are in manifest.json.manifest.json. A slice is taken from the stored files of its data set, which
+    is fetched first if necessary.
 
     Raises
     ------
     InputError
-        For an unknown name, malformed files, counts other than the registry's; nothing is written.
+        For an unknown name, malformed files, or counts that differ from the registry's; nothing is written.
     UnavailableError
         When no source could be used.
     """
@@ -96,7 +96,7 @@ def _load_slice(parent: str, queries: int, seed: int, layout: Layout) -> Collect
 
 
 def _write(folder: Path, collection: Collection) -> dict[str, Any]:
-    """Write the files aside first, so that ``folder`` never mixes two versions longer than renames take."""
+    """Write the files to a temporary folder first, so that ``folder`` mixes versions only during renames."""
     dataset = collection.dataset
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)

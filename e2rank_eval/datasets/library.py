@@ -1,4 +1,4 @@
-"""What the library ir_datasets says of its collections: ids, counts, and what must be asked for."""
+"""Metadata of the library ir_datasets: ids and counts of collections, and files that require an agreement."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from e2rank_eval.store.files import read_json
 
 _EXCLUDED = "-100"
-"""The grade by which the library marks ids that are excluded for a query."""
+"""The grade with which the library marks documents that are excluded for a query."""
 
 
 @cache
 def _facts(name: str) -> dict[str, Any]:
-    """Content of a file of the library's own, read without importing it, which takes a second."""
+    """Return a JSON file of the library; importing the library would take a second."""
     spec = importlib.util.find_spec("ir_datasets")
     assert spec is not None
     assert spec.origin is not None
@@ -25,7 +25,7 @@ def _facts(name: str) -> dict[str, Any]:
 
 
 def home() -> Path:
-    """Return the library's own folder, ``IR_DATASETS_HOME``."""
+    """Return the library's data folder, ``IR_DATASETS_HOME``."""
     return Path(os.environ.get("IR_DATASETS_HOME", Path.home() / ".ir_datasets"))
 
 
@@ -37,7 +37,7 @@ def library_ids() -> tuple[str, ...]:
 
 
 def library_counts(identifier: str) -> dict[str, int]:
-    """Return the numbers of documents, queries and judgements, without the excluded ids."""
+    """Return the numbers of documents, queries and judgements; exclusions are not judgements."""
     judgements = _of(identifier, "qrels")
     grades = judgements["fields"]["relevance"]["counts_by_value"]
     return {
@@ -53,7 +53,7 @@ def _of(identifier: str, what: str) -> dict[str, Any]:
 
 
 def to_ask_for(identifier: str) -> str | None:
-    """Return how to get files that an owner gives out on signature; None where there are none, or here."""
+    """Return how to obtain files that require an agreement with their owner; None if none are missing."""
     collection = identifier.split("/")[0]
     wanted = []
     for facts in _facts("downloads.json").get(collection, {}).values():
@@ -66,6 +66,6 @@ def to_ask_for(identifier: str) -> str | None:
 
 
 def hosts(identifier: str) -> list[str]:
-    """Return the addresses of the servers that have files of the id's collection."""
+    """Return the addresses of the servers with files of this collection."""
     files = _facts("downloads.json").get(identifier.split("/")[0], {}).values()
     return list(dict.fromkeys("/".join(one["url"].split("/")[:3]) for one in files if "url" in one))

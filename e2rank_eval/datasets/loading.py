@@ -1,4 +1,4 @@
-"""Data sets of the registry and of libraries: where their files are or come from, loaded and checked."""
+"""Loading of data sets by name, from the user's folder, a source or a library, with checked counts."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from e2rank_eval.records import Dataset
 from e2rank_eval.store.files import sha256_file
 
 _SPLITS = ("/train", "/dev", "/validation", "/test")
-"""How ids of ir_datasets end that are one split of a collection."""
+"""Endings of ir_datasets ids that name one split of a collection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
     """A data set and its origin.
 
-    ``source`` states where it comes from, in terms that are the same on every machine; ``inputs``
-    are the files that were read here; ``skipped`` counts what the loader skipped, by reason.
+    ``source`` states the origin without anything that differs between machines; ``inputs`` are the files that
+    were read; ``skipped`` counts the items that the loader skipped, by reason.
     """
 
     dataset: Dataset
@@ -47,8 +47,8 @@ class Collection:
 def load_registered(identifier: str, cache: Path, *, seed: int) -> Collection:
     """Load a data set by any name that the registry resolves, and check its counts.
 
-    A folder ``$E2RANK_DATA/<identifier>`` in BEIR layout takes precedence over every source; fetched
-    files are kept in ``cache/downloads/<identifier>/``, or in the library's own cache.
+    A folder ``$E2RANK_DATA/<identifier>`` in BEIR layout takes precedence over every source; fetched files
+    are stored in ``cache/downloads/<identifier>/``, or in the library's cache.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def load_registered(identifier: str, cache: Path, *, seed: int) -> Collection:
 
 
 def load_folder(name: str, folder: Path, split: str) -> Collection:
-    """Load a folder in BEIR layout as data set ``name``, and check nothing but its form."""
+    """Load a folder in BEIR layout as data set ``name``; only its format is checked."""
     files = beir.find(folder, split)
     dataset, skipped = beir.load(files, name)
     return Collection(
@@ -108,14 +108,14 @@ def load_folder(name: str, folder: Path, split: str) -> Collection:
 def load_split(name: str, split: str, cache: Path, *, seed: int = 13) -> Collection:
     """Load one split of a data set, such as the train split of ``beir/scifact``.
 
-    ``name`` is a registry name of ir_datasets' collection (``scifact``), an id of it with or without a split,
-    or a folder in BEIR layout. A folder ``$E2RANK_DATA/<name>``, be it under the registry name, takes
+    ``name`` is the registry name of a collection of ir_datasets (``scifact``), its id with or without a
+    split, or a folder in BEIR layout. A folder ``$E2RANK_DATA/<name>``, under any of these names, takes
     precedence, as in :func:`load_registered`.
 
     Raises
     ------
     InputError
-        When there is no such data set or split (names those that there are), or files are malformed.
+        When there is no such data set or split (the message lists the splits), or files are malformed.
     UnavailableError
         When no source could be used.
     """
@@ -141,17 +141,18 @@ def load_split(name: str, split: str, cache: Path, *, seed: int = 13) -> Collect
 
 
 def own_folder(identifier: str) -> Path | None:
-    """Return the user's own copy of a data set, ``$E2RANK_DATA/<identifier>``, where there is one."""
+    """Return the folder of the user's copy of a data set, ``$E2RANK_DATA/<identifier>``, or None."""
     root = os.environ.get("E2RANK_DATA", "")
     folder = Path(root) / identifier
     return folder if root and folder.is_dir() else None
 
 
 def plan(names: Iterable[str], cache: Path) -> list[dict[str, Any]]:
-    """Return what fetching would take, one row for each registry id; asks no network and hashes no file.
+    """Return the state of each data set before a fetch, without network access or hashing.
 
-    ``state`` is ``here`` (fetched before), ``yours`` (in ``$E2RANK_DATA``), ``made here``, ``needs you``
-    (no source but you) or ``to fetch``; ``bytes`` what is known of the download's size, else ``None``.
+    ``state`` is ``here`` (fetched before), ``yours`` (in ``$E2RANK_DATA``), ``made here`` (generated),
+    ``needs you`` (only the user can provide it) or ``to fetch``; ``bytes`` is the size of the download, or
+    None if unknown.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The registry of data sets: the fields of an entry, entries by id, and entries of the libraries' ids."""
+"""The registry of data sets: the fields of an entry, entries by id, and entries for ids of libraries."""
 
 from __future__ import annotations
 
@@ -18,36 +18,30 @@ from e2rank_eval.registry import look_up
 _PACKAGED = Path(__file__).with_name("datasets.yaml")
 
 LIBRARIES = ("ir_datasets", "mteb")
-"""Loaders that fetch what they read; ``<library>:<id>`` names any of their collections."""
+"""Loaders that fetch their files themselves; ``<library>:<id>`` names any of their collections."""
 
 
 class DatasetEntry(Strict):
-    """What the suite says of a data set, beside what the library that fetches it says."""
+    """An entry of the registry; what the library that fetches the data set states is not repeated."""
 
     title: str
     description: str = ""
     loader: str = Field(description="module of e2rank_eval.datasets.loaders that reads it")
-    options: dict[str, Any] = Field({}, description="of the loader; id of ir_datasets', task of mteb's")
-    sources: list[Source] = Field(
-        [], description="of files that are fetched for the loader, tried in this order"
-    )
+    options: dict[str, Any] = Field({}, description="of the loader, such as id (ir_datasets) or task (mteb)")
+    sources: list[Source] = Field([], description="of files for the loader, tried in this order")
     pool: bool = Field(
-        False, description="judged and listed documents only: candidates come from a run, for a search would "
-        "find too easily"
+        False, description="has only judged and listed documents, which are too easy to search: candidates "
+        "come from a run"
     )  # fmt: skip
-    excludes_itself: bool = Field(False, description="is a document with a query's id excluded for it?")
+    excludes_itself: bool = Field(False, description="exclude the document with the query's id?")
     licence: str
     show_text: bool = Field(description="may its text be shown to others (site, reports)?")
-    registration: str | None = Field(
-        None, description="what to sign or ask for, and where; null: free to fetch"
-    )
-    bytes: int | None = Field(None, ge=0, description="size of the download, where a source names it")
-    documents: int | None = Field(
-        None, description="expected number; null: ir_datasets' own, or none is known"
-    )
+    registration: str | None = Field(None, description="agreement that is required, and where; null: none")
+    bytes: int | None = Field(None, ge=0, description="size of the download, if a source states it")
+    documents: int | None = Field(None, description="expected number; null: that of ir_datasets, or unknown")
     queries: int | None = Field(None, description="expected number of judged queries")
     judgements: int | None = Field(None, description="expected number, of all grades")
-    counts_source: str | None = Field(None, description="who states the expected numbers")
+    counts_source: str | None = Field(None, description="source of the expected numbers")
     instruction: Annotated[str, Field(min_length=1)] | None = Field(
         None, description="task instruction of query-only embedding"
     )
@@ -57,26 +51,26 @@ class DatasetEntry(Strict):
 
     @property
     def origin(self) -> str:
-        """How messages name the place that the data set comes from."""
+        """The data set's source, for messages."""
         if self.loader in LIBRARIES:
             return f"{self.loader} {self.options.get('id') or self.options.get('task')}"
         return "; ".join(source.label for source in self.sources) or f"loader {self.loader}"
 
     @property
     def fetched(self) -> bool:
-        """Whether it comes over the network."""
+        """Whether it is downloaded."""
         return bool(self.sources) or self.loader in LIBRARIES
 
     @property
     def only_yours(self) -> bool:
-        """Whether only a folder of the user's can give it."""
+        """Whether it is available only from a folder of the user's."""
         return self.loader == "beir" and not self.fetched
 
 
 def registered_datasets() -> dict[str, DatasetEntry]:
     """Return the data sets by id, in the file's order.
 
-    ``config/datasets.yaml`` of the working folder adds entries to those of the package, or replaces them.
+    ``config/datasets.yaml`` in the working folder adds entries to those of the package, or replaces them.
 
     Raises
     ------
@@ -90,15 +84,15 @@ def registered_datasets() -> dict[str, DatasetEntry]:
 
 
 def registered_dataset(name: str) -> DatasetEntry:
-    """Return the entry of a data set of the registry, or of one of a library's.
+    """Return the entry of a data set of the registry or of a library.
 
-    ``ir_datasets:<id>``, or its id alone where it has a slash, is any collection of ir_datasets with
-    documents, queries and judgements; ``mteb:<task>`` a retrieval or reranking task.
+    ``ir_datasets:<id>``, or an id with a slash alone, names any collection of ir_datasets with documents,
+    queries and judgements; ``mteb:<task>`` names a retrieval or reranking task.
 
     Raises
     ------
     InputError
-        When there is none of that name; names the nearest.
+        When there is no data set of that name; the message suggests the nearest.
     """
     library, _, identifier = name.rpartition(":")
     if library == "mteb":
@@ -115,7 +109,7 @@ def registered_dataset(name: str) -> DatasetEntry:
 
 
 def _of_library(loader: str, options: dict[str, Any], registration: str | None) -> DatasetEntry:
-    """Return the registry's own entry of a library's collection, else one that says nothing further."""
+    """Return the registry's entry of a library's collection, or a minimal one if it has none."""
     for entry in registered_datasets().values():
         if (entry.loader, entry.options) == (loader, options):
             return entry
@@ -130,7 +124,7 @@ def _of_library(loader: str, options: dict[str, Any], registration: str | None) 
 
 
 def _counted(entry: DatasetEntry) -> DatasetEntry:
-    """Complete the expected numbers by those of ir_datasets."""
+    """Return the entry with missing expected numbers taken from ir_datasets."""
     if entry.loader != "ir_datasets" or entry.options.get("id") not in library_ids():
         return entry
     counts = {

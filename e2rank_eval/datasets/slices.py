@@ -1,4 +1,4 @@
-"""Seeded samples, and slices: a few sampled queries of a data set against its whole corpus."""
+"""Seeded samples, and slices: a sample of a data set's queries with the whole corpus."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from e2rank_eval.records import Dataset
 
 
 def sample(identifiers: Iterable[str], number: int, *, seed: int, purpose: str) -> list[str]:
-    """Return ``number`` of the identifiers, in the order given: those whose seeded SHA-256 is smallest.
+    """Return the ``number`` identifiers with the smallest seeded SHA-256, in the order given.
 
-    Neither their order nor a generator's version decides which. A larger sample of the same seed and
-    purpose holds every smaller one. All identifiers are returned where there are no more than ``number``.
+    The sample depends neither on the order nor on the version of a random generator. A larger sample with the
+    same seed and purpose contains every smaller one. All identifiers are returned if there are at most
+    ``number``.
 
     >>> sample("abcdef", 3, seed=13, purpose="example")
     ['b', 'd', 'e']
@@ -28,9 +29,9 @@ def sample(identifiers: Iterable[str], number: int, *, seed: int, purpose: str) 
 
 
 def cut(dataset: Dataset, queries: int, *, seed: int) -> Dataset:
-    """Keep ``queries`` of the queries, with their judgements and exclusions; the corpus stays.
+    """Return a sample of ``queries`` queries with their judgements and exclusions, and the whole corpus.
 
-    A larger slice of the same seed holds every smaller one.
+    A larger slice with the same seed contains every smaller one.
 
     Raises
     ------

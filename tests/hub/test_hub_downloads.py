@@ -76,7 +76,7 @@ def test_a_stale_mirror_of_the_user_s_is_skipped(server, archive, texts, tmp_pat
 
 def test_a_local_name_that_climbs_out_is_refused(server, archive, tmp_path):
     source = source_of(server.publish("/texts.zip", archive), content=archive, name="../evil")
-    with pytest.raises(UnavailableError, match=r"the local name '../evil' leaves its folder"):
+    with pytest.raises(UnavailableError, match=r"the local name '../evil' is outside its folder"):
         fetch("texts", [source], tmp_path / "deep" / "texts", {})
     assert left_in(tmp_path) == []
 

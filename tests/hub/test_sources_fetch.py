@@ -57,7 +57,7 @@ def test_a_changed_or_missing_file_is_named_and_fetched_again(harm, published, t
     harm(folder)
     fetch("toy", [SOURCE], tmp_path / "toy", {})
     assert (folder / "b").read_bytes() == b"b" * 5000
-    assert f"{folder / 'b'}: missing, or not what was fetched" in capsys.readouterr().err
+    assert f"{folder / 'b'}: missing or changed" in capsys.readouterr().err
     assert _downloads(published) == 2
 
 

@@ -1,4 +1,4 @@
-"""Loaders: each reads a library's collections or fetched files, or makes its data, and registers itself."""
+"""The registry of loaders, which read fetched files or a library's collections, or generate data."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from e2rank_eval.store.corpus import StreamedCorpus
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a loader gets: the data set's id, its entry's options, and the folder of the fetched files.
+    """The input of a loader: the data set's id, its entry's options, and the folder of the fetched files.
 
-    A loader of an entry without sources reads no folder. One that makes its data takes ``seed``.
+    Loaders of entries without sources do not read ``folder``; only loaders that generate data use ``seed``.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Request:
 
 
 Loaded = tuple[Dataset, dict[str, int]]
-"""A data set, and counts of what its loader excluded, by reason."""
+"""A data set, and counts of the items that its loader skipped, by reason."""
 
 LOADERS: Registry[Callable[[Request], Loaded]] = Registry("loader", "e2rank_eval.datasets.loaders")
 
@@ -40,7 +40,7 @@ def judged(
     qrels: Mapping[str, Mapping[str, int]],
     exclusions: Mapping[str, Collection[str]],
 ) -> Loaded:
-    """Return the data set of the queries that have a judgement, and what was excluded.
+    """Return the data set of the queries that have a judgement, and counts of what was skipped.
 
     Raises
     ------

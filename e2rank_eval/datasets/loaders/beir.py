@@ -16,7 +16,7 @@ from e2rank_eval.store.trec import decode_id, read_qrels
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The files of a folder in BEIR layout. ``exclusions`` is this suite's own addition."""
+    """The files of a folder in BEIR layout; ``exclusions`` is an addition of this suite."""
 
     corpus: Path
     queries: Path
@@ -35,7 +35,7 @@ def find(folder: Path, split: str) -> Folder:
     Raises
     ------
     InputError
-        When one is missing; names the splits that there are.
+        When one is missing; the message lists the existing splits.
     """
     if not folder.is_dir():
         raise InputError("no such folder", path=folder, hint="fix the data set's path in the configuration")
@@ -59,16 +59,15 @@ def _one(folder: Path, names: tuple[str, ...], hint: str) -> Path:
 
 
 def load(files: Folder, name: str) -> Loaded:
-    """Load the data set, and count queries without any judgement, repeated documents and judgements.
+    """Load the data set; count queries without judgements, repeated documents and repeated judgements.
 
-    A document that is judged but not in the corpus keeps its judgement: it counts in the ideal
-    ranking.
+    Judgements of documents that the corpus lacks are kept, as they count in the ideal ranking.
 
     Raises
     ------
     InputError
-        Naming file and line: malformed lines, repeated ids or judgements, an unknown query in the
-        qrels; or an empty corpus, no query, no judgement.
+        Naming file and line: malformed lines, contradictory repeats, an unknown query in the qrels; or an
+        empty corpus, no query, no judgement.
     """
     corpus = read_corpus(files.corpus)
     queries = read_queries(files.queries)
@@ -99,7 +98,7 @@ def load(files: Folder, name: str) -> Loaded:
 
 
 def _as_in(known: Collection[str], identifier: str) -> str:
-    """The id as it is, unless only its decoded form is known, as in a folder that this suite wrote."""
+    """Return the id, or its decoded form if only that is known, as in folders that this suite wrote."""
     decoded = decode_id(identifier)
     return decoded if identifier not in known and decoded in known else identifier
 

@@ -1,4 +1,4 @@
-"""Any collection that the library ir_datasets knows, streamed from its own files."""
+"""Loader of any collection of the library ir_datasets, streamed from the library's files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from e2rank_eval.store.corpus import Read, StreamedCorpus
 from e2rank_eval.store.locks import exclusive
 
 _EXCLUDED = -100
-"""The grade by which the library marks BRIGHT's excluded ids."""
+"""The grade with which the library marks BRIGHT's excluded ids."""
 
 _LOCK_WAIT = 3600.0
 """Seconds to wait for another process that prepares the same collection."""
@@ -34,16 +34,16 @@ def load(
     rewritten: str | None = None,
     distributed_text: bool = False,
 ) -> Loaded:
-    """Load ``identifier`` as the library has it; the text of a query is its ``query_field``.
+    """Load the collection ``identifier``; the text of a query is its ``query_field``.
 
-    ``rewritten`` names a field of BRIGHT's rewritten queries, such as ``gpt4_reason``, whose text the
-    benchmark's own run.py takes in place of the query. ``distributed_text`` leaves the encoding of MS
-    MARCO's passages as it is distributed, as Lucene and the papers see it; the library repairs it.
+    ``rewritten`` names a set of BRIGHT's rewritten queries, such as ``gpt4_reason``, which replace the
+    queries as in the benchmark's run.py. ``distributed_text`` keeps the encoding faults of MS MARCO's
+    distributed passages, as Lucene and the papers do; the library repairs them.
 
     Raises
     ------
     UnavailableError
-        When files must be asked for (says how), or cannot be fetched or read.
+        When files require an agreement (the message says how to get them), or cannot be fetched or read.
     InputError
         When the library does not know the id, its queries lack the field, or a judged query has no text.
     """
@@ -58,7 +58,7 @@ def load(
         raise InputError(
             f"ir_datasets does not know {identifier!r}", hint="see e2rank-eval list datasets --all"
         ) from error
-    # The library unpacks and indexes at the first look at a file, and expects to be alone.
+    # The library unpacks and indexes files at their first use, without locks.
     with exclusive(home() / f".{collection}.lock", what=f"preparing {collection}", wait=_LOCK_WAIT):
         try:
             qrels, exclusions = _judgements(theirs)
@@ -77,10 +77,10 @@ def load(
 
 @cache
 def _library() -> Any:
-    """Import the library, whose files are from then on downloaded by this suite.
+    """Import the library, and let this suite download its files.
 
-    The library resumes a download within one process only, and reads neither a mirror of the user's nor
-    the hub's address; it offers no way to give it another client.
+    The library resumes a download only within one process, does not support a mirror or another address of
+    the hub, and has no option for another HTTP client.
     """
     import ir_datasets
 
@@ -96,7 +96,7 @@ def _library() -> Any:
 
 
 def _fetch_ahead(one: Any, util: Any) -> None:
-    """Put what the library is about to download to ``downloads/<MD5>`` of its home, and let it copy that."""
+    """Download a file of the library to ``downloads/<MD5>`` in its home folder, from where it copies it."""
     addresses = [mirror for mirror in one.mirrors if isinstance(mirror, util.RequestsDownload)]
     cached = one._cache_path is not None and Path(one._cache_path).exists()
     if cached or not addresses or one.expected_md5 is None:
@@ -116,7 +116,7 @@ def _fetch_ahead(one: Any, util: Any) -> None:
 
 
 def _file(library: Any, collection: str, key: str) -> Path:
-    """Return a file of the library's downloads, fetched where it is missing."""
+    """Return the path of one of the library's downloads, fetched if missing."""
     context = library.util.DownloadConfig.context(collection, home() / collection)
     return Path(context[key].path())
 

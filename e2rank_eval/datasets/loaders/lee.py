@@ -1,4 +1,4 @@
-"""The Lee, Pincombe and Welsh (2005) texts: each a query against the other 49, graded by human similarity."""
+"""Loader of the Lee, Pincombe and Welsh (2005) texts, each a query against the other 49, graded by people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXTS = "lee.cor"
 SIMILARITIES = "similarities0-1.txt"
 
 _TOLERANCE = 1e-9
-"""Means such as 0.7 are not exact binary fractions; half a grade must round up in spite of it."""
+"""Means such as 0.7 are not exact in binary, but half a grade must round up."""
 
 
 def load(folder: Path) -> Dataset:
@@ -23,10 +23,10 @@ def load(folder: Path) -> Dataset:
     Raises
     ------
     InputError
-        Naming file and line, when the two files are not of the same number of texts or a
-        similarity is not a number from 0 to 1.
+        Naming file and line, when the two files differ in the number of texts, or a similarity is not a
+        number from 0 to 1.
     """
-    # Not splitlines: latin-1 has bytes that it takes for line ends.
+    # Not splitlines, which also splits at other control characters of latin-1.
     texts = [
         line.strip() for line in (folder / TEXTS).read_text(encoding="latin-1").split("\n") if line.strip()
     ]
@@ -47,7 +47,8 @@ def load(folder: Path) -> Dataset:
 def grade(similarity: float) -> int:
     """Return the relevance grade, 0 to 4, of a mean similarity: floor(5 s - 0.5), half a grade rounded up.
 
-    People judged pairs from 1 to 5, published divided by 5; this is their rounded mark less one.
+    People rated pairs from 1 to 5, and the published mean is divided by 5; the grade is the rounded mean
+    rating minus 1.
 
     >>> [grade(s) for s in (0.2, 0.3, 0.5, 0.7, 1.0)]
     [0, 1, 2, 3, 4]
@@ -68,7 +69,7 @@ def _read_similarities(path: Path, number: int) -> list[list[float]]:
             raise InputError(
                 f"{len(row)} columns for {number} texts", path=path, line=n, hint="fetch the data set again"
             )
-    # A pair is given once, above the diagonal; below it are zeros.
+    # Pairs are stored above the diagonal; below it are zeros.
     return [[rows[min(i, j)][max(i, j)] for j in range(number)] for i in range(number)]
 
 

@@ -1,4 +1,4 @@
-"""Any retrieval or reranking task of mteb, at the revision that mteb pins."""
+"""Loader of any retrieval or reranking task of mteb, at the revision that mteb pins."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from e2rank_eval.store.corpus import StreamedCorpus
 
 
 def load(name: str, task: str, *, subset: str = "default") -> Loaded:
-    """Load the first evaluation split of ``task``; the library datasets keeps its rows on disk.
+    """Load the first evaluation split of ``task``; the library datasets stores its rows on disk.
 
     Raises
     ------
     InputError
-        When mteb has no such task, it is of another type or needs code of its data set's repository, or it
-        has no such subset (a language, in tasks of several).
+        When mteb has no such task, the task has another type or needs code of its data set's repository, or
+        it has no such subset (the language of a multilingual task).
     UnavailableError
-        When the hub cannot give its files.
+        When the files are not available from the hub.
     """
     import mteb
     from mteb.abstasks import AbsTaskRetrieval

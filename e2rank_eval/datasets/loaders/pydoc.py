@@ -1,4 +1,4 @@
-"""Docstring-to-code retrieval over the running Python's standard library, by the CodeSearchNet recipe."""
+"""Docstring-to-code retrieval over the standard library of the running Python, as in CodeSearchNet."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SKIPPED = frozenset(
     ("test", "tests", "idlelib", "turtledemo", "site-packages", "dist-packages", "sitecustomize.py",
      "usercustomize.py")
 )  # fmt: skip
-"""Tests and demonstrations, and what is installed beside the standard library but not part of it."""
+"""Tests, demonstrations, and installed packages that are not part of the standard library."""
 
 
 _FEWEST_WORDS = 3
@@ -32,8 +32,11 @@ _FEWEST_LINES = 3
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """``id`` is ``module:qualified name``; ``description`` the docstring's first paragraph on one line;
-    ``code`` the source as written, decorators included, without the lines of the docstring."""
+    """A documented function; ``id`` is ``module:qualified name``.
+
+    ``description`` is the docstring's first paragraph on one line; ``code`` is the source with decorators,
+    without the lines of the docstring.
+    """
 
     id: str
     description: str
@@ -41,15 +44,15 @@ class Function:
 
 
 def load(*, seed: int, documents: int, queries: int) -> Dataset:
-    """Load a seeded sample of ``documents`` functions, ``queries`` of which are sought by their description.
+    """Return a seeded sample of ``documents`` functions; the descriptions of ``queries`` of them are queries.
 
-    Known-item retrieval: each query has one relevant document, of grade 1. The data set's id holds
-    Python's version and the hash of the corpus, since both decide its numbers.
+    This is known-item retrieval: each query has one relevant document, of grade 1. The data set's id holds
+    Python's version and a hash of the corpus, since both affect results.
 
     Raises
     ------
     UnavailableError
-        When this Python came without the sources of its standard library.
+        When this Python has no sources of its standard library.
     """
     found = distinct(standard_library())
     ids = sample(found, documents, seed=seed, purpose="pydoc documents")
@@ -68,7 +71,7 @@ def load(*, seed: int, documents: int, queries: int) -> Dataset:
 
 
 def query_id(document_id: str) -> str:
-    """Return an id of the query's own: some evaluators drop documents whose id is the query's."""
+    """Return the id of a query, unlike its document's: some evaluators drop documents with the query's id."""
     return f"{document_id}.__doc__"
 
 
@@ -81,10 +84,10 @@ def corpus_hash(corpus: Iterable[Document]) -> str:
 
 
 def distinct(found: Iterable[Function]) -> dict[str, Function]:
-    """Return functions by id; of those that share their id, description or code only the first is kept.
+    """Return functions by id; of functions with the same id, description or code, only the first is kept.
 
-    Conditional definitions and property setters repeat ids; a repeated description ("Return a
-    string.") would make a second, unjudged right answer.
+    Conditional definitions and property setters repeat ids; a repeated description ("Return a string.") would
+    have a second, unjudged relevant document.
     """
     kept: dict[str, Function] = {}
     seen: set[str] = set()
@@ -106,7 +109,7 @@ def standard_library() -> Iterator[Function]:
     Raises
     ------
     SyntaxError
-        When a module is not of this Python's version.
+        When a module does not parse with this Python version.
     """
     paths = [path.relative_to(_root()) for path in _root().rglob("*.py")]
     modules = sorted(path for path in paths if not _SKIPPED & set(path.parts))
@@ -128,18 +131,18 @@ def _module(path: Path) -> str:
 def functions(source: str, module: str) -> Iterator[Function]:
     """Yield the functions and methods of one module that can serve as documents (nothing is imported).
 
-    As in CodeSearchNet (Husain et al. 2019, section 2), skipped are: functions without docstring;
-    first paragraphs of fewer than 3 words; code of fewer than 3 lines; special methods such as
-    ``__init__``; names that contain "test". Skipped here too: functions inside functions; bodies
-    that are nothing but the docstring; docstrings that share a line with code; code that repeats
-    the description, which would give the answer away.
+    As in CodeSearchNet (Husain et al. 2019, section 2), these are skipped: functions without docstring, with
+    a first paragraph of fewer than 3 words, or with fewer than 3 lines of code; special methods such as
+    ``__init__``; names that contain "test". This suite also skips nested functions, bodies that consist of
+    the docstring, docstrings that share a line with code, and code that repeats the description, which would
+    reveal the answer.
 
     Raises
     ------
     SyntaxError
-        When ``source`` is not Python of this version.
+        When ``source`` does not parse with this Python version.
     """
-    # Python ends lines here alone; str.splitlines would also split at form feeds.
+    # Not splitlines, which also splits at form feeds.
     lines = source.split("\n")
     for name, node in _definitions(ast.parse(source), ""):
         if "test" in node.name.lower() or (node.name.startswith("__") and node.name.endswith("__")):
@@ -159,7 +162,7 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def _definitions(parent: ast.AST, prefix: str) -> Iterator[tuple[str, _Definition]]:
-    """Functions at the level of the module or of a class, also those under ``if``, ``try`` and the like."""
+    """Yield the functions of the module and its classes, also those within ``if``, ``try`` and the like."""
     for node in ast.iter_child_nodes(parent):
         if isinstance(node, _Definition):
             yield prefix + node.name, node
@@ -185,7 +188,7 @@ def _code_without_docstring(node: _Definition, lines: list[str]) -> str | None:
     docstring = node.body[0]
     if len(node.body) == 1 or docstring.end_lineno is None or node.end_lineno is None:
         return None
-    # The columns of ast count UTF-8 bytes.
+    # Column offsets of ast count UTF-8 bytes.
     before = lines[docstring.lineno - 1].encode()[: docstring.col_offset]
     after = lines[docstring.end_lineno - 1].encode()[docstring.end_col_offset :]
     if before.strip() or after.strip():

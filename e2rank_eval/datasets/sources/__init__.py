@@ -1,1 +1,1 @@
-"""Where bytes come from: the user's Python package index and the Hugging Face hub."""
+"""Sources of files: the user's Python package index, the Hugging Face hub, and plain URLs."""

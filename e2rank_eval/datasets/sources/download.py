@@ -1,4 +1,4 @@
-"""Files at plain addresses: downloaded, resumed, retried, mirrored and checked."""
+"""Downloads of files at plain URLs, with resumption, retries, mirrors and checksums."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from e2rank_eval.progress import say
 from e2rank_eval.store.locks import exclusive
 
 TIMEOUT = 30.0
-"""Seconds without a byte before a connection is given up."""
+"""Seconds without data after which a connection is closed."""
 
 BACK_OFF = (1.0, 2.0, 4.0, 8.0)
-"""Seconds before each further attempt at one address; counted anew once bytes have come."""
+"""Seconds before each further attempt at one address; starts again after progress."""
 
 LONGEST_WAIT = 300.0
-"""Seconds of a Retry-After that are waited for; a server that asks for more is left for the next mirror."""
+"""Longest accepted Retry-After, in seconds; for longer ones the next mirror is tried."""
 
 _BLOCK = 1 << 18
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
@@ -33,42 +33,44 @@ _LOCK_WAIT = 3600.0
 
 
 def take(source: UrlSource, folder: Path) -> None:
-    """Put the files of ``source`` into ``folder``; a partial download waits beside it to be resumed.
+    """Put the files of ``source`` into ``folder``; partial downloads are stored beside it and resumed.
 
     Raises
     ------
     UnavailableError
-        When no address of a file gives what the registry describes.
+        When no address provides the file that the registry describes.
     InputError
-        When a local name leaves ``folder``.
+        When a local name is outside ``folder``.
     """
     for one in source.downloads:
         target = folder / one.name
         if not target.resolve().is_relative_to(folder.resolve()):
-            raise InputError(f"the local name {one.name!r} leaves its folder", hint="fix the registry entry")
+            raise InputError(
+                f"the local name {one.name!r} is outside its folder", hint="fix the registry entry"
+            )
         key = one.sha256 or one.md5 or hashlib.sha256(one.urls[0].encode()).hexdigest()
         name = PurePosixPath(urlsplit(one.urls[0]).path).name or "file"
         part = folder.parent / ".partial" / f"{key[:16]}-{name}"
         with exclusive(part.with_name(part.name + ".lock"), what=f"fetching {one.urls[0]}", wait=_LOCK_WAIT):
             if target.exists():
-                continue  # another process has put it there meanwhile
+                continue  # another process has fetched it meanwhile
             download(one, part)
             target.parent.mkdir(parents=True, exist_ok=True)
             part.replace(target)
 
 
 def download(source: Download, target: Path) -> None:
-    """Put the complete, checked file at ``target``.
+    """Download a file to ``target`` and check it.
 
-    Where a hash will tell, what an earlier process left there is resumed. ``E2RANK_MIRROR``, an address
-    below which files are stored as ``<host>/<path>`` (what ``wget --mirror`` makes), takes precedence
-    over the entry's addresses. Own code because neither requests nor pooch resumes a download, and
-    ir_datasets does so within one process only.
+    The partial download of an earlier process is resumed if the file has a published hash. ``E2RANK_MIRROR``,
+    an address below which files are stored as ``<host>/<path>`` (as by ``wget --mirror``), takes precedence
+    over the entry's addresses. This is our own code because neither requests nor pooch resumes a download,
+    and ir_datasets does so only within one process.
 
     Raises
     ------
     UnavailableError
-        When no address gives the file that the registry describes: each with its reason.
+        When no address provides the file that the registry describes; the message has the reason for each.
     """
     failures = []
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +93,7 @@ def _addresses(source: Download) -> list[str]:
 
 
 def _from(url: str, source: Download, target: Path) -> None:
-    """Attempt one address until it gives the file, or fails for good, or has failed too often in a row."""
+    """Download from one address; retry until success, a permanent failure, or too many failures in a row."""
     attempt, resumed = 0, _size(target) > 0
     furthest = _size(target)
     while True:
@@ -99,7 +101,7 @@ def _from(url: str, source: Download, target: Path) -> None:
             _transfer(url, source, target)
             _check(source, target)
         except (requests.RequestException, HTTPError) as error:
-            # Only what no earlier attempt reached is progress: a server may cut at the same place for ever.
+            # Progress means more bytes than any earlier attempt: a server may cut at the same position again.
             attempt = 0 if _size(target) > furthest else attempt + 1
             furthest = max(furthest, _size(target))
             if source.md5 is None and source.sha256 is None:
@@ -108,21 +110,21 @@ def _from(url: str, source: Download, target: Path) -> None:
             if attempt > len(BACK_OFF) or wait is None:
                 times = f", {attempt} times in a row" if attempt > 1 else ""
                 raise UnavailableError(f"{error}{times}") from error
-            say(f"{url}: {error}; again in {wait:.0f} s, {_size(target)} bytes are kept")
+            say(f"{url}: {error}; retrying in {wait:.0f} s, {_size(target)} bytes are kept")
             time.sleep(wait)
             resumed = _size(target) > 0
         except InputError:
             target.unlink(missing_ok=True)
             if not resumed:
                 raise
-            # The part that was resumed may have been of another file: once more, from the start.
+            # The resumed part may belong to another version of the file: download once more from the start.
             resumed = False
         else:
             return
 
 
 def _wait(error: Exception, attempt: int) -> float | None:
-    """Seconds after which the address may answer; None where another attempt is of no use."""
+    """Return the seconds to wait before a retry; None if a retry is useless."""
     response = getattr(error, "response", None)
     if response is None:
         return BACK_OFF[min(attempt, len(BACK_OFF) - 1)]
@@ -139,17 +141,17 @@ def _transfer(url: str, source: Download, target: Path) -> None:
     if start:
         headers["Range"] = f"bytes={start}-"
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if response.status_code == 416:  # complete already, or longer than the file: the hash tells
+        if response.status_code == 416:  # complete, or longer than the file; the hash is checked later
             return
         response.raise_for_status()
         if response.headers.get("Content-Type", "").startswith("text/html") and not _is_page(url):
-            raise UnavailableError("the server gave an HTML page instead of the file; open it in a browser")
+            raise UnavailableError("the server sent an HTML page instead of the file; open it in a browser")
         resumed = response.status_code == 206
         if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             target.unlink()
-            raise requests.ConnectionError("the server resumed at another place than asked")
+            raise requests.ConnectionError("the server resumed at another position than requested")
         with target.open("ab" if resumed else "wb") as written:
-            # Whatever has come, so that a killed process leaves all of it: iter_content waits for more.
+            # Written as it arrives, so that a killed process loses nothing; iter_content would buffer.
             while block := response.raw.read1(_BLOCK):
                 written.write(block)
 

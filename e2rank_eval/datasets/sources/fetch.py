@@ -1,4 +1,4 @@
-"""The files of a registry entry in a cache folder: fetched once, completely or not at all, always checked."""
+"""Fetching of a registry entry's files into a cache folder: atomic, checked, and reused if complete."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _WAIT = 3600.0
 """Seconds to wait for another process that fetches the same files."""
 
 _KINDS: Mapping[str, Any] = {"package": package, "hub": hub, "url": download}
-"""By kind of source the module whose ``take(source, folder)`` fetches files and returns their revision."""
+"""The module of each kind of source; its ``take(source, folder)`` fetches files and returns the revision."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Files on this machine: ``files`` maps names relative to ``path`` to their SHA-256.
+    """Local files: ``files`` maps names relative to ``path`` to their SHA-256.
 
     ``revision`` is the commit of a hub repository or the version of a package, None for plain addresses.
     """
@@ -42,7 +42,7 @@ class Fetched:
 
 
 class _Record(Strict):
-    """What is stored beside fetched files; ``source`` as the registry had it."""
+    """The record stored beside fetched files; ``source`` is the registry's at that time."""
 
     source: dict[str, Any]
     described: str
@@ -51,17 +51,17 @@ class _Record(Strict):
 
 
 def fetch(name: str, sources: Sequence[Source], folder: Path, hashes: Mapping[str, str]) -> Fetched:
-    """Return the files of ``name`` in ``folder``, from the first of ``sources`` that can give them.
+    """Return the files of ``name`` in ``folder``, fetched from the first of ``sources`` that provides them.
 
-    What is complete there is returned at once; a file that differs from what was fetched, or a
-    record of a source that the registry no longer names, makes it fetch again. ``hashes`` (local
-    name -> SHA-256) must hold whatever the source. With ``E2RANK_OFFLINE=1`` nothing is fetched.
+    Complete files of an earlier fetch are reused. They are fetched again if a file differs from its recorded
+    hash, or their source is not in the registry any more. ``hashes`` (local name -> SHA-256) apply to every
+    source. With ``E2RANK_OFFLINE=1`` nothing is fetched.
 
     Raises
     ------
     UnavailableError
-        When no source could be used: names each with its reason; or when the disk is
-        full. No partial file is left in ``folder``.
+        When no source could be used (the message has the reason for each), or the disk is full. No partial
+        file is left in ``folder``.
     """
     kept = _kept(folder, sources, hashes)
     if kept is not None:
@@ -80,7 +80,7 @@ def fetch(name: str, sources: Sequence[Source], folder: Path, hashes: Mapping[st
             try:
                 return _fetch_from(source, folder, hashes)
             except SuiteError as error:
-                if disk_is_full(error.__cause__):  # no other source would find more
+                if disk_is_full(error.__cause__):  # other sources would fail too
                     raise
                 failures.append(f"{source.label}: {error}")
         raise UnavailableError(
@@ -89,12 +89,12 @@ def fetch(name: str, sources: Sequence[Source], folder: Path, hashes: Mapping[st
 
 
 def offline() -> bool:
-    """Whether ``E2RANK_OFFLINE`` forbids to fetch anything."""
+    """Whether ``E2RANK_OFFLINE`` forbids fetching."""
     return os.environ.get("E2RANK_OFFLINE", "").lower() not in ("", "0", "false", "no", "off")
 
 
 def recorded_source(folder: Path, sources: Sequence[Source]) -> str | None:
-    """Return the source of an earlier fetch whose files all exist (unread), or ``None``."""
+    """Return the source of an earlier fetch if all its files exist (contents unchecked), else None."""
     record = _record(folder, sources)
     if record is None or not all((folder / name).is_file() for name in record.files):
         return None
@@ -114,13 +114,13 @@ def _record(folder: Path, sources: Sequence[Source]) -> _Record | None:
 
 
 def _kept(folder: Path, sources: Sequence[Source], hashes: Mapping[str, str]) -> Fetched | None:
-    """What an earlier fetch left, if it is complete and still what the registry asks for."""
+    """Return the files of an earlier fetch if they are complete and match the registry, else None."""
     record = _record(folder, sources)
     if record is None:
         return None
     for name, expected in (record.files | dict(hashes)).items():
         if _sha256(folder / name) != expected:
-            say(f"{folder / name}: missing, or not what was fetched; fetching again")
+            say(f"{folder / name}: missing or changed; fetching again")
             return None
     return Fetched(folder, record.described, record.revision, record.files)
 
@@ -133,13 +133,13 @@ def _sha256(path: Path) -> str | None:
 
 
 @cache
-def _sha256_of(path: Path, size: int, modified_ns: int) -> str:  # noqa: ARG001 - the key of the memory
+def _sha256_of(path: Path, size: int, modified_ns: int) -> str:  # noqa: ARG001 - part of the cache key
     return sha256_file(path)
 
 
 def _fetch_from(source: Source, folder: Path, hashes: Mapping[str, str]) -> Fetched:
     if source.kind not in _KINDS:
-        raise UnavailableError("nothing to download; set E2RANK_DATA to the folder that holds it")
+        raise UnavailableError("nothing to download; set E2RANK_DATA to the folder that contains it")
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     with space_for(folder):
@@ -158,7 +158,7 @@ def _fetch_from(source: Source, folder: Path, hashes: Mapping[str, str]) -> Fetc
                 source=source.model_dump(), described=source.label, revision=revision, files=files
             )
             write_json(part / _RECORD, record.model_dump())
-            if folder.exists():  # a rename does not overwrite a folder
+            if folder.exists():  # rename does not replace a folder
                 shutil.rmtree(folder)
             part.rename(folder)
         finally:

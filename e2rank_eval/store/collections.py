@@ -1,4 +1,4 @@
-"""Test collections and candidate lists as files: the layout every data set is normalised to."""
+"""Files of data sets and candidate lists, in one layout for all data sets."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def write_dataset(folder: Path, dataset: Dataset) -> None:
 
 
 def read_dataset(folder: Path, name: str) -> Dataset:
-    """Read what :func:`write_dataset` wrote; the corpus stays on disk.
+    """Read a data set that :func:`write_dataset` wrote; the corpus stays on disk.
 
     Raises
     ------
     InputError
-        For anything malformed, naming file and line.
+        For malformed files, naming file and line.
     """
     exclusions = {
         row["query_id"]: frozenset(row["document_ids"]) for _, row in read_jsonl(folder / "exclusions.jsonl")
@@ -56,8 +56,8 @@ def read_dataset(folder: Path, name: str) -> Dataset:
 def read_corpus(path: Path) -> StreamedCorpus:
     """Read documents by id in file order, from JSONL with ``_id``, ``text`` and an optional ``title``.
 
-    Pyserini's ``id`` and ``contents`` are read too, and the id of a number is its text. The whole file is
-    checked here, and its documents are read again whenever they are asked for.
+    Pyserini's keys ``id`` and ``contents`` are accepted, and integers as ids. The whole file is checked here,
+    and each pass over the documents reads it again.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def read_queries(path: Path) -> dict[str, Query]:
 
 
 def is_visible(text: str) -> bool:
-    """Whether a text has more than white space, control and zero-width characters."""
+    """Whether a text has a character other than white space, control and zero-width characters."""
     return any(unicodedata.category(character) not in ("Cc", "Cf", "Zs", "Zl", "Zp") for character in text)
 
 
@@ -125,7 +125,7 @@ def _string(row: Mapping[str, Any], key: str, path: Path, number: int, default: 
 
 
 def _check_text(value: str, key: str, path: Path, number: int) -> None:
-    """Refuse half a surrogate pair, which JSON can spell and neither a tokenizer nor UTF-8 can take."""
+    """Refuse half a surrogate pair, which JSON can encode but UTF-8 and tokenizers cannot."""
     half = _SURROGATE.search(value)
     if half is not None:
         raise InputError(
@@ -135,7 +135,7 @@ def _check_text(value: str, key: str, path: Path, number: int) -> None:
 
 
 def write_candidates(path: Path, lists: Iterable[CandidateIds | CandidateList]) -> None:
-    """Write one line per query: ids and scores (6 decimals) in rank order, without texts."""
+    """Write one line per query, with ids and scores (6 decimals) in rank order."""
     write_jsonl(
         path,
         (
@@ -150,13 +150,13 @@ def write_candidates(path: Path, lists: Iterable[CandidateIds | CandidateList]) 
 
 
 def read_candidate_ids(path: Path, corpus: Collection[str] | None = None) -> dict[str, CandidateIds]:
-    """Read candidates by query id as :func:`write_candidates` wrote them, without reading any text.
+    """Read candidate ids and scores by query id, as :func:`write_candidates` wrote them.
 
     Raises
     ------
     InputError
-        Naming file and line: lengths that differ, a repeated query or document; or a document that
-        ``corpus`` lacks, where it is given.
+        Naming file and line: different numbers of ids and scores, a repeated query or document, or a document
+        that ``corpus``, if given, lacks.
     """
     lists: dict[str, CandidateIds] = {}
     for number, row in read_jsonl(path):
@@ -181,7 +181,7 @@ def read_candidate_ids(path: Path, corpus: Collection[str] | None = None) -> dic
 
 
 def read_candidates(path: Path, corpus: Mapping[str, Document]) -> dict[str, CandidateList]:
-    """Read candidate lists by query id, with their documents looked up in ``corpus`` by one pass at most.
+    """Read candidate lists by query id, with documents from ``corpus``, which is read at most once.
 
     Raises
     ------
@@ -194,13 +194,13 @@ def read_candidates(path: Path, corpus: Mapping[str, Document]) -> dict[str, Can
 
 
 def with_documents(ids: CandidateIds, documents: Mapping[str, Document]) -> CandidateList:
-    """Return the list with its documents; raises KeyError where ``documents`` lacks one."""
+    """Return the list with its documents; raises KeyError if ``documents`` lacks one."""
     pairs = zip(ids.document_ids, ids.scores, strict=True)
     return CandidateList(ids.query_id, tuple(Candidate(documents[i], score) for i, score in pairs))
 
 
 def read_queries_with_candidates(path: Path, dataset: Dataset) -> tuple[list[Query], list[CandidateList]]:
-    """Return the queries of ``dataset`` with candidates in ``path``, in its order, and those candidates.
+    """Return the queries of ``dataset`` that have candidates in ``path``, in file order, with those lists.
 
     Raises
     ------

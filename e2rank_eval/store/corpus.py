@@ -1,4 +1,4 @@
-"""A corpus that stays on disk: its ids in memory, its documents read anew in each pass."""
+"""A corpus that stays on disk: only ids are in memory, and each pass reads the documents again."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.records import Document
 
 Read = Callable[[], Iterable[tuple[int | None, Document]]]
-"""Begins a pass: documents in order, with the number of their line where there are lines."""
+"""Starts a pass over the documents in order, with line numbers (None without lines)."""
 
 
 class StreamedCorpus(Mapping[str, Document]):
-    """Documents by id in the order of ``read``, of which only the ids are held.
+    """Documents by id in the order of ``read``; only the ids are in memory.
 
-    ``values()`` is a pass over the documents, and ``len``, ``in`` and iteration need none. Looking up
-    one document is a pass too: :meth:`select` takes several in one. A document that is repeated with the
-    same content is kept once; ``repeated`` counts these.
+    ``len``, ``in`` and iteration need no pass over the documents; ``values()`` and each lookup of a document
+    are one pass, as is :meth:`select`, which looks up several. A document that is repeated with the same
+    content is kept once; ``repeated`` counts the repetitions.
 
     Raises
     ------
     InputError
-        Naming ``path`` and the line: an id with two contents, whatever ``read`` raises; or an empty corpus.
+        Naming ``path`` and the line: an id with two contents, or an empty corpus; also as ``read`` does.
     """
 
     def __init__(self, read: Read, path: Path | str, *, hint: str) -> None:
@@ -70,7 +70,7 @@ class StreamedCorpus(Mapping[str, Document]):
         return _Items(self)
 
     def select(self, identifiers: Collection[str]) -> dict[str, Document]:
-        """Return the documents of ``identifiers``, in corpus order, by one pass.
+        """Return the documents with these ids, in corpus order, with one pass.
 
         Raises
         ------
@@ -105,5 +105,5 @@ class _Items(ItemsView[str, Document]):
 
 
 def selected(corpus: Mapping[str, Document], identifiers: Collection[str]) -> Mapping[str, Document]:
-    """Return a mapping that has at least the documents of ``identifiers``, whichever kind of corpus it is."""
+    """Return a mapping with at least the documents with these ids, for any kind of corpus."""
     return corpus.select(identifiers) if isinstance(corpus, StreamedCorpus) else corpus

@@ -1,4 +1,4 @@
-"""Atomic, deterministic file writing: JSON, JSON lines, gzip, content hashes."""
+"""Atomic, deterministic writing of JSON, JSON lines and gzip; their reading; content hashes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def space_for(path: Path) -> Iterator[None]:
-    """Raise UnavailableError, which names ``path``, where what is written for it finds the disk full."""
+    """Raise UnavailableError, naming ``path``, if a write in the block finds the disk full."""
     try:
         yield
     except OSError as error:
@@ -62,7 +62,7 @@ def space_for(path: Path) -> Iterator[None]:
 
 
 def disk_is_full(error: BaseException | None) -> bool:
-    """Whether an error says that the disk, or the user's share of it, is full."""
+    """Whether an error says that the disk, or the user's quota, is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -76,12 +76,12 @@ def write_text(path: Path, content: str) -> None:
 
 
 def canonical_json(value: Any) -> str:
-    """Return JSON on one line with sorted keys and no NaN: the form that hashes and JSONL files use."""
+    """Return JSON on one line with sorted keys and without NaN, for hashes and JSONL files."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON with sorted keys and a final newline; NaN is refused (``ValueError``)."""
+    """Write indented JSON with sorted keys and a final newline; raises ValueError for NaN."""
     write_text(path, json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
 
 
@@ -97,7 +97,7 @@ def read_json(path: Path, *, hint: str = "run the step that makes it first") -> 
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Return the JSON object in ``path``, an empty one where there is no such file.
+    """Return the JSON object in ``path``, or an empty one if there is no such file.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write canonical JSON lines; gzip (no name, no time in the header) where the name ends in ``.gz``."""
+    """Write canonical JSON lines; gzipped (no name, no time in the header) if the name ends in ``.gz``."""
     with atomic_path(path) as temporary, temporary.open("wb") as raw:
         binary: Any = raw
         if path.suffix == ".gz":
@@ -125,10 +125,9 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line numbers from 1 and lines without their ending, of a UTF-8 file.
+    """Yield line numbers, from 1, and lines without line ends of a UTF-8 file.
 
-    gzip, bz2, xz and zstd are recognised by their first bytes, whatever the name. A byte order mark at the
-    start is dropped.
+    gzip, bz2, xz and zstd are recognised by their first bytes. A byte order mark at the start is dropped.
 
     Raises
     ------
@@ -167,7 +166,7 @@ def _decompressed(raw: BufferedReader) -> BinaryIO:
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line numbers and objects of a JSONL file; blank lines are skipped.
+    """Yield line numbers and objects of a JSONL file; blank lines are skipped.
 
     Raises
     ------
@@ -179,7 +178,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         try:
             row = json.loads(line)
-        except (ValueError, RecursionError) as error:  # of other kinds: thousands of digits or brackets
+        except (ValueError, RecursionError) as error:  # also for thousands of digits or brackets
             problem = getattr(error, "msg", error)
             raise InputError(
                 f"not JSON: {problem}", path=path, line=number, hint="write one JSON object a line"
@@ -198,7 +197,7 @@ def sha256_file(path: Path) -> str:
 
 
 def file_hashes(paths: Iterable[Path], kept: Path) -> dict[Path, str]:
-    """Return the hex SHA-256 of each file, computed once: ``kept`` remembers it by path, size and time."""
+    """Return the hex SHA-256 of each file; ``kept`` is a cache file of hashes by path, size and time."""
     before = read_json(kept) if kept.is_file() else {}
     keys = {path: f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths}
     hashes = {key: before.get(key) or sha256_file(path) for path, key in keys.items()}
@@ -208,17 +207,17 @@ def file_hashes(paths: Iterable[Path], kept: Path) -> dict[Path, str]:
 
 
 def sha256_json(value: Any) -> str:
-    """Return the hex SHA-256 of a value's canonical JSON: the key of caches and shards."""
+    """Return the hex SHA-256 of a value's canonical JSON, the key of caches and shards."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def number_within(text: str, most: int, what: str, path: Path, line: int) -> float:
-    """Return the number from 0 to ``most`` in a field, ``what`` it is, of a line of a file.
+    """Return the number from 0 to ``most`` in a field of a file; ``what`` names the field in the message.
 
     Raises
     ------
     InputError
-        Naming file and line, when it is none.
+        Naming file and line, when the field is not such a number.
     """
     try:
         value = float(text)

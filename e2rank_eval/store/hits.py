@@ -1,4 +1,4 @@
-"""Candidate lists in JSON lines, as RankLLM, Pyserini and E2Rank's authors write them."""
+"""Reading of candidate lists in JSON lines, in the formats of RankLLM, Pyserini and E2Rank's authors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORM = (
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """One query's documents and scores in the file's order; texts are empty where it has none."""
+    """One query's documents and scores in file order; texts are empty if the file has none."""
 
     query_id: str
     query: str
@@ -31,14 +31,14 @@ class Hits:
 
 
 def read_hits(path: Path) -> list[Hits]:
-    """Read a list a line: RankLLM's ``query.qid`` and ``candidates``, or ``query`` and ``hits`` with ``qid``.
+    """Read one candidate list per line; empty lists are skipped.
 
-    A list without a document is skipped.
+    A line has RankLLM's ``query.qid`` and ``candidates``, or ``query`` and ``hits`` with a ``qid`` each.
 
     Raises
     ------
     InputError
-        Naming file and line: another layout, a repeated query or document, ranks that do not ascend.
+        Naming file and line: an invalid layout, a repeated query or document, ranks that do not ascend.
     """
     found: dict[str, Hits] = {}
     for number, row in read_jsonl(path):
@@ -79,7 +79,7 @@ def _hits(row: Mapping[str, Any]) -> Hits | None:
 
 
 def _text(hit: Mapping[str, Any]) -> tuple[str, str]:
-    """Return text and title of a hit: in ``doc``, which is the text or has it, or in the hit itself."""
+    """Return text and title of a hit, from ``doc`` (a text or an object), or else from the hit itself."""
     holder = hit.get("doc", hit)
     if isinstance(holder, str):
         return holder, ""
@@ -88,7 +88,7 @@ def _text(hit: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def hits_as_run(hits: Sequence[Hits]) -> Run:
-    """Return the lists as a run, whose ranks are their order."""
+    """Return the lists as a run with their order as ranks."""
     scores, ranks = {}, {}
     for one in hits:
         ids = [document.id for document in one.documents]
@@ -98,12 +98,12 @@ def hits_as_run(hits: Sequence[Hits]) -> Run:
 
 
 def hits_as_dataset(hits: Sequence[Hits], name: str) -> Dataset:
-    """Return the queries and the texts of all lists as a collection without judgements.
+    """Return the queries and documents of all lists as a data set without judgements.
 
     Raises
     ------
     InputError
-        When a query or document has no text, or a document has two.
+        When a query or document has no text, or a document has two texts.
     """
     corpus: dict[str, Document] = {}
     for one in hits:

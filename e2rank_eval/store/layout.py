@@ -1,4 +1,4 @@
-"""The path of every stored file below ``results/<profile>/``, for the Snakefile and the commands alike."""
+"""The path of every stored file below ``results/<profile>/``, for both the Snakefile and the commands."""
 
 from __future__ import annotations
 
@@ -43,6 +43,6 @@ class Layout:
         return self.root / pattern.format(**names)
 
     def run_path(self, pattern: str, run: tuple[str, str, str]) -> Path:
-        """Return the path of a file of ``run``: (data set, first stage, reranker)."""
+        """Return the path of a file of ``run``, a (data set, first stage, reranker)."""
         dataset, first_stage, reranker = run
         return self.path(pattern, dataset=dataset, first_stage=first_stage, reranker=reranker)

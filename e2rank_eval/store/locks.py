@@ -1,4 +1,4 @@
-"""One writer at a time: file locks that die with their holder, and workers that die with their leader."""
+"""File locks that end with their process, and processes that end with the one that started them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from e2rank_eval.errors import UnavailableError
 
 @contextmanager
 def exclusive(path: Path, *, what: str, wait: float = 60.0) -> Iterator[None]:
-    """Hold an advisory lock on ``path`` (released by the kernel when the process dies).
+    """Hold an advisory lock on ``path``, which the kernel releases when the process ends.
+
+    ``what`` names the work in the message of a time-out.
 
     Raises
     ------
     UnavailableError
-        When another process still holds it after ``wait`` seconds.
+        When another process still holds the lock after ``wait`` seconds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(str(path))
@@ -39,11 +41,10 @@ def exclusive(path: Path, *, what: str, wait: float = 60.0) -> Iterator[None]:
 
 
 def die_with(leader: int, interval: float = 0.5) -> None:
-    """End this process by SIGKILL soon after process ``leader`` is gone.
+    """End this process with SIGKILL soon after process ``leader`` has ended.
 
-    A workflow manager that is killed leaves its jobs running; they would fight the next run for
-    locks and cores. Shards and vectors are written atomically, so dying at once loses only the
-    one in hand.
+    The jobs of a killed workflow manager would keep running, and compete with the next run for locks and
+    cores. Shards and vectors are written atomically, so at most the current one is lost.
     """
     import psutil
 

@@ -1,4 +1,4 @@
-"""The volatile facts beside an output file: inputs' hashes, versions, hardware, duration."""
+"""Manifests: how an output file was made (input hashes, versions, hardware, duration)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def manifest_path(output: Path) -> Path:
 
 
 def hardware() -> dict[str, Any]:
-    """Return CPU model, usable cores, total memory in bytes, GPU names where torch is loaded and sees any."""
+    """Return CPU model, usable cores, memory in bytes and, if torch is loaded, its threads and GPU names."""
     import psutil
 
     facts: dict[str, Any] = {
@@ -53,7 +53,7 @@ def _cpu_model() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return Python's, the suite's and the main packages' versions, those installed only."""
+    """Return the versions of Python, the suite and the installed ones of its main packages."""
     found = {"python": platform.python_version(), "e2rank-eval": __version__}
     for package in _PACKAGES:
         try:
@@ -72,7 +72,7 @@ def write_manifest(
     started: float,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the manifest beside ``output``; ``started`` is the ``time.time()`` of its start."""
+    """Write the manifest beside ``output``; ``started`` is the ``time.time()`` at the start of its step."""
     write_json(
         manifest_path(output),
         {

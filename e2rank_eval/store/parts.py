@@ -1,4 +1,4 @@
-"""One of several jobs that share the work on a data set: which pieces are its own, and its receipt."""
+"""The split of the work on a data set among several jobs, and the receipt that each job writes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from e2rank_eval.store.files import write_json
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Job ``number`` (from 1) of ``of``: every ``of``-th piece of work is its own."""
+    """Job ``number`` (from 1) of ``of``, which does every ``of``-th piece of work."""
 
     number: int
     of: int
 
     def has(self, piece: int) -> bool:
-        """Return whether piece ``piece`` (from 0) is this job's; each piece is one job's.
+        """Return whether piece ``piece`` (from 0) belongs to this job; each piece belongs to one job.
 
         >>> [Part(2, 3).has(piece) for piece in range(6)]
         [False, True, False, False, True, False]
@@ -35,12 +35,12 @@ WHOLE = Part(1, 1)
 
 
 def parse_part(text: str) -> Part:
-    """Return the part that a command line names, such as ``2/4``.
+    """Return the part in a command-line argument, such as ``2/4``.
 
     Raises
     ------
     InputError
-        When it is not one.
+        When the text is not a valid part.
     """
     match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
@@ -49,5 +49,5 @@ def parse_part(text: str) -> Part:
 
 
 def write_receipt(path: Path, part: Part, done: Mapping[str, Any]) -> None:
-    """Record that a part's work is in the cache; the same work writes the same bytes."""
+    """Record that a part's work is in the cache, in a file whose bytes depend only on that work."""
     write_json(path, {"part": str(part), **done})

@@ -1,4 +1,4 @@
-"""The stored results as typed records, shared by the commands that write them and by every reader."""
+"""Typed records of all stored results, for the commands that write them and for all readers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Interval = tuple[float, float]
-"""Bootstrap 95 % interval, in the unit of the value that it belongs to."""
+"""Bootstrap 95 % interval, in the unit of its value."""
 
 ModeName = Literal["online", "stored"]
-"""Whether document vectors are computed while the clock runs, or encoded ahead of it."""
+"""Whether document vectors are computed within the measured time, or encoded before it."""
 
 Clock = Literal["cpu", "wall"]
-"""Process time of all threads, which other load hardly moves, or the time that a user waits."""
+"""CPU time of all threads of the process, which other load hardly affects, or wall time."""
 
 MACRO = "macro-average"
-"""What the rows over all collections of a comparison carry in place of a data set's name."""
+"""The data set name of the rows over all data sets of a comparison."""
 
 
 class Record(BaseModel):
@@ -33,8 +33,11 @@ class Record(BaseModel):
 
 
 class QueryCounts(Record):
-    """``run`` counts the run's queries; ``ignored`` are those of them without judgements, ``unanswered``
-    the judged queries that the run lacks and that count as 0; ``repeated`` counts repeated judgements."""
+    """Queries of the judgements (``qrels``) and of the ``run``, and how they differ.
+
+    ``ignored`` are queries of the run without judgements, ``unanswered`` judged queries missing from the run,
+    which count as 0; ``repeated`` counts repeated judgements.
+    """
 
     qrels: int
     run: int
@@ -44,10 +47,10 @@ class QueryCounts(Record):
 
 
 class Shown(Record):
-    """A record that prints as a table, in a terminal and in a notebook."""
+    """A record that is displayed as a table in terminals and notebooks."""
 
     def frame(self) -> DataFrame:
-        """Return the table: values x 100 with the bounds of their 95 % intervals, p values as they are."""
+        """Return the table: values x 100 with the bounds of their 95 % intervals, and p values."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -68,11 +71,11 @@ class Shown(Record):
 
 
 class Metrics(Shown):
-    """One run's effectiveness, values from 0 to 1; ``per_query[measure][query_id]``.
+    """Effectiveness of one run, with values from 0 to 1; ``per_query[measure][query_id]``.
 
-    ``dataset``, ``first_stage`` and ``reranker`` are empty for a run that no configuration names.
-    ``failed`` are the queries that kept their first-stage order; ``ceiling`` is the mean that the best order
-    of the same documents reaches.
+    ``dataset``, ``first_stage`` and ``reranker`` are empty for a run outside of a configuration. ``failed``
+    are the queries that kept their first-stage order after an error; ``ceiling`` is the mean for the best
+    order of the same documents.
     """
 
     dataset: str
@@ -89,7 +92,7 @@ class Metrics(Shown):
     per_query: dict[str, dict[str, float]]
 
     def frame(self) -> DataFrame:
-        """Return one row for each measure; ``best order``: of the same documents, by grade."""
+        """Return one row for each measure; ``best order`` ranks the same documents by grade."""
         import pandas as pd
 
         values = {m: (self.mean[m], *self.interval[m], self.ceiling[m]) for m in self.measures}
@@ -98,7 +101,7 @@ class Metrics(Shown):
 
 
 class SystemRow(Record):
-    """One system's mean on a data set, on a group of them, or over all (:data:`MACRO`)."""
+    """One system's mean on a data set, a group of data sets, or all of them (:data:`MACRO`)."""
 
     dataset: str
     reranker: str
@@ -108,9 +111,9 @@ class SystemRow(Record):
 
 
 class TestRow(Record):
-    """One paired test; ``difference`` is reranker minus baseline, p values are None where too few queries.
+    """One paired test; ``difference`` is reranker minus baseline, p values are None with too few queries.
 
-    ``detectable`` is the minimum detectable difference of a single collection.
+    ``detectable`` is the minimum detectable difference; None over several data sets.
     """
 
     __test__ = False
@@ -131,9 +134,9 @@ class TestRow(Record):
 
 
 class Comparison(Shown):
-    """Systems compared on the same queries; ``first_stage`` is empty for runs from elsewhere.
+    """Systems compared on the same queries; ``first_stage`` is empty for external runs.
 
-    ``groups`` are the columns that several data sets share, each the macro-average of these.
+    ``groups`` are columns that show the macro-average of several data sets.
     """
 
     title: str
@@ -151,18 +154,18 @@ class Comparison(Shown):
 
     @property
     def columns(self) -> dict[str, tuple[str, ...]]:
-        """The data sets of each column, in order, without the one over all."""
+        """The data sets of each column, in order, except the column over all data sets."""
         names = dict.fromkeys(row.dataset for row in self.systems if row.dataset != MACRO)
         return {name: self.groups.get(name, (name,)) for name in names}
 
     @property
     def overall(self) -> dict[str, SystemRow]:
-        """Each reranker's row over all collections, or on the only one."""
+        """Each reranker's row over all data sets, or on the only one."""
         last = self.systems[-1].dataset
         return {row.reranker: row for row in self.systems if row.dataset == last}
 
     def frame(self) -> DataFrame:
-        """Return one row for each system, with its difference to each baseline and Holm's p."""
+        """Return one row for each data set and system, with differences to the baselines and Holm's p."""
         import pandas as pd
 
         rows = []
@@ -179,11 +182,11 @@ class Comparison(Shown):
 
 
 class Timing(Record):
-    """Seconds of a system in one mode by phase and sample, ``total`` around all; tokens: means per query.
+    """Seconds of a system in one mode by phase and sample, with ``total`` for all; token counts per query.
 
-    ``wall`` is what a user waits, ``cpu`` the process time of all threads. ``tokenising`` is the share of the
-    total, ``peak_share`` that of the device's measured rate; ``flops`` and ``peak_share`` are None where the
-    model's shape is unknown. ``prepare_seconds`` and ``prepared_documents`` belong to mode ``stored``.
+    ``wall`` is wall time, ``cpu`` CPU time of all threads. ``tokenising`` is a share of the total,
+    ``peak_share`` a share of the device's measured peak rate; ``flops`` and ``peak_share`` are None where the
+    model's shape is unknown. ``prepare_seconds`` and ``prepared_documents`` are of mode ``stored``.
     """
 
     reranker: str
@@ -202,7 +205,7 @@ class Timing(Record):
 
 
 class CostPoint(Record):
-    """One point of a sweep; seconds of each call, which ranks one query or, on axis batch, ``value``."""
+    """One point of a sweep, with the seconds of each call, which ranks one query (axis batch: ``value``)."""
 
     axis: Literal["candidates", "prompt_documents", "batch"]
     value: int
@@ -217,12 +220,12 @@ class CostPoint(Record):
 
 
 class Latency(Record):
-    """The times of the systems of one entry, which took turns: sample i of each is of one query and round.
+    """Times of the systems of one entry, measured in turns: samples i are of the same query and round.
 
-    ``clock`` names the seconds that ratios are of. ``rounds`` of ``wanted`` were made within ``budget``
-    seconds, over ``queries`` queries; ``skipped`` are the points of the sweep that it did not reach.
-    ``passive_waits`` says whether waiting threads slept (``OMP_WAIT_POLICY=passive``), ``busy`` what other
-    processes did meanwhile. Memory and loading are of all systems together.
+    Ratios are of the seconds that ``clock`` names. ``rounds`` of ``wanted`` rounds over ``queries`` queries
+    were completed within ``budget`` seconds; ``skipped`` are points of the sweep beyond the budget.
+    ``passive_waits`` says whether waiting threads slept (``OMP_WAIT_POLICY=passive``), ``busy`` describes the
+    load of other processes. Memory and loading time are totals over all systems.
     """
 
     dataset: str
@@ -243,7 +246,7 @@ class Latency(Record):
     busy: str | None
 
     def seconds(self, timing: Timing) -> tuple[float, ...]:
-        """Return the totals that ratios are of."""
+        """Return the total seconds of each sample by ``clock``."""
         return (timing.cpu if self.clock == "cpu" else timing.wall)["total"]
 
 
@@ -259,7 +262,7 @@ class TaskMean(Record):
         return self.scored == self.wanted
 
     def text(self) -> str:
-        """The mean as it may be printed: one over a part of the tasks always says so.
+        """Return the mean as text, with the number of tasks; marked if it is over a part of them.
 
         >>> [TaskMean(value=81.0, scored=2, wanted=wanted).text() for wanted in (2, 3)]
         ['81.00 (2 of 2)', '81.00 (only 2 of 3)']
@@ -272,8 +275,8 @@ class TaskMean(Record):
 class MtebTask(Record):
     """One task of an mteb record: ``score`` is mteb's main score x 100, the mean over splits and subsets.
 
-    Seconds and tokens are what the task took when it was computed, over all its attempts; None for a
-    result that was stored already. ``failure`` says why there is no score.
+    Seconds and tokens are totals over all attempts at the task; None for a result that was already stored.
+    ``failure`` is the reason for a missing score.
     """
 
     task: str
@@ -288,8 +291,11 @@ class MtebTask(Record):
 
 
 class MtebMeans(Record):
-    """``tasks``: the mean over tasks, mteb's "Mean (Task)" and the paper's "Avg."; ``by_type`` over the
-    tasks of each type; ``types``: the mean of these means, mteb's "Mean (TaskType)"."""
+    """Means of an mteb record.
+
+    ``tasks`` is over tasks (mteb's "Mean (Task)", the paper's "Avg."), ``by_type`` over the tasks of each
+    type, and ``types`` over these means (mteb's "Mean (TaskType)").
+    """
 
     tasks: TaskMean
     types: TaskMean
@@ -309,7 +315,7 @@ class MtebRecord(Record):
 
 
 class Manifest(Record):
-    """The volatile facts of how one output file was made."""
+    """How one output file was made; differs between machines and runs."""
 
     file: str
     sha256: str
@@ -330,7 +336,7 @@ class Spread(Record):
 
 
 class Statistics(Record):
-    """A collection in numbers; ``grades`` counts judgements by grade."""
+    """Statistics of a data set; ``grades`` counts judgements by grade."""
 
     words_per_document: Spread
     words_per_query: Spread
@@ -341,7 +347,7 @@ class Statistics(Record):
 
 
 class DatasetDescription(Record):
-    """A stored collection's manifest; ``show_text`` says whether its texts may be shown to others."""
+    """The description of a stored data set; ``show_text`` says whether its texts may be published."""
 
     id: str
     title: str
@@ -364,12 +370,12 @@ def as_json(record: Record) -> dict[str, Any]:
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Write a record as indented JSON with sorted keys; NaN is refused (``ValueError``)."""
+    """Write a record as indented JSON with sorted keys; raises ValueError for NaN."""
     write_json(path, as_json(record))
 
 
 def read_record(path: Path, kind: type[Kind]) -> Kind:
-    """Read what :func:`write_record` wrote.
+    """Read a record that :func:`write_record` wrote.
 
     Raises
     ------

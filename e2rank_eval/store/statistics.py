@@ -1,4 +1,4 @@
-"""Per-query statistics as files: the deterministic counts and scores of producing a ranking."""
+"""Files of per-query statistics: the deterministic counts and scores of a ranking."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_statistics(path: Path) -> dict[str, dict[str, Any]]:
     Raises
     ------
     InputError
-        When a row names no query, or one twice.
+        When a row has no query id, or a repeated one.
     """
     rows: dict[str, dict[str, Any]] = {}
     for number, row in read_jsonl(path):

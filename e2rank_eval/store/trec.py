@@ -1,4 +1,4 @@
-"""TREC runs and relevance judgements: the strict readers and the only writers."""
+"""Reading and writing of TREC runs and relevance judgements; the readers are strict."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.store.files import read_lines, write_text
 
 HIGHEST_GRADE = 100_000
-"""trec_eval allocates 8 bytes for each grade up to the highest, and from 2^31 on fails without a word."""
+"""trec_eval allocates 8 bytes for each grade up to the highest, and fails silently from 2^31 on."""
 
 _GRADE_NAMES = ("score", "grade", "relevance", "label", "rel")
-"""How headers of judgements name the last of three columns."""
+"""Names of the last of three columns in headers of judgements."""
 
 _ASCII_SPACE = " \t\v\f"
 _WHITE_SPACE = re.compile(r"[ \t\v\f]+")
-"""Other white space, such as U+00A0, belongs to an id."""
+"""Separators of columns; other white space, such as U+00A0, belongs to an id."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}(\.0*)?")
 _RANK = re.compile(r"[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-"""ASCII only: Python itself would also read underscores and the digits of other scripts."""
+"""ASCII only: Python would also accept underscores and digits of other scripts."""
 
 
 class Qrels(dict[str, dict[str, int]]):
-    """``qrels[query_id][document_id]`` is the grade; ``lines`` counts the judgements with those repeated."""
+    """``qrels[query_id][document_id]`` is the grade; ``lines`` counts judgements, with repeated ones."""
 
     lines = 0
 
     @property
     def repeated(self) -> int:
-        """How many judgements were repeated and are kept once."""
+        """The number of repeated judgements, which are kept once."""
         return self.lines - sum(map(len, self.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``scores[query_id][document_id]`` as a file gives them, and ``ranks`` where its column has numbers."""
+    """``scores[query_id][document_id]`` as in the file, and ``ranks`` where the rank column has numbers."""
 
     scores: dict[str, dict[str, float]]
     ranks: dict[str, dict[str, int]] = field(default_factory=dict, compare=False)
 
     def order(self, query_id: str) -> list[str]:
-        """Return a query's documents by score, then rank, then by trec_eval's rule: greater id first."""
+        """Return a query's documents by score, then rank, then trec_eval's tie rule: greater id first."""
         scores, ranks = self.scores[query_id], self.ranks.get(query_id, {})
         return sorted(sorted(scores, reverse=True), key=lambda d: (-scores[d], ranks.get(d, 0)))
 
     def contradictions(self) -> int:
-        """Return the number of queries in which a document of higher score has a worse rank."""
+        """Return the number of queries in which a document with a higher score has a worse rank."""
         found = 0
         for query_id, ranks in self.ranks.items():
             order, scores = self.order(query_id), self.scores[query_id]
@@ -67,7 +67,7 @@ class Run:
 
 
 def encode_id(identifier: str) -> str:
-    """Percent-encode white space and ``%``: TREC files are split at white space, and BRIGHT ids hold it."""
+    """Percent-encode white space, which separates TREC columns but occurs in BRIGHT's ids, and ``%``."""
     return "".join(quote(c, safe="") if c.isspace() or c == "%" else c for c in identifier)
 
 
@@ -82,7 +82,7 @@ _ENCODED_ONE = re.compile("|".join(sorted(_ENCODED, key=len, reverse=True)))
 
 
 def decode_id(field: str) -> str:
-    """Undo :func:`encode_id`, and no more: in files that others wrote a ``%2C`` belongs to the id.
+    """Undo :func:`encode_id` only: other codes, such as ``%2C``, belong to the id.
 
     >>> decode_id("a%20b%25"), decode_id("Mars_%28planet%29")
     ('a b%', 'Mars_%28planet%29')
@@ -93,7 +93,7 @@ def decode_id(field: str) -> str:
 def write_run(path: Path, rankings: Iterable[tuple[str, Sequence[str]]], tag: str) -> None:
     """Write ``(query_id, document_ids best first)`` pairs with scores n, n-1, ..., 1.
 
-    Rank-derived, strictly decreasing scores: no tie can arise, so no evaluator reorders the run.
+    These scores have no ties, so that no evaluator reorders the run.
     """
     lines = []
     tag = encode_id(tag)
@@ -105,7 +105,7 @@ def write_run(path: Path, rankings: Iterable[tuple[str, Sequence[str]]], tag: st
 
 
 def read_run(path: Path) -> Run:
-    """Read a run in TREC form, or in MS MARCO's (query, document, rank), whose scores are then -rank.
+    """Read a run in TREC format, or in MS MARCO's (query, document, rank), where scores are -rank.
 
     Columns are separated by ASCII white space. Blank lines, and comments that begin with ``#``, are skipped.
 
@@ -136,7 +136,7 @@ def read_run(path: Path) -> Run:
 
 
 def _rows(path: Path, widths: tuple[int, int], form: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield line numbers and fields of a table without a header, as wide as its first line."""
+    """Yield line numbers and fields of a table without header; all lines have as many fields as the first."""
     columns = 0
     for number, line in read_lines(path):
         fields = _WHITE_SPACE.split(line.strip(_ASCII_SPACE))
@@ -153,14 +153,14 @@ def _rows(path: Path, widths: tuple[int, int], form: str) -> Iterator[tuple[int,
 
 
 def _is_comment(fields: Sequence[str]) -> bool:
-    """Whether a line is a comment: an id may begin with ``#`` too, but its line then holds a number."""
+    """Whether a line is a comment; a line whose id begins with ``#`` is not, as it has a number."""
     return fields[0].startswith("#") and not any(map(_NUMBER.fullmatch, fields[1:]))
 
 
 def _check_first(
     line: str, fields: Sequence[str], widths: tuple[int, int], path: Path, number: int, form: str
 ) -> None:
-    """Raise InputError for a first line that shows another form of file, saying which."""
+    """Raise InputError, naming the fault, if the first line shows a wrong format."""
     if len(fields) not in widths:
         hint = f"write: {form}"
         if line.count(",") + 1 in widths:
@@ -172,7 +172,7 @@ def _check_first(
             f"{line[:60]!r} looks like a header", path=path, line=number, hint="remove this line"
         )
     if fields[0].startswith('"') and fields[0].endswith('"'):
-        raise InputError("its fields are quoted", path=path, line=number, hint="write them without quotes")
+        raise InputError("the fields are quoted", path=path, line=number, hint="write them without quotes")
 
 
 def _score(field: str, path: Path, number: int) -> float:
@@ -185,7 +185,7 @@ def _score(field: str, path: Path, number: int) -> float:
 
 
 def write_qrels(path: Path, qrels: Mapping[str, Mapping[str, int]]) -> None:
-    """Write judgements in BEIR's form: a header, then query-id, corpus-id, score, tab-separated."""
+    """Write judgements in BEIR's format: a header, then query-id, corpus-id, score, tab-separated."""
     lines = ["query-id\tcorpus-id\tscore\n"]
     for query_id, grades in qrels.items():
         lines += [f"{encode_id(query_id)}\t{encode_id(d)}\t{grade}\n" for d, grade in grades.items()]
@@ -193,11 +193,11 @@ def write_qrels(path: Path, qrels: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def read_qrels(path: Path, *, decode: bool = True) -> Qrels:
-    """Read judgements in TREC form (query, iteration, document, grade) or BEIR's (three columns, header).
+    """Read judgements in TREC format (query, iteration, document, grade) or BEIR's (header, three columns).
 
-    A file whose header is separated by tabs is split at tabs, so that ids may hold spaces; all else at
-    ASCII white space. ``decode`` undoes :func:`encode_id`: not for files that others wrote and whose ids
-    are compared with a corpus. A judgement that is repeated with the same grade is kept once, and counted.
+    A file with a tab-separated header is split at tabs, so that ids can contain spaces; others at ASCII white
+    space. ``decode`` undoes :func:`encode_id`; it is False for files of other origin, whose ids must match a
+    corpus. A judgement that is repeated with the same grade is kept once, and counted.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def read_qrels(path: Path, *, decode: bool = True) -> Qrels:
 
 
 def _judgements(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield line numbers and fields below BEIR's header, or of TREC's form, which has none."""
+    """Yield line numbers and fields of judgements, in BEIR's format with a header or in TREC's without."""
     lines = read_lines(path)
     start = next(((n, line) for n, line in lines if line.strip()), None)
     names = [] if start is None else [name.strip('"').lower() for name in start[1].split()]

@@ -110,7 +110,7 @@ def test_both_forms_of_judgements_read_the_same_plain_or_gzipped(tmp_path: Path)
             "topic iteration doc rel\nq1 0 d1 1\n",
             "'topic iteration doc rel' looks like a header; remove",
         ),
-        (read_qrels, '"q1" 0 "d1" 1\n', "its fields are quoted"),
+        (read_qrels, '"q1" 0 "d1" 1\n', "the fields are quoted"),
         (read_qrels, "q1 d1\n", "2 columns instead of 3 or 4"),
         (read_qrels, "# a comment only\n", "no judgement in the file"),
         (

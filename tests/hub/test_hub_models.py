@@ -122,7 +122,7 @@ def test_a_model_that_demands_its_own_code_is_refused_before_it_is_fetched(
     hub_server: Hub, known: dict[str, dict[str, object]], tmp_path: Path
 ) -> None:
     known[NAME] = facts(needs_code=True)
-    with pytest.raises(InputError, match=r"someone/scorer runs code of its own.*architecture: native"):
+    with pytest.raises(InputError, match=r"someone/scorer needs code of its own.*architecture: native"):
         Catalogue(tmp_path / "cache").resolve(NAME)
     assert not (tmp_path / "cache/models").exists()
     hub_server.publish("models", NAME, files(tmp_path / "model"))

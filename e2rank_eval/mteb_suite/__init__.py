@@ -1,1 +1,1 @@
-"""The embedding side, through mteb itself: our models behind its protocols, its tasks, its result files."""
+"""Evaluation of models on mteb's tasks: adapters to mteb's protocols, local tasks, result files."""

@@ -1,4 +1,4 @@
-"""An encoder of ours as mteb sees it: its protocol, its metadata, and what it reads and computes."""
+"""Adapter of the suite's encoders to mteb: its protocol, metadata, and counts of texts and tokens."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from e2rank_eval.records import Ranking
 from e2rank_eval.store.files import sha256_json
 
 ORGANISATION = "e2rank-eval"
-"""The organisation of models and rerankers that no hub has."""
+"""The organisation of models and rerankers that are not on a hub."""
 
 
 @dataclass(slots=True)
 class Usage:
-    """``texts`` and ``tokens`` that a task gave a model to read, ``truncated`` ones among the texts, and
-    ``forward_tokens``: those computed, without texts that repeat and stored vectors."""
+    """Counts of a task: ``texts`` and ``tokens`` of its inputs, ``truncated`` texts, and ``forward_tokens``, the
+    tokens computed, without repeated texts and stored vectors."""
 
     texts: int = 0
     tokens: int = 0
@@ -42,7 +42,7 @@ class Usage:
         self.truncated += sum(encoded.truncated)
 
     def ranked(self, ranking: Ranking) -> None:
-        """Add a ranking, all of whose tokens are computed."""
+        """Add a ranking; all of its tokens are computed."""
         stats = ranking.stats
         self.texts += len(ranking.candidates)
         self.tokens += stats.prompt_tokens + stats.output_tokens + stats.document_tokens
@@ -51,12 +51,12 @@ class Usage:
 
 
 class MtebEncoder(AbsEncoder):
-    """Every text of a task, instruction included, is encoded as a document of an encoder without prompts.
+    """An encoder behind mteb's interface; similarity is the cosine.
 
-    So a text has one vector whatever its company, texts that several tasks share are encoded once where
-    ``encoder`` keeps vectors, and one limit of tokens holds on all sides, as mteb's ``max_tokens`` has it.
-    Where the encoder puts prompts of its own before queries and documents, each side of a task is encoded as
-    what it is, and the texts of other tasks without a prompt. Similarity is the cosine.
+    An encoder without prompts encodes every text of a task, with its instruction, as a document. A text then
+    has one vector in all tasks, which is computed once if ``encoder`` keeps vectors, and one token limit, as
+    in mteb's ``max_tokens``. An encoder with prompts for queries and documents encodes each side of a task
+    with its prompt, and texts of tasks without sides with none.
     """
 
     mteb_model_meta: ModelMeta
@@ -96,20 +96,20 @@ class MtebEncoder(AbsEncoder):
         return "query" if side is PromptType.query and not self._inputs.instructed else "text"
 
     def _computed(self) -> int:
-        """Return the tokens computed so far: all that were read, where no vectors are stored."""
+        """Return the tokens computed so far; without stored vectors, these are all tokens."""
         if isinstance(self._encoder, CachedEncoder):
             return self._encoder.computed_tokens
         return self._usage.tokens
 
     def key(self, task: AbsTask) -> str:
-        """Return the hash of what decides this model's score on ``task``, as far as it is ours to decide."""
+        """Return the hash of everything in this suite that affects the model's score on ``task``."""
         sides = (None, PromptType.query, PromptType.document)
         templates = [self._inputs.template(task.metadata, side) for side in sides]
         encoder = self._encoder.fingerprint if self._prompted else self._encoder.document_fingerprint
         return sha256_json({"encoder": encoder, "templates": templates})
 
     def take_usage(self) -> Usage:
-        """Return what was read and computed since this was last asked."""
+        """Return the counts since the last call, and reset them."""
         usage, self._usage = self._usage, Usage()
         return usage
 
@@ -117,8 +117,8 @@ class MtebEncoder(AbsEncoder):
 def load_mteb_encoder(name: str, models: Models, instructions: Instructions | None = None) -> MtebEncoder:
     """Load the model that ``name`` refers to as mteb's encoder.
 
-    Where ``models`` keep vectors, tasks that share texts encode them once; corpora of millions of documents
-    are better without.
+    If ``models`` keep vectors, texts shared by several tasks are encoded once; for corpora of millions of
+    documents, storing vectors does not pay.
 
     Raises
     ------
@@ -132,11 +132,11 @@ def load_mteb_encoder(name: str, models: Models, instructions: Instructions | No
 
 
 def model_meta(model: ResolvedModel, dimension: int) -> ModelMeta:
-    """Return the metadata that mteb files results under; fields that no source states are None.
+    """Return the metadata under which mteb stores results; unknown fields are None.
 
-    A model of the hub has its repository as name there. Its revision is the commit, where the registry pins
-    its files by hash whatever source they came from; of other sources it is the version, or the hash of
-    what was fetched.
+    The name of a hub model is its repository. Its revision is the commit if the registry pins its files by
+    hash (from whichever source they were fetched); otherwise it is the version of the source, or the hash of
+    the fetched files.
     """
     entry = model.entry
     hub = next((source for source in entry.sources if isinstance(source, HubSource)), None)

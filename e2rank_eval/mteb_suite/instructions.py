@@ -1,4 +1,4 @@
-"""The instruction that a text of an mteb task is encoded with: of mteb's metadata, overridden by a file."""
+"""The instruction for the texts of an mteb task: from mteb's metadata, or overridden by a file."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from e2rank_eval.models.encoders.prompts import query_input
 from e2rank_eval.models.registry import ModelEntry
 
 Instructions = Mapping[str, str | None]
-"""Instruction by task, task and side (``SciFact-query``) or type; None: the text alone."""
+"""Instruction by task, by task and side (``SciFact-query``), or by type; None for no instruction."""
 
 _SIDES = {PromptType.query: "query", PromptType.document: "document"}
 
 
 @cache
 def packaged_instructions() -> Instructions:
-    """Return the overrides of the suite itself."""
+    """Return the overrides that the suite ships."""
     return load_mapping(Path(__file__).with_name("instructions.yaml"))
 
 
@@ -34,7 +34,7 @@ def read_instructions(path: Path) -> Instructions:
     Raises
     ------
     InputError
-        Naming file and line, where a value is neither text nor null.
+        When a value is neither text nor null, with file and line.
     """
     own: dict[str, Any] = load_mapping(path)
     for key, value in own.items():
@@ -49,11 +49,11 @@ def read_instructions(path: Path) -> Instructions:
 def instruction(
     metadata: TaskMetadata, prompt_type: PromptType | None, overrides: Instructions
 ) -> str | None:
-    """Return the instruction of one side of a task; None where it has none.
+    """Return the instruction of one side of a task; None if it has none.
 
-    In this order: the overrides by task and side, then by task; the metadata's prompt (one text for the
-    whole task, or one for each side); the overrides by type; the default of mteb's class of tasks. A
-    document, one side of a retrieval or reranking task, has an instruction only by task and side.
+    The first that exists is used: the override by task and side; by task; the metadata's prompt (one for the
+    whole task, or one for each side); the override by type; the default of mteb's task class. Documents (a
+    side of retrieval and reranking tasks) have an instruction only by task and side.
     """
     if prompt_type is not None and (key := f"{metadata.name}-{_SIDES[prompt_type]}") in overrides:
         return overrides[key]
@@ -71,10 +71,10 @@ def instruction(
 
 
 class TaskInputs:
-    """How a model of the registry is given the texts of a task.
+    """The input texts of a task for a model of the registry.
 
-    A decoder that has a query instruction reads ``Instruct: ...\\nQuery:text`` on every side but that of
-    documents, as its training had it; any other model reads the text, with a prompt of its own.
+    A decoder with a query instruction gets ``Instruct: ...\\nQuery:text`` for every side except documents, as
+    in its training; any other model gets the text, to which its encoder adds its own prompt, if any.
     """
 
     def __init__(self, entry: ModelEntry, overrides: Instructions | None = None) -> None:
@@ -86,5 +86,5 @@ class TaskInputs:
         return instruction(metadata, prompt_type, self._overrides) if self.instructed else None
 
     def apply(self, text: str, template: str | None) -> str:
-        """Return the input for ``text`` with what :meth:`template` returned."""
+        """Return the input for ``text`` with the instruction from :meth:`template`."""
         return text if template is None else query_input(template, text)

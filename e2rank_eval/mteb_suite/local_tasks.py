@@ -1,4 +1,4 @@
-"""The suite's own mteb tasks: local data under mteb's unmodified classes of tasks."""
+"""The suite's own mteb tasks: local data in mteb's unmodified task classes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from e2rank_eval.records import Dataset
 from e2rank_eval.store.files import number_within, read_lines, sha256_file, sha256_json
 
 SEED = 42
-"""The seed of samples: mteb's own seed of tasks."""
+"""The seed of samples, which is mteb's seed of tasks."""
 
 
 class FolderData(Strict):
-    """A folder of the user's: ``$E2RANK_DATA/<folder>``."""
+    """A user's folder, ``$E2RANK_DATA/<folder>``."""
 
     kind: Literal["folder"]
     folder: str
@@ -45,7 +45,7 @@ class RegistryData(Strict):
 
 
 class TaskEntry(Strict):
-    """One task of local_tasks.yaml; its type decides how its data are read."""
+    """One task of local_tasks.yaml; its type determines the format of its data."""
 
     type: Literal["STS", "Clustering", "Classification", "Retrieval"]
     description: str
@@ -58,13 +58,13 @@ class TaskEntry(Strict):
 
 
 class _CompleteClustering(AbsTaskClustering):
-    """mteb's clustering of all documents; its default of 4 % is for hundreds of thousands."""
+    """mteb's clustering, on all documents; its default of 4 % is meant for hundreds of thousands."""
 
     max_fraction_of_documents_to_embed = None
 
 
 UNREAD = "unread"
-"""The revision of a task whose files nobody has looked at."""
+"""The revision of a task whose files have not been read."""
 
 _CLASSES: dict[str, type[AbsTask]] = {
     "STS": AbsTaskSTS,
@@ -80,7 +80,7 @@ def local_tasks() -> dict[str, TaskEntry]:
 
 
 class _LocalTask:
-    """What the suite's own tasks add to mteb's classes: rows of local files, whose hash is the revision.
+    """A mixin for mteb's task classes: reads local files, whose hash becomes the revision.
 
     Until a task has read its data, its revision is :data:`UNREAD`.
     """
@@ -93,7 +93,7 @@ class _LocalTask:
         self._data: Any = None
 
     def read(self) -> None:
-        """Read the data; raises what :func:`local_task` raises."""
+        """Read the data. Raises as :func:`local_task` does."""
         name = self.metadata.name
         entry = local_tasks()[name]
         self._data, revision = _read(name, entry, self._cache)
@@ -108,7 +108,7 @@ class _LocalTask:
         self.dataset, self.data_loaded = self._data, True
 
     def unload_data(self) -> None:
-        """Unload as mteb does, but keep the metadata, which say what was read."""
+        """Unload as mteb does, but keep the metadata, which hold the revision that was read."""
         self.dataset, self.data_loaded = None, False
 
 
@@ -123,16 +123,16 @@ def local_task_class(name: str) -> type[AbsTask]:
 
 
 def local_task(name: str, cache: Path) -> AbsTask:
-    """Return the task ``name``, its data read: the revision in its results is a hash of its files.
+    """Return the task ``name`` with its data read; the revision in its results is a hash of its files.
 
-    Data of packages is kept in ``cache/downloads/``.
+    Data of packages are kept in ``cache/downloads/``.
 
     Raises
     ------
     UnavailableError
-        When its files are not here and cannot be fetched.
+        When its files are missing and cannot be fetched.
     InputError
-        When a file is malformed, or the rows are not as many as stated.
+        When a file is malformed, or the number of rows differs from the stated one.
     """
     task: Any = local_task_class(name)(cache=cache)
     task.read()
@@ -155,7 +155,7 @@ def _metadata(name: str, entry: TaskEntry, revision: str) -> TaskMetadata:
 
 
 def _read(name: str, entry: TaskEntry, cache: Path) -> tuple[Any, str]:
-    """Return a task's data in the form of mteb's class, and the hash of what it was read from."""
+    """Return a task's data in the format of mteb's class, and the hash of their source."""
     if isinstance(entry.data, RegistryData):
         found = load_registered(entry.data.id, cache, seed=SEED)
         return collection(found.dataset), sha256_json(dict(found.source))[:40]
@@ -184,7 +184,7 @@ def _tested_rows(data: Any) -> int:
 
 
 def scored_pairs(paths: Sequence[Path]) -> DatasetDict:
-    """Read lines of score, first and second text, tab-separated, but none without a score."""
+    """Read tab-separated lines of score, first and second text; lines without a score are skipped."""
     pairs: dict[str, list[Any]] = {"sentence1": [], "sentence2": [], "score": []}
     for path in paths:
         for number, (score, first, second) in _fields(path, 3):
@@ -198,8 +198,8 @@ def scored_pairs(paths: Sequence[Path]) -> DatasetDict:
 def labelled_texts(paths: Sequence[Path], sample: int) -> DatasetDict:
     """Read ``label TAB text`` lines below the three header lines of Orange's format.
 
-    One file is for clustering; two are the train and the test part of a classification. Of the last file
-    ``sample`` rows are taken, by label in proportion.
+    One file makes a clustering; two are the training and the test part of a classification. ``sample`` rows
+    of the last file are drawn, in proportion to the labels.
     """
     tables = [
         [(label, text) for _, (label, text) in _fields(path, 2, skipped=3) if text.strip()] for path in paths
@@ -232,7 +232,7 @@ def collection(dataset: Dataset) -> dict[str, Any]:
 
 
 def _fields(path: Path, count: int, *, skipped: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and tab-separated fields of each line below ``skipped`` ones."""
+    """Yield line number and tab-separated fields of each line after the first ``skipped``."""
     for number, line in read_lines(path):
         fields = next(csv.reader([line], delimiter="\t", quoting=csv.QUOTE_NONE), [])
         if not fields or number <= skipped:
@@ -245,7 +245,7 @@ def _fields(path: Path, count: int, *, skipped: int = 0) -> Iterator[tuple[int, 
 
 
 def _stratified(table: Sequence[tuple[str, str]], size: int) -> list[tuple[str, str]]:
-    """Draw ``size`` rows, of each label its share (largest remainders), by the seed, in file order."""
+    """Draw ``size`` rows by the seed, in proportion to the labels (largest remainders), in file order."""
     if size >= len(table):
         return list(table)
     places: dict[str, list[int]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""A reranker of ours as mteb sees it: it ranks whole lists, as mteb's SearchProtocol."""
+"""Adapter of the suite's rerankers to mteb's SearchProtocol, which ranks whole lists."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from e2rank_eval.retrieval.first_stages.dense import Dense
 from e2rank_eval.store.files import sha256_json
 
 _BATCH = 16
-"""Queries that are ranked together."""
+"""Queries ranked in one call."""
 
 
 class MtebReranker:
-    """A reranker in mteb's retrieval and reranking tasks; families that score pairs are given lists as well.
+    """A reranker of any family in mteb's retrieval and reranking tasks.
 
-    Candidates come from the task (``top_ranked``) or, with ``first_stage``, are the ``depth`` best of
-    the corpus by cosine; deeper documents follow in first-stage order. A ``first_stage`` also puts the
-    task's candidates in order. Without it they keep the order of a task made by mteb's
-    ``convert_to_reranking``, which is that of its predictions; the lists of a native reranking task are
-    in no rank order, often with the relevant ones first, so they are put in one that depends on nothing but
-    ids. Scores are rank-derived and strictly decreasing: no tie decides.
+    Candidates come from the task (``top_ranked``), or, with ``first_stage``, are the ``depth`` best
+    documents of the corpus by cosine; deeper documents follow in first-stage order. A ``first_stage`` also
+    orders the task's candidates. Without it, a task made by mteb's ``convert_to_reranking`` keeps its order,
+    which is that of its predictions. The lists of a native reranking task have no rank order, and often
+    the relevant documents first; they are sorted by a hash of the ids. Scores are strictly decreasing and
+    derived from ranks, so there are no ties.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class MtebReranker:
         top_ranked: Any = None,
         **kwargs: Any,  # noqa: ARG002
     ) -> dict[str, dict[str, float]]:
-        """Return scores by document id, by query id.
+        """Return scores by query id and document id.
 
         Raises
         ------
         InputError
-            When the task brings no candidates and there is no first stage to find any.
+            When the task has no candidates and there is no first stage.
         """
         asked = [Query(row["id"], row["text"]) for row in queries]
         if top_ranked is not None:
@@ -81,17 +81,17 @@ class MtebReranker:
         return results
 
     def key(self, task: AbsTask) -> str:  # noqa: ARG002 - no instruction by task
-        """Return the hash of what decides the score on any task, as far as it is ours to decide."""
+        """Return the hash of everything in this suite that affects the score on any task."""
         first = self._first_stage.fingerprint if self._first_stage is not None else None
         return sha256_json({"reranker": self._reranker.fingerprint, "first": first, "depth": self._depth})
 
     def take_usage(self) -> Usage:
-        """Return what was read and computed since this was last asked."""
+        """Return the counts since the last call, and reset them."""
         usage, self._usage = self._usage, Usage()
         return usage
 
     def _ranked(self, queries: Sequence[Query], lists: Sequence[Sequence[Document]]) -> Iterator[Ranking]:
-        """Rank each query's documents; the order that they come in is that of the first stage."""
+        """Rank each query's documents, which are in first-stage order."""
         for start in range(0, len(queries), _BATCH):
             batch = slice(start, start + _BATCH)
             candidates = [_candidates(*pair) for pair in zip(queries[batch], lists[batch], strict=True)]
@@ -104,7 +104,7 @@ class MtebReranker:
         if self._first_stage is not None:
             hits = Dense(documents, self._first_stage).search([query], [len(documents)])[0]
             return [documents[position] for position in hits.positions]
-        if metadata.type == "Reranking":  # a sort key that knows nothing of relevance
+        if metadata.type == "Reranking":  # a sort key independent of relevance
             return sorted(
                 documents, key=lambda one: hashlib.sha256(f"{query.id}\n{one.id}".encode()).digest()
             )
@@ -119,13 +119,13 @@ class MtebReranker:
 
 
 def _candidates(query: Query, documents: Sequence[Document]) -> CandidateList:
-    """Return candidates in the given order, which their scores express."""
+    """Return candidates in the given order, with descending scores."""
     scored = (Candidate(one, float(len(documents) - rank)) for rank, one in enumerate(documents))
     return CandidateList(query.id, tuple(scored))
 
 
 def reranker_meta(name: str, fingerprint: str) -> ModelMeta:
-    """Return the metadata of a configuration's reranker, filed under its name there and its fingerprint."""
+    """Return the metadata of a configured reranker, with its name and its fingerprint as revision."""
     return ModelMeta.create_empty(
         {
             "name": f"{ORGANISATION}/{name}",

@@ -1,4 +1,4 @@
-"""The mteb command: a model or reranker over an entry's tasks, one by one, and the record of it."""
+"""Runs of a model or reranker on the tasks of an mteb entry, and the record of its scores."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ MtebModel = MtebEncoder | MtebReranker
 def run_mteb(configuration: Configuration, settings: MtebSettings, system: str, layout: Layout) -> MtebRecord:
     """Run ``system``, one of ``settings.systems``, and return its record.
 
-    mteb's result files are stored in ``mteb/results/<org>__<name>/<revision>/``; those that exist are kept.
-    The record has every task with score, seconds and tokens, the means, and what is missing and why.
+    mteb's result files are stored in ``mteb/results/<org>__<name>/<revision>/``; existing ones are kept.
+    The record has the score, seconds and tokens of every task, the means, and the reason of each failure.
 
     Raises
     ------
     InputError
         For an unknown benchmark, task or model, or one that is not an encoder.
     UnavailableError
-        When the model's files cannot be had, or another process runs the same system.
+        When the model's files are not available, or another process runs the same system.
     """
     disable_progress_bars()
     wanted = wanted_tasks(settings.benchmark, settings.tasks)
@@ -82,7 +82,7 @@ def write_mteb_record(configuration: Configuration, entry: str, system: str, lay
     Raises
     ------
     UnavailableError
-        When tasks failed and the entry does not allow that: the record is written nevertheless.
+        When tasks failed and the entry does not allow it; the record is written nevertheless.
     """
     started = time.time()
     settings = configuration.mteb[entry]
@@ -103,7 +103,7 @@ def write_mteb_record(configuration: Configuration, entry: str, system: str, lay
 
 
 def refuse_missing(tasks: Sequence[MtebTask]) -> None:
-    """Raise UnavailableError, naming the first reason, when a task has no score."""
+    """Raise UnavailableError with the first reason if a task has no score."""
     failed = [task for task in tasks if task.failure is not None]
     if failed:
         others = f" (and {len(failed) - 1} others)" if len(failed) > 1 else ""
@@ -128,11 +128,11 @@ def _adapter(configuration: Configuration, settings: MtebSettings, system: str) 
 class ResultFiles(ResultCache):
     """``<root>/results/<org>__<name>/<revision>/<task>.json``, as mteb writes them.
 
-    mteb does not write atomically: what a killed process left truncated is recognised when it is read.
+    mteb does not write atomically; a file truncated by a killed process is detected on reading.
     """
 
     def load_task_result(self, task_name: str, model_name: str | ModelMeta, *args: Any, **kwargs: Any) -> Any:
-        """Return a stored result, or None; a truncated one is reported, removed and counts as missing."""
+        """Return a stored result, or None; a truncated file is logged, removed and counts as missing."""
         try:
             return super().load_task_result(task_name, model_name, *args, **kwargs)
         except (json.JSONDecodeError, UnicodeDecodeError, ValidationError, KeyError) as error:
@@ -142,7 +142,7 @@ class ResultFiles(ResultCache):
             return None
 
     def usage_path(self, task_name: str, meta: ModelMeta) -> Path:
-        """Return where the costs of a task are stored: a file of ours among mteb's would count as a task."""
+        """Return the path of a task's costs, outside mteb's folder, where any file counts as a result."""
         result = self.get_task_result_path(task_name, meta)
         return self.cache_path / "usage" / result.relative_to(self.cache_path / "results")
 
@@ -152,9 +152,9 @@ def run_tasks(
 ) -> list[MtebTask]:
     """Evaluate ``model`` on each task (name -> type) whose result is not stored.
 
-    A result is made again where the model's inputs or parameters, its instruction for the task, or the
-    data's revision have changed since. A task of several subsets resumes at the first that is missing.
-    A task that fails is named with its reason, and the others are run.
+    A stored result is replaced if the model's inputs or parameters, its instruction for the task, or the
+    revision of the data have changed. A task of several subsets resumes at the first missing subset.
+    A task that fails is recorded with the reason, and the next one runs.
     """
     records = []
     for number, (name, kind) in enumerate(wanted.items(), start=1):
@@ -205,7 +205,7 @@ def _run(model: MtebModel, task: AbsTask, files: ResultFiles) -> MtebTask:
 
 
 def _complete(files: ResultFiles, task: AbsTask, meta: ModelMeta) -> TaskResult | None:
-    """Return the stored result, if it has every split and subset, on the same revision of the data."""
+    """Return the stored result if it covers every split and subset on the same revision of the data."""
     found: TaskResult | None = files.load_task_result(task.metadata.name, meta)
     if found is None or found.get_missing_evaluations(task) or not found.is_mergeable(task):
         return None

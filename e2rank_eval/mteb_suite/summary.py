@@ -1,4 +1,4 @@
-"""Means over tasks and types of tasks, and published scores of other models to compare them with."""
+"""Means over tasks and over task types, and published scores of other models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PUBLISHED = Path(__file__).with_name("published.json")
 def summarise(wanted: Mapping[str, str], scores: Mapping[str, float]) -> MtebMeans:
     """Return the means of ``scores`` (by task) over the tasks ``wanted`` (task -> type); others are ignored.
 
-    The mean over types is of as many types as are complete: one that lacks a task has no mean of its own.
+    The mean over types includes only complete types, those with a score for every task.
 
     >>> summarise({"STS13": "STS", "STS14": "STS", "SciFact": "Retrieval"}, {"STS13": 80.0}).by_type["STS"]
     TaskMean(value=80.0, scored=1, wanted=2)
@@ -43,10 +43,10 @@ def _mean(names: Sequence[str], scores: Mapping[str, float]) -> TaskMean:
 
 @dataclass(frozen=True, slots=True)
 class MtebScores:
-    """One revision of a published model: mteb's main score x 100 by task, the mean over a task's subsets.
+    """One revision of a published model: mteb's main score x 100 by task (mean over its subsets).
 
-    ``revision`` is ``external`` or ``no_revision_available`` where the source has no commit: such a row
-    is not joined with another of the same model, which may be of other weights.
+    ``revision`` is ``external`` or ``no_revision_available`` if the source has no commit; such a row is
+    not merged with others of the same model, whose weights may differ.
     """
 
     model: str

@@ -1,6 +1,6 @@
-"""The tasks that a benchmark or names stand for, mteb's own, local ones, the user's; what mteb's tables know.
+"""Resolution of benchmarks and task names (mteb's, local or a user's), and their registration in mteb.
 
-mteb has no call that registers a task or a model: its registries are dictionaries, to which users add.
+mteb has no function to register a task or a model: its registries are dictionaries, to which users add.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.mteb_suite.local_tasks import local_task, local_task_class, local_tasks
 
 LOCAL = "local"
-"""The benchmark of all of the suite's own tasks."""
+"""The name of the benchmark with all local tasks."""
 
 
 def register(results: Path | str | None = None) -> None:
-    """Make the local tasks, and the benchmark of them all, known to mteb's own functions.
+    """Register the local tasks, and the benchmark of all of them, in mteb.
 
-    With ``results``, a profile's folder ``results/<profile>/mteb``, also the models and rerankers that have
-    results there: mteb's tables skip those that it does not know. Call it before mteb makes its first
-    table, for which it remembers the models.
+    With ``results``, a profile's folder ``results/<profile>/mteb``, the models and rerankers with results
+    there are registered too, since mteb's tables skip unknown models. Call this before mteb makes its first
+    table, because it caches the models.
 
-    A model, task or benchmark that mteb itself has by the same name stays mteb's.
+    Where mteb has a model, task or benchmark of the same name, mteb's takes precedence.
     """
     for name in local_tasks():
         MTEB_TASKS.setdefault(name, local_task_class(name))
@@ -46,15 +46,15 @@ def register(results: Path | str | None = None) -> None:
 
 
 def wanted_tasks(benchmark: str | None, names: Sequence[str]) -> dict[str, str]:
-    """Return the types of the tasks asked for, by name, in order; no data is loaded.
+    """Return the types of the requested tasks, by name, in order; no data are loaded.
 
-    With ``benchmark`` and no names these are all of its tasks; with both, those named, which must
-    belong to it, be local or be the user's: ``package.module:Class``, a class of mteb's kind.
+    With ``benchmark`` and no names, these are all of its tasks. With both, they are the named tasks, each of
+    which belongs to the benchmark, is local, or is a user's task class, ``package.module:Class``.
 
     Raises
     ------
     InputError
-        For an unknown benchmark or task, which names the nearest, or a class that is not a task.
+        For an unknown benchmark or task (with similar names), or a class that is not a task.
     """
     if benchmark is None and not names:
         raise InputError("neither a benchmark nor a task", hint='name one: --benchmark "MTEB(eng, v2)"')
@@ -74,12 +74,12 @@ def wanted_tasks(benchmark: str | None, names: Sequence[str]) -> dict[str, str]:
 
 
 def load_task(name: str, benchmark: str | None, cache: Path) -> AbsTask:
-    """Return one task, with the splits and subsets that ``benchmark`` gives it; a new object with its seed.
+    """Return a new task object, freshly seeded, with the splits and subsets that ``benchmark`` gives it.
 
     Raises
     ------
     UnavailableError, InputError
-        As :func:`~e2rank_eval.mteb_suite.local_tasks.local_task` does; data on a hub is not asked for yet.
+        As :func:`~e2rank_eval.mteb_suite.local_tasks.local_task` does; data on a hub are not fetched yet.
     """
     if name in local_tasks():
         return local_task(name, cache)
@@ -90,7 +90,7 @@ def load_task(name: str, benchmark: str | None, cache: Path) -> AbsTask:
 
 
 def _own_class(place: str) -> type[AbsTask]:
-    """Return the class at ``package.module:Class``, which mteb knows by its task's name from now on."""
+    """Import the class ``package.module:Class`` and register it in mteb under its task's name."""
     module, _, name = place.partition(":")
     try:
         found = getattr(import_module(module), name)

@@ -32,13 +32,13 @@ from e2rank_eval.training.objectives import (
 
 
 class PairObjective(Objective):
-    """Trains a cross-encoder, one score for query and document together, by RankNet over a list.
+    """Trains a cross-encoder, which scores query and document together, by RankNet over a list.
 
-    The head is new where the base model has none: drawn by the run's seed. Only documents are cut.
+    If the base model has no head, a new one is initialised by the run's seed. Only documents are truncated.
     """
 
     def __init__(self, folder: Path, settings: CrossEncoderRun) -> None:
-        # Any weight may be missing: a new head is what a cross-encoder starts with.
+        # Weights may be missing: a cross-encoder starts with a new head.
         model = load_weights(AutoModelForSequenceClassification, folder, "float32", optional="", num_labels=1)
         self.module = prepare_module(model.to(device()), settings, unused=())
         self.tokenizer = load_tokenizer(folder)
@@ -54,14 +54,14 @@ class PairObjective(Objective):
         return add_gradients({"loss": loss}, accelerator)
 
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
-        """Return nDCG@10 and pairs in order."""
+        """Return nDCG@10 and the share of correctly ordered pairs."""
         scores = self._scores(self.module, lists, seed=0).double().cpu()
         rows = scores.split([len(item.documents) for item in lists])  # type: ignore[no-untyped-call]
         return development_scores(lists, [row.numpy() for row in rows])
 
     def _rows(self, lists: Sequence[TrainingList]) -> list[dict[str, list[int]]]:
         """Return the tokens of each pair, list by list."""
-        # The tokenizer cuts documents, never a query, and fails where nothing would be left of them.
+        # The tokenizer truncates documents, never a query, and fails if no document token would be left.
         room = self._window - self.tokenizer.num_special_tokens_to_add(pair=True) - 1
         for item in lists:
             tokens = len(self.tokenizer(item.query, add_special_tokens=False)["input_ids"])
@@ -95,8 +95,8 @@ class AnswerObjective(Objective):
     """Trains a language model to generate the teacher's ranking, ``[2] > [1] > ...``, for RankGPT's prompt.
 
     The loss is the cross-entropy of the answer's tokens alone. The answer ends with the tokenizer's end
-    token. Documents are cut to ``document_tokens`` and, where the prompt would still exceed the window, to
-    a fair share of what is left.
+    token. Documents are cut to ``document_tokens`` and, if the prompt would still exceed the window, to
+    a fair share of the remaining tokens.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class AnswerObjective(Objective):
             raise InputError("the tokenizer names no end token", hint="set eos_token in its configuration")
 
     def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
-        """Add the gradients of the mean over the batch's answer tokens, list by list."""
+        """Add the gradients of the mean loss over the batch's answer tokens, list by list."""
         rows = [self._row(item) for item in lists]
         answers = sum(len(answer) for _, answer in rows)
         total = 0.0
@@ -128,7 +128,7 @@ class AnswerObjective(Objective):
         return {"loss": total}
 
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
-        """Return ``score``, minus the mean loss of an answer token."""
+        """Return ``score``, the negative mean loss per answer token."""
         rows = [self._row(item) for item in lists]
         total = sum(float(self._loss(self.module, *row)) for row in rows)
         return {"score": -total / sum(len(answer) for _, answer in rows)}
@@ -136,7 +136,7 @@ class AnswerObjective(Objective):
     def _loss(self, run: Any, prompt: Sequence[int], answer: Sequence[int]) -> Tensor:
         """Return the summed cross-entropy of the answer's tokens after the prompt."""
         ids = torch.tensor([[*prompt, *answer]], device=self.module.device)
-        # The logits before a token predict it; the prompt's would be a fifth of a small model's work.
+        # The logits before a token predict it; the prompt's logits would be a fifth of a small model's work.
         logits = run(input_ids=ids, use_cache=False, logits_to_keep=len(answer) + 1).logits[0, :-1].float()
         return functional.cross_entropy(logits, ids[0, len(prompt) :], reduction="sum")
 

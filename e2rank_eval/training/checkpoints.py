@@ -1,4 +1,4 @@
-"""What a run keeps while it trains: checkpoints by step, and its log."""
+"""Checkpoints and log of a training run."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from e2rank_eval.store.files import (
 LOG = "log.jsonl"
 _RECORD = "checkpoint.json"
 _KEPT = 2
-"""The newest checkpoints that stay: should one turn out corrupt, there is another."""
+"""The number of newest checkpoints that are kept: if one is corrupt, the other serves."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run has come: ``step`` steps are done; the best development score and its step."""
+    """The state of a run: ``step`` steps are done; the best development score and its step."""
 
     step: int = 0
     best_score: float | None = None
@@ -39,8 +39,8 @@ class Progress:
 class Checkpoints:
     """``folder/step-<n>/``: the accelerator's state (weights, optimizer, random numbers) and a record.
 
-    ``identity`` names everything that decides the run; a checkpoint of another one is refused. Writes are
-    atomic, files are checked by hash, and only the two newest checkpoints stay.
+    ``identity`` holds everything that determines the weights; a checkpoint with another identity is refused.
+    Writes are atomic, files are checked by hash, and only the two newest checkpoints are kept.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
@@ -67,12 +67,12 @@ class Checkpoints:
         accelerator.wait_for_everyone()
 
     def restore(self, accelerator: Any) -> Progress:
-        """Load the newest undamaged checkpoint and return its progress; a new start where there is none.
+        """Load the newest intact checkpoint and return its progress, or an initial one if there is none.
 
         Raises
         ------
         InputError
-            When it belongs to other settings, data or base weights.
+            When the checkpoint belongs to other settings, data or base weights.
         """
         for path in reversed(self._complete()):
             record = read_json(path / _RECORD)
@@ -99,9 +99,9 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 class Log:
-    """``folder/log.jsonl``, cut back to ``step`` and continued from there.
+    """``folder/log.jsonl``, truncated to ``step`` and continued from there.
 
-    Its lines hold no time and no rate, so that an interrupted run leaves the same file as an uninterrupted
+    Its lines hold no times, so that an interrupted run leaves the same file as an uninterrupted
     one.
     """
 
@@ -111,7 +111,7 @@ class Log:
         write_jsonl(self._path, [row for _, row in known if row["step"] <= step])
 
     def write(self, step: int, values: Mapping[str, float], *, group: str = "train") -> None:
-        """Add ``values`` of ``group`` (train, development) after ``step`` steps, to 6 significant digits."""
+        """Append ``values`` of ``group`` (train, development) at ``step``, to 6 significant digits."""
         rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(canonical_json({"step": step, "group": group} | rounded) + "\n")

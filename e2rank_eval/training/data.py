@@ -1,4 +1,4 @@
-"""The lists that a run trains and develops on, from files or a judged collection, and those of each step."""
+"""Training and development lists of a run, from files or a judged collection, and their schedule."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from e2rank_eval.store.files import canonical_json, sha256_file
 from e2rank_eval.training.lists import TrainingList, graded_list, list_fields, read_lists, sample_sources
 
 _LARGEST_SHARE = 5
-"""One query in so many, at most, is held out for development."""
+"""At most a fifth of the queries are held out for development."""
 
 Parts = list[list[TrainingList]]
-"""The lists of one step, divided into what one device sees together."""
+"""The lists of one step, divided into the parts that one device processes together."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """``files`` are the lists of each data file, or of the collection; ``hashes`` are SHA-256 by origin."""
+    """``files`` has the lists of each data file, or of the collection; ``hashes`` has SHA-256 by origin."""
 
     files: Sequence[Sequence[TrainingList]]
     development: Sequence[TrainingList]
@@ -42,8 +42,8 @@ def read_data(settings: RunBase, cache: Path) -> TrainingData:
     Raises
     ------
     InputError
-        For malformed lists or a file that has not been made yet; a collection without the split, or
-        one in whose candidates nothing relevant was found.
+        For malformed lists, a file that has not been made yet, or a collection without the split or
+        without a relevant candidate.
     """
     limit = settings.list_documents
     if settings.collection is not None:
@@ -83,10 +83,10 @@ def _cut(lists: Iterable[TrainingList], limit: int | None) -> list[TrainingList]
 
 
 def judged_lists(settings: JudgedCollection, cache: Path, threads: int) -> dict[str, TrainingList]:
-    """Return by query id the candidates that the first stage finds, ranked by their grades.
+    """Return the first stage's candidates, ranked by their grades, by query id.
 
-    Documents of one grade tie, those of grade 1 and above are labelled, and unjudged ones have grade 0.
-    Lists in which all grades are equal teach nothing and are skipped.
+    Documents of equal grade tie, grades of 1 and above are labelled, and unjudged documents have grade 0.
+    Lists in which all grades are equal have no training signal and are skipped.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def judged_lists(settings: JudgedCollection, cache: Path, threads: int) -> dict[
 def split_lists(
     lists: Mapping[str, TrainingList], settings: JudgedCollection, seed: int
 ) -> tuple[list[TrainingList], list[TrainingList]]:
-    """Return training lists, and those held out for development; no query text is in both."""
+    """Return the training lists and the held-out development lists; no query text is in both."""
     number = min(settings.held_out, len(lists) // _LARGEST_SHARE)
     held_out = {lists[i].query for i in sample(lists, number, seed=seed, purpose="development")}
     training = [item for item in lists.values() if item.query not in held_out]
@@ -126,7 +126,7 @@ def split_lists(
 
 
 def _hash(lists: Iterable[TrainingList]) -> str:
-    """Return the SHA-256 of the file that the lists would make."""
+    """Return the SHA-256 of the JSONL file of these lists."""
     digest = hashlib.sha256()
     for item in lists:
         digest.update(f"{canonical_json(list_fields(item))}\n".encode())
@@ -134,12 +134,12 @@ def _hash(lists: Iterable[TrainingList]) -> str:
 
 
 class Schedule:
-    """The steps of a run, by number; nothing depends on where training was interrupted.
+    """The lists of each step of a run, a function of its number, so that a resumed run sees the same lists.
 
     ``files`` are the lists of each data file, as :func:`e2rank_eval.training.data.read_data` returns them.
-    Where the data have no shares, all lists of a step are of one source, and what does not fill a step at
-    a source's end is skipped in that epoch, as in the official code. With
-    shares, every device's part has so many lists of each file; a file that ends begins anew.
+    Without shares, all lists of a step have one source, and in each epoch the remainder of a source that
+    does not fill a step is skipped, as in the official code. With shares, each part of a step has ``share``
+    lists of each file; a file that is used up is shuffled again.
 
     Raises
     ------
@@ -151,7 +151,7 @@ class Schedule:
         self._settings = settings
         self._files = files
         self.lists = [item for file in self._files for item in file]
-        """Every list that may be seen, in the order of the files."""
+        """All lists, in the order of the files."""
         self._mixed = any(one.share is not None for one in settings.data)
         self._sources: dict[str, list[TrainingList]] = {}
         for item in self.lists:
@@ -187,7 +187,7 @@ class Schedule:
         return steps
 
     def _mixed_part(self, part: int) -> list[TrainingList]:
-        """Return part ``part`` of all steps: of each file its share, from an endless shuffle of it."""
+        """Return part ``part``, counted over all steps: each file's share, from its endless shuffle."""
         found = []
         for number, file in enumerate(self._settings.data):
             share, size = file.share or 0, len(self._files[number])

@@ -27,14 +27,15 @@ from e2rank_eval.models.registry import ModelEntry
 Control = Literal["query-encoder", "cross-encoder"]
 
 _WINDOW = 256
-"""Tokens of a prompt, in training and in use: half of what most encoders read, at half the cost."""
+"""Tokens of a prompt, in training and in use: half of the window of most encoders, at half the cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class FineTuning:
-    """What to fine-tune on what. ``output`` is the folder of the model; controls are stored beside it.
+    """A base model, a collection and the settings of fine-tuning; ``output`` is the model's folder.
 
-    ``documents`` is the number of candidates in a prompt; training draws from a third of it on.
+    Controls are stored beside ``output``. ``documents`` is the number of candidates in a prompt; training
+    draws it between a third of this and all.
     """
 
     base: str
@@ -47,12 +48,12 @@ class FineTuning:
     threads: int = 2
 
     def training_file(self, cache: Path) -> TrainingFile:
-        """Return the runs: the model, under the name of its folder, and the controls.
+        """Return the runs of the model, named after its folder, and of the controls.
 
         Raises
         ------
         InputError
-            When the base is no encoder that can be recognised, or the data set or its split is missing.
+            When the base is not recognised as an encoder, or the data set or its split is missing.
         """
         found = Catalogue(cache).resolve(self.base, "encoder", "decoder")
         data = load_split(self.collection.dataset, self.collection.split, cache)
@@ -107,7 +108,7 @@ class FineTuning:
 
 
 def default_output(base: str, dataset: str) -> Path:
-    """Return ``models/<data set>-<base>``, where the registry finds what was trained.
+    """Return ``models/<data set>-<base>``, a folder in which the registry finds trained models.
 
     >>> default_output("all-minilm-l6-v2", "beir/scifact").as_posix()
     'models/scifact-all-minilm-l6-v2'

@@ -18,8 +18,8 @@ from e2rank_eval.store.files import read_jsonl, write_jsonl
 class TrainingList:
     """A query and its documents in first-stage order; ``ranks[i]`` is the rank of document i, from 1 (best).
 
-    Ranks may tie: documents that the teacher did not name share the last one.
-    ``labelled`` are the positions of the documents that are known to be relevant, whatever the teacher says.
+    Ranks may tie: documents that the teacher did not rank share the last rank. ``labelled`` are the positions
+    of the documents known to be relevant, independently of the teacher.
     """
 
     query: str
@@ -30,18 +30,18 @@ class TrainingList:
 
     @property
     def positives(self) -> tuple[int, ...]:
-        """Return the positions of the known relevant documents; the teacher's best where none is known."""
+        """Return the positions of the labelled documents, or of the teacher's best if none is labelled."""
         return self.labelled or tuple(place for place, rank in enumerate(self.ranks) if rank == 1)
 
     @property
     def best(self) -> int:
-        """Return the position of the best document; the first of several that tie."""
+        """Return the position of the best document, the first one in a tie."""
         return self.ranks.index(1)
 
     def cut(self, documents: int) -> TrainingList:
-        """Return the list with so many documents, in their order: its positives, then the first others.
+        """Return the list with ``documents`` documents, in their order: its positives, then the first others.
 
-        Where it has more positives, the last place is still another's, or all would tie.
+        If there are too many positives, the last place still goes to another document, or all would tie.
         """
         if len(self.documents) <= documents:
             return self
@@ -72,18 +72,18 @@ class _Line(BaseModel):
 
 
 def read_lists(path: Path) -> list[TrainingList]:
-    """Read the training lists of a JSONL file, in its order.
+    """Read the training lists of a JSONL file, in file order.
 
     Each line has ``query``, ``document`` (two or more texts), ``ranking`` (their numbers from 1, best
-    first) and ``source``. A ranking may leave documents out: they tie below those it names; a list in
-    place of a number holds documents that tie. ``positives`` may number the documents known to be
+    first) and ``source``. Documents missing from a ranking tie below those that it names; a list in
+    place of a number groups documents that tie. ``positives`` may number the documents known to be
     relevant.
 
     Raises
     ------
     InputError
-        Naming file and line: a missing or wrong field, a number twice or out of range, nothing to
-        learn (all tie); or a file without training lists.
+        For a missing or wrong field, a number that is repeated or out of range, or a list whose documents
+        all tie, with file and line; or for a file without training lists.
     """
     lists = [_parsed(row, path, number) for number, row in read_jsonl(path)]
     if not lists:
@@ -121,12 +121,12 @@ def _parsed(row: dict[str, Any], path: Path, number: int) -> TrainingList:
 
 
 def write_lists(path: Path, lists: Iterable[TrainingList]) -> None:
-    """Write what :func:`read_lists` reads."""
+    """Write training lists in the format of :func:`read_lists`."""
     write_jsonl(path, map(list_fields, lists))
 
 
 def list_fields(item: TrainingList) -> dict[str, Any]:
-    """Return the fields of a list's line."""
+    """Return the JSON fields of a list."""
     groups: dict[int, list[int]] = {rank: [] for rank in sorted(set(item.ranks))}
     for position, rank in enumerate(item.ranks, start=1):
         groups[rank].append(position)
@@ -141,7 +141,7 @@ def list_fields(item: TrainingList) -> dict[str, Any]:
 
 
 def dense_ranks(values: Sequence[float]) -> tuple[int, ...]:
-    """Return ranks from 1 by ascending value; equal values share one, and no rank is skipped.
+    """Return ranks from 1 by ascending value; equal values share a rank, and no rank is skipped.
 
     >>> dense_ranks([30, 10, 10])
     (2, 1, 1)
@@ -153,9 +153,9 @@ def dense_ranks(values: Sequence[float]) -> tuple[int, ...]:
 def graded_list(
     query: str, documents: Sequence[str], grades: Sequence[int], source: str
 ) -> TrainingList | None:
-    """Return the documents in this order, ranked by their grades, those of 1 and above labelled.
+    """Return the documents in this order, ranked by their grades; grades of 1 and above are labelled.
 
-    Grades below 0 count as 0. None where all grades are equal, since such a list teaches nothing.
+    Grades below 0 count as 0. None if all grades are equal, since such a list has no training signal.
     """
     grades = [max(0, grade) for grade in grades]
     if len(set(grades)) < 2:
@@ -165,9 +165,9 @@ def graded_list(
 
 
 def sample_sources(lists: Sequence[TrainingList], limit: int | None, seed: int) -> list[TrainingList]:
-    """Draw at most ``limit`` lists of each source (None: all) by ``seed``; those kept stay in order.
+    """Draw at most ``limit`` lists of each source (None: all) by ``seed``, keeping their order.
 
-    The paper draws at most 10,000 of each of its sources (appendix B).
+    The paper draws at most 10,000 lists of each of its sources (appendix B).
     """
     if limit is None:
         return list(lists)

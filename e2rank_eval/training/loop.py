@@ -1,8 +1,8 @@
-"""The training loop: steps by number, learning rate, evaluation, early stop, checkpoints.
+"""The training loop: numbered steps, learning rate, evaluation, early stopping, checkpoints.
 
-It is a loop of its own on accelerate rather than transformers' Trainer: every step is a pure function
-of its number, so resuming is "load the state, continue with the next number". The Trainer would find its
-place by replaying a data loader, and knows no batches of one source; both would have to be overridden.
+It is built on accelerate rather than on transformers' Trainer: every step is a pure function of its
+number, so a run resumes by loading the state and continuing with the next number. The Trainer resumes by
+replaying a data loader, and has no batches of one source; both would have to be overridden.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _BEST = Path("checkpoints", "best.safetensors")
 def learning_rate(settings: OptimiserSettings, step: int, steps: int) -> float:
     """Return the rate of step ``step`` (from 0) of ``steps``: linear warm-up, then linear decay.
 
-    The first step has a rate above zero, and so has the last.
+    The rates of the first and the last step are above zero.
 
     >>> s = OptimiserSettings(learning_rate=1.0, warm_up=0.5)
     >>> [learning_rate(s, step, 4) for step in range(4)]
@@ -45,7 +45,7 @@ def learning_rate(settings: OptimiserSettings, step: int, steps: int) -> float:
 
 @dataclass(slots=True)
 class Loop:
-    """Trains ``objective`` on ``schedule``, its log and best weights below ``folder``; see :meth:`run`.
+    """Trains ``objective`` on ``schedule``; log and best weights are stored in ``folder``.
 
     :attr:`wrapped` is the objective's module as the accelerator runs it.
     """
@@ -69,9 +69,9 @@ class Loop:
         self.wrapped, self._optimiser = self.accelerator.prepare(self.objective.module, optimiser)
 
     def run(self) -> Progress:
-        """Train to the end, from the newest checkpoint where there is one.
+        """Train to the end, starting from the newest checkpoint if there is one.
 
-        With development lists the module ends with the weights that did best on them; else with the last.
+        With development lists the module ends with the weights that scored best on them, else with the last.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class Loop:
         return progress
 
     def _advance(self, step: int, progress: Progress, log: Log | None) -> None:
-        """Take one step, and do what is due after it."""
+        """Take one step; then log, evaluate and save as scheduled."""
         try:
             terms = self._step(step)
         except RuntimeError as error:
@@ -165,5 +165,5 @@ class Loop:
 
 
 def _seed(seed: int, step: int, part: int) -> int:
-    """Return the seed of one part of one step; parts lie far apart, for seeds of their own batches."""
+    """Return the seed of one part of one step; seeds are far apart, as batches add their number to it."""
     return ((seed * 1_000_003 + step) * 1_009 + part) * 4_096 % 2**62

@@ -1,4 +1,4 @@
-"""The losses as pure functions of vectors, scores and ranks: the paper's, and this suite's directions."""
+"""The losses as pure functions of vectors, scores and ranks: the paper's losses, and terms of this suite."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def info_nce(
     """Contrastive loss with in-batch and hard negatives: mean of -log softmax(q . d / temperature).
 
     Paper, equation 1, temperature 0.03. ``queries`` [q, d] and ``documents`` [n, d] are unit vectors;
-    ``positives`` [q] are rows of ``documents``: every other row is a negative, be it the list's own or
-    another query's, except where ``excluded`` [q, n] says otherwise (the same text again).
+    ``positives`` [q] are rows of ``documents``: every other row, of the same list or of another
+    query, is a negative unless ``excluded`` [q, n] is true (for the same text, or another positive).
 
     Raises
     ------
@@ -45,8 +45,8 @@ def ranknet(scores: Tensor, ranks: Tensor, *, temperature: float) -> Tensor:
     Temperature 0.1 is the official code's scale of 10. ``scores`` and ``ranks`` [q, c]; a rank counts
     from 1 (best), equal ranks make no pair, and 0 marks padding. The mean is over the pairs of all
     lists together, as in the official code, so a long list weighs more than a short one.
-    The paper prints the exponent with the sign the other way round, which would reward the reversed
-    order; the official code has it as here. Zero where there is no pair.
+    The paper prints the exponent with the opposite sign, which would reward the reversed order; this
+    function follows the official code. Zero if there is no pair.
     """
     real = ranks > 0
     above = (ranks[:, :, None] < ranks[:, None, :]) & real[:, :, None] & real[:, None, :]
@@ -59,8 +59,9 @@ def ranknet(scores: Tensor, ranks: Tensor, *, temperature: float) -> Tensor:
 def list_net(scores: Tensor, ranks: Tensor, *, temperature: float) -> Tensor:
     """Mean over lists of the cross-entropy of softmax(scores / temperature) with the list's gains.
 
-    The gain of a document is the number of distinct ranks below its own, for judgements the linear gain of
-    nDCG, and the gains of a list add up to 1 (ListNet, Cao et al. 2007, with these in place of a softmax).
+    The gain of a document is the number of distinct ranks below its own, normalised to a sum of 1 in each
+    list (ListNet, Cao et al. 2007, with these gains in place of a softmax); for judgements this is the linear
+    gain of nDCG.
     ``scores`` and ``ranks`` [q, c] are as in :func:`ranknet`; ranks are dense, and every list has two.
     """
     real = ranks > 0
@@ -71,10 +72,10 @@ def list_net(scores: Tensor, ranks: Tensor, *, temperature: float) -> Tensor:
 
 
 def oracle_direction(queries: Tensor, documents: Tensor, positives: Places) -> Tensor:
-    """Return unit(q + unit(mean of the positives' vectors)), [n, d]: Rocchio (1971) by an oracle.
+    """Return unit(q + unit(mean of the positives' vectors)), [n, d]: Rocchio (1971) with known relevance.
 
-    A model that is regularised towards it learns the mean of what the prompt lets expect: feedback weighted
-    by relevance. This suite's recipe, not the paper's.
+    Regularised towards it, a model learns to predict the mean of the relevant vectors from the prompt, that
+    is, feedback weighted by relevance. This term is this suite's, not the paper's.
     """
     means = [normalize(documents[list(own)].mean(0), dim=-1) for own in positives]
     return normalize(queries + torch.stack(means), dim=-1)
@@ -83,8 +84,8 @@ def oracle_direction(queries: Tensor, documents: Tensor, positives: Places) -> T
 def feedback_direction(queries: Tensor, documents: Tensor, listed: Places, *, temperature: float) -> Tensor:
     """Return unit(q + unit(sum of w_i d_i)), [n, d], with w = softmax(q . d / temperature) over the prompt.
 
-    It is what the frozen vectors alone make of the same documents: being regularised towards it keeps a model
-    from forgetting. This suite's recipe, not the paper's.
+    This is softmax feedback with the frozen vectors of the same documents; regularising towards it keeps a
+    model from forgetting. This term is this suite's, not the paper's.
     """
     rows = []
     for query, own in zip(queries, listed, strict=True):

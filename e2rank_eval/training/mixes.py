@@ -1,4 +1,4 @@
-"""Training lists of several judged collections, each searched in the texts of all: its negatives are hard."""
+"""Training lists of several judged collections; candidates come from the texts of all, for hard negatives."""
 
 from __future__ import annotations
 
@@ -19,29 +19,28 @@ Judgements = Mapping[str, Mapping[str, int]]
 """Grades by document of the merged corpus, by question as :func:`_folded` writes it."""
 
 _RANK_1_SHARE, _FEWEST_AT_RANK_1 = 5, 100
-"""An easy collection gives one list with a positive at rank 1 for so many without, and at least so many."""
+"""An easy collection has one list with a positive at rank 1 for every 5 others, or 100 such lists."""
 
 _COPIED = 5
-"""Words of the sequences by which copies are recognised."""
+"""Words in the sequences by which near copies are recognised."""
 
 _TITLE_WORDS = 4
-"""Words of the shortest title that is a query."""
-
+"""The least number of words of a title that is used as a query."""
 
 _EVERY = 6
-"""The last of so many lists of a source may be held out."""
+"""Every sixth list of a source may be held out."""
 
 
 def mixed_lists(settings: MixSettings, cache: Path) -> tuple[list[TrainingList], list[TrainingList]]:
-    """Return the training lists of every collection, then of titles; and the development lists.
+    """Return the training lists (of every collection, then of titles) and the development lists.
 
     The source of a list is its collection. Candidates are BM25's (Lucene's analyser and lengths) over the
-    texts of all collections, equal ones once. What is judged for a question in one collection is judged for
-    the same question in another, whose list is then not made again. Unjudged near copies of a positive are
-    taken out. Lists without a positive or without a negative are not made. Of an easy collection, those are
-    drawn whose first positive is at rank 2 or below, and a few others; all draws follow ``settings.seed``.
+    distinct texts of all collections. Judgements of a question also hold for the same question in another
+    collection; such a question has one list only. Unjudged near copies of a positive are removed. Lists
+    without a positive or without a negative are skipped. Of an easy collection, mostly lists whose first
+    positive is at rank 2 or below are drawn; all draws follow ``settings.seed``.
 
-    Development lists are those held out of each source, then the first candidates of queries of the
+    The development lists are lists held out of each source, then the top candidates of queries of the
     development collections.
 
     Raises
@@ -49,7 +48,7 @@ def mixed_lists(settings: MixSettings, cache: Path) -> tuple[list[TrainingList],
     InputError
         When a file is not the pinned one, or a data set or split is missing.
     UnavailableError
-        When there is no folder of a collection.
+        When a collection has no folder.
     """
     read = {name: _read(name, one, cache) for name, one in settings.collections.items()}
     watched = {name: _read(name, one, cache) for name, one in settings.development.items()}
@@ -78,7 +77,7 @@ def mixed_lists(settings: MixSettings, cache: Path) -> tuple[list[TrainingList],
 
 
 def _read(name: str, wanted: MixedCollection, cache: Path) -> list[Dataset]:
-    """Return the splits of a collection, whose corpus is the same."""
+    """Return the splits of a collection, which share one corpus."""
     if own_folder(name) is None and not Path(name).is_dir():
         raise UnavailableError(f"{name}: convert {wanted.source} to BEIR layout, into $E2RANK_DATA/{name}")
     found = [load_split(name, split, cache) for split in wanted.splits]
@@ -98,7 +97,7 @@ def _queries(sets: Iterable[Dataset]) -> dict[str, Query]:
 
 
 def _held_out(lists: Iterable[TrainingList], most: int) -> tuple[list[TrainingList], list[TrainingList]]:
-    """Return the lists to train on, and of each source the sixth, twelfth and so on, at most ``most``."""
+    """Return the training lists, and every sixth list of each source, at most ``most``, as held out."""
     training: list[TrainingList] = []
     development: list[TrainingList] = []
     seen: Counter[str] = Counter()
@@ -112,7 +111,7 @@ def _held_out(lists: Iterable[TrainingList], most: int) -> tuple[list[TrainingLi
 def _development_lists(
     name: str, sets: Sequence[Dataset], mix: Mapping[str, Sequence[Dataset]], settings: MixSettings
 ) -> list[TrainingList]:
-    """Return the first candidates of some of a collection's queries, whatever is among them."""
+    """Return lists of the top candidates of every n-th query of a development collection."""
     wanted = settings.development[name]
     corpus, judged = _merged({name: sets, **(mix if wanted.among_all else {})})
     chosen = dict(list(_queries(sets).items())[:: wanted.every])
@@ -126,7 +125,7 @@ def _development_lists(
 
 
 def _merged(read: Mapping[str, Sequence[Dataset]]) -> tuple[dict[str, Document], Judgements]:
-    """Return one corpus, of equal documents the first alone, and what is judged of it by question."""
+    """Return one corpus, with only the first of equal documents, and its judgements by question."""
     corpus: dict[str, Document] = {}
     judged: dict[str, dict[str, int]] = {}
     first_of: dict[str, str] = {}
@@ -195,7 +194,7 @@ def _title_lists(
 
 
 def _drawn(lists: Mapping[str, TrainingList], settings: MixSettings, share: int | None) -> list[TrainingList]:
-    """Draw lists; with ``share``, hard ones and for so many of them one whose positive is at rank 1."""
+    """Draw lists; with ``share``, one list with its positive at rank 1 for every ``share`` hard lists."""
 
     def draw(among: Iterable[str], number: int) -> list[str]:
         return sample(among, number, seed=settings.seed, purpose="training lists")
@@ -212,7 +211,7 @@ def _drawn(lists: Mapping[str, TrainingList], settings: MixSettings, share: int 
 def _without_copies(
     identifiers: Iterable[str], corpus: Mapping[str, Document], judgements: Mapping[str, int]
 ) -> list[str]:
-    """Leave out unjudged documents that share half of the shorter one's word sequences with a positive."""
+    """Remove unjudged near copies of a positive: they share half of the shorter text's word sequences."""
     relevant = [i for i, grade in judgements.items() if grade > 0]
     positives = [found for found in (_sequences(corpus[i].contents) for i in relevant) if found]
 
@@ -229,7 +228,7 @@ def _sequences(text: str) -> set[tuple[str, ...]]:
 
 
 def _shortened(text: str, characters: int) -> str:
-    """Cut ``text`` before the word that would make it longer.
+    """Cut ``text`` to at most ``characters``, at a word boundary.
 
     >>> _shortened("one two three", 9)
     'one two'
@@ -238,7 +237,7 @@ def _shortened(text: str, characters: int) -> str:
 
 
 def _folded(question: str) -> str:
-    """Return what two forms of one question have in common.
+    """Return the question in a normal form: lower case, single spaces, no final punctuation.
 
     >>> _folded("Who  wrote it ?")
     'who wrote it'

@@ -1,4 +1,4 @@
-"""What all objectives share: interface, trainable module, batches, RankNet, development scores."""
+"""Interface and common parts of training objectives: trainable module, batches, development scores."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ from e2rank_eval.store.trec import Run
 from e2rank_eval.training.lists import TrainingList
 
 _GPU_TOKENS = 65_536
-"""Padded tokens of a batch on a GPU, where small ones leave most of it idle; an estimate, not measured."""
+"""Padded tokens of a batch on a GPU, which small batches leave mostly idle; an estimate, not measured."""
 
 Terms = dict[str, float]
-"""Named values of one batch, ``loss`` among them."""
+"""Named values of one batch, including ``loss``."""
 
 
 class Objective(ABC):
     """A model in training: its module and tokenizer, the loss of a batch, its value on development lists.
 
-    ``module`` is what is wrapped, run and saved; its parameters with ``requires_grad`` are trained.
+    ``module`` is what the accelerator wraps and a run saves; its ``requires_grad`` parameters are trained.
     """
 
     module: Any
     tokenizer: Any
 
     def prepare(self, lists: Sequence[TrainingList]) -> None:  # noqa: B027 - most have nothing to do
-        """Do the work that needs no training (vectors of frozen documents) ahead."""
+        """Precompute what training does not change (vectors of frozen documents)."""
 
     @abstractmethod
     def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
         """Add the gradients of the mean loss of ``lists``, computed through ``run``.
 
-        ``run`` is :attr:`module` as the accelerator wrapped it; ``seed`` decides everything drawn.
+        ``run`` is :attr:`module` as the accelerator wrapped it; ``seed`` determines all random draws.
         """
 
     @abstractmethod
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
-        """Return ``score`` (higher is better) and further values of interest.
+        """Return ``score`` (higher is better) and further values.
 
-        The loop has switched the module to evaluation, and gradients off.
+        The loop calls this with the module in evaluation mode and without gradients.
         """
 
 
 def prepare_module(module: Any, settings: RunBase, *, unused: Sequence[str] = ("pooler.",)) -> Any:
     """Return ``module`` with the parameters of ``settings`` trainable, in training mode.
 
-    With ``lora`` only its adapters learn. Gradient checkpointing recomputes a layer's inside in the
-    backward pass. Without ``dropout`` no layer drops anything. Parameters whose names hold one of
-    ``unused`` are frozen: BERT's pooler, which no vector here goes through.
+    With ``lora`` only its adapters are trained. Gradient checkpointing recomputes the activations of a layer
+    in the backward pass. Without ``dropout`` all dropout is off. Parameters whose names contain one of
+    ``unused`` are frozen: by default BERT's pooler, which no vector here uses.
 
     Raises
     ------
@@ -111,10 +111,10 @@ def run_batches(
     *,
     seed: int,
 ) -> Tensor:
-    """Return the rows that ``forward`` gives for sequences of these lengths, in their order.
+    """Return the output rows of ``forward`` for sequences of these lengths, in the order of the sequences.
 
-    On a GPU batches are few and large; on a CPU what a sequence is computed with does not change its padding.
-    The random numbers of a batch (dropout) are decided by ``seed`` and its number alone.
+    On a GPU, batches are few and large; on a CPU, the padding of a sequence does not depend on its batch.
+    The random numbers of a batch (dropout) depend on ``seed`` and its number alone.
     """
     on_gpu = device.type == "cuda"
     batches = plan_groups(lengths, _GPU_TOKENS) if on_gpu else plan_batches(lengths, window=window)
@@ -136,7 +136,7 @@ def add_gradients(terms: dict[str, Tensor], accelerator: Any) -> Terms:
 def list_loss(
     loss: Callable[..., Tensor], scores: Tensor, lists: Sequence[TrainingList], temperature: float
 ) -> Tensor:
-    """Return RankNet's or ListNet's loss of ``scores`` [documents of all lists] against the lists' ranks."""
+    """Return the RankNet or ListNet loss of ``scores`` [documents of all lists] against the lists' ranks."""
     rows = scores.split([len(item.documents) for item in lists])  # type: ignore[no-untyped-call]
     ranks = [torch.tensor(item.ranks, device=scores.device) for item in lists]
     padded = pad_sequence(rows, batch_first=True), pad_sequence(ranks, batch_first=True)
@@ -147,7 +147,7 @@ def development_scores(lists: Sequence[TrainingList], scores: Sequence[NDArray[n
     """Return ``score``, nDCG@10 of the positives, and ``pairs``, the share of pairs in the teacher's order.
 
     ``scores[i]`` [c] belong to the documents of list i. A pair that the teacher orders and the scores
-    tie counts half. Both are means over lists, from 0 to 1.
+    tie counts as half. Both are means over lists, from 0 to 1.
     """
     run: dict[str, dict[str, float]] = {}
     qrels: dict[str, dict[str, int]] = {}

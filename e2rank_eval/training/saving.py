@@ -1,4 +1,4 @@
-"""What a finished run leaves: weights, a registry entry, a model card, the exact configuration."""
+"""The output of a finished run: weights, registry entry, model card, exact configuration."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def save_weights(
 ) -> None:
     """Write the weights of ``module`` below ``folder``.
 
-    Training started from ``base``. ``whole``: ``weights/`` with what decides an output of it besides its
-    weights, and the module's own; of a new kind of model, its tokenizer and weights alone. ``changed``:
-    ``weights.safetensors`` with the tensors that differ from the base's. Adapters are added to the weights
-    that they adapt. ``state`` has the module's tensors where it holds only a part of them itself.
+    Training started from ``base``. With ``whole``, ``weights/`` has all weights and the base's other files
+    that affect its output (tokenizer, pooling); for a new kind of model, weights and tokenizer alone. With
+    ``changed``, ``weights.safetensors`` has the tensors that differ from the base's. Adapters are merged into
+    the weights. ``state`` has all tensors if ``module`` holds only a part of them.
 
     Raises
     ------
     InputError
-        When nothing changed.
+        When no weight has changed.
     """
     dtype = getattr(torch, settings.save.dtype)
     module = module.merge_and_unload() if hasattr(module, "merge_and_unload") else module
@@ -77,7 +77,7 @@ def save_weights(
     target, part = folder / _WHOLE, folder / f".{_WHOLE}.part"
     shutil.rmtree(part, ignore_errors=True)
     if isinstance(settings, CrossEncoderRun | ListwiseRun):
-        # Truncation and padding of a fast tokenizer are those of its last call, and would be saved with it.
+        # A fast tokenizer keeps truncation and padding of its last call, and would save them.
         if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
             backend.no_truncation()
             backend.no_padding()
@@ -110,7 +110,7 @@ def _changed(module: Any, base: Path) -> dict[str, Tensor]:
 
 
 def registry_entry(name: str, settings: RunBase, base: ResolvedModel, folder: Path) -> dict[str, Any]:
-    """Return the entry that makes the trained weights a model like any other."""
+    """Return the registry entry of the trained weights."""
     changed = settings.save.weights == "changed"
     source = {"kind": "folder", "folder": (folder if changed else folder / _WHOLE).as_posix()}
     source |= {"base": base.reference} if changed else {}
@@ -133,7 +133,7 @@ def registry_entry(name: str, settings: RunBase, base: ResolvedModel, folder: Pa
 
 
 def exact_configuration(file: TrainingFile, name: str) -> dict[str, Any]:
-    """Return the file with this run and those it follows alone, every default written out."""
+    """Return the file with only this run and the runs that it follows, and all defaults written out."""
     wanted = [name]
     while (earlier := file.runs[wanted[0]].follows) is not None:
         wanted.insert(0, earlier)
@@ -149,7 +149,7 @@ def model_card(
     progress: Progress,
     identity: Mapping[str, Any],
 ) -> str:
-    """Return Markdown: what was trained from what on what, how it ended, and how to do it again."""
+    """Return the model card in Markdown: objective, base model, data, result, and how to repeat the run."""
     front = yaml.safe_dump({"license": settings.licence, "base_model": base, "tags": ["e2rank-eval"]})
     sources = Counter(item.source for item in schedule.lists)
     hashes = "\n".join(f"- `{path}`: sha256 `{digest}`" for path, digest in identity["data"].items())
@@ -172,5 +172,5 @@ def model_card(
 
 
 def write_yaml(path: Path, value: Any) -> None:
-    """Write ``value`` as YAML, keys in their order."""
+    """Write ``value`` as YAML, keeping the order of keys."""
     write_text(path, yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110))

@@ -1,4 +1,4 @@
-"""Teachers: rerankers that rank training lists, and how often they were right or malformed."""
+"""Labelling of training lists by a teacher (any reranker), with its accuracy and malformed outputs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from e2rank_eval.store.files import write_json
 from e2rank_eval.training.lists import TrainingList, read_lists, write_lists
 
 _TOGETHER = 16
-"""Lists that a reranker ranks at once."""
+"""Lists that are ranked in one call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The lists that a teacher ranked, and the repairs of each ranking that was malformed and dropped."""
+    """The lists that a teacher ranked, and the repairs of each malformed ranking, whose list is dropped."""
 
     lists: list[TrainingList] = field(default_factory=list)
     malformed: list[Mapping[str, int]] = field(default_factory=list)
@@ -30,8 +30,8 @@ class Labels:
     def summary(self) -> dict[str, object]:
         """Return the counts that are stored beside the lists.
 
-        One dropped list may have several kinds of repair. ``accuracy`` is the share of lists with known
-        positives that have one of them first (the paper's figure 5).
+        A dropped list may count under several kinds of repair. ``accuracy`` is the share of lists with
+        labelled positives whose best document is one of them (the paper's figure 5).
         """
         right = [item.best in item.labelled for item in self.lists if item.labelled]
         kinds = Counter(kind for repairs in self.malformed for kind in repairs)
@@ -45,7 +45,7 @@ class Labels:
 
 
 def label_with_reranker(lists: Sequence[TrainingList], teacher: Reranker) -> Labels:
-    """Label ``lists`` with the order that any reranker gives; a list whose order was repaired is dropped."""
+    """Label ``lists`` with the order of any reranker; lists whose output had to be repaired are dropped."""
     labels = Labels()
     for start in track(range(0, len(lists), _TOGETHER), description=f"labelling {_TOGETHER} lists at once"):
         group = lists[start : start + _TOGETHER]
@@ -82,5 +82,5 @@ def write_labels(path: Path, labels: Labels) -> None:
 
 
 def read_unlabelled(path: Path) -> list[TrainingList]:
-    """Read lists to be labelled; where a line names no positives, the first of its ranking are."""
+    """Read lists to be labelled; without ``positives``, the best of its ranking are a line's positives."""
     return [replace(item, labelled=item.positives) for item in read_lists(path)]

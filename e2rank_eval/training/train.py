@@ -1,4 +1,4 @@
-"""One run of a training file, from its settings to weights that the registry knows."""
+"""One run of a training file, from its settings to weights with a registry entry."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def train(file: TrainingFile, name: str) -> Path:
     """Train run ``name`` of ``file``; returns the path of its registry entry.
 
     Everything is stored in ``output/<name>/``. An interrupted run resumes from its newest checkpoint; on a
-    CPU it ends in the same bytes as an uninterrupted one (same threads, same CPU type).
+    CPU it gives the same bytes as an uninterrupted run (same threads, same CPU type).
 
     Raises
     ------
     InputError
-        For bad lists, a model that cannot be trained so, or a checkpoint of other settings.
+        For malformed lists, a model that this objective cannot train, or a checkpoint of other settings.
     """
     settings = file.runs[name]
     folder = file.output / name
@@ -71,7 +71,7 @@ def train(file: TrainingFile, name: str) -> Path:
 
 
 def load_base(file: TrainingFile, settings: RunBase) -> ResolvedModel:
-    """Return what training starts from: a model, or an earlier run's.
+    """Return the model that training starts from, which may be an earlier run's.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def load_base(file: TrainingFile, settings: RunBase) -> ResolvedModel:
 
 
 def _identity(settings: RunBase, data: TrainingData, base: ResolvedModel) -> dict[str, Any]:
-    """Return what decides the weights: settings that do, the data's content, the base's files."""
+    """Return what determines the weights: relevant settings, content of the data, files of the base."""
     shares = [one.model_dump(mode="json", exclude={"path", "made_from"}) for one in settings.data]
     return {
         "settings": sha256_json(settings.model_dump(mode="json", exclude=_NOT_IN_IDENTITY)),
@@ -120,7 +120,7 @@ def _accelerator(settings: RunBase) -> Any:
 
 
 def load_objective(settings: TrainingRun, base: ResolvedModel, cache: Path) -> Objective:
-    """Load what ``settings`` train, from the base model that :func:`load_base` returned."""
+    """Load the objective of ``settings`` on the base model from :func:`load_base`."""
     if isinstance(settings, Stage1Run | Stage2Run):
         from e2rank_eval.training.vector_objective import load_vector_objective
 

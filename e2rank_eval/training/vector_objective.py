@@ -1,7 +1,7 @@
 """E2Rank's training: losses on vectors of documents, plain queries and listwise prompts.
 
-One objective serves both stages, and decoders and bidirectional encoders alike: what a model reads and
-which states are its vector is the evaluation's own code (:mod:`e2rank_eval.models.encoders`).
+One objective serves both stages, and both decoders and bidirectional encoders: inputs and pooling are the
+code of the evaluation (:mod:`e2rank_eval.models.encoders`).
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ from e2rank_eval.training.objectives import (
 def load_vector_objective(
     settings: Stage1Run | Stage2Run, base: ResolvedModel, cache: Path
 ) -> VectorObjective:
-    """Load the objective on the model ``base``, with the run's own limits.
+    """Load the objective on the model ``base``, with the run's token limits.
 
-    Where documents stay frozen they are cut as the registry has it for the base model, so that an index
-    of its vectors serves; their vectors are kept in ``cache/vectors/``.
+    Frozen documents are cut as in the base model's registry entry, so that an index of its vectors remains
+    valid; their vectors are kept in ``cache/vectors/``.
 
     Raises
     ------
     InputError
-        When the model is not an encoder, or reads less than the run asks for.
+        When the model is not an encoder, or its window is shorter than the run's.
     """
     plain = None
     if settings.frozen_documents:
@@ -85,10 +85,10 @@ def load_vector_objective(
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """One batch: its lists, the sequences to encode with gradients by role, the distinct documents.
+    """One batch: its lists, the sequences to encode with gradients (by role), the distinct documents.
 
-    ``columns`` and ``prompted`` are the rows, in ``texts``, of each list's documents and of those that its
-    prompt holds.
+    ``columns`` and ``prompted`` are the rows in ``texts`` of each list's documents, and of the documents in
+    its prompt.
     """
 
     lists: Sequence[TrainingList]
@@ -101,8 +101,8 @@ class _Inputs:
 class VectorObjective(Objective):
     """Stage I (InfoNCE) or Stage II (InfoNCE + lambda x RankNet) of the paper.
 
-    ``plain`` is the model that training starts from, whose vectors documents and plain queries keep
-    where ``frozen_documents`` is set; else there is none.
+    With ``frozen_documents``, ``plain`` is the model that training starts from: documents and plain queries
+    keep its vectors. Otherwise it is None.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class VectorObjective(Objective):
         self.tokenizer: Any = self._backbone.tokenizer
 
     def prepare(self, lists: Sequence[TrainingList]) -> None:
-        """Encode frozen documents and plain queries; their vectors are kept."""
+        """Encode frozen documents and plain queries, and keep their vectors."""
         if self._plain is not None:
             queries = list(dict.fromkeys(item.query for item in lists))
             self._frozen_queries |= zip(queries, self._plain.encode(queries, "query").vectors, strict=True)
@@ -139,7 +139,7 @@ class VectorObjective(Objective):
         return add_gradients(self._losses(inputs, self._vectors(run, inputs, seed=seed)), accelerator)
 
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
-        """Return nDCG@10 and pairs in order; each prompt holds as many documents as training may list."""
+        """Return nDCG@10 and the share of ordered pairs; prompts have the most documents that training has."""
         documents = self._settings.prompt.documents
         most = documents and (documents[1], documents[1])
         inputs = self._inputs(lists, draw_prompts(most, lists, random.Random(0)))
@@ -151,7 +151,7 @@ class VectorObjective(Objective):
         places: dict[str, int] = {}
         columns = [[places.setdefault(text, len(places)) for text in item.documents] for item in lists]
         prompted = [[places[text] for text in prompt.documents] for prompt in prompts]
-        # What is encoded with gradients; where documents are frozen, a frozen model gives the other vectors.
+        # Sequences to encode with gradients; with frozen documents, the frozen model gives the other vectors.
         trained = self._plain is None
         rows: dict[str, Sequence[tuple[TokenSequence, int]]] = {}
         if trained and ("query" in self._compared or self._settings.residual is not None):
@@ -175,7 +175,7 @@ class VectorObjective(Objective):
         return run_batches(forward, lengths, window, self.module.device, seed=seed)
 
     def _by_role(self, inputs: _Inputs, vectors: Tensor) -> dict[str, Tensor]:
-        """Return vectors by role [n, d]; those of the frozen model where it makes them; residual added."""
+        """Return vectors [n, d] by role, the frozen model's included, with the residual added."""
         sizes = [len(one) for one in inputs.sequences.values()]
         found = dict(zip(inputs.sequences, torch.split(vectors, sizes), strict=True))
         if self._plain is not None:
@@ -190,7 +190,7 @@ class VectorObjective(Objective):
         return found
 
     def _losses(self, inputs: _Inputs, vectors: Tensor) -> dict[str, Tensor]:
-        """Return each loss by name, and under ``loss`` their weighted sum."""
+        """Return each loss by name, and their weighted sum as ``loss``."""
         settings, by_role = self._settings, self._by_role(inputs, vectors)
         weighted: dict[str, tuple[float, Tensor]] = {}
         if settings.info_nce is not None:
@@ -212,7 +212,7 @@ class VectorObjective(Objective):
 def _directions(
     by_role: dict[str, Tensor], inputs: _Inputs, settings: DirectionSettings
 ) -> dict[str, tuple[float, Tensor]]:
-    """Return weight and distance of each vector that the listwise one is regularised towards, by name."""
+    """Return weight and distance, by name, of each target that regularises the listwise vectors."""
     queries, documents, found = by_role["query"], by_role["document"], {}
     if settings.oracle:
         lists = zip(inputs.lists, inputs.columns, strict=True)
@@ -228,24 +228,24 @@ def _directions(
 def draw_prompts(
     documents: tuple[int, int] | None, lists: Sequence[TrainingList], draw: random.Random
 ) -> list[ListwiseInput]:
-    """Return one listwise input for each list.
+    """Return one listwise input for each list, with its first documents.
 
-    It holds the list's first documents: as many as are drawn from ``documents`` (least, most), or all.
+    Their number is drawn from ``documents`` (least, most); None for all.
     """
     prompts = []
     for item in lists:
         listed = item.documents
         if documents is not None:
-            draw.random()  # decides nothing: the shipped weights were trained with the draws after it
+            draw.random()  # unused, but the shipped weights were trained with the draws after it
             listed = listed[: draw.randint(*documents)]
         prompts.append(ListwiseInput(item.query, listed))
     return prompts
 
 
 def _contrast(by_role: dict[str, Tensor], inputs: _Inputs, settings: InfoNCESettings) -> Tensor:
-    """InfoNCE over the batch's distinct texts, one comparison for each positive.
+    """Return InfoNCE over the batch's distinct texts, with one comparison for each positive.
 
-    No text is a negative twice, and no positive of a list is a negative of it.
+    No text is a negative twice, and a list's positives are never its negatives.
     """
     documents = by_role["document"]
     rows, targets, excluded = [], [], []

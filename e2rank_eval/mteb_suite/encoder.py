@@ -27,8 +27,8 @@ ORGANISATION = "e2rank-eval"
 
 @dataclass(slots=True)
 class Usage:
-    """Counts of a task: ``texts`` and ``tokens`` of its inputs, ``truncated`` texts, and ``forward_tokens``, the
-    tokens computed, without repeated texts and stored vectors."""
+    """Counts of a task: ``texts`` and ``tokens`` of its inputs, ``truncated`` texts, and ``forward_tokens``,
+    the tokens computed, without repeated texts and stored vectors."""
 
     texts: int = 0
     tokens: int = 0

@@ -139,7 +139,7 @@ class VectorObjective(Objective):
         return add_gradients(self._losses(inputs, self._vectors(run, inputs, seed=seed)), accelerator)
 
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
-        """Return nDCG@10 and the share of ordered pairs; prompts have the most documents that training has."""
+        """Return nDCG@10 and the share of ordered pairs; prompts have as many documents as training has."""
         documents = self._settings.prompt.documents
         most = documents and (documents[1], documents[1])
         inputs = self._inputs(lists, draw_prompts(most, lists, random.Random(0)))

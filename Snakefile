@@ -37,7 +37,7 @@ rule datasets:
         GRAPH.dataset_files(name for name, one in CONFIG.datasets.items() if one.run),
 
 
-# Only by name: a model that is trained here is known to the registry from the next call on.
+# Not part of `all`: a newly trained model is in the registry only at the next call of Snakemake.
 rule training:
     input:
         GRAPH.trainings.files(),

@@ -88,7 +88,7 @@ def print_plan(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print one row per data set of a fetch, then the total of the sizes that are known."""
     shown = [
         {"data set": row["name"], "state": row["state"], "MB": _scaled(row["bytes"], 1e6),
-         "licence": row["licence"], "from, or what it needs": row["registration"] or row["from"]}
+         "licence": row["licence"], "source, or what is missing": row["registration"] or row["from"]}
         for row in rows
     ]  # fmt: skip
     print_table(f"{len(rows)} data sets", shown)

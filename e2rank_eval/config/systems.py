@@ -73,7 +73,7 @@ def refuse_unused(settings: Strict, chooser: str, chosen: str, takers: Mapping[s
     for option, choices in takers.items():
         if option in settings.model_fields_set and chosen not in choices:
             raise ValueError(
-                f"{option} has no meaning for {chooser} {chosen}; it goes with {', '.join(choices)}"
+                f"{option} has no meaning for {chooser} {chosen}, only for {', '.join(choices)}"
             )
 
 
@@ -94,7 +94,7 @@ class FirstStageSettings(Strict, ABC):
     """Whether document vectors are kept in the shared cache, so that several jobs can encode a corpus."""
 
     searches: ClassVar[bool] = True
-    """Whether it searches the corpus, which says nothing where that is a pool of candidates."""
+    """Whether it searches the corpus, which is meaningless where the corpus is a pool of candidates."""
 
     needs_hub: ClassVar[bool] = False
     """Whether the lists themselves are fetched from the model hub."""

@@ -81,7 +81,7 @@ def _changed(place: str, change: Any) -> dict[str, Any]:
         ("datasets.lee.split", "dev", "split has no meaning without path"),
         ("first_stages.bm25", {"retriever": "rm3", "quantised_lengths": True}, "bm25.quantised_lengths'"),
         ("rerankers.e2rank", {"prompt": "query-only", "step": 2}, "step has no meaning for prompt"),
-        ("rerankers.e2rank.weight", 0.5, "weight has no meaning for combination pure; it goes with residual"),
+        ("rerankers.e2rank.weight", 0.5, "weight has no meaning for combination pure, only for residual"),
         ("rerankers.e2rank.step", 21, "step 21 exceeds the window of 20"),
         ("rerankers.e2rank", {"prompt_documents": 1, "step": 1}, "compares nothing"),
         (

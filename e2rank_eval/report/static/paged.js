@@ -1,4 +1,4 @@
-// Tables of any length: rows live in the page's data, fifty of them in the page.
+// Tables of any length: all rows are in the page's data, and 50 of them are shown at a time.
 (() => {
   "use strict";
   const { element, number } = site;

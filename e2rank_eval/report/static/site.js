@@ -1,5 +1,5 @@
 // Sortable tables and copyable commands; without this script the tables read the same.
-// A link may ask for an order: #sort=<table>:<column from 0>:asc|desc
+// A link can name an order: #sort=<table>:<column from 0>:asc|desc
 // `site` holds what other scripts share.
 const site = {};
 (() => {

@@ -203,9 +203,9 @@ def _own_files(graph: Graph, used: Iterable[str]) -> Iterator[Finding]:
 
 def _dataset(name: str, cache: Path) -> Finding:
     (row,), question = plan([name], cache), f"data set {name}"
-    if row["state"] in ("yours", "made here", "here"):
+    if row["state"] in ("own copy", "generated", "fetched"):
         return _finding(question, True, f"{row['state']}: {row['from']}")
-    if row["state"] == "needs you":
+    if row["state"] == "manual":
         return _finding(question, False, row["registration"] or row["from"])
     entry = registered_dataset(name)
     if entry.loader not in LIBRARIES:

@@ -72,9 +72,7 @@ def refuse_unused(settings: Strict, chooser: str, chosen: str, takers: Mapping[s
     """
     for option, choices in takers.items():
         if option in settings.model_fields_set and chosen not in choices:
-            raise ValueError(
-                f"{option} has no meaning for {chooser} {chosen}, only for {', '.join(choices)}"
-            )
+            raise ValueError(f"{option} has no meaning for {chooser} {chosen}, only for {', '.join(choices)}")
 
 
 class FirstStageSettings(Strict, ABC):

@@ -150,8 +150,8 @@ def own_folder(identifier: str) -> Path | None:
 def plan(names: Iterable[str], cache: Path) -> list[dict[str, Any]]:
     """Return the state of each data set before a fetch, without network access or hashing.
 
-    ``state`` is ``here`` (fetched before), ``yours`` (in ``$E2RANK_DATA``), ``made here`` (generated),
-    ``needs you`` (only the user can provide it) or ``to fetch``; ``bytes`` is the size of the download, or
+    ``state`` is ``fetched``, ``own copy`` (in ``$E2RANK_DATA``), ``generated`` (no download), ``manual``
+    (only the user can provide it) or ``to fetch``; ``bytes`` is the size of the download, or
     None if unknown.
 
     Raises
@@ -171,14 +171,14 @@ def plan(names: Iterable[str], cache: Path) -> list[dict[str, Any]]:
 def _state(name: str, entry: DatasetEntry, cache: Path) -> tuple[str, str, int | None]:
     own = own_folder(name)
     if own is not None:
-        return "yours", str(own), 0
+        return "own copy", str(own), 0
     if entry.only_yours:
-        return "needs you", "a folder of yours", None
+        return "manual", "a folder of the user", None
     if entry.loader == "ir_datasets" and to_ask_for(entry.options["id"]):
-        return "needs you", entry.origin, None
+        return "manual", entry.origin, None
     if not entry.fetched:
-        return "made here", entry.origin, 0
+        return "generated", entry.origin, 0
     recorded = entry.sources and recorded_source(cache / "downloads" / name, entry.sources)
     if recorded:
-        return "here", recorded, 0
+        return "fetched", recorded, 0
     return "to fetch", entry.origin, entry.bytes

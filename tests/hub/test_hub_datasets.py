@@ -236,7 +236,7 @@ def test_what_needs_a_signature_is_refused_before_the_library_is_asked(monkeypat
     for name in ("robust04-disks", "codec/economics"):
         with pytest.raises(UnavailableError, match=r"only you can provide it: The (.* TREC disks|CODEC)"):
             load_registered(name, tmp_path / "cache", seed=1)
-        assert plan([name], tmp_path / "cache")[0]["state"] == "needs you"
+        assert plan([name], tmp_path / "cache")[0]["state"] == "manual"
 
 
 def test_ids_of_the_libraries_are_names(tmp_path):
@@ -330,7 +330,7 @@ def test_a_plan_tells_what_fetching_takes(server, texts, register, tmp_path, mon
     names = ["texts", "copy", "signal1m", "pydoc", "bright-biology", "webis-touche2020-v3"]
     before = {row["name"]: row for row in plan(names, cache)}
     assert {name: row["state"] for name, row in before.items()} == {
-        "texts": "to fetch", "copy": "to fetch", "signal1m": "needs you", "pydoc": "made here",
+        "texts": "to fetch", "copy": "to fetch", "signal1m": "manual", "pydoc": "generated",
         "bright-biology": "to fetch", "webis-touche2020-v3": "to fetch",
     }  # fmt: skip
     assert server.requests == []
@@ -344,7 +344,7 @@ def test_a_plan_tells_what_fetching_takes(server, texts, register, tmp_path, mon
     (tmp_path / "mine" / "copy").mkdir(parents=True)
     monkeypatch.setenv("E2RANK_DATA", str(tmp_path / "mine"))
     after = {row["name"]: row for row in plan(["texts", "copy"], cache)}
-    assert [(row["state"], row["bytes"]) for row in after.values()] == [("here", 0), ("yours", 0)]
+    assert [(row["state"], row["bytes"]) for row in after.values()] == [("fetched", 0), ("own copy", 0)]
     (cache / "downloads" / "texts" / "corpus.jsonl").unlink()
     assert plan(["texts"], cache)[0]["state"] == "to fetch"
 

@@ -46,10 +46,10 @@ def _of_libraries() -> Iterator[dict[str, Any]]:
     """Yield every data set of ir_datasets, and every retrieval and reranking task of mteb."""
     import mteb
 
-    from e2rank_eval.datasets.library import library_counts, library_ids, to_ask_for
+    from e2rank_eval.datasets.library import library_counts, library_ids, required_agreement
 
     for name in library_ids():
-        licence = "needs a signed agreement" if to_ask_for(name) else "see ir_datasets"
+        licence = "needs a signed agreement" if required_agreement(name) else "see ir_datasets"
         yield {"name": f"ir_datasets:{name}", "title": name, "licence": licence,
                "documents": library_counts(name)["documents"]}  # fmt: skip
     for task in mteb.get_tasks(task_types=["Retrieval", "Reranking"]):

@@ -52,7 +52,7 @@ def _of(identifier: str, what: str) -> dict[str, Any]:
     return _of(facts["_ref"], what) if "_ref" in facts else facts
 
 
-def to_ask_for(identifier: str) -> str | None:
+def required_agreement(identifier: str) -> str | None:
     """Return how to obtain files that require an agreement with their owner; None if none are missing."""
     collection = identifier.split("/")[0]
     wanted = []

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.datasets.checks import check_counts
-from e2rank_eval.datasets.library import library_ids, to_ask_for
+from e2rank_eval.datasets.library import library_ids, required_agreement
 from e2rank_eval.datasets.loaders import LOADERS, Request, beir
 from e2rank_eval.datasets.registry import (
     LIBRARIES,
@@ -174,7 +174,7 @@ def _state(name: str, entry: DatasetEntry, cache: Path) -> tuple[str, str, int |
         return "own copy", str(own), 0
     if entry.only_yours:
         return "manual", "a folder of the user", None
-    if entry.loader == "ir_datasets" and to_ask_for(entry.options["id"]):
+    if entry.loader == "ir_datasets" and required_agreement(entry.options["id"]):
         return "manual", entry.origin, None
     if not entry.fetched:
         return "generated", entry.origin, 0

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from e2rank_eval.config.reading import read_entries
 from e2rank_eval.config.systems import Strict
-from e2rank_eval.datasets.library import library_counts, library_ids, to_ask_for
+from e2rank_eval.datasets.library import library_counts, library_ids, required_agreement
 from e2rank_eval.datasets.sources.kinds import Source
 from e2rank_eval.errors import InputError
 from e2rank_eval.registry import look_up
@@ -104,7 +104,7 @@ def registered_dataset(name: str) -> DatasetEntry:
             raise InputError(
                 f"ir_datasets has no {identifier!r} with documents, queries and judgements", hint=hint
             )
-        return _of_library("ir_datasets", {"id": identifier}, to_ask_for(identifier))
+        return _of_library("ir_datasets", {"id": identifier}, required_agreement(identifier))
     return look_up(registered_datasets(), name, "data set", "e2rank-eval list datasets")
 
 

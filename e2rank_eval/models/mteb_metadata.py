@@ -46,11 +46,11 @@ def published_models(folder: Path) -> dict[str, PublishedModel]:
 def _read(path: Path) -> dict[str, PublishedModel]:
     if not path.is_file():
         say("reading mteb's registry of models once")
-        write_json(path, _ask_mteb())
+        write_json(path, _from_mteb())
     return TypeAdapter(dict[str, PublishedModel]).validate_python(read_json(path))
 
 
-def _ask_mteb() -> dict[str, dict[str, Any]]:
+def _from_mteb() -> dict[str, dict[str, Any]]:
     from mteb.models.model_implementations import MODEL_REGISTRY
 
     return {

@@ -54,7 +54,7 @@ class Catalogue(Entries):
         super().__init__(own, origin)
         self._cache = cache
         self._resolved: dict[str, ResolvedModel] = {}
-        self._begun: list[str] = []
+        self._resolving: list[str] = []
 
     @classmethod
     def of(cls, configuration: Configuration) -> Catalogue:
@@ -123,16 +123,16 @@ class Catalogue(Entries):
             When no source could be used; the message names each with its reason.
         """
         name = self.canonical(reference)
-        if name in self._begun:
+        if name in self._resolving:
             raise InputError(
                 "the model is its own base", path=name, hint="name the model it was trained from"
             )
         if name not in self._resolved:
-            self._begun.append(name)
+            self._resolving.append(name)
             try:
                 self._resolved[name] = self._examined(name, asked)
             finally:
-                self._begun.pop()
+                self._resolving.pop()
         return self._resolved[name]
 
     def _examined(self, name: str, asked: tuple[str, ...]) -> ResolvedModel:

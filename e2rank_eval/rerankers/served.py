@@ -65,7 +65,7 @@ class ServedReranker(Reranker):
         ]
         bodies = [self._body(query, block) for query, block in requests]
         with clock.phase("scoring"):
-            answers = self._client.ask(bodies, _results)
+            answers = self._client.post(bodies, _results)
         waiting, rankings = iter(zip(requests, answers, strict=True)), []
         for one, cut in zip(candidates, texts, strict=True):
             own = list(islice(waiting, len(self._blocks(cut))))

@@ -117,14 +117,14 @@ class EncodingReranker(Reranker):
 
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank several queries in common batches; an InputError names the document that caused it."""
-        asked = [(query, one) for query, one in zip(queries, candidates, strict=True) if len(one)]
+        nonempty = [(query, one) for query, one in zip(queries, candidates, strict=True) if len(one)]
         clock = PhaseClock(self._synchronise)
         with clock.phase("documents"):
-            encoded = self._encode_candidates([one for _, one in asked])
-        work = self._score([query for query, _ in asked], encoded, clock) if asked else []
+            encoded = self._encode_candidates([one for _, one in nonempty])
+        work = self._score([query for query, _ in nonempty], encoded, clock) if nonempty else []
         rankings = iter(
             Ranking(one, done.order, _stats(done, texts))
-            for (_, one), texts, done in zip(asked, encoded, work, strict=True)
+            for (_, one), texts, done in zip(nonempty, encoded, work, strict=True)
         )
         return [next(rankings) if len(one) else Ranking(one, (), QueryStats(scores=())) for one in candidates]
 

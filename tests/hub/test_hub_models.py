@@ -41,7 +41,7 @@ def files(folder: Path, *, seed: int = 1) -> dict[str, bytes]:
 def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, object]]:
     """What mteb knows of models, which a test may add to before anything asks."""
     facts: dict[str, dict[str, object]] = {}
-    monkeypatch.setattr(mteb_metadata, "_ask_mteb", lambda: facts)
+    monkeypatch.setattr(mteb_metadata, "_from_mteb", lambda: facts)
     mteb_metadata._read.cache_clear()
     monkeypatch.chdir(tmp_path)
     return facts
@@ -133,7 +133,7 @@ def test_a_model_that_demands_its_own_code_is_refused_before_it_is_fetched(
 def test_the_repository_of_a_registry_entry_is_that_entry_without_a_look_at_mteb(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(mteb_metadata, "_ask_mteb", lambda: pytest.fail("mteb was asked"))
+    monkeypatch.setattr(mteb_metadata, "_from_mteb", lambda: pytest.fail("mteb was asked"))
     catalogue = Catalogue(tmp_path)
     assert catalogue.canonical("Alibaba-NLP/E2Rank-0.6B") == "e2rank-0.6b"
     assert catalogue.name("sentence-transformers/all-MiniLM-L6-v2") == "all-minilm-l6-v2"

@@ -55,7 +55,7 @@ def test_every_form_of_reference_runs_to_the_end(
         }
     )
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    monkeypatch.setattr("e2rank_eval.models.mteb_metadata._ask_mteb", dict)
+    monkeypatch.setattr("e2rank_eval.models.mteb_metadata._from_mteb", dict)
     assert published_models(tmp_path / "cache") == {}  # kept, so that no job reads what mteb knows
     done = project.snakemake()
     assert done.returncode == 0, done.stdout + done.stderr

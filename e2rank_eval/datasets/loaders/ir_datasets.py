@@ -8,7 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.datasets.library import home, to_ask_for
+from e2rank_eval.datasets.library import home, required_agreement
 from e2rank_eval.datasets.loaders import LOADERS, Loaded, Request, judged
 from e2rank_eval.datasets.sources import download, hub
 from e2rank_eval.datasets.sources.fetch import offline
@@ -47,9 +47,9 @@ def load(
     InputError
         When the library does not know the id, its queries lack the field, or a judged query has no text.
     """
-    ask = to_ask_for(identifier)
-    if ask is not None:
-        raise UnavailableError(f"{identifier}: only you can provide it: {ask}")
+    agreement = required_agreement(identifier)
+    if agreement is not None:
+        raise UnavailableError(f"{identifier}: only you can provide it: {agreement}")
     library = _library()
     collection = identifier.split("/")[0]
     try:

@@ -38,7 +38,7 @@ class HttpClient:
         undeciding = {"key_variable", "concurrency", "timeout", "attempts", "prices"}
         self.deciding = server.model_dump(mode="json", exclude=undeciding)
 
-    def ask(self, bodies: Sequence[Mapping[str, Any]], read: Callable[[Any], Read]) -> list[Read]:
+    def post(self, bodies: Sequence[Mapping[str, Any]], read: Callable[[Any], Read]) -> list[Read]:
         """Post each body, extended by ``server.extra``, and return ``read(answer)`` in the same order.
 
         Raises

@@ -68,7 +68,7 @@ class HttpModel(LanguageModel):
                 )
             return found
 
-        return self._client.ask([_body(chat, options) for chat in chats], read)
+        return self._client.post([_body(chat, options) for chat in chats], read)
 
     def next_token(self, chats: Sequence[Chat], choices: Sequence[str]) -> NextToken:
         """Return the log-probability of each choice as the whole first token.
@@ -86,7 +86,7 @@ class HttpModel(LanguageModel):
             raise InputError(f"two of the choices {list(choices)} are equal", hint="name different words")
         options = {self._server.output_limit: 1, "logprobs": True, "top_logprobs": self._server.top_logprobs}
         bodies = [_body(chat, options) for chat in chats]
-        found = self._client.ask(bodies, lambda answer: _choice_logits(answer, choices))
+        found = self._client.post(bodies, lambda answer: _choice_logits(answer, choices))
         logits = np.array([values for values, *_ in found], dtype=np.float32).reshape(-1, len(choices))
         return NextToken(logits, tuple(n for _, n, _ in found), tuple(n for *_, n in found))
 

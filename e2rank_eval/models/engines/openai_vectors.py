@@ -117,7 +117,7 @@ def _embedded(client: HttpClient, inputs: Sequence[str] | Sequence[list[int]], d
         When the server returns another number of vectors, or has read fewer token ids than it was sent.
     """
     blocks = [list(inputs[start : start + _INPUTS]) for start in range(0, len(inputs), _INPUTS)]
-    answers = client.ask([{"input": block, "encoding_format": "float"} for block in blocks], _vectors)
+    answers = client.post([{"input": block, "encoding_format": "float"} for block in blocks], _vectors)
     for block, (vectors, used) in zip(blocks, answers, strict=True):
         if len(vectors) != len(block):
             raise InputError(f"{len(vectors)} vectors for {len(block)} inputs", hint="check the server")

@@ -92,7 +92,7 @@ class E2RankSettings(ModelSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _State:
     """One query with its candidates, its work so far and, if a setting needs it, its plain vector."""
 
     query: Query
@@ -101,7 +101,7 @@ class _Asked:
     plain: Vector | None
 
 
-_Window = tuple[_Asked, tuple[int, ...]]
+_Window = tuple[_State, tuple[int, ...]]
 """A query, and the positions of its candidates that are to be ordered."""
 
 
@@ -137,11 +137,11 @@ class E2RankReranker(VectorReranker):
                 for one, vector, texts in zip(work, plain, candidates, strict=True):
                     one.rank(vector, texts.vectors)
             return work
-        asked = [_Asked(*four) for four in zip_longest(queries, candidates, work, plain)]
+        states = [_State(*four) for four in zip_longest(queries, candidates, work, plain)]
         orders = run_together(
             settings.strategy,
             [len(one.texts) for one in candidates],
-            lambda windows: self._rank_windows([(asked[i], window) for i, window in windows], clock),
+            lambda windows: self._rank_windows([(states[i], window) for i, window in windows], clock),
         )
         for one, order in zip(work, orders, strict=True):
             one.order = order
@@ -153,37 +153,37 @@ class E2RankReranker(VectorReranker):
             vectors = self._listwise_vectors(windows)
         ranked = []
         with clock.phase("scoring"):
-            for (asked, window), vector in zip(windows, vectors, strict=True):
-                order, scores = order_by_product(vector, asked.candidates.vectors[list(window)])
+            for (state, window), vector in zip(windows, vectors, strict=True):
+                order, scores = order_by_product(vector, state.candidates.vectors[list(window)])
                 if self._settings.step is None:  # the window is the whole list
-                    asked.work.scores = tuple(score for _, score in sorted(zip(window, scores, strict=True)))
+                    state.work.scores = tuple(score for _, score in sorted(zip(window, scores, strict=True)))
                 ranked.append([window[place] for place in order])
         return ranked
 
     def _listwise_vectors(self, windows: Sequence[_Window]) -> list[Vector]:
         """Return the embedding of each window's prompt, a unit vector [d]; counted in its query's work."""
-        listed = [self._listed(asked, window) for asked, window in windows]
+        listed = [self._listed(state, window) for state, window in windows]
         texts = [
-            tuple(asked.candidates.texts[position] for position in positions)
-            for (asked, _), positions in zip(windows, listed, strict=True)
+            tuple(state.candidates.texts[position] for position in positions)
+            for (state, _), positions in zip(windows, listed, strict=True)
         ]
         encoded = self._encoder.encode_listwise(
-            [ListwiseInput(asked.query.text, one) for (asked, _), one in zip(windows, texts, strict=True)]
+            [ListwiseInput(state.query.text, one) for (state, _), one in zip(windows, texts, strict=True)]
         )
         vectors = []
-        for number, ((asked, _), positions) in enumerate(zip(windows, listed, strict=True)):
-            work, vector = asked.work, unit(encoded.vectors[number])
+        for number, ((state, _), positions) in enumerate(zip(windows, listed, strict=True)):
+            work, vector = state.work, unit(encoded.vectors[number])
             work.prompt = encoded.prompts[number] if encoded.prompts and not work.listed else None
             work.calls += 1
             work.prompt_tokens += encoded.tokens[number]
             work.prompt_cut = max(work.prompt_cut, encoded.truncated[number])
             work.listed = tuple(dict.fromkeys((*work.listed, *positions)))
-            if self._settings.combination == "residual" and asked.plain is not None:
-                vector = unit(self._settings.weight * asked.plain + vector)
+            if self._settings.combination == "residual" and state.plain is not None:
+                vector = unit(self._settings.weight * state.plain + vector)
             vectors.append(vector)
         return vectors
 
-    def _listed(self, asked: _Asked, window: Sequence[int]) -> list[int]:
+    def _listed(self, state: _State, window: Sequence[int]) -> list[int]:
         """Return the first ``prompt_documents`` positions of ``window`` as the prompt lists them."""
         listed = list(window[: self._settings.prompt_documents])
         match self._settings.prompt_order:
@@ -191,9 +191,9 @@ class E2RankReranker(VectorReranker):
                 listed.reverse()
             case "shuffled":
                 # Seeded with the query's id, so that a prompt does not depend on other queries of its batch.
-                random.Random(f"{self._seed} {asked.query.id}").shuffle(listed)
-            case "query-only" if asked.plain is not None:
-                order, _ = order_by_product(asked.plain, asked.candidates.vectors[listed])
+                random.Random(f"{self._seed} {state.query.id}").shuffle(listed)
+            case "query-only" if state.plain is not None:
+                order, _ = order_by_product(state.plain, state.candidates.vectors[listed])
                 listed = [listed[place] for place in order]
         return listed
 

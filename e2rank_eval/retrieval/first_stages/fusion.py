@@ -13,7 +13,7 @@ from e2rank_eval.records import CandidateIds, Dataset
 from e2rank_eval.retrieval.base import Context, Finder, Found
 
 K = 60
-"""Cormack, Clarke and Buettcher, Reciprocal rank fusion outperforms Condorcet, SIGIR 2009, section 2."""
+"""From Cormack, Clarke and Buettcher, Reciprocal rank fusion outperforms Condorcet, SIGIR 2009, section 2."""
 
 
 class FusionSettings(FirstStageSettings):
@@ -46,8 +46,8 @@ class FusionSettings(FirstStageSettings):
         return find
 
 
-def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int, *, k: int = K) -> CandidateIds:
-    """Return the best ``depth`` documents by the sum of ``1 / (k + rank)`` over the lists of one query.
+def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int) -> CandidateIds:
+    """Return the best ``depth`` documents by the sum of ``1 / (K + rank)`` over the lists of one query.
 
     Ranks begin at 1. ``corpus`` are all document ids; ties are in their order.
 
@@ -62,7 +62,7 @@ def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int, *, k:
     parts: dict[str, list[float]] = {}
     for one in lists:
         for rank, identifier in enumerate(one.document_ids, start=1):
-            parts.setdefault(identifier, []).append(1 / (k + rank))
+            parts.setdefault(identifier, []).append(1 / (K + rank))
     # fsum is exact, so equal sums tie whatever the order of the lists.
     scores = {identifier: math.fsum(found) for identifier, found in parts.items()}
     places = {identifier: place for place, identifier in enumerate(corpus) if identifier in scores}

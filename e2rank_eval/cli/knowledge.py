@@ -17,7 +17,7 @@ from e2rank_eval.registry import look_up
 
 @app.command(name="list")
 def list_(
-    what: Annotated[str, typer.Argument(help="datasets, models, rerankers or tables.")],
+    what: Annotated[str, typer.Argument(help="What to list: datasets, models, rerankers or tables.")],
     query: Annotated[str, typer.Argument(help="List only names that contain this text.")] = "",
     every: Annotated[
         bool,

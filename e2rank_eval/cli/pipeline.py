@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 PartOption = Annotated[
     str | None,
-    typer.Option("--part", metavar="N/OF", help="Do only this part of one data set, into the cache."),
+    typer.Option(
+        "--part", metavar="N/OF", help="Process only this part of one data set, and keep it in the cache."
+    ),
 ]
 
 
@@ -111,7 +113,9 @@ def retrieve(
 def rerank(
     reranker: Annotated[str, typer.Argument(help="A reranker of the configuration.")],
     datasets: Annotated[list[str] | None, typer.Argument(help="Data sets; all by default.")] = None,
-    first_stage: Annotated[str, typer.Option("--first-stage", help="Rerank its candidates.")] = "bm25",
+    first_stage: Annotated[
+        str, typer.Option("--first-stage", help="First stage whose candidates are reranked.")
+    ] = "bm25",
     config: ConfigOption = DEMO,
     part: PartOption = None,
 ) -> None:

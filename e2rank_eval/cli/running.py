@@ -48,7 +48,7 @@ def rerank_run(
         Path, typer.Option("--cache", help="Folder of downloads, vectors and finished queries.")
     ] = Path("cache"),
 ) -> None:
-    """Rerank a run from anywhere; where judgements exist, print nDCG@10 before and after with a paired test.
+    """Rerank any run; for judged queries, print nDCG@10 before and after, with a paired test.
 
     Finished queries are kept, so a killed run resumes.
 

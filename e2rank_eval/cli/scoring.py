@@ -161,7 +161,8 @@ def mteb(
         typer.Option("--instructions", help="YAML file, task: instruction, in place of mteb's instructions."),
     ] = None,
     first_stage: Annotated[
-        str | None, typer.Option("--first-stage", help="Registry model that finds a reranker's candidates.")
+        str | None,
+        typer.Option("--first-stage", help="Registry model that retrieves a reranker's candidates."),
     ] = None,
     config: ConfigOption = DEMO,
     json: JsonOption = False,

@@ -93,7 +93,7 @@ def fine_tune(
         typer.Option(help="Also train these on the same lists; query-encoder by default."),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Most optimizer steps, of 8 lists each.")] = 240,
-    seed: Annotated[int, typer.Option(min=0)] = 13,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of training and tests.")] = 13,
     test_split: Annotated[str, typer.Option(help="Split that the table evaluates.")] = "test",
     cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),
     threads: Annotated[int, typer.Option(min=1, help="CPU threads; the weights depend on their number.")] = 2,
@@ -169,7 +169,7 @@ def training_lists(
     split: Annotated[str, typer.Option(help="Split of the data set.")] = "train",
     depth: Annotated[int, typer.Option(min=2, help="BM25 candidates per training list.")] = 100,
     cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),
-    threads: Annotated[int, typer.Option(min=1)] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
 ) -> None:
     """Make training lists of a judged data set: BM25's candidates, ordered by their judgements.
 

@@ -1,8 +1,8 @@
 """The commands fetch and retrieve on a folder of many passages: CPU seconds and peak memory of each process.
 
-Passages are synthetic and the same in every run: 56 words in the mean, as MS MARCO's have (log-normal); 29 in
-100 are stop words, and the others follow Zipf's law over three million. They are written to disk in BEIR
-layout first, by a process whose memory does not count.
+Passages are synthetic and the same in every run. Their lengths are log-normal with a mean of 56 words, as in
+MS MARCO; 29 % of the words are stop words, the others follow Zipf's law over three million words. A separate
+process, which is not measured, first writes them to disk in BEIR layout.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STOP = sorted(STOP_WORDS)
 
 @lru_cache(maxsize=100_000)
 def word(rank: int) -> str:
-    """A word of syllables for each rank, shorter for commoner ones; stop words below 0."""
+    """Return a word of syllables for each rank, shorter for more frequent ones; stop words below 0."""
     if rank < 0:
         return _STOP[rank]
     syllables = []
@@ -58,7 +58,7 @@ def passages(size: int) -> Iterator[str]:
 
 
 def write_collection(folder: Path, size: int) -> None:
-    """Write ``size`` passages, and for the first of them queries of six of their words that each finds."""
+    """Write ``size`` passages, and queries of six words from each of the first passages."""
     rng = np.random.default_rng(14)
     rows = ({"_id": f"d{number}", "text": text} for number, text in enumerate(passages(size)))
     write_jsonl(folder / "corpus.jsonl.gz", rows)
@@ -80,7 +80,7 @@ def run(folder: Path, *command: str) -> str:
 
 
 def measure(size: int, analyser: str, quantised: bool) -> None:
-    """Print a row for each command, and how many queries found the passage that their words are from."""
+    """Print a row for each command, and the number of queries that find the passage of their words."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_collection(folder / "passages", size)

@@ -1,7 +1,7 @@
 """Count code lines and import reach: `python benchmarks/code_size.py`.
 
-A code line is one that holds a token other than a comment or a docstring. The reach of a module is every
-module of the package that its import statements, wherever in the file they are, lead to, itself included.
+A code line is a line with a token other than a comment or a docstring. The reach of a module is the set of
+modules of the package that its import statements, at any place in the file, lead to, including itself.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Engines and number formats for MiniLM on a CPU: speed, nearness of vectors and nDCG@10, side by side.
+"""Engines and number formats for MiniLM on a CPU: throughput, agreement of vectors, and nDCG@10.
 
 Usage: python benchmarks/cpu_engines.py [--rounds 3] [--documents 100] [--threads 1] [--cache cache]
 
-Each runs the same sequences as this suite's own engine (float32, the first row) in turns within a round,
-the exported ones padded; printed are throughput ratios of medians, the least cosine of a document's vector
-with the first row's, and nDCG@10 of query-only MiniLM on lee among all 49 other texts. ONNX Runtime and
-OpenVINO take part where `onnx`, `onnxruntime` and `openvino` are installed; the suite does not need them.
+All engines process the same sequences (exported models: padded) and take turns within a round; the baseline,
+in the first row, is this suite's engine in float32. Printed are ratios of median throughputs, the smallest
+cosine between a document's vector and the baseline's, and nDCG@10 of query-only MiniLM on lee among all 49
+other texts. ONNX Runtime and OpenVINO are included if `onnx`, `onnxruntime` and `openvino` are installed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from e2rank_eval.models.registry import registered_model
 
 
 class Body(torch.nn.Module):
-    """The transformer as a function of two tensors, which exporters want."""
+    """The transformer as a function of two tensors, as exporters require."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Body(torch.nn.Module):
 
 
 class Exported:
-    """``run`` (named arrays to states) in the place of a transformers model; its inputs are padded."""
+    """Gives ``run`` (named arrays to states) the interface of a transformers model; inputs are padded."""
 
     config = SimpleNamespace(model_type="exported")
 
@@ -56,7 +56,7 @@ class Exported:
 
 
 def quantised(model: Any) -> Any:
-    """Linear layers in int8, activations quantised as they come."""
+    """Return the model with linear layers in int8 and dynamically quantised activations."""
     return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
 
 

@@ -45,7 +45,7 @@ def read_jobs(folder: Path) -> list[Job]:
 
 
 def busy_seconds(jobs: list[Job]) -> float:
-    """Return for how long at least one of the jobs, ordered by their start, was running."""
+    """Return the seconds during which at least one of the jobs (ordered by start) was running."""
     total, until = 0.0, 0.0
     for job in jobs:
         total += max(0.0, job.end - max(job.start, until))
@@ -54,7 +54,7 @@ def busy_seconds(jobs: list[Job]) -> float:
 
 
 def started(logs: Path, first: float) -> float:
-    """Return when the run of Snakemake began whose first job started at ``first``; its log's name says so."""
+    """Return the start of the Snakemake run whose first job started at ``first``, from its log's name."""
     names = [path.name.removesuffix(".snakemake.log") for path in logs.glob("*.snakemake.log")]
     times = [datetime.strptime(name, "%Y-%m-%dT%H%M%S.%f").timestamp() for name in names]
     return max((one for one in times if one <= first), default=first)
@@ -87,7 +87,7 @@ def draw(rows: list[tuple[float, str]], title: str, path: Path) -> None:
 
 
 def main(results: Path, figure: Path | None) -> None:
-    """Print the table; draw it where ``figure`` is given."""
+    """Print the table; also draw it if ``figure`` is given."""
     jobs = read_jobs(results / "benchmarks")
     if not jobs:
         print(f"{results} has no benchmark files; run make demo first")

@@ -1,8 +1,8 @@
-"""What wrongly decoded characters in MS MARCO's passages do to reranking on TREC DL.
+"""The effect of wrongly decoded characters in MS MARCO's passages on reranking TREC DL.
 
-The collection as distributed has some of its characters beyond ASCII as the bytes of their UTF-8, read one by
-one. The first 100 of BM25 in the folders dl19-rerank and dl20-rerank of $E2RANK_DATA are reranked with three
-texts: theirs, theirs as ir_datasets repairs it, and with every such character broken, the worst that can be.
+In the distributed collection some non-ASCII characters are broken: each byte of their UTF-8 appears as a
+character. BM25's top 100 in the folders dl19-rerank and dl20-rerank of $E2RANK_DATA are reranked with three
+texts: as in the folder, as repaired by ir_datasets, and, as the worst case, with every such character broken.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SYSTEMS = {
 
 
 class Lines:
-    """Texts as the library's repair reads a collection: bytes, one line each."""
+    """Texts in the form in which the library's repair takes a collection: bytes, one line each."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts = texts

@@ -4,10 +4,10 @@ Usage: python benchmarks/e2rank_against_rankgpt.py [--rounds 3] [--threads 2] [-
        [--tokens 128]
 
 SmolLM2-135M, 100 candidates of 128 tokens, window 20, step 10, and exactly 90 generated tokens per window.
-Beside each ratio is the upper bound from token counts: prompts and documents at the prefill throughput,
-generated tokens at the decode throughput, both measured in the same run on RankGPT's own window.
-gpu_latency.py has the paper's own model size.
-A short try: --candidates 30 --tokens 32 --rounds 1.
+Beside each ratio is its upper bound from token counts: prompts and documents at the prefill throughput,
+generated tokens at the decode throughput, both measured in the same run on RankGPT's window. gpu_latency.py
+measures a model of the paper's size.
+For a short trial: --candidates 30 --tokens 32 --rounds 1.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ QUERY = Query("q", "how to wait for several tasks at once")
 
 
 def candidates_of(model: Any, count: int, tokens: int) -> CandidateList:
-    """Docstrings run together, cut into ``count`` different texts of ``tokens`` tokens each."""
+    """Return ``count`` different texts of ``tokens`` tokens, cut from concatenated docstrings."""
     words = cycle(" ".join(docstrings(1000)).split())
     texts = (model.truncate(" ".join(islice(words, 2 * tokens)), tokens) for _ in range(count))
     documents = [Document(str(number), text) for number, text in enumerate(texts)]
@@ -96,7 +96,7 @@ def report(
         stats = found[name]
         ceiling = allowed / ((stats.prompt_tokens + stats.document_tokens) * per_token)
         ratio = seconds["RankGPT-style"] / seconds[name]
-        print(f"RankGPT-style / {name}: {ratio:.2f} times, token counts allow {ceiling:.2f}; goal {goal}")
+        print(f"{name}: speed-up over RankGPT-style {ratio:.2f}x, upper bound {ceiling:.2f}x; goal {goal}")
 
 
 def main() -> None:

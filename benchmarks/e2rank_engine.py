@@ -1,13 +1,13 @@
-"""E2Rank by this suite's engine against the obvious implementation, on candidates of mixed length.
+"""E2Rank in this suite's engine against a straightforward implementation, on candidates of mixed length.
 
 Usage: python benchmarks/e2rank_engine.py [--candidates 100] [--rounds 3] [--threads 2] [--model NAME]
 
-Obvious: unmodified transformers, candidates in first-stage order, batches of 16 padded to the longest, then
-the listwise prompt. Texts are docstrings of the standard library, 20 of the candidates stand in the prompt.
-Printed are ratios of medians of one run, in which all sides take turns, each beside the ratio of the tokens
-that the sides push through the model (padding included on the obvious side, none on the engine's): the
-most that any engine of the same kernels could reach.
-A short try: --candidates 16 --rounds 1.
+Baseline: unmodified transformers, candidates in first-stage order, batches of 16 padded to the longest, then
+the listwise prompt. Texts are docstrings of the standard library; the prompt lists 20 of the candidates.
+The implementations take turns in one run. Printed are ratios of their medians, each with the ratio of the
+tokens that they compute (with padding for the baseline; the engine has none): an upper bound for
+any engine with the same kernels.
+For a short trial: --candidates 16 --rounds 1.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ PROMPT_DOCUMENTS = 20
 QUERY = Query("q", "how to wait for several tasks at once")
 
 
-class Obvious:
-    """What one writes after reading the method: no buckets, no budget, no reuse."""
+class Baseline:
+    """E2Rank without length buckets, token budget or reuse of vectors."""
 
     def __init__(self, folder: Path, end_of_text: str, batch: int) -> None:
         self._tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", local_files_only=True)
@@ -89,7 +89,7 @@ def main() -> None:
     loadable = loadable_folder(folder, entry.format)
     settings = E2RankSettings(family="e2rank", model=given.model, prompt_documents=PROMPT_DOCUMENTS)
     online, stored = (E2RankReranker(load_encoder(folder, entry, file_hashes={}), settings) for _ in range(2))
-    obvious, single = (Obvious(loadable, str(entry.end_of_text), size) for size in (16, 1))
+    baseline, single = (Baseline(loadable, str(entry.end_of_text), size) for size in (16, 1))
     texts = [cut_words(text.strip()) for text in docstrings(given.candidates)]
     candidates = candidates_of(texts)
     stored.encode_documents(candidates.documents)
@@ -100,7 +100,7 @@ def main() -> None:
     works = {
         "online": lambda: online.rank_candidates([QUERY], [candidates])[0],
         "stored": lambda: stored.rank_candidates([QUERY], [candidates])[0],
-        "obvious": lambda: obvious.scores(QUERY.text, texts),
+        "baseline": lambda: baseline.scores(QUERY.text, texts),
         "one by one": lambda: single.scores(QUERY.text, texts),
     }
     seconds = medians(works, given.rounds)
@@ -108,7 +108,7 @@ def main() -> None:
     tokens = {
         "online": ranking.stats.document_tokens + prompt,
         "stored": prompt,
-        "obvious": obvious.padded_tokens,
+        "baseline": baseline.padded_tokens,
         "one by one": single.padded_tokens,
     }
     print(
@@ -120,9 +120,9 @@ def main() -> None:
     for name, spent in seconds.items():
         print(f"  {name:10} {spent:8.2f} s {tokens[name]:8,} tokens")
     for slow, fast, goal in (
-        ("obvious", "online", "goal 2.5"),
+        ("baseline", "online", "goal 2.5"),
         ("online", "stored", "goal 80 % of the tokens' ratio"),
-        ("obvious", "stored", "no goal"),
+        ("baseline", "stored", "no goal"),
         ("one by one", "online", "no goal"),
     ):
         ratio, ceiling = seconds[slow] / seconds[fast], tokens[slow] / tokens[fast]

@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/encoder_throughput.py [--rounds 5] [--documents 300] [--threads 2] [--cache cache]
 
-The model is all-MiniLM-L6-v2, the texts docstrings of the standard library, 1 to several hundred words. Both
-engines take turns within a round, so that a busy machine slows both alike; printed are medians over
-rounds and their ratio (above 1: this suite is faster), and the cosine of their vectors.
+The model is all-MiniLM-L6-v2; the texts are docstrings of the standard library, 1 to several hundred words.
+The engines take turns within a round, so that other load affects both alike. Printed are medians over rounds,
+their ratio (above 1: this suite is faster), and the cosine of their vectors.
 """
 
 from __future__ import annotations

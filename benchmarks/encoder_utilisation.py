@@ -1,11 +1,11 @@
-"""How much of the device's matrix-multiply rate the encoder reaches, at the shapes of its own layers.
+"""The share of the device's matrix-multiply rate that the encoder reaches, at the shapes of its layers.
 
 Usage: python benchmarks/encoder_utilisation.py [--documents 100] [--rounds 5] [--threads 2] [--model NAME]
 
-The rate: every linear layer's product at a full batch's rows, timed alone, each weighted by its share of
-the operations. The encoder's: operations of the tokens that it was given (padding counts as nothing),
-attention included, over its seconds, tokenisation included. Both take turns in one run. Goal: 70 %.
-A short try: --documents 20 --rounds 1.
+The device's rate: the matrix product of every linear layer with the rows of a full batch, timed alone, and
+weighted by its share of the operations. The encoder's rate: operations of its input tokens without padding,
+attention included, per second, tokenisation included. The two take turns in one run. Goal: 70 %.
+For a short trial: --documents 20 --rounds 1.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MODELS = ("all-minilm-l6-v2", "smollm2-135m-instruct-q4")
 def layer_products(
     folder: Path, rows: int, dtype: torch.dtype
 ) -> list[tuple[int, torch.Tensor, torch.Tensor]]:
-    """(how many layers, input [rows, inner], weight [columns, inner]) for each shape of linear layer."""
+    """Return (number of layers, input [rows, inner], weight [columns, inner]) for each linear layer shape."""
     with torch.device("meta"):
         body = AutoModel.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
     shapes = Counter(

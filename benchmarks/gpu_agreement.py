@@ -1,14 +1,15 @@
-"""Whether a GPU gives the scores and orders of the CPU, in float32, for the families that run in a process.
+"""Agreement of scores and rankings between a GPU and the CPU, in float32, for all in-process families.
 
 Usage: python benchmarks/gpu_agreement.py --tokenizer FOLDER [--lists FILE] [--output FILE.json]
        [--queries 4] [--candidates 30]
 
-For each system: the largest difference of a score as a share of its list's range (goal: 1e-3 at most), the
-lists that come in the same order, and of the others the largest inversion, also as a share of the range:
-one below the step that scores are rounded to is a tie. And whether a document's vector has the same bits in
-any company. Checkpoints are MiniLM and SPLADE-tiny where the cache has them, and small ones with random
-weights: a Qwen3 with the tokenizer in FOLDER, and a BERT. Texts are those of ``--lists`` (training lists), or
-docstrings. The CPU is a process that sees no GPU; without a GPU here it is compared with itself.
+For each system it prints the largest difference of a score, relative to the range of its list (goal: at most
+1e-3); the number of lists in the same order; and for the other lists the largest inversion, also relative to
+the range (an inversion below the rounding step of the scores is a tie). It also checks whether a document's
+vector is bit-identical in any batch. Checkpoints are MiniLM and SPLADE-tiny, if in the cache, and small ones
+with random weights: a Qwen3 with the tokenizer in FOLDER, and a BERT. Texts are those of ``--lists``
+(training lists), or docstrings. The CPU side runs in a process without a GPU; on a machine without a GPU, the
+CPU is compared with itself.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ GOAL, WINDOW = 1e-3, 20
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Folders of the checkpoints by name, those that are here, and the lists to rank."""
+    """Folders of the available checkpoints by name, and the lists to rank."""
 
     folders: dict[str, Path]
     work: list[Work]
@@ -91,7 +92,7 @@ def e2rank(name: str, given: Given, **settings: Any) -> list[Ranked]:
 
 
 def same_bits(name: str, given: Given) -> bool:
-    """Whether documents have the same vectors together and one at a time."""
+    """Return whether documents have bit-identical vectors together and one at a time."""
     texts = [document.contents for document in given.work[0][1].documents]
     encoder = loaded_encoder(name, given)
     alone = [encoder.encode([text], "document").vectors[0] for text in texts]
@@ -148,7 +149,7 @@ SYSTEMS: dict[str, tuple[str, float, Callable[[Given], list[Ranked]]]] = {
     "Qwen3 listwise logits": (QWEN3, LOGIT_STEP, listwise),
     "BERT cross-encoder": (BERT, LOGIT_STEP, cross_encoder),
 }  # fmt: skip
-"""By name: the checkpoint, the step that scores are rounded to, and what ranks."""
+"""By name: the checkpoint, the rounding step of scores, and the ranker."""
 
 
 def run(name: str, given: Given) -> list[Ranked]:
@@ -157,7 +158,7 @@ def run(name: str, given: Given) -> list[Ranked]:
 
 @contextmanager
 def cpu_process(threads: int) -> Iterator[Executor]:
-    """Yield a pool of one process that sees no GPU."""
+    """Yield a pool of one process without a GPU."""
     with ProcessPoolExecutor(1, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
         with mock.patch.dict(os.environ, CUDA_VISIBLE_DEVICES=""):
             place = pool.submit(
@@ -168,7 +169,7 @@ def cpu_process(threads: int) -> Iterator[Executor]:
 
 
 def compare(name: str, given: Given, cpu: Executor) -> dict[str, Any]:
-    """Return the row of one system; ``same_bits``, here, for the first of each encoder."""
+    """Return the row of one system; with ``same_bits``, for the first system of each encoder."""
     model, step, _ = SYSTEMS[name]
     if model not in given.folders:
         return {"system": name, "skipped": f"{model} is not here"}
@@ -193,13 +194,13 @@ def difference(cpu: Sequence[float], gpu: Sequence[float]) -> float:
 
 
 def inversion(scores: Sequence[float], order: Sequence[int]) -> float:
-    """Return how far a score is above one that ``order`` has before it, at most, as a share of the range."""
+    """Return the largest excess of a score over one that ``order`` ranks above it, relative to the range."""
     along = np.asarray(scores)[list(order)]
     return float((along - np.minimum.accumulate(along)).max() / np.ptp(along))
 
 
 def checkpoints(cache: Path, tokenizer: Path, written: Path) -> dict[str, Path]:
-    """Return the folders of the checkpoints that are here, the random ones written now."""
+    """Return the folders of the available checkpoints; writes the random ones."""
     folders = {name: cache / "models" / name for name in (MINILM, SPLADE)}
     folders = {name: folder for name, folder in folders.items() if (folder / "config.json").is_file()}
     small = SMALL | {"num_key_value_heads": 2, "head_dim": 64, "initializer_range": WIDE}

@@ -4,13 +4,13 @@ Usage: python benchmarks/gpu_latency.py --tokenizer FOLDER [--lists FILE] [--out
        [--seconds 300] [--queries 4] [--rounds 8] [--candidates 100] [--layers 28] [--hidden 1024]
 
 The weights are random (the work is the same), bfloat16 on a GPU and float32 on a CPU; FOLDER has a Qwen3
-tokenizer. Texts are those of ``--lists`` (training lists), uncut, or docstrings. By the suite's protocol the
+tokenizer. Texts are those of ``--lists`` (training lists), uncut, or docstrings. As in the suite's protocol,
 three systems take turns on the same query: RankGPT-style (window 20, step 10), E2Rank with documents encoded
-online, and with their vectors stored (20 documents in the prompt). A random model writes no permutation, so
-each answer is made exactly as long as a full one of its window. Before the clock runs, every system ranks
-every query, as a GPU's libraries take longer at each length of a sequence that is new to them. No round
-begins that would end ``--seconds`` after loading began; from 8 rounds on, ratios are medians of paired ratios
-with their 95 % bootstrap interval. Beside them are the paper's, of TREC-COVID on one A100.
+online, and E2Rank with stored vectors (20 documents in the prompt). A random model generates no permutation,
+so each answer is forced to the length of a full one. Before timing, every system ranks every query, since a
+GPU's libraries are slower at each new sequence length. No round begins that would end more than ``--seconds``
+after loading began. From 8 rounds on, ratios are medians of paired ratios with 95 % bootstrap intervals;
+beside them are the paper's, measured with TREC-COVID on one A100.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ PAPER = dict(zip(NAMES, (4.58, 0.63, 0.13), strict=True))
 
 
 def systems_of(folder: Path) -> tuple[list[System], int]:
-    """Return the systems, of one base model, and the tokens of an answer."""
+    """Return the systems on one base model, and the number of tokens of an answer."""
     entry = registered_model(MODEL)
     model = load_language_model(folder, entry, file_hashes={})
     written = model.count_tokens(" > ".join(f"[{number}]" for number in range(1, WINDOW + 1))) + 1
@@ -77,7 +77,7 @@ def warm_up(systems: Sequence[System], work: Sequence[Work]) -> None:
 
 
 def timed(system: System, work: Sequence[Work], memory: dict[str, int], number: int) -> Sample:
-    """Rank one query; keep the most memory in ``memory``, on a GPU, beyond what was held before the call."""
+    """Rank one query; on a GPU, record in ``memory`` the peak beyond the memory held before the call."""
     gpu = machine.cuda()
     before = gpu.memory_allocated() if gpu else 0
     peak = machine.PeakMemory()

@@ -1,11 +1,11 @@
-"""Whether ratios of latency hold beside other work: one entry without it, then with every core kept busy.
+"""Stability of latency ratios under load: one entry timed on idle cores, then with every core busy.
 
 Usage: python benchmarks/latency_under_load.py [--rounds 16] [--candidates 40] [--threads 2]
 
 MiniLM on docstrings: the plain query and E2Rank with 10 documents in the prompt, each with documents encoded
-online and with stored vectors. For each ratio that may be printed both times, the larger over the smaller is
-shown; the goal is 1.15. A ratio that is withheld beside other work counts as right, one that is printed and
-differs by more as wrong. What other processes did is printed, since they should do nothing in the first run.
+online and with stored vectors. For each ratio that is printed in both runs, the larger over the smaller is
+shown; the goal is 1.15. A ratio that is withheld under load counts as correct, a printed one that differs by
+more counts as wrong. The load of other processes is printed; in the first run there should be none.
 """
 
 from __future__ import annotations

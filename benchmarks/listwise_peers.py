@@ -1,26 +1,25 @@
-"""Listwise and pairwise strategies beside rank_llm's and llm4ranking's own: equal rankings, calls, seconds.
+"""Listwise and pairwise strategies against rank_llm's and llm4ranking's: equal rankings, calls, seconds.
 
 Usage: pip install --no-deps --target peers rank-llm ftfy wcwidth dacite
        pip install --no-deps --target peers llm4ranking        (where your index has it)
        PYTHONPATH=peers python benchmarks/listwise_peers.py [--queries 4] [--candidates 30] [--tokens 24]
        [--window 10] [--step 5] [--rounds 1] [--threads 2] [--cache cache]
 
-First every strategy that a peer shares is run with judges that cost nothing, on lists of 2 to 100:
-consistent ones (the larger key wins) and a whimsical one (any order of a window, always the same for the
-same window), with which rankings agree only if all windows do. Then SmolLM2-135M ranks docstrings, the same
-prompts on both sides.
+First, every shared strategy is run on lists of 2 to 100 documents with simulated judges: consistent ones
+(the larger key wins), and an arbitrary one (a fixed random order for each window), under which rankings agree
+only if all windows do. Then SmolLM2-135M ranks docstrings, with the same prompts on both sides.
 
 What differs, and why:
 
-* rank_llm reads every digit of an answer as an identifier, also those of prose; here brackets take precedence
-  bare numbers. The last line takes that away: rank_llm's windows, answers read as here.
-* A last window of one document, where windows do not overlap, is a call to the peers and none here.
-* A pair that meets again in a later pass is asked about once here, and again by llm4ranking.
-* rank_llm's pairwise order is by all n (n - 1) / 2 pairs, PRP-sliding's by passes: with a consistent judge
-  the top is the same, below it PRP keeps the former order.
-* llm4ranking's heap asks about a node's two children one after the other, setwise about all three at once:
-  fewer calls, and the same top with a consistent judge. Below it the heap's order is left there, the former
-  one here.
+* rank_llm takes every number of an answer as an identifier, even in prose; here numbers in brackets take
+  precedence over bare ones. The last line removes this difference: rank_llm's windows, this suite's parsing.
+* Without overlap, a last window of one document costs the peers a call, and none here.
+* A pair that recurs in a later pass is judged once here, and again by llm4ranking.
+* rank_llm's pairwise order uses all n (n - 1) / 2 pairs, PRP-sliding's only passes: with a consistent judge
+  the top is the same, and below it PRP keeps the first-stage order.
+* llm4ranking's heap compares a node with its two children one by one, setwise all three at once: fewer calls,
+  and the same top with a consistent judge. Below the top llm4ranking keeps the heap's order, this suite the
+  first-stage order.
 * Neither peer has top-down partitioning; the full list is a window as long as the list.
 """
 
@@ -118,7 +117,7 @@ def sliding_peers() -> dict[str, Callable[[int, Order, int, int], list[int]]]:
 
 
 def pairwise(tally: Tally, count: int, judge: Order, *, consistent: bool) -> None:
-    """Bubble passes entirely; tops only, and with a consistent judge only, of what is built otherwise."""
+    """Compare whole rankings of bubble passes; of other algorithms only tops, under a consistent judge."""
     top = min(TOP, count)
     order = by_pairs(judge)
     asked: dict[tuple[int, ...], list[int]] = {}
@@ -149,7 +148,7 @@ def pairwise(tally: Tally, count: int, judge: Order, *, consistent: bool) -> Non
 
 
 class Side:
-    """The peer's part of the same work: the same queries, texts and prompts, and the same model."""
+    """Run the peer on the same queries, texts, prompts and model."""
 
     def __init__(self, model: Any, queries: Sequence[Query], texts: Sequence[Sequence[str]]) -> None:
         self.model, self.queries, self.texts = model, queries, texts
@@ -252,7 +251,7 @@ def main() -> None:
         return
     torch.set_num_threads(given.threads)
     tally = Tally()
-    print("judges that cost nothing:")
+    print("simulated judges:")
     without_a_model(tally)
     tally.show()
     with_the_model(given)

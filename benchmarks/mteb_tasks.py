@@ -2,12 +2,11 @@
 
 Usage: python benchmarks/mteb_tasks.py [--rounds 3] [--tasks LeeRetrieval] [--threads 1] [--cache cache]
 
-The model is all-MiniLM-L6-v2, both without stored vectors. Both take turns within a round, so that a busy
-machine slows both alike; printed are medians over rounds, the speed-up of this suite over the other, the
-tokens that went through either model, with and without padding, and both scores. Unless tasks are
-named, they are an STS task, whose texts hardly repeat; a classification of news; and LeeRetrieval, whose
-queries are its documents, so that this suite reads half of the tokens. Three rounds take about a quarter of
-an hour.
+The model is all-MiniLM-L6-v2, without stored vectors. The two take turns within a round, so that other load
+affects both alike. Printed are medians over rounds, the speed-up of this suite, the tokens that each model
+computes, with and without padding, and both scores. The default tasks are an STS task, whose texts hardly
+repeat; a classification of news; and LeeRetrieval, whose queries are its documents, so that this suite
+computes half of the tokens. Three rounds take about a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ MODEL = "all-minilm-l6-v2"
 
 
 class Counter:
-    """Adds up what a transformer's forward passes are given."""
+    """Counts the tokens of a transformer's forward passes."""
 
     def __init__(self, model: Any) -> None:
         self.padded = self.real = 0
@@ -98,13 +97,13 @@ def task_named(name: str, cache: Path) -> AbsTask:
 
 
 def default_tasks() -> list[str]:
-    """Real STS where ``E2RANK_DATA`` has it, else pairs of news."""
+    """Return the STS task in ``E2RANK_DATA``, or else pairs of news passages."""
     sts = "ReutersPairs" if own_folder("sts") is None else "STS13Local"
     return [sts, "ReutersR8Classification", "LeeRetrieval"]
 
 
 def timed(model: Any, task: str, cache: Path) -> tuple[float, float]:
-    """Seconds of the evaluation, its data loaded before, and the score."""
+    """Return the seconds of the evaluation, without loading data, and the score."""
     loaded = task_named(task, cache)
     loaded.load_data()
     start = time.perf_counter()
@@ -113,7 +112,7 @@ def timed(model: Any, task: str, cache: Path) -> tuple[float, float]:
 
 
 def backbone_of(adapter: Any) -> TransformersBackbone:
-    """The engine at the bottom of an adapter, below the vector cache."""
+    """Return the engine of an adapter, below the vector cache."""
     backbone: TransformersBackbone = adapter._encoder._encoder.backbone
     return backbone
 

@@ -1,4 +1,4 @@
-"""The paired randomisation test: ours against scipy's, seconds and p on the same differences."""
+"""The paired randomisation test of this suite against scipy's: seconds and p on the same differences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUNS = 5
 
 
 def scipy_p(differences: list[float]) -> float:
-    """scipy.stats.permutation_test on the same statistic, as many permutations, in blocks."""
+    """Return p of scipy.stats.permutation_test with the same statistic and number of permutations."""
     values = np.array(differences)
     found = scipy.stats.permutation_test(
         (values, np.zeros(len(values))),

@@ -1,10 +1,10 @@
-"""A long list of queries in a browser: fifty at a time from embedded data, against a plain HTML table.
+"""A long list of queries in a browser: embedded data shown fifty rows at a time, against a plain HTML table.
 
 Usage: python benchmarks/site_rows.py [--rows 10000] [--rounds 3]
 
-Both pages hold the same rows and are opened from disk by the same headless Chromium, taking turns. Printed
-are medians over rounds: the file's size, seconds until the page can be used, and seconds to sort by a
-number; then the ratios (above 1: the embedded list is smaller or faster).
+Both pages hold the same rows; the same headless Chromium opens them from disk in turns. Printed are medians
+over rounds of the file's size, seconds until the page is usable, and seconds to sort by a number; then their
+ratios (above 1: the embedded list is smaller or faster).
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def test_a_failed_conversion_leaves_nothing(
     assert {path.name for path in tmp_path.iterdir()} <= {"model.gguf", ".made.lock"}
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="0 GGUF files"):
         loadable_folder(tmp_path, "gguf")
     with pytest.raises(InputError, match=r"no config\.json"):

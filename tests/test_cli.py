@@ -112,13 +112,13 @@ def test_a_file_that_may_not_be_read(run: Run, folder: Path) -> None:
     assert "a.run: Permission denied; change its permissions" in run("evaluate", "a.run", "qrels.txt")[2]
 
 
-def test_an_unknown_name_of_a_configuration_is_told_with_the_nearest(run: Run) -> None:
+def test_an_unknown_name_in_a_configuration_gets_a_suggestion(run: Run) -> None:
     code, _, errors = run("rerank", "e3rank-minilm", "--config", "config/demo.yaml", cwd=ROOT)
     assert code == 2
     assert "config/demo.yaml: no reranker named 'e3rank-minilm'; did you mean e2rank-minilm" in errors
 
 
-def test_doctor_asks_for_the_named_systems_and_data_sets_alone(run: Run) -> None:
+def test_doctor_checks_only_the_named_systems_and_data_sets(run: Run) -> None:
     only = ("--systems", "bm25/first-stage", "--datasets", "lee")
     code, printed, _ = run("doctor", "--config", "config/demo.yaml", *only, "--json", cwd=ROOT)
     assert code in (0, 1)

@@ -51,13 +51,13 @@ def add() -> Iterator[Any]:
         registry._things.pop(name)
 
 
-def test_every_named_path_is_there() -> None:
+def test_every_named_path_exists() -> None:
     named = re.findall(r"`((?:e2rank_eval|config|tests|benchmarks)/[\w./-]+)`", TEXT)
     made = {"config/models.yaml"}
     assert [name for name in named if name not in made and not (ROOT / name).exists()] == []
 
 
-def test_a_first_stage_by_its_text(add: Any) -> None:
+def test_the_documented_first_stage_works(add: Any) -> None:
     name = add(FIRST_STAGES, "e2rank_eval/retrieval/first_stages")
     values = {
         "profile": "mine",
@@ -71,7 +71,7 @@ def test_a_first_stage_by_its_text(add: Any) -> None:
     assert lists[0].document_ids == ("c", "b")
 
 
-def test_a_table_by_its_text(add: Any, tmp_path: Path) -> None:
+def test_the_documented_table_works(add: Any, tmp_path: Path) -> None:
     name = add(TABLES, "e2rank_eval/report/tables")
     values = {
         "profile": "mine",
@@ -88,7 +88,7 @@ def test_a_table_by_its_text(add: Any, tmp_path: Path) -> None:
     assert [[cell.value for cell in row] for row in table.rows] == [["mine", 2]]
 
 
-def test_a_family_by_its_text(add: Any) -> None:
+def test_the_documented_family_works(add: Any) -> None:
     name = add(FAMILIES, "mypackage")
     values = {
         "profile": "mine",
@@ -101,7 +101,7 @@ def test_a_family_by_its_text(add: Any) -> None:
     assert reranker.rank_candidates([Query("q", "x")], [candidates])[0].document_ids == ("1", "2", "3")
 
 
-def test_the_entry_point_of_a_package_names_the_family_of_its_text() -> None:
+def test_the_documented_entry_point_names_the_documented_family() -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
     assert tomllib.loads(block)["project"]["entry-points"] == {
         FAMILIES._group: {"shortest": "mypackage.shortest"}
@@ -109,7 +109,7 @@ def test_the_entry_point_of_a_package_names_the_family_of_its_text() -> None:
     assert "mypackage/shortest.py" in FILES
 
 
-def test_a_loader_by_its_text(add: Any, tmp_path: Path) -> None:
+def test_the_documented_loader_works(add: Any, tmp_path: Path) -> None:
     name = add(LOADERS, "e2rank_eval/datasets/loaders")
     (tmp_path / "documents.txt").write_text("one\ntwo\n")
     (tmp_path / "queries.tsv").write_text("which is second?\t2\n")

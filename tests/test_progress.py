@@ -17,7 +17,7 @@ for _ in track(range(2), description="outer"):
 """
 
 
-def test_the_bar_of_work_within_work_stands_on_a_line_of_its_own() -> None:
+def test_a_nested_progress_bar_has_its_own_line() -> None:
     terminal, end = pty.openpty()
     environment = os.environ | {"TERM": "xterm"}
     with subprocess.Popen([sys.executable, "-c", NESTED], stderr=end, env=environment) as process:

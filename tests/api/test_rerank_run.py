@@ -43,7 +43,9 @@ def call(folder: Path, cache: Path, run: str, *options: str) -> str:
     return done.output
 
 
-def test_a_run_of_a_folder(folder: Path, minilm_path: Path, fetch_cache: Path) -> None:
+def test_a_run_of_a_collection_in_a_folder_is_reranked(
+    folder: Path, minilm_path: Path, fetch_cache: Path
+) -> None:
     assert minilm_path.exists()
     said = call(folder, fetch_cache, "a.run", "--dataset", str(folder / "mine"))
     reranked = read_run(folder / "out again.run").scores

@@ -186,7 +186,7 @@ def test_an_overlay_beside_the_workflow_adds_a_model(tmp_path: Path, monkeypatch
             registered_models()
 
 
-def test_an_unknown_model_says_what_may_be_meant() -> None:
+def test_an_unknown_model_gets_suggestions() -> None:
     with pytest.raises(InputError, match=r"did you mean all-minilm-l6-v2.*\? see e2rank-eval list models"):
         registered_model("all-minilm-l6")
 

@@ -50,7 +50,7 @@ def test_reads_gzipped_files_and_a_qrels_file_of_its_own(folder):
     assert len(dataset.corpus) == len(dataset.queries) == 2
 
 
-def test_queries_without_judgements_are_left_out_and_counted(folder):
+def test_queries_without_judgements_are_excluded_and_counted(folder):
     (folder / "queries.jsonl").write_text(_lines([*QUERIES, {"_id": "q3", "text": "unjudged"}]))
     dataset, left_out = _load(folder)
     assert list(dataset.queries) == ["q1", "q2"]
@@ -64,7 +64,7 @@ def test_a_judged_document_outside_the_corpus_keeps_its_judgement(folder):
     assert dataset.qrels["q1"] == {"d1": 1, "gone": 3}
 
 
-def test_exclusions_are_read_where_there_are_any(folder):
+def test_exclusions_are_read_if_there_are_any(folder):
     (folder / "exclusions.jsonl").write_text(_lines([{"query_id": "q1", "document_ids": ["d2"]}]))
     assert _load(folder)[0].exclusions == {"q1": frozenset({"d2"})}
     (folder / "exclusions.jsonl").write_text(_lines([{"query_id": "q9", "document_ids": ["d2"]}]))
@@ -72,7 +72,7 @@ def test_exclusions_are_read_where_there_are_any(folder):
         _load(folder)
 
 
-def test_a_missing_split_names_those_there_are(folder):
+def test_a_missing_split_names_the_existing_ones(folder):
     with pytest.raises(InputError, match=r"none of qrels/dev\.tsv.*; splits here: test"):
         _load(folder, "dev")
 

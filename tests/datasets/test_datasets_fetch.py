@@ -101,7 +101,7 @@ def test_malformed_input_makes_no_folder(toy, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
-def test_unknown_names_are_told_with_the_nearest(tmp_path):
+def test_unknown_names_get_suggestions(tmp_path):
     configuration = _configuration(tmp_path / "cache", lee={}, odd={"id": "oddity"})
     with pytest.raises(InputError, match="no data set 'leee'; did you mean lee"):
         fetch_dataset("leee", configuration, Layout(tmp_path))

@@ -38,7 +38,7 @@ def test_texts_are_read_as_latin_1(lee_dataset):
     assert lee_dataset.corpus["50"].text.endswith("Senator Brown said today.")
 
 
-def test_bm25_reaches_the_published_mark(lee_dataset):
+def test_bm25_reaches_the_published_score(lee_dataset):
     """nDCG@10 65.3 to 65.5 by stop list; 63.7 where halves were rounded to even."""
     import bm25s
     import pytrec_eval

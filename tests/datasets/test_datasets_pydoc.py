@@ -90,14 +90,14 @@ def test_tests_and_installed_packages_stay_out(library):
     assert len(library) > 3000
 
 
-def test_each_description_and_each_code_stands_once(library):
+def test_descriptions_and_code_are_unique(library):
     kept = pydoc.distinct(library)
     assert max(Counter(f.description.lower() for f in kept.values()).values()) == 1
     assert max(Counter(f.code.strip() for f in kept.values()).values()) == 1
     assert len(kept) < len(library)
 
 
-def test_a_python_without_sources_is_told(tmp_path, monkeypatch):
+def test_a_python_without_sources_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(pydoc, "_root", lambda: tmp_path)
     with pytest.raises(
         UnavailableError, match="0 documented functions, 100 needed; use a Python with its sources"
@@ -168,7 +168,7 @@ BODY = "    a = 1\n    return a\n"
         ),
     ],
 )
-def test_what_is_left_out(name, source):
+def test_unsuitable_functions_are_excluded(name, source):
     assert list(functions(source, "m")) == []
 
 

@@ -17,7 +17,7 @@ SPLITS = [name for name in DATASETS if re.fullmatch(r"bright-(?!.*-(reason|long)
 LIBRARY = {name: entry.options["id"] for name, entry in DATASETS.items() if entry.loader == "ir_datasets"}
 
 
-def test_every_set_of_the_paper_and_of_beir_is_there():
+def test_every_collection_of_the_paper_and_of_beir_is_registered():
     named = set(DATASETS)
     assert named >= {
         *("dl19", "dl20", "trec-covid", "nfcorpus", "webis-touche2020", "dbpedia-entity", "scifact", "lee"),
@@ -84,7 +84,7 @@ def test_what_is_stated_has_a_source():
         assert (entry.instruction is None) == (entry.instruction_source is None), name
 
 
-def test_what_needs_an_agreement_says_so():
+def test_collections_that_need_an_agreement_are_marked():
     for name in ("signal1m", "trec-news", "robust04"):
         assert DATASETS[name].only_yours
         assert f"$E2RANK_DATA/{name}" in DATASETS[name].registration

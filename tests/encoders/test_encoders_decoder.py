@@ -83,7 +83,7 @@ def alone(encoder: Encoder) -> np.ndarray:
 
 
 @given(st.lists(st.integers(0, len(TEXTS) - 1), max_size=30))
-def test_a_document_vector_is_the_same_to_the_bit_in_any_company(
+def test_a_document_vector_is_bit_identical_in_any_batch(
     encoder: Encoder, alone: np.ndarray, chosen: list[int]
 ) -> None:
     together = encoder.encode([TEXTS[index] for index in chosen], "document").vectors
@@ -184,7 +184,7 @@ def test_an_engine_is_one_module_that_registers_itself(folder: Path, monkeypatch
         load_encoder(folder, decoder_entry().model_copy(update={"engine": "novel"}), file_hashes=HASHES)
 
 
-def test_fingerprints_change_with_what_decides_a_vector(folder: Path) -> None:
+def test_fingerprints_change_with_what_affects_a_vector(folder: Path) -> None:
     def fingerprints(**options: object) -> tuple[str, str]:
         entry = decoder_entry(**{k: v for k, v in options.items() if k == "query_tokens"})
         loaded = load_encoder(

@@ -197,7 +197,9 @@ CONVERSION = {"transformer": {"processing_kwargs": {"text": {"max_length": 9}}}}
         ({"pooling": MEAN, "modules": DENSE[:3]}, "config.json"),
     ],
 )
-def test_what_cannot_be_honoured_is_refused(form: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_settings_that_cannot_be_honoured_are_refused(
+    form: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     folder = write_form(tmp_path, **form)
     with pytest.raises(InputError, match=message):
         load(folder)

@@ -42,7 +42,7 @@ def test_minilm_equals_sentence_transformers_on_real_texts(
     assert sum(encoded.truncated[:9]) == 0
 
 
-def test_minilm_vectors_are_the_same_to_the_bit_in_any_company(minilm: Encoder, lee_dataset: Dataset) -> None:
+def test_minilm_vectors_are_bit_identical_in_any_batch(minilm: Encoder, lee_dataset: Dataset) -> None:
     texts = [*TEXTS, *(document.contents for document in list(lee_dataset.corpus.values())[:10])]
     together = minilm.encode(texts, "document").vectors
     order = np.random.default_rng(3).permutation(len(texts))
@@ -148,7 +148,7 @@ def test_a_special_token_that_a_text_quotes_is_text(small: Encoder) -> None:
     ("changes", "prompt", "message"),
     [({"kind": "cross-encoder"}, "eval", "not an encoder"), ({}, "readme", "has no prompt 'readme'")],
 )
-def test_what_is_no_encoder_or_has_no_such_prompt_is_refused(
+def test_a_model_that_is_not_an_encoder_or_lacks_the_prompt_is_refused(
     changes: dict[str, str], prompt: str, message: str, small_folder: Path
 ) -> None:
     with pytest.raises(InputError, match=message):

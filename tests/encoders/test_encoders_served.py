@@ -119,6 +119,6 @@ def test_a_server_that_cuts_its_input_is_refused(httpserver: HTTPServer, folder:
         encoder.encode(["a text of several tokens"], "document")
 
 
-def test_a_tokenizer_that_is_not_there_is_named(httpserver: HTTPServer, tmp_path: Path) -> None:
+def test_a_missing_tokenizer_is_named(httpserver: HTTPServer, tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match=r"tokenizer .*none.*check server.tokenizer"):
         served(httpserver, tmp_path / "none")

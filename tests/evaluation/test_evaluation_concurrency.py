@@ -24,7 +24,7 @@ from e2rank_eval.store.layout import LATENCY, Layout
 ONE = ENCODE + PROMPT
 
 
-def test_queries_at_a_time_overlap() -> None:
+def test_concurrent_queries_overlap() -> None:
     work = work_of(collection(6))
     alone, four = (
         throughput(system("sleep", SleepingReranker()), work, n, samples=20, budget=60) for n in (1, 4)
@@ -37,7 +37,7 @@ def test_queries_at_a_time_overlap() -> None:
     assert four.p99_seconds is None
 
 
-def test_a_budget_ends_it_and_a_failing_query_is_named() -> None:
+def test_a_budget_ends_the_measurement_and_a_failing_query_is_named() -> None:
     work = work_of(collection(6))
     short = throughput(system("sleep", SleepingReranker()), work, 2, samples=500, budget=0.2)
     assert 2 <= short.queries <= 2 * (0.2 / ONE + 1)

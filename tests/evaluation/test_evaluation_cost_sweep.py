@@ -23,7 +23,7 @@ def sweep_of(*systems: System, build: Any = None, queries: int = 3, **axes: Any)
     return measure_sweep(build, systems, work, settings, deadline=time.monotonic() + 60)[0]
 
 
-def test_a_sweep_times_every_point_in_turns_on_as_many_candidates_and_queries() -> None:
+def test_a_sweep_times_every_point_in_turns_on_the_same_candidates_and_queries() -> None:
     sizes: list[tuple[str, int, int]] = []
 
     class Sized(SleepingReranker):
@@ -80,6 +80,6 @@ def test_e2rank_is_swept_over_prompt_documents_with_none_as_the_plain_query() ->
     ({"batch": [2, 2]}, "each point once"),
     ({"candidates": [0]}, "greater than or equal to 1"),
 ])  # fmt: skip
-def test_a_sweep_without_sense_is_refused(changes: dict[str, Any], problem: str) -> None:
+def test_a_sweep_that_does_not_apply_is_refused(changes: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         CostSweepSettings(**changes)

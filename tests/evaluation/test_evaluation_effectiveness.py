@@ -87,7 +87,7 @@ NAMED = {
 
 
 @given(RUNS, QRELS)
-def test_any_run_scores_as_trec_eval_has_it_whatever_ties(
+def test_any_run_with_any_ties_scores_as_in_trec_eval(
     scores: dict[str, dict[str, float]], qrels: dict[str, dict[str, int]]
 ) -> None:
     found = evaluate(Run(scores), qrels, list(NAMED))
@@ -100,7 +100,7 @@ def test_any_run_scores_as_trec_eval_has_it_whatever_ties(
 
 
 @given(RUNS, QRELS, st.data())
-def test_leaving_out_a_query_never_raises_a_mean_and_is_named(
+def test_omitting_a_query_never_raises_a_mean_and_is_named(
     scores: dict[str, dict[str, float]], qrels: dict[str, dict[str, int]], data: st.DataObject
 ) -> None:
     left_out = data.draw(st.sampled_from(sorted(scores)))
@@ -111,7 +111,7 @@ def test_leaving_out_a_query_never_raises_a_mean_and_is_named(
     assert set(whole.per_query["nDCG@10"]) == set(rest.per_query["nDCG@10"]) == set(qrels)
 
 
-def test_unanswered_queries_count_as_zero_and_unjudged_ones_are_only_counted() -> None:
+def test_queries_missing_from_the_run_count_as_zero_and_unjudged_ones_are_only_counted() -> None:
     run = Run({"q1": {"a": 1.0}, "other": {"a": 1.0}, "empty": {}})
     found = evaluate(run, {"q1": {"a": 1}, "q2": {"a": 1}, "empty": {"a": 1}})
     assert found.mean == {"nDCG@10": 1 / 3, "RR@10": 1 / 3, "R@100": 1 / 3, "Judged@10": 1 / 3}
@@ -128,7 +128,7 @@ def test_scores_that_differ_beyond_single_precision_tie_for_every_measure() -> N
     assert (found.mean, found.ties) == ({"RR@1": 0.0, "Judged@1": 0.0, "nDCG@1": 0.0}, 1)
 
 
-def test_the_relevance_level_concerns_binary_measures_alone() -> None:
+def test_the_relevance_level_affects_only_binary_measures() -> None:
     run, qrels = Run({"q": {"a": 3.0, "b": 2.0, "c": 1.0}}), {"q": {"a": 1, "b": 2, "x": 2}}
     found = evaluate(run, qrels, ["RR@10", "RR(rel=2)@10", "R@100", "R(rel=2)@100", "P(rel=2)@2", "nDCG@10"])
     alone = evaluate(run, qrels, ["nDCG@10"])
@@ -167,7 +167,7 @@ def test_a_measure_that_cannot_be_computed_here_is_named() -> None:
         evaluate(Run({"not a number": {"a": 1.0}}), {"not a number": {"a": 1}}, ["ERR@10"])
 
 
-def test_other_names_of_a_measure_lead_to_one() -> None:
+def test_aliases_of_a_measure_give_one_name() -> None:
     assert list(parse_measures(["MRR@10"])) == list(parse_measures(["RR(rel=1)@10"])) == ["RR@10"]
     assert list(parse_measures(["RR@10", "MRR@10", "NDCG@10"])) == ["RR@10", "nDCG@10"]
 

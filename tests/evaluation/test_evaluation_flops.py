@@ -33,7 +33,7 @@ def test_grouped_heads_of_their_own_size_are_counted(tmp_path: Path) -> None:
     assert shape == TransformerShape(3 * (attention + 3 * 64 * 96), 500 * 64, 3 * 4 * 24)
 
 
-def test_a_forward_pass_takes_what_torch_counts(tmp_path: Path) -> None:
+def test_a_forward_pass_has_the_operations_that_torch_counts(tmp_path: Path) -> None:
     BERT.save_pretrained(tmp_path)
     shape = read_shape(tmp_path)
     assert shape is not None
@@ -44,12 +44,12 @@ def test_a_forward_pass_takes_what_torch_counts(tmp_path: Path) -> None:
     assert shape.forward(120, 3) == counter.get_total_flops()
 
 
-def test_what_the_formula_does_not_fit_has_no_shape(tmp_path: Path) -> None:
+def test_a_model_outside_the_formula_has_no_shape(tmp_path: Path) -> None:
     T5Config(d_model=16, num_layers=1, num_heads=2).save_pretrained(tmp_path)
     assert read_shape(tmp_path) is None
 
 
-def test_a_query_takes_its_documents_its_prompts_and_its_output() -> None:
+def test_the_operations_of_a_query_are_of_documents_prompts_and_output() -> None:
     shape = TransformerShape(matmul_parameters=100, head_parameters=50, attention_width=3)
     documents = QueryStats(document_tokens=40)
     assert query_flops(shape, documents, 4) == 40 * (200 + 12 * 10)
@@ -58,7 +58,7 @@ def test_a_query_takes_its_documents_its_prompts_and_its_output() -> None:
     assert query_flops(shape, QueryStats(), 0) == 0
 
 
-def test_operations_are_known_only_of_a_model_that_runs_here(tmp_path: Path) -> None:
+def test_operations_are_known_only_for_a_model_in_this_process(tmp_path: Path) -> None:
     entry = registered_models()["qwen3-0.6b"].model_dump(mode="json", exclude_unset=True)
     own = Catalogue(tmp_path, {"on-vllm": entry | {"engine": "vllm"}})
     models = Models(tmp_path, threads=1, catalogue=own)

@@ -27,7 +27,7 @@ from e2rank_eval.store.layout import CANDIDATES, LATENCY, Layout
 from e2rank_eval.store.manifests import manifest_path
 
 
-def test_systems_take_turns_on_one_query_after_the_other_and_from_the_first_again() -> None:
+def test_systems_take_turns_on_each_query_cyclically() -> None:
     log: list[str] = []
     found = measure(*(system(name, SleepingReranker(log=log)) for name in "ab"), queries=3, samples=4)
     assert log == ["q0", "q0", *(query for query in ("q0", "q1", "q2", "q0") for _ in "ab")]
@@ -57,7 +57,7 @@ def test_every_untimed_round_is_run_within_the_budget() -> None:
     assert len(asked) == 3 + 2
 
 
-def test_stored_documents_take_their_time_before_the_clock() -> None:
+def test_stored_documents_are_encoded_before_the_clock_starts() -> None:
     models = [SleepingReranker(stores_documents=True) for _ in range(2)]
     found = measure(system("sleep", models[0]), system("sleep", models[1], "stored"))
     online, stored = found.timings
@@ -111,7 +111,7 @@ def test_tokenising_is_a_share_of_the_total() -> None:
     assert "tokenisation" not in timing.wall
 
 
-def test_operations_are_set_against_the_rate_of_the_device() -> None:
+def test_operations_are_compared_with_the_rate_of_the_device() -> None:
     engine = Engine(TransformerShape(1000, 10, 0), matmul_rate=1e6)
     (timing,) = measure(system("sleep", SleepingReranker()), engines={"sleep": engine}).timings
     # 10 prompt tokens, 7 of documents and 1 generated, which goes through the output layer too.

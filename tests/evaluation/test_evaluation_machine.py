@@ -41,7 +41,7 @@ def burn(seconds: float) -> None:
         pass
 
 
-def test_work_of_this_process_is_no_load() -> None:
+def test_work_of_this_process_is_not_load() -> None:
     meter, before, own, start = machine.LoadMeter(), psutil.cpu_times(), time.process_time(), time.monotonic()
     burn(0.6)
     others, after, elapsed = meter.others(), psutil.cpu_times(), time.monotonic() - start

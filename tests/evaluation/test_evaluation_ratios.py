@@ -23,7 +23,7 @@ def test_percentiles_need_samples(size: int, known: set[int]) -> None:
 
 
 @given(st.lists(st.floats(0.01, 100), min_size=8, max_size=30), st.floats(0.1, 50), st.integers(0, 5))
-def test_load_that_falls_on_both_sides_of_a_round_leaves_the_ratio(
+def test_load_on_both_sides_of_a_round_does_not_change_the_ratio(
     loads: list[float], ratio: float, seed: int
 ) -> None:
     found = samples.paired_ratio([ratio * load for load in loads], loads, seed=seed)
@@ -33,7 +33,7 @@ def test_load_that_falls_on_both_sides_of_a_round_leaves_the_ratio(
     assert samples.paired_ratio(loads[:7], loads[:7], seed=seed) is None
 
 
-def test_the_interval_holds_the_median_ratio_as_often_as_it_says() -> None:
+def test_the_interval_covers_the_median_ratio_at_its_level() -> None:
     rng = np.random.default_rng(13)
     inside = 0
     for seed in range(200):
@@ -64,7 +64,7 @@ WILD = [0.1, 3.0, 0.2, 2.0, 0.1, 4.0, 0.3, 5.0, 0.2]
 
 
 @pytest.mark.parametrize("busy", [None, "machine busy: load 1.8 on 2 cores"])
-def test_a_ratio_is_given_or_the_reason_why_not(busy: str | None) -> None:
+def test_a_ratio_or_the_reason_for_its_absence_is_given(busy: str | None) -> None:
     slow = [4 * one for one in STEADY]
     measured = latency(
         {

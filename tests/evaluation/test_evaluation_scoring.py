@@ -30,7 +30,7 @@ def files(tmp_path: Path) -> tuple[Path, Path, Path]:
     return run, tmp_path / "qrels.tsv", statistics
 
 
-def test_a_metrics_file_says_all_about_its_queries(files: tuple[Path, Path, Path]) -> None:
+def test_a_metrics_file_describes_its_queries(files: tuple[Path, Path, Path]) -> None:
     run, qrels, statistics = files
     names = ("lee", "bm25", "e2rank")
     metrics = evaluate_files(run, qrels, ["RR@10", "P@1"], statistics=statistics, names=names, seed=13)

@@ -77,7 +77,7 @@ def test_queries_that_do_not_differ_change_no_p() -> None:
     assert randomisation_p([values + [0.0] * 500], seed=0) == randomisation_p([values], seed=0)
 
 
-def test_the_test_rejects_a_true_null_as_often_as_it_says() -> None:
+def test_the_test_rejects_a_true_null_at_its_level() -> None:
     rng = np.random.default_rng(5)
     p = [randomisation_p([rng.normal(0, 1, 10).tolist()], seed=0) for _ in range(600)]
     assert 0.025 <= np.mean(np.array(p) <= 0.05) <= 0.075
@@ -97,7 +97,7 @@ def test_the_t_test_over_two_collections_is_welchs() -> None:
 
 
 @pytest.mark.parametrize("strata", [[[0.0] * 9], [[0.0] * 9, [0.0] * 4]])
-def test_identical_systems_are_not_told_apart(strata: list[list[float]]) -> None:
+def test_identical_systems_do_not_differ_significantly(strata: list[list[float]]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert randomisation_p(strata, seed=0) == 1.0
@@ -121,7 +121,7 @@ def test_effect_size_is_the_mean_in_standard_deviations() -> None:
 
 
 @pytest.mark.parametrize("n", [12, 43, 225])
-def test_a_difference_of_that_size_is_found_as_often_as_promised(n: int) -> None:
+def test_the_minimum_detectable_difference_is_found_with_the_stated_power(n: int) -> None:
     rng = np.random.default_rng(7)
     deviation = 0.2
     sample = rng.normal(0, 1, n)
@@ -134,12 +134,12 @@ def test_a_difference_of_that_size_is_found_as_often_as_promised(n: int) -> None
     assert np.mean(p < 0.05) == pytest.approx(0.8, abs=0.03)
 
 
-def test_without_a_variance_nothing_is_said() -> None:
+def test_without_a_variance_there_is_no_minimum_detectable_difference() -> None:
     for values in ([0.1], [0.1, 0.1, 0.1], [0.0, 0.0]):
         assert minimum_detectable_difference(values) is None
 
 
-def test_holm_by_hand() -> None:
+def test_holm_equals_examples_computed_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.5, None, 0.6, None]) == [1.0, None, 1.0, None]
     assert holm([None]) == [None]

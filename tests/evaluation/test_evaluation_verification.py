@@ -35,7 +35,7 @@ def test_minilm_is_verified(minilm_path: Path, fetch_cache: Path) -> None:
         ({"pooling": "last token"}, "pooling: last token"),
     ],
 )
-def test_what_explains_a_difference_is_found(
+def test_the_explanation_of_a_difference_is_found(
     monkeypatch: pytest.MonkeyPatch,
     minilm_path: Path,
     fetch_cache: Path,

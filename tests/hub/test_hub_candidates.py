@@ -46,7 +46,7 @@ def excluding(dataset, count):
     return Dataset(dataset.id, dataset.corpus, dataset.queries, dataset.qrels, {query: gone}), query, gone
 
 
-def test_the_verb_takes_published_lists_and_cuts_after_exclusions(hub_server, spaced, tmp_path):
+def test_the_command_takes_published_lists_and_cuts_after_exclusions(hub_server, spaced, tmp_path):
     collection, query, gone = excluding(spaced, 4)
     rows = [*lists_of(spaced), {"query": "of no one", "hits": []}]
     commit = hub_server.publish(

@@ -123,7 +123,7 @@ def test_a_judged_query_without_a_visible_character_is_named(own, texts, registe
         load_registered("texts", tmp_path / "cache", seed=1)
 
 
-def test_a_lasting_fault_is_told_and_leaves_no_data(server, own, texts, register, tmp_path):
+def test_a_lasting_fault_is_reported_and_leaves_no_data(server, own, texts, register, tmp_path):
     _beir(own, texts, register)
     server.faults["/texts.zip"] = [Fault("corrupt")] * 2
     with pytest.raises(UnavailableError, match=r"texts\.zip: md5 is .* instead of"):
@@ -230,7 +230,7 @@ def test_ms_marco_s_text_is_as_distributed(server, own, texts, register, tmp_pat
     assert server.gets("/collectionandqueries")[0]["X-Ms-Version".title()] == "2019-12-12"
 
 
-def test_what_needs_a_signature_is_refused_before_the_library_is_asked(monkeypatch, tmp_path):
+def test_a_collection_that_needs_a_signature_is_refused_before_the_library_is_called(monkeypatch, tmp_path):
     monkeypatch.setenv("IR_DATASETS_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(loader, "_library", lambda: pytest.fail("the library was asked"))
     for name in ("robust04-disks", "codec/economics"):
@@ -318,7 +318,7 @@ def test_other_counts_than_the_registry_s_are_refused(what, own, texts, register
         load_registered("texts", tmp_path / "cache", seed=1)
 
 
-def test_a_plan_tells_what_fetching_takes(server, texts, register, tmp_path, monkeypatch):
+def test_a_plan_states_the_cost_of_fetching(server, texts, register, tmp_path, monkeypatch):
     files = published.beir_files(texts)
     downloads = [
         {"urls": [server.publish(f"/{name}", content)], "name": name} for name, content in files.items()

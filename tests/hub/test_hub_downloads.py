@@ -44,14 +44,14 @@ def test_retry_after_is_honoured(asked, server, archive, tmp_path, monkeypatch):
     assert 5 < waited[0] <= 8
 
 
-def test_a_server_that_asks_for_an_hour_is_left_for_its_mirror(server, archive, tmp_path):
+def test_a_server_that_asks_for_an_hour_is_replaced_by_its_mirror(server, archive, tmp_path):
     urls = [server.publish("/texts.zip", archive), server.publish("/mirror.zip", archive)]
     server.faults["/texts.zip"] = [Fault("status", status=429, retry_after="3600")]
     assert is_whole(fetch("texts", [source_of(*urls, content=archive)], tmp_path / "texts", {}).path, archive)
 
 
 @pytest.mark.parametrize(("status", "gets"), [(503, 5), (404, 1)])
-def test_lasting_refusals_are_named_and_passing_ones_waited_for(status, gets, server, archive, tmp_path):
+def test_permanent_refusals_are_named_and_temporary_ones_retried(status, gets, server, archive, tmp_path):
     url = server.publish("/texts.zip", archive)
     server.faults["/texts.zip"] = [Fault("status", status=status)] * 99
     with pytest.raises(UnavailableError, match=rf"texts\.zip: {status} "):
@@ -100,7 +100,7 @@ def test_a_file_without_a_known_hash_is_never_resumed(server, archive, tmp_path)
     assert not any("Range" in headers for headers in server.gets("/texts.zip"))
 
 
-def test_two_at_once_fetch_once(server, archive, tmp_path):
+def test_two_concurrent_fetches_download_once(server, archive, tmp_path):
     url = server.publish("/texts.zip", archive)
     server.faults["/texts.zip"] = [Fault("slow", at=len(archive) - 6)]
     source = source_of(url, content=archive)
@@ -126,7 +126,7 @@ def test_cut_connections_are_resumed_where_they_broke(server, archive, tmp_path)
     assert asked == [None, *(f"bytes={n}-" for n in (1000, 1000, 3000, 3000, 3000, 7000))]
 
 
-def test_silent_servers_are_asked_again(server, archive, tmp_path, monkeypatch):
+def test_silent_servers_are_retried(server, archive, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT", 0.5)
     url = server.publish("/texts.zip", archive)
     server.faults["/texts.zip"] = [Fault("stall", at=3000), Fault("stall", at=0)]
@@ -202,7 +202,7 @@ def test_a_mirror_resumes_what_the_publisher_began_if_it_is_the_same_file(server
     assert not (tmp_path / "again").exists()
 
 
-def test_a_server_that_resumes_at_another_place_is_not_believed(server, archive, tmp_path):
+def test_a_server_that_resumes_at_another_offset_is_refused(server, archive, tmp_path):
     url = server.publish("/texts.zip", archive)
     server.faults["/texts.zip"] = [Fault("cut", at=1000), Fault("shift-range")]
     assert is_whole(fetch("texts", [source_of(url, content=archive)], tmp_path / "texts", {}).path, archive)

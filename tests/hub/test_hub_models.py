@@ -78,7 +78,7 @@ def test_a_commit_after_the_id_is_that_one_under_a_name_of_its_own(
     assert found.path.name == f"someone+scorer@{commit}"
 
 
-def test_what_mteb_states_goes_before_the_checkpoint_and_an_entry_before_both(
+def test_mteb_metadata_take_precedence_over_the_checkpoint_and_an_entry_over_both(
     hub_server: Hub, known: dict[str, dict[str, object]], tmp_path: Path
 ) -> None:
     commit = "0123456789abcdef" * 2 + "01234567"
@@ -107,7 +107,7 @@ def test_what_mteb_asks_a_yes_or_no_reranker_is_asked_here(
     assert derived.ranker.fingerprint == stated.ranker.fingerprint
 
 
-def test_files_that_contradict_mteb_are_no_evidence(
+def test_files_that_contradict_mteb_are_not_evidence(
     hub_server: Hub, known: dict[str, dict[str, object]], tmp_path: Path
 ) -> None:
     known[NAME] = facts(types=["dense"])
@@ -145,7 +145,7 @@ def test_the_repository_of_a_registry_entry_is_that_entry_without_a_look_at_mteb
     assert not entry.files
 
 
-def test_without_a_network_the_reason_is_told(
+def test_without_a_network_the_reason_is_reported(
     monkeypatch: pytest.MonkeyPatch, known: object, tmp_path: Path
 ) -> None:
     from e2rank_eval.errors import UnavailableError

@@ -55,7 +55,7 @@ def test_cut_downloads_are_resumed(hub_server, files, waited, tmp_path, monkeypa
 
 @pytest.mark.parametrize("fault", [Fault("status", 500), Fault("status", 429, retry_after="2")])
 @pytest.mark.parametrize("where", ["api", "file"])
-def test_refusals_that_pass_are_waited_for(fault, where, hub_server, files, waited, tmp_path):
+def test_temporary_refusals_are_retried(fault, where, hub_server, files, waited, tmp_path):
     hub_server.publish("datasets", "people/texts", files)
     api = "/api/datasets/people/texts/revision/main"
     path = api if where == "api" else hub_server.path("datasets", "people/texts", CORPUS)
@@ -65,7 +65,7 @@ def test_refusals_that_pass_are_waited_for(fault, where, hub_server, files, wait
     assert waited
 
 
-def test_refusals_that_last_are_told(hub_server, files, waited, tmp_path):
+def test_permanent_refusals_are_reported(hub_server, files, waited, tmp_path):
     hub_server.publish("datasets", "people/texts", files)
     api = "/api/datasets/people/texts/revision/main"
     hub_server.server.faults[api] = [Fault("status", 503)] * 999
@@ -103,7 +103,7 @@ def test_a_hub_without_the_pinned_revision_is_named(hub_server, files, waited, t
         fetch("texts", [_source(revision="0" * 40)], tmp_path / "texts", {})
 
 
-def test_a_log_in_page_in_place_of_json_is_told(hub_server, files, waited, tmp_path):
+def test_a_log_in_page_in_place_of_json_is_reported(hub_server, files, waited, tmp_path):
     hub_server.publish("datasets", "people/texts", files)
     api = "/api/datasets/people/texts/revision/main"
     hub_server.server.faults[api] = [Fault("html")] * 99
@@ -113,7 +113,7 @@ def test_a_log_in_page_in_place_of_json_is_told(hub_server, files, waited, tmp_p
     assert _whole(fetch("texts", [_source()], tmp_path / "texts", {}), files)
 
 
-def test_a_log_in_page_in_place_of_a_file_is_no_data(hub_server, files, waited, tmp_path):
+def test_a_log_in_page_in_place_of_a_file_is_not_data(hub_server, files, waited, tmp_path):
     hub_server.publish("datasets", "people/texts", files)
     path = hub_server.path("datasets", "people/texts", CORPUS)
     hub_server.server.files[path] = File(b"<html>Sign in</html>", {"Content-Type": "text/html"})
@@ -122,7 +122,7 @@ def test_a_log_in_page_in_place_of_a_file_is_no_data(hub_server, files, waited, 
     assert not (tmp_path / "texts").exists()
 
 
-def test_without_the_hub_its_cache_serves(hub_server, files, waited, tmp_path, monkeypatch):
+def test_without_the_hub_its_cache_is_used(hub_server, files, waited, tmp_path, monkeypatch):
     commit = hub_server.publish("datasets", "people/texts", files)
     fetch("texts", [_source(revision=commit)], tmp_path / "texts", {})
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -38,7 +38,7 @@ def _names(folder):
     return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
 
 
-def test_fetches_once_and_says_what_it_has(published, tmp_path):
+def test_a_fetch_happens_once_and_is_recorded(published, tmp_path):
     first = fetch("toy", [SOURCE], tmp_path / "toy", {})
     second = fetch("toy", [SOURCE], tmp_path / "toy", {})
     assert first == second
@@ -62,7 +62,7 @@ def test_a_changed_or_missing_file_is_named_and_fetched_again(harm, published, t
 
 
 @pytest.mark.parametrize("damage", ['{"source": ', "[]", "{}", '{"source": 1, "files": []}'])
-def test_a_damaged_record_is_said_and_taken_as_absent(damage, published, tmp_path, capsys):
+def test_a_damaged_record_is_logged_and_treated_as_missing(damage, published, tmp_path, capsys):
     folder = fetch("toy", [SOURCE], tmp_path / "toy", {}).path
     (folder / ".fetched.json").write_text(damage)
     assert fetch("toy", [SOURCE], tmp_path / "toy", {}).files.keys() == {"a", "b"}
@@ -100,7 +100,7 @@ def test_sources_are_tried_in_order(published, hub_server: Hub, tmp_path):
     assert package_first.source == "package toy==1.0"
 
 
-def test_the_next_source_serves_where_the_first_cannot(published, hub_server: Hub, tmp_path):
+def test_the_next_source_is_used_where_the_first_fails(published, hub_server: Hub, tmp_path):
     hub_server.publish("models", "people/toy", {"a": b"tampered"}, commit=COMMIT)
     hashes = {"a": hashlib.sha256(b"a").hexdigest()}
     assert fetch("toy", [hub_source(COMMIT), SOURCE], tmp_path / "toy", hashes).source == "package toy==1.0"
@@ -125,7 +125,7 @@ def test_when_all_fail_each_is_named_with_its_reason(package_index, tmp_path, mo
     assert _names(tmp_path) == []
 
 
-def test_offline_uses_what_is_kept_and_nothing_else(published, tmp_path, monkeypatch):
+def test_offline_uses_only_what_is_stored(published, tmp_path, monkeypatch):
     fetch("toy", [SOURCE], tmp_path / "toy", {})
     monkeypatch.setenv("E2RANK_OFFLINE", "1")
     fetch("toy", [SOURCE], tmp_path / "toy", {})
@@ -137,7 +137,7 @@ def test_offline_uses_what_is_kept_and_nothing_else(published, tmp_path, monkeyp
     assert _downloads(published) == 1
 
 
-def test_what_a_killed_fetch_left_does_no_harm(published, tmp_path):
+def test_leftovers_of_a_killed_fetch_do_no_harm(published, tmp_path):
     left = tmp_path / ".toy.part"
     left.mkdir()
     (left / "half").write_bytes(b"half")
@@ -145,7 +145,7 @@ def test_what_a_killed_fetch_left_does_no_harm(published, tmp_path):
     assert _names(tmp_path) == ["toy"]
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path, monkeypatch):
     def full(source, folder):
         (folder / "a").write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")

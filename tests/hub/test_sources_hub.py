@@ -68,7 +68,7 @@ def test_a_hub_that_refuses_connections_fails_fast(hub_server: Hub, tmp_path, mo
     assert time.monotonic() - start < hub.PATIENCE + 2
 
 
-def test_a_hub_that_never_answers_costs_the_patience_once(hub_server: Hub, tmp_path, monkeypatch):
+def test_an_unresponsive_hub_is_waited_for_once(hub_server: Hub, tmp_path, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setattr(hub, "PATIENCE", 0.5)

@@ -69,7 +69,7 @@ def test_a_wheel_cut_off_by_the_server_is_refused(package_index: PackageIndex, f
     assert not list(folder.iterdir())
 
 
-def test_a_connection_lost_in_the_middle_is_told(package_index: PackageIndex, folder):
+def test_a_connection_lost_in_the_middle_is_reported(package_index: PackageIndex, folder):
     content = wheel({"toy/weights": bytes(range(256)) * 100})
     package_index.publish(
         "toy", WHEEL, content[:-50], **{"Content-Length": str(len(content)), "Connection": "close"}
@@ -79,7 +79,7 @@ def test_a_connection_lost_in_the_middle_is_told(package_index: PackageIndex, fo
     assert not list(folder.iterdir())
 
 
-def test_a_missing_version_is_told_at_once(package_index: PackageIndex, folder):
+def test_a_missing_version_is_reported_at_once(package_index: PackageIndex, folder):
     content = wheel({})
     package_index.publish("toy", "toy-0.9-py3-none-any.whl", content)
     with pytest.raises(UnavailableError, match=r"No matching distribution found for toy==1\.0"):
@@ -87,14 +87,14 @@ def test_a_missing_version_is_told_at_once(package_index: PackageIndex, folder):
     assert package_index.server.count("/simple/toy/") == 1
 
 
-def test_an_index_that_fails_is_asked_again_and_named(package_index: PackageIndex, folder):
+def test_an_index_that_fails_is_retried_and_named(package_index: PackageIndex, folder):
     package_index.server.files["/simple/toy/"] = File(b"", status=500)
     with pytest.raises(UnavailableError, match=r"package index did not answer for toy==1\.0.*500"):
         package.take(package_source(b"", {"toy/weights": "weights"}), folder)
     assert package_index.server.count("/simple/toy/") > 3
 
 
-def test_an_index_that_recovers_serves(package_index: PackageIndex, folder, monkeypatch):
+def test_an_index_that_recovers_is_used(package_index: PackageIndex, folder, monkeypatch):
     content = wheel({"toy/weights": b"w"})
     package_index.server.files["/simple/toy/"] = File(b"", status=500)
     monkeypatch.setattr(package, "BACK_OFF", (0.25, 0.25))
@@ -103,13 +103,13 @@ def test_an_index_that_recovers_serves(package_index: PackageIndex, folder, monk
     assert (folder / "weights").read_bytes() == b"w"
 
 
-def test_no_index_at_all_is_told(package_index: PackageIndex, folder, monkeypatch):
+def test_an_unreachable_index_is_reported(package_index: PackageIndex, folder, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     with pytest.raises(UnavailableError, match=r"package index did not answer .*Connection refused"):
         package.take(package_source(b"", {"toy/weights": "weights"}), folder)
 
 
-def test_an_environment_without_pip_is_told(folder, monkeypatch):
+def test_an_environment_without_pip_is_reported(folder, monkeypatch):
     monkeypatch.setattr(package.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(UnavailableError, match=r"pip is not installed .* -m ensurepip"):
         package.take(package_source(b"", {"toy/weights": "weights"}), folder)

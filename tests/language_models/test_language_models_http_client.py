@@ -83,7 +83,7 @@ def test_answers_keep_their_order_and_few_requests_are_concurrent(httpserver: HT
         says(b"", status=429, Retry_After="Mon, 01 Jan 0001 00:00:00 -0000"),
     ],
 )
-def test_what_may_pass_is_retried(httpserver: HTTPServer, failure: Response) -> None:
+def test_temporary_failures_are_retried(httpserver: HTTPServer, failure: Response) -> None:
     script(httpserver, [failure, failure])
     assert ask(served(httpserver)) == ["fine"]
     assert len(httpserver.log) == 3
@@ -122,7 +122,7 @@ def test_retry_after_is_kept_but_not_for_an_hour(httpserver: HTTPServer) -> None
         (says(completion("", reason="content_filter")), InputError, "finish_reason 'content_filter'"),
     ],
 )
-def test_what_does_not_pass_is_reported_with_the_endpoint(
+def test_permanent_failures_are_reported_with_the_endpoint(
     httpserver: HTTPServer, answer: Response, error: type[Exception], message: str
 ) -> None:
     script(httpserver, [], answer)
@@ -139,7 +139,7 @@ def test_one_failing_request_among_many_ends_the_batch(httpserver: HTTPServer) -
     assert len(httpserver.log) < 20
 
 
-def test_a_server_that_is_not_there_is_named() -> None:
+def test_an_unreachable_server_is_named() -> None:
     where = {"base_url": "http://127.0.0.1:9/v1", "model": "tiny", "attempts": 2}
     with pytest.raises(UnavailableError, match=r":9/v1/chat/completions: .*after 2 attempts"):
         ask(entry(format="openai-http", sources=[], server=where))

@@ -19,7 +19,9 @@ from e2rank_eval.models.language_models import Generation
 from e2rank_eval.models.references import Catalogue
 
 
-def test_what_is_asked_and_what_is_read(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_and_answers_follow_the_chat_api(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SOME_KEY", "secret")
     script(httpserver, [says(completion("[2] > [1]")), says(completion("cut", reason="length"))])
     model = load(served(httpserver, key_variable="SOME_KEY", extra={"seed": 1}))
@@ -77,7 +79,7 @@ def test_an_unknown_logit_is_never_invented(
     assert PATH in str(error.value)
 
 
-def test_a_choice_that_the_server_leaves_out_has_its_smallest_value_and_is_counted(
+def test_a_choice_that_the_server_omits_has_its_smallest_value_and_is_counted(
     httpserver: HTTPServer,
 ) -> None:
     script(httpserver, [], says(first_token(yes=-1.0, maybe=-2.0)))
@@ -95,7 +97,7 @@ def test_lengths_are_estimated_and_likelihoods_refused(httpserver: HTTPServer) -
         model.likelihood([CHAT], ["hello"])
 
 
-def test_fingerprint_follows_what_decides_an_answer(httpserver: HTTPServer) -> None:
+def test_the_fingerprint_follows_what_affects_an_answer(httpserver: HTTPServer) -> None:
     def fingerprint(**options: Any) -> str:
         return load(served(httpserver, **options)).fingerprint
 

@@ -39,7 +39,7 @@ def test_a_cut_keeps_all_tokens_it_may(tokenizer: Any) -> None:
         assert cut_tokens(tokenizer, text, limit) == tokenizer.decode(ids[:limit])
 
 
-def test_a_character_of_several_tokens_is_kept_whole_or_left_out(tokenizer: Any) -> None:
+def test_a_character_of_several_tokens_is_kept_whole_or_dropped(tokenizer: Any) -> None:
     assert len(tokenizer("𝔸", add_special_tokens=False)["input_ids"]) == 4
     assert cut_tokens(tokenizer, "a𝔸", 3) == "a"
     assert cut_tokens(tokenizer, "a𝔸", 5) == "a𝔸"
@@ -81,7 +81,7 @@ def test_a_model_without_chat_template_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "template", ["{{ messages", "{{ messages[0].role + 1 }}", "{{ raise_exception('system turn first') }}"]
 )
-def test_a_chat_template_that_does_not_render_is_told_when_the_model_loads(
+def test_a_chat_template_that_does_not_render_is_reported_when_the_model_loads(
     template: str, tmp_path: Path
 ) -> None:
     folder = write_chat_model(tmp_path)

@@ -157,7 +157,7 @@ def test_a_folder_without_weights_is_refused(folder: Path, tmp_path: Path) -> No
         load(tmp_path)
 
 
-def test_an_encoder_writes_no_text(folder: Path) -> None:
+def test_an_encoder_generates_no_text(folder: Path) -> None:
     with pytest.raises(InputError, match="of kind 'encoder' and cannot generate text"):
         load(folder, kind="encoder")
 

@@ -104,7 +104,7 @@ FORMS: dict[str, tuple[Callable[[Path], object], tuple[str, ...], dict[str, Any]
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_form_is_recognised_and_says_by_what(form: str, tmp_path: Path) -> None:
+def test_a_form_is_recognised_with_its_evidence(form: str, tmp_path: Path) -> None:
     write, kinds, fields = FORMS[form]
     write(tmp_path)
     found = recognise(tmp_path)

@@ -52,7 +52,7 @@ def test_a_file_name_is_one_part_of_a_path_and_of_one_reference_alone(one: str, 
         ("/org/name", "folder", file_name("/org/name/")),
     ],
 )
-def test_each_form_is_told_from_the_others(reference: str, kind: str, name: str) -> None:
+def test_each_form_is_distinguished_from_the_others(reference: str, kind: str, name: str) -> None:
     assert (parse_reference(reference).kind, file_name(reference)) == (kind, name)
 
 
@@ -66,7 +66,7 @@ def test_each_form_is_told_from_the_others(reference: str, kind: str, name: str)
         ("./nowhere", r"\./nowhere: no such folder"),
     ],
 )
-def test_what_names_nothing_is_told(reference: str, problem: str, tmp_path: Path) -> None:
+def test_a_reference_that_names_nothing_is_refused(reference: str, problem: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=problem):
         Catalogue(tmp_path).examine(reference)
 
@@ -103,7 +103,7 @@ def test_the_graph_has_one_record_for_each_model_however_it_is_named(minilm_path
     assert graph.catalogue.files_here(MINILM) == []
 
 
-def test_an_experiments_own_entry_goes_before_the_registrys(minilm_path: Path, tmp_path: Path) -> None:
+def test_an_experiments_entry_takes_precedence_over_the_registrys(minilm_path: Path, tmp_path: Path) -> None:
     own = {"all-minilm-l6-v2": {"sources": [{"kind": "folder", "folder": str(minilm_path)}], "licence": "x"}}
     parsed = parse_configuration(configuration(minilm_path, models=own, cache=str(tmp_path)), "mine.yaml")
     found = Catalogue.of(parsed).resolve(MINILM.lower().rpartition("/")[2])
@@ -124,7 +124,7 @@ def test_a_wrong_key_of_an_own_entry_is_named_with_its_line(minilm_path: Path, t
         Catalogue(tmp_path, {"m": {"windows": 4}}, str(path))
 
 
-def test_doctor_says_what_a_folder_is_and_by_which_file(minilm_path: Path) -> None:
+def test_doctor_names_the_kind_of_a_folder_and_the_file_that_shows_it(minilm_path: Path) -> None:
     found = {one["question"]: one["detail"] for one in examine_model(str(minilm_path), None)}
     assert found["kind"] == "encoder (modules.json (Transformer, Pooling, Normalize))"
     assert found["longest document"] == "256 (sentence_bert_config.json)"

@@ -48,7 +48,7 @@ def test_instructions_are_those_of_the_task(task: str, side: PromptType | None, 
     assert instruction(mteb.get_task(task).metadata, side, packaged_instructions()) == expected
 
 
-def test_an_own_file_goes_before_mteb_by_task_and_by_side(tmp_path: Path) -> None:
+def test_an_instruction_file_takes_precedence_over_mteb_by_task_and_by_side(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("STS13: Compare.\nSciFact-query: Refute.\nSciFact-document: Read.\nSTS14: null\n")
     own = read_instructions(path)
@@ -85,7 +85,7 @@ def test_a_decoder_reads_the_instruction_on_every_side_but_that_of_documents() -
         ("e2rank-0.6b", {"document": "d: "}, ["text", "document", "text"]),
     ],
 )
-def test_an_encoder_with_prompts_reads_each_side_as_what_it_is(
+def test_an_encoder_with_prompts_encodes_each_side_with_its_prompt(
     model: str, prompts: dict[str, str], kinds: list[str]
 ) -> None:
     encoder: Any = Mock(prompts=prompts)
@@ -136,7 +136,7 @@ def test_texts_that_repeat_are_computed_once(
     assert 0 < 2 * record.forward_tokens == record.tokens
 
 
-def test_results_are_filed_under_the_commit_on_the_hub_else_by_version_or_content(
+def test_results_are_stored_under_the_hub_commit_or_else_the_version_or_content(
     minilm_path: Path, fetch_cache: Path
 ) -> None:
     assert minilm_path.exists()

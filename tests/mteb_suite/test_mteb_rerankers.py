@@ -85,7 +85,7 @@ def test_a_task_converted_by_mteb_is_reranked_from_its_predictions(
     assert _main_score(_adapter(e2rank, models), converted) != pytest.approx(first, abs=1e-3)
 
 
-def test_the_stored_order_of_a_reranking_task_decides_nothing() -> None:
+def test_the_stored_order_of_a_reranking_task_has_no_effect() -> None:
     """Its lists often begin with the relevant documents; a listwise model must not see that."""
     reranker = IdentitySettings(family="identity").build(RerankContext(models=None))  # type: ignore[arg-type]
     adapter = MtebReranker(reranker, reranker_meta("identity", reranker.fingerprint))
@@ -103,7 +103,7 @@ def test_the_stored_order_of_a_reranking_task_decides_nothing() -> None:
     assert found[0] not in (ids, ids[::-1])
 
 
-def test_without_candidates_or_a_first_stage_the_fix_is_told() -> None:
+def test_without_candidates_or_a_first_stage_the_fix_is_named() -> None:
     reranker = IdentitySettings(family="identity").build(RerankContext(models=None))  # type: ignore[arg-type]
     adapter = MtebReranker(reranker, reranker_meta("identity", reranker.fingerprint))
     task = mteb.get_task("SciFact").metadata

@@ -12,7 +12,7 @@ from e2rank_eval.paper import published
 from e2rank_eval.paper.published import Structure, structure
 
 
-def test_every_printed_number_is_there(shared_data):
+def test_every_printed_number_is_in_the_data(shared_data):
     with (shared_data.parent / "paper" / "tables.csv").open(newline="") as handle:
         given = [tuple(row.values()) for row in csv.DictReader(handle)]
     ours = [(c.table, c.kind, c.system, c.column, c.printed) for c in published.cells()]
@@ -55,6 +55,6 @@ def test_unknown_parts_are_refused():
         Structure.model_validate({"parts": {}, "tables": {"1": table}})
 
 
-def test_an_unknown_table_lists_those_there_are():
+def test_an_unknown_table_lists_the_known_ones():
     with pytest.raises(InputError, match=r"unknown published table '14'"):
         published.table("14")

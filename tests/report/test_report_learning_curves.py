@@ -58,7 +58,7 @@ def test_two_runs_of_one_name_are_refused(tmp_path: Path) -> None:
         write_curves(runs, tmp_path / "curves")
 
 
-def test_what_is_no_log_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_log_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no log of a training run"):
         read_curves(tmp_path)
     (tmp_path / "log.jsonl").write_text('{"step": 1, "group": "train", "loss": 1.0}\n{"query": "q"}\n')

@@ -163,9 +163,7 @@ def test_only_pages_of_untrained_runs_say_so(site: Path) -> None:
 
 
 @pytest.mark.slow
-def test_writing_again_gives_the_same_bytes_and_leaves_no_page_of_old(
-    site: Path, copied_layout: Layout
-) -> None:
+def test_writing_again_gives_the_same_bytes_and_leaves_no_old_page(site: Path, copied_layout: Layout) -> None:
     configuration = open_results(copied_layout.root).configuration
     index = write_site(copied_layout, configuration)
     first = {p.relative_to(index.parent): p.read_bytes() for p in index.parent.rglob("*") if p.is_file()}

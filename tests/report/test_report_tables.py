@@ -74,7 +74,7 @@ def test_marks_are_exactly_the_significant_tests_and_tell_the_direction(copied_l
     assert [rows[name][0].letter for name in ("no reranking", "query only (MiniLM)")] == ["a", "b"]
 
 
-def test_too_few_queries_are_told_instead_of_tested(copied_layout: Layout) -> None:
+def test_too_few_queries_are_reported_instead_of_tested(copied_layout: Layout) -> None:
     path = copied_layout.path(places.COMPARISON, comparison="one-base-model")
     stored = read_json(path)
     for test in stored["tests"]:
@@ -97,7 +97,7 @@ def test_untrained_is_said_of_listwise_prompts_only(stored: Results) -> None:
         assert tags["query only (MiniLM)"] == () == tags["Rocchio top 3 (MiniLM)"], identifier
 
 
-def test_repairs_failures_and_unanswered_queries_are_never_hidden(copied_layout: Layout) -> None:
+def test_repairs_failures_and_missing_queries_are_never_hidden(copied_layout: Layout) -> None:
     path = copied_layout.path(places.METRICS, dataset="code-8", first_stage="bm25-20", reranker="rankgpt")
     stored = read_json(path)
     stored["failed"], stored["queries"]["unanswered"] = ["q<i>1"], ["q<i>2", "q<i>3"]
@@ -109,7 +109,7 @@ def test_repairs_failures_and_unanswered_queries_are_never_hidden(copied_layout:
     assert f"{name}: 2 queries missing from the run, counted as 0." in notes
 
 
-def test_what_all_systems_lack_is_said_once(copied_layout: Layout) -> None:
+def test_a_query_that_all_systems_lack_is_noted_once(copied_layout: Layout) -> None:
     for reranker in open_results(copied_layout.root).configuration.comparisons["embedded"].rerankers:
         path = copied_layout.path(places.METRICS, dataset="code", first_stage="bm25", reranker=reranker)
         stored = read_json(path)
@@ -243,7 +243,7 @@ def test_published_rows_stand_below_ours_and_say_where_candidates_differ(stored:
         ({"table": "99"}, "unknown published table '99'"),
     ],
 )
-def test_unknown_published_rows_are_told_before_anything_runs(
+def test_unknown_published_rows_are_reported_before_anything_runs(
     stored: Results, changed: dict[str, object], problem: str
 ) -> None:
     configuration = _with_published(stored, **changed).configuration

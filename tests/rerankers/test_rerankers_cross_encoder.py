@@ -115,7 +115,7 @@ def test_a_yes_or_no_model_reads_its_instruction_and_as_much_of_a_text_as_the_li
     assert examine_model(str(tmp_path), None)[-1]["detail"] == "complete"
 
 
-def test_the_text_after_the_cut_decides_nothing(folder: Path) -> None:
+def test_the_text_after_the_cut_has_no_effect(folder: Path) -> None:
     start = "Gravity is a force. " * 30
     ranking = rank(reranker(folder), QUERY, [start + "Beijing", start + "London", "yes " + start])
     assert ranking.stats.scores is not None

@@ -59,7 +59,7 @@ def test_each_distinct_document_is_encoded_once_for_all_queries() -> None:
     assert encoder.calls == [("document", ["a", "b", "c"]), ("listwise", ["x", "y"])]
 
 
-def test_prepared_documents_are_never_encoded_again() -> None:
+def test_stored_documents_are_never_encoded_again() -> None:
     encoder = ToyEncoder()
     candidates = candidate_list("q", ["a", "b", "c"])
     model = toy_e2rank(encoder)
@@ -84,7 +84,7 @@ def test_no_candidate_and_one_candidate() -> None:
     assert one.stats.scores == pytest.approx([expected], abs=2e-6)
 
 
-def test_trace_counts_what_ranking_took() -> None:
+def test_statistics_count_the_work_of_ranking() -> None:
     long = "w " * 20
     middling = "w " * 9
     candidates = candidate_list("q", [long, middling, "a b", "c", long + "x", "d e", "c"])
@@ -156,7 +156,7 @@ def test_the_document_that_cannot_be_encoded_is_named() -> None:
         model.encode_documents(candidates.documents)
 
 
-def test_a_score_that_is_not_finite_is_no_ranking() -> None:
+def test_a_score_that_is_not_finite_is_an_error() -> None:
     class Silent(ToyEncoder):
         def encode(self, texts: Any, kind: Kind) -> Encoded:
             encoded = super().encode(texts, kind)
@@ -167,7 +167,7 @@ def test_a_score_that_is_not_finite_is_no_ranking() -> None:
         toy_e2rank(Silent()).rank_candidates([Query("q", "x")], [candidate_list("q", ["a", "b", "c"])])[0]
 
 
-def test_fingerprint_holds_what_decides_a_ranking_and_nothing_else() -> None:
+def test_the_fingerprint_follows_exactly_the_settings_that_change_a_ranking() -> None:
     base = toy_e2rank().fingerprint
     assert toy_e2rank(label="other", on_error="keep-first-stage", seed=5).fingerprint == base
     changed = [
@@ -209,7 +209,7 @@ class Provider:
         raise AssertionError(name)
 
 
-def test_building_asks_for_the_encoder_that_settings_describe() -> None:
+def test_building_loads_the_encoder_of_the_settings() -> None:
     provider = Provider()
     for options in ({"prompt": "readme", "document_tokens": 64}, {"prompt": "query-only"}):
         E2RankSettings(family="e2rank", model="m", **options).build(RerankContext(provider, seed=3))

@@ -76,7 +76,7 @@ def test_an_option_of_softmax_is_refused_elsewhere() -> None:
         FeedbackSettings(family="feedback", model="toy", temperature=0.2)
 
 
-def test_trace_and_fingerprint() -> None:
+def test_statistics_count_the_work_and_the_fingerprint_follows_the_settings() -> None:
     candidates = candidate_list("q", ["a b", "c"])
     stats = reranker().rank_candidates([Query("q", "x y z")], [candidates])[0].stats
     assert (stats.calls, stats.prompt_tokens, stats.document_tokens) == (1, 3, 3)

@@ -37,7 +37,7 @@ def test_the_best_ten_of_a_hundred_reach_the_top_in_nine_calls() -> None:
     assert ranking.stats.prompt is None
 
 
-def test_windows_of_one_size_are_asked_together() -> None:
+def test_windows_of_one_size_are_judged_together() -> None:
     sizes = (45, 0, 7, 50, 1, 20)
     lists = [values([(k * i) % 53 for i in range(n)], str(n)) for k, n in enumerate(sizes)]
     queries = [Query(one.query_id, f"query {one.query_id}") for one in lists]
@@ -48,7 +48,7 @@ def test_windows_of_one_size_are_asked_together() -> None:
     assert judge.batches == [1, 3, 2, 2, 1, 1]
 
 
-def test_one_candidate_or_none_asks_nobody() -> None:
+def test_one_candidate_or_none_needs_no_call() -> None:
     judge = Judge()
     assert rank(reranker(judge), QUERY, []).order == ()
     single = rank(reranker(judge), QUERY, values([3]))
@@ -56,7 +56,7 @@ def test_one_candidate_or_none_asks_nobody() -> None:
     assert judge.batches == []
 
 
-def test_equal_texts_are_told_apart_by_position() -> None:
+def test_equal_texts_are_distinguished_by_position() -> None:
     assert rank(reranker(Judge()), QUERY, values([1, 5, 1, 5, 9])).order == (4, 1, 3, 0, 2)
 
 
@@ -78,7 +78,7 @@ def test_documents_are_cut_at_document_tokens_and_counted(
 
 
 @pytest.mark.parametrize(("query", "least"), [(QUERY, 50), ("word " * 200, 34)])
-def test_what_does_not_fit_is_shared_out_and_counted(query: str, least: int) -> None:
+def test_documents_that_do_not_fit_share_the_budget_and_are_counted(query: str, least: int) -> None:
     """Short documents keep their text, the two long ones share what is left, the query leaves a quarter."""
     texts = ["value 1", "value 2" + " WORD" * 500, "value 3" + " WORD" * 400]
     ranking = rank(reranker(Judge(window=300)), query, texts)

@@ -27,7 +27,7 @@ def test_each_pass_carries_the_best_document_to_the_top(scale: float) -> None:
     assert [numbers[position] for position in ranking.order[:3]] == sorted(numbers, reverse=True)[:3]
 
 
-def test_a_pair_is_asked_about_in_both_orders_and_once_only() -> None:
+def test_a_pair_is_judged_in_both_orders_and_only_once() -> None:
     judge = Judge()
     ranking = rank(reranker(judge, passes=10), QUERY, values([9, 8, 7, 6]))
     assert ranking.order == (0, 1, 2, 3)
@@ -37,7 +37,7 @@ def test_a_pair_is_asked_about_in_both_orders_and_once_only() -> None:
     assert ranking.stats.prompt_tokens == 6 * judge.count_prompt_tokens(asked)
 
 
-def test_a_judge_that_prefers_a_place_decides_nothing() -> None:
+def test_a_judge_biased_towards_a_position_changes_no_order() -> None:
     assert rank(reranker(Judge(biased=True)), QUERY, values([1, 2, 3, 4])).order == (0, 1, 2, 3)
 
 

@@ -38,7 +38,7 @@ def overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     return
 
 
-def test_a_trace_has_the_price_that_its_server_states(overlay: None) -> None:
+def test_statistics_have_the_price_that_the_server_states(overlay: None) -> None:
     rows = [{"query_id": "q", "prompt_tokens": 1500, "output_tokens": 250}]
     models = Models(Path("cache"), threads=1)
     priced = _priced(models.prices("priced"), rows)

@@ -50,7 +50,7 @@ def run(strategy: Strategy, keys: Sequence[float]) -> tuple[tuple[int, ...], lis
 
 
 @given(sliding_windows, st.lists(st.floats(0, 1), max_size=120))
-def test_any_judge_gives_a_permutation_in_the_calls_foretold(
+def test_any_judge_gives_a_permutation_in_the_predicted_calls(
     strategy: SlidingWindow, keys: list[float]
 ) -> None:
     order, asked = run(strategy, keys)
@@ -182,7 +182,7 @@ def test_top_down_orders_what_beats_the_pivot_in_a_further_window() -> None:
     assert asked[-1] == (*range(9), 35)
 
 
-def test_a_budget_passes_partitions_over_and_keeps_their_order() -> None:
+def test_a_budget_skips_partitions_and_keeps_their_order() -> None:
     keys = [float(position) for position in range(100)]
     order, asked = run(TopDown(20, 10, budget=20), keys)
     assert {position for window in asked for position in window} == set(range(39))

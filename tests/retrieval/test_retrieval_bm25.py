@@ -125,7 +125,9 @@ def rankings(dataset: Dataset, analyser: Analyser, quantised: bool) -> dict[str,
     ("analyser", "quantised", "mark"),
     [("simple", False, 65.30), ("lucene", False, 66.05), ("lucene", True, 66.19)],
 )
-def test_lee_marks(lee_dataset: Dataset, analyser: Analyser, quantised: bool, mark: float) -> None:
+def test_bm25_has_its_scores_on_lee(
+    lee_dataset: Dataset, analyser: Analyser, quantised: bool, mark: float
+) -> None:
     found = rankings(lee_dataset, analyser, quantised)
     assert min(len(ids) for ids in found.values()) == 28
     assert ndcg_at_10(lee_dataset.qrels, found) == pytest.approx(mark, abs=0.05)
@@ -154,7 +156,7 @@ def cranfield(shared_data: Path) -> Dataset:
         ("lucene", True, 34.17, 72.1),
     ],
 )
-def test_cranfield_marks(
+def test_bm25_has_its_scores_on_cranfield(
     cranfield: Dataset, analyser: Analyser, quantised: bool, mark: float, share: float
 ) -> None:
     found = rankings(cranfield, analyser, quantised)

@@ -55,7 +55,7 @@ class NoModels(Models):
         raise AssertionError("BM25 loads no model")
 
 
-def test_the_verb_writes_candidates_and_manifests(tmp_path: Path) -> None:
+def test_the_command_writes_candidates_and_manifests(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "results" / "small")
     write_dataset(layout.root / "datasets" / "small", dataset({"q2": frozenset({"d4"})}))
     configuration = parse_configuration(SMALL, "test.yaml")

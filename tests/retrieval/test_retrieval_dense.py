@@ -52,7 +52,7 @@ def sorted_by_definition(corpus: list[int], query: int, depth: int) -> list[tupl
     st.lists(st.integers(0, 30), min_size=1, max_size=90),
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 100)), min_size=1, max_size=5),
 )
-def test_hits_are_those_of_a_plain_sort(corpus: list[int], asked: list[tuple[int, int]]) -> None:
+def test_hits_equal_a_plain_sort(corpus: list[int], asked: list[tuple[int, int]]) -> None:
     documents = [Document(str(position), str(number)) for position, number in enumerate(corpus)]
     queries = [Query(str(index), str(number)) for index, (number, _) in enumerate(asked)]
     depths = [depth for _, depth in asked]

@@ -76,7 +76,7 @@ def test_a_configuration_that_cannot_be_run_is_refused(stages: dict[str, object]
         )
 
 
-def test_the_verb_fuses_two_analysers_on_lee(lee_dataset: Dataset, tmp_path: Path) -> None:
+def test_the_command_fuses_two_analysers_on_lee(lee_dataset: Dataset, tmp_path: Path) -> None:
     layout = Layout(tmp_path / "results" / "small")
     query = next(iter(lee_dataset.queries))
     gone = frozenset(list(lee_dataset.corpus)[:5])

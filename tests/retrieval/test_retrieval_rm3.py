@@ -103,7 +103,7 @@ def test_a_weight_of_one_is_bm25_and_so_is_a_query_that_finds_nothing(lee_datase
     assert [hits.positions for hits in again] == [hits.positions for hits in plain]
 
 
-def test_the_verb_writes_its_candidates(tmp_path: Path) -> None:
+def test_the_command_writes_its_candidates(tmp_path: Path) -> None:
     configuration = parse_configuration(
         {
             "profile": "test",

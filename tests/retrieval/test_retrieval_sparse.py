@@ -47,7 +47,7 @@ def test_vectors_are_those_of_sentence_transformers(splade: Splade, lee_dataset:
 
 
 @pytest.mark.slow
-def test_lee_value(splade: Splade, lee_dataset: Dataset) -> None:
+def test_splade_has_its_score_on_lee(splade: Splade, lee_dataset: Dataset) -> None:
     lists = candidates(Exhaustive(lee_dataset.corpus.values(), splade), lee_dataset, 100)
     found = {one.query_id: one.document_ids for one in lists}
     assert ndcg_at_10(lee_dataset.qrels, found) == pytest.approx(76.0, abs=0.3)

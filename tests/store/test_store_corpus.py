@@ -65,7 +65,7 @@ def test_candidates_are_looked_up_in_one_pass(tmp_path: Path) -> None:
     ]
 
 
-def test_a_corpus_that_cannot_be_is_refused() -> None:
+def test_an_invalid_corpus_is_refused() -> None:
     twice = [(1, Document("a", "x")), (2, Document("a", "y"))]
     with pytest.raises(InputError, match="here:2: id 'a' has two contents; rename one"):
         StreamedCorpus(lambda: twice, "here", hint="rename one")

@@ -72,7 +72,7 @@ def test_numbers_that_json_cannot_hold_are_refused(tmp_path: Path) -> None:
     [("[1, 2]", "not an object"), ("[" * 100_000, "not JSON"), ("9" * 5_000, "not JSON")],
     ids=["array", "brackets", "digits"],
 )
-def test_a_line_that_is_no_json_object_is_named(tmp_path: Path, line: str, problem: str) -> None:
+def test_a_line_that_is_not_a_json_object_is_named(tmp_path: Path, line: str, problem: str) -> None:
     path = tmp_path / "corpus.jsonl"
     path.write_text(f'{{"_id": "1"}}\n{line}\n')
     with pytest.raises(InputError, match=problem) as caught:
@@ -80,7 +80,7 @@ def test_a_line_that_is_no_json_object_is_named(tmp_path: Path, line: str, probl
     assert caught.value.line == 2
 
 
-def test_bytes_that_are_no_utf8_are_named_with_their_line(tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path: Path) -> None:
     path = tmp_path / "corpus.jsonl"
     path.write_bytes(b'{"_id": "d"}\n' * 2 + b'{"_id": "caf\xe9"}\n' + b'{"_id": "d"}\n' * 2)
     with pytest.raises(InputError, match="UTF-8") as caught:

@@ -38,7 +38,7 @@ time.sleep(60)
 """
 
 
-def test_a_second_holder_is_told_and_a_killed_one_lets_go(tmp_path: Path) -> None:
+def test_a_second_holder_gets_an_error_and_a_killed_one_releases_the_lock(tmp_path: Path) -> None:
     lock = tmp_path / "locks" / "rerank.lock"
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], stdout=subprocess.PIPE, text=True)
     with holder:

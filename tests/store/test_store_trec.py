@@ -158,7 +158,7 @@ def test_only_ascii_white_space_separates_columns(tmp_path: Path) -> None:
     assert read_run(path).scores == {"q\u00a01": {"d\u00851": 2.0}, "#d": {"d2": 2.0}}
 
 
-def test_ids_of_others_are_kept_as_they_stand(tmp_path: Path) -> None:
+def test_foreign_ids_are_kept_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "test.tsv"
     path.write_text("query-id\tcorpus-id\tscore\nq 1\ta%20b\t1\nq 1\ta b\t2\n")
     assert read_qrels(path, decode=False) == {"q 1": {"a%20b": 1, "a b": 2}}

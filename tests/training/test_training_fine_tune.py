@@ -56,7 +56,7 @@ def _fine_tune(folder: Path, output: str, *options: str) -> Any:
     return CliRunner().invoke(commands.app, arguments, catch_exceptions=False)
 
 
-def test_a_folder_results_that_ranks_and_a_table_of_its_rivals(collection: Path) -> None:
+def test_fine_tuning_gives_a_model_that_ranks_and_a_table_of_its_rivals(collection: Path) -> None:
     found = _fine_tune(collection, "out/mine")
     assert found.exit_code == 0, found.output
     tested = read_json(Path("out/mine/test.json"))

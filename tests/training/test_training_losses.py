@@ -29,7 +29,7 @@ def _vectors(rows: int, seed: int) -> torch.Tensor:
 
 
 @given(SHAPES)
-def test_info_nce_is_the_plain_loop(shape: tuple[int, int, int]) -> None:
+def test_info_nce_equals_a_plain_loop(shape: tuple[int, int, int]) -> None:
     queries, each, seed = shape
     q, d = _vectors(queries, seed), _vectors(queries * each, seed + 1)
     positives = torch.arange(queries) * each
@@ -51,7 +51,7 @@ def test_an_excluded_document_is_not_a_negative() -> None:
 
 
 @given(SHAPES)
-def test_list_net_is_the_plain_loop_over_gains(shape: tuple[int, int, int]) -> None:
+def test_list_net_equals_a_plain_loop_over_gains(shape: tuple[int, int, int]) -> None:
     """Lists of several lengths (0 is padding): the lowest rank gains nothing, each above it one more."""
     queries, each, seed = shape
     draw = np.random.default_rng(seed)
@@ -69,7 +69,7 @@ def test_list_net_is_the_plain_loop_over_gains(shape: tuple[int, int, int]) -> N
 
 
 @given(SHAPES, st.integers(1, 6))
-def test_ranknet_is_the_plain_loop_over_all_ordered_pairs(shape: tuple[int, int, int], most: int) -> None:
+def test_ranknet_equals_a_plain_loop_over_all_ordered_pairs(shape: tuple[int, int, int], most: int) -> None:
     """Lists of several lengths (0 is padding) with ties; the mean is over the pairs of all of them."""
     queries, each, seed = shape
     draw = np.random.default_rng(seed)

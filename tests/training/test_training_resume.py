@@ -55,7 +55,7 @@ def test_an_interrupted_training_ends_in_the_same_bytes(
     ],
     ids=["memory", "other"],
 )
-def test_a_step_beyond_the_memory_says_what_to_lower(
+def test_a_step_that_exceeds_the_memory_names_the_settings_to_lower(
     trained: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
     error: RuntimeError,
@@ -74,7 +74,7 @@ def test_a_step_beyond_the_memory_says_what_to_lower(
         trained(**FROZEN | {"steps": 4})
 
 
-def test_a_corrupt_checkpoint_is_skipped_and_old_ones_are_gone(
+def test_a_corrupt_checkpoint_is_skipped_and_old_ones_are_removed(
     trained: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = trained(**FROZEN | {"steps": 8})
@@ -113,7 +113,7 @@ def test_training_stops_early_and_ends_with_the_best_weights(
     assert f"after step {best}" in (folder / "README.md").read_text()
 
 
-def test_missing_training_lists_name_the_command_and_how_they_were_made_decides_nothing(
+def test_missing_training_lists_name_the_command_and_their_origin_is_not_part_of_the_identity(
     trained: Callable[..., Path], workplace: Path
 ) -> None:
     made = {"steps": 2, "data": [{"path": "lists.jsonl", "made_from": "judged"}]}

@@ -14,7 +14,7 @@ from e2rank_eval.store.files import read_json
 pytestmark = pytest.mark.slow
 
 
-def test_every_stage_is_there_and_the_page_too(built: Project) -> None:
+def test_every_stage_and_the_page_are_written(built: Project) -> None:
     for stage in (
         "datasets",
         "candidates",
@@ -39,7 +39,7 @@ def test_every_output_has_a_manifest_whose_command_a_person_can_copy(built: Proj
         assert manifest["versions"]["python"]
 
 
-def test_no_hashed_output_knows_time_or_place(built: Project) -> None:
+def test_no_hashed_output_contains_time_or_path(built: Project) -> None:
     for stage in ("datasets", "candidates", "runs", "statistics", "metrics"):
         for path in (built.results / stage).rglob("*"):
             if path.is_file() and not path.name.endswith((".manifest.json", ".gz")):

@@ -34,13 +34,13 @@ def test_every_piece_is_the_work_of_one_job(of: int, piece: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1/0", "2", "1/2/3", "-1/2", "a/b", "1/٢"])
-def test_what_is_no_part_is_refused(text: str) -> None:
+def test_an_invalid_part_is_refused(text: str) -> None:
     assert parse_part("2/4") == Part(2, 4)
     with pytest.raises(InputError, match="such as 2/4"):
         parse_part(text)
 
 
-def test_one_job_asks_for_no_receipts_and_the_identity_is_never_spread() -> None:
+def test_one_job_needs_no_receipts_and_the_identity_is_never_split() -> None:
     alone, spread = (Graph(dense_configuration(jobs), ["mine.yaml"]) for jobs in (1, 3))
     assert alone.encode_parts(alone.retrievals) == alone.rerank_parts(alone.rerankings) == []
     assert spread.encode_parts(spread.retrievals) == [
@@ -54,14 +54,14 @@ def test_one_job_asks_for_no_receipts_and_the_identity_is_never_spread() -> None
     assert alone.settings("rerankers", "e2rank") == spread.settings("rerankers", "e2rank")
 
 
-def test_gpus_are_asked_for_by_jobs_with_a_model() -> None:
+def test_jobs_with_a_model_request_gpus() -> None:
     graph = Graph(dense_configuration() | {"gpus": 2}, ["mine.yaml"])
     assert (graph.gpus("first_stages", "minilm"), graph.gpus("first_stages", "bm25")) == (2, 0)
     assert (graph.gpus("rerankers", "e2rank"), graph.gpus("rerankers", "first-stage")) == (2, 0)
 
 
 @pytest.mark.slow
-def test_spread_over_jobs_in_another_folder_the_bytes_are_the_same(tmp_path: Path, built: Project) -> None:
+def test_split_over_jobs_in_another_folder_the_bytes_are_the_same(tmp_path: Path, built: Project) -> None:
     """Nothing of the dense candidates is reranked: each job that loads a model costs seconds."""
     configuration = dense_configuration()
     configuration["comparisons"]["dense"]["rerankers"] = ["first-stage"]

@@ -46,7 +46,7 @@ def test_what_is_timed_or_swept_is_evaluated_too_and_each_data_set_once() -> Non
     assert graph.latency_files() == ["results/small/latency/time.json"]
 
 
-def test_a_fusion_is_decided_by_its_parts_and_needs_their_models() -> None:
+def test_a_fusion_depends_on_its_parts_and_their_models() -> None:
     stages = {
         "minilm": {"retriever": "dense", "model": "all-minilm-l6-v2"},
         "both": {"retriever": "fusion", "of": ["bm25", "minilm"]},
@@ -60,7 +60,7 @@ def test_a_fusion_is_decided_by_its_parts_and_needs_their_models() -> None:
     )
 
 
-def test_a_label_decides_no_bytes() -> None:
+def test_a_label_is_not_part_of_the_settings_of_a_job() -> None:
     labelled = {"e2rank": {**small_configuration()["rerankers"]["e2rank"], "label": "E2Rank"}}
     assert _graph(rerankers=labelled).settings("rerankers", "e2rank") == _graph().settings(
         "rerankers", "e2rank"
@@ -77,7 +77,7 @@ def test_a_label_decides_no_bytes() -> None:
         ({"datasets": {"lee-12": {"id": "nope"}}}, "mine.yaml: unknown data set 'nope'"),
     ],
 )
-def test_a_mistake_names_the_configuration_and_what_may_be_meant(
+def test_a_mistake_names_the_configuration_and_gets_a_suggestion(
     change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):

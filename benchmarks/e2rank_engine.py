@@ -126,9 +126,7 @@ def main() -> None:
         ("one by one", "online", "no goal"),
     ):
         ratio, ceiling = seconds[slow] / seconds[fast], tokens[slow] / tokens[fast]
-        print(
-            f"{slow} / {fast}: {ratio:.2f} times, tokens allow {ceiling:.2f} ({ratio / ceiling:.0%}); {goal}"
-        )
+        print(f"{slow} / {fast}: {ratio:.2f}x, upper bound {ceiling:.2f}x ({ratio / ceiling:.0%}); {goal}")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def _model(name: str, variable: str) -> Path:
 
 @pytest.fixture(scope="session")
 def make_httpserver() -> Iterator[HTTPServer]:
-    """A server on loopback that answers several requests at once, which pytest-httpserver's own does not."""
+    """A multi-threaded server on loopback; pytest-httpserver's answers one request at a time."""
     with HTTPServer(threaded=True) as server:
         yield server
 

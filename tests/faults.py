@@ -57,7 +57,7 @@ class Fault:
 
     @property
     def package(self) -> str:
-        """The part of the package that the fault is in; ``top`` for its own modules."""
+        """The subpackage that the fault is in; ``top`` for top-level modules."""
         parts = self.path.relative_to(PACKAGE).parts
         return parts[0] if len(parts) > 1 else "top"
 
@@ -189,7 +189,7 @@ def passes(tree: Path, tests: Sequence[str]) -> bool:
 
 
 def main() -> None:
-    """Seed the chosen faults, one after the other in each job's tree, and print what became of them."""
+    """Seed the chosen faults, one after the other in each job's tree, and print which were caught."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=13)

@@ -1,4 +1,4 @@
-"""The command line: quick help with examples, commands, and errors of one line with exit code 2."""
+"""The command line: fast help with examples, commands, and one-line errors with exit code 2."""
 
 from __future__ import annotations
 

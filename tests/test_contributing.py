@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md says to add works as written, and what it names is there."""
+"""The extensions in CONTRIBUTING.md work as written, and the paths that it names exist."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FILES = {
 
 @pytest.fixture
 def add() -> Iterator[Any]:
-    """Execute the text of a new file; what it registered is removed afterwards."""
+    """Execute the text of a new file; its registration is removed afterwards."""
     added: list[tuple[Registry[Any], str]] = []
 
     def run(registry: Registry[Any], folder: str) -> str:

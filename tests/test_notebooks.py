@@ -1,4 +1,4 @@
-"""The notebooks run on stored results, show what they promise, and are committed without outputs."""
+"""The notebooks run on stored results, show the expected outputs, and are committed without outputs."""
 
 from __future__ import annotations
 

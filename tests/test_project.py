@@ -76,7 +76,7 @@ def test_every_command_of_the_makefile_is_documented() -> None:
 
 @pytest.mark.slow
 def test_a_wheel_works_outside_the_clone(tmp_path: Path) -> None:
-    """Registries, schemas, templates and types come along; nothing reads the clone."""
+    """The wheel contains registries, schemas, templates and types; nothing is read from the clone."""
     wheels, site, elsewhere = tmp_path / "wheels", tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
     source = tmp_path / "source"  # setuptools would leave a build folder in the clone

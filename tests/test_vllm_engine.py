@@ -1,4 +1,4 @@
-"""vLLM's adapters without vLLM: what they ask for, and that answers of its shape are read rightly.
+"""vLLM's adapters with a fake vLLM: their requests, and the parsing of answers in vLLM's format.
 
 The fake engines answer from a small transformers checkpoint, so vectors, texts and logits have a reference.
 """

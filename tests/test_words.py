@@ -1,4 +1,4 @@
-"""Words that were replaced by those of the field do not return, in code, documents, tests or messages."""
+"""Words that were replaced by terms of the field do not return to code, documents, tests or messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The suite from Python: rerankers, runs and collections as a user of the package meets them."""
+"""The Python interface: rerankers, runs and collections."""
 
 from __future__ import annotations
 

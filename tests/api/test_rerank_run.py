@@ -1,4 +1,4 @@
-"""rerank-run: a run, a folder and a model, without any configuration."""
+"""The command rerank-run, which needs a run, a folder and a model, but no configuration."""
 
 from __future__ import annotations
 

@@ -196,6 +196,6 @@ def test_an_unknown_model_gets_suggestions() -> None:
     [({0: "plain"}, "two points or more"), ({0: "plain", 3: "plain"}, "'plain' is named twice")],
 )
 def test_a_sweep_is_over_several_systems(points: dict[int, str], problem: str) -> None:
-    """One point alone would leave the report without a word: a selection drops what it cannot show."""
+    """With only one point, a selection would silently drop the figure from the report."""
     with pytest.raises(ValueError, match=problem):
         PaperFigure(figure="sweep", title="t", datasets=["lee"], first_stage="bm25", points=points)

@@ -1,4 +1,4 @@
-"""Folders in BEIR layout, whole and malformed: one error each, naming file, line and fix."""
+"""Folders in BEIR layout: well-formed ones load, malformed ones give an error with file, line and fix."""
 
 from __future__ import annotations
 

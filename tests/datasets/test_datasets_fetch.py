@@ -1,4 +1,4 @@
-"""The command fetch: one layout for every data set, the same bytes each time, nothing half-written."""
+"""The command fetch: one layout for all data sets, reproducible bytes, no partial output."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_unknown_names_get_suggestions(tmp_path):
 
 
 def test_lee_and_a_slice_of_it(lee_dataset, fetch_cache, tmp_path):
-    """``lee_dataset`` has put the files into the cache, or skipped."""
+    """The fixture ``lee_dataset`` fills the cache, or skips the test."""
     layout = Layout(tmp_path)
     configuration = _configuration(fetch_cache, lee={}, part={"slice_of": "lee", "queries": 8})
     fetch_dataset("part", configuration, layout)

@@ -30,7 +30,7 @@ def test_judgements_are_symmetric_and_grades_as_measured(lee_dataset):
 
 
 def test_texts_are_read_as_latin_1(lee_dataset):
-    """The file's bytes beyond ASCII must come out as the characters they stand for."""
+    """The file's non-ASCII bytes must decode to the intended characters."""
     beyond = {c for d in lee_dataset.corpus.values() for c in d.text if ord(c) > 127}
     assert "\N{REPLACEMENT CHARACTER}" not in beyond
     assert beyond

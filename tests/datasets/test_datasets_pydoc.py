@@ -1,4 +1,4 @@
-"""Docstring-to-code retrieval: real functions of this Python, no answer given away."""
+"""Docstring-to-code retrieval: real functions of the running Python, whose text excludes the query."""
 
 from __future__ import annotations
 

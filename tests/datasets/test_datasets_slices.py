@@ -62,5 +62,5 @@ def test_more_queries_than_there_are_is_an_error():
 
 
 def test_the_sample_of_a_seed_never_changes():
-    """Published slices and the pydoc sample rest on this."""
+    """Published slices and the pydoc sample depend on this."""
     assert sample("abcdef", 3, seed=13, purpose="example") == ["b", "d", "e"]

@@ -1,4 +1,4 @@
-"""What is wrong or odd in a data set is found, counted, and described in numbers."""
+"""Errors and oddities of a data set are found and counted, and statistics describe it."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def limited(fits: int, tried: list[Batch]) -> Callable[[Batch], None]:
 )
 @given(lengths=LENGTHS, tokens=st.integers(16, 5000), fits=st.integers(1100, 6000))
 def test_all_is_done_once_whatever_fits(plan: Plan, lengths: list[int], tokens: int, fits: int) -> None:
-    """600 tokens are filled up to 1,100 at most, by one row of up to 500; so is what did not fit, halved."""
+    """A batch of 600 tokens, or half of a failed one, grows to at most 1,100 by a row of up to 500."""
     tried: list[Batch] = []
     run_in_batches(lengths, plan, limited(fits, tried), tokens=tokens)
     assert_covered([batch for batch in tried if batch.tokens <= fits], lengths)
@@ -141,7 +141,7 @@ def test_a_real_failure_to_allocate_is_recognised_and_other_errors_pass() -> Non
 
 
 def limit_tokens(model: Any, monkeypatch: pytest.MonkeyPatch, tokens: int) -> list[int]:
-    """Let the model's forward run out of memory above so many tokens; returns the tokens of each call."""
+    """Make the model's forward run out of memory above ``tokens`` tokens; return the tokens of each call."""
     forward, sizes = model.forward, list[int]()
 
     def small(*arguments: Any, **inputs: Any) -> Any:

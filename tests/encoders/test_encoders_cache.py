@@ -1,4 +1,4 @@
-"""The vector cache: exact, shared, never trusted when damaged, and never encoding a text twice."""
+"""The vector cache: exact, shared between processes, checked for corruption, one encoding per text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HASHES = {"model.safetensors": "0" * 64}
 
 
 class Counting:
-    """The real encoder, noting every document text that it is given, killed where these are too many."""
+    """The real encoder, which records every document text, and fails after a limit."""
 
     def __init__(self, encoder: Encoder, most: int | None = None) -> None:
         self.name, self.fingerprint, self.dimension = encoder.name, encoder.fingerprint, encoder.dimension

@@ -1,4 +1,4 @@
-"""Last-token encoding on real Qwen3 and Llama code, held against one plain text at a time."""
+"""Last-token encoding with real Qwen3 and Llama code, compared with encoding one text at a time."""
 
 from __future__ import annotations
 

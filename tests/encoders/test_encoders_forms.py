@@ -1,4 +1,4 @@
-"""Every form that sentence-transformers saves gets its vectors, or is refused; E2Rank's input on each."""
+"""Every form that sentence-transformers saves gives its vectors or is refused; E2Rank's input on each."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_the_prompt_of_each_side(
 @pytest.mark.parametrize("name", ["mean", "cls", "lasttoken", "prompts", "prompts not pooled, mean",
                                   "causal, last token", "causal, mean"])  # fmt: skip
 def test_a_listwise_input_is_pooled_as_the_model_pools(name: str, tmp_path: Path) -> None:
-    """The query's prompt stands in front of it, and it stands last where it could not read the documents."""
+    """The query follows its prompt; it comes last where it could not attend to the documents otherwise."""
     folder = write(tmp_path, name)
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
     query, documents = "what is drag?", ("a wing", "a heat shield")

@@ -1,4 +1,4 @@
-"""Packed sequences get the vectors that each gets alone; what attends otherwise is padded."""
+"""Packed sequences have the vectors of each sequence alone; models with other attention are padded."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ ENCODE, PROMPT = 0.02, 0.01
 
 
 class SleepingReranker:
-    """Sleeps for every document set that was not prepared, then for the prompt; logs what it ranked."""
+    """Sleeps for every document set that was not encoded ahead, then for the prompt; logs its rankings."""
 
     fingerprint = "sleeping"
 
@@ -54,7 +54,7 @@ class SleepingReranker:
 
 
 def build(options: dict[str, Any], context: RerankContext) -> SleepingReranker:
-    """What the custom family of the configuration below names."""
+    """The factory of the custom family in the configuration below."""
     return SleepingReranker(**options)
 
 

@@ -1,4 +1,4 @@
-"""Comparisons of real runs, of stored metrics, and what they refuse."""
+"""Comparisons of real runs and of stored metrics, and refusals of bad input."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_real_runs_against_bm25(shared_data: Path) -> None:
 
 @pytest.fixture
 def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ranx in plain Python: three runs take seconds so, and minutes to compile for."""
+    """ranx without compilation: three runs take seconds in plain Python, and compiling takes minutes."""
     numba = pytest.importorskip("numba")
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)

@@ -1,4 +1,4 @@
-"""Effectiveness against the published figures, against trec_eval and ir_measures, and by hand."""
+"""Effectiveness against published values, trec_eval, ir_measures, and values computed by hand."""
 
 from __future__ import annotations
 

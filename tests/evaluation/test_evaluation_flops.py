@@ -1,4 +1,4 @@
-"""Operations counted from a configuration against the count by hand, and the formula on small numbers."""
+"""Operations from a model's configuration, compared with values computed by hand and torch's count."""
 
 from __future__ import annotations
 

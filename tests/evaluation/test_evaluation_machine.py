@@ -1,4 +1,4 @@
-"""What the machine is doing while something is timed: others' load, and the peak of this process's memory."""
+"""The machine during a measurement: load of other processes, and peak memory of this process."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_work_of_this_process_is_not_load() -> None:
 
 @pytest.fixture
 def stranger() -> Iterator[psutil.Process]:
-    """A process at work that is not a child of this one, since the shell that started it has ended."""
+    """A busy process that is not a child of this one, since the shell that started it has exited."""
     command = f"{sys.executable} -c 'while True: pass' >/dev/null 2>&1 & echo $!"
     started = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
     process = psutil.Process(int(started.stdout))

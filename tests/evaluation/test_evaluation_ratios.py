@@ -1,4 +1,4 @@
-"""Ratios of times: paired, free of load that falls on both sides, and withheld where they are not known."""
+"""Ratios of times: paired, unaffected by load on both sides, and withheld where they are uncertain."""
 
 from __future__ import annotations
 

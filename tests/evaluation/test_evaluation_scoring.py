@@ -1,4 +1,4 @@
-"""Metrics files: what they hold, that they are reproducible, and what is refused."""
+"""Metrics files: content, reproducibility, and refusals of bad input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests, power and intervals against scipy, brute force, simulation and values worked out by hand."""
+"""Tests, power and intervals compared with scipy, enumeration, simulation and values computed by hand."""
 
 from __future__ import annotations
 

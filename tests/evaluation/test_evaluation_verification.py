@@ -1,4 +1,4 @@
-"""Models compared with what their authors published of them."""
+"""Models compared with the cosines that their authors published."""
 
 from __future__ import annotations
 

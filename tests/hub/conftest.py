@@ -50,7 +50,7 @@ def texts() -> Dataset:
 
 @pytest.fixture(scope="session")
 def spaced(texts: Dataset) -> Dataset:
-    """The same texts with ids that hold white space and percent signs, as some of BRIGHT's do."""
+    """The same texts with ids that contain white space and percent signs, as in BRIGHT."""
     new = {i: f"page of {i}" if n % 3 else f"100%25 {i}.txt" for n, i in enumerate(texts.corpus)}
     return Dataset(
         id="texts",
@@ -77,7 +77,7 @@ def server() -> Iterator[FileServer]:
 def hub_server(
     server: FileServer, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Hub:
-    """The hub that ``HF_ENDPOINT`` names, with an empty cache of the client's."""
+    """The hub that ``HF_ENDPOINT`` names, with an empty client cache."""
     from huggingface_hub import constants
 
     monkeypatch.setenv("HF_ENDPOINT", server.address)
@@ -89,7 +89,7 @@ def hub_server(
 
 @pytest.fixture
 def package_index(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> PackageIndex:
-    """The only index that pip sees; attempts follow each other at once."""
+    """The only index that pip uses; retries do not wait."""
     for variable in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(variable)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -100,7 +100,7 @@ def package_index(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> Packag
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attempts follow each other at once; no variable of the user's leads elsewhere."""
+    """Retries do not wait; environment variables of the user are cleared."""
     monkeypatch.setattr(download, "BACK_OFF", (0.0,) * 4)
     monkeypatch.setattr(hub, "BACK_OFF", (0.0,) * 3)
     for variable in ("E2RANK_DATA", "E2RANK_MIRROR", "E2RANK_OFFLINE"):

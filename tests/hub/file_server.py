@@ -1,4 +1,4 @@
-"""A file server on loopback with validators and ranges, and with faults that a test orders for a path."""
+"""A file server on loopback with validators and ranges, and with faults that a test sets for a path."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Route = Callable[[str, str, bytes], File | None]
 
 
 class FileServer:
-    """Serves ``files[path]`` and what ``routes`` answer; ``faults[path]`` are used up one by one by GETs."""
+    """Serves ``files[path]`` and the answers of ``routes``; each GET consumes one of ``faults[path]``."""
 
     def __init__(self) -> None:
         self.files: dict[str, File] = {}
@@ -73,7 +73,7 @@ class FileServer:
         return [headers for method, asked, headers in self.requests if (method, asked) == ("GET", path)]
 
     def count(self, path: str) -> int:
-        """How often the path was asked for, by whatever method."""
+        """The number of requests for the path, of any method."""
         return [asked for _, asked, _ in self.requests].count(path)
 
     def answer(self, method: str, target: str, body: bytes) -> File | None:

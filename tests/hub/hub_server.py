@@ -45,7 +45,7 @@ class Hub:
         server.files["/"] = File(b"")
 
     def publish(self, kind: str, name: str, files: Mapping[str, bytes], commit: str | None = None) -> str:
-        """Serve the files and return the commit; ``commit`` where a client asks for that one by name."""
+        """Serve the files and return their commit, which is ``commit`` if given."""
         own = hashlib.sha1(b"".join(sorted(git_hash(c).encode() for c in files.values()))).hexdigest()
         commit = commit or own
         self.repositories[kind, name] = Repository(kind, name, commit, dict(files))
@@ -55,7 +55,7 @@ class Hub:
         return commit
 
     def path(self, kind: str, name: str, file: str) -> str:
-        """The path that a GET of the file's bytes ends at."""
+        """The path to which a GET of the file is redirected."""
         repository = self.repositories[kind, name]
         content = repository.files[file]
         if len(content) >= LARGE:

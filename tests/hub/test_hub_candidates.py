@@ -1,4 +1,4 @@
-"""Published candidate lists from a hub: the layout as published, exclusions, and what does not fit."""
+"""Published candidate lists from a hub: the published layout, exclusions, and refusals of other lists."""
 
 from __future__ import annotations
 

@@ -282,7 +282,7 @@ def test_a_task_of_mteb_is_a_data_set(hub_server, client, texts):
 
 
 def test_a_query_that_is_itself_in_the_corpus_is_excluded(own, texts, register, tmp_path):
-    """ArguAna's case: the argument asked about stands in the corpus under the query's own id."""
+    """As in ArguAna: the query is also a document of the corpus, under the query's id."""
     asked = list(texts.queries)[:3]
     arguments = {q: Document(q, texts.queries[q].text) for q in asked}
     _beir(own, replace(texts, corpus=texts.corpus | arguments), register, excludes_itself=True)

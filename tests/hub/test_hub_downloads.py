@@ -1,4 +1,4 @@
-"""Whatever a server does, a download is complete and right or not there; what broke off is resumed."""
+"""Whatever a server does, a download is complete and correct, or absent; interrupted ones resume."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_a_file_that_changed_in_between_is_fetched_from_its_start(server, archiv
 
 
 def test_a_part_that_was_complete_already_is_taken_as_it_is(server, archive, tmp_path):
-    """As a process leaves it that dies between its last byte and the check."""
+    """The state that a process leaves when it is killed between the last byte and the check."""
     url = server.publish("/texts.zip", archive)
     part = tmp_path / ".partial" / f"{hashlib.md5(archive).hexdigest()[:16]}-texts.zip"
     part.parent.mkdir()

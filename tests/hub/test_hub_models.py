@@ -39,7 +39,7 @@ def files(folder: Path, *, seed: int = 1) -> dict[str, bytes]:
 
 @pytest.fixture
 def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, object]]:
-    """What mteb knows of models, which a test may add to before anything asks."""
+    """mteb's model metadata, to which a test may add before they are used."""
     facts: dict[str, dict[str, object]] = {}
     monkeypatch.setattr(mteb_metadata, "_from_mteb", lambda: facts)
     mteb_metadata._read.cache_clear()

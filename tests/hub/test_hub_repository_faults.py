@@ -1,4 +1,4 @@
-"""A hub that misbehaves: its client and the suite together recover, or say what is wrong."""
+"""A faulty hub: client and suite recover, or report the error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def files(texts) -> dict[str, bytes]:
 
 @pytest.fixture
 def waited(monkeypatch) -> list[float]:
-    """What the hub's client or the suite would have waited; nothing here waits."""
+    """The waits requested by the hub's client or the suite; tests do not wait."""
     seconds: list[float] = []
     monkeypatch.setattr(time, "sleep", seconds.append)
     return seconds
@@ -88,7 +88,7 @@ def test_corrupt_content_is_refused_and_not_taken_from_the_cache(name, hub_serve
 
 
 def test_content_that_the_registry_does_not_describe_is_refused(hub_server, files, waited, tmp_path):
-    """A stale mirror of the hub: in itself sound, but of another state of the data."""
+    """A stale mirror of the hub: consistent, but with another version of the data."""
     right = {CORPUS: hashlib.sha256(files[CORPUS]).hexdigest()}
     hub_server.publish("datasets", "people/texts", files | {CORPUS: files[CORPUS] + b"\n"})
     with pytest.raises(UnavailableError, match=r"corpus\.jsonl: sha256 is \w+ instead of \w+"):

@@ -1,4 +1,4 @@
-"""Only declared members leave an archive, and none of them leaves its folder."""
+"""Only declared members are extracted from an archive, and none outside its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fetched folder is whole, kept, checked, and fixed where it was changed."""
+"""A fetched folder is complete, kept, checked, and repaired where it was changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking files out of a package, from a real index on loopback that misbehaves in every way we know of."""
+"""Files taken from a package, served by an index on loopback with all known faults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SOURCE = "toy-1.0.tar.gz"
 
 @pytest.fixture
 def folder(tmp_path):
-    """Where members go; its parent must hold nothing else afterwards."""
+    """The target folder of members; its parent must contain nothing else afterwards."""
     path = tmp_path / "out"
     path.mkdir()
     yield path

@@ -153,12 +153,12 @@ def hangs_up(connection: socket) -> None:
 
 
 def resets(connection: socket) -> None:
-    """End the connection as a machine does that goes down."""
+    """Reset the connection, as a machine that goes down does."""
     connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def sends(content: bytes, *, pause: float = 0.0) -> Callable[[socket], None]:
-    """Return what sends these bytes, headers and all: at once, or one by one with a pause after each."""
+    """Return a handler that sends these bytes, with headers, at once or one by one with pauses."""
 
     def behave(connection: socket) -> None:
         for start in range(len(content)) if pause else [0]:

@@ -1,4 +1,4 @@
-"""The engine openai-http: what is asked of a server, and what is read from its answers."""
+"""The engine openai-http: requests to a server, and parsing of its answers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_requests_and_answers_follow_the_chat_api(
 
 
 def test_an_answer_that_never_began_is_empty(httpserver: HTTPServer) -> None:
-    """A model that thinks until the limit writes no content."""
+    """A model that thinks up to the token limit returns no content."""
     script(httpserver, [], says(completion(None, reason="length")))
     assert ask(served(httpserver)) == [""]
 

@@ -1,4 +1,4 @@
-"""No call that loads something of a checkpoint leaves it to the library whether its code runs."""
+"""Every call that loads part of a checkpoint states that its code must not run."""
 
 from __future__ import annotations
 

@@ -243,7 +243,7 @@ def test_half_a_gguf_file_is_named(content: bytes, tmp_path: Path) -> None:
 def test_code_of_a_checkpoint_never_runs(
     standard_input: str, known_type: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether or not somebody could answer a question, and by every way that leads to a model."""
+    """With and without a terminal for confirmation, and for every way to name a model."""
     folder = write_bert(tmp_path / "model", {"pooling_mode": "mean"})
     written = tmp_path / "written"
     (folder / "mine.py").write_text(f"open({str(written)!r}, 'w')\nraise SystemExit('it ran')\n")

@@ -1,4 +1,4 @@
-"""References to models: their forms, the files they are known by, and one model under all of its names."""
+"""References to models: their forms, the hashes of their files, and one record for all names of a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real MiniLM as mteb's encoder, with a vector cache of the test run's own."""
+"""The real MiniLM as mteb's encoder, with a vector cache for this test run."""
 
 from __future__ import annotations
 

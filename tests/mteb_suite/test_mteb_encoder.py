@@ -1,4 +1,4 @@
-"""What mteb's tasks give our encoders to read, and that mteb's own wrapper of the model scores the same."""
+"""The inputs that mteb's tasks give to our encoders, and equal scores with mteb's wrapper of the model."""
 
 from __future__ import annotations
 

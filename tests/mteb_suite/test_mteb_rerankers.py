@@ -1,4 +1,4 @@
-"""Rerankers inside mteb: two stages as our own pipeline ranks them, and no order that tells the answer."""
+"""Rerankers inside mteb: two stages rank as in our pipeline, and no input order reveals relevance."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_task_converted_by_mteb_is_reranked_from_its_predictions(
 
 
 def test_the_stored_order_of_a_reranking_task_has_no_effect() -> None:
-    """Its lists often begin with the relevant documents; a listwise model must not see that."""
+    """Its lists often begin with the relevant documents, which a listwise model must not exploit."""
     reranker = IdentitySettings(family="identity").build(RerankContext(models=None))  # type: ignore[arg-type]
     adapter = MtebReranker(reranker, reranker_meta("identity", reranker.fingerprint))
     corpus = Rows.from_list([{"id": f"d{n}", "text": f"text {n}"} for n in range(30)])

@@ -1,4 +1,4 @@
-"""Runs that stop, resume, fail and go stale; what mteb itself then reads."""
+"""mteb runs that stop, resume, fail or become stale; their files remain readable by mteb."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_finished_task_is_kept_and_mteb_reads_it(run: Run, tmp_path: Path) -> 
 def test_cqadupstack_is_the_plain_mean_of_its_forums_as_in_beir(
     run: Run, minilm: Callable[[], MtebEncoder], tmp_path: Path
 ) -> None:
-    """Each of the twelve counts alike, however many queries it has."""
+    """Each of the twelve forums has the same weight, whatever its number of queries."""
     task, files = mteb.get_task("CQADupstackRetrieval"), ResultFiles(tmp_path / "mteb")
     model = minilm()
     scores = [0.02 * number for number in range(1, 13)]

@@ -1,4 +1,4 @@
-"""Means say of how many tasks they are, and a type that lacks a task has no part in the mean over types."""
+"""Means state their number of tasks, and the mean over types excludes types with a missing task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit finds every disagreement that is known, any that is planted, and nothing else."""
+"""The audit finds every known disagreement, every seeded one, and nothing else."""
 
 from __future__ import annotations
 

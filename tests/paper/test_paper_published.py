@@ -1,4 +1,4 @@
-"""The paper's numbers are all there, as printed, each once."""
+"""The published values are complete, as printed, and without repetition."""
 
 from __future__ import annotations
 

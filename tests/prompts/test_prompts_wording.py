@@ -1,4 +1,4 @@
-"""The published prompt wordings, to the character, and that text filled in is never parsed."""
+"""Prompts equal the published wordings to the character, and inserted text is never parsed as a template."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_listwise_prompt_is_the_official_one(variant: str, expected: str) -> Non
 
 
 def test_official_readme_code_writes_the_same_prompt() -> None:
-    """The README's own f-string over its own example, which its printed similarities come from."""
+    """The README's f-string on the README's example, for which it prints similarities."""
     task = LISTWISE_INSTRUCTION + ":"
     documents = ["The capital of China is Beijing.", "Gravity is a force."]
     listed = "\n".join(f"[{i}] {doc}{END}" for i, doc in enumerate(documents, start=1))

@@ -79,7 +79,7 @@ class Browser:
         self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
 
     def value(self, expression: str) -> Any:
-        """What an expression evaluates to in the page, promises awaited."""
+        """Return the value of an expression in the page, awaiting promises."""
         found = self._call(
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True, userGesture=True
         )
@@ -94,7 +94,7 @@ class Browser:
             time.sleep(0.02)
 
     def click(self, selector: str) -> None:
-        """The middle of an element, with the mouse."""
+        """Click the middle of an element with the mouse."""
         middle = self.value(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
             " e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"

@@ -182,7 +182,7 @@ def _write_latency(configuration: Configuration, layout: Layout, name: str) -> N
 
 
 def _sweep(sweep: CostSweepSettings, systems: Sequence[tuple[str, str]]) -> list[dict[str, object]]:
-    """Candidates cost as their number to the power 1.5, a prompt document 10 ms; batches save a fifth."""
+    """The cost grows with candidates to the power 1.5, by 10 ms a prompt document; batches save a fifth."""
     found: list[dict[str, object]] = []
     for reranker, mode in systems:
         one = _SECONDS[reranker]

@@ -1,4 +1,4 @@
-"""The site in a real browser: every page opens clean, sorts, filters and tells; nothing of the data runs."""
+"""The site in a real browser: pages open without errors, sort and filter; no data are executed as code."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Browser]:
-    """The browser, for a test after which no page may have complained."""
+    """The browser; after the test no page may have logged an error."""
     yield browser
     assert browser.complaints == []
 

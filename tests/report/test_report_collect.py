@@ -1,4 +1,4 @@
-"""Stored results are read strictly: what is missing or malformed is named, what is closed stays closed."""
+"""Stored results are read strictly: missing or malformed files are named, closed texts are not shown."""
 
 from __future__ import annotations
 

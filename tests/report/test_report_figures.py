@@ -1,4 +1,4 @@
-"""Figures: their data is what was stored, their bytes repeat, their labels stay clear of everything."""
+"""Figures show the stored data, have reproducible bytes, and have labels that overlap nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The LaTeX of every table compiles, whatever its texts, and says in its caption what a reader must know."""
+"""The LaTeX of every table compiles with any text, and its caption states queries and tests."""
 
 from __future__ import annotations
 

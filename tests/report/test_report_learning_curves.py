@@ -1,4 +1,4 @@
-"""Learning curves: what a run's log becomes, and what is refused."""
+"""Learning curves drawn from a run's log, and refusals of bad input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables and figures: their ids, what each declares to read and reads, their captions."""
+"""Tables and figures: ids, declared and actual inputs, captions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of the paper filled as far as results are there, from the public runs of the first stages."""
+"""Tables of the paper filled with the available results, here the public runs of the first stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The site is whole, links hold, texts stay texts, and closed collections stay closed."""
+"""The site is complete, its links work, texts are escaped, and texts of closed collections are absent."""
 
 from __future__ import annotations
 

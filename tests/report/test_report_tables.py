@@ -1,4 +1,4 @@
-"""Tables say what was stored: values, numbers of queries, significance, and every shortcoming."""
+"""Tables show the stored values, numbers of queries, significance, and every limitation."""
 
 from __future__ import annotations
 

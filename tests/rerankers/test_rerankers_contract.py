@@ -1,4 +1,4 @@
-"""What every family keeps to: permutation, ties, batching, fingerprint, long queries, heads of any scale."""
+"""The contract of all families: permutation, ties, batching, fingerprint, long queries, score scale."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SIZES = st.lists(st.integers(0, 30), min_size=1, max_size=5)
 
 
 def stable(scores: list[float]) -> list[int]:
-    """Positions by falling score at the 6 decimals that decide."""
+    """Return positions by descending score, rounded to 6 decimals as in the suite."""
     return sorted(range(len(scores)), key=lambda i: (-round(scores[i], 6), i))
 
 

@@ -1,4 +1,4 @@
-"""What E2Rank asks of its encoder, its statistics, what it refuses, and what decides its fingerprint."""
+"""E2Rank's calls of its encoder, its statistics, refusals and fingerprint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Families register themselves, cheaply; a new one is one file; a user's own one is found or clearly not."""
+"""Families register themselves without slow imports; a new one is one file; a missing factory is named."""
 
 from __future__ import annotations
 

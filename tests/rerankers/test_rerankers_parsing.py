@@ -87,7 +87,7 @@ AROUND = st.sampled_from(
 def test_a_ranking_is_read_whatever_its_form(
     order: list[int], item: str, separator: str, digits: str, around: str
 ) -> None:
-    """As a person would read it, whose eye passes over markup, prose, scripts and thinking."""
+    """As a person would read it, ignoring markup, prose, scripts and thinking."""
     ranking = separator.join(item.format(number) for number in order)
     text = around.format(ranking.translate(str.maketrans("0123456789", digits)))
     assert [position + 1 for position in parse_permutation(text, len(order)).order] == order

@@ -66,7 +66,7 @@ def test_any_judge_gives_a_permutation_in_the_predicted_calls(
 
 @given(sliding_windows, st.permutations(range(60)))
 def test_a_perfect_judge_brings_the_best_to_the_top(strategy: SlidingWindow, keys: list[int]) -> None:
-    """Windows overlap by size - step, and so many documents can rise from the bottom to the top."""
+    """Windows overlap by size - step documents, the number that can rise from the bottom to the top."""
     order, asked = run(strategy, keys)
     carried = strategy.size - strategy.step
     assert [keys[position] for position in order[:carried]] == list(range(59, 59 - carried, -1))

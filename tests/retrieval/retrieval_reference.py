@@ -1,4 +1,4 @@
-"""Straightforward forms of what the package computes fast."""
+"""Straightforward reference implementations of retrieval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BM25 against its formula in plain loops, and marks measured on real collections."""
+"""BM25 compared with its formula in plain loops, and with scores on real collections."""
 
 from __future__ import annotations
 

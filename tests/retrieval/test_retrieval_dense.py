@@ -1,4 +1,4 @@
-"""Exact dense search against a float64 sort, ties in corpus order, and a real mark."""
+"""Exact dense search compared with a float64 sort, ties in corpus order, and a score on a real collection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole way through a real scheduler: a Slurm of one node gives the same bytes, also after a kill."""
+"""The workflow on a one-node Slurm cluster gives the same bytes, also after a cancelled job."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ AT_ONCE = [
 
 @pytest.fixture(scope="module")
 def slurm() -> Iterator[None]:
-    """A Slurm of one node, which its commands find by themselves."""
+    """A one-node Slurm cluster on which its commands work without options."""
     lacking = [name for name in ("munged", "slurmctld", "slurmd", "sbatch") if shutil.which(name) is None]
     if lacking:
         pytest.skip(f"no {', '.join(lacking)}: apt-get install munge slurmctld slurmd slurm-client")
@@ -75,7 +75,7 @@ def shards(project: Project) -> dict[str, int]:
 
 
 def cancel_a_part(project: Project, leader: subprocess.Popen[bytes], log: Path) -> dict[str, int]:
-    """Cancel a job that ranks shards once one is finished; the shards that there were then."""
+    """Cancel a job that ranks shards once one is finished; return the shards finished by then."""
     deadline = time.monotonic() + 240
     while True:
         assert time.monotonic() < deadline, log.read_text()

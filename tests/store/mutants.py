@@ -1,4 +1,4 @@
-"""Mutated runs and judgements, scored by the suite and by trec_eval on what a plain reader takes them for."""
+"""Mutated runs and judgements, scored by the suite, and by trec_eval after a plain reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A corpus on disk behaves as one in memory, and holds no more of its text than is asked for."""
+"""A corpus on disk behaves as one in memory, and loads only the requested texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing: atomic, deterministic, and complete or not at all."""
+"""Writing files is atomic and deterministic."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def test_compression_is_read_by_content_and_a_cut_off_file_is_refused(
 
 
 def test_the_percent_signs_of_foreign_ids_stay(shared_data: Path, tmp_path: Path) -> None:
-    """BRIGHT's own ids hold some: judgements that others wrote must meet a run written here."""
+    """BRIGHT's ids contain some: foreign judgements must match a run written by this suite."""
     path = shared_data / "trec" / "qrels" / "qrels.bright-earth-science.txt"
     judged = {line.split()[2] for line in path.read_text(encoding="utf-8").splitlines()}
     percent = {identifier for identifier in judged if "%" in identifier}

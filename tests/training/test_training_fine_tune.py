@@ -23,7 +23,7 @@ from e2rank_eval.training.loop import Loop
 
 @pytest.fixture
 def collection(workplace: Path) -> Path:
-    """Texts of two words; those of both words of a query are relevant; 30 queries to train on, 8 to test."""
+    """Texts of two words; those with both words of a query are relevant; 30 training and 8 test queries."""
     draw, folder = random.Random(1), workplace / "toy"
     texts = [f"the {draw.choice(WORDS)} and {draw.choice(WORDS)} of {n}" for n in range(60)]
     _write(folder / "corpus.jsonl", [{"_id": f"d{n}", "text": text} for n, text in enumerate(texts)])

@@ -1,4 +1,4 @@
-"""The losses against plain loops, their gradients against differences, and what they must prefer."""
+"""Losses compared with plain loops, gradients with finite differences, and preferred orders."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_gradients_are_those_of_differences() -> None:
 
 
 def test_the_right_order_costs_less_than_the_reversed_one() -> None:
-    """The formula as the paper prints it, with the other sign, would have it the other way round."""
+    """With the sign that the paper prints, the reversed order would cost less."""
     right, ranks = torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([[1, 2, 3]])
     assert ranknet(right, ranks, temperature=1.0) < math.log(2) < ranknet(-right, ranks, temperature=1.0)
 

@@ -1,4 +1,4 @@
-"""Training lists of several judged collections: whose documents, judgements and questions they hold."""
+"""Training lists of several judged collections: their documents, judgements and questions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _COLLECTIONS = {
 
 @pytest.fixture
 def mix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the file of a mix of ``water`` and ``life``, for whose development ``held`` is."""
+    """Return the file of a mix of ``water`` and ``life``, with ``held`` for development."""
     monkeypatch.setenv("E2RANK_DATA", str(tmp_path))
     for name, (corpus, queries, qrels) in _COLLECTIONS.items():
         folder = tmp_path / name

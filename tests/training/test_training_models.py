@@ -1,4 +1,4 @@
-"""Every objective on tiny models: the loss falls, and what is saved loads in the suite's own families."""
+"""Every objective on tiny models: the loss falls, and the saved model loads in the suite's families."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_stage2_follows_stage1_of_the_same_file(training_file: Callable[..., Pat
 
 
 def test_a_cross_encoder_learns_loads_in_its_family_and_is_saved_the_same_again(trained: Trained) -> None:
-    """Its tokenizer too, which remembers how it cut and padded last."""
+    """The tokenizer too, although it keeps the truncation and padding of its last call."""
     settings = QUICK | {"steps": 40, "objective": "cross-encoder"}
     folder = trained(**settings)
     assert _falls(folder)

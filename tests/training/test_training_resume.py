@@ -101,7 +101,7 @@ def test_a_checkpoint_of_other_settings_or_data_is_refused(
 def test_training_stops_early_and_ends_with_the_best_weights(
     trained: Callable[..., Path], workplace: Path
 ) -> None:
-    """A rate that ruins the model: the weights before the first step are the best."""
+    """With a learning rate that ruins the model, the weights before the first step are the best."""
     write_toy(workplace / "dev.jsonl", 12, seed=9)
     development = {"path": "dev.jsonl", "every": 2, "patience": 2}
     settings = {"optimiser": {"learning_rate": 3.0, "warm_up": 0.0}, "steps": 30, "development": development}

@@ -1,4 +1,4 @@
-"""A teacher's order becomes ranks; what is malformed is dropped, and its right answers are counted."""
+"""A teacher's order becomes ranks; malformed rankings are dropped, and its accuracy is computed."""
 
 from __future__ import annotations
 

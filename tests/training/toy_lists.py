@@ -11,7 +11,7 @@ WORDS = ["wing", "heat", "gravity", "planet", "capital", "flow", "shield", "drag
 
 
 def toy_lists(count: int, *, documents: int = 4, source: str = "toy", seed: int = 1) -> list[TrainingList]:
-    """``documents`` texts to a query, each of another word; the one of the query's is best."""
+    """Return lists of ``documents`` texts, each with another word; the text with the query's word is best."""
     draw = random.Random(seed)
     lists = []
     for _ in range(count):

@@ -1,4 +1,4 @@
-"""One small project, built whole once: what would change it takes a copy."""
+"""One small project, built once; a test that changes it uses a copy."""
 
 from __future__ import annotations
 

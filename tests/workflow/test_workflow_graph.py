@@ -1,4 +1,4 @@
-"""The graph: what is built, that a second run does nothing, what a change reruns, what a mistake says."""
+"""The graph: its outputs, no work in a second run, the jobs that a change reruns, messages of mistakes."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _rules(done: subprocess.CompletedProcess[str]) -> set[str]:
 
 
 def test_a_folder_is_read_again_when_it_changes_and_a_broken_line_is_named(tmp_path: Path) -> None:
-    """Snakemake prints what e2rank-eval said, and does not try again what fails for good."""
+    """Snakemake prints the message of e2rank-eval, and does not retry permanent failures."""
     folder = tmp_path / "data"
     (folder / "qrels").mkdir(parents=True)
     (folder / "corpus.jsonl").write_text('{"_id": "d1", "text": "one"}\n{"_id": "d2", "text": "two"}\n')

@@ -1,4 +1,4 @@
-"""One line per job: what, how many, how long; a failed job's error and log are shown."""
+"""One line per job (command, counts, duration); a failed job's error and log are shown."""
 
 from __future__ import annotations
 

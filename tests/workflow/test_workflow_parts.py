@@ -1,4 +1,4 @@
-"""A data set spread over jobs: the same bytes, every shard ranked once, nothing spread unless asked for."""
+"""A data set split over jobs: the same bytes, every shard ranked once, no split by default."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_jobs_with_a_model_request_gpus() -> None:
 
 @pytest.mark.slow
 def test_split_over_jobs_in_another_folder_the_bytes_are_the_same(tmp_path: Path, built: Project) -> None:
-    """Nothing of the dense candidates is reranked: each job that loads a model costs seconds."""
+    """The dense candidates are not reranked, since each job that loads a model takes seconds."""
     configuration = dense_configuration()
     configuration["comparisons"]["dense"]["rerankers"] = ["first-stage"]
     alone = built.copied(tmp_path / "one")

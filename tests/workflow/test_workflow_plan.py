@@ -1,4 +1,4 @@
-"""What a run takes by its family, and what the paper's tables add up to."""
+"""Estimated cost of a run by family, and the totals of the paper's tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a configuration asks for, as the rules read it."""
+"""The jobs of a configuration, as the workflow's rules use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small project of its own folder: the real Snakefile on a few Lee texts, with the shared model cache."""
+"""A small project in a folder: the real Snakefile on a few Lee texts, with the shared model cache."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def small_configuration(model: str = "all-minilm-l6-v2") -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Project:
-    """A working folder for Snakemake, whose caches of models and downloads are the repository's own."""
+    """A working folder for Snakemake that shares the repository's caches of models and downloads."""
 
     folder: Path
 
@@ -65,7 +65,7 @@ class Project:
         return project
 
     def copied(self, folder: Path, *, upto: str | None = None) -> Project:
-        """Copy the project into another folder; with ``upto`` a stage, without what comes after it."""
+        """Copy the project into another folder; ``upto`` excludes the outputs of later stages."""
         shutil.copytree(self.folder, folder, symlinks=True)
         copy = Project(folder)
         if upto is not None:

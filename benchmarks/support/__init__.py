@@ -1,1 +1,1 @@
-"""What the scripts of this folder share: texts, and the clock that lets two sides take turns."""
+"""Common parts of the benchmarks: texts, judges, models with random weights, and timing in turns."""

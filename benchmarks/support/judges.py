@@ -1,4 +1,4 @@
-"""Judges of windows that cost nothing: consistent, and whimsical but repeatable."""
+"""Simulated judges of windows: consistent ones, and an arbitrary but repeatable one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Order = Callable[[list[int]], list[int]]
 
 
 class Counted:
-    """A function and how often it was called."""
+    """A function, and the number of its calls."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function, self.calls = function, 0
@@ -29,7 +29,7 @@ def consistent(keys: Sequence[float]) -> Order:
 
 
 def whimsical(seed: int) -> Order:
-    """Any order, which depends on the whole window and on nothing else."""
+    """An arbitrary order that depends only on the whole window."""
 
     def order(window: list[int]) -> list[int]:
         digest = hashlib.sha256(repr((seed, list(window))).encode()).digest()
@@ -49,12 +49,12 @@ def as_answer(order: Order) -> peers.Answer:
 
 
 def better(order: Order) -> peers.IsBetter:
-    """Asked with the pair in a fixed order, so that any judge answers alike whoever stands first."""
+    """Judges the pair in a fixed order, so that the answer does not depend on the position."""
     return lambda one, other: order(sorted((one, other)))[0] == one
 
 
 def by_pairs(order: Order) -> Order:
-    """The order of a pair whatever their places."""
+    """Return the order of a pair, independent of its positions."""
     is_better = better(order)
     return lambda pair: list(pair) if is_better(*pair) else [pair[1], pair[0]]
 

@@ -1,4 +1,4 @@
-"""The command line that the scripts of this folder share."""
+"""Common command-line options of the benchmarks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def options(usage: str, *, threads: int = 2, **numbers: int) -> argparse.Argumen
 
 
 def with_qwen3(parser: argparse.ArgumentParser) -> argparse.Namespace | None:
-    """Parse options of work on random Qwen3 models; None, said on stdout, where there is no tokenizer."""
+    """Parse the options of benchmarks on random Qwen3 models; without a tokenizer, return None."""
     parser.add_argument("--tokenizer", type=Path, help="folder with a Qwen3 tokenizer")
     parser.add_argument("--lists", type=Path, help="training lists; default: docstrings")
     parser.add_argument("--output", type=Path, help="write what is measured here too, as JSON")

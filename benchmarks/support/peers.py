@@ -1,4 +1,4 @@
-"""Strategies of rank_llm and llm4ranking behind plain functions, without what their packages import besides.
+"""Strategies of rank_llm and llm4ranking as plain functions, without their packages' other imports.
 
 Both packages import engines, servers' clients and vLLM before their strategies can be named. The strategies
 need none of it, so the modules are loaded from the installed files without the packages' ``__init__``.
@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 Answer = Callable[[Sequence[tuple[int, list[int]]]], Sequence[str]]
-"""What a model writes about (list, window of positions) each: ``[2] > [1]``, numbered within the window."""
+"""Generates the answer for each (list, window of positions): ``[2] > [1]``, numbered within the window."""
 
 IsBetter = Callable[[int, int], bool]
 """Whether the first position is preferred to the second."""
 
 
 def rank_llm_sliding(count: int, lists: int, answer: Answer, size: int, step: int) -> list[list[int]]:
-    """rank_llm's ``sliding_windows_batched`` over so many lists of ``count``, and its reading of answers."""
+    """rank_llm's ``sliding_windows_batched`` over lists of ``count`` documents, and its parsing."""
     listwise = _module("rank_llm", "rerank.listwise.listwise_rankllm", bare=("rerank", "rerank.listwise"))
 
     class Coordinator(listwise.ListwiseRankLLM):
@@ -50,7 +50,7 @@ def rank_llm_sliding(count: int, lists: int, answer: Answer, size: int, step: in
 
 
 def rank_llm_all_pairs(count: int, is_better: IsBetter) -> list[int]:
-    """rank_llm's pairwise order: every pair once, by the sum of what each document won."""
+    """rank_llm's pairwise order: every pair once, by the sum of each document's wins."""
     pairwise = _module("rank_llm", "rerank.pairwise.pairwise_rankllm", bare=("rerank", "rerank.pairwise"))
 
     class Coordinator(pairwise.PairwiseRankLLM):
@@ -123,7 +123,7 @@ def _llm4ranking() -> Any:
 
 
 def _module(package: str, name: str, *, bare: Sequence[str]) -> Any:
-    """``package.name``, the packages in ``bare`` and ``package`` itself being folders only."""
+    """Import ``package.name`` without running ``__init__`` of ``package`` and of the packages in ``bare``."""
     root = _folder(package)
     for part in ("", *bare):
         qualified = f"{package}.{part}" if part else package
@@ -141,7 +141,7 @@ def _request(number: int, count: int) -> Any:
 
 
 def _wording() -> dict[str, str]:
-    """A template is asked for though no prompt is made of it here."""
+    """A required template, which is not used here."""
     template = _folder("rank_llm") / "rerank/prompt_templates/rank_zephyr_template.yaml"
     return {"prompt_template_path": str(template)}
 

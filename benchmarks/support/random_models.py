@@ -1,4 +1,4 @@
-"""Checkpoints with random weights, written on the spot: the work of a published shape without its weights."""
+"""Checkpoints with random weights, written when needed: the work of a published shape without its weights."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ QWEN3_06B = {
 """config.json of Qwen/Qwen3-0.6B."""
 
 SMALL = {"hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 4, "num_attention_heads": 4}
-"""The shape of a model that a CPU runs in passing."""
+"""The shape of a model that is fast on a CPU."""
 
 WIDE = 0.1
-"""Standard deviation of weights with which scores depend on the text; 0.02 makes them all but equal."""
+"""Standard deviation of the weights, at which scores depend on the text; with 0.02 they are nearly equal."""
 
 
 def write_qwen3(folder: Path, tokenizer: Path, dtype: torch.dtype, **shape: Any) -> Path:
-    """Write a Qwen3 of this ``shape`` (0.6B where it says nothing), with the tokenizer of another folder."""
+    """Write a Qwen3 of this ``shape`` (by default that of 0.6B), with the tokenizer of another folder."""
     torch.manual_seed(13)
     Qwen3ForCausalLM(Qwen3Config(**(QWEN3_06B | shape))).to(dtype).save_pretrained(folder)
     AutoTokenizer.from_pretrained(tokenizer, local_files_only=True).save_pretrained(folder)
@@ -50,7 +50,7 @@ def write_cross_encoder(folder: Path, tokenizer: Path) -> Path:
 
 
 class ExactLength:
-    """A language model that writes ``tokens`` tokens in every answer, whatever it is asked for."""
+    """A language model that generates ``tokens`` tokens in every answer, whatever the request."""
 
     def __init__(self, model: Any, tokens: int) -> None:
         self._model = model

@@ -1,4 +1,4 @@
-"""Real texts as work for rerankers: a user's own lists, or the docstrings that every Python has."""
+"""Real texts for rerankers: a user's lists, or docstrings of the standard library."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def docstrings(count: int) -> list[str]:
 
 
 def work_of(lists: Path | None, queries: int, candidates: int) -> list[Work]:
-    """Return so many queries with so many candidates each: the first of ``lists``, lines of training lists
+    """Return the queries and their candidates: the first of ``lists``, lines of training lists
     (``{"query": text, "document": [text, ...]}``), or else docstrings with other docstrings as candidates.
 
     Raises InputError where the file has fewer.

@@ -1,4 +1,4 @@
-"""Works that take turns, so that a busy machine slows all sides alike; their medians, and what GPUs need."""
+"""Timing of functions in turns, so that other load affects all alike; medians; GPU synchronisation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Wall-clock seconds of ``work``, the GPU waited for before and after where there is one."""
+    """Return the wall-clock seconds of ``work``; a GPU is synchronised before and after."""
     _synchronise()
     start = time.perf_counter()
     work()
@@ -19,7 +19,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 
 def medians(works: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: int = 0) -> dict[str, float]:
-    """Median seconds of each work over ``rounds`` in which all take turns, after ``warm_up`` untimed ones."""
+    """Return median seconds of each function over ``rounds`` in turns, after ``warm_up`` untimed ones."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for number in range(warm_up + rounds):
         for name, work in works.items():

@@ -83,7 +83,7 @@ class Checkpoints:
                 changed = [k for k in self._identity if record["identity"].get(k) != self._identity[k]]
                 raise InputError(
                     f"a checkpoint of other {', '.join(changed)}", path=path,
-                    hint=f"remove {self._folder} to train anew, or give the run another name",
+                    hint=f"remove {self._folder} to start over, or give the run another name",
                 )  # fmt: skip
             accelerator.load_state(str(path))
             return Progress(**record["progress"])

@@ -1,4 +1,4 @@
-"""Tests of a paper's table: one hypothesis for each pair of runs, however many cells it stands in."""
+"""Tests of a paper's table: one hypothesis for each pair of runs, however many cells show it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _grid(rerankers: dict[str, str]) -> Grid:
 
 
 def _measured(found: Grid) -> dict[tuple[str, str], Measured | None]:
-    """Values drawn for each run, so that cells made of one run have the same ones."""
+    """Random values for each run, so that cells of one run have the same values."""
     drawn: dict[Any, dict[str, float]] = {}
     ours: dict[tuple[str, str], Measured | None] = {}
     for cell in found.cells:

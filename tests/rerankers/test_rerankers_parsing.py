@@ -39,7 +39,7 @@ def test_anything_gives_a_permutation_whose_repairs_add_up(text: str, n: int, fi
 
 @given(text=st.one_of(st.text(), pieces), n=st.integers(1, 200), finished=st.booleans())
 def test_nothing_is_invented(text: str, n: int, finished: bool) -> None:
-    """Every document ranked by the model, not appended, is a number or a letter that stands in its output."""
+    """Every document ranked by the model, not appended, is a number or a letter in its output."""
     parsed = parse_permutation(text, n, finished=finished)
     visible = re.sub("[\x00-\x08\x0e-\x1f\x7f\u200b-\u200f\u2060\ufe0e\ufe0f\ufeff\u20e3]", "", text)
     written = {int(digits) for digits in re.findall(r"\d+", visible) if len(digits) < 1000}

@@ -52,9 +52,11 @@ class TaskEntry(Strict):
     main_score: str
     instruction: str
     data: Annotated[FolderData | RegistryData | PackageSource, Field(discriminator="kind")]
-    files: list[str] = Field([], description="in this order; none for a data set of the registry")
-    rows: int = Field(description="pairs, documents or queries tested on; another number is an error")
-    sample: int = Field(0, description="how many rows of the last file of labelled texts are tested on")
+    files: list[str] = Field([], description="in reading order; empty for a data set of the registry")
+    rows: int = Field(
+        description="number of pairs, documents or queries in the test data; checked when they are read"
+    )
+    sample: int = Field(0, description="number of rows of the last file of labelled texts to test on")
 
 
 class _CompleteClustering(AbsTaskClustering):

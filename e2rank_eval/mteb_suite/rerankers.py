@@ -70,7 +70,7 @@ class MtebReranker:
             lists = self._retrieved(asked, top_k)
         else:
             raise InputError(
-                f"{task_metadata.name} brings no candidates to rerank",
+                f"{task_metadata.name} has no candidates to rerank",
                 hint="name a first stage, or convert the task with convert_to_reranking",
             )
         results: dict[str, dict[str, float]] = {}

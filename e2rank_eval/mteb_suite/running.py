@@ -178,7 +178,7 @@ def _run(model: MtebModel, task: AbsTask, files: ResultFiles) -> MtebTask:
     path = files.usage_path(name, meta)
     spent = read_json(path) if path.exists() else None
     if spent is not None and spent["key"] != key:
-        say(f"{name}: its result was made by other inputs or parameters; it is made again")
+        say(f"{name}: its stored result has other inputs or parameters; the task is run again")
         for one in {name, *(part.metadata.name for part in parts)}:
             files.get_task_result_path(one, meta).unlink(missing_ok=True)
         spent = None

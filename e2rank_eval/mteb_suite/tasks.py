@@ -57,7 +57,9 @@ def wanted_tasks(benchmark: str | None, names: Sequence[str]) -> dict[str, str]:
         For an unknown benchmark or task (with similar names), or a class that is not a task.
     """
     if benchmark is None and not names:
-        raise InputError("neither a benchmark nor a task", hint='name one: --benchmark "MTEB(eng, v2)"')
+        raise InputError(
+            "neither a benchmark nor a task is given", hint='name one: --benchmark "MTEB(eng, v2)"'
+        )
     register()
     own = {place: _own_class(place) for place in names if ":" in place}
     names = [own[name].metadata.name if name in own else name for name in names]
@@ -105,7 +107,7 @@ def _own_class(place: str) -> type[AbsTask]:
         )
     known_as = found.metadata.name
     if MTEB_TASKS.setdefault(known_as, found) is not found:
-        raise InputError(f"{place!r}: there is another task {known_as!r}", hint="rename yours")
+        raise InputError(f"{place!r}: another task is named {known_as!r}", hint="rename yours")
     return found
 
 

@@ -112,7 +112,7 @@ class AnswerObjective(Objective):
         self._window = window
         self._tokens = ChatTokenizer(self.tokenizer, name=settings.title)
         if not self._tokens.end_ids:
-            raise InputError("the tokenizer names no end token", hint="set eos_token in its configuration")
+            raise InputError("the tokenizer has no end token", hint="set eos_token in its configuration")
 
     def backward(self, run: Any, lists: Sequence[TrainingList], accelerator: Any, *, seed: int) -> Terms:
         """Add the gradients of the mean loss over the batch's answer tokens, list by list."""

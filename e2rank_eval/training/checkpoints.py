@@ -82,7 +82,7 @@ class Checkpoints:
             if record["identity"] != self._identity:
                 changed = [k for k in self._identity if record["identity"].get(k) != self._identity[k]]
                 raise InputError(
-                    f"a checkpoint of other {', '.join(changed)}", path=path,
+                    f"the checkpoint has other {', '.join(changed)}", path=path,
                     hint=f"remove {self._folder} to start over, or give the run another name",
                 )  # fmt: skip
             accelerator.load_state(str(path))

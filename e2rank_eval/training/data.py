@@ -74,7 +74,9 @@ def _of_source(wanted: TrainingListFile, lists: Sequence[TrainingList]) -> Seque
     found = [item for item in lists if item.source == wanted.source]
     if not found:
         sources = ", ".join(dict.fromkeys(item.source for item in lists))
-        raise InputError(f"no list is of {wanted.source}", path=wanted.path, hint=f"its sources: {sources}")
+        raise InputError(
+            f"no training list has source {wanted.source!r}", path=wanted.path, hint=f"its sources: {sources}"
+        )
     return found
 
 

@@ -160,7 +160,7 @@ class Loop:
             return
         progress.evaluations_since_best += 1
         if watched.patience is not None and progress.evaluations_since_best >= watched.patience:
-            say(f"no better in {watched.patience} evaluations; stopping after step {progress.step}")
+            say(f"no improvement in {watched.patience} evaluations; stopping after step {progress.step}")
             progress.stopped = True
 
 

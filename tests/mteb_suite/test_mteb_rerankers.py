@@ -107,5 +107,5 @@ def test_without_candidates_or_a_first_stage_the_fix_is_named() -> None:
     reranker = IdentitySettings(family="identity").build(RerankContext(models=None))  # type: ignore[arg-type]
     adapter = MtebReranker(reranker, reranker_meta("identity", reranker.fingerprint))
     task = mteb.get_task("SciFact").metadata
-    with pytest.raises(InputError, match="SciFact brings no candidates to rerank; name a first stage"):
+    with pytest.raises(InputError, match="SciFact has no candidates to rerank; name a first stage"):
         adapter.search(Rows.from_list([{"id": "q", "text": "x"}]), task_metadata=task, top_k=10)

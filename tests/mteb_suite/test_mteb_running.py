@@ -122,7 +122,7 @@ def test_a_result_of_other_inputs_is_made_again(
     other = minilm()
     other._encoder.document_fingerprint = "another limit"
     assert run(other).score == first.score
-    assert "made by other inputs" in capsys.readouterr().err
+    assert "has other inputs" in capsys.readouterr().err
 
 
 def test_a_failing_task_is_named_and_the_others_are_run(
@@ -176,7 +176,7 @@ def test_a_task_of_the_users_own_package_is_named_by_its_place(
         ("tiny_tasks:Missing", "cannot be imported"),
         ("tiny_tusks:Greetings", "No module named 'tiny_tusks'"),
         ("pathlib:Path", "'pathlib:Path' is not a task"),
-        ("tiny_tasks:STS13", "there is another task 'STS13'; rename yours"),
+        ("tiny_tasks:STS13", "another task is named 'STS13'; rename yours"),
     ],
 )
 def test_a_wrong_place_of_a_task_is_named(place: str, message: str) -> None:

@@ -91,10 +91,10 @@ def test_a_checkpoint_of_other_settings_or_data_is_refused(
     trained: Callable[..., Path], workplace: Path
 ) -> None:
     trained(steps=2)
-    with pytest.raises(InputError, match="a checkpoint of other settings"):
+    with pytest.raises(InputError, match="the checkpoint has other settings"):
         trained(steps=2, seed=14)
     write_toy(workplace / "lists.jsonl", 25)
-    with pytest.raises(InputError, match="a checkpoint of other data"):
+    with pytest.raises(InputError, match="the checkpoint has other data"):
         trained(steps=2)
 
 

@@ -30,7 +30,7 @@ def test_a_log_becomes_a_line_per_job(
     lines: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     done, failed = tmp_path / "done.log", tmp_path / "failed.log"
-    done.write_text("loading: 0%\rloading: 100%\n50 + 100 queries\n")
+    done.write_text("loading: 0%\rloading: 100%\n│ 50 + 100 queries │\n└──────┘\n")
     failed.write_text("".join(f"line {n}\n" for n in range(30)) + "error: mine.jsonl:3: no id\n")
     command = "e2rank-eval rerank e2rank lee pydoc --first-stage bm25 --config d.yaml 2>&1 | tee x"
     handler = lines.LogHandler(None, None)

@@ -86,7 +86,8 @@ class LogHandler(LogHandlerBase):
     def _end(self, identifier: int) -> None:
         job = self._running.pop(identifier)
         self._finished += 1
-        many = job.lines()[-1:] if job.runs_a_command else []
+        said = [line.strip("│ ") for line in job.lines() if re.search(r"\w", line)]  # no table borders
+        many = said[-1:] if job.runs_a_command else []
         seconds = job.seconds if job.runs_a_command else time.monotonic() - self._started
         detail = "".join(f": {line[:_LONGEST]}" for line in many if line != job.what)
         total = str(self._total)

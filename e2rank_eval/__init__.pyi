@@ -8,5 +8,6 @@ from e2rank_eval.api import load_reranker as load_reranker
 from e2rank_eval.api import read_run as read_run
 from e2rank_eval.api import rerank as rerank
 from e2rank_eval.api import retrieve as retrieve
+from e2rank_eval.api import write_run as write_run
 
 __version__: str

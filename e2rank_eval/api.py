@@ -34,6 +34,7 @@ __all__ = [
     "read_run",
     "rerank",
     "retrieve",
+    "write_run",
 ]
 
 CACHE = Path("cache")
@@ -198,6 +199,16 @@ def read_run(path: str | Path) -> Run:
         When the file is malformed; the message names the file and line.
     """
     return trec.read_run(Path(path))
+
+
+def write_run(run: Run, path: str | Path) -> None:
+    """Write a run in TREC format, gzipped if the name ends in ``.gz``; its tag is the file's name.
+
+    Scores are written as n, n-1, ..., 1, so that no evaluator reorders documents of equal scores.
+    """
+    _require(Run, run)
+    tag = Path(str(path).removesuffix(".gz")).stem
+    trec.write_run(Path(path), ((query, run.order(query)) for query in run.scores), tag)
 
 
 def retrieve(

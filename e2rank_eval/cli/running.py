@@ -56,7 +56,6 @@ def rerank_run(
     """
     from e2rank_eval import api
     from e2rank_eval.errors import InputError
-    from e2rank_eval.store.trec import write_run
 
     if output.exists() and run.exists() and output.samefile(run):
         raise InputError("the output is the run itself", path=output, hint="name another file: --output")
@@ -64,7 +63,7 @@ def rerank_run(
     given, collection = _read(run, dataset, cache)
     reranker = api.load_reranker(model, family=family, cache=cache, **options)
     reranked = api.rerank(given, collection, reranker, depth=depth, missing=missing.value, cache=cache)
-    write_run(output, ((query, list(scores)) for query, scores in reranked.scores.items()), tag=output.stem)
+    api.write_run(reranked, output)
     typer.echo(f"{output}: {reranked}")
     if any(query in collection.qrels for query in given.scores):
         _report(given, reranked, collection)

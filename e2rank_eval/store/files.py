@@ -113,14 +113,19 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write canonical JSON lines; gzipped (no name, no time in the header) if the name ends in ``.gz``."""
+    """Write canonical JSON lines; gzipped if the name ends in ``.gz``."""
+    write_lines(path, (canonical_json(row) for row in rows))
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines of text; gzipped (no name, no time in the header) if the name ends in ``.gz``."""
     with atomic_path(path) as temporary, temporary.open("wb") as raw:
         binary: Any = raw
         if path.suffix == ".gz":
             binary = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6)
         with io.TextIOWrapper(binary, encoding="utf-8", newline="\n") as text:
-            for row in rows:
-                text.write(canonical_json(row) + "\n")
+            for line in lines:
+                text.write(line + "\n")
             text.flush()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.store.files import read_lines, write_text
+from e2rank_eval.store.files import read_lines, write_lines
 
 HIGHEST_GRADE = 100_000
 """trec_eval allocates 8 bytes for each grade up to the highest, and fails silently from 2^31 on."""
@@ -95,13 +95,15 @@ def write_run(path: Path, rankings: Iterable[tuple[str, Sequence[str]]], tag: st
 
     These scores have no ties, so that no evaluator reorders the run.
     """
-    lines = []
     tag = encode_id(tag)
-    for query_id, document_ids in rankings:
-        for rank, document_id in enumerate(document_ids, start=1):
-            score = len(document_ids) - rank + 1
-            lines.append(f"{encode_id(query_id)} Q0 {encode_id(document_id)} {rank} {score} {tag}\n")
-    write_text(path, "".join(lines))
+    write_lines(
+        path,
+        (
+            f"{encode_id(query_id)} Q0 {encode_id(document_id)} {rank} {len(document_ids) - rank + 1} {tag}"
+            for query_id, document_ids in rankings
+            for rank, document_id in enumerate(document_ids, start=1)
+        ),
+    )
 
 
 def read_run(path: Path) -> Run:
@@ -186,10 +188,10 @@ def _score(field: str, path: Path, number: int) -> float:
 
 def write_qrels(path: Path, qrels: Mapping[str, Mapping[str, int]]) -> None:
     """Write judgements in BEIR's format: a header, then query-id, corpus-id, score, tab-separated."""
-    lines = ["query-id\tcorpus-id\tscore\n"]
+    lines = ["query-id\tcorpus-id\tscore"]
     for query_id, grades in qrels.items():
-        lines += [f"{encode_id(query_id)}\t{encode_id(d)}\t{grade}\n" for d, grade in grades.items()]
-    write_text(path, "".join(lines))
+        lines += [f"{encode_id(query_id)}\t{encode_id(d)}\t{grade}" for d, grade in grades.items()]
+    write_lines(path, lines)
 
 
 def read_qrels(path: Path, *, decode: bool = True) -> Qrels:

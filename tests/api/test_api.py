@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import gzip
 import subprocess
 import sys
 from collections.abc import Callable
@@ -101,6 +102,14 @@ def test_from_run_to_comparison(collection: Dataset, tmp_path: Path) -> None:
         == e2.read_run(tmp_path / "one.run").scores
         == worse.scores
     )
+
+
+def test_a_written_run_keeps_the_order_of_equal_scores(tmp_path: Path) -> None:
+    run = Run({"q 1": {"b": 1.0, "a": 1.0, "c": 2.0}}, {"q 1": {"a": 2, "b": 3, "c": 1}})
+    for name in ("mine.trec", "mine.trec.gz"):
+        e2.write_run(run, tmp_path / name)
+        assert e2.read_run(tmp_path / name).scores == {"q 1": {"c": 3.0, "a": 2.0, "b": 1.0}}
+    assert gzip.decompress((tmp_path / name).read_bytes()) == (tmp_path / "mine.trec").read_bytes()
 
 
 def test_a_run_is_reranked_by_score_then_rank_then_as_trec_eval_does(

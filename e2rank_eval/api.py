@@ -57,7 +57,7 @@ class Reranker:
     def rank(
         self,
         query: str,
-        documents: Sequence[str],
+        documents: Iterable[str],
         top_k: int | None = None,
         *,
         return_documents: bool = False,
@@ -74,6 +74,7 @@ class Reranker:
         InputError
             When the query is empty, or the model cannot process the query or a document.
         """
+        documents = documents if isinstance(documents, str) else list(documents)
         if isinstance(documents, str) or not all(isinstance(one, str) for one in (query, *documents)):
             raise InputError("a query is one string, and documents are a list of them")
         if not query.strip():
@@ -180,14 +181,13 @@ def load_dataset(name: str | Path, *, cache: str | Path = CACHE, seed: int = SEE
 def _folder(folder: Path) -> Dataset:
     """Load a folder in BEIR layout with all its queries, also those without judgements."""
     from e2rank_eval.datasets.loaders import beir
-    from e2rank_eval.store.collections import read_corpus, read_queries
+    from e2rank_eval.store.collections import read_queries
 
     name = folder.resolve().name
-    if any(folder.glob("qrels*")):
-        files = beir.find(folder, "test")
-        return replace(beir.load(files, name)[0], queries=read_queries(files.queries))
-    paths = [next(folder.glob(f"{stem}.jsonl*"), folder / f"{stem}.jsonl") for stem in ("corpus", "queries")]
-    return Dataset(name, read_corpus(paths[0]), read_queries(paths[1]), {})
+    if not any(folder.glob("qrels*")):
+        return beir.load_unjudged(folder, name)
+    files = beir.find(folder, "test")
+    return replace(beir.load(files, name)[0], queries=read_queries(files.queries))
 
 
 def read_run(path: str | Path) -> Run:
@@ -262,7 +262,7 @@ def rerank(
     InputError
         When the data set has no query of the run, or lacks a document of it and ``missing`` is ``fail``.
     QueryError
-        When a query cannot be ranked.
+        When a query cannot be ranked; with ``on_error="keep-first-stage"`` it is logged instead.
     """
     from e2rank_eval.rerankers.execution import ranked_shards
     from e2rank_eval.retrieval.first_stages.run import run_candidates
@@ -276,8 +276,8 @@ def rerank(
     documents = selected(dataset.corpus, {i for one in found for i in one.document_ids})
     lists = [with_documents(one, documents) for one in found]
     queries = [dataset.queries[one.query_id] for one in lists]
-    what = f"reranking {dataset.id}"
-    shards = ranked_shards(reranker.ranker, queries, lists, cache=Path(cache), size=_SHARD, what=what)
+    how = {"what": f"reranking {dataset.id}", "on_error": reranker.settings.get("on_error", "fail")}
+    shards = ranked_shards(reranker.ranker, queries, lists, cache=Path(cache), size=_SHARD, **how)
     return run_of((row["query_id"], row["ranking"]) for shard in shards for row in shard.rows)
 
 

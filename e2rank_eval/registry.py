@@ -65,11 +65,11 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def _all(self) -> dict[str, T]:
         if not self._imported:
-            self._imported = True
             for module in pkgutil.iter_modules(import_module(self._package).__path__):
                 import_module(f"{self._package}.{module.name}")
             for found in entry_points(group=self._group) if self._group else ():
                 found.load()
+            self._imported = True  # only now: another thread, or a call after a failed import, imports too
         return self._things
 
     def __getitem__(self, name: str) -> T:

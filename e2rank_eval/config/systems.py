@@ -214,7 +214,7 @@ class _Registered:
         if not isinstance(values, dict):
             raise ValueError(f"settings of a {self.registry.kind} are a mapping")
         try:
-            settings = self.registry[values.get(self.key, "")]
+            settings = self.registry[str(values.get(self.key, ""))]
         except InputError as error:
             missing = self.key not in values
             kind, problem = ("missing", "Field required") if missing else ("unknown_name", error.problem)

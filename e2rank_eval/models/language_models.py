@@ -177,11 +177,12 @@ class LocalModel(LanguageModel):
     def generate(
         self, chats: Sequence[Chat], *, max_new_tokens: int, min_new_tokens: int = 0
     ) -> list[Generation]:
-        return self._generate(self._prompts(chats, max_new_tokens), max_new_tokens, min_new_tokens)
+        prompts = self._prompts(chats, [max_new_tokens] * len(chats))
+        return self._generate(prompts, max_new_tokens, min_new_tokens)
 
     def next_token(self, chats: Sequence[Chat], choices: Sequence[str]) -> NextToken:
         columns = self._first_tokens(choices)
-        prompts = self._prompts(chats, 1)
+        prompts = self._prompts(chats, [1] * len(chats))
         logits = np.asarray(self._logits(prompts, columns), dtype=np.float32).reshape(-1, len(columns))
         return NextToken(logits, tuple(len(prompt) for prompt in prompts))
 
@@ -194,16 +195,16 @@ class LocalModel(LanguageModel):
     def truncate(self, text: str, tokens: int) -> str:
         return self._tokens.truncate(text, tokens)
 
-    def _prompts(self, chats: Sequence[Chat], reserve: int) -> list[list[int]]:
-        """Return each chat's token ids; raises InputError if one plus ``reserve`` exceeds the window."""
+    def _prompts(self, chats: Sequence[Chat], outputs: Sequence[int]) -> list[list[int]]:
+        """Return each chat's token ids; raises InputError if one and its output exceed the window."""
         prompts = [self._tokens.chat_ids(chat) for chat in chats]
-        longest = max((len(prompt) for prompt in prompts), default=0)
-        if longest + reserve > self.window:
-            raise InputError(
-                f"a prompt of {longest} tokens and {reserve} of output exceed the {self.window} "
-                f"of the window of {self.name!r}",
-                hint="lower document_tokens or the number of documents in the prompt",
-            )
+        for prompt, output in zip(prompts, outputs, strict=True):
+            if len(prompt) + output > self.window:
+                raise InputError(
+                    f"a prompt of {len(prompt)} tokens and {output} of output exceed the {self.window} "
+                    f"of the window of {self.name!r}",
+                    hint="lower document_tokens or the number of documents in the prompt",
+                )
         return prompts
 
     def _first_tokens(self, choices: Sequence[str]) -> list[int]:

@@ -144,8 +144,8 @@ def ranked_shards(
 ) -> Iterator[Shard]:
     """Yield the shards of ``part`` in order, ``size`` queries each.
 
-    Finished shards are stored in ``cache`` and read from there by a process that resumes. Raises as
-    :func:`rerank` does.
+    Finished shards are stored in ``cache`` and read from there by a process that resumes; one with a query
+    that failed is not, so that another call tries again. Raises as :func:`rerank` does.
     """
     starts = [start for start in range(0, len(queries), size) if part.has(start // size)]
     for start in track(starts, description=f"{what}, shards of {size}"):
@@ -156,7 +156,8 @@ def ranked_shards(
         reused = rows is not None
         if rows is None:
             rows = [_row(ranking) for ranking in _rank(model, few, candidates, on_error)]
-            write_json(path, {"rows": rows, "sha256": sha256_json(rows)})
+            if all(row["statistics"]["kept_first_stage"] is None for row in rows):
+                write_json(path, {"rows": rows, "sha256": sha256_json(rows)})
         yield Shard(key, rows, reused)
 
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 import e2rank_eval as e2
-from e2rank_eval.errors import InputError
+from e2rank_eval.errors import InputError, QueryError
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.families.identity import IdentitySettings
@@ -66,6 +66,7 @@ def test_rank_follows_sentence_transformers(minilm: e2.Reranker, minilm_path: Pa
     assert [one["text"] for one in found] == [TEXTS[one["corpus_id"]] for one in found]
     first = [{key: one[key] for key in ("corpus_id", "score")} for one in found[:2]]
     assert minilm.rank("wing flutter", TEXTS, top_k=2) == first
+    assert minilm.rank("wing flutter", iter(TEXTS), top_k=2) == first
     assert minilm.rank("wing flutter", []) == []
     assert repr(minilm) == "Reranker(family='e2rank', model='all-minilm-l6-v2', prompt='query-only')"
     with pytest.raises(InputError, match="the query is empty"):
@@ -110,6 +111,31 @@ def test_a_written_run_keeps_the_order_of_equal_scores(tmp_path: Path) -> None:
         e2.write_run(run, tmp_path / name)
         assert e2.read_run(tmp_path / name).scores == {"q 1": {"c": 3.0, "a": 2.0, "b": 1.0}}
     assert gzip.decompress((tmp_path / name).read_bytes()) == (tmp_path / "mine.trec").read_bytes()
+
+
+def test_a_folder_without_judgements_has_its_queries_and_exclusions(tmp_path: Path) -> None:
+    rows = {
+        "corpus.jsonl": '{"_id": "d", "text": "a"}',
+        "corpus.jsonl.bak": "old",
+        "queries.jsonl": '{"_id": "q", "text": "b"}',
+        "exclusions.jsonl": '{"query_id": "q", "document_ids": ["d"]}',
+    }
+    for name, row in rows.items():
+        (tmp_path / name).write_text(row + "\n")
+    dataset = e2.load_dataset(tmp_path)
+    assert (list(dataset.corpus), list(dataset.queries), dataset.qrels) == (["d"], ["q"], {})
+    assert dataset.exclusions == {"q": {"d"}}
+
+
+def test_a_query_that_fails_keeps_its_order_where_the_reranker_was_loaded_so(
+    collection: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, reranker = Run({"q1": {"d3": 2.0, "d0": 1.0}}), first_stage_order()
+    monkeypatch.setattr(reranker.ranker, "rank_candidates", lambda *_: 1 / 0)
+    with pytest.raises(QueryError, match="'q1' could not be ranked: ZeroDivisionError"):
+        e2.rerank(run, collection, reranker, cache=tmp_path)
+    reranker.settings["on_error"] = "keep-first-stage"
+    assert list(e2.rerank(run, collection, reranker, cache=tmp_path).scores["q1"]) == ["d3", "d0"]
 
 
 def test_a_run_is_reranked_by_score_then_rank_then_as_trec_eval_does(

@@ -70,6 +70,8 @@ def _changed(place: str, change: Any) -> dict[str, Any]:
         ("datasets.lee.colour", 1, "unknown key 'datasets.lee.colour'; remove it; known: id,"),
         ("rerankers.e2rank.promt", "eval", "'rerankers.e2rank.promt'; did you mean 'prompt'?"),
         ("rerankers.e2rank.family", "e3rank", "unknown reranker family 'e3rank'; did you mean e2rank"),
+        ("rerankers.e2rank.family", None, "unknown reranker family 'None'"),
+        ("first_stages.bm25.retriever", ["bm25"], "did you mean bm25?"),
         ("rerankers.e2rank.family", ..., "rerankers.e2rank.family is missing; add it; known: cross-"),
         ("comparisons.main.title", ..., ": comparisons.main.title is missing; add it"),
         ("comparisons.main.datasets", ["lee", "lee"], "main.datasets: 'lee' is named twice"),

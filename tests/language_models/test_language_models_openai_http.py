@@ -90,6 +90,7 @@ def test_a_choice_that_the_server_omits_has_its_smallest_value_and_is_counted(
 def test_lengths_are_estimated_and_likelihoods_refused(httpserver: HTTPServer) -> None:
     model = load(served(httpserver))
     assert model.count_tokens("x" * 30) == 10
+    assert model.count_tokens(" > ".join(f"[{number}]" for number in range(1, 21))) == 90  # as of Qwen3
     assert model.truncate("𝔸" * 10, 3) == "𝔸" * 2
     assert (model.truncate("short", 3), model.truncate("any", 0)) == ("short", "")
     assert model.count_prompt_tokens(CHAT) > model.count_tokens("hello")

@@ -215,3 +215,11 @@ def test_likelihood_needs_a_token_and_the_room_for_it(folder: Path) -> None:
         load(folder).likelihood(CHATS[:1], [""])
     with pytest.raises(InputError, match="exceed the 60"):
         load(folder, window=60).likelihood(CHATS[:1], ["word " * 60])
+
+
+def test_each_prompt_needs_room_for_its_own_answer_only(folder: Path) -> None:
+    model, chats, texts = load(folder, window=80), [chat("a"), chat("word " * 8)], ["word " * 8, "a"]
+    assert model.count_prompt_tokens(chats[1]) + model.count_tokens(texts[0]) > 80
+    alone = [model.likelihood([one], [text])[0] for one, text in zip(chats, texts, strict=True)]
+    together = model.likelihood(chats, texts)
+    assert [one.tokens for one in together] == [one.tokens for one in alone]

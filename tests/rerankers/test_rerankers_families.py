@@ -105,6 +105,16 @@ def test_a_new_family_is_one_file(
         configured({"family": "backwards", "dept": 4})
 
 
+def test_a_family_whose_import_fails_is_not_skipped_by_the_next_look_up(
+    new_registry: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "backwards.py").write_text("import a_package_that_is_missing\n")
+    monkeypatch.setattr(families, "__path__", [*families.__path__, str(tmp_path)])
+    for _ in range(2):
+        with pytest.raises(ImportError, match="a_package_that_is_missing"):
+            len(FAMILIES)
+
+
 def test_a_family_without_an_estimate_of_its_cost_cannot_be_used(
     new_registry: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

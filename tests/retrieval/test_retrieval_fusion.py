@@ -13,7 +13,8 @@ from retrieval_reference import ndcg_at_10
 from e2rank_eval.config import parse_configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import Models
-from e2rank_eval.records import CandidateIds, Dataset
+from e2rank_eval.records import CandidateIds, Dataset, Document, Query
+from e2rank_eval.retrieval.base import Context
 from e2rank_eval.retrieval.first_stages.fusion import fuse
 from e2rank_eval.retrieval.retrieve import retrieve
 from e2rank_eval.store.collections import read_candidate_ids, write_dataset
@@ -45,6 +46,21 @@ def test_fusion_is_the_exact_formula(rankings: list[list[str]], depth: int) -> N
 def test_lists_may_be_short_or_empty() -> None:
     assert fuse([as_list([]), as_list(["d5", "d3"])], CORPUS, 5).document_ids == ("d5", "d3")
     assert fuse([as_list([]), as_list([])], CORPUS, 5) == as_list([])
+
+
+def test_a_run_with_other_queries_in_another_order_is_fused_by_query(tmp_path: Path) -> None:
+    corpus = {i: Document(i, text) for i, text in (("a", "red"), ("b", "blue"), ("c", "red blue"))}
+    queries = {i: Query(i, text) for i, text in (("q1", "red"), ("q2", "blue"), ("q3", "green"))}
+    (tmp_path / "toy.trec").write_text("q2 Q0 a 1 2.0 t\nq1 Q0 b 1 2.0 t\n")
+    own = {"retriever": "run", "path": f"{tmp_path}/{{dataset}}.trec"}
+    stages = {"bm25": BM25, "own": own, "rrf": {"retriever": "fusion", "of": ["own", "bm25"]}}
+    values = VALUES | {"datasets": {"toy": {"path": "unused"}}, "first_stages": stages}
+    find = Context(parse_configuration(values, "test.yaml"), Models(tmp_path, threads=1), 10).finder("rrf")
+    lists, origin = find(Dataset("toy", corpus, queries, {}))
+    assert {one.query_id: one.document_ids for one in lists} == {
+        "q1": ("a", "b", "c"), "q2": ("a", "b", "c"), "q3": ()
+    }  # fmt: skip
+    assert list(origin["fused"]) == ["own"]
 
 
 def test_lists_of_different_queries_are_refused() -> None:

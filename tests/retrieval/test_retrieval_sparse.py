@@ -9,7 +9,7 @@ import pytest
 from retrieval_reference import ndcg_at_10
 from scipy.sparse import csr_matrix
 
-from e2rank_eval.errors import UnavailableError
+from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models.encoders.representations import Represented
 from e2rank_eval.models.encoders.sparse import SparseEncoder, Splade
 from e2rank_eval.models.loading import Models
@@ -70,3 +70,11 @@ def test_scores_are_dot_products_and_ties_are_in_corpus_order() -> None:
     assert none.positions == ()
     (every, _) = Exhaustive(corpus, Letters()).search(queries, [4, 2])
     assert every.positions == (3, 1, 2, 0)
+
+
+def test_a_score_that_is_not_finite_is_refused_with_the_query() -> None:
+    encoder = Letters()
+    index = Exhaustive([Document("d", "a")], encoder, matching=True)
+    encoder.scores = lambda *_: np.array([np.nan])  # type: ignore[method-assign]
+    with pytest.raises(InputError, match="query 'q': a score is not finite; check the model's weights"):
+        index.search([Query("q", "a")], [1])

@@ -42,13 +42,22 @@ def find(folder: Path, split: str) -> Folder:
     splits = sorted(path.name.split(".")[0] for path in folder.glob("qrels/*.tsv*"))
     hint = f"splits here: {', '.join(splits)}" if splits else "add qrels.tsv"
     return Folder(
-        corpus=_one(folder, ("corpus.jsonl", "corpus.jsonl.gz"), "add corpus.jsonl"),
-        queries=_one(folder, ("queries.jsonl", "queries.jsonl.gz"), "add queries.jsonl"),
+        corpus=_jsonl(folder, "corpus"),
+        queries=_jsonl(folder, "queries"),
         qrels=_one(
             folder, (f"qrels/{split}.tsv", f"qrels/{split}.tsv.gz", "qrels.tsv", "qrels.tsv.gz"), hint
         ),
-        exclusions=next((path for path in [folder / "exclusions.jsonl"] if path.exists()), None),
+        exclusions=_exclusions(folder),
     )
+
+
+def _jsonl(folder: Path, stem: str) -> Path:
+    return _one(folder, (f"{stem}.jsonl", f"{stem}.jsonl.gz"), f"add {stem}.jsonl")
+
+
+def _exclusions(folder: Path) -> Path | None:
+    path = folder / "exclusions.jsonl"
+    return path if path.exists() else None
 
 
 def _one(folder: Path, names: tuple[str, ...], hint: str) -> Path:
@@ -95,6 +104,13 @@ def load(files: Folder, name: str) -> Loaded:
     repeated = {"repeated documents": corpus.repeated, "repeated judgements": judgements.repeated}
     skipped = {"queries without judgements": len(queries) - len(judged)}
     return dataset, skipped | {what: number for what, number in repeated.items() if number}
+
+
+def load_unjudged(folder: Path, name: str) -> Dataset:
+    """Load a folder that has no judgements; raises InputError as :func:`load` does."""
+    queries = read_queries(_jsonl(folder, "queries"))
+    exclusions = _read_exclusions(_exclusions(folder), queries)
+    return Dataset(name, read_corpus(_jsonl(folder, "corpus")), queries, {}, exclusions)
 
 
 def _as_in(known: Collection[str], identifier: str) -> str:

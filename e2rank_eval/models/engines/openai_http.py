@@ -39,7 +39,8 @@ class HttpModel(LanguageModel):
         self.document_tokens = entry.document_tokens
         self._server = server
         self._client = HttpClient(self.name, server, "chat/completions")
-        deciding = {"engine": "openai-http", "window": entry.window, "server": self._client.deciding}
+        # The 2 counts changes of the estimates of lengths, which decide outputs.
+        deciding = {"engine": "openai-http 2", "window": entry.window, "server": self._client.deciding}
         self.fingerprint = sha256_json(deciding)
 
     def generate(
@@ -91,8 +92,12 @@ class HttpModel(LanguageModel):
         return NextToken(logits, tuple(n for _, n, _ in found), tuple(n for *_, n in found))
 
     def count_tokens(self, text: str) -> int:
-        """Estimate the tokens of ``text``."""
-        return self._server.estimate(text)
+        """Estimate the tokens of ``text``.
+
+        Digits and signs are a token each, as in a ranking ``[12] > [3]``, whose count limits the output.
+        """
+        signs = sum(not one.isalpha() and not one.isspace() for one in text)
+        return max(self._server.estimate(text), signs)
 
     def count_prompt_tokens(self, chat: Chat) -> int:
         """Estimate the tokens of a prompt."""

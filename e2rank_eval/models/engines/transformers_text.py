@@ -94,7 +94,7 @@ class TransformersModel(LocalModel):
         if not all(answers):
             raise InputError("a text without tokens has no likelihood", hint="remove it")
         longest = max((len(answer) for answer in answers), default=0)
-        prompts = self._prompts(chats, longest)
+        prompts = self._prompts(chats, [len(answer) for answer in answers])
         rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
         means: dict[int, float] = {}
 

@@ -80,13 +80,23 @@ class Exhaustive:
         self._documents = encoder.join([encoder.encode(block, "document").vectors for block in texts])
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
-        """Return the best documents of each query, at most ``depth``; ties are in corpus order."""
+        """Return the best documents of each query, at most ``depth``; ties are in corpus order.
+
+        Raises
+        ------
+        InputError
+            When a score is not finite.
+        """
         vectors = self._encoder.encode([query.text for query in queries], "query").vectors
-        scores = (self._encoder.scores(vectors[at : at + 1], self._documents) for at in range(len(queries)))
-        return [
-            self._hits(np.round(own, DECIMALS) + 0.0, depth)
-            for own, depth in zip(scores, depths, strict=True)
-        ]
+        hits = []
+        for at, (query, depth) in enumerate(zip(queries, depths, strict=True)):
+            scores = self._encoder.scores(vectors[at : at + 1], self._documents)
+            if not np.isfinite(scores).all():
+                raise InputError(
+                    f"query {query.id!r}: a score is not finite", hint="check the model's weights and dtype"
+                )
+            hits.append(self._hits(np.round(scores, DECIMALS) + 0.0, depth))
+        return hits
 
 
 FIRST_STAGES.add("sparse", SparseRetrievalSettings)

@@ -36,12 +36,21 @@ class FusionSettings(FirstStageSettings):
         return self.of
 
     def build(self, context: Context) -> Finder:
-        """Return a finder that fuses the lists of the named first stages, each at its own depth."""
-        parts = [context.finder(name) for name in self.of]
+        """Return a finder that fuses the lists of the named first stages, each at its own depth.
+
+        A query that a run lacks is ranked by the other first stages.
+        """
+        parts = {name: context.finder(name) for name in self.of}
 
         def find(dataset: Dataset) -> Found:
-            by_query = zip(*(part(dataset)[0] for part in parts), strict=True)
-            return [fuse(lists, dataset.corpus, context.depth) for lists in by_query], {}
+            found = {name: part(dataset) for name, part in parts.items()}
+            by_query: dict[str, list[CandidateIds]] = {query_id: [] for query_id in dataset.queries}
+            for lists, _ in found.values():
+                for one in lists:
+                    by_query[one.query_id].append(one)
+            fused = [fuse(lists, dataset.corpus, context.depth) for lists in by_query.values() if lists]
+            origins = {name: origin for name, (_, origin) in found.items() if origin}
+            return fused, {"fused": origins} if origins else {}
 
         return find
 

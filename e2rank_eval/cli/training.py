@@ -14,6 +14,7 @@ from e2rank_eval.cli.common import DEMO, ConfigOption, app, known, open_configur
 if TYPE_CHECKING:
     from e2rank_eval.records import Dataset
     from e2rank_eval.store.results import Comparison
+    from e2rank_eval.store.trec import Run
     from e2rank_eval.training.fine_tune import FineTuning
 
 
@@ -106,56 +107,70 @@ def fine_tune(
 
     Example: e2rank-eval fine-tune --dataset beir/scifact --base all-minilm-l6-v2
     """
+    from e2rank_eval.api import retrieve
+    from e2rank_eval.cli.printing import print_comparison
     from e2rank_eval.config.reading import checked
     from e2rank_eval.config.training import JudgedCollection
     from e2rank_eval.datasets.loading import load_split
+    from e2rank_eval.store.files import write_text
     from e2rank_eval.store.results import write_record
-    from e2rank_eval.training.fine_tune import FineTuning, default_output
+    from e2rank_eval.training.fine_tune import FineTuning, default_output, flow, reranker
     from e2rank_eval.training.train import train as run
 
-    made_of = {"dataset": dataset, "first_stage": yaml_value(first_stage, "--first-stage"), "depth": depth}
+    made_of = {
+        "dataset": dataset,
+        "first_stage": yaml_value(first_stage, "--first-stage"),
+        "depth": depth,
+        "tested": test_split,
+    }
     collection = checked(JudgedCollection, made_of, "the options")
-    test = load_split(dataset, test_split, cache).dataset  # a missing split is named before anything trains
+    test = load_split(dataset, test_split, cache).dataset
     wanted = FineTuning(
         base, collection, output or default_output(base, dataset),
         tuple(one.value for one in control or [ControlName.QUERY_ENCODER]), documents, steps, seed, threads,
     )  # fmt: skip
     file = wanted.training_file(cache)
+    # The test's candidates are found before anything trains, so that a fault in them costs no time.
+    options = {"depth": depth} | collection.first_stage
+    found = retrieve(test, options.pop("retriever"), cache=cache, threads=threads, **options)
     for name in file.runs:
         run(file, name)
-    tested = _tested(wanted, test, cache)
+    tested = _tested(wanted, test, found, cache)
     write_record(wanted.output / "test.json", tested)
-    with (wanted.output / "README.md").open("a", encoding="utf-8") as card:
-        card.write(f"\nnDCG@10 x 100 on the test split:\n\n```\n{tested}\n```\n")
-    from e2rank_eval.cli.printing import print_comparison
-
+    card = wanted.output / "README.md"
+    table = f"\nnDCG@10 x 100 on the {test_split} split:\n\n```\n{tested}\n```\n"
+    write_text(card, card.read_text(encoding="utf-8") + table)
     print_comparison(tested)
-    typer.echo(f"{wanted.output}: use it as model: {wanted.output}")
+    typer.echo(f"use it as a reranker: {flow(reranker(_reference(wanted.output), documents))}")
 
 
-def _tested(wanted: FineTuning, dataset: Dataset, cache: Path) -> Comparison:
-    """Return a comparison of all systems on ``dataset``, with the trained model as baseline."""
+def _reference(folder: Path) -> str:
+    """Return the reference to the model in a folder; ``out/mine`` would be a hub id."""
+    return str(folder) if folder.is_absolute() else f"./{folder}"
+
+
+def _tested(wanted: FineTuning, dataset: Dataset, found: Run, cache: Path) -> Comparison:
+    """Return a comparison of all systems on ``found``, with the trained model as baseline."""
     from e2rank_eval import api
+    from e2rank_eval.training.fine_tune import reranker
 
-    made_of, base, documents = wanted.collection, wanted.base, wanted.documents
-    options = dict(made_of.first_stage)
-    common: dict[str, Any] = {"cache": cache, "threads": wanted.threads}
-    found = api.retrieve(dataset, options.pop("retriever"), depth=made_of.depth, **options, **common)
-    residual = {"family": "e2rank", "combination": "residual", "weight": 1.0, "prompt_documents": documents}
+    base, documents = wanted.base, wanted.documents
     systems: dict[str, dict[str, Any]] = {
-        "fine-tuned": residual | {"model": wanted.output},
+        "fine-tuned": reranker(_reference(wanted.output), documents),
         "query-only": {"family": "e2rank", "model": base, "prompt": "query-only"},
         "Rocchio": {"family": "feedback", "model": base, "documents": 3, "weight": 0.5},
-        "untrained prompt": residual | {"model": base},
+        "untrained prompt": reranker(base, documents),
     }
     for one in wanted.controls:
+        model = _reference(wanted.control(one))
         alone = one == "query-encoder"
-        settings = residual | {"prompt_documents": 0} if alone else {"family": "cross-encoder"}
-        systems[f"{one} control"] = settings | {"model": wanted.control(one)}
-    runs = {"first stage": found}
+        systems[f"{one} control"] = (
+            reranker(model, 0) if alone else {"family": "cross-encoder", "model": model}
+        )
+    runs, deepest = {"first stage": found}, max(map(len, found.scores.values()))
     for name, settings in systems.items():
-        reranker = api.load_reranker(**settings, **common)
-        runs[name] = api.rerank(found, dataset, reranker, depth=made_of.depth, cache=cache)
+        loaded = api.load_reranker(**settings, cache=cache, threads=wanted.threads)
+        runs[name] = api.rerank(found, dataset, loaded, depth=deepest, cache=cache)
     return api.compare(runs, dataset, baseline="fine-tuned", seed=wanted.seed)
 
 

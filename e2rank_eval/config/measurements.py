@@ -176,7 +176,6 @@ class MtebSettings(Strict):
     keep_vectors: bool = Field(
         True, description="false: vectors are not stored; for corpora of millions of documents"
     )
-    allow_missing: bool = Field(False, description="true: write tables although tasks failed, and name these")
     paper_table: Literal["4", "15", "20"] | None = Field(
         None, description="table of the paper whose values are shown next to ours"
     )

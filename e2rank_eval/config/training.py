@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from e2rank_eval.config.references import Reference
 from e2rank_eval.config.systems import Name, Strict
@@ -40,9 +40,14 @@ class JudgedCollection(Strict):
         description="settings as in first_stages of a configuration",
     )
     depth: int = Field(100, ge=2, description="candidates per query")
-    held_out: int = Field(
-        150, ge=1, description="most queries held out as development lists; at most a fifth of all"
-    )
+    tested: str | None = Field(None, description="split for testing: its queries are not trained on")
+
+    @field_validator("first_stage")
+    @classmethod
+    def _retriever_is_given(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        if "retriever" not in settings:
+            raise ValueError("give a retriever, such as bm25")
+        return settings
 
 
 class PromptSettings(Strict):
@@ -123,15 +128,11 @@ class LoraSettings(Strict):
 
 
 class OptimiserSettings(Strict):
-    """AdamW with linear warm-up and linear decay of the learning rate to zero."""
+    """AdamW with linear warm-up and linear decay of the learning rate; gradients are clipped to norm 1."""
 
     learning_rate: float = Field(gt=0)
     warm_up: float = Field(
         0.03, ge=0, le=1, description="share of the steps in which the learning rate rises"
-    )
-    weight_decay: float = Field(0.0, ge=0)
-    clip_norm: float | None = Field(
-        1.0, gt=0, description="norm to which gradients are clipped; null: no clipping"
     )
 
 

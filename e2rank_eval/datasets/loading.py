@@ -122,7 +122,7 @@ def load_split(name: str, split: str, cache: Path, *, seed: int = 13) -> Collect
     known = registered_datasets()
     entry = known.get(name)
     identifier = str(entry.options.get("id", name)) if entry is not None else name
-    stem = identifier.rsplit("/", 1)[0] if identifier.endswith(_SPLITS) else identifier
+    stem = without_split(identifier)
     same = [one for one, its in known.items() if str(its.options.get("id")).startswith(f"{stem}/")]
     folders = [Path(name), *filter(None, map(own_folder, [name, stem, *same]))]
     folder = next((one for one in folders if one.is_dir()), None)
@@ -138,6 +138,15 @@ def load_split(name: str, split: str, cache: Path, *, seed: int = 13) -> Collect
         hint = f"known: {', '.join(splits)}" if splits else "name another, or a folder with qrels/train.tsv"
         raise InputError(f"data set {name!r} has no {split} split", hint=hint)
     return load_registered(f"{stem}/{split}", cache, seed=seed)
+
+
+def without_split(name: str) -> str:
+    """Return an id of ir_datasets without the split that it ends in.
+
+    >>> without_split("beir/scifact/train"), without_split("mine")
+    ('beir/scifact', 'mine')
+    """
+    return name.rsplit("/", 1)[0] if name.endswith(_SPLITS) else name
 
 
 def own_folder(identifier: str) -> Path | None:

@@ -41,7 +41,7 @@ def measure_sweep(
     Raises
     ------
     InputError
-        When no query has as many candidates as a point needs.
+        When no query has as many candidates, or there are not as many queries, as a point needs.
     QueryError
         When a query cannot be ranked.
     """
@@ -85,6 +85,11 @@ def _points(work: Sequence[Work], sweep: CostSweepSettings) -> Iterator[tuple[Ax
     for count in sweep.prompt_documents:
         yield "prompt_documents", count, [[pair] for pair in work[: sweep.samples]]
     for size in sweep.batch:
+        if size > len(work):  # equal queries of one call share their work
+            raise InputError(
+                f"sweep.batch asks for {size} queries at once, and only {len(work)} have candidates",
+                hint=f"lower it to {len(work)}",
+            )
         queries = cycle(work)
         yield "batch", size, [list(islice(queries, size)) for _ in range(sweep.samples)]
 

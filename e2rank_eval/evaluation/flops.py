@@ -55,7 +55,8 @@ class TransformerShape:
 def read_shape(folder: Path) -> TransformerShape | None:
     """Return the shape that ``folder/config.json`` describes, counted on a model without weights.
 
-    None for models that the formula does not cover: encoder-decoders, mixtures of experts.
+    None for models that the formula does not cover: encoder-decoders, mixtures of experts, layers that share
+    their weights (ALBERT) or are not of torch's linear form (GPT-2).
     """
     import torch
     from transformers import AutoModel
@@ -64,7 +65,8 @@ def read_shape(folder: Path) -> TransformerShape | None:
 
     loader: Any = AutoModel
     config = load_config(folder)
-    if config.is_encoder_decoder or any("expert" in key for key in config.to_dict()):
+    keys = config.to_dict()
+    if config.is_encoder_decoder or "num_hidden_groups" in keys or any("expert" in key for key in keys):
         return None
     with torch.device("meta"):
         body = loader.from_config(config, trust_remote_code=False)
@@ -73,6 +75,8 @@ def read_shape(folder: Path) -> TransformerShape | None:
         # BERT's pooler processes one position of a sequence, and no vector here uses it.
         if isinstance(layer, torch.nn.Linear) and not name.startswith("pooler."):
             weights += layer.weight.numel()
+    if not weights:
+        return None
     head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return TransformerShape(
         matmul_parameters=weights,

@@ -82,7 +82,7 @@ def write_mteb_record(configuration: Configuration, entry: str, system: str, lay
     Raises
     ------
     UnavailableError
-        When tasks failed and the entry does not allow it; the record is written nevertheless.
+        When tasks failed; the record is written nevertheless.
     """
     started = time.time()
     settings = configuration.mteb[entry]
@@ -97,8 +97,7 @@ def write_mteb_record(configuration: Configuration, entry: str, system: str, lay
         inputs=[settings.instructions] if settings.instructions is not None else [],
         started=started,
     )
-    if not settings.allow_missing:
-        refuse_missing(record.tasks)
+    refuse_missing(record.tasks)
     return record
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import Batch
 from e2rank_eval.models.checkpoints import device, load_tokenizer, load_weights
 from e2rank_eval.models.language_models import ChatTokenizer
-from e2rank_eval.models.truncation import share_budget
+from e2rank_eval.models.special_tokens import neutraliser
+from e2rank_eval.models.truncation import cut_tokens, share_budget
+from e2rank_eval.rerankers.base import cut_query
 from e2rank_eval.rerankers.prompts import rankgpt_messages
 from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.losses import ranknet
@@ -34,7 +37,9 @@ from e2rank_eval.training.objectives import (
 class PairObjective(Objective):
     """Trains a cross-encoder, which scores query and document together, by RankNet over a list.
 
-    If the base model has no head, a new one is initialised by the run's seed. Only documents are truncated.
+    If the base model has no head, a new one is initialised by the run's seed. Texts are cut, and special
+    tokens in them broken up, as when the trained model ranks
+    (:class:`e2rank_eval.rerankers.pairs.PairReranker`).
     """
 
     def __init__(self, folder: Path, settings: CrossEncoderRun) -> None:
@@ -42,6 +47,7 @@ class PairObjective(Objective):
         model = load_weights(AutoModelForSequenceClassification, folder, "float32", optional="", num_labels=1)
         self.module = prepare_module(model.to(device()), settings, unused=())
         self.tokenizer = load_tokenizer(folder)
+        self._neutral = neutraliser(self.tokenizer)
         self._loss = settings.ranknet
         positions = int(getattr(model.config, "max_position_embeddings", settings.window or 512))
         self._window = min(settings.window or positions, positions)
@@ -61,19 +67,16 @@ class PairObjective(Objective):
 
     def _rows(self, lists: Sequence[TrainingList]) -> list[dict[str, list[int]]]:
         """Return the tokens of each pair, list by list."""
-        # The tokenizer truncates documents, never a query, and fails if no document token would be left.
-        room = self._window - self.tokenizer.num_special_tokens_to_add(pair=True) - 1
-        for item in lists:
-            tokens = len(self.tokenizer(item.query, add_special_tokens=False)["input_ids"])
-            if tokens > room:
-                raise InputError(
-                    f"query {item.query[:40]!r} has {tokens} tokens; there is room for {room}",
-                    hint="raise window, or shorten the query",
-                )
-        queries = [item.query for item in lists for _ in item.documents]
-        documents = [text for item in lists for text in item.documents]
+        queries = [query for item in lists for query in [self._query(item.query)] * len(item.documents)]
+        documents = [self._neutral(text) for item in lists for text in item.documents]
         encoded = self.tokenizer(queries, documents, truncation="only_second", max_length=self._window)
         return [{name: encoded[name][row] for name in encoded} for row in range(len(queries))]
+
+    def _query(self, text: str) -> str:
+        def tokens(query: str) -> int:
+            return len(self.tokenizer([query], [""], verbose=False)["input_ids"][0])
+
+        return cut_query(self._neutral(text), self._window, 0, tokens, partial(cut_tokens, self.tokenizer))
 
     def _scores(self, run: Any, lists: Sequence[TrainingList], *, seed: int) -> Tensor:
         """Return the score of each pair, list by list."""

@@ -40,7 +40,8 @@ class Checkpoints:
     """``folder/step-<n>/``: the accelerator's state (weights, optimizer, random numbers) and a record.
 
     ``identity`` holds everything that determines the weights; a checkpoint with another identity is refused.
-    Writes are atomic, files are checked by hash, and only the two newest checkpoints are kept.
+    Writes are atomic, files are checked by hash, and only the two newest checkpoints are kept, with the best
+    weights so far of each.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
@@ -62,9 +63,24 @@ class Checkpoints:
             write_json(part / _RECORD, record)
             shutil.rmtree(target, ignore_errors=True)
             part.rename(target)
-            for old in self._complete()[:-_KEPT]:
-                shutil.rmtree(old)
+            self._remove_old()
         accelerator.wait_for_everyone()
+
+    def best(self, step: int) -> Path:
+        """Return the path of the weights after ``step``, which were the best when they were evaluated.
+
+        The name has the step, since a resumed run may evaluate a step again with another result (on a GPU).
+        """
+        return self._folder / f"best-{step:07d}.safetensors"
+
+    def _remove_old(self) -> None:
+        complete = self._complete()
+        for path in complete[:-_KEPT]:
+            shutil.rmtree(path)
+        records = [read_json(path / _RECORD) for path in complete[-_KEPT:]]
+        kept = {self.best(record["progress"]["best_step"]) for record in records}
+        for path in set(self._folder.glob("best-*.safetensors")) - kept:
+            path.unlink()
 
     def restore(self, accelerator: Any) -> Progress:
         """Load the newest intact checkpoint and return its progress, or an initial one if there is none.
@@ -99,7 +115,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 class Log:
-    """``folder/log.jsonl``, truncated to ``step`` and continued from there.
+    """``folder/log.jsonl``, truncated to ``step`` and continued from there; at step 0 it begins anew.
 
     Its lines hold no times, so that an interrupted run leaves the same file as an uninterrupted
     one.
@@ -108,7 +124,7 @@ class Log:
     def __init__(self, folder: Path, step: int) -> None:
         self._path = folder / LOG
         known = read_jsonl(self._path) if self._path.exists() else ()
-        write_jsonl(self._path, [row for _, row in known if row["step"] <= step])
+        write_jsonl(self._path, [row for _, row in known if 0 < step >= row["step"]])
 
     def write(self, step: int, values: Mapping[str, float], *, group: str = "train") -> None:
         """Append ``values`` of ``group`` (train, development) at ``step``, to 6 significant digits."""

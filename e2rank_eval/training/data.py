@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,13 +15,22 @@ from e2rank_eval.datasets.loading import load_split
 from e2rank_eval.datasets.slices import sample
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.loading import Models
+from e2rank_eval.progress import say
+from e2rank_eval.records import Dataset
 from e2rank_eval.retrieval.base import Context
 from e2rank_eval.store.corpus import selected
 from e2rank_eval.store.files import canonical_json, sha256_file
-from e2rank_eval.training.lists import TrainingList, graded_list, list_fields, read_lists, sample_sources
+from e2rank_eval.training.lists import (
+    TrainingList,
+    folded,
+    graded_list,
+    list_fields,
+    read_lists,
+    sample_sources,
+)
 
-_LARGEST_SHARE = 5
-"""At most a fifth of the queries are held out for development."""
+_MOST_HELD_OUT, _LARGEST_SHARE = 150, 5
+"""At most 150 queries, and a fifth, are held out for development."""
 
 Parts = list[list[TrainingList]]
 """The lists of one step, divided into the parts that one device processes together."""
@@ -48,7 +57,7 @@ def read_data(settings: RunBase, cache: Path) -> TrainingData:
     limit = settings.list_documents
     if settings.collection is not None:
         made_of, seed = settings.collection, settings.seed
-        training, development = split_lists(judged_lists(made_of, cache, settings.threads), made_of, seed)
+        training, development = split_lists(judged_lists(made_of, cache, settings.threads), seed)
         hashes = {f"{made_of.dataset} {made_of.split}": _hash(training)}
         hashes |= {f"{made_of.dataset} {made_of.split}, held out": _hash(development)}
         return TrainingData([_cut(training, limit)], development, hashes)
@@ -88,14 +97,15 @@ def judged_lists(settings: JudgedCollection, cache: Path, threads: int) -> dict[
     """Return the first stage's candidates, ranked by their grades, by query id.
 
     Documents of equal grade tie, grades of 1 and above are labelled, and unjudged documents have grade 0.
-    Lists in which all grades are equal have no training signal and are skipped.
+    Lists in which all grades are equal have no training signal and are skipped, as are queries that the split
+    ``tested`` has too, under any id.
 
     Raises
     ------
     InputError
-        When no list is left, or the data set or its split is missing.
+        When no list is left, or the data set or a split is missing.
     """
-    dataset = load_split(settings.dataset, settings.split, cache).dataset
+    dataset = _untested(settings, cache)
     chosen = one_system({"first_stages": {"first-stage": settings.first_stage}, "depth": settings.depth})
     find = Context(chosen, Models(cache, threads=threads), settings.depth).finder("first-stage")
     candidates = find(dataset)[0]
@@ -111,17 +121,47 @@ def judged_lists(settings: JudgedCollection, cache: Path, threads: int) -> dict[
     if not found:
         raise InputError(
             f"no relevant document of the {settings.split} split of {settings.dataset} is among the first "
-            f"{settings.depth} candidates of its query",
+            "candidates of its query",
             hint="name another first stage, or check that its judgements are of this corpus",
         )
     return found
 
 
+def _untested(settings: JudgedCollection, cache: Path) -> Dataset:
+    """Return the data set with the queries that the split ``tested`` lacks."""
+    dataset = load_split(settings.dataset, settings.split, cache).dataset
+    if settings.tested is None:
+        return dataset
+    tested = load_split(settings.dataset, settings.tested, cache).dataset.queries.values()
+    asked = {folded(query.text) for query in tested}
+    kept = {i: query for i, query in dataset.queries.items() if folded(query.text) not in asked}
+    splits = f"the {settings.split} split of {settings.dataset}", f"the {settings.tested} split"
+    if not kept:
+        raise InputError(
+            f"all queries of {splits[0]} are in {splits[1]} too",
+            hint="test on queries that are not trained on",
+        )
+    if shared := len(dataset.queries) - len(kept):
+        say(f"{shared} queries of {splits[0]} are in {splits[1]} too; they are not trained on")
+    return replace(dataset, queries=kept)
+
+
 def split_lists(
-    lists: Mapping[str, TrainingList], settings: JudgedCollection, seed: int
+    lists: Mapping[str, TrainingList], seed: int
 ) -> tuple[list[TrainingList], list[TrainingList]]:
-    """Return the training lists and the held-out development lists; no query text is in both."""
-    number = min(settings.held_out, len(lists) // _LARGEST_SHARE)
+    """Return the training lists and the held-out development lists; no query text is in both.
+
+    Raises
+    ------
+    InputError
+        When there are too few lists to hold one out.
+    """
+    number = min(_MOST_HELD_OUT, len(lists) // _LARGEST_SHARE)
+    if not number:
+        raise InputError(
+            f"only {len(lists)} queries have a relevant candidate: too few to hold one out",
+            hint="add judged queries, or name another first stage",
+        )
     held_out = {lists[i].query for i in sample(lists, number, seed=seed, purpose="development")}
     training = [item for item in lists.values() if item.query not in held_out]
     return training, [item for item in lists.values() if item.query in held_out]
@@ -162,8 +202,9 @@ class Schedule:
         self._per_epoch = sum(size // settings.batch for size in sizes)
         if not self._mixed and self._per_epoch == 0:
             raise InputError(
-                f"no source has the {settings.batch} training lists of one step",
-                hint="lower batch, or add data",
+                f"no source has the {settings.batch} training lists of one step: the largest has "
+                f"{max(sizes, default=0)}",
+                hint="lower batch, or add judged queries that have a relevant candidate",
             )
         self.steps = settings.steps or self._per_epoch * settings.epochs
         self._epoch = lru_cache(maxsize=2)(self._steps_of_epoch)

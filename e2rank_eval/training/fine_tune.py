@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import yaml
 
 from e2rank_eval.config.reading import checked
 from e2rank_eval.config.references import parse_reference
@@ -20,7 +23,7 @@ from e2rank_eval.config.training import (
     TrainingFile,
     TrainingRun,
 )
-from e2rank_eval.datasets.loading import load_split
+from e2rank_eval.datasets.loading import load_split, without_split
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry
 
@@ -91,28 +94,47 @@ class FineTuning:
         return self.output.with_name(f"{self.output.name}-{name}")
 
     def _run(self, title: str, documents: int, base: ModelEntry, shared: dict[str, Any]) -> Stage2Run:
-        use = f"combination: residual, weight: 1.0, prompt_documents: {documents}"
+        use = flow(reranker(self.output.name, documents))
         window = min(_WINDOW, base.window)
         limits = {"window": window, "query_tokens": window}
+        limits["document_tokens"] = min(base.document_tokens, window)
         return Stage2Run(
-            objective="stage2", title=title, batch=8, document_tokens=window, **limits,
-            entry=limits | {"document_tokens": min(base.document_tokens, window)},
+            objective="stage2", title=title, batch=8, entry=limits, **limits,
             prompt=PromptSettings(documents=(-(-documents // 3), documents), variant="eval"),
             frozen_documents=True, residual=ResidualSettings(weight=1.0),
             info_nce=InfoNCESettings(temperature=0.05, vector="listwise", positive="labelled"), ranknet=None,
             development=DevelopmentSettings(every=30, patience=3),
             note=f"Documents and plain queries keep the vectors of the base model, whose index serves. As a "
-            f"reranker: `{{family: e2rank, model: {self.output.name}, {use}}}`.",
+            f"reranker: `{use}`.",
             **shared,
         )  # fmt: skip
+
+
+def reranker(model: str, documents: int) -> dict[str, Any]:
+    """Return the settings of E2Rank with a model, as fine-tuning trains it."""
+    use = {"combination": "residual", "weight": 1.0, "prompt_documents": documents}
+    return {"family": "e2rank", "model": model, **use}
+
+
+def flow(settings: dict[str, Any]) -> str:
+    """Return settings in YAML on one line.
+
+    >>> flow({"family": "e2rank", "weight": 1.0})
+    '{family: e2rank, weight: 1.0}'
+    """
+    return yaml.safe_dump(settings, default_flow_style=True, sort_keys=False, width=1000).strip()
 
 
 def default_output(base: str, dataset: str) -> Path:
     """Return ``models/<data set>-<base>``, a folder in which the registry finds trained models.
 
-    >>> default_output("all-minilm-l6-v2", "beir/scifact").as_posix()
+    >>> default_output("all-minilm-l6-v2", "beir/scifact/train").as_posix()
     'models/scifact-all-minilm-l6-v2'
+    >>> default_output("./checkpoints/Mine", "my data").as_posix()
+    'models/my_data-mine'
     """
     parsed = parse_reference(base)
     model = parsed.folder.resolve().name if parsed.kind == "folder" else parsed.name.rsplit("/", 1)[-1]
-    return Path("models") / f"{Path(dataset).resolve().name}-{model.lower()}"
+    data = Path(without_split(dataset)).resolve().name
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{data}-{model.lower()}")
+    return Path("models") / (name if name[0].isalnum() else f"data{name}")

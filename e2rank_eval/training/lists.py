@@ -150,6 +150,15 @@ def dense_ranks(values: Sequence[float]) -> tuple[int, ...]:
     return tuple(known[value] for value in values)
 
 
+def folded(query: str) -> str:
+    """Return a query in a normal form: lower case, single spaces, no final punctuation.
+
+    >>> folded("Who  wrote it ?")
+    'who wrote it'
+    """
+    return " ".join(query.casefold().split()).rstrip("?. ")
+
+
 def graded_list(
     query: str, documents: Sequence[str], grades: Sequence[int], source: str
 ) -> TrainingList | None:

@@ -7,6 +7,7 @@ replaying a data loader, and has no batches of one source; both would have to be
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from e2rank_eval.config.training import OptimiserSettings, RunBase
-from e2rank_eval.errors import UnavailableError
+from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models.batching import out_of_memory
 from e2rank_eval.progress import say, track
 from e2rank_eval.store.files import atomic_path
@@ -25,7 +26,8 @@ from e2rank_eval.training.data import Schedule
 from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.objectives import Objective, Terms, learned
 
-_BEST = Path("checkpoints", "best.safetensors")
+_NORM = 1.0
+"""The norm to which the gradients of a step are clipped."""
 
 
 def learning_rate(settings: OptimiserSettings, step: int, steps: int) -> float:
@@ -45,7 +47,7 @@ def learning_rate(settings: OptimiserSettings, step: int, steps: int) -> float:
 
 @dataclass(slots=True)
 class Loop:
-    """Trains ``objective`` on ``schedule``; log and best weights are stored in ``folder``.
+    """Trains ``objective`` on ``schedule``; the log is stored in ``folder``.
 
     :attr:`wrapped` is the objective's module as the accelerator runs it.
     """
@@ -64,7 +66,7 @@ class Loop:
         optimiser = torch.optim.AdamW(
             list(learned(self.objective.module).values()),
             lr=self.settings.optimiser.learning_rate,
-            weight_decay=self.settings.optimiser.weight_decay,
+            weight_decay=0.0,
         )
         self.wrapped, self._optimiser = self.accelerator.prepare(self.objective.module, optimiser)
 
@@ -77,6 +79,8 @@ class Loop:
         ------
         UnavailableError
             When a step does not fit the memory.
+        InputError
+            When the loss is not finite, or a checkpoint is of other settings.
         """
         progress = self.checkpoints.restore(self.accelerator)
         if progress.step:
@@ -91,7 +95,7 @@ class Loop:
             self._advance(step, progress, log)
         self.accelerator.wait_for_everyone()
         if progress.best_score is not None:
-            best = load_file(self.folder / _BEST)
+            best = load_file(self.checkpoints.best(progress.best_step))
             with torch.no_grad():
                 for name, one in learned(self.objective.module).items():
                     one.copy_(best[name].to(one.device))
@@ -109,6 +113,9 @@ class Loop:
                 "gradient_checkpointing, or use a device with more memory"
             ) from error
         progress.step = step + 1
+        if not math.isfinite(terms["loss"]):
+            problem = f"the loss of step {progress.step} is {terms['loss']}"
+            raise InputError(problem, hint="lower learning_rate")
         if log is not None:
             log.write(progress.step, terms)
         watched = self.settings.development
@@ -124,7 +131,6 @@ class Loop:
             group["lr"] = rate
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         own = list(enumerate(self.schedule.step(step)))[rank::world]
-        limit = self.settings.optimiser.clip_norm
         sums: dict[str, float] = {}
         norm: Terms = {}
         for number, lists in own:
@@ -133,8 +139,8 @@ class Loop:
                 terms = self.objective.backward(self.wrapped, lists, self.accelerator, seed=seed)
                 for name, value in terms.items():
                     sums[name] = sums.get(name, 0.0) + value / len(own)
-                if self.accelerator.sync_gradients and limit is not None:
-                    found = self.accelerator.clip_grad_norm_(self.wrapped.parameters(), limit)
+                if self.accelerator.sync_gradients:
+                    found = self.accelerator.clip_grad_norm_(self.wrapped.parameters(), _NORM)
                     norm = {} if found is None else {"gradient_norm": float(found)}
                 self._optimiser.step()
                 self._optimiser.zero_grad()
@@ -155,7 +161,7 @@ class Loop:
             progress.evaluations_since_best = 0
             if self.accelerator.is_main_process:
                 trained = learned(self.objective.module).items()
-                with atomic_path(self.folder / _BEST) as path:
+                with atomic_path(self.checkpoints.best(progress.best_step)) as path:
                     save_file({name: one.detach().cpu().contiguous() for name, one in trained}, path)
             return
         progress.evaluations_since_best += 1

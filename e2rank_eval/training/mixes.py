@@ -13,10 +13,10 @@ from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.retrieval.base import candidates
 from e2rank_eval.retrieval.first_stages.bm25 import QuantisedBM25
-from e2rank_eval.training.lists import TrainingList, graded_list
+from e2rank_eval.training.lists import TrainingList, folded, graded_list
 
 Judgements = Mapping[str, Mapping[str, int]]
-"""Grades by document of the merged corpus, by question as :func:`_folded` writes it."""
+"""Grades by document of the merged corpus, by question as :func:`folded` writes it."""
 
 _RANK_1_SHARE, _FEWEST_AT_RANK_1 = 5, 100
 """An easy collection has one list with a positive at rank 1 for every 5 others, or 100 such lists."""
@@ -57,13 +57,13 @@ def mixed_lists(settings: MixSettings, cache: Path) -> tuple[list[TrainingList],
         for name, splits in settings.left_out.items()
     }
     never = [one for sets in (*left_out.values(), *watched.values()) for one in sets]
-    asked = {_folded(query.text) for one in never for query in one.queries.values()}
+    asked = {folded(query.text) for one in never for query in one.queries.values()}
     corpus, judged = _merged(read)
     index = QuantisedBM25(corpus.values())
     lists: list[TrainingList] = []
     for name, sets in read.items():
-        new = {i: query for i, query in _queries(sets).items() if _folded(query.text) not in asked}
-        asked |= {_folded(query.text) for query in new.values()}
+        new = {i: query for i, query in _queries(sets).items() if folded(query.text) not in asked}
+        asked |= {folded(query.text) for query in new.values()}
         found = _lists(name, new, corpus, index, judged, settings)
         lists += _drawn(found, settings, _RANK_1_SHARE if settings.collections[name].easy else None)
     for name, sets in read.items():
@@ -119,7 +119,7 @@ def _development_lists(
     found = []
     for own in ranked:
         query = chosen[own.query_id].text
-        item = _list(Path(name).name, query, own.document_ids, corpus, judged[_folded(query)], settings)
+        item = _list(Path(name).name, query, own.document_ids, corpus, judged[folded(query)], settings)
         found += [item] if item else []
     return found
 
@@ -138,7 +138,7 @@ def _merged(read: Mapping[str, Sequence[Dataset]]) -> tuple[dict[str, Document],
                 corpus[own] = Document(own, document.text, document.title)
         for one in sets:
             for query in one.queries.values():
-                grades = judged.setdefault(_folded(query.text), {})
+                grades = judged.setdefault(folded(query.text), {})
                 for i, grade in one.qrels[query.id].items():
                     if i in same:
                         grades[same[i]] = max(grade, grades.get(same[i], grade))
@@ -157,7 +157,7 @@ def _lists(
     lists = {}
     for own in candidates(index, Dataset(source, corpus, queries, {}), settings.depth):
         query = queries[own.query_id].text
-        judgements = judged[_folded(query)]
+        judgements = judged[folded(query)]
         kept = _without_copies(own.document_ids, corpus, judgements)
         if found := _list(source, query, kept, corpus, judgements, settings):
             lists[own.query_id] = found.cut(settings.documents)
@@ -189,7 +189,7 @@ def _title_lists(
     }
     judged: dict[str, dict[str, int]] = {}
     for i, title in titles.items():
-        judged.setdefault(_folded(title.text), {})[i] = 1
+        judged.setdefault(folded(title.text), {})[i] = 1
     return _lists(f"{name}-titles", titles, corpus, QuantisedBM25(corpus.values()), judged, settings)
 
 
@@ -234,12 +234,3 @@ def _shortened(text: str, characters: int) -> str:
     'one two'
     """
     return text if len(text) <= characters else text[:characters].rsplit(" ", 1)[0]
-
-
-def _folded(question: str) -> str:
-    """Return the question in a normal form: lower case, single spaces, no final punctuation.
-
-    >>> _folded("Who  wrote it ?")
-    'who wrote it'
-    """
-    return " ".join(question.casefold().split()).rstrip("?. ")

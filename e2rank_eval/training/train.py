@@ -28,7 +28,7 @@ from e2rank_eval.training.saving import (
 )
 
 _NOT_IN_IDENTITY = {
-    "checkpoint_every", "title", "note", "licence", "entry", "data", "save",
+    "checkpoint_every", "title", "note", "licence", "entry", "data", "collection", "save",
 }  # fmt: skip
 
 

@@ -52,9 +52,13 @@ def test_a_sweep_times_every_point_in_turns_on_the_same_candidates_and_queries()
     ]
 
 
-def test_a_sweep_deeper_than_any_list_is_refused() -> None:
-    with pytest.raises(InputError, match=r"no query has 4 candidates.*lower it to 3"):
-        sweep_of(system("sleep", SleepingReranker()), candidates=[4])
+@pytest.mark.parametrize(
+    ("axis", "problem"),
+    [("candidates", "no query has 4 candidates"), ("batch", "asks for 4 queries at once")],
+)
+def test_a_point_beyond_the_candidates_or_queries_is_refused(axis: str, problem: str) -> None:
+    with pytest.raises(InputError, match=rf"{problem}.*lower it to 3"):
+        sweep_of(system("sleep", SleepingReranker()), **{axis: [4]})
 
 
 def test_e2rank_is_swept_over_prompt_documents_with_none_as_the_plain_query() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import BertConfig, BertModel, Qwen3Config, T5Config
+from transformers import AlbertConfig, BertConfig, BertModel, GPT2Config, Qwen3Config, T5Config
 
 from e2rank_eval.evaluation.flops import TransformerShape, engine_of, matmul_rate, query_flops, read_shape
 from e2rank_eval.models.loading import Models
@@ -44,8 +46,17 @@ def test_a_forward_pass_has_the_operations_that_torch_counts(tmp_path: Path) -> 
     assert shape.forward(120, 3) == counter.get_total_flops()
 
 
-def test_a_model_outside_the_formula_has_no_shape(tmp_path: Path) -> None:
-    T5Config(d_model=16, num_layers=1, num_heads=2).save_pretrained(tmp_path)
+@pytest.mark.parametrize(
+    "config",
+    [
+        T5Config(d_model=16, num_layers=1, num_heads=2),
+        AlbertConfig(embedding_size=8, hidden_size=16, intermediate_size=16, num_attention_heads=2),
+        GPT2Config(n_embd=16, n_layer=1, n_head=2),
+    ],
+    ids=lambda config: config.model_type,
+)
+def test_a_model_outside_the_formula_has_no_shape(config: Any, tmp_path: Path) -> None:
+    config.save_pretrained(tmp_path)
     assert read_shape(tmp_path) is None
 
 

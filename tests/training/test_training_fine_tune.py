@@ -57,8 +57,11 @@ def _fine_tune(folder: Path, output: str, *options: str) -> Any:
 
 
 def test_fine_tuning_gives_a_model_that_ranks_and_a_table_of_its_rivals(collection: Path) -> None:
-    found = _fine_tune(collection, "out/mine")
+    found = _fine_tune(collection, "out/mine", "--first-stage", "{retriever: bm25, depth: 15}")
     assert found.exit_code == 0, found.output
+    assert "{family: e2rank, model: ./out/mine, combination: residual, weight: 1.0, prompt_documents: 3}" in (
+        found.output
+    )
     tested = read_json(Path("out/mine/test.json"))
     systems = [
         "first stage",
@@ -74,6 +77,8 @@ def test_fine_tuning_gives_a_model_that_ranks_and_a_table_of_its_rivals(collecti
     card = Path("out/mine/README.md").read_text()
     assert "license: none, trained on data under unknown (a local folder)" in card
     assert "query-encoder control" in card
+    _fine_tune(collection, "out/mine", "--first-stage", "{retriever: bm25, depth: 15}")
+    assert Path("out/mine/README.md").read_text() == card, "a second run adds no second table"
     # The folder alone says that documents keep the base's vectors, wherever it is moved.
     moved = Path("out/mine").rename("elsewhere").resolve()
     encoder, base = api.load_encoder(moved), api.load_encoder("tiny-bert")
@@ -102,8 +107,28 @@ def test_queries_held_out_are_not_trained_on(collection: Path, monkeypatch: pyte
     assert not trained & watched
     settings = JudgedCollection(dataset=str(collection), depth=20)
     lists = judged_lists(settings, Path("cache"), 1)
-    halves = [split_lists(lists, settings, seed) for seed in (1, 1, 2)]
+    halves = [split_lists(lists, seed) for seed in (1, 1, 2)]
     assert halves[0] == halves[1] != halves[2]
+    with pytest.raises(InputError, match="only 4 queries have a relevant candidate"):
+        split_lists(dict(list(lists.items())[:4]), 1)
+
+
+def test_queries_that_are_tested_are_not_trained_on(
+    collection: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = JudgedCollection(dataset=str(collection), depth=20, tested="test")
+    lists = judged_lists(settings, Path("cache"), 1)
+    queries, qrels = collection / "queries.jsonl", collection / "qrels"
+    copy = json.loads(queries.read_text().splitlines()[0])["text"].upper() + "?"
+    with queries.open("a") as file:
+        file.write(json.dumps({"_id": "copy", "text": copy}) + "\n")
+    with (qrels / "test.tsv").open("a") as file:
+        file.write("copy\td0\t1\nq1\td0\t1\n")
+    assert judged_lists(settings, Path("cache"), 1) == {i: lists[i] for i in lists if i not in ("q0", "q1")}
+    assert "2 queries of the train split" in capsys.readouterr().err
+    (qrels / "train.tsv").write_text((qrels / "test.tsv").read_text())
+    with pytest.raises(InputError, match=r"all queries of the train split .* are in the test split too"):
+        judged_lists(settings, Path("cache"), 1)
 
 
 def test_the_lists_of_a_collection_can_be_written(collection: Path) -> None:
@@ -139,6 +164,7 @@ def test_what_cannot_be_trained_on_is_refused(collection: Path) -> None:
     for options, problem in {
         ("--test-split", "held"): "no held split",
         ("--first-stage", "bm25"): "first_stage",
+        ("--first-stage", "{analyser: lucene}"): "give a retriever",
         ("--first-stage", "{retriever: bm26}"): "bm26",
         ("--output", "out/my model"): "the run of out/my model",
     }.items():

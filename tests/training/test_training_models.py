@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from e2rank_eval.rerankers.families.cross_encoder import CrossEncoderSettings
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings
 from e2rank_eval.rerankers.families.listwise import ListwiseSettings
 from e2rank_eval.training.checkpoints import LOG
-from e2rank_eval.training.lists import write_lists
+from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.train import load_base, load_objective, train
 
 Trained = Callable[..., Path]
@@ -103,12 +102,23 @@ def test_a_cross_encoder_learns_loads_in_its_family_and_is_saved_the_same_again(
     assert {path.name: path.read_bytes() for path in (folder / "weights").iterdir()} == first
 
 
-def test_a_cross_encoder_refuses_a_query_that_leaves_no_room_for_a_document(
-    trained: Trained, workplace: Path
+def test_a_cross_encoder_is_trained_on_the_pairs_that_it_will_rank(
+    trained: Trained, training_file: Callable[..., Path]
 ) -> None:
-    write_lists(workplace / "lists.jsonl", [replace(item, query="wing " * 40) for item in toy_lists(8)])
-    with pytest.raises(InputError, match=r"query 'wing .* has \d+ tokens.*room for 12"):
-        trained(**QUICK, objective="cross-encoder", window=16)
+    """Also where a query is long, or a text has a special token."""
+    settings = {"objective": "cross-encoder", "window": 16}
+    trained(**QUICK | settings | {"steps": 1})
+    file = read_settings(TrainingFile, training_file(**settings))
+    objective: Any = load_objective(file.runs["run"], load_base(file, file.runs["run"]), file.cache)
+    read = CrossEncoderSettings(family="cross-encoder", model="run").build(
+        RerankContext(Models(Path("cache"), threads=1))
+    )
+    for query, text in (("wing " * 40, "sun " * 40), ("wing", "sun"), ("wi[SEP]ng", "su[SEP]n " * 40)):
+        item = TrainingList(query, (text, "sun"), (1, 2))
+        listed = CandidateList("q", tuple(Candidate(Document(one, one), 1.0) for one in item.documents))
+        cut = read._texts(Query("q", query), listed)
+        pairs = [read._tokenizer(cut.query, one)["input_ids"] for one in cut.documents]
+        assert [row["input_ids"] for row in objective._rows([item])] == pairs
 
 
 def test_a_listwise_model_learns_its_answers_and_loads_in_its_family(trained: Trained) -> None:

@@ -12,7 +12,9 @@ import torch
 from toy_lists import write_toy
 
 from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.training.checkpoints import Checkpoints
 from e2rank_eval.training.loop import Loop
+from e2rank_eval.training.vector_objective import VectorObjective
 
 FROZEN = {
     "frozen_documents": True, "residual": {"weight": 0.5}, "prompt": {"documents": [1, 3]},
@@ -47,6 +49,30 @@ def test_an_interrupted_training_ends_in_the_same_bytes(
     assert _outputs(trained(**settings)) == resumed
 
 
+def test_a_resumed_run_keeps_its_best_weights_where_an_evaluation_repeats_with_another_result(
+    trained: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU: step 3 is the best when the run is killed after it, but not when it is trained again."""
+    monkeypatch.setattr(Loop, "_step", lambda *_: {"loss": 1.0})
+    scores = iter([0.1])
+    monkeypatch.setattr(VectorObjective, "evaluate", lambda *_: {"score": next(scores)})
+    seen: list[Path] = []
+    best = Checkpoints.best
+    monkeypatch.setattr(Checkpoints, "best", lambda *given: (seen.append(best(*given)), seen[-1])[1])
+    settings = FROZEN | {"steps": 4, "development": {"path": "lists.jsonl", "every": 1}, "save": {}}
+    with pytest.raises(StopIteration):
+        trained(**settings)
+    scores = iter([0.1, 0.5, 0.4, 0.9])
+    with pytest.raises(StopIteration):
+        trained(**settings)
+    scores = iter([0.3, 0.2])
+    folder = trained(**settings)
+    rows = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    assert [row["score"] for row in rows if row["group"] == "development"] == [0.1, 0.5, 0.4, 0.3, 0.2]
+    assert seen[-1].name == "best-0000001.safetensors"
+    assert list((folder / "checkpoints").glob("best-*")) == [seen[-1]]
+
+
 @pytest.mark.parametrize(
     ("error", "expected", "message"),
     [
@@ -71,6 +97,14 @@ def test_a_step_that_exceeds_the_memory_names_the_settings_to_lower(
 
     monkeypatch.setattr(Loop, "_step", failing)
     with pytest.raises(expected, match=message):
+        trained(**FROZEN | {"steps": 4})
+
+
+def test_a_loss_that_is_not_finite_is_refused(
+    trained: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Loop, "_step", lambda *_: {"loss": float("nan")})
+    with pytest.raises(InputError, match="the loss of step 1 is nan; lower learning_rate"):
         trained(**FROZEN | {"steps": 4})
 
 

@@ -113,7 +113,7 @@ def test_a_cross_encoder_is_trained_on_the_pairs_that_it_will_rank(
     read = CrossEncoderSettings(family="cross-encoder", model="run").build(
         RerankContext(Models(Path("cache"), threads=1))
     )
-    for query, text in (("wing " * 40, "sun " * 40), ("wing", "sun"), ("wi[SEP]ng", "su[SEP]n " * 40)):
+    for query, text in (("wing " * 40, "sun " * 40), ("wing", "heat"), ("wi[SEP]ng", "su[SEP]n " * 40)):
         item = TrainingList(query, (text, "sun"), (1, 2))
         listed = CandidateList("q", tuple(Candidate(Document(one, one), 1.0) for one in item.documents))
         cut = read._texts(Query("q", query), listed)

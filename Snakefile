@@ -25,6 +25,11 @@ include: "workflow/rules/paper.smk"
 report: "workflow/report/workflow.rst"
 
 
+# Not while the rules are read: a dry run, or a run that finds the folder locked, would change a running workflow.
+onstart:
+    GRAPH.pin()
+
+
 rule all:
     default_target: True
     input:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -160,7 +159,7 @@ def load_dataset(name: str | Path, *, cache: str | Path = CACHE, seed: int = SEE
     """Load a test collection: a name of ``e2rank-eval list datasets``, or a folder in BEIR layout.
 
     Names include all ids of ir_datasets (``beir/nfcorpus/test``) and tasks of mteb (``mteb:NFCorpus``). The
-    corpus stays on disk. Judgements are optional in a folder.
+    corpus stays on disk. Judgements are optional in a folder, all of whose queries are kept.
 
     Raises
     ------
@@ -169,25 +168,17 @@ def load_dataset(name: str | Path, *, cache: str | Path = CACHE, seed: int = SEE
     UnavailableError
         When the collection cannot be fetched.
     """
+    from e2rank_eval.datasets.loaders import beir
     from e2rank_eval.datasets.loading import load_registered
 
-    if Path(name).is_dir():
-        return _folder(Path(name))
+    if not isinstance(name, str | Path) or name == "":
+        raise InputError(f"{name!r} names no data set", hint="give a name or a folder")
+    if (folder := Path(name)).is_dir():
+        files = beir.find(folder, "test", unjudged=True)
+        return beir.load(files, folder.resolve().name, unjudged=True)[0]
     if isinstance(name, Path) or name.startswith((".", "/", "~")) or name.endswith("/"):
         raise InputError("no such folder", path=name, hint="name the folder of a collection")
     return load_registered(str(name), Path(cache), seed=seed).dataset
-
-
-def _folder(folder: Path) -> Dataset:
-    """Load a folder in BEIR layout with all its queries, also those without judgements."""
-    from e2rank_eval.datasets.loaders import beir
-    from e2rank_eval.store.collections import read_queries
-
-    name = folder.resolve().name
-    if not any(folder.glob("qrels*")):
-        return beir.load_unjudged(folder, name)
-    files = beir.find(folder, "test")
-    return replace(beir.load(files, name)[0], queries=read_queries(files.queries))
 
 
 def read_run(path: str | Path) -> Run:

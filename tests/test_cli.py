@@ -70,6 +70,27 @@ def test_evaluate_prints_a_table_and_json_that_agree(run: Run, tmp_path: Path) -
     assert "tied scores, broken by document id" in table
 
 
+MINE = """\
+profile: mine
+datasets: {lee: {}, task: {mteb: NoSuchTask}, images: {mteb: VisRAGRetArxivQA}}
+first_stages: {bm25: {retriever: bm25}}
+rerankers: {first-stage: {family: identity}, listwise: {family: listwise, model: served}}
+models: {served: {kind: decoder, format: gguf, engine: vlm, sources: [{kind: folder, folder: folder}]}}
+comparisons:
+  a:
+    title: A
+    datasets: [lee, task, images]
+    first_stage: bm25
+    rerankers: [first-stage, listwise]
+    baselines: [first-stage]
+"""
+MTEB = """\
+mteb:
+  good: {title: good, tasks: [NFCorpus], models: [all-minilm-l6-v2]}
+  bad: {title: bad, tasks: [NFCorpsu], models: [all-minilm-l6-v2]}
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "a.run").write_text("q1 Q0 d1 1 2 t\n")
@@ -77,6 +98,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "qrels.txt").write_text("q1 0 d1 1\n")
     (tmp_path / "bad.txt").write_text("q1 0 d1 x\n")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "mine.yaml").write_text(MINE + MTEB)
     return tmp_path
 
 
@@ -89,9 +111,13 @@ def folder(tmp_path: Path) -> Path:
         (["evaluate", "a.run", "qrels.txt", "--measure", "NDGC@10"], "NDGC@10"),
         (["evaluate", "a.run", "folder"], "folder: Is a directory; name a file instead of a folder"),
         (["evaluate", "a.run/b.run", "qrels.txt"], "a.run/b.run: Not a directory; name a folder instead"),
-        (["rerank", "e2rank", "--config", "nowhere.yaml"], "nowhere.yaml: no such configuration"),
+        (["rerank", "e2rank", "--config", "nowhere.yaml"], "nowhere.yaml: no such file; check the path"),
         (["list", "metrics"], "nothing to list under 'metrics'"),
         (["schema", "runs"], "unknown schema 'runs'; known: config"),
+        (
+            ["mteb", "a b", "--tasks", "X", "--config", "mine.yaml"],
+            "the options: models.0: 'a b' is not a model",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
@@ -146,6 +172,35 @@ comparisons:
     assert "splits here: dev" in found["data set mine"][1]
     assert found["data set other"] == ("yes", "the folder mine")
     assert found["first stage own"] == ("no", "no file mine.trec")
+
+
+def test_doctor_names_what_only_mteb_or_an_engine_could_refuse(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("E2RANK_OFFLINE", "1")
+    code, printed, _ = run("doctor", "--config", "mine.yaml", "--json")
+    found = {one["question"]: (one["answer"], one["detail"]) for one in json.loads(printed)}
+    assert code == 1
+    assert found["data set mteb:NoSuchTask"][0] == found["data set mteb:VisRAGRetArxivQA"][0] == "no"
+    assert "mteb has no task 'NoSuchTask'" in found["data set mteb:NoSuchTask"][1]
+    assert "VisRAGRetArxivQA holds text, image" in found["data set mteb:VisRAGRetArxivQA"][1]
+    assert found["mteb entry good"] == ("yes", "1 tasks")
+    assert found["mteb entry bad"] == ("no", "there is no task 'NFCorpsu'; did you mean NFCorpus?")
+    assert "data of mteb entry good" in found["model hub"][1]
+    assert found["model served"] == ("no", "unknown engine 'vlm'; did you mean vllm?")
+
+
+def test_fetch_all_skips_what_only_the_user_can_provide(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[str] = []
+    monkeypatch.delenv("E2RANK_DATA", raising=False)
+    monkeypatch.setattr(
+        "e2rank_eval.datasets.fetch.fetch_dataset", lambda name, *_: fetched.append(str(name))
+    )
+    code, printed, _ = run("fetch", "--all", "--config", "config/demo.yaml", cwd=ROOT)
+    assert code == 0
+    assert {"lee", "nfcorpus", "bright-biology"} <= set(fetched)
+    assert {"signal1m", "dl19-rerank", "robust04-disks"}.isdisjoint(fetched)
+    assert "signal1m: skipped; e2rank-eval fetch signal1m says how to provide it" in printed
 
 
 def test_mteb_refuses_a_large_model_without_a_gpu(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from e2rank_eval.config import read_configuration
+from e2rank_eval.config.measurements import MtebSettings
 from e2rank_eval.config.reading import load_mapping
 from e2rank_eval.datasets.library import hosts
 from e2rank_eval.datasets.loaders.beir import find
+from e2rank_eval.datasets.loaders.mteb import find_task
 from e2rank_eval.datasets.loading import plan
 from e2rank_eval.datasets.registry import LIBRARIES, DatasetEntry, registered_dataset
 from e2rank_eval.datasets.sources import hub
@@ -23,10 +25,12 @@ from e2rank_eval.datasets.sources.kinds import HubSource, Source, UrlSource
 from e2rank_eval.errors import InputError, SuiteError
 from e2rank_eval.graph import Graph
 from e2rank_eval.models.checkpoints import device, dtype_on, load_config, load_tokenizer
+from e2rank_eval.models.engines import BACKBONES, LANGUAGE_MODELS
 from e2rank_eval.models.recognition import content_files, transformer_folder, unfilled
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.models.special_tokens import render_chat
+from e2rank_eval.registry import nearest
 from e2rank_eval.store.files import read_settings
 
 Finding = dict[str, Any]
@@ -170,16 +174,30 @@ def _disk(cache: Path) -> Finding:
 
 
 def _hub(graph: Graph) -> Iterator[Finding]:
-    """Check the hub where the configuration needs candidate lists or tasks of mteb from it."""
-    configuration = graph.configuration
+    """Check the task names of mteb entries, and the hub where candidate lists or tasks are on it."""
+    configuration, suites = graph.configuration, []
     lists = [stage for stage in graph.retrievals if configuration.first_stages[stage].needs_hub]
-    suites = [name for name, one in configuration.mteb.items() if one.benchmark not in (None, "local")]
+    for name, one in configuration.mteb.items():
+        tasks, problem = _tasks(one)
+        yield _finding(f"mteb entry {name}", not problem, problem or f"{len(tasks)} tasks")
+        suites += [name] if any(tasks.values()) else []
     wanted = [f"candidate lists of {one}" for one in lists] + [f"data of mteb entry {one}" for one in suites]
     if not wanted:
         return
     found = not offline() and hub.reachable()
     detail = f"{hub.endpoint()}{'' if found else ' is out of reach'}; it has {', '.join(wanted)}"
     yield _finding("model hub", found, detail)
+
+
+def _tasks(suite: MtebSettings) -> tuple[dict[str, bool], InputError | None]:
+    """Return whether each task is on the hub, or the error in the names of benchmark and tasks."""
+    from e2rank_eval.mteb_suite.local_tasks import local_tasks
+    from e2rank_eval.mteb_suite.tasks import wanted_tasks
+
+    try:
+        return {name: name not in local_tasks() for name in wanted_tasks(suite.benchmark, suite.tasks)}, None
+    except InputError as error:
+        return {}, error
 
 
 def _own_files(graph: Graph, used: Iterable[str]) -> Iterator[Finding]:
@@ -210,6 +228,11 @@ def _dataset(name: str, cache: Path) -> Finding:
     entry = registered_dataset(name)
     if entry.loader not in LIBRARIES:
         return _resolved(question, entry.sources)
+    if entry.loader == "mteb":
+        try:
+            find_task(entry.options["task"])
+        except InputError as error:
+            return _finding(question, False, error)
     found = [host for host in _library_hosts(entry) if not offline() and hub.answers(host)]
     detail = f"{entry.origin}, {'from ' + found[0] if found else 'whose servers are out of reach'}"
     return _finding(question, bool(found), detail)
@@ -227,6 +250,10 @@ def _library_hosts(entry: DatasetEntry) -> list[str]:
 def _model(reference: str, graph: Graph) -> Finding:
     catalogue, question = graph.catalogue, f"model {reference}"
     given = catalogue.given(reference)
+    engines = {**BACKBONES, **LANGUAGE_MODELS}
+    if given.engine not in engines:
+        problem = f"unknown engine {given.engine!r}; {nearest(given.engine, engines)}"
+        return _finding(question, False, problem)
     if given.server is not None:
         key, url = given.server.key_variable, given.server.base_url
         there = not key or key in os.environ

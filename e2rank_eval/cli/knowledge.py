@@ -52,7 +52,8 @@ def _of_libraries() -> Iterator[dict[str, Any]]:
         licence = "needs a signed agreement" if required_agreement(name) else "see ir_datasets"
         yield {"name": f"ir_datasets:{name}", "title": name, "licence": licence,
                "documents": library_counts(name)["documents"]}  # fmt: skip
-    for task in mteb.get_tasks(task_types=["Retrieval", "Reranking"]):
+    kinds: Any = {"task_types": ["Retrieval", "Reranking"], "modalities": ["text"]}
+    for task in mteb.get_tasks(**kinds, exclusive_modality_filter=True):
         facts = task.metadata
         yield {"name": f"mteb:{facts.name}", "title": shorten(facts.description, 90, placeholder=" ..."),
                "licence": facts.license or "not stated", "documents": "varies"}  # fmt: skip

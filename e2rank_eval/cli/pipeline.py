@@ -33,7 +33,10 @@ def fetch(
         list[str] | None,
         typer.Option("--model", help="Fetch this registry model, hub id or folder instead."),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Fetch every data set of the registry.")] = False,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Fetch the registry's data sets, except those that only you can provide."),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Fetch nothing; show sizes, licences and what is already stored."),
@@ -66,7 +69,18 @@ def fetch(
         write_model_record(layout, found)
         typer.echo(f"{found.entry.title}: {found.entry.parameters} parameters, {len(found.files)} files")
     for name in chosen:
-        fetch_dataset(name, configuration, layout)
+        if every and _is_manual(configuration, name):
+            typer.echo(f"{name}: skipped; e2rank-eval fetch {name} says how to provide it")
+        else:
+            fetch_dataset(name, configuration, layout)
+
+
+def _is_manual(configuration: Configuration, name: str) -> bool:
+    """Return whether only the user can provide a data set, and its files are not there."""
+    from e2rank_eval.datasets.loading import plan
+
+    identifier = configuration.registry_id(name)
+    return identifier is not None and plan([identifier], configuration.cache)[0]["state"] == "manual"
 
 
 def _show_plan(configuration: Configuration, names: Sequence[str]) -> None:

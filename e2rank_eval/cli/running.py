@@ -80,7 +80,7 @@ def _read(path: Path, dataset: str | None, cache: Path) -> tuple[Run, Dataset]:
     if not is_json_lines(path):
         raise InputError("a run file holds no texts", path=path, hint="name its data set: --dataset")
     hits = read_hits(path)
-    return hits_as_run(hits), hits_as_dataset(hits, path.name)
+    return hits_as_run(hits), hits_as_dataset(hits, path)
 
 
 def _options(given: list[str]) -> dict[str, Any]:

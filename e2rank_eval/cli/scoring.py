@@ -178,6 +178,7 @@ def mteb(
     """
     from e2rank_eval.cli.printing import print_mteb
     from e2rank_eval.config.measurements import MtebSettings
+    from e2rank_eval.config.reading import checked
     from e2rank_eval.mteb_suite.running import refuse_missing, run_mteb, write_mteb_record
     from e2rank_eval.store.results import as_json
 
@@ -194,16 +195,15 @@ def mteb(
             raise typer.BadParameter("give --benchmark, --tasks or --entry")
         names = [name for given in tasks or () for name in given.split(",")]
         kind = "rerankers" if system in configuration.rerankers else "models"
-        settings = MtebSettings.model_validate(
-            {
-                "title": benchmark or "mteb",
-                "benchmark": benchmark,
-                "tasks": list(dict.fromkeys(names)),
-                "instructions": instructions,
-                "first_stage": first_stage,
-                kind: [system],
-            }
-        )
+        given = {
+            "title": benchmark or "mteb",
+            "benchmark": benchmark,
+            "tasks": list(dict.fromkeys(names)),
+            "instructions": instructions,
+            "first_stage": first_stage,
+            kind: [system],
+        }
+        settings = checked(MtebSettings, given, "the options")
         require_gpu(configuration, configuration.mteb_models(settings, system))
         record = run_mteb(configuration, settings, system, layout)
     show(as_json(record), lambda: print_mteb(record), json=json)

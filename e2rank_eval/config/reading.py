@@ -54,14 +54,17 @@ def load_mapping(path: Path) -> dict[str, Any]:
     InputError
         When the file is missing, not UTF-8, not YAML or not a mapping, or a key appears twice.
     """
+    text = ""
     try:
-        values = yaml.load(path.read_text(encoding="utf-8-sig"), _NoRepeats)
+        text = path.read_text(encoding="utf-8-sig")
+        values = yaml.load(text, _NoRepeats)
     except FileNotFoundError as error:
-        raise InputError("no such configuration", path=path, hint="see config/ for examples") from error
+        raise InputError("no such file", path=path, hint="check the path; config/ has examples") from error
     except UnicodeDecodeError as error:
         raise InputError(
-            f"not UTF-8 ({error.reason})", path=path, hint="convert the file to UTF-8"
-        ) from error
+            f"not UTF-8 ({error.reason})", path=path, line=error.object.count(b"\n", 0, error.start) + 1,
+            hint="convert the file to UTF-8",
+        ) from error  # fmt: skip
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         twice = "appears twice" in str(error.problem)
@@ -69,10 +72,11 @@ def load_mapping(path: Path) -> dict[str, Any]:
             str(error.problem) if twice else f"not YAML: {error.problem}", path=path, line=line,
             hint="remove one of the two" if twice else "fix the syntax there or on the line before",
         ) from error  # fmt: skip
-    except yaml.YAMLError as error:
+    except yaml.reader.ReaderError as error:
         raise InputError(
-            f"not YAML: {' '.join(str(error).split())}", path=path, hint="fix the syntax"
-        ) from error
+            f"not YAML: {error.reason} (U+{error.character:04X})", path=path,
+            line=text.count("\n", 0, error.position) + 1, hint="remove the character",
+        ) from error  # fmt: skip
     if values is None:
         return {}
     if not isinstance(values, dict):

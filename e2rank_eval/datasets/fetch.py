@@ -50,7 +50,7 @@ def fetch_dataset(name: str, configuration: Configuration, layout: Layout) -> No
     lock = configuration.cache / "locks" / f"{configuration.profile}-fetch-{name}.lock"
     with exclusive(lock, what=f"fetching {name}"):
         described = _write(folder, collection)
-    for finding, number in described["findings"].items() | described["left_out"].items():
+    for finding, number in (described["findings"] | described["left_out"]).items():
         if number:
             say(f"{name}: {number} {finding}")
     write_manifest(

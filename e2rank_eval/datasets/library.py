@@ -53,16 +53,20 @@ def _of(identifier: str, what: str) -> dict[str, Any]:
 
 
 def required_agreement(identifier: str) -> str | None:
-    """Return how to obtain files that require an agreement with their owner; None if none are missing."""
-    collection = identifier.split("/")[0]
-    wanted = []
-    for facts in _facts("downloads.json").get(collection, {}).values():
-        if "instructions" in facts:
-            place = home() / collection / facts["cache_path"]
-            if place.exists():
-                return None
-            wanted.append(" ".join(facts["instructions"].format(path=place).split()))
-    return "; ".join(dict.fromkeys(wanted)) or None
+    """Return how to obtain files that require an agreement with their owner; None if one of them is there.
+
+    Where the files of a collection belong to parts of it, as ``v2`` of wapo, only those of this part count.
+    """
+    collection, *parts = identifier.split("/")
+    files = _facts("downloads.json").get(collection, {})
+    needed = [key for key, facts in files.items() if "instructions" in facts]
+    wanted: dict[str, None] = {}
+    for key in [key for key in needed if key.split("/")[0] in parts] or needed:
+        place = home() / collection / files[key]["cache_path"]
+        if place.exists():
+            return None
+        wanted[" ".join(files[key]["instructions"].format(path=place).split())] = None
+    return "; ".join(wanted) or None
 
 
 def hosts(identifier: str) -> list[str]:

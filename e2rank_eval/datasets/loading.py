@@ -123,7 +123,8 @@ def load_split(name: str, split: str, cache: Path, *, seed: int = 13) -> Collect
     entry = known.get(name)
     identifier = str(entry.options.get("id", name)) if entry is not None else name
     stem = without_split(identifier)
-    same = [one for one, its in known.items() if str(its.options.get("id")).startswith(f"{stem}/")]
+    ids = {stem, *(stem + one for one in _SPLITS)}
+    same = [one for one, its in known.items() if its.options.get("id") in ids]
     folders = [Path(name), *filter(None, map(own_folder, [name, stem, *same]))]
     folder = next((one for one in folders if one.is_dir()), None)
     if folder is not None:

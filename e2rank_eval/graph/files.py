@@ -84,6 +84,18 @@ class Files:
         except InputError:
             return []
 
+    def dataset_settings(self, dataset: str) -> dict[str, Any]:
+        """Return what determines a data set besides files: settings, registry entry, seed of a sample."""
+        configuration = self.configuration
+        settings, identifier = configuration.datasets[dataset], configuration.registry_id(dataset)
+        entry = registered_dataset(identifier) if identifier else None
+        sampled = settings.slice_of is not None or (entry is not None and not entry.fetched)
+        return {
+            "settings": settings.model_dump(mode="json"),
+            "entry": entry.model_dump(mode="json") if entry else None,
+            "seed": configuration.seed if sampled else None,
+        }
+
     def own_files(self, first_stage: str, datasets: Iterable[str]) -> list[str]:
         """Return the user's files that a first stage, or a first stage that it fuses, reads for data sets."""
         stages = self.configuration.first_stages

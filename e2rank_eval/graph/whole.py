@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from e2rank_eval.config import parse_configuration
 from e2rank_eval.config.experiment import with_chosen
 from e2rank_eval.config.measurements import RunKey
+from e2rank_eval.config.reading import line_of
 from e2rank_eval.config.references import file_name
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
@@ -69,24 +71,31 @@ class Graph(Files):
 
     def _check_registries(self) -> None:
         """Check that all models and data sets of runs are registered; other models may be trained later."""
-        models = self.used_models()
+        configuration, models = self.configuration, self.used_models()
         trained = {run: self.trainings.entry(path, run) for path, run in self.trainings.runs}
-        defined = [*self.configuration.first_stages.values(), *self.configuration.rerankers.values()]
-        named = {model for one in defined if (model := getattr(one, "model", None))}
-        try:
-            for model in models:
-                if model in trained and model not in self.catalogue.names:
-                    config = self._origin.replace(",", "")
-                    hint = f"train it: snakemake {trained[model]} --configfile {config}"
-                    raise InputError(f"model {model!r} is not trained yet", hint=hint)
-            bases = [run.model for _, run in self.trainings.runs.values() if run.model is not None]
-            wanted = [*self.catalogue.names, *models, *bases, *sorted(named - trained.keys())]
-            self.models = {self.catalogue.name(one): self.catalogue.canonical(one) for one in wanted}
-            for name in self.configuration.datasets:
-                if identifier := self.configuration.registry_id(name):
+        bases = {
+            run.model: (path, "runs", name)
+            for (path, name), (_, run) in self.trainings.runs.items()
+            if run.model is not None
+        }
+        named = {
+            model: (self._origin, section, name)
+            for section in ("first_stages", "rerankers")
+            for name, one in getattr(configuration, section).items()
+            if (model := getattr(one, "model", None))
+        }
+        self.models = {}
+        for model in [*self.catalogue.names, *models, *bases, *sorted(named.keys() - trained.keys())]:
+            if model in models and model in trained and model not in self.catalogue.names:
+                config = self._origin.replace(",", "")
+                hint = f"train it: snakemake {trained[model]} --configfile {config}"
+                raise InputError(f"model {model!r} is not trained yet", path=self._origin, hint=hint)
+            with _located(*(bases | named).get(model, (self._origin,)), "model"):
+                self.models[self.catalogue.name(model)] = self.catalogue.canonical(model)
+        for name in configuration.datasets:
+            if identifier := configuration.registry_id(name):
+                with _located(self._origin, "datasets", name):
                     registered_dataset(identifier)
-        except InputError as error:
-            raise InputError(error.problem, path=self._origin, hint=error.hint) from error
 
     def used_models(self) -> list[str]:
         """Return the references to the models of all jobs, each once."""
@@ -153,3 +162,13 @@ class Graph(Files):
         shows = ("tables", name)
         own = [one for one, shown in self.tables.items() if (shown.kind.section, shown.entry) == shows]
         return self.table_files(own) + self.figure_files({name} & self.figures.keys())
+
+
+@contextmanager
+def _located(path: str, *place: str) -> Iterator[None]:
+    """Give an InputError in the block the file that names the wrong model or data set, and the line of it."""
+    try:
+        yield
+    except InputError as error:
+        problem = error.problem if error.path is None else f"{error.path}: {error.problem}"
+        raise InputError(problem, path=path, line=line_of(path, place), hint=error.hint) from error

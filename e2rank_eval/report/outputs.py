@@ -116,8 +116,8 @@ class Outputs(Registry[Output[T]]):
         for output in self.values():
             for identifier, entry in output.shown(configuration).items():
                 if identifier in found:
-                    hint = "rename an entry of the configuration"
-                    raise InputError(f"two {self.kind}s would be called {identifier!r}", hint=hint)
+                    problem, hint = f"two {self.kind}s would be called {identifier!r}", "rename an entry"
+                    raise InputError(problem, path=configuration.origin or None, hint=hint)
                 found[identifier] = Shown(output, entry)
         return found
 

@@ -41,15 +41,13 @@ def read_dataset(folder: Path, name: str) -> Dataset:
     InputError
         For malformed files, naming file and line.
     """
-    exclusions = {
-        row["query_id"]: frozenset(row["document_ids"]) for _, row in read_jsonl(folder / "exclusions.jsonl")
-    }
+    queries = read_queries(folder / "queries.jsonl")
     return Dataset(
         id=name,
         corpus=read_corpus(folder / "corpus.jsonl.gz"),
-        queries=read_queries(folder / "queries.jsonl"),
+        queries=queries,
         qrels=read_qrels(folder / "qrels.tsv"),
-        exclusions=exclusions,
+        exclusions=read_exclusions(folder / "exclusions.jsonl", queries),
     )
 
 
@@ -95,6 +93,26 @@ def read_queries(path: Path) -> dict[str, Query]:
     if not queries:
         raise InputError("no queries", path=path, hint="add queries")
     return queries
+
+
+def read_exclusions(path: Path, queries: Collection[str]) -> dict[str, frozenset[str]]:
+    """Read excluded documents by query id, from JSONL with ``query_id`` and ``document_ids``.
+
+    Raises
+    ------
+    InputError
+        Naming file and line: a query that is not in ``queries`` or is repeated, no list of ids.
+    """
+    exclusions: dict[str, frozenset[str]] = {}
+    for number, row in read_jsonl(path):
+        query_id, document_ids = str(row.get("query_id")), row.get("document_ids")
+        if query_id not in queries or query_id in exclusions or not isinstance(document_ids, list):
+            raise InputError(
+                f"unknown or repeated query {query_id!r}, or no list of document_ids", path=path, line=number,
+                hint='write {"query_id": "...", "document_ids": [...]}',
+            )  # fmt: skip
+        exclusions[query_id] = frozenset(map(str, document_ids))
+    return exclusions
 
 
 def is_visible(text: str) -> bool:

@@ -238,7 +238,8 @@ def _judgements(path: Path) -> Iterator[tuple[int, list[str]]]:
         if not line.strip() or _is_comment(fields):
             continue
         if len(fields) != 3:
-            raise InputError(f"{len(fields)} columns instead of 3", path=path, line=number)
+            hint = "write: query, document and grade, separated as in the header"
+            raise InputError(f"{len(fields)} columns instead of 3", path=path, line=number, hint=hint)
         yield number, [*fields[:2], fields[2].strip()]
 
 

@@ -7,7 +7,9 @@ import json
 
 import pytest
 
+from e2rank_eval.api import load_dataset
 from e2rank_eval.datasets.loaders import beir
+from e2rank_eval.datasets.loading import load_split
 from e2rank_eval.errors import InputError
 
 CORPUS = [{"_id": "d1", "title": "One", "text": "first"}, {"_id": "d2", "text": "second"}]
@@ -65,11 +67,45 @@ def test_a_judged_document_outside_the_corpus_keeps_its_judgement(folder):
 
 
 def test_exclusions_are_read_if_there_are_any(folder):
-    (folder / "exclusions.jsonl").write_text(_lines([{"query_id": "q1", "document_ids": ["d2"]}]))
-    assert _load(folder)[0].exclusions == {"q1": frozenset({"d2"})}
-    (folder / "exclusions.jsonl").write_text(_lines([{"query_id": "q9", "document_ids": ["d2"]}]))
-    with pytest.raises(InputError, match=r"exclusions\.jsonl:1: unknown query 'q9'"):
-        _load(folder)
+    (folder / "queries.jsonl").write_text(_lines([*QUERIES, {"_id": 3, "text": "unjudged"}]))
+    rows = [{"query_id": "q1", "document_ids": ["d2", 7]}, {"query_id": 3, "document_ids": ["d1"]}]
+    (folder / "exclusions.jsonl").write_text(_lines(rows))
+    assert _load(folder)[0].exclusions == {"q1": frozenset({"d2", "7"})}
+    assert load_dataset(folder).exclusions == {"q1": frozenset({"d2", "7"}), "3": frozenset({"d1"})}
+    for wrong in ({"query_id": "q9", "document_ids": ["d2"]}, rows[0]):
+        (folder / "exclusions.jsonl").write_text(_lines([rows[0], wrong]))
+        with pytest.raises(InputError, match=r"exclusions\.jsonl:2: unknown or repeated query 'q[19]'"):
+            _load(folder)
+
+
+def test_judgements_are_optional_where_nothing_is_evaluated(folder):
+    (folder / "qrels" / "test.tsv").unlink()
+    with pytest.raises(InputError, match=r"none of qrels/test\.tsv"):
+        load_dataset(folder)
+    (folder / "qrels").rmdir()
+    for other in ("corpus.jsonl.bak", "corpus.jsonl~", "queries.jsonl.old"):
+        (folder / other).write_text("{")
+    found = load_dataset(folder)
+    assert (len(found.corpus), list(found.queries), found.qrels) == (2, ["q1", "q2"], {})
+    with pytest.raises(InputError, match="add qrels"):
+        beir.find(folder, "test")
+
+
+def test_a_split_of_a_collection_is_not_taken_from_the_folder_of_another(folder, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    for name in ("arguana", "dl19"):
+        (tmp_path / "mine" / name).symlink_to(folder)
+    monkeypatch.setenv("E2RANK_DATA", str(tmp_path / "mine"))
+    assert load_split("beir/arguana", "test", tmp_path).dataset.qrels["q1"] == {"d1": 1}
+    for name in ("beir", "msmarco-passage"):
+        with pytest.raises(InputError, match=f"data set '{name}' has no test split"):
+            load_split(name, "test", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", 3, None])
+def test_what_names_no_data_set_is_one_error(name):
+    with pytest.raises(InputError, match="names no data set; give a name or a folder"):
+        load_dataset(name)
 
 
 def test_a_missing_split_names_the_existing_ones(folder):

@@ -42,6 +42,7 @@ def toy(tmp_path) -> Path:
     )
     (folder / "queries.jsonl").write_text('{"_id": "q", "text": "x?"}\n{"_id": "r", "text": "y?"}\n')
     (folder / "qrels.tsv").write_text("q\t0\ta%20b\t1\n")
+    (folder / "exclusions.jsonl").write_text('{"query_id": "r", "document_ids": ["2"]}\n')
     return folder
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from e2rank_eval.datasets.checks import check_counts, findings, statistics
+from e2rank_eval.datasets.library import required_agreement
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import Dataset, Document, Query
@@ -67,6 +70,29 @@ def test_counts_other_than_the_registry_s_are_an_error(what, expected, number):
     check_counts(ODD, entry)
     with pytest.raises(InputError, match=f"odd has {number} {what}, the registry expects {expected}"):
         check_counts(ODD, entry.model_copy(update={what: expected}))
+
+
+def test_a_judgement_of_a_library_with_two_grades_is_refused():
+    from ir_datasets.formats import TrecQrel
+
+    from e2rank_eval.datasets.loaders.ir_datasets import _judgements
+
+    rows = [TrecQrel("q1", "d1", 1, "0"), TrecQrel("q1", "d1", 1, "1"), TrecQrel("q1", "d2", -100, "0")]
+    found = _judgements(SimpleNamespace(qrels_iter=lambda: iter(rows)), "own/x")
+    assert found == ({"q1": {"d1": 1}}, {"q1": {"d2"}})
+    rows.append(TrecQrel("q1", "d1", 2, "2"))
+    with pytest.raises(InputError, match="own/x: query 'q1' and document 'd1' have two grades"):
+        _judgements(SimpleNamespace(qrels_iter=lambda: iter(rows)), "own/x")
+
+
+def test_an_agreement_is_needed_for_the_part_of_a_collection_that_is_asked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("IR_DATASETS_HOME", str(tmp_path))
+    for path in ("wapo/WashingtonPost.v4.tar.gz", "hc4/fas/hc4_docs.jsonl"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).touch()
+    assert "WashingtonPost.v2.tar.gz" in str(required_agreement("wapo/v2/trec-news-2019"))
+    assert "fas" not in str(required_agreement("hc4/ru/test"))
+    assert required_agreement("hc4/fa/test") is None
 
 
 def test_cranfield_s_empty_documents_are_found(shared_data):

@@ -72,5 +72,5 @@ def test_a_missing_key_is_named_with_its_file(copied_layout: Layout) -> None:
 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such configuration"):
+    with pytest.raises(InputError, match="no such file"):
         open_results(tmp_path)

@@ -8,15 +8,17 @@ import re
 import statistics
 import xml.etree.ElementTree as ElementTree
 
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 
 from e2rank_eval.config.measurements import PaperFigure
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.samples import FEW
+from e2rank_eval.evaluation.significance import bootstrap_interval, mean
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.drawing import forms, image_bytes, inline_svg, new_figure, style
-from e2rank_eval.report.figures import FIGURES
+from e2rank_eval.report.figures import FIGURES, gains
 from e2rank_eval.report.figures.gains import by_position, by_relevant, query_gains
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json, write_json
@@ -37,6 +39,18 @@ def test_a_long_title_stays_within_its_figure(width: float) -> None:
         figure.canvas.draw()
         (drawn,) = (text for text in figure.findobj(Text) if text.get_text().startswith("nDCG@10"))
         assert drawn.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_equal_changes_have_bars_of_no_length(stored: Results) -> None:
+    """The ends of the interval of equal values can be on the wrong side of their mean by rounding."""
+    changes = [[12.7] * 6, [0.1] * 6, [0.1] * 7]
+    rows = [
+        ("e2rank", f"{group}", len(one), mean([one]), *bootstrap_interval([one], seed=13))
+        for group, one in enumerate(changes)
+    ]
+    assert any(low > change or high < change for *_, change, low, high in rows)
+    frame = pd.DataFrame(rows, columns=["reranker", "group", "queries", "change", "low", "high"])
+    gains._draw(new_figure(5, 3, "t").subplots(), frame, {"e2rank": "E2Rank"}, list(frame["group"]))
 
 
 @pytest.mark.slow

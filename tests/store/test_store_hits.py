@@ -41,7 +41,7 @@ def test_both_layouts_give_the_same_run_and_collection(tmp_path: Path, row: dict
     run = hits_as_run(hits)
     assert run.scores == {"3": {"b": 9.5, "1": 9.5}}
     assert run.order("3") == ["b", "1"]  # the file's order decides among equal scores
-    dataset = hits_as_dataset(hits, "lists")
+    dataset = hits_as_dataset(hits, tmp_path / "lists.jsonl")
     assert list(dataset.corpus.values()) == [Document("b", "two", "T"), Document("1", "one")]
     assert dataset.queries["3"].text == "who?"
 
@@ -55,6 +55,9 @@ def test_both_layouts_give_the_same_run_and_collection(tmp_path: Path, row: dict
         ({"query": {"qid": 1}, "candidates": [{"docid": "a", "score": "high"}]}, "high"),
         ({"query": {"qid": 1}, "candidates": [{"docid": "a", "score": math.nan}]}, "not a finite number"),
         ({"query": {"qid": 1, "text": "\ud800"}, "candidates": []}, "surrogates not allowed"),
+        ({"query": {"qid": None, "text": "x"}, "candidates": RANKLLM["candidates"]}, "no qid"),
+        ({"query": {"qid": 1}, "candidates": [{"docid": "", "score": 1}]}, "no docid"),
+        ({"query": {"qid": 1}, "candidates": [{"docid": "a", "score": 1, "doc": ["x"]}]}, "neither a text"),
         (
             RANKLLM | {"query": {"qid": 1}, "candidates": 2 * RANKLLM["candidates"]},
             "a document appears twice",
@@ -71,13 +74,16 @@ def test_a_damaged_list_is_named_by_line(tmp_path: Path, row: dict[str, Any], pr
     ("change", "problem"),
     [
         ({"query": {"qid": 9}}, "query '9' has no text; name its data set"),
+        ({"query": {"qid": 9, "text": None}}, "query '9' has no text"),
+        ({"query": {"qid": 9, "text": "\u200b "}}, "query '9' has no text"),
         ({"candidates": [{"docid": "b", "score": 1}]}, "document 'b' has no text"),
-        ({"candidates": [{"docid": "b", "score": 1, "doc": "other"}]}, "document 'b' has two texts"),
+        ({"candidates": [{"docid": "b", "score": 1, "doc": None}]}, "document 'b' has no text"),
+        ({"candidates": [{"docid": "b", "score": 1, "doc": "other"}]}, "document 'b' has another text"),
     ],
 )
 def test_lists_without_texts_are_not_a_collection(
     tmp_path: Path, change: dict[str, Any], problem: str
 ) -> None:
-    hits = read_hits(written(tmp_path, RANKLLM, RANKLLM | {"query": {"qid": 9, "text": "y"}} | change))
-    with pytest.raises(InputError, match=problem):
-        hits_as_dataset(hits, "lists")
+    path = written(tmp_path, RANKLLM, RANKLLM | {"query": {"qid": 9, "text": "y"}} | change)
+    with pytest.raises(InputError, match=rf"lists\.jsonl:2: {problem}"):
+        hits_as_dataset(read_hits(path), path)

@@ -66,10 +66,12 @@ def test_changing_a_label_draws_the_report_anew_and_ranks_nothing(built: Project
     changed = small_configuration()
     changed["rerankers"]["e2rank"]["label"] = "E2Rank on MiniLM"
     built.configure(changed)
+    pinned = (built.results / "config.yaml").read_bytes()
     planned = built.snakemake("--dry-run")
     built.configure(small_configuration())
     assert planned.returncode == 0, planned.stderr
     assert _rules(planned) == {"tables-comparisons-main", "figure", "site", "all"}
+    assert (built.results / "config.yaml").read_bytes() == pinned, "running jobs read this file"
 
 
 def test_a_data_set_that_is_added_reuses_the_finished_shards(built: Project, tmp_path: Path) -> None:
@@ -92,7 +94,7 @@ def test_a_mistake_in_the_configuration_is_one_line(tmp_path: Path) -> None:
     configuration["datasets"]["lee-12"] = {"id": "nope"}
     failed = Project.create(tmp_path / "p", configuration).snakemake("--dry-run")
     assert failed.returncode == 1
-    assert "error: mine.yaml: unknown data set 'nope'" in failed.stdout + failed.stderr
+    assert re.search(r"error: mine\.yaml:\d+: unknown data set 'nope'", failed.stdout + failed.stderr)
     assert not (tmp_path / "p" / "results").exists()
 
 

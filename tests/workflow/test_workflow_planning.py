@@ -9,6 +9,7 @@ import pytest
 import yaml
 from workflow_project import small_configuration
 
+from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph import Graph
 
@@ -75,13 +76,43 @@ def test_a_label_is_not_part_of_the_settings_of_a_job() -> None:
             r"mine\.yaml: unknown model 'all-minilm'; did you mean all-minilm-l6-v2",
         ),
         ({"datasets": {"lee-12": {"id": "nope"}}}, "mine.yaml: unknown data set 'nope'"),
+        (
+            {"rerankers": {"e2rank": {"family": "e2rank", "model": "./gone"}}},
+            r"mine\.yaml: \./gone: no such folder; name the folder of a model",
+        ),
     ],
 )
 def test_a_mistake_names_the_configuration_and_gets_a_suggestion(
-    change: dict[str, Any], message: str
+    tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
         _graph(**change)
+    values, path = small_configuration(), tmp_path / "mine.yaml"
+    for section, entries in change.items():
+        values[section].update(entries)
+    path.write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError, match=message.replace("yaml:", r"yaml:\d+:")) as caught:
+        Graph(values, [str(path)])
+    assert caught.value.line is not None
+    line = path.read_text().splitlines()[caught.value.line - 1]
+    assert line.strip() in ("model: all-minilm", "lee-12:", "model: ./gone")
+
+
+def test_a_data_set_is_fetched_again_when_the_seed_of_its_sample_or_its_entry_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def settings(seed: int) -> dict[str, dict[str, Any]]:
+        names = {"lee": {}, "lee-12": {"slice_of": "lee", "queries": 12}, "pydoc": {}, "own": {"path": "own"}}
+        graph = Graph(small_configuration() | {"datasets": names, "seed": seed}, ["mine.yaml"])
+        return {name: graph.dataset_settings(name) for name in names}
+
+    before, other = settings(1), settings(2)
+    assert {name for name in before if before[name] != other[name]} == {"lee-12", "pydoc"}
+    entry = registered_dataset("lee").model_dump(mode="json") | {"excludes_itself": True}
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "datasets.yaml").write_text(yaml.safe_dump({"lee": entry}))
+    monkeypatch.chdir(tmp_path)
+    assert settings(1)["lee"] != before["lee"]
 
 
 def test_runs_of_a_training_file_depend_on_lists_base_and_the_run_they_follow(tmp_path: Path) -> None:

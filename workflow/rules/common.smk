@@ -19,7 +19,6 @@ except SuiteError as error:
     raise WorkflowError(f"error: {error}") from error
 
 CONFIG = GRAPH.configuration
-GRAPH.pin()
 lead(elsewhere=workflow.remote_exec)
 
 

@@ -25,9 +25,7 @@ rule fetch:
         runtime=60,
     params:
         config=GRAPH.config,
-        settings=lambda wildcards: CONFIG.datasets[wildcards.dataset].model_dump(
-            mode="json"
-        ),
+        settings=lambda wildcards: GRAPH.dataset_settings(wildcards.dataset),
     shell:
         "e2rank-eval fetch {wildcards.dataset} --config {params.config} 2>&1 | tee {log}"
 

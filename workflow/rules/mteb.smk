@@ -20,6 +20,7 @@ for entry, system in GRAPH.mteb_jobs:
         resources:
             mem_mb=16000,
             runtime=2880,
+            gpu=CONFIG.gpus,
         params:
             config=GRAPH.config,
             entry=entry,

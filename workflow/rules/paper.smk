@@ -19,7 +19,7 @@ rule published_run:
     params:
         cache=str(CONFIG.cache),
     shell:
-        "e2rank-eval reproduce {wildcards.run} --metrics {output.metrics} --cache {params.cache} 2>&1 | tee {log}"
+        "e2rank-eval reproduce {wildcards.run} --metrics {output.metrics} --cache {params.cache:q} 2>&1 | tee {log}"
 
 
 for named in [*CONFIG.tables, *CONFIG.figures]:

@@ -45,6 +45,7 @@ for (path, run), (_, settings) in GRAPH.trainings.runs.items():
         resources:
             mem_mb=8000,
             runtime=480,
+            gpu=CONFIG.gpus,
         params:
             path=path,
             run=run,

@@ -45,7 +45,8 @@ def load(
     UnavailableError
         When files require an agreement (the message says how to get them), or cannot be fetched or read.
     InputError
-        When the library does not know the id, its queries lack the field, or a judged query has no text.
+        When the library does not know the id, its queries lack the field, a judged query has no text, or a
+        judgement is repeated with another grade.
     """
     agreement = required_agreement(identifier)
     if agreement is not None:
@@ -61,7 +62,7 @@ def load(
     # The library unpacks and indexes files at their first use, without locks.
     with exclusive(home() / f".{collection}.lock", what=f"preparing {collection}", wait=_LOCK_WAIT):
         try:
-            qrels, exclusions = _judgements(theirs)
+            qrels, exclusions = _judgements(theirs, identifier)
             if rewritten is None:
                 queries = _texts(theirs, identifier, query_field)
             else:
@@ -121,14 +122,17 @@ def _file(library: Any, collection: str, key: str) -> Path:
     return Path(context[key].path())
 
 
-def _judgements(theirs: Any) -> tuple[dict[str, dict[str, int]], dict[str, set[str]]]:
+def _judgements(theirs: Any, identifier: str) -> tuple[dict[str, dict[str, int]], dict[str, set[str]]]:
     qrels: dict[str, dict[str, int]] = {}
     exclusions: dict[str, set[str]] = {}
     for one in theirs.qrels_iter():
         if one.relevance == _EXCLUDED:
             exclusions.setdefault(one.query_id, set()).add(one.doc_id)
-        else:
-            qrels.setdefault(one.query_id, {})[one.doc_id] = one.relevance
+        elif qrels.setdefault(one.query_id, {}).setdefault(one.doc_id, one.relevance) != one.relevance:
+            raise InputError(
+                f"query {one.query_id!r} and document {one.doc_id!r} have two grades", path=identifier,
+                hint="choose another collection; some are judged once for each subtopic",
+            )  # fmt: skip
     return qrels, exclusions
 
 

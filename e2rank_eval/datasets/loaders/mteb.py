@@ -19,23 +19,11 @@ def load(name: str, task: str, *, subset: str = "default") -> Loaded:
     Raises
     ------
     InputError
-        When mteb has no such task, the task has another type or needs code of its data set's repository, or
-        it has no such subset (the language of a multilingual task).
+        As :func:`find_task`; or when the task has no such subset (the language of a multilingual task).
     UnavailableError
         When the files are not available from the hub.
     """
-    import mteb
-    from mteb.abstasks import AbsTaskRetrieval
-
-    try:
-        found: Any = mteb.get_task(task)
-    except KeyError as error:
-        raise InputError(f"mteb has no task {task!r}", hint=" ".join(str(error.args[0]).split())) from error
-    if not isinstance(found, AbsTaskRetrieval) or found.metadata.dataset.get("trust_remote_code"):
-        raise InputError(
-            f"mteb's {task} is of type {found.metadata.type}, or its data set needs code of its own",
-            hint="choose a retrieval or reranking task",
-        )
+    found = find_task(task)
     subsets = found.hf_subsets if found.metadata.is_multilingual else ["default"]
     if subset not in subsets:
         raise InputError(f"mteb's {task} has no subset {subset!r}", hint=f"subsets: {', '.join(subsets)}")
@@ -50,6 +38,31 @@ def load(name: str, task: str, *, subset: str = "default") -> Loaded:
     queries = {str(row["id"]): row["text"] for row in split["queries"]}
     same = {q: {q} for q in queries if found.ignore_identical_ids and q in corpus}
     return judged(name, corpus, queries, split["relevant_docs"], same)
+
+
+def find_task(task: str) -> Any:
+    """Return a retrieval or reranking task of mteb by its name, without its data.
+
+    Raises
+    ------
+    InputError
+        When mteb has no such task, or the task has another type, is not of texts alone, or needs code of its
+        data set's repository.
+    """
+    import mteb
+    from mteb.abstasks import AbsTaskRetrieval
+
+    try:
+        found: Any = mteb.get_task(task)
+    except KeyError as error:
+        raise InputError(f"mteb has no task {task!r}", hint=" ".join(str(error.args[0]).split())) from error
+    facts = found.metadata
+    if not isinstance(found, AbsTaskRetrieval) or facts.dataset.get("trust_remote_code"):
+        problem = f"is of type {facts.type}, or its data set needs code of its own"
+        raise InputError(f"mteb's {task} {problem}", hint="choose a retrieval or reranking task")
+    if facts.modalities != ["text"]:
+        raise InputError(f"mteb's {task} holds {', '.join(facts.modalities)}", hint="choose a task of texts")
+    return found
 
 
 def _documents(rows: Any) -> Iterator[tuple[None, Document]]:

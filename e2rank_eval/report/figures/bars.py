@@ -39,7 +39,8 @@ def draw_bars(results: Results, name: str) -> Drawing:
             continue
         value, interval = cell.ours.value, cell.ours.interval
         low, high = interval or (value, value)
-        axes.barh(place, value, xerr=[[value - low], [high - value]], color=GAIN, height=0.6, ecolor=MUTED)
+        ends = [[max(0.0, value - low)], [max(0.0, high - value)]]  # of equal values, ends differ by rounding
+        axes.barh(place, value, xerr=ends, color=GAIN, height=0.6, ecolor=MUTED)
         rows.append(
             (cell.grid.system, cell.grid.column, cell.ours.queries, value, *(interval or (None, None)))
         )

@@ -60,7 +60,8 @@ def _entries(configuration: Configuration, name: str) -> list[str]:
         own = [n for n, one in configuration.latency.items() if (one.dataset, one.first_stage) == place]
         if len(own) != 1:
             problem = f"mean-frontier of {name}: {len(own)} latency entries time {'/'.join(place)}"
-            raise InputError(problem, hint="configure one for every collection of the comparison")
+            hint = "configure one for every collection of the comparison"
+            raise InputError(problem, path=configuration.origin or None, hint=hint)
         found += own
     return found
 

@@ -173,6 +173,7 @@ def _draw(axes: Axes, found: pd.DataFrame, names: dict[str, str], groups: list[s
         offset = 0.6 * ((index + 0.5) / len(names) - 0.5)
         where = [index if alone else groups.index(group) + offset for group in own["group"]]
         ends = [own["change"] - own["low"], own["high"] - own["change"]]
+        ends = [one.clip(lower=0) for one in ends]  # of equal changes, the ends differ by rounding
         axes.errorbar(where, own["change"], yerr=ends, fmt=MARKERS[index % len(MARKERS)],
                       color=PALETTE[index % len(PALETTE)], ms=5, lw=1.3, label=name)  # fmt: skip
     axes.axhline(0, color=MUTED, lw=0.8)

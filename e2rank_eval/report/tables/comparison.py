@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 SIGNIFICANT = 0.05
 """The level below which a p value after Holm's correction is significant."""
 
+_ROUNDING = 1e-12
+"""A gap of at most this is none: means of the same values differ so much by their order of summation."""
+
 _INTERVAL = "In brackets the bootstrap 95 % interval of the mean over queries."
 GAP = "gap closed, %"
 _GAP_NOTE = "Gap closed: the gain over the first stage, as a share of the gain of the best possible order."
@@ -75,7 +78,7 @@ def quality_table(results: Results, name: str) -> Table:
     shown = _published_rows(settings)
     if first is not None:
         columns.append(Column(GAP, "ratio"))
-        best.append(Cell(None if means[first] == ceilings[-1] else 100.0))
+        best.append(Cell(_gap_closed(ceilings[-1], means[first], ceilings[-1])))
         shown = [(*row, Cell(None)) for row in shown]
     title = f"{comparison.title}: {comparison.measure} × 100"
     notes = [*_quality_notes(results, comparison), *_published_note(settings)]
@@ -223,7 +226,7 @@ def _first_stage_row(results: Results, comparison: Comparison) -> str | None:
 
 def _gap_closed(mean: float, start: float, ceiling: float) -> float | None:
     """Return the share x 100 of the gap between first stage and best order; None where there is no gap."""
-    return 100 * (mean - start) / (ceiling - start) if ceiling > start else None
+    return 100 * (mean - start) / (ceiling - start) if ceiling - start > _ROUNDING else None
 
 
 def _scores(name: str, comparison: Comparison, reranker: str) -> Iterator[Cell]:

@@ -51,8 +51,8 @@ class Registry(Mapping[str, T], Generic[T]):
         self._things: dict[str, T] = {}
         self._imported = False
 
-    def add(self, name: str, thing: T) -> T:
-        """Register ``thing`` and return it.
+    def add(self, name: str, thing: T) -> None:
+        """Register ``thing``.
 
         Raises
         ------
@@ -61,7 +61,6 @@ class Registry(Mapping[str, T], Generic[T]):
         """
         if self._things.setdefault(name, thing) is not thing:
             raise InputError(f"two {self.kind}s are named {name!r}", hint="rename one of them")
-        return thing
 
     def _all(self) -> dict[str, T]:
         if not self._imported:

@@ -50,9 +50,10 @@ def write_cross_encoder(folder: Path, tokenizer: Path) -> Path:
 
 
 class ExactLength:
-    """A language model that generates ``tokens`` tokens in every answer, whatever the request."""
+    """A model run by transformers that generates ``tokens`` tokens in every answer, whatever the request."""
 
     def __init__(self, model: Any, tokens: int) -> None:
+        model._end_ids = []  # no token ends an answer
         self._model = model
         self._tokens = tokens
 
@@ -60,4 +61,4 @@ class ExactLength:
         return getattr(self._model, name)
 
     def generate(self, chats: Sequence[Sequence[Message]], **_: int) -> list[Generation]:
-        return self._model.generate(chats, max_new_tokens=self._tokens, min_new_tokens=self._tokens)
+        return self._model.generate(chats, max_new_tokens=self._tokens)

@@ -76,13 +76,10 @@ class LanguageModel(ABC):
     document_tokens: int
 
     @abstractmethod
-    def generate(
-        self, chats: Sequence[Chat], *, max_new_tokens: int, min_new_tokens: int = 0
-    ) -> list[Generation]:
+    def generate(self, chats: Sequence[Chat], *, max_new_tokens: int) -> list[Generation]:
         """Continue each chat greedily (no sampling), with thinking disabled if the template has that option.
 
-        ``min_new_tokens`` prevents shorter answers, for measurements of equal length. ``output_tokens``
-        includes the token that ends an answer.
+        ``output_tokens`` includes the token that ends an answer.
 
         Raises
         ------
@@ -167,18 +164,15 @@ class LocalModel(LanguageModel):
         self._tokens = ChatTokenizer(tokenizer, name=self.name)
 
     @abstractmethod
-    def _generate(self, prompts: Sequence[list[int]], most: int, least: int) -> list[Generation]:
-        """Continue each prompt greedily by ``least`` to ``most`` tokens."""
+    def _generate(self, prompts: Sequence[list[int]], most: int) -> list[Generation]:
+        """Continue each prompt greedily by at most ``most`` tokens."""
 
     @abstractmethod
     def _logits(self, prompts: Sequence[list[int]], columns: Sequence[int]) -> ArrayLike:
         """Return logits [n prompts, n columns] of the token ids ``columns`` as the next token."""
 
-    def generate(
-        self, chats: Sequence[Chat], *, max_new_tokens: int, min_new_tokens: int = 0
-    ) -> list[Generation]:
-        prompts = self._prompts(chats, [max_new_tokens] * len(chats))
-        return self._generate(prompts, max_new_tokens, min_new_tokens)
+    def generate(self, chats: Sequence[Chat], *, max_new_tokens: int) -> list[Generation]:
+        return self._generate(self._prompts(chats, [max_new_tokens] * len(chats)), max_new_tokens)
 
     def next_token(self, chats: Sequence[Chat], choices: Sequence[str]) -> NextToken:
         columns = self._first_tokens(choices)

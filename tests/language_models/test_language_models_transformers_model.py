@@ -91,13 +91,6 @@ def test_next_token_agrees_with_a_plain_forward(folder: Path) -> None:
         np.testing.assert_allclose(found, expected[columns].numpy(), atol=1e-4)
 
 
-def test_length_can_be_forced(folder: Path) -> None:
-    found = load(folder).generate(CHATS, max_new_tokens=40, min_new_tokens=40)
-    assert {(one.output_tokens, one.finished) for one in found} == {(40, False)}
-    free = load(folder).generate(CHATS, max_new_tokens=40)
-    assert any(one.finished for one in free), "no chat ends by itself, so forcing proved nothing"
-
-
 def test_no_chat_gives_no_text(folder: Path) -> None:
     model = load(folder)
     assert model.generate([], max_new_tokens=3) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.encoders.prompts import LISTWISE_INSTRUCTION, VARIANTS, query_input, render_listwise
+from e2rank_eval.models.encoders.prompts import VARIANTS, query_input, render_listwise
 from e2rank_eval.rerankers.prompts import pointwise_messages, rankgpt_messages, templates
 
 END = "<|endoftext|>"
@@ -25,15 +25,6 @@ HEAD = (
 )
 def test_listwise_prompt_is_the_official_one(variant: str, expected: str) -> None:
     assert render_listwise(variant, "q?", ["a b", "c"], end_of_text=END) == expected
-
-
-def test_official_readme_code_writes_the_same_prompt() -> None:
-    """The README's f-string on the README's example, for which it prints similarities."""
-    task = LISTWISE_INSTRUCTION + ":"
-    documents = ["The capital of China is Beijing.", "Gravity is a force."]
-    listed = "\n".join(f"[{i}] {doc}{END}" for i, doc in enumerate(documents, start=1))
-    expected = f"{task}\nDocuments:\n{listed}Search Query:Explain gravity"
-    assert render_listwise("readme", "Explain gravity", documents, end_of_text=END) == expected
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

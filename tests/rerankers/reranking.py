@@ -92,9 +92,7 @@ class Judge:
         self.batches: list[int] = []
         self.pairs: list[tuple[int, int]] = []
 
-    def generate(
-        self, chats: Sequence[Sequence[Message]], *, max_new_tokens: int, min_new_tokens: int = 0
-    ) -> list[Generation]:
+    def generate(self, chats: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[Generation]:
         self.batches.append(len(chats))
         return [self._generation(chat, max_new_tokens) for chat in chats]
 

@@ -10,9 +10,6 @@ import pytest
 from toy_vectors import (
     ToyEncoder,
     candidate_list,
-    document_vector,
-    dot,
-    listwise_vector,
     random_collection,
     toy_e2rank,
 )
@@ -71,17 +68,6 @@ def test_stored_documents_are_never_encoded_again() -> None:
     assert encoder.calls == [("listwise", ["x"])]
     assert stored.order == online.order
     assert stored.stats == dataclasses.replace(online.stats, document_tokens=0)
-
-
-def test_no_candidate_and_one_candidate() -> None:
-    encoder = ToyEncoder()
-    model = toy_e2rank(encoder)
-    nothing = model.rank_candidates([Query("q", "x")], [candidate_list("q", [])])[0]
-    assert (nothing.order, nothing.stats.calls, encoder.calls) == ((), 0, [])
-    one = model.rank_candidates([Query("q", "x")], [candidate_list("q", ["a b"])])[0]
-    assert one.order == (0,)
-    expected = dot(listwise_vector("x", ["a b"]), document_vector("a b"))
-    assert one.stats.scores == pytest.approx([expected], abs=2e-6)
 
 
 def test_statistics_count_the_work_of_ranking() -> None:

@@ -62,17 +62,3 @@ def test_killed_in_a_rerank_job_it_resumes_to_the_same_bytes(
     assert project.hashes(*STAGES) == undisturbed
     assert finished <= _shards(project)
     assert len(_shards(project)) == 6, "three shards for each of two rerankers, none under a second key"
-
-
-def test_a_truncated_shard_is_redone_and_logged(
-    tmp_path: Path, built: Project, undisturbed: dict[str, str]
-) -> None:
-    project = built.copied(tmp_path / "truncated")
-    for shard in (project.folder / "cache" / "shards").rglob("*.json"):
-        shard.write_bytes(shard.read_bytes()[:-20])
-    for run in (project.results / "runs").rglob("*.run"):
-        run.unlink()
-    done = project.snakemake("runs")
-    assert done.returncode == 0, done.stderr
-    assert "truncated or corrupt; its queries" in done.stdout + done.stderr
-    assert project.hashes(*STAGES) == undisturbed

@@ -43,33 +43,18 @@ class HttpModel(LanguageModel):
         deciding = {"engine": "openai-http 2", "window": entry.window, "server": self._client.deciding}
         self.fingerprint = sha256_json(deciding)
 
-    def generate(
-        self, chats: Sequence[Chat], *, max_new_tokens: int, min_new_tokens: int = 0
-    ) -> list[Generation]:
+    def generate(self, chats: Sequence[Chat], *, max_new_tokens: int) -> list[Generation]:
         """Continue each chat at temperature 0.
 
         Raises
         ------
         InputError
-            When the server refuses a request, its answer does not follow the protocol, or an answer has
-            fewer than ``min_new_tokens`` (sent as ``min_tokens``, which not every server supports).
+            When the server refuses a request, or its answer does not follow the protocol.
         UnavailableError
             When the server cannot be reached or keeps failing.
         """
-        options: dict[str, Any] = {self._server.output_limit: max_new_tokens}
-        if min_new_tokens:
-            options["min_tokens"] = min_new_tokens
-
-        def read(answer: Mapping[str, Any]) -> Generation:
-            found = _generation(answer)
-            if found.output_tokens < min_new_tokens:
-                raise InputError(
-                    f"an answer of {found.output_tokens} tokens instead of {min_new_tokens} at least",
-                    hint="name a server that supports min_tokens",
-                )
-            return found
-
-        return self._client.post([_body(chat, options) for chat in chats], read)
+        options = {self._server.output_limit: max_new_tokens}
+        return self._client.post([_body(chat, options) for chat in chats], _generation)
 
     def next_token(self, chats: Sequence[Chat], choices: Sequence[str]) -> NextToken:
         """Return the log-probability of each choice as the whole first token.

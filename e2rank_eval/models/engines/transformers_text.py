@@ -57,10 +57,9 @@ class TransformersModel(LocalModel):
         model.generation_config = _greedy()
 
     @torch.inference_mode()
-    def _generate(self, prompts: Sequence[list[int]], most: int, least: int) -> list[Generation]:
+    def _generate(self, prompts: Sequence[list[int]], most: int) -> list[Generation]:
         settings = _greedy(
             max_new_tokens=most,
-            min_new_tokens=least,
             eos_token_id=self._end_ids or None,
             pad_token_id=self._tokens.pad_id,
         )

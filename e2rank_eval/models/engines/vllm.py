@@ -118,8 +118,8 @@ class VllmModel(LocalModel):
             dtype=entry.dtype,
         )
 
-    def _generate(self, prompts: Sequence[list[int]], most: int, least: int) -> list[Generation]:
-        found = [one.outputs[0] for one in self._ask(prompts, max_tokens=most, min_tokens=least)]
+    def _generate(self, prompts: Sequence[list[int]], most: int) -> list[Generation]:
+        found = [one.outputs[0] for one in self._ask(prompts, max_tokens=most)]
         return [
             Generation(
                 self._tokens.text(one.token_ids),

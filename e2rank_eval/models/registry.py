@@ -116,7 +116,9 @@ class GivenEntry(Strict):
         None, description="trained so that vectors of plain texts are comparable"
     )
     trained_for_e2rank: bool = Field(False, description="false: labelled as an untrained backbone in results")
-    window: int | None = Field(None, description="longest input in tokens")
+    window: int | None = Field(
+        None, description="longest input in tokens; not of cross-encoders, which have their checkpoint's"
+    )
     document_tokens: int | None = Field(
         None, description="limit on documents unless a configuration sets another"
     )

@@ -53,7 +53,7 @@ class HttpModel(LanguageModel):
         UnavailableError
             When the server cannot be reached or keeps failing.
         """
-        options = {self._server.output_limit: max_new_tokens}
+        options: dict[str, Any] = {self._server.output_limit: max_new_tokens}
         return self._client.post([_body(chat, options) for chat in chats], _generation)
 
     def next_token(self, chats: Sequence[Chat], choices: Sequence[str]) -> NextToken:

@@ -279,11 +279,13 @@ def choose(values: Mapping[str, Any], defined: Mapping[str, Mapping[str, Any]]) 
         if isinstance(given, str):
             given = [name.strip() for name in given.strip("[] ").split(",")]
         if isinstance(given, list):
-            entries = {
-                n: e if isinstance(e, dict) else {"rows": e} for n, e in defined.get(section, {}).items()
-            }
+            entries = dict(defined.get(section, {}))
+            if section == "systems":
+                entries = {n: e if isinstance(e, dict) else {"rows": e} for n, e in entries.items()}
             new = {str(name): {} if section == "datasets" else {"rows": [str(name)]} for name in given}
-            chosen[section] = {n: {**e, "run": n in new} for n, e in (new | entries).items()}
+            chosen[section] = {
+                n: {**e, "run": n in new} if isinstance(e, dict) else e for n, e in (new | entries).items()
+            }
     return chosen
 
 

@@ -98,6 +98,13 @@ def test_a_mistake_names_the_configuration_and_gets_a_suggestion(
     assert line.strip() in ("model: all-minilm", "lee-12:", "model: ./gone")
 
 
+def test_an_entry_without_settings_is_named_also_where_a_list_selects_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("datasets:\n  lee:\n")
+    with pytest.raises(InputError, match=r"yaml:2: datasets\.lee: Input should be a valid dictionary"):
+        Graph(small_configuration() | {"datasets": "lee"}, [str(path)])
+
+
 def test_a_data_set_is_fetched_again_when_the_seed_of_its_sample_or_its_entry_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.errors import QueryError
+from e2rank_eval.errors import InputError, QueryError
 from e2rank_eval.evaluation.latency import builder, read_work, systems_of
 from e2rank_eval.evaluation.samples import System, Work, percentile, time_call
 from e2rank_eval.models.loading import Models
@@ -39,7 +39,7 @@ def concurrent_latency(
     Raises
     ------
     InputError
-        When no query has a candidate.
+        When no query has a candidate, or the budget is too small for one.
     QueryError
         When a query cannot be ranked.
     """
@@ -58,6 +58,13 @@ def throughput(
 
     A served model receives as many requests at once; a local model gains only as far as the work of its
     threads overlaps. No query begins after ``budget`` seconds.
+
+    Raises
+    ------
+    InputError
+        When the budget is so small that none begins.
+    QueryError
+        When a query cannot be ranked.
     """
     system.prepare([work])
     time_call(system.model, [work[-1]])
@@ -78,6 +85,8 @@ def throughput(
         asked = islice(cycle(work), max(samples, concurrent))
         seconds = [one for one in pool.map(rank, asked) if one is not None]
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    if not seconds:
+        raise InputError(f"no query began within {budget:g} s, one system's share", hint="raise budget")
     return Throughput(
         reranker=system.reranker,
         mode=system.mode,

@@ -10,7 +10,7 @@ from sleeping_reranker import ENCODE, PROMPT, SleepingReranker, collection, syst
 from tiny_chat_models import entry, write_chat_model
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.errors import QueryError
+from e2rank_eval.errors import InputError, QueryError
 from e2rank_eval.evaluation.concurrency import concurrent_latency, throughput
 from e2rank_eval.evaluation.samples import Work
 from e2rank_eval.models.loading import load_encoder, load_language_model
@@ -41,6 +41,8 @@ def test_a_budget_ends_the_measurement_and_a_failing_query_is_named() -> None:
     work = work_of(collection(6))
     short = throughput(system("sleep", SleepingReranker()), work, 2, samples=500, budget=0.2)
     assert 2 <= short.queries <= 2 * (0.2 / ONE + 1)
+    with pytest.raises(InputError, match="no query began within 1e-09 s"):
+        throughput(system("sleep", SleepingReranker()), work, 2, samples=6, budget=1e-9)
     with pytest.raises(QueryError, match="'q1' could not be ranked"):
         throughput(system("sleep", SleepingReranker(failing="q1")), work, 2, samples=6, budget=60)
 

@@ -194,8 +194,9 @@ def _tasks(suite: MtebSettings) -> tuple[dict[str, bool], InputError | None]:
     from e2rank_eval.mteb_suite.local_tasks import local_tasks
     from e2rank_eval.mteb_suite.tasks import wanted_tasks
 
+    own = local_tasks()
     try:
-        return {name: name not in local_tasks() for name in wanted_tasks(suite.benchmark, suite.tasks)}, None
+        return {name: name not in own for name in wanted_tasks(suite.benchmark, suite.tasks)}, None
     except InputError as error:
         return {}, error
 

@@ -111,10 +111,11 @@ def standard_library() -> Iterator[Function]:
     SyntaxError
         When a module does not parse with this Python version.
     """
-    paths = [path.relative_to(_root()) for path in _root().rglob("*.py")]
+    root = _root()
+    paths = [path.relative_to(root) for path in root.rglob("*.py")]
     modules = sorted(path for path in paths if not _SKIPPED & set(path.parts))
     for path in track(modules, description="reading the standard library"):
-        with tokenize.open(_root() / path) as source:
+        with tokenize.open(root / path) as source:
             yield from functions(source.read(), _module(path))
 
 

@@ -180,6 +180,7 @@ def _locked(configuration: Configuration, *names: object) -> AbstractContextMana
     """Return a lock that keeps two processes from doing the same work at once."""
     from e2rank_eval.store.locks import exclusive
 
-    name = "-".join(map(str, names)).replace("/", "-of-")
-    path = configuration.cache / "locks" / f"{configuration.profile}-{name}.lock"
+    # A name of a configuration cannot contain "+", so different work never has the same lock.
+    name = "+".join(map(str, (configuration.profile, *names))).replace("/", "-of-")
+    path = configuration.cache / "locks" / f"{name}.lock"
     return exclusive(path, what=" ".join(map(str, names)))

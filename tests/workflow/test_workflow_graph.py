@@ -59,7 +59,7 @@ def test_changing_one_reranker_reruns_that_one_only(built: Project) -> None:
     planned = built.snakemake("--dry-run", "runs")
     built.configure(small_configuration())
     assert planned.returncode == 0, planned.stderr
-    assert _rules(planned) == {"rerank-bm25-e2rank", "runs"}
+    assert _rules(planned) == {"rerank-bm25+e2rank", "runs"}
 
 
 def test_changing_a_label_draws_the_report_anew_and_ranks_nothing(built: Project) -> None:
@@ -115,6 +115,26 @@ def test_lists_on_the_command_line_select_what_is_run(tmp_path: Path, built: Pro
 
 def _rules(done: subprocess.CompletedProcess[str]) -> set[str]:
     return set(re.findall(r"^(?:local)?rule (\w\S*):", done.stdout + done.stderr, re.MULTILINE))
+
+
+def test_hyphens_in_names_do_not_make_two_rules_one_and_snakemake_addresses_each(tmp_path: Path) -> None:
+    """A resource is set for a rule by its name, as is the rule up to which Snakemake works."""
+    configuration = small_configuration()
+    ours = configuration["comparisons"]["main"]
+    configuration["first_stages"] = {name: {"retriever": "bm25"} for name in ("bm25", "bm25-a")}
+    configuration["rerankers"] |= {one: {"family": "identity"} for one in ("b", "a-b")}
+    configuration["comparisons"] = {
+        stage: ours | {"first_stage": stage, "rerankers": [one], "baselines": [one]}
+        for stage, one in (("bm25", "a-b"), ("bm25-a", "b"))
+    }
+    project = Project.create(tmp_path / "p", configuration)
+    resources = ("--set-resources", "rerank-bm25+a-b:runtime=7")
+    planned = project.snakemake("--dry-run", *resources, "--until", "rerank-bm25+a-b")
+    assert planned.returncode == 0, planned.stderr
+    assert _rules(planned) == {"fetch", "prepare", "retrieve-bm25", "rerank-bm25+a-b"}
+    assert "runtime=7" in planned.stdout + planned.stderr
+    both = project.snakemake("--dry-run", "runs")
+    assert {"rerank-bm25+a-b", "rerank-bm25-a+b"} <= _rules(both)
 
 
 def test_a_folder_is_read_again_when_it_changes_and_a_broken_line_is_named(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_log_becomes_a_line_per_job(
     failed.write_text("".join(f"line {n}\n" for n in range(30)) + "error: mine.jsonl:3: no id\n")
     command = "e2rank-eval rerank e2rank lee pydoc --first-stage bm25 --config d.yaml 2>&1 | tee x"
     handler = lines.LogHandler(None, None)
-    job = {"rule_name": "rerank-bm25-e2rank", "shellcmd": command}
+    job = {"rule_name": "rerank-bm25+e2rank", "shellcmd": command}
     for record in (
         _record(None, message="Building DAG of jobs..."),
         _record(LogEvent.RUN_INFO, stats={"rerank": 1, "site": 1, "all": 1, "total": 3}),

@@ -7,7 +7,7 @@ for (first_stage, reranker), names in GRAPH.rerankings.items():
 
     rule:
         name:
-            f"evaluate-{first_stage}-{reranker}"
+            f"evaluate-{first_stage}+{reranker}"
         input:
             runs=GRAPH.run_files(places.RUN, {(first_stage, reranker): names}),
             statistics=GRAPH.run_files(

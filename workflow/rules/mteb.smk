@@ -4,7 +4,7 @@ for entry, system in GRAPH.mteb_jobs:
 
     rule:
         name:
-            f"mteb-{entry}-{file_name(system)}"
+            f"mteb-{entry}+{file_name(system)}"
         input:
             models=GRAPH.mteb_models(entry, system),
         output:

@@ -26,12 +26,13 @@ rule rerank_part:
 
 
 # Runs and statistics: one job per (first stage, reranker) reranks all its data sets, so that the weights load once.
-# Adding a data set reruns the job, but its finished shards are kept.
+# Adding a data set reruns the job, but its finished shards are kept. A name of a configuration cannot contain "+", so
+# that the names of these rules differ: stage a-b with reranker c is not stage a with reranker b-c.
 for (first_stage, reranker), names in GRAPH.rerankings.items():
 
     rule:
         name:
-            f"rerank-{first_stage}-{reranker}"
+            f"rerank-{first_stage}+{reranker}"
         input:
             datasets=GRAPH.dataset_files(names),
             candidates=GRAPH.candidate_files({first_stage: names}),

@@ -10,6 +10,7 @@ import yaml
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.loaders.beir import find
+from e2rank_eval.datasets.loading import own_folder
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.references import Catalogue
@@ -72,15 +73,19 @@ class Files:
     def origin_files(self, dataset: str) -> list[str]:
         """Return the local files of which a data set is made: a user's folder, or the data set of a slice.
 
-        If a folder lacks a file, nothing is returned, and the command reports what to add.
+        The folder is the configuration's or ``$E2RANK_DATA/<id>``. If it lacks a file, nothing is returned,
+        and the command reports what to add.
         """
         settings = self.configuration.datasets[dataset]
         if settings.slice_of is not None:
             return self.dataset_files([settings.slice_of])
-        if settings.path is None:
+        folder, split = settings.path, settings.split
+        if identifier := self.configuration.registry_id(dataset):
+            folder, split = own_folder(identifier), registered_dataset(identifier).options.get("split", split)
+        if folder is None:
             return []
         try:
-            return [str(path) for path in find(settings.path, settings.split).files]
+            return [str(path) for path in find(folder, split).files]
         except InputError:
             return []
 

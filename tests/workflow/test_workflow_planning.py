@@ -122,6 +122,20 @@ def test_a_data_set_is_fetched_again_when_the_seed_of_its_sample_or_its_entry_ch
     assert settings(1)["lee"] != before["lee"]
 
 
+def test_a_data_set_of_the_registry_depends_on_the_users_copy_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("E2RANK_DATA", raising=False)
+    assert _graph().origin_files("lee") == []
+    monkeypatch.setenv("E2RANK_DATA", str(tmp_path))
+    (tmp_path / "lee").mkdir()
+    files = [tmp_path / "lee" / name for name in ("corpus.jsonl", "queries.jsonl", "qrels.tsv")]
+    for path in files:
+        assert _graph().origin_files("lee") == [], "the command reports what the folder lacks"
+        path.touch()
+    assert _graph().origin_files("lee") == list(map(str, files))
+
+
 def test_runs_of_a_training_file_depend_on_lists_base_and_the_run_they_follow(tmp_path: Path) -> None:
     run = {"title": "t", "data": [{"path": "s.jsonl"}], "batch": 2, "optimiser": {"learning_rate": 1e-5}}
     runs = {

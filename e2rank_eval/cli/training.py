@@ -114,6 +114,7 @@ def fine_tune(
     from e2rank_eval.datasets.loading import load_split
     from e2rank_eval.store.files import write_text
     from e2rank_eval.store.results import write_record
+    from e2rank_eval.training.data import graded_lists
     from e2rank_eval.training.fine_tune import FineTuning, default_output, flow, reranker
     from e2rank_eval.training.train import train as run
 
@@ -124,17 +125,19 @@ def fine_tune(
         "tested": test_split,
     }
     collection = checked(JudgedCollection, made_of, "the options")
+    learnt = load_split(dataset, collection.split, cache)
     test = load_split(dataset, test_split, cache).dataset
     wanted = FineTuning(
         base, collection, output or default_output(base, dataset),
         tuple(one.value for one in control or [ControlName.QUERY_ENCODER]), documents, steps, seed, threads,
     )  # fmt: skip
-    file = wanted.training_file(cache)
+    file = wanted.training_file(learnt, cache)
     # The test's candidates are found before anything trains, so that a fault in them costs no time.
     options = {"depth": depth} | collection.first_stage
     found = retrieve(test, options.pop("retriever"), cache=cache, threads=threads, **options)
+    lists = graded_lists(collection, learnt.dataset, test, cache, threads)
     for name in file.runs:
-        run(file, name)
+        run(file, name, lists)
     tested = _tested(wanted, test, found, cache)
     write_record(wanted.output / "test.json", tested)
     card = wanted.output / "README.md"

@@ -45,8 +45,12 @@ class TrainingData:
     hashes: Mapping[str, str]
 
 
-def read_data(settings: RunBase, cache: Path) -> TrainingData:
-    """Read the lists of a run, cut to ``list_documents``; a collection's first stage is run for them.
+def read_data(
+    settings: RunBase, cache: Path, lists: Mapping[str, TrainingList] | None = None
+) -> TrainingData:
+    """Read the lists of a run, cut to ``list_documents``.
+
+    ``lists`` are those of the run's collection; without them, its first stage is run.
 
     Raises
     ------
@@ -57,7 +61,9 @@ def read_data(settings: RunBase, cache: Path) -> TrainingData:
     limit = settings.list_documents
     if settings.collection is not None:
         made_of, seed = settings.collection, settings.seed
-        training, development = split_lists(judged_lists(made_of, cache, settings.threads), seed)
+        if lists is None:
+            lists = judged_lists(made_of, cache, settings.threads)
+        training, development = split_lists(lists, seed)
         hashes = {f"{made_of.dataset} {made_of.split}": _hash(training)}
         hashes |= {f"{made_of.dataset} {made_of.split}, held out": _hash(development)}
         return TrainingData([_cut(training, limit)], development, hashes)
@@ -94,18 +100,33 @@ def _cut(lists: Iterable[TrainingList], limit: int | None) -> list[TrainingList]
 
 
 def judged_lists(settings: JudgedCollection, cache: Path, threads: int) -> dict[str, TrainingList]:
-    """Return the first stage's candidates, ranked by their grades, by query id.
-
-    Documents of equal grade tie, grades of 1 and above are labelled, and unjudged documents have grade 0.
-    Lists in which all grades are equal have no training signal and are skipped, as are queries that the split
-    ``tested`` has too, under any id.
+    """Load a collection and return :func:`graded_lists` of it.
 
     Raises
     ------
     InputError
-        When no list is left, or the data set or a split is missing.
+        As :func:`graded_lists`; also when the data set or a split is missing.
     """
-    dataset = _untested(settings, cache)
+    dataset = load_split(settings.dataset, settings.split, cache).dataset
+    tested = None if settings.tested is None else load_split(settings.dataset, settings.tested, cache).dataset
+    return graded_lists(settings, dataset, tested, cache, threads)
+
+
+def graded_lists(
+    settings: JudgedCollection, dataset: Dataset, tested: Dataset | None, cache: Path, threads: int
+) -> dict[str, TrainingList]:
+    """Return the first stage's candidates, ranked by their grades, by query id.
+
+    ``dataset`` and ``tested`` are the loaded splits that ``settings`` names. Documents of equal grade tie,
+    grades of 1 and above are labelled, and unjudged documents have grade 0. Lists in which all grades are
+    equal have no training signal and are skipped, as are queries that ``tested`` has too, under any id.
+
+    Raises
+    ------
+    InputError
+        When no list is left.
+    """
+    dataset = dataset if tested is None else _untested(settings, dataset, tested)
     chosen = one_system({"first_stages": {"first-stage": settings.first_stage}, "depth": settings.depth})
     find = Context(chosen, Models(cache, threads=threads), settings.depth).finder("first-stage")
     candidates = find(dataset)[0]
@@ -127,13 +148,9 @@ def judged_lists(settings: JudgedCollection, cache: Path, threads: int) -> dict[
     return found
 
 
-def _untested(settings: JudgedCollection, cache: Path) -> Dataset:
-    """Return the data set with the queries that the split ``tested`` lacks."""
-    dataset = load_split(settings.dataset, settings.split, cache).dataset
-    if settings.tested is None:
-        return dataset
-    tested = load_split(settings.dataset, settings.tested, cache).dataset.queries.values()
-    asked = {folded(query.text) for query in tested}
+def _untested(settings: JudgedCollection, dataset: Dataset, tested: Dataset) -> Dataset:
+    """Return the data set with the queries that ``tested`` lacks."""
+    asked = {folded(query.text) for query in tested.queries.values()}
     kept = {i: query for i, query in dataset.queries.items() if folded(query.text) not in asked}
     splits = f"the {settings.split} split of {settings.dataset}", f"the {settings.tested} split"
     if not kept:

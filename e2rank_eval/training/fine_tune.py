@@ -23,7 +23,7 @@ from e2rank_eval.config.training import (
     TrainingFile,
     TrainingRun,
 )
-from e2rank_eval.datasets.loading import load_split, without_split
+from e2rank_eval.datasets.loading import Collection, without_split
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry
 
@@ -50,16 +50,17 @@ class FineTuning:
     seed: int = 13
     threads: int = 2
 
-    def training_file(self, cache: Path) -> TrainingFile:
+    def training_file(self, data: Collection, cache: Path) -> TrainingFile:
         """Return the runs of the model, named after its folder, and of the controls.
+
+        ``data`` is the split that they are trained on.
 
         Raises
         ------
         InputError
-            When the base is not recognised as an encoder, or the data set or its split is missing.
+            When the base is not recognised as an encoder.
         """
         found = Catalogue(cache).resolve(self.base, "encoder", "decoder")
-        data = load_split(self.collection.dataset, self.collection.split, cache)
         shared: dict[str, Any] = {
             "model": self.base,
             "collection": self.collection,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.store.files import sha256_json, write_text
 from e2rank_eval.training.checkpoints import Checkpoints
 from e2rank_eval.training.data import Schedule, TrainingData, read_data
+from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.loop import Loop
 from e2rank_eval.training.objectives import Objective
 from e2rank_eval.training.saving import (
@@ -32,11 +34,12 @@ _NOT_IN_IDENTITY = {
 }  # fmt: skip
 
 
-def train(file: TrainingFile, name: str) -> Path:
+def train(file: TrainingFile, name: str, lists: Mapping[str, TrainingList] | None = None) -> Path:
     """Train run ``name`` of ``file``; returns the path of its registry entry.
 
-    Everything is stored in ``output/<name>/``. An interrupted run resumes from its newest checkpoint; on a
-    CPU it gives the same bytes as an uninterrupted run (same threads, same CPU type).
+    ``lists`` are those of its collection, where the caller has made them. Everything is stored in
+    ``output/<name>/``. An interrupted run resumes from its newest checkpoint; on a CPU it gives the same
+    bytes as an uninterrupted run (same threads, same CPU type).
 
     Raises
     ------
@@ -45,7 +48,7 @@ def train(file: TrainingFile, name: str) -> Path:
     """
     settings = file.runs[name]
     folder = file.output / name
-    data = read_data(settings, file.cache)
+    data = read_data(settings, file.cache, lists)
     base = load_base(file, settings)
     identity = _identity(settings, data, base)
     schedule = Schedule(settings, data.files)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from e2rank_eval import api
 from e2rank_eval.cli import training as commands
 from e2rank_eval.config.training import JudgedCollection
+from e2rank_eval.datasets import loading
 from e2rank_eval.errors import InputError
 from e2rank_eval.store.files import read_json, sha256_file
 from e2rank_eval.training.data import judged_lists, split_lists
@@ -129,6 +130,24 @@ def test_queries_that_are_tested_are_not_trained_on(
     (qrels / "train.tsv").write_text((qrels / "test.tsv").read_text())
     with pytest.raises(InputError, match=r"all queries of the train split .* are in the test split too"):
         judged_lists(settings, Path("cache"), 1)
+
+
+def test_model_and_controls_share_one_reading_of_each_split(
+    collection: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (collection / "qrels" / "test.tsv").open("a") as file:
+        file.write("q1\td0\t1\n")
+    read: list[str] = []
+    load_folder = loading.load_folder
+
+    def spied(name: str, folder: Path, split: str) -> Any:
+        read.append(split)
+        return load_folder(name, folder, split)
+
+    monkeypatch.setattr(loading, "load_folder", spied)
+    found = _fine_tune(collection, "out/mine")
+    assert sorted(read) == ["test", "train"]
+    assert found.output.count("queries of the train split") == 1
 
 
 def test_the_lists_of_a_collection_can_be_written(collection: Path) -> None:

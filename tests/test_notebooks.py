@@ -57,8 +57,11 @@ EXPECTED = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebooks_run_top_to_bottom_and_show_what_they_promise(path: Path, results: Path) -> None:
-    notebook = _script().execute(path, results)
+def test_notebooks_run_top_to_bottom_and_show_what_they_promise(
+    path: Path, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("E2RANK_RESULTS", str(results.resolve()))
+    notebook = _script().execute(path)
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert all(output.output_type != "error" and output.get("name") != "stderr" for output in outputs)
     shown = json.dumps(outputs)

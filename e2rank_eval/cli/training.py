@@ -59,9 +59,7 @@ def train(
     from e2rank_eval.training.train import train as run
 
     file = read_settings(TrainingFile, config)
-    for name in runs or file.runs:
-        known(name, file.runs, "run", config)
-    for name in runs or file.runs:
+    for name in [known(one, file.runs, "run", config) for one in runs or file.runs]:
         typer.echo(run(file, name))
 
 

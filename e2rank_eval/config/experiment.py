@@ -189,16 +189,14 @@ class Configuration(Strict):
         """Whether a data set is run."""
         return dataset in self.datasets and self.datasets[dataset].run
 
-    def parts(self, section: str, name: str) -> list[Strict]:
+    def parts(self, section: str, name: str) -> list[Any]:
         """Return the settings of a first stage or reranker, then those of the first stages that it fuses."""
-        systems: Mapping[str, Strict] = getattr(self, section)
+        systems: Mapping[str, Any] = getattr(self, section)
         return [systems[name], *(systems[other] for other in getattr(systems[name], "fused", []))]
 
     def vector_models(self, first_stage: str) -> list[str]:
         """Return the references to the models whose document vectors a first stage keeps between jobs."""
-        parts = (first_stage, *self.first_stages[first_stage].fused)
-        storing = [one for one in parts if self.first_stages[one].stores_vectors]
-        return sorted({model for one in storing for model in self.models_of("first_stages", one)})
+        return sorted({one.model for one in self.parts("first_stages", first_stage) if one.stores_vectors})
 
     def models_of(self, section: str, name: str) -> list[str]:
         """Return the references to the models that a first stage or reranker uses."""

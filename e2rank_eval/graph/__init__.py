@@ -4,9 +4,9 @@ import os
 import sys
 from pathlib import Path
 
-from e2rank_eval.graph.whole import FIGURE_SUFFIXES, Graph
+from e2rank_eval.graph.whole import Graph
 
-__all__ = ["FIGURE_SUFFIXES", "Graph", "lead"]
+__all__ = ["Graph", "lead"]
 
 
 def lead(*, elsewhere: bool) -> None:

@@ -103,8 +103,7 @@ class Files:
 
     def own_files(self, first_stage: str, datasets: Iterable[str]) -> list[str]:
         """Return the user's files that a first stage, or a first stage that it fuses, reads for data sets."""
-        stages = self.configuration.first_stages
-        parts = [stages[first_stage], *(stages[name] for name in stages[first_stage].fused)]
+        parts = self.configuration.parts("first_stages", first_stage)
         return [file for one in parts for name in datasets for file in one.files(name)]
 
     def downloaded(self) -> list[str]:

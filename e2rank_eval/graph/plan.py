@@ -11,7 +11,7 @@ import yaml
 
 from e2rank_eval.config import Configuration
 from e2rank_eval.config.measurements import RunKey
-from e2rank_eval.config.systems import Lengths, Tokens
+from e2rank_eval.config.systems import Lengths
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.paper.grid import runs
@@ -26,14 +26,6 @@ TOKENS_PER_WORD = 1.3
 
 CHARACTERS_PER_TOKEN = 4.0
 """Assumed for sources that state lengths in characters; rounded."""
-
-
-def flops(parameters: float, used: Tokens) -> float:
-    """Return 2 x parameters x tokens, a forward pass without attention (Kaplan et al., arXiv 2001.08361).
-
-    Kaplan et al. exclude embeddings; ``parameters`` of a registry entry include them.
-    """
-    return 2 * parameters * (used.read + used.generated)
 
 
 class Device(NamedTuple):
@@ -116,7 +108,9 @@ class _Plan:
         if (model := getattr(settings, "model", None)) is None:
             return None
         entry = self._catalogue.known(model)
-        operations = flops(entry.parameter_count, Tokens(used)) if entry and used is not None else None
+        # A forward pass without attention (Kaplan et al., arXiv 2001.08361); they exclude embeddings, as the
+        # registry does not.
+        operations = 2 * entry.parameter_count * used if entry and used is not None else None
         return {
             "stage": stage,
             "system": system,

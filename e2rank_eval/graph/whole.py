@@ -41,11 +41,9 @@ class Graph(Files):
         When the configuration fails a check, or names a model that is not registered or not trained yet.
     """
 
-    def __init__(self, values: dict[str, Any], paths: Sequence[str] = ()) -> None:
-        files = [Path(path) for path in paths]
-        self._origin = ", ".join(paths) or "--config"
-        values = with_chosen(values, files)
-        super().__init__(parse_configuration(values, self._origin), values)
+    def __init__(self, values: dict[str, Any], paths: Sequence[str]) -> None:
+        values = with_chosen(values, [Path(path) for path in paths])
+        super().__init__(parse_configuration(values, ", ".join(paths)), values)
         configuration = self.configuration
         self.trainings = Trainings(self)
         self.tables, self.figures = TABLES.shown(configuration), FIGURES.shown(configuration)
@@ -72,6 +70,7 @@ class Graph(Files):
     def _check_registries(self) -> None:
         """Check that all models and data sets of runs are registered; other models may be trained later."""
         configuration, models = self.configuration, self.used_models()
+        origin = configuration.origin
         trained = {run: self.trainings.entry(path, run) for path, run in self.trainings.runs}
         bases = {
             run.model: (path, "runs", name)
@@ -79,7 +78,7 @@ class Graph(Files):
             if run.model is not None
         }
         named = {
-            model: (self._origin, section, name)
+            model: (origin, section, name)
             for section in ("first_stages", "rerankers")
             for name, one in getattr(configuration, section).items()
             if (model := getattr(one, "model", None))
@@ -87,14 +86,14 @@ class Graph(Files):
         self.models = {}
         for model in [*self.catalogue.names, *models, *bases, *sorted(named.keys() - trained.keys())]:
             if model in models and model in trained and model not in self.catalogue.names:
-                config = self._origin.replace(",", "")
+                config = origin.replace(",", "")
                 hint = f"train it: snakemake {trained[model]} --configfile {config}"
-                raise InputError(f"model {model!r} is not trained yet", path=self._origin, hint=hint)
-            with _located(*(bases | named).get(model, (self._origin,)), "model"):
+                raise InputError(f"model {model!r} is not trained yet", path=origin, hint=hint)
+            with _located(*(bases | named).get(model, (origin,)), "model"):
                 self.models[self.catalogue.name(model)] = self.catalogue.canonical(model)
         for name in configuration.datasets:
             if identifier := configuration.registry_id(name):
-                with _located(self._origin, "datasets", name):
+                with _located(origin, "datasets", name):
                     registered_dataset(identifier)
 
     def used_models(self) -> list[str]:
@@ -109,7 +108,7 @@ class Graph(Files):
 
     def _runs(self, shown: Shown[Any]) -> list[RunKey]:
         """Return the runs that a table or figure shows."""
-        return runs(self.configuration, shown.kind.section, shown.entry, self._origin)
+        return runs(self.configuration, shown.kind.section, shown.entry)
 
     def _evaluated(self, shown: Shown[Any]) -> bool:
         """Return whether its runs are reranked and evaluated, not only timed."""
@@ -159,8 +158,7 @@ class Graph(Files):
 
     def named_files(self, name: str) -> list[str]:
         """Return the files, in all formats, of a table or figure that the configuration names."""
-        shows = ("tables", name)
-        own = [one for one, shown in self.tables.items() if (shown.kind.section, shown.entry) == shows]
+        own = self.tables_by_entry.get(("tables", name), [])
         return self.table_files(own) + self.figure_files({name} & self.figures.keys())
 
 

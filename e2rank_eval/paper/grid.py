@@ -79,8 +79,8 @@ class Grid:
         return next(cell.published.unit for cell in self.cells if cell.published is not None)
 
 
-def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
-    """Return the grid of table ``name`` of the configuration; ``origin`` is its file, for errors.
+def grid(configuration: Configuration, name: str) -> Grid:
+    """Return the grid of table ``name`` of the configuration.
 
     Raises
     ------
@@ -95,7 +95,8 @@ def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
         if row not in systems:
             raise InputError(
                 f"tables.{name}: table {settings.table} has no row {row!r}",
-                path=origin or None, line=line_of(origin, ["tables", name, "systems", row]),
+                path=configuration.origin or None,
+                line=line_of(configuration.origin, ["tables", name, "systems", row]),
                 hint=nearest(row, systems),
             )  # fmt: skip
     rows = _tables().rows
@@ -112,18 +113,18 @@ def grid(configuration: Configuration, name: str, origin: str = "") -> Grid:
     return Grid(name, settings, structure().tables[settings.table], columns, systems, cells)
 
 
-def sources(configuration: Configuration, name: str, origin: str = "") -> list[Source]:
+def sources(configuration: Configuration, name: str) -> list[Source]:
     """Return the results that a table, or a figure of one of its columns, shows, each once.
 
     Raises as :func:`grid` does.
     """
     figure = configuration.figures.get(name)
-    cells = grid(configuration, str(figure.of) if figure else name, origin).cells
+    cells = grid(configuration, str(figure.of) if figure else name).cells
     shown = [cell for cell in cells if figure is None or cell.column == figure.column]
     return list(dict.fromkeys(source for cell in shown for source in cell.sources))
 
 
-def runs(configuration: Configuration, section: str, name: str, origin: str = "") -> list[RunKey]:
+def runs(configuration: Configuration, section: str, name: str) -> list[RunKey]:
     """Return the runs that an entry of a section of the configuration shows, each once.
 
     Raises as :func:`grid` does.
@@ -133,7 +134,7 @@ def runs(configuration: Configuration, section: str, name: str, origin: str = ""
     if of not in ("", "tables"):
         return runs(configuration, of, entry.of)
     if "tables" in (section, of):
-        found = [getattr(source, "run", None) for source in sources(configuration, name, origin)]
+        found = [getattr(source, "run", None) for source in sources(configuration, name)]
         return list(dict.fromkeys(run for run in found if run is not None))
     return list(getattr(entry, "runs", []))
 

@@ -20,11 +20,11 @@ from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, read_queries_with_candidates
-from e2rank_eval.store.files import sha256_json, write_json
+from e2rank_eval.store.files import sha256_json, write_json, write_jsonl
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
 from e2rank_eval.store.parts import WHOLE, Part, write_receipt
-from e2rank_eval.store.statistics import stats_row, write_statistics
+from e2rank_eval.store.statistics import stats_row
 from e2rank_eval.store.trec import write_run
 
 
@@ -56,7 +56,7 @@ def rerank(
         names = {"dataset": dataset, "first_stage": first_stage, "reranker": reranker}
         run, statistics = layout.path(places.RUN, **names), layout.path(places.STATISTICS, **names)
         write_run(run, ((row["query_id"], row["ranking"]) for row in rows), tag=reranker)
-        write_statistics(
+        write_jsonl(
             statistics,
             _priced(models.prices(getattr(settings, "model", None)), [row["statistics"] for row in rows]),
         )

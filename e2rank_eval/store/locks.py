@@ -40,7 +40,7 @@ def exclusive(path: Path, *, what: str, wait: float = 60.0) -> Iterator[None]:
         lock.release()
 
 
-def die_with(leader: int, interval: float = 0.5) -> None:
+def die_with(leader: int) -> None:
     """End this process with SIGKILL soon after process ``leader`` has ended.
 
     The jobs of a killed workflow manager would keep running, and compete with the next run for locks and
@@ -62,7 +62,7 @@ def die_with(leader: int, interval: float = 0.5) -> None:
 
     def watch() -> None:
         while alive():
-            time.sleep(interval)
+            time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="die-with-leader", daemon=True).start()

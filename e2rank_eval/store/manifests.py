@@ -48,7 +48,7 @@ def _cpu_model() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     except OSError:
-        return platform.processor() or platform.machine()
+        pass
     return platform.processor() or platform.machine()
 
 

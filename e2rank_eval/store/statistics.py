@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.records import QueryStats
-from e2rank_eval.store.files import read_jsonl, write_jsonl
+from e2rank_eval.store.files import read_jsonl
 
 
 def stats_row(query_id: str, stats: QueryStats) -> dict[str, Any]:
     """Return the statistics of one query as a JSON object."""
     return asdict(stats) | {"query_id": query_id}
-
-
-def write_statistics(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    write_jsonl(path, rows)
 
 
 def read_statistics(path: Path) -> dict[str, dict[str, Any]]:

@@ -44,11 +44,11 @@ class FineTuning:
     base: str
     collection: JudgedCollection
     output: Path
-    controls: tuple[Control, ...] = ("query-encoder",)
-    documents: int = 10
-    steps: int = 240
-    seed: int = 13
-    threads: int = 2
+    controls: tuple[Control, ...]
+    documents: int
+    steps: int
+    seed: int
+    threads: int
 
     def training_file(self, data: Collection, cache: Path) -> TrainingFile:
         """Return the runs of the model, named after its folder, and of the controls.

@@ -16,8 +16,8 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.comparison import MACRO, compare, compare_files, write_comparison
 from e2rank_eval.evaluation.effectiveness import evaluate, write_metrics
 from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import write_jsonl
 from e2rank_eval.store.layout import Layout
-from e2rank_eval.store.statistics import write_statistics
 from e2rank_eval.store.trec import read_qrels, read_run, write_qrels, write_run
 
 RUNS = ["dl19.bm25", "dl19.bm25_rm3", "dl19.splade_p_p_ensemble_distil", "dl19.d_bert_kd_tasb"]
@@ -204,7 +204,7 @@ def layout(tmp_path: Path) -> Layout:
         write_run(
             layout.run_path(places.RUN, names), [(f"q{i}", one) for i, one in enumerate(ranked)], tag=reranker
         )
-        write_statistics(layout.run_path(places.STATISTICS, names), [])
+        write_jsonl(layout.run_path(places.STATISTICS, names), [])
         write_metrics(configuration(), reranker, "bm25", ["lee"], layout)
     return layout
 

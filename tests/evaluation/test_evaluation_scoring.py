@@ -13,9 +13,10 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.effectiveness import DEFAULT_MEASURES, evaluate_files, write_metrics
 from e2rank_eval.records import QueryStats
 from e2rank_eval.store import layout as places
+from e2rank_eval.store.files import write_jsonl
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.results import QueryCounts
-from e2rank_eval.store.statistics import stats_row, write_statistics
+from e2rank_eval.store.statistics import stats_row
 from e2rank_eval.store.trec import write_qrels, write_run
 
 
@@ -26,7 +27,7 @@ def files(tmp_path: Path) -> tuple[Path, Path, Path]:
     write_qrels(tmp_path / "qrels.tsv", {"q1": {"a": 2}, "q2": {"a": 1}, "q3": {"c": 1}})
     statistics = tmp_path / "e2rank.jsonl"
     kept = QueryStats(kept_first_stage="ValueError: no")
-    write_statistics(statistics, [stats_row("q1", QueryStats()), stats_row("q2", kept)])
+    write_jsonl(statistics, [stats_row("q1", QueryStats()), stats_row("q2", kept)])
     return run, tmp_path / "qrels.tsv", statistics
 
 

@@ -91,7 +91,7 @@ def configuration(folder: Path, **sections: Any) -> dict[str, Any]:
 
 
 def test_the_graph_has_one_record_for_each_model_however_it_is_named(minilm_path: Path) -> None:
-    graph = Graph(configuration(minilm_path))
+    graph = Graph(configuration(minilm_path), ["mine.yaml"])
     records = [graph.model_records("rerankers", name) for name in graph.configuration.rerankers]
     hub = f"results/small/models/someone+encoder@{COMMIT}.json"
     mine = f"results/small/models/{file_name(str(minilm_path))}.json"

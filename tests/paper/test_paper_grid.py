@@ -92,4 +92,4 @@ def test_a_row_that_the_paper_does_not_print_is_named_with_its_line(tmp_path: Pa
     path = tmp_path / "paper.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"table 1 has no row 'BM52'.*did you mean BM25"):
-        grid(read_configuration(path), "table1", str(path))
+        grid(read_configuration(path), "table1")

@@ -20,11 +20,11 @@ from e2rank_eval.mteb_suite.summary import summarise
 from e2rank_eval.records import Candidate, CandidateList, Dataset, QueryStats, Ranking
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, write_candidates
-from e2rank_eval.store.files import read_json, write_json, write_text
+from e2rank_eval.store.files import read_json, write_json, write_jsonl, write_text
 from e2rank_eval.store.layout import Layout
 from e2rank_eval.store.manifests import write_manifest
 from e2rank_eval.store.results import MtebRecord, MtebTask, write_record
-from e2rank_eval.store.statistics import stats_row, write_statistics
+from e2rank_eval.store.statistics import stats_row
 from e2rank_eval.store.trec import write_run
 
 INJECTION = "<script>document.title = 'injected'</script><img src=x onerror=\"document.title='injected'\">"
@@ -122,7 +122,7 @@ def _write_run(
     started = time.time()
     rankings = [_ranking(dataset, candidates, reranker) for candidates in lists]
     write_run(run, [(r.query_id, r.document_ids) for r in rankings], tag=reranker)
-    write_statistics(stats, [stats_row(r.query_id, r.stats) for r in rankings])
+    write_jsonl(stats, [stats_row(r.query_id, r.stats) for r in rankings])
     command = f"e2rank-eval rerank {reranker} {name} --first-stage {first_stage} --config config.yaml"
     for output in (run, stats):
         write_manifest(output, command=command, settings={}, inputs=[path], started=started)

@@ -26,7 +26,7 @@ with exclusive(Path(sys.argv[1]), what="a test"):
 WORK = """
 import sys, time
 from e2rank_eval.store.locks import die_with
-die_with(int(sys.argv[1]), interval=0.05)
+die_with(int(sys.argv[1]))
 time.sleep(60)
 """
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from workflow_project import Project, small_configuration
+from workflow_project import STAGES, Project, small_configuration
 
 from e2rank_eval.store.files import read_json
 
@@ -15,16 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_every_stage_and_the_page_are_written(built: Project) -> None:
-    for stage in (
-        "datasets",
-        "candidates",
-        "runs",
-        "statistics",
-        "metrics",
-        "comparisons",
-        "tables",
-        "figures",
-    ):
+    for stage in STAGES:
         assert any((built.results / stage).rglob("*")), stage
     assert (built.results / "site" / "index.html").exists()
 

@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from e2rank_eval.config.references import file_name
 from e2rank_eval.errors import SuiteError
-from e2rank_eval.graph import FIGURE_SUFFIXES, Graph, lead
+from e2rank_eval.graph import Graph, lead
 from e2rank_eval.paper.runs import registry as published_runs
 from e2rank_eval.store import layout as places
 

@@ -50,11 +50,7 @@ rule figure:
             category="Figures",
             labels={"figure": "{figure}"},
         ),
-        [
-            GRAPH.path(places.FIGURE, suffix=suffix)
-            for suffix in FIGURE_SUFFIXES
-            if suffix != "svg"
-        ],
+        [file for file in GRAPH.figure_files(["{figure}"]) if not file.endswith(".svg")],
     log:
         f"{GRAPH.root}/logs/figure/{{figure}}.log",
     benchmark:

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -21,10 +20,8 @@ _TIMEOUT = 300
 """Seconds per cell; opening stored results takes a few."""
 
 
-def execute(path: Path, results: Path | None = None) -> NotebookNode:
+def execute(path: Path) -> NotebookNode:
     """Run a notebook in the parent of its folder, and return it with its outputs.
-
-    ``results`` is the results folder that it opens (variable ``E2RANK_RESULTS``), by default its own choice.
 
     Raises
     ------
@@ -32,11 +29,8 @@ def execute(path: Path, results: Path | None = None) -> NotebookNode:
         When a cell fails.
     """
     notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    environment = os.environ | ({"E2RANK_RESULTS": str(results.resolve())} if results else {})
     folder = {"metadata": {"path": str(path.resolve().parent.parent)}}
-    NotebookClient(notebook, timeout=_TIMEOUT, kernel_name="python3", resources=folder).execute(
-        env=environment
-    )
+    NotebookClient(notebook, timeout=_TIMEOUT, kernel_name="python3", resources=folder).execute()
     return notebook
 
 

@@ -91,7 +91,12 @@ def fine_tune(
         list[ControlName] | None,
         typer.Option(help="Also train these on the same lists; query-encoder by default."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Most optimizer steps, of 8 lists each.")] = 240,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Most optimizer steps, of 8 lists each; by default four passes, at most 240 steps."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of training and tests.")] = 13,
     test_split: Annotated[str, typer.Option(help="Split that the table evaluates.")] = "test",
     cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),

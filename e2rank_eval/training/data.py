@@ -173,15 +173,20 @@ def split_lists(
     InputError
         When there are too few lists to hold one out.
     """
-    number = min(_MOST_HELD_OUT, len(lists) // _LARGEST_SHARE)
+    number = held_out(len(lists))
     if not number:
         raise InputError(
             f"only {len(lists)} queries have a relevant candidate: too few to hold one out",
             hint="add judged queries, or name another first stage",
         )
-    held_out = {lists[i].query for i in sample(lists, number, seed=seed, purpose="development")}
-    training = [item for item in lists.values() if item.query not in held_out]
-    return training, [item for item in lists.values() if item.query in held_out]
+    watched = {lists[i].query for i in sample(lists, number, seed=seed, purpose="development")}
+    training = [item for item in lists.values() if item.query not in watched]
+    return training, [item for item in lists.values() if item.query in watched]
+
+
+def held_out(queries: int) -> int:
+    """Return how many of so many training queries are held out for development."""
+    return min(_MOST_HELD_OUT, queries // _LARGEST_SHARE)
 
 
 def _hash(lists: Iterable[TrainingList]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +27,17 @@ from e2rank_eval.config.training import (
 from e2rank_eval.datasets.loading import Collection, without_split
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry
+from e2rank_eval.training.data import held_out
 
 Control = Literal["query-encoder", "cross-encoder"]
 
 _WINDOW = 256
 """Tokens of a prompt, in training and in use: half of the window of most encoders, at half the cost."""
+
+_BATCH, _EVALUATIONS = 8, 8
+_MOST_STEPS, _PASSES = 240, 4
+"""By default training ends after 240 steps, or after four passes if these are fewer steps: with few lists,
+further passes only fit these lists better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,8 @@ class FineTuning:
     """A base model, a collection and the settings of fine-tuning; ``output`` is the model's folder.
 
     Controls are stored beside ``output``. ``documents`` is the number of candidates in a prompt; training
-    draws it between a third of this and all.
+    draws it between a third of this and all. Without ``steps``, their number follows from that of the
+    training queries.
     """
 
     base: str
@@ -46,7 +54,7 @@ class FineTuning:
     output: Path
     controls: tuple[Control, ...]
     documents: int
-    steps: int
+    steps: int | None
     seed: int
     threads: int
 
@@ -61,13 +69,14 @@ class FineTuning:
             When the base is not recognised as an encoder.
         """
         found = Catalogue(cache).resolve(self.base, "encoder", "decoder")
+        steps = self.steps or _steps(len(data.dataset.qrels))
         shared: dict[str, Any] = {
             "model": self.base,
             "collection": self.collection,
             "licence": f"{found.entry.licence}, trained on data under {data.licence}",
             "seed": self.seed,
             "threads": self.threads,
-            "steps": self.steps,
+            "steps": steps,
             "dropout": False,
             "optimiser": OptimiserSettings(learning_rate=1e-4, warm_up=0.1),
             "trainable": ["layer"],
@@ -83,7 +92,7 @@ class FineTuning:
         if "cross-encoder" in self.controls:
             runs[self.control("cross-encoder").name] = CrossEncoderRun(
                 objective="cross-encoder", title=f"{title}, cross-encoder",
-                development=DevelopmentSettings(every=50, patience=4),
+                development=DevelopmentSettings(every=max(1, steps // 4), patience=4),
                 batch=4, device_batch=1, list_documents=16, window=min(_WINDOW, found.entry.window),
                 **shared | {"trainable": []},
             )  # fmt: skip
@@ -100,15 +109,24 @@ class FineTuning:
         limits = {"window": window, "query_tokens": window}
         limits["document_tokens"] = min(base.document_tokens, window)
         return Stage2Run(
-            objective="stage2", title=title, batch=8, entry=limits, **limits,
+            objective="stage2", title=title, batch=_BATCH, entry=limits, **limits,
             prompt=PromptSettings(documents=(-(-documents // 3), documents), variant="eval"),
             frozen_documents=True, residual=ResidualSettings(weight=1.0),
             info_nce=InfoNCESettings(temperature=0.05, vector="listwise", positive="labelled"), ranknet=None,
-            development=DevelopmentSettings(every=30, patience=3),
+            development=DevelopmentSettings(every=max(1, shared["steps"] // _EVALUATIONS), patience=3),
             note=f"Documents and plain queries keep the vectors of the base model, whose index serves. As a "
             f"reranker: `{use}`.",
             **shared,
         )  # fmt: skip
+
+
+def _steps(queries: int) -> int:
+    """Return the default number of optimizer steps for so many judged training queries.
+
+    >>> _steps(125), _steps(809)
+    (50, 240)
+    """
+    return min(_MOST_STEPS, math.ceil(_PASSES * (queries - held_out(queries)) / _BATCH))
 
 
 def reranker(model: str, documents: int) -> dict[str, Any]:

@@ -14,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +85,9 @@ def measure(size: int, analyser: str, quantised: bool) -> None:
     """Print a row for each command, and the number of queries that find the passage of their words."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_collection(folder / "passages", size)
+        # A process of its own: the peak of a command would otherwise not be below this one's.
+        with ProcessPoolExecutor(1, get_context("spawn")) as writer:
+            writer.submit(write_collection, folder / "passages", size).result()
         bm25 = {"retriever": "bm25", "analyser": analyser, "quantised_lengths": quantised}
         configuration = {
             "profile": "scale",

@@ -11,7 +11,6 @@ other texts. ONNX Runtime and OpenVINO are included if `onnx`, `onnxruntime` and
 from __future__ import annotations
 
 import importlib.util
-import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,9 +25,11 @@ from support.texts import docstrings
 from support.turns import medians
 
 from e2rank_eval.datasets.loading import load_registered
+from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.models.loading import load_encoder
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import registered_model
+from e2rank_eval.store.trec import Run
 
 
 class Body(torch.nn.Module):
@@ -95,7 +96,7 @@ def openvino_models(model: Any, threads: int) -> dict[str, Exported]:
 
 
 def ndcg(encoder: Any, dataset: Any) -> float:
-    """Mean nDCG@10 x 100 of the query vectors' order of all documents that are not excluded."""
+    """Return the mean nDCG@10 x 100 of the query vectors' order of all documents that are not excluded."""
     ids = list(dataset.corpus)
     documents = encoder.encode(
         [document.contents for document in dataset.corpus.values()], "document"
@@ -105,16 +106,7 @@ def ndcg(encoder: Any, dataset: Any) -> float:
     for query_id, scores in zip(dataset.queries, queries @ documents.T, strict=True):
         excluded = dataset.exclusions.get(query_id, frozenset())
         run[query_id] = {i: float(s) for i, s in zip(ids, scores, strict=True) if i not in excluded}
-    return 100 * evaluate_mean(dataset.qrels, run)
-
-
-def evaluate_mean(qrels: Any, run: Any) -> float:
-    import pytrec_eval
-
-    found = pytrec_eval.RelevanceEvaluator(
-        {q: dict(grades) for q, grades in qrels.items()}, {"ndcg_cut.10"}
-    ).evaluate(run)
-    return statistics.fmean(one["ndcg_cut_10"] for one in found.values())
+    return 100 * evaluate(Run(run), dataset.qrels, ["nDCG@10"]).mean["nDCG@10"]
 
 
 def main() -> None:
@@ -149,7 +141,7 @@ def report(engines: dict[str, Any], texts: list[str], dataset: Any, rounds: int)
     works = {
         name: lambda encoder=encoder: encoder.encode(texts, "document") for name, encoder in engines.items()
     }
-    seconds = medians(works, rounds)
+    seconds = medians(works, rounds, warm_up=1)
     for name, encoder in engines.items():
         cosine = float((encoder.encode(texts, "document").vectors * expected).sum(axis=1).min())
         print(

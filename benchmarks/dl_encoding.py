@@ -48,6 +48,9 @@ def broken(text: str) -> str:
 
 def main() -> None:
     given = options(__doc__, threads=1).parse_args()
+    if "E2RANK_DATA" not in os.environ:
+        print(f"skipped: E2RANK_DATA names no folder with {' and '.join(DATASETS)}")
+        return
     models = {"cache": given.cache, "threads": given.threads}
     rerankers = {name: e2.load_reranker("all-minilm-l6-v2", **models, **one) for name, one in SYSTEMS.items()}
     for name in DATASETS:

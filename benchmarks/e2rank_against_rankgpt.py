@@ -14,19 +14,15 @@ from __future__ import annotations
 
 import argparse
 from itertools import cycle, islice
-from pathlib import Path
 from typing import Any
 
-import torch
 from support.options import options
 from support.random_models import ExactLength
-from support.texts import docstrings
+from support.texts import candidate_list, docstrings
 from support.turns import medians
 
-from e2rank_eval.models.loading import load_encoder, load_language_model
-from e2rank_eval.models.references import Catalogue
-from e2rank_eval.models.registry import ModelEntry, registered_model
-from e2rank_eval.records import Candidate, CandidateList, Document, Query
+from e2rank_eval.models.loading import Models
+from e2rank_eval.records import CandidateList, Query
 from e2rank_eval.rerankers.families.e2rank import E2RankReranker, E2RankSettings
 from e2rank_eval.rerankers.families.listwise import ListwiseReranker, ListwiseSettings
 
@@ -39,24 +35,23 @@ def candidates_of(model: Any, count: int, tokens: int) -> CandidateList:
     """Return ``count`` different texts of ``tokens`` tokens, cut from concatenated docstrings."""
     words = cycle(" ".join(docstrings(1000)).split())
     texts = (model.truncate(" ".join(islice(words, 2 * tokens)), tokens) for _ in range(count))
-    documents = [Document(str(number), text) for number, text in enumerate(texts)]
-    return CandidateList("q", tuple(Candidate(one, -float(one.id)) for one in documents))
+    return candidate_list(QUERY.id, texts)
 
 
-def measure(folder: Path, entry: ModelEntry, given: argparse.Namespace) -> None:
-    language_model = load_language_model(folder, entry, file_hashes={})
+def measure(given: argparse.Namespace) -> None:
+    models = Models(given.cache, threads=given.threads, vector_cache=False)
+    language_model = models.language_model(MODEL)
     candidates = candidates_of(language_model, given.candidates, given.tokens)
     exact = ExactLength(language_model, WRITTEN)
     rankgpt = ListwiseReranker(
         exact, ListwiseSettings(family="listwise", model=MODEL, window=WINDOW, step=STEP)
     )
     settings = E2RankSettings(family="e2rank", model=MODEL, prompt_documents=WINDOW)
-    online, stored = (E2RankReranker(load_encoder(folder, entry, file_hashes={}), settings) for _ in range(2))
+    online, stored = (E2RankReranker(models.encoder(MODEL), settings) for _ in range(2))
     stored.encode_documents(candidates.documents)
-    first_window = CandidateList("q", candidates.candidates[:WINDOW])
-    chats: list[Any] = []
+    first_window = CandidateList(QUERY.id, candidates.candidates[:WINDOW])
     listed = rankgpt.rank_candidates([QUERY], [first_window])[0].stats.prompt
-    chats.append([{"role": "user", "content": listed}])
+    chats = [[{"role": "user", "content": str(listed)}]]
     found: dict[str, Any] = {}
 
     def rank(name: str, reranker: Any) -> None:
@@ -70,11 +65,11 @@ def measure(folder: Path, entry: ModelEntry, given: argparse.Namespace) -> None:
         "reading and writing": lambda: exact.generate(chats),
     }
     seconds = medians(works, given.rounds)
-    report(seconds, found, language_model.count_prompt_tokens(chats[0]), entry, given)
+    report(seconds, found, language_model.count_prompt_tokens(chats[0]), models.entry(MODEL).title, given)
 
 
 def report(
-    seconds: dict[str, float], found: dict[str, Any], window_tokens: int, entry: ModelEntry, given: Any
+    seconds: dict[str, float], found: dict[str, Any], window_tokens: int, title: str, given: Any
 ) -> None:
     listwise = found["RankGPT-style"]
     assert listwise.output_tokens == WRITTEN * listwise.calls, "a window's answer was cut short"
@@ -82,7 +77,7 @@ def report(
     per_written = (seconds["reading and writing"] - seconds["reading"]) / WRITTEN
     allowed = listwise.prompt_tokens * per_token + listwise.output_tokens * per_written
     print(
-        f"{entry.title}, {given.candidates} candidates of {given.tokens} tokens, {given.threads} threads, "
+        f"{title}, {given.candidates} candidates of {given.tokens} tokens, {given.threads} threads, "
         f"medians of {given.rounds} rounds; reads {1 / per_token:,.0f} and writes {1 / per_written:,.1f} "
         "tokens/s"
     )
@@ -100,11 +95,7 @@ def report(
 
 
 def main() -> None:
-    given = options(__doc__, candidates=100, tokens=128, rounds=3).parse_args()
-    torch.set_num_threads(given.threads)
-    entry = registered_model(MODEL)
-    folder = Catalogue(given.cache).examine(MODEL).path
-    measure(folder, entry, given)
+    measure(options(__doc__, candidates=100, tokens=128, rounds=3).parse_args())
 
 
 if __name__ == "__main__":

@@ -18,17 +18,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from support.options import options
-from support.texts import docstrings
+from support.texts import candidate_list, docstrings
 from support.turns import medians
 from transformers import AutoModel, AutoTokenizer
 
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.prompts import render_listwise
-from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.references import Catalogue
-from e2rank_eval.models.registry import registered_model
+from e2rank_eval.models.loading import Models
 from e2rank_eval.models.truncation import cut_words
-from e2rank_eval.records import Candidate, CandidateList, Document, Query
+from e2rank_eval.records import Query
 from e2rank_eval.rerankers.families.e2rank import E2RankReranker, E2RankSettings
 
 PROMPT_DOCUMENTS = 20
@@ -74,24 +72,18 @@ class Baseline:
         return vectors @ self._embed([prompt])[0]
 
 
-def candidates_of(texts: Sequence[str]) -> CandidateList:
-    documents = (Document(str(number), text) for number, text in enumerate(texts))
-    return CandidateList("q", tuple(Candidate(one, -float(one.id)) for one in documents))
-
-
 def main() -> None:
     parser = options(__doc__, candidates=100, rounds=3)
     parser.add_argument("--model", default="smollm2-135m-instruct-q4", help="a decoder of the registry")
     given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    entry = registered_model(given.model)
-    folder = Catalogue(given.cache).examine(given.model).path
-    loadable = loadable_folder(folder, entry.format)
+    models = Models(given.cache, threads=given.threads, vector_cache=False)
+    model = models.examine(given.model)
+    loadable = loadable_folder(model.path, model.entry.format)
     settings = E2RankSettings(family="e2rank", model=given.model, prompt_documents=PROMPT_DOCUMENTS)
-    online, stored = (E2RankReranker(load_encoder(folder, entry, file_hashes={}), settings) for _ in range(2))
-    baseline, single = (Baseline(loadable, str(entry.end_of_text), size) for size in (16, 1))
+    online, stored = (E2RankReranker(models.encoder(given.model), settings) for _ in range(2))
+    baseline, single = (Baseline(loadable, str(model.entry.end_of_text), size) for size in (16, 1))
     texts = [cut_words(text.strip()) for text in docstrings(given.candidates)]
-    candidates = candidates_of(texts)
+    candidates = candidate_list(QUERY.id, texts)
     stored.encode_documents(candidates.documents)
 
     ranking = online.rank_candidates([QUERY], [candidates])[0]

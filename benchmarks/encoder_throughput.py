@@ -10,27 +10,23 @@ their ratio (above 1: this suite is faster), and the cosine of their vectors.
 from __future__ import annotations
 
 import numpy as np
-import torch
 from support.options import options
 from support.texts import docstrings
 from support.turns import medians
 
-from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.references import Catalogue
-from e2rank_eval.models.registry import registered_model
+from e2rank_eval.models.loading import Models
 
 MODEL = "all-minilm-l6-v2"
 
 
 def main() -> None:
     arguments = options(__doc__, rounds=5, documents=300).parse_args()
-    torch.set_num_threads(arguments.threads)
     from sentence_transformers import SentenceTransformer
 
     texts = docstrings(arguments.documents)
-    folder = Catalogue(arguments.cache).examine(MODEL).path
-    ours = load_encoder(folder, registered_model(MODEL), file_hashes={})
-    peer = SentenceTransformer(str(folder), device="cpu")
+    models = Models(arguments.cache, threads=arguments.threads, vector_cache=False)
+    ours = models.encoder(MODEL)
+    peer = SentenceTransformer(str(models.examine(MODEL).path), device="cpu")
     for what, size in (("a corpus", len(texts)), ("the candidates of one query", 100), ("few documents", 20)):
         some = texts[:size]
         theirs = peer.encode(some, normalize_embeddings=True)
@@ -39,7 +35,7 @@ def main() -> None:
             "ours": lambda some=some: ours.encode(some, "document"),
             "peer": lambda some=some: peer.encode(some, normalize_embeddings=True),
         }
-        own, other = medians(works, arguments.rounds).values()
+        own, other = medians(works, arguments.rounds, warm_up=1).values()
         tokens = np.mean(ours.encode(some, "document").tokens)
         print(
             f"{what} ({size} documents, {tokens:.0f} tokens on average): ours {size / own:.1f}/s, "

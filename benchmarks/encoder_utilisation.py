@@ -24,9 +24,7 @@ from transformers import AutoConfig, AutoModel
 from e2rank_eval.evaluation.flops import read_shape
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.engines.packing import PACK_TOKENS
-from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.references import Catalogue
-from e2rank_eval.models.registry import registered_model
+from e2rank_eval.models.loading import Models
 
 MODELS = ("all-minilm-l6-v2", "smollm2-135m-instruct-q4")
 
@@ -57,14 +55,13 @@ def run_products(products: list[tuple[int, torch.Tensor, torch.Tensor]]) -> None
 
 
 def measure(name: str, given: argparse.Namespace) -> None:
-    entry = registered_model(name)
-    folder = Catalogue(given.cache).examine(name).path
-    encoder = load_encoder(folder, entry, file_hashes={})
-    body = loadable_folder(folder, entry.format)
+    models = Models(given.cache, threads=given.threads, vector_cache=False)
+    model, encoder = models.examine(name), models.encoder(name)
+    body = loadable_folder(model.path, model.entry.format)
     shape = read_shape(body)
     assert shape is not None
     rows = PACK_TOKENS
-    dtype = getattr(torch, entry.dtype) if torch.cuda.is_available() else torch.float32
+    dtype = getattr(torch, model.entry.dtype) if torch.cuda.is_available() else torch.float32
     products = layer_products(body, rows, dtype)
     mixed = docstrings(given.documents)
     words = cycle(" ".join(docstrings(1000)).split())
@@ -90,7 +87,6 @@ def main() -> None:
     parser = options(__doc__, documents=100, rounds=5)
     parser.add_argument("--model", action="append", help=f"default: {', '.join(MODELS)}")
     given = parser.parse_args()
-    torch.set_num_threads(given.threads)
     for name in given.model or MODELS:
         measure(name, given)
 

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 
 os.environ["OMP_WAIT_POLICY"] = "passive"  # before torch is loaded
 
-import torch
 from support.options import options
 from support.texts import work_of
 
@@ -26,9 +25,7 @@ from e2rank_eval.config.measurements import LatencySettings
 from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.evaluation.latency import measure
 from e2rank_eval.evaluation.samples import Ratio, System, speed_ups
-from e2rank_eval.models.loading import load_encoder
-from e2rank_eval.models.references import Catalogue
-from e2rank_eval.models.registry import registered_model
+from e2rank_eval.models.loading import Models
 from e2rank_eval.rerankers.families.e2rank import E2RankReranker, E2RankSettings
 from e2rank_eval.store.results import Latency
 
@@ -49,9 +46,7 @@ def load_on_every_core() -> Iterator[None]:
 
 def main() -> None:
     given = options(__doc__, rounds=16, candidates=40).parse_args()
-    torch.set_num_threads(given.threads)
-    entry = registered_model(MODEL)
-    encoder = load_encoder(Catalogue(given.cache).examine(MODEL).path, entry, file_hashes={})
+    encoder = Models(given.cache, threads=given.threads, vector_cache=False).encoder(MODEL)
     chosen = {
         "query-only": E2RankSettings(family="e2rank", model=MODEL, prompt="query-only"),
         "e2rank": E2RankSettings(family="e2rank", model=MODEL, prompt_documents=10),

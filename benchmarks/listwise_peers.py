@@ -29,18 +29,15 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from support import peers
 from support.judges import Counted, Order, as_answer, better, by_pairs, judges, written
 from support.options import options
-from support.texts import docstrings
+from support.texts import candidate_list, docstrings
 from support.turns import medians
 
 from e2rank_eval.models.language_models import Generation
-from e2rank_eval.models.loading import load_language_model
-from e2rank_eval.models.references import Catalogue
-from e2rank_eval.models.registry import registered_model
-from e2rank_eval.records import Candidate, CandidateList, Document, Query, Ranking
+from e2rank_eval.models.loading import Models
+from e2rank_eval.records import Query, Ranking
 from e2rank_eval.rerankers.decoding import Generated
 from e2rank_eval.rerankers.families.listwise import ListwiseReranker, ListwiseSettings
 from e2rank_eval.rerankers.parsing import parse_permutation
@@ -175,11 +172,10 @@ class Side:
 
 
 def with_the_model(given: argparse.Namespace) -> None:
-    folder = Catalogue(given.cache).examine(MODEL).path
-    model: Any = load_language_model(folder, registered_model(MODEL), file_hashes={})
+    model: Any = Models(given.cache, threads=given.threads).language_model(MODEL)
     queries = [Query(f"q{number}", text) for number, text in enumerate(QUERIES[: given.queries])]
     drawn = docstrings(len(queries) * given.candidates)
-    lists = [candidates(query.id, drawn[number :: len(queries)]) for number, query in enumerate(queries)]
+    lists = [candidate_list(query.id, drawn[number :: len(queries)]) for number, query in enumerate(queries)]
     texts = [[model.truncate(one.contents, given.tokens) for one in own.documents] for own in lists]
     settings = ListwiseSettings(
         family="listwise", model=MODEL, window=given.window, step=given.step, document_tokens=given.tokens
@@ -235,11 +231,6 @@ def show(
         )
 
 
-def candidates(query_id: str, texts: Sequence[str]) -> CandidateList:
-    documents = [Document(f"{query_id}-{place}", text) for place, text in enumerate(texts)]
-    return CandidateList(query_id, tuple(Candidate(one, float(-i)) for i, one in enumerate(documents)))
-
-
 def main() -> None:
     parser = options(__doc__, candidates=30, tokens=24, window=10, step=5, rounds=1)
     parser.add_argument("--queries", type=int, default=4, choices=range(1, len(QUERIES) + 1))
@@ -249,7 +240,6 @@ def main() -> None:
         print(f"skipped: {package} is not installed; the usage in --help says how")
     if len(absent) == 2:
         return
-    torch.set_num_threads(given.threads)
     tally = Tally()
     print("simulated judges:")
     without_a_model(tally)

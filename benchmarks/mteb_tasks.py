@@ -4,9 +4,9 @@ Usage: python benchmarks/mteb_tasks.py [--rounds 3] [--tasks LeeRetrieval] [--th
 
 The model is all-MiniLM-L6-v2, without stored vectors. The two take turns within a round, so that other load
 affects both alike. Printed are medians over rounds, the speed-up of this suite, the tokens that each model
-computes, with and without padding, and both scores. The default tasks are an STS task, whose texts hardly
-repeat; a classification of news; and LeeRetrieval, whose queries are its documents, so that this suite
-computes half of the tokens. Three rounds take about a quarter of an hour.
+computes, with and without padding, and both scores. The default tasks are STS13Local, whose texts hardly
+repeat, if E2RANK_DATA has its files; a classification of news; and LeeRetrieval, whose queries are its
+documents, so that this suite computes half of the tokens. Three rounds take about a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -21,10 +21,7 @@ from typing import Any
 
 import mteb
 import torch
-from datasets import Dataset as Rows
-from datasets import DatasetDict, disable_progress_bars
-from mteb.abstasks import AbsTask, AbsTaskSTS
-from mteb.abstasks.task_metadata import TaskMetadata
+from datasets import disable_progress_bars
 from support.options import options
 
 from e2rank_eval.datasets.loading import own_folder
@@ -51,60 +48,9 @@ class Counter:
         self.real += features["input_ids"].numel() if mask is None else int(mask.sum())
 
 
-class ReutersPairs(AbsTaskSTS):
-    """Pairs of neighbouring, different passages of 12 words of Reuters news, scored 5 within one article.
-
-    Its shape is that of an STS task, for its costs; its score means little.
-    """
-
-    metadata = TaskMetadata(
-        name="ReutersPairs",
-        description="Neighbouring passages of Reuters news",
-        type="STS",
-        category="t2t",
-        dataset={"path": "reuters", "revision": "1"},
-        eval_splits=["test"],
-        eval_langs=["eng-Latn"],
-        main_score="cosine_spearman",
-        modalities=["text"],
-    )
-
-    def __init__(self, cache: Path, pairs: int = 1500) -> None:
-        super().__init__()
-        news = local_task("ReutersR8Classification", cache)
-        news.load_data()
-        words = [
-            (word, article)
-            for article, text in enumerate(news.dataset["test"]["text"])  # type: ignore[index]
-            for word in text.split()
-        ]
-        starts = range(0, len(words) - 12, 12)
-        passages = {" ".join(word for word, _ in words[at : at + 12]): words[at][1] for at in starts}
-        texts, articles = list(passages), list(passages.values())
-        columns = {
-            "sentence1": texts[: 2 * pairs : 2],
-            "sentence2": texts[1 : 2 * pairs : 2],
-            "score": [5.0 * (articles[at] == articles[at + 1]) for at in range(0, 2 * pairs, 2)],
-        }
-        self._pairs = DatasetDict({"test": Rows.from_dict(columns)})
-
-    def load_data(self, num_proc: int | None = None, **kwargs: Any) -> None:  # noqa: ARG002 - mteb's own call
-        self.dataset, self.data_loaded = self._pairs, True
-
-
-def task_named(name: str, cache: Path) -> AbsTask:
-    return ReutersPairs(cache) if name == "ReutersPairs" else local_task(name, cache)
-
-
-def default_tasks() -> list[str]:
-    """Return the STS task in ``E2RANK_DATA``, or else pairs of news passages."""
-    sts = "ReutersPairs" if own_folder("sts") is None else "STS13Local"
-    return [sts, "ReutersR8Classification", "LeeRetrieval"]
-
-
 def timed(model: Any, task: str, cache: Path) -> tuple[float, float]:
     """Return the seconds of the evaluation, without loading data, and the score."""
-    loaded = task_named(task, cache)
+    loaded = local_task(task, cache)
     loaded.load_data()
     start = time.perf_counter()
     result = mteb.evaluate(model, loaded, cache=None, co2_tracker=False, show_progress_bar=False)
@@ -119,7 +65,10 @@ def backbone_of(adapter: Any) -> TransformersBackbone:
 
 def main() -> None:
     parser = options(__doc__, rounds=3, threads=1)
-    parser.add_argument("--tasks", nargs="+", default=default_tasks())
+    tasks = ["ReutersR8Classification", "LeeRetrieval"]
+    if own_folder("sts") is not None:
+        tasks.insert(0, "STS13Local")
+    parser.add_argument("--tasks", nargs="+", default=tasks, help="of the suite's own; default: %(default)s")
     arguments = parser.parse_args()
     disable_progress_bars()
     torch.set_num_threads(arguments.threads)

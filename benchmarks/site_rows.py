@@ -10,6 +10,7 @@ ratios (above 1: the embedded list is smaller or faster).
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from report.chromium import Browser, browser_path
+from report.chromium import NAMES, Browser, browser_path
 
 from e2rank_eval.report.html import PAGED_SCRIPTS, Page, render, to_html, to_paged
 from e2rank_eval.report.table import Cell, Column, Table
@@ -39,6 +40,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
+    if not any(map(shutil.which, NAMES)):
+        print(f"skipped: no browser on this machine (looked for {', '.join(NAMES)})")
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = {kind: _write(folder, kind, arguments.rows) for kind in READY}

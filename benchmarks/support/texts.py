@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 from e2rank_eval.errors import InputError
@@ -64,7 +65,12 @@ def work_of(lists: Path | None, queries: int, candidates: int) -> list[Work]:
         raise InputError(f"{len(rows)} lists of {candidates} documents", path=lists, hint="ask for fewer")
     work: list[Work] = []
     for number, (text, *others) in enumerate(rows):
-        documents = (Document(f"{number}-{place}", other) for place, other in enumerate(others))
-        ranked = tuple(Candidate(one, -float(place)) for place, one in enumerate(documents))
-        work.append((Query(str(number), text), CandidateList(str(number), ranked)))
+        query = Query(str(number), text)
+        work.append((query, candidate_list(query.id, others)))
     return work
+
+
+def candidate_list(query_id: str, texts: Iterable[str]) -> CandidateList:
+    """Return the texts as the candidates of a query, in their order."""
+    documents = (Document(f"{query_id}-{place}", text) for place, text in enumerate(texts))
+    return CandidateList(query_id, tuple(Candidate(one, -float(n)) for n, one in enumerate(documents)))

@@ -19,10 +19,12 @@ from markupsafe import Markup, escape
 from e2rank_eval.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
 
 INK, MUTED, RULE, PAPER = "#1b1f24", "#5c6570", "#d4d8dd", "#ffffff"
 """Colours of text, secondary text, grid lines and background."""
@@ -86,6 +88,16 @@ def panel_title(axes: Axes, text: str, remark: str = "") -> None:
     axes.annotate(remark, (0, 1), xytext=(0, 4), xycoords="axes fraction", textcoords="offset points",
                   fontsize=8, color=MUTED, va="bottom")  # fmt: skip
     axes.set_title(text, loc="left", fontsize=9, pad=18 if remark else 6)
+
+
+def interval_ends(values: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> NDArray[np.float64]:
+    """Return the lengths [2, n] of error bars below and above ``values``.
+
+    None is negative: of a set of equal values, mean and interval differ by rounding.
+    """
+    import numpy as np
+
+    return np.maximum(0.0, [np.subtract(values, lows), np.subtract(highs, values)])
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config.measurements import FigureKind
-from e2rank_eval.report.drawing import GAIN, MUTED, Drawing, new_figure, panel_title
+from e2rank_eval.report.drawing import GAIN, MUTED, Drawing, interval_ends, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.names import HEADLINE
 from e2rank_eval.report.tables.paper import result_files
@@ -39,7 +39,7 @@ def draw_bars(results: Results, name: str) -> Drawing:
             continue
         value, interval = cell.ours.value, cell.ours.interval
         low, high = interval or (value, value)
-        ends = [[max(0.0, value - low)], [max(0.0, high - value)]]  # of equal values, ends differ by rounding
+        ends = interval_ends([value], [low], [high])
         axes.barh(place, value, xerr=ends, color=GAIN, height=0.6, ecolor=MUTED)
         rows.append(
             (cell.grid.system, cell.grid.column, cell.ours.queries, value, *(interval or (None, None)))

@@ -15,6 +15,7 @@ from e2rank_eval.report.drawing import (
     MUTED,
     PALETTE,
     Drawing,
+    interval_ends,
     legend_below,
     new_figure,
     panel_title,
@@ -172,8 +173,7 @@ def _draw(axes: Axes, found: pd.DataFrame, names: dict[str, str], groups: list[s
         own = found[found["reranker"] == reranker]
         offset = 0.6 * ((index + 0.5) / len(names) - 0.5)
         where = [index if alone else groups.index(group) + offset for group in own["group"]]
-        ends = [own["change"] - own["low"], own["high"] - own["change"]]
-        ends = [one.clip(lower=0) for one in ends]  # of equal changes, the ends differ by rounding
+        ends = interval_ends(own["change"], own["low"], own["high"])
         axes.errorbar(where, own["change"], yerr=ends, fmt=MARKERS[index % len(MARKERS)],
                       color=PALETTE[index % len(PALETTE)], ms=5, lw=1.3, label=name)  # fmt: skip
     axes.axhline(0, color=MUTED, lw=0.8)

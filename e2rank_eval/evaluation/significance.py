@@ -44,20 +44,18 @@ def mean(strata: Strata) -> float:
     return math.fsum(math.fsum(values) / len(values) for values in strata) / len(strata)
 
 
-def bootstrap_interval(
-    strata: Strata, *, seed: int, resamples: int = RESAMPLES, level: float = 0.95
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of :func:`mean`, queries drawn with replacement.
+def bootstrap_interval(strata: Strata, *, seed: int) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of :func:`mean`, queries drawn with replacement.
 
     With a single query, both ends are its value.
     """
     arrays = _arrays(strata)
     rng = np.random.default_rng(seed)
     means = []
-    for rows in _blocks(resamples, max(len(values) for values in arrays)):
+    for rows in _blocks(RESAMPLES, max(len(values) for values in arrays)):
         drawn = [values[rng.integers(0, len(values), (rows, len(values)))].mean(axis=1) for values in arrays]
         means.append(np.mean(drawn, axis=0))
-    tail = 50 * (1 - level)
+    tail = 50 * (1 - 0.95)
     low, high = np.percentile(np.concatenate(means), [tail, 100 - tail])
     return float(low), float(high)
 
@@ -166,12 +164,10 @@ def wins_ties_losses(differences: Strata) -> tuple[int, int, int]:
     return wins, len(values) - wins - losses, losses
 
 
-def minimum_detectable_difference(
-    differences: Sequence[float], *, level: float = 0.05, power: float = 0.8
-) -> float | None:
-    """Return the true mean difference that a two-sided paired t-test at ``level`` finds with ``power``.
+def minimum_detectable_difference(differences: Sequence[float]) -> float | None:
+    """Return the true mean difference that a two-sided paired t-test at level 0.05 finds with power 0.8.
 
-    delta = (t_{1 - level/2, n-1} + t_{power, n-1}) s / sqrt(n), with s the standard deviation of
+    delta = (t_{0.975, n-1} + t_{0.8, n-1}) s / sqrt(n), with s the standard deviation of
     the per-query differences (power analysis of the paired t-test, Sakai 2018,
     Laboratory Experiments in Information Retrieval, chapter 7; central t quantiles approximate the
     noncentral distribution). In the unit of ``differences``. None below two
@@ -186,5 +182,5 @@ def minimum_detectable_difference(
     if deviation <= _RELATIVE_ZERO * float(np.abs(values).max()):
         return None
     freedom = len(values) - 1
-    quantiles = stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, power)
+    quantiles = stdtrit(freedom, 0.975) + stdtrit(freedom, 0.8)
     return float(quantiles) * deviation / math.sqrt(len(values))

@@ -102,7 +102,7 @@ def _scored(
         table, system, column, printed, ours=_rounded(ours),
         difference=None if value is None else _rounded(ours - value),
         equal_to_the_digit=None if printed is None else equal_to_the_digit(ours, printed),
-        verdict=tolerance.verdict(ours, value, (low, high)),
+        verdict=tolerance.verdict(ours, value),
         interval_low=_rounded(low), interval_high=_rounded(high),
         queries=metrics.queries.qrels, unanswered=len(metrics.queries.unanswered),
         run=run, command=command(run),

@@ -104,9 +104,7 @@ def judged_cells(results: Results, grid: Grid) -> list[JudgedCell]:
         place = (cell.system, cell.column)
         found, printed = ours[place], cell.published
         verdict = grid.meaning.tolerance.verdict(
-            found.value if found else None,
-            printed.value if printed else None,
-            found.interval if found else None,
+            found.value if found else None, printed.value if printed else None
         )
         commands = tuple(dict.fromkeys(_command(results, source) for source in cell.sources))
         judged.append(JudgedCell(cell, found, tests.get(place), verdict, commands))

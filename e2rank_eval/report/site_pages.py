@@ -63,7 +63,7 @@ def _finding(results: Results, name: str) -> dict[str, Any]:
         "title": comparison.title,
         "best": best,
         "system": results.full_name(best.reranker),
-        "where": f"{len(comparison.datasets)} collections" if dataset == MACRO else dataset,
+        "where": f"{len(comparison.columns)} collections" if dataset == MACRO else dataset,
         "test": test,
         "baseline": results.label(baseline),
         "significant": test is not None and significant(test),

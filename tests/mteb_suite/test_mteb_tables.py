@@ -89,6 +89,15 @@ def test_table_4_has_the_papers_means_by_type(tmp_path: Path) -> None:
     assert ours["tasks scored"] == "1 of 56"
 
 
+def test_the_source_of_published_rows_is_named_only_beside_such_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = _results(tmp_path, "MTEB(eng, v2)", "15", {"STS13": 91.0})
+    assert "embeddings-benchmark/results" in to_markdown(TABLES.build(results, "mteb-suite"))
+    monkeypatch.setattr("e2rank_eval.report.tables.mteb.published_scores", lambda: ())
+    assert "embeddings-benchmark/results" not in to_markdown(TABLES.build(results, "mteb-suite"))
+
+
 def test_the_packaged_scores_are_the_published_ones(shared_data: Path) -> None:
     with (shared_data / "mteb" / "published.csv").open(newline="") as file:
         published = list(csv.DictReader(file))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
 import statistics
 import xml.etree.ElementTree as ElementTree
 
@@ -14,6 +15,7 @@ from matplotlib.text import Text
 
 from e2rank_eval.config.measurements import PaperFigure
 from e2rank_eval.errors import InputError
+from e2rank_eval.evaluation.comparison import compare
 from e2rank_eval.evaluation.samples import FEW
 from e2rank_eval.evaluation.significance import bootstrap_interval, mean
 from e2rank_eval.report.collect import Results, open_results
@@ -23,7 +25,7 @@ from e2rank_eval.report.figures.gains import by_position, by_relevant, query_gai
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import read_json, write_json
 from e2rank_eval.store.layout import Layout
-from e2rank_eval.store.results import MACRO
+from e2rank_eval.store.results import MACRO, write_record
 
 
 def _data(stored: Results, identifier: str) -> list[dict[str, str]]:
@@ -107,6 +109,43 @@ def test_the_mean_frontier_is_of_one_latency_entry_for_each_collection(copied_la
     without = configuration.model_copy(update={"figures": {"frontier": figure}})
     with pytest.raises(InputError, match="0 latency entries time news/bm25"):
         FIGURES.shown(without)["frontier"].inputs(without)
+
+
+def test_collections_of_one_column_share_its_weight_in_the_mean_frontier(copied_layout: Layout) -> None:
+    results = open_results(copied_layout.root)
+    configuration, names = results.configuration, ("news", "code", "code-8")
+    for pattern in (places.METRICS, places.CANDIDATES):
+        for reranker in ("first-stage", "query-only", "rocchio", "e2rank"):
+            stored = copied_layout.run_path(pattern, ("code", "bm25", reranker))
+            target = copied_layout.run_path(pattern, ("code-8", "bm25", reranker))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(stored, target)
+    latency = {}
+    for name, factor in zip(names, (3, 1, 6), strict=True):
+        slower = read_json(copied_layout.path(places.LATENCY, latency="minilm")) | {"dataset": name}
+        for timing in slower["timings"]:
+            timing["cpu"]["total"] = [factor * seconds for seconds in timing["cpu"]["total"]]
+        write_json(copied_layout.path(places.LATENCY, latency=f"on-{name}"), slower)
+        latency[f"on-{name}"] = configuration.latency["minilm"].model_copy(update={"dataset": name})
+    columns = {"both": ["news", "code"], "code-8": ["code-8"]}
+    values = {(d, r): {"q1": 0.5, "q2": 0.25} for d in names for r in ("query-only", "rocchio", "e2rank")}
+    means = compare(values, title="", baselines=["query-only"], seed=1, first_stage="bm25", columns=columns)
+    write_record(copied_layout.path(places.COMPARISON, comparison="embedded"), means)
+    grouped = configuration.comparisons["embedded"].model_copy(update={"datasets": list(names)})
+    figure = PaperFigure.model_validate({"figure": "mean-frontier", "of": "embedded"})
+    changed = {
+        "latency": latency, "figures": {"frontier": figure},
+        "comparisons": configuration.comparisons | {"embedded": grouped},
+    }  # fmt: skip
+    found = FIGURES.build(Results(copied_layout, configuration.model_copy(update=changed)), "frontier")
+    assert "mean of 2 collections" in found.title
+    for row in found.data.itertuples():
+        (one,) = (
+            timing
+            for timing in results.latency("minilm").timings
+            if (timing.reranker, timing.mode) == (row.reranker, row.documents)
+        )
+        assert row.p50_seconds == pytest.approx(4 * statistics.median(one.cpu["total"]))
 
 
 def test_wins_are_sorted_and_agree_with_the_tests(stored: Results) -> None:

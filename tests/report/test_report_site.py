@@ -15,14 +15,15 @@ from report.results_tree import INJECTION, SECRET
 
 from e2rank_eval.datasets.checks import statistics
 from e2rank_eval.errors import InputError
+from e2rank_eval.evaluation.comparison import compare
 from e2rank_eval.records import Dataset
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.site import navigation, write_site
-from e2rank_eval.report.site_pages import dataset_tables, mteb_page, paper_page
+from e2rank_eval.report.site_pages import dataset_tables, mteb_page, overview_page, paper_page
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import canonical_json
 from e2rank_eval.store.layout import Layout
-from e2rank_eval.store.results import DatasetDescription
+from e2rank_eval.store.results import DatasetDescription, write_record
 
 
 @pytest.fixture(scope="module")
@@ -199,3 +200,16 @@ def test_lengths_and_grades_are_those_of_the_collection(lee_dataset: Dataset) ->
     assert lengths["judgements per query"] == [49, 49, 49, 49]
     assert sum(row[1].value for row in grades_table.rows) == 2450
     assert abs(sum(row[2].value for row in grades_table.rows) - 100) < 1e-9
+
+
+def test_the_overview_counts_the_columns_that_a_mean_is_over(copied_layout: Layout) -> None:
+    results = open_results(copied_layout.root)
+    systems = results.configuration.comparisons["embedded"].rerankers
+    values = {(d, r): {"q1": 0.5, "q2": 0.25} for d in ("news", "code", "lee") for r in systems}
+    grouped = compare(
+        values, title="", baselines=systems[:1], seed=1, columns={"both": ["news", "code"], "lee": ["lee"]}
+    )
+    write_record(copied_layout.path(places.COMPARISON, comparison="embedded"), grouped)
+    (page,) = overview_page(results)
+    (finding,) = (one for one in page.context["findings"] if one["name"] == "embedded")
+    assert finding["where"] == "2 collections"

@@ -13,6 +13,7 @@ from e2rank_eval.config.measurements import ComparisonSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.comparison import write_comparison
 from e2rank_eval.evaluation.samples import BUSY, ERROR, FEW
+from e2rank_eval.models.registry import Prices
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.table import Cell, Column, Mark, Table, ranked, text_of
 from e2rank_eval.report.tables import TABLES
@@ -296,3 +297,15 @@ def test_the_cost_table_names_the_best_batch_and_the_operations(stored: Results)
     assert {row["price of 1,000 queries"] for row in rows} == {None}
     unswept = TABLES.build(stored, "latency-minilm-cost")
     assert {row[headings.index("best batch")].value for row in unswept.rows} == {None}
+
+
+def test_the_price_includes_the_documents_that_a_server_encodes(
+    stored: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices = Prices(input=2.0, output=8.0, currency="USD")
+    monkeypatch.setattr(type(stored.entries), "prices", lambda *_: prices)
+    table = TABLES.build(stored, "latency-one-base-model-cost")
+    for timing, row in zip(stored.latency("one-base-model").timings, table.rows, strict=True):
+        read = timing.prompt_tokens + timing.document_tokens
+        assert row[-1].value == f"{(2 * read + 8 * timing.output_tokens) / 1000:.4g} USD"
+    assert any(timing.document_tokens for timing in stored.latency("one-base-model").timings)

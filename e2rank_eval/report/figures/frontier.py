@@ -81,19 +81,24 @@ def draw_mean_frontier(results: Results, name: str) -> Drawing:
     Filled: documents encoded online; hollow: document vectors stored. Bars are the 95 % interval of nDCG@10;
     the dashed line is the first stage, no reranking.
     """
+    import numpy as np
     import pandas as pd
 
     configuration, comparison = results.configuration, results.comparison(name)
     entries = _entries(configuration, name)
     timed = pd.concat(_qualities_and_times(results, entry) for entry in entries)
     overall = comparison.overall
+    # Collections that share a column share its weight, in the times as in the means of nDCG@10.
+    shares = {dataset: 1 / len(of) for of in comparison.columns.values() for dataset in of}
+    weights = [shares[configuration.latency[entry].dataset] for entry in entries]
     rows = []
     for (reranker, label, documents), own in timed.groupby(["reranker", "label", "documents"], sort=False):
         if reranker in overall and len(own) == len(entries):
             why = "; ".join(own["withheld"][own["withheld"] != ""].unique())
             mean, (low, high) = overall[reranker].mean, overall[reranker].interval
             quality = (overall[reranker].queries, 100 * mean, 100 * low, 100 * high)
-            rows.append((reranker, label, documents, own["p50_seconds"].mean(), why, *quality))
+            seconds = np.average(own["p50_seconds"], weights=weights)
+            rows.append((reranker, label, documents, seconds, why, *quality))
     data = pd.DataFrame(rows, columns=timed.columns)
     means = [
         statistics.fmean(
@@ -102,7 +107,7 @@ def draw_mean_frontier(results: Results, name: str) -> Drawing:
         for of in comparison.columns.values()
     ]
     stage = results.first_stage_label(comparison.first_stage)
-    title = f"Quality against latency, mean of {len(entries)} collections (candidates: {stage})"
+    title = f"Quality against latency, mean of {len(comparison.columns)} collections (candidates: {stage})"
     reference = (100 * statistics.fmean(means), stage)
     clock, *others = {results.latency(entry).clock for entry in entries}
     if others:

@@ -128,7 +128,8 @@ def cost_table(results: Results, name: str) -> Table:
     for key, timing in measurements(results, name):
         price = None
         if prices := results.entries.prices(getattr(results.configuration.rerankers[key[2]], "model", None)):
-            amount = 1000 * prices.of(timing.prompt_tokens, timing.output_tokens)
+            read = timing.prompt_tokens + timing.document_tokens
+            amount = 1000 * prices.of(read, timing.output_tokens)
             price = f"{amount:.4g} {prices.currency}"
         same = (timing.reranker, timing.mode)
         batches = [p for p in latency.sweep if p.axis == "batch" and (p.reranker, p.mode) == same]

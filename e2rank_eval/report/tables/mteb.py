@@ -45,7 +45,8 @@ def mteb_table(results: Results, entry: str) -> Table:
     wanted = _wanted(records)
     kinds = sorted(set(wanted.values()))
     rows: list[tuple[Cell | str | float | None, ...]] = []
-    for one in [*_ours(records), *_paper_by_task(results, entry), *_published(wanted)]:
+    published = _published(wanted)
+    for one in [*_ours(records), *_paper_by_task(results, entry), *published]:
         summary = summarise(wanted, one.scores)
         means = [summary.by_type[kind] for kind in kinds]
         cells = map(_mean, [*means, summary.tasks, summary.types])
@@ -62,7 +63,7 @@ def mteb_table(results: Results, entry: str) -> Table:
         (f"mean over types ({len(kinds)})", "score"),
         "tasks scored",
     )
-    notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(records), _SOURCE)
+    notes = ("mteb's main scores x 100.", _PARTIAL, *_missing(records), *([_SOURCE] if published else []))
     return Table.of(f"mteb-{entry}", _title(results, entry), columns, rows, notes)
 
 

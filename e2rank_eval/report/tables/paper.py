@@ -107,9 +107,8 @@ def _queries(cells: Sequence[JudgedCell], column: str) -> int | None:
 def _notes(results: Results, found: Grid, cells: Sequence[JudgedCell]) -> tuple[str, ...]:
     tolerance = found.meaning.tolerance
     notes = [
-        f"Verdicts: reproduced: at most {tolerance.reproduced:g} from the published value, and our interval "
-        f"contains it; near: at most {tolerance.near:g}; differs: more; not run: no value of ours. "
-        f"{tally(cells)}."
+        f"Verdicts: reproduced: at most {tolerance.reproduced:g} from the published value; near: at most "
+        f"{tolerance.near:g}; differs: more; not run: no value of ours. {tally(cells)}."
     ]
     if any(cell.ours and cell.ours.interval for cell in cells):
         notes.append("In brackets the bootstrap 95 % interval of our mean over queries (n).")

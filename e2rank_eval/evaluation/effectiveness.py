@@ -14,6 +14,7 @@ import ir_measures
 import numpy as np
 
 from e2rank_eval.config import Configuration
+from e2rank_eval.config.measurements import RunKey
 from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation.measures import parse_measures
 from e2rank_eval.evaluation.significance import bootstrap_interval
@@ -26,16 +27,13 @@ from e2rank_eval.store.trec import Qrels, Run, read_qrels, read_run
 
 DEFAULT_MEASURES = ("nDCG@10", "RR@10", "R@100", "Judged@10")
 
-RunNames = tuple[str, str, str]
-"""Data set, first stage and reranker of a run; empty strings for a run from elsewhere."""
-
 
 @dataclass(frozen=True, slots=True)
 class Effectiveness:
     """``per_query[measure][query_id]`` for every query of the judgements, values from 0 to 1.
 
-    ``ties`` counts the documents that tie with another document of their query in trec_eval's single
-    precision.
+    ``ties`` counts the documents whose score another document of their query already has, in trec_eval's
+    single precision.
     """
 
     per_query: dict[str, dict[str, float]]
@@ -128,13 +126,14 @@ def metrics_of(
     qrels: dict[str, dict[str, int]],
     measures: Sequence[str] = DEFAULT_MEASURES,
     *,
-    names: RunNames = ("", "", ""),
+    names: RunKey = ("", "", ""),
     failed: Sequence[str] = (),
     seed: int,
 ) -> Metrics:
     """Evaluate ``run`` and the best order of its documents, and return the record to store.
 
-    Intervals are bootstrap 95 % intervals over the queries, sorted by id. Raises as :func:`evaluate` does.
+    Intervals are bootstrap 95 % intervals over the queries, sorted by id. ``names`` are empty for a run from
+    outside of a configuration. Raises as :func:`evaluate` does.
     """
     found, ceiling = (evaluate(one, qrels, measures) for one in (run, best_order(run, qrels)))
     dataset, first_stage, reranker = names
@@ -174,7 +173,7 @@ def evaluate_files(
     measures: Sequence[str] = DEFAULT_MEASURES,
     *,
     statistics: Path | None = None,
-    names: RunNames = ("", "", ""),
+    names: RunKey = ("", "", ""),
     seed: int,
 ) -> Metrics:
     """Evaluate a run file; queries that kept their first-stage order, by ``statistics``, count as failed.

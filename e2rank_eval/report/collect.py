@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from e2rank_eval.config import Configuration, read_configuration
+from e2rank_eval.config.measurements import RunKey
 from e2rank_eval.config.references import file_name
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.models.entries import Entries
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.records import CandidateIds
-from e2rank_eval.report.names import HEADLINE, UNTRAINED, RunKey
+from e2rank_eval.report.names import HEADLINE, UNTRAINED
 from e2rank_eval.report.table import Cell
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_candidate_ids, read_queries

@@ -97,7 +97,8 @@ def interval_ends(values: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> NDArr
     """
     import numpy as np
 
-    return np.maximum(0.0, [np.subtract(values, lows), np.subtract(highs, values)])
+    ends: NDArray[np.float64] = np.maximum(0.0, [np.subtract(values, lows), np.subtract(highs, values)])
+    return ends
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:

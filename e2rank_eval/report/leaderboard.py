@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
+from e2rank_eval.config.measurements import RunKey
 from e2rank_eval.report.collect import Results
-from e2rank_eval.report.names import HEADLINE, RunKey, run_page
+from e2rank_eval.report.names import HEADLINE, run_page
 from e2rank_eval.report.render import to_csv
 from e2rank_eval.report.table import Cell, Column, Heading, Table, percent, ranked
 from e2rank_eval.store.files import sha256_json

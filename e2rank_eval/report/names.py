@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from e2rank_eval.config.measurements import RunKey as RunKey
+from e2rank_eval.config.measurements import RunKey
 
 HEADLINE = "nDCG@10"
 """The measure of the paper's tables, of every figure and of the site's per-query lists."""

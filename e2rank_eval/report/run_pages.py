@@ -7,17 +7,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from e2rank_eval.config.measurements import RunKey
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.html import PAGED_SCRIPTS, Page, embed, to_paged
-from e2rank_eval.report.names import (
-    HEADLINE,
-    QUERIES_A_PAGE,
-    RunKey,
-    query_address,
-    query_page,
-    run_page,
-    to_root,
-)
+from e2rank_eval.report.names import HEADLINE, QUERIES_A_PAGE, query_address, query_page, run_page, to_root
 from e2rank_eval.report.table import Cell, Column, Table, percent
 from e2rank_eval.report.tables.comparison import repairs
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings

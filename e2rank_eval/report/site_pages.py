@@ -38,7 +38,7 @@ def overview_page(results: Results) -> Iterator[Page]:
     used = dict.fromkeys(key[2] for key in results.run_keys())
     context = {
         "configuration": configuration,
-        "findings": [_finding(results, name) for name in configuration.comparisons],
+        "findings": [finding(results, name) for name in configuration.comparisons],
         "untrained": [results.label(one) for one in used if results.is_untrained(one)],
         "devices": conditions(map(results.latency, configuration.latency)),
         "tables": {name: TABLES.build(results, name) for name in [*configuration.comparisons, *tables]},
@@ -49,7 +49,7 @@ def overview_page(results: Results) -> Iterator[Page]:
     yield Page("index.html", "index.html", context)
 
 
-def _finding(results: Results, name: str) -> dict[str, Any]:
+def finding(results: Results, name: str) -> dict[str, Any]:
     """Return the best system of a comparison by its last column, and the test against the first baseline."""
     comparison = results.comparison(name)
     baseline = comparison.baselines[0]
@@ -66,7 +66,7 @@ def _finding(results: Results, name: str) -> dict[str, Any]:
         "where": f"{len(comparison.columns)} collections" if dataset == MACRO else dataset,
         "test": test,
         "baseline": results.label(baseline),
-        "significant": test is not None and significant(test),
+        "significant": test is not None and significant(test.p_holm),
     }
 
 

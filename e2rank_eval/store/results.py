@@ -186,7 +186,7 @@ class Timing(Record):
 
     ``wall`` is wall time, ``cpu`` CPU time of all threads. ``tokenising`` is a share of the total,
     ``peak_share`` a share of the device's measured peak rate; ``flops`` and ``peak_share`` are None where the
-    model's shape is unknown. ``prepare_seconds`` and ``prepared_documents`` are of mode ``stored``.
+    model's shape is unknown.
     """
 
     reranker: str
@@ -200,8 +200,6 @@ class Timing(Record):
     candidates: float
     flops: float | None = None
     peak_share: float | None = None
-    prepare_seconds: float | None = None
-    prepared_documents: int | None = None
 
 
 class CostPoint(Record):

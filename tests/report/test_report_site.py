@@ -19,7 +19,7 @@ from e2rank_eval.evaluation.comparison import compare
 from e2rank_eval.records import Dataset
 from e2rank_eval.report.collect import Results, open_results
 from e2rank_eval.report.site import navigation, write_site
-from e2rank_eval.report.site_pages import dataset_tables, mteb_page, overview_page, paper_page
+from e2rank_eval.report.site_pages import dataset_tables, finding, mteb_page, paper_page
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.files import canonical_json
 from e2rank_eval.store.layout import Layout
@@ -210,6 +210,4 @@ def test_the_overview_counts_the_columns_that_a_mean_is_over(copied_layout: Layo
         values, title="", baselines=systems[:1], seed=1, columns={"both": ["news", "code"], "lee": ["lee"]}
     )
     write_record(copied_layout.path(places.COMPARISON, comparison="embedded"), grouped)
-    (page,) = overview_page(results)
-    (finding,) = (one for one in page.context["findings"] if one["name"] == "embedded")
-    assert finding["where"] == "2 collections"
+    assert finding(results, "embedded")["where"] == "2 collections"

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.config.measurements import FigureKind, PaperFigure
+from e2rank_eval.config.measurements import FigureKind, PaperFigure, RunKey
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import (
     MARKERS,
@@ -21,7 +21,7 @@ from e2rank_eval.report.drawing import (
     panel_title,
 )
 from e2rank_eval.report.figures import FIGURES
-from e2rank_eval.report.names import HEADLINE, RunKey
+from e2rank_eval.report.names import HEADLINE
 from e2rank_eval.report.outputs import files_of
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings
 from e2rank_eval.rerankers.families.feedback import FeedbackSettings

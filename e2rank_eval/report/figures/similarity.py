@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from e2rank_eval.config.measurements import FigureKind
+from e2rank_eval.config.measurements import FigureKind, RunKey
 from e2rank_eval.errors import InputError
 from e2rank_eval.report.drawing import Drawing, new_figure, panel_title
 from e2rank_eval.report.figures import FIGURES
-from e2rank_eval.report.names import RunKey
 from e2rank_eval.report.outputs import files_of
 from e2rank_eval.store import layout as places
 

@@ -11,11 +11,11 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.config.measurements import ComparisonSettings
+from e2rank_eval.config.measurements import ComparisonSettings, RunKey
 from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.paper import published
 from e2rank_eval.registry import look_up
-from e2rank_eval.report.names import UNTRAINED_NOTE, RunKey, comparison_page, run_page
+from e2rank_eval.report.names import UNTRAINED_NOTE, comparison_page, run_page
 from e2rank_eval.report.outputs import Inputs, files_of
 from e2rank_eval.report.table import Cell, Column, Kind, Mark, Table, percent, ranked
 from e2rank_eval.report.tables import TABLES
@@ -24,7 +24,7 @@ from e2rank_eval.store.results import MACRO
 
 if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
-    from e2rank_eval.store.results import Comparison, TestRow
+    from e2rank_eval.store.results import Comparison
 
 SIGNIFICANT = 0.05
 """The level below which a p value after Holm's correction is significant."""
@@ -242,14 +242,14 @@ def _marks(comparison: Comparison, dataset: str, reranker: str) -> tuple[Mark, .
     found = [
         Mark(_letters(comparison)[test.baseline], test.difference > 0)
         for test in comparison.tests
-        if test.dataset == dataset and test.reranker == reranker and significant(test)
+        if test.dataset == dataset and test.reranker == reranker and significant(test.p_holm)
     ]
     return tuple(sorted(found, key=lambda mark: mark.letter))
 
 
-def significant(test: TestRow) -> bool:
-    """Return whether a test is significant after Holm's correction."""
-    return test.p_holm is not None and test.p_holm < SIGNIFICANT
+def significant(p_holm: float | None) -> bool:
+    """Return whether a test with this p after Holm's correction is significant."""
+    return p_holm is not None and p_holm < SIGNIFICANT
 
 
 def _candidates(results: Results, comparison: Comparison) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from e2rank_eval.config.measurements import RunKey
 from e2rank_eval.evaluation.samples import (
     FEWEST_PAIRS,
     FEWEST_SAMPLES,
@@ -15,7 +16,7 @@ from e2rank_eval.evaluation.samples import (
     speed_ups,
 )
 from e2rank_eval.evaluation.significance import bootstrap_interval
-from e2rank_eval.report.names import UNTRAINED_NOTE, RunKey, run_page
+from e2rank_eval.report.names import UNTRAINED_NOTE, run_page
 from e2rank_eval.report.outputs import files_of
 from e2rank_eval.report.table import Cell, Column, Kind, Table
 from e2rank_eval.report.tables import TABLES

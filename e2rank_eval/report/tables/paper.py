@@ -10,7 +10,7 @@ from e2rank_eval.paper.grid import Grid, grid, sources
 from e2rank_eval.report.paper_cells import JudgedCell, judged_cells, result_file, tally
 from e2rank_eval.report.table import Cell, Column, Mark, Table
 from e2rank_eval.report.tables import TABLES
-from e2rank_eval.report.tables.comparison import SIGNIFICANT
+from e2rank_eval.report.tables.comparison import SIGNIFICANT, significant
 
 if TYPE_CHECKING:
     from e2rank_eval.report.collect import Results
@@ -80,7 +80,7 @@ def _ours(cell: JudgedCell) -> Cell:
     if cell.ours is None:
         return Cell(None)
     marks: tuple[Mark, ...] = ()
-    if cell.test is not None and cell.test.p_holm is not None and cell.test.p_holm < SIGNIFICANT:
+    if cell.test is not None and significant(cell.test.p_holm):
         marks = (Mark("a", cell.test.difference > 0),)
     return Cell(cell.ours.value, cell.ours.interval, marks)
 

@@ -87,7 +87,7 @@ def grid(configuration: Configuration, name: str) -> Grid:
     InputError
         When the paper has no such table, or the table no such row or column.
     """
-    settings, origin = configuration.tables[name], configuration.origin
+    settings = configuration.tables[name]
     printed = published.table(settings.table)
     columns = tuple(dict.fromkeys(cell.column for cell in printed))
     systems = tuple(dict.fromkeys(cell.system for cell in printed))

@@ -196,7 +196,8 @@ class Configuration(Strict):
 
     def vector_models(self, first_stage: str) -> list[str]:
         """Return the references to the models whose document vectors a first stage keeps between jobs."""
-        return sorted({one.model for one in self.parts("first_stages", first_stage) if one.stores_vectors})
+        storing = [one for one in self.parts("first_stages", first_stage) if one.stores_vectors]
+        return sorted({model for one in storing if (model := getattr(one, "model", None))})
 
     def models_of(self, section: str, name: str) -> list[str]:
         """Return the references to the models that a first stage or reranker uses."""

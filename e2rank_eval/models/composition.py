@@ -11,7 +11,7 @@ from typing import Any
 
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models.checkpoints import load_weights, loadable_folder, made_once
-from e2rank_eval.models.recognition import CONTENT, transformer_folder
+from e2rank_eval.models.recognition import CONTENT, content_files, transformer_folder
 from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.progress import say
 from e2rank_eval.store.files import read_settings, sha256_file, sha256_json
@@ -48,7 +48,7 @@ def compose(folder: Path, base: str | None, target: Path, examine: Callable[[str
         raise InputError(f"no {changed.name}", path=folder, hint="train it again, or get it with the clone")
     parts = {"base": dict(found.files), "changed": sha256_file(changed)}
     if base is None:
-        parts["settings"] = read_settings(folder / ADAPTER)
+        parts["files"] = {path.name: sha256_file(path) for path in content_files(folder)}
     whole = target / f"whole-{sha256_json(parts)[:16]}"
 
     def make(part: Path) -> None:

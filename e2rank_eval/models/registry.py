@@ -117,7 +117,8 @@ class GivenEntry(Strict):
     )
     trained_for_e2rank: bool = Field(False, description="false: labelled as an untrained backbone in results")
     window: int | None = Field(
-        None, description="longest input in tokens; not of cross-encoders, which have their checkpoint's"
+        None,
+        description="longest input in tokens; sparse and late-interaction models have their checkpoint's",
     )
     document_tokens: int | None = Field(
         None, description="limit on documents unless a configuration sets another"

@@ -115,9 +115,7 @@ def registry_entry(name: str, settings: RunBase, base: ResolvedModel, folder: Pa
     source = {"kind": "folder", "folder": (folder if changed else folder / _WHOLE).as_posix()}
     source |= {"base": base.reference} if changed else {}
     fields = base.entry.model_dump(mode="json", exclude_defaults=True, exclude={"files"})
-    fields |= {
-        "title": settings.title, "licence": settings.licence, "sources": [source],
-    }  # fmt: skip
+    fields |= {"title": settings.title, "licence": settings.licence, "sources": [source]}
     if not changed:
         kept = "transformers" if base.entry.format == "gguf" else base.entry.format
         fields |= {"format": kept, "dtype": settings.save.dtype}
@@ -129,6 +127,7 @@ def registry_entry(name: str, settings: RunBase, base: ResolvedModel, folder: Pa
             fields["plain_model"] = base.reference
     if isinstance(settings, CrossEncoderRun):
         fields |= {"kind": "cross-encoder", "format": "transformers", "trained_for_embedding": False}
+        fields["window"] = max(base.entry.window, settings.window or 0)  # the checkpoint has its own limit
     return {name: fields | settings.entry}
 
 

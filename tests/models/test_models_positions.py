@@ -18,6 +18,9 @@ from small_checkpoints import write_form
 from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM, XLMRobertaForSequenceClassification
 
 import e2rank_eval as e2
+from e2rank_eval.config.training import CrossEncoderRun, OptimiserSettings, TrainingListFile
+from e2rank_eval.training.baselines import PairObjective
+from e2rank_eval.training.lists import TrainingList
 
 QUERY = "b c"
 LENGTHS = (511, 512, 513, 600)
@@ -103,3 +106,20 @@ def test_representations_by_modules(
         peer.encode_query([QUERY], batch_size=1), peer.encode_document(documents, batch_size=1)
     )
     np.testing.assert_allclose(scores(tmp_path / "it", family, documents), expected[0].numpy(), rtol=1e-5)
+
+
+def test_a_cross_encoder_is_trained_within_its_positions(embedding: Path, tmp_path: Path) -> None:
+    folder = with_head(embedding, tmp_path / "it", XLMRobertaForSequenceClassification, num_labels=1)
+    settings = CrossEncoderRun(
+        objective="cross-encoder",
+        title="tiny",
+        model=str(folder),
+        data=[TrainingListFile(path=Path("lists.jsonl"))],
+        batch=1,
+        optimiser=OptimiserSettings(learning_rate=1e-3),
+    )
+    objective = PairObjective(folder, settings)
+    lists = [TrainingList(QUERY, (text(600), text(20)), (1, 2))]
+    assert max(len(row["input_ids"]) for row in objective._rows(lists)) == 512
+    with torch.no_grad():
+        assert objective.evaluate(lists).keys() == {"score", "pairs"}

@@ -315,6 +315,9 @@ def test_an_adapter_is_merged_into_its_base(architecture: str, lora: Any, tmp_pa
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
     assert found.kinds == (("encoder",) if architecture == "bert" else ("decoder",))
     assert Catalogue(tmp_path / "cache").examine(str(adapter)).path == found.path
+    change(adapter / "tokenizer_config.json", model_max_length=33)
+    merged_again = Catalogue(tmp_path / "cache").examine(str(adapter))
+    assert json.loads((merged_again.path / "tokenizer_config.json").read_text())["model_max_length"] == 33
     (adapter / "adapter_model.safetensors").unlink()
     with pytest.raises(InputError, match=r"no adapter_model\.safetensors"):
         Catalogue(tmp_path / "cache").examine(str(adapter))

@@ -35,9 +35,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_cross_encoder(tmp_path_factory.mktemp("cross-encoder"))
 
 
-def reranker(folder: Path, **settings: Any) -> Reranker:
+def reranker(folder: Path, *, window: int = 512, **settings: Any) -> Reranker:
     chosen = CrossEncoderSettings(family="cross-encoder", model="x", **settings)
-    return chosen.build(Folder(folder).context())
+    return chosen.build(Folder(folder, window=window).context())
 
 
 def library_scores(folder: Path) -> list[float]:
@@ -123,6 +123,13 @@ def test_the_text_after_the_cut_has_no_effect(folder: Path) -> None:
     assert ranking.stats.truncated_documents == 3
     short = rank(reranker(folder, document_tokens=10), QUERY, ["yes " + start])
     assert short.stats.prompt_tokens < ranking.stats.prompt_tokens / 2 <= 64
+
+
+def test_the_window_of_the_entry_lowers_that_of_the_checkpoint(folder: Path) -> None:
+    found = [rank(reranker(folder, window=n), QUERY, ["Gravity is a force. " * 30]) for n in (512, 40)]
+    assert 50 < found[0].stats.prompt_tokens <= 64
+    assert 30 < found[1].stats.prompt_tokens <= 40
+    assert reranker(folder, window=40).fingerprint != reranker(folder).fingerprint
 
 
 def test_a_quoted_separator_does_not_separate(folder: Path) -> None:

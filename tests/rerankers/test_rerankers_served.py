@@ -13,8 +13,7 @@ from werkzeug import Request, Response
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.records import Candidate, CandidateList, Document, Query
-from e2rank_eval.rerankers.families.cross_encoder import CrossEncoderSettings
-from e2rank_eval.rerankers.served import ServedReranker
+from e2rank_eval.rerankers.families.cross_encoder import CrossEncoderSettings, ServedReranker
 
 QUERIES = [Query("q1", "wing"), Query("q2", "heat")]
 

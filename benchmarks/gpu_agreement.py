@@ -42,13 +42,13 @@ from e2rank_eval.models.encoders.sparse import load_sparse_encoder
 from e2rank_eval.models.loading import load_encoder, load_language_model
 from e2rank_eval.models.registry import ResolvedModel, registered_model
 from e2rank_eval.rerankers.base import Reranker
-from e2rank_eval.rerankers.decoding import FirstToken
 from e2rank_eval.rerankers.families.cross_encoder import (
     CrossEncoderReranker,
     CrossEncoderSettings,
     load_cross_encoder,
 )
 from e2rank_eval.rerankers.families.e2rank import E2RankReranker, E2RankSettings
+from e2rank_eval.rerankers.families.listwise import FirstToken
 from e2rank_eval.rerankers.families.pointwise import (
     PointwiseReranker,
     PointwiseSettings,

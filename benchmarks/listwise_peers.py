@@ -38,8 +38,7 @@ from support.turns import medians
 from e2rank_eval.models.language_models import Generation
 from e2rank_eval.models.loading import Models
 from e2rank_eval.records import Query, Ranking
-from e2rank_eval.rerankers.decoding import Generated
-from e2rank_eval.rerankers.families.listwise import ListwiseReranker, ListwiseSettings
+from e2rank_eval.rerankers.families.listwise import Generated, ListwiseReranker, ListwiseSettings
 from e2rank_eval.rerankers.parsing import parse_permutation
 from e2rank_eval.rerankers.prompts import rankgpt_messages
 from e2rank_eval.rerankers.strategies import Bubble, Setwise, SlidingWindow, Strategy, run_strategy

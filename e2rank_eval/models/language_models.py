@@ -46,12 +46,12 @@ class NextToken:
     """``logits`` float32 [n prompts, k choices] of each choice's first token; ``prompt_tokens`` [n].
 
     ``floored`` [n] counts the choices for which a server returned no value; they get the smallest value
-    that it returned. Empty where all values are known.
+    that it returned.
     """
 
     logits: NDArray[np.float32]
     prompt_tokens: tuple[int, ...]
-    floored: tuple[int, ...] = ()
+    floored: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class LocalModel(LanguageModel):
         columns = self._first_tokens(choices)
         prompts = self._prompts(chats, [1] * len(chats))
         logits = np.asarray(self._logits(prompts, columns), dtype=np.float32).reshape(-1, len(columns))
-        return NextToken(logits, tuple(len(prompt) for prompt in prompts))
+        return NextToken(logits, tuple(map(len, prompts)), (0,) * len(prompts))
 
     def count_tokens(self, text: str) -> int:
         return len(self._tokens.ids(text))

@@ -109,7 +109,7 @@ class Judge:
         assert tuple(choices) == ("A", "B")
         logits = np.array([self._logits(chat) for chat in chats], dtype=np.float32)
         tokens = tuple(self.count_prompt_tokens(chat) for chat in chats)
-        return NextToken(logits, tokens, (self.floored,) * len(chats) if self.floored else ())
+        return NextToken(logits, tokens, (self.floored,) * len(chats))
 
     def _logits(self, chat: Sequence[Message]) -> tuple[float, float]:
         assert self.count_prompt_tokens(chat) < self.window

@@ -1,9 +1,10 @@
-"""Listwise reranking: a language model orders one window of documents after another."""
+"""Listwise reranking: a language model orders one window after another, by generated text or by logits."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 from pydantic import Field, model_validator
 
@@ -14,13 +15,18 @@ from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.records import CandidateList, Query
 from e2rank_eval.rerankers.base import RerankContext, cut_query
-from e2rank_eval.rerankers.decoding import Answer, Decoding, FirstToken, Generated
+from e2rank_eval.rerankers.parsing import parse_permutation
+from e2rank_eval.rerankers.prompts import LETTERS, first_messages, rankgpt_messages
+from e2rank_eval.rerankers.scores import LOGIT_STEP, order_by_score
 from e2rank_eval.rerankers.strategies import FullList, Setwise, SlidingWindow, Strategy, TopDown
 from e2rank_eval.rerankers.windows import Progress, WindowReranker
 from e2rank_eval.store.files import sha256_json
 
 _ID_TOKENS = 4
 """Tokens of one identifier such as ``[12] > `` in a generated ranking; an estimate."""
+
+_SPARE_TOKENS = 4
+"""Output tokens besides the permutation itself: the end of the turn, and white space."""
 
 
 class ListwiseSettings(ModelSettings):
@@ -84,6 +90,81 @@ class ListwiseSettings(ModelSettings):
         return Tokens(calls * (window * self.cut(lengths.document) + lengths.query), calls * generated)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The ``order`` of one window's documents, numbered from 0, with its token counts and repairs."""
+
+    order: tuple[int, ...]
+    prompt_tokens: int
+    output_tokens: int = 0
+    repairs: Mapping[str, int] = field(default_factory=dict)
+
+
+class Decoding(Protocol):
+    """One way to obtain the order of a window."""
+
+    def messages(self, query: str, documents: Sequence[str]) -> list[dict[str, str]]:
+        """Return the prompt that lists ``documents``, as chat turns."""
+        ...
+
+    def output_limit(self, size: int) -> int:
+        """Return the maximum number of output tokens for ``size`` documents."""
+        ...
+
+    def answers(self, chats: Sequence[Sequence[Message]], size: int) -> list[Answer]:
+        """Return the model's answer to each prompt, all of which list ``size`` documents."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """RankGPT: the model writes ``[2] > [1] > ...``, decoded greedily up to a full permutation's length."""
+
+    model: LanguageModel
+
+    def messages(self, query: str, documents: Sequence[str]) -> list[dict[str, str]]:
+        return rankgpt_messages(query, documents)
+
+    def output_limit(self, size: int) -> int:
+        """Return the tokens of the identity permutation and a few spare ones.
+
+        Other permutations have about as many.
+        """
+        permutation = " > ".join(f"[{number}]" for number in range(1, size + 1))
+        return self.model.count_tokens(permutation) + _SPARE_TOKENS
+
+    def answers(self, chats: Sequence[Sequence[Message]], size: int) -> list[Answer]:
+        found = []
+        for reply in self.model.generate(chats, max_new_tokens=self.output_limit(size)):
+            parsed = parse_permutation(reply.text, size, finished=reply.finished)
+            found.append(Answer(parsed.order, reply.prompt_tokens, reply.output_tokens, parsed.repairs))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class FirstToken:
+    """FIRST (arXiv 2406.15657): ranks by the logits of the identifiers A, B, C ... as first output token.
+
+    One forward pass ranks a window; as no text is generated, none needs repair.
+    """
+
+    model: LanguageModel
+
+    def messages(self, query: str, documents: Sequence[str]) -> list[dict[str, str]]:
+        return first_messages(query, documents)
+
+    def output_limit(self, size: int) -> int:  # noqa: ARG002 - the same for any size
+        return 1
+
+    def answers(self, chats: Sequence[Sequence[Message]], size: int) -> list[Answer]:
+        """Return the documents by descending logit, ties in window order; raises as ``order_by_score``."""
+        found = self.model.next_token(chats, tuple(LETTERS[:size]))
+        return [
+            Answer(order_by_score(logits, LOGIT_STEP)[0], tokens, repairs={"floored": n} if n else {})
+            for logits, tokens, n in zip(found.logits, found.prompt_tokens, found.floored, strict=True)
+        ]
+
+
 class ListwiseReranker(WindowReranker[Progress]):
     """Any chat model as a listwise reranker; by default the paper's RankQwen3 baseline.
 
@@ -93,10 +174,8 @@ class ListwiseReranker(WindowReranker[Progress]):
     The phases are ``prompt`` (cutting texts, building prompts) and ``generation``.
     """
 
-    def __init__(
-        self, model: LanguageModel, settings: ListwiseSettings, *, strategy: Strategy | None = None
-    ) -> None:
-        super().__init__(model, strategy or settings.windows())
+    def __init__(self, model: LanguageModel, settings: ListwiseSettings) -> None:
+        super().__init__(model, settings.windows())
         first_token = settings.decoding == "first-token"
         self._decoding: Decoding = FirstToken(model) if first_token else Generated(model)
         self._document_tokens = settings.document_tokens or model.document_tokens

@@ -111,8 +111,7 @@ class PairwiseReranker(WindowReranker[_Progress]):
         answer = self._model.next_token(chats, PAIRWISE_ANSWERS)
         if not np.isfinite(answer.logits).all():
             raise InputError("a logit of A or B is not finite", hint="check the model's weights")
-        floored = answer.floored or (0,) * len(chats)
-        rows = zip(asked, answer.logits.tolist(), answer.prompt_tokens, floored, strict=True)
+        rows = zip(asked, answer.logits.tolist(), answer.prompt_tokens, answer.floored, strict=True)
         for (work, sides), (a, b), tokens, unknown in rows:
             # The batch size changes logits by less than this.
             decided = abs(a - b) > LOGIT_STEP / 2 * max(abs(a), abs(b))

@@ -89,8 +89,8 @@ class PointwiseReranker(PairReranker):
     def _score(self, pairs: Sequence[Pair]) -> list[PairScore]:
         answer = self._model.next_token([self._chat(*pair) for pair in pairs], self.choices)
         differences = (answer.logits[:, 0] - answer.logits[:, 1]).tolist()
-        floored = answer.floored or (0,) * len(pairs)
-        return [PairScore(*one) for one in zip(differences, answer.prompt_tokens, floored, strict=True)]
+        rows = zip(differences, answer.prompt_tokens, answer.floored, strict=True)
+        return [PairScore(*row) for row in rows]
 
     def _synchronise(self) -> None:
         self._model.synchronise()

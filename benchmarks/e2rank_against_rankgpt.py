@@ -65,7 +65,13 @@ def measure(given: argparse.Namespace) -> None:
         "reading and writing": lambda: exact.generate(chats),
     }
     seconds = medians(works, given.rounds)
-    report(seconds, found, language_model.count_prompt_tokens(chats[0]), models.entry(MODEL).title, given)
+    report(
+        seconds,
+        found,
+        language_model.count_prompt_tokens(chats[0]),
+        models.catalogue.entry(MODEL).title,
+        given,
+    )
 
 
 def report(

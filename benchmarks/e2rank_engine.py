@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m-instruct-q4", help="a decoder of the registry")
     given = parser.parse_args()
     models = Models(given.cache, threads=given.threads, vector_cache=False)
-    model = models.examine(given.model)
+    model = models.catalogue.examine(given.model)
     loadable = loadable_folder(model.path, model.entry.format)
     settings = E2RankSettings(family="e2rank", model=given.model, prompt_documents=PROMPT_DOCUMENTS)
     online, stored = (E2RankReranker(models.encoder(given.model), settings) for _ in range(2))

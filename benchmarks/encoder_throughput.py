@@ -26,7 +26,7 @@ def main() -> None:
     texts = docstrings(arguments.documents)
     models = Models(arguments.cache, threads=arguments.threads, vector_cache=False)
     ours = models.encoder(MODEL)
-    peer = SentenceTransformer(str(models.examine(MODEL).path), device="cpu")
+    peer = SentenceTransformer(str(models.catalogue.examine(MODEL).path), device="cpu")
     for what, size in (("a corpus", len(texts)), ("the candidates of one query", 100), ("few documents", 20)):
         some = texts[:size]
         theirs = peer.encode(some, normalize_embeddings=True)

@@ -56,7 +56,7 @@ def run_products(products: list[tuple[int, torch.Tensor, torch.Tensor]]) -> None
 
 def measure(name: str, given: argparse.Namespace) -> None:
     models = Models(given.cache, threads=given.threads, vector_cache=False)
-    model, encoder = models.examine(name), models.encoder(name)
+    model, encoder = models.catalogue.examine(name), models.encoder(name)
     body = loadable_folder(model.path, model.entry.format)
     shape = read_shape(body)
     assert shape is not None

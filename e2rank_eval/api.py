@@ -345,7 +345,7 @@ def _qrels(dataset: Dataset) -> dict[str, dict[str, int]]:
 def _family(reference: str, models: Models) -> str:
     from e2rank_eval.config.systems import FAMILIES
 
-    found = models.examine(reference)
+    found = models.catalogue.examine(reference)
     possible = sorted(name for name, one in FAMILIES.items() if set(one.model_kinds) & set(found.kinds))
     if found.entry.trained_for_embedding and "e2rank" in possible:
         possible = ["e2rank"]

@@ -146,8 +146,8 @@ def engine_of(settings: RerankerSettings, models: Models, rate: Callable[[str], 
     name = getattr(settings, "model", None)
     if name is None:
         return None
-    entry = models.entry(name)
+    entry = models.catalogue.entry(name)
     if entry.engine != "transformers" or entry.format not in _IN_PROCESS:
         return None
-    shape = read_shape(loadable_folder(models.examine(name).path, entry.format))
+    shape = read_shape(loadable_folder(models.catalogue.examine(name).path, entry.format))
     return None if shape is None else Engine(shape, rate(entry.dtype))

@@ -52,7 +52,7 @@ def clock_of(configuration: Configuration, settings: LatencySettings, models: Mo
     those of other engines do.
     """
     names = {getattr(configuration.rerankers[name], "model", None) for name in settings.rerankers}
-    entries = [models.entry(name) for name in names if name is not None]
+    entries = [models.catalogue.entry(name) for name in names if name is not None]
     other = any(one.server or one.engine != "transformers" for one in entries)
     return "wall" if other or machine.cuda() or not machine.wait_passively() else "cpu"
 

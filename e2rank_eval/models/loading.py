@@ -19,7 +19,7 @@ from e2rank_eval.models.engines import BACKBONES, LANGUAGE_MODELS
 from e2rank_eval.models.engines.openai_vectors import ServedBackbone, ServedEncoder
 from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.models.references import Catalogue
-from e2rank_eval.models.registry import ModelEntry, Prices, ResolvedModel
+from e2rank_eval.models.registry import ModelEntry, ResolvedModel
 
 
 def load_encoder(
@@ -105,8 +105,8 @@ class Models:
     """Loads models by any reference, and fetches missing files into ``cache``.
 
     ``vector_cache=False`` disables the cache of document vectors, so that latency is measured with all
-    documents encoded. ``load_seconds`` is the total time spent on loading. ``catalogue`` resolves
-    references; by default one without an experiment's entries.
+    documents encoded. ``load_seconds`` is the total time spent on loading. ``catalogue`` knows the entries
+    and resolves references; by default one without an experiment's entries.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Models:
         self._cache = cache
         self._threads = threads
         self._vector_cache = vector_cache
-        self._catalogue = catalogue or Catalogue(cache)
+        self.catalogue = catalogue or Catalogue(cache)
         self._encoders: dict[tuple[str, str, int | None], Encoder] = {}
         self._language_models: dict[str, LanguageModel] = {}
         self.load_seconds = 0.0
@@ -123,31 +123,19 @@ class Models:
     @classmethod
     def of(cls, configuration: Configuration, *, vector_cache: bool = True) -> Models:
         """Return the models of a configuration."""
-        catalogue = Catalogue.of(configuration)
         return cls(
             configuration.cache,
             threads=configuration.threads,
             vector_cache=vector_cache,
-            catalogue=catalogue,
+            catalogue=Catalogue.of(configuration),
         )
-
-    def entry(self, reference: str) -> ModelEntry:
-        """Return the model's entry; the model is fetched if its entry must be derived from its files."""
-        return self._catalogue.entry(reference)
-
-    def examine(self, reference: str) -> ResolvedModel:
-        """Return the model with all its possible kinds; see :meth:`Catalogue.examine`."""
-        return self._catalogue.examine(reference)
 
     def resolve(self, reference: str, *kinds: str) -> ResolvedModel:
         """Return the model restricted to ``kinds``; see :meth:`Catalogue.resolve`."""
         import torch
 
         torch.set_num_threads(self._threads)
-        return self._catalogue.resolve(reference, *kinds)
-
-    def prices(self, reference: str | None) -> Prices | None:
-        return self._catalogue.prices(reference)
+        return self.catalogue.resolve(reference, *kinds)
 
     def encoder(self, reference: str, *, prompt: str = "eval", document_tokens: int | None = None) -> Encoder:
         key = (reference, prompt, document_tokens)

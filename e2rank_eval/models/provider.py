@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import Protocol
 
 from e2rank_eval.models.encoders.base import Encoder
+from e2rank_eval.models.entries import Entries
 from e2rank_eval.models.language_models import LanguageModel
-from e2rank_eval.models.registry import Prices, ResolvedModel
+from e2rank_eval.models.registry import ResolvedModel
 
 
 class ModelProvider(Protocol):
-    """Loads models for first stages and rerankers, by any reference."""
+    """Loads models for first stages and rerankers, by any reference; ``catalogue`` knows their entries."""
+
+    @property
+    def catalogue(self) -> Entries: ...
 
     def encoder(self, reference: str, *, prompt: str = "eval", document_tokens: int | None = None) -> Encoder:
         """Return the encoder, with a listwise prompt variant and a limit on document tokens."""
         ...
 
     def language_model(self, reference: str) -> LanguageModel: ...
-
-    def prices(self, reference: str | None) -> Prices | None:
-        """Return the prices of a served model; None without a server, or where its entry states none."""
-        ...
 
     def resolve(self, reference: str, *kinds: str) -> ResolvedModel:
         """Return folder, hashes and entry of a model of one of ``kinds``, for families with their own loader.

@@ -50,22 +50,20 @@ def rerank(
     command = ["e2rank-eval", "rerank", reranker, *datasets, "--first-stage", first_stage]
     for dataset in datasets:
         started = time.time()
-        work = _Work(layout, dataset, first_stage)
-        shards = list(_shards(model, configuration, reranker, work, WHOLE))
+        inputs = _inputs(layout, dataset, first_stage)
+        shards = list(_shards(model, configuration, reranker, dataset, inputs, WHOLE))
         rows = [row for shard in shards for row in shard.rows]
         names = {"dataset": dataset, "first_stage": first_stage, "reranker": reranker}
         run, statistics = layout.path(places.RUN, **names), layout.path(places.STATISTICS, **names)
         write_run(run, ((row["query_id"], row["ranking"]) for row in rows), tag=reranker)
-        write_jsonl(
-            statistics,
-            _priced(models.prices(getattr(settings, "model", None)), [row["statistics"] for row in rows]),
-        )
+        prices = models.catalogue.prices(getattr(settings, "model", None))
+        write_jsonl(statistics, _priced(prices, [row["statistics"] for row in rows]))
         for written in (run, statistics):
             write_manifest(
                 written,
                 command=shlex.join([*command, "--config", str(layout.path(places.CONFIG))]),
                 settings=settings.model_dump(mode="json") | {"seed": configuration.seed},
-                inputs=work.files,
+                inputs=inputs,
                 started=started,
                 extra={
                     "fingerprint": model.fingerprint,
@@ -88,23 +86,18 @@ def rerank_part(
     A later :func:`rerank` reuses these shards. Raises as :func:`rerank` does.
     """
     model = configuration.rerankers[reranker].build(RerankContext(models, configuration.seed))
-    work = _Work(layout, dataset, first_stage)
-    keys = [shard.key for shard in _shards(model, configuration, reranker, work, part)]
+    inputs = _inputs(layout, dataset, first_stage)
+    keys = [shard.key for shard in _shards(model, configuration, reranker, dataset, inputs, part)]
     names = {"dataset": dataset, "first_stage": first_stage, "reranker": reranker}
     numbers = {"part": str(part.number), "parts": str(part.of)}
     receipt = layout.path(places.RERANK_PART, **names, **numbers)
     write_receipt(receipt, part, {"fingerprint": model.fingerprint, "shards": keys})
 
 
-class _Work:
-    """The queries of one data set that have candidates, with those candidates."""
-
-    def __init__(self, layout: Layout, name: str, first_stage: str) -> None:
-        dataset = read_dataset(layout.root / "datasets" / name, name)
-        candidates = layout.path(places.CANDIDATES, dataset=name, first_stage=first_stage)
-        self.name = name
-        self.files = [candidates, *(layout.path(p, dataset=name) for p in (places.CORPUS, places.QUERIES))]
-        self.queries, self.lists = read_queries_with_candidates(candidates, dataset)
+def _inputs(layout: Layout, dataset: str, first_stage: str) -> list[Path]:
+    """Return the files that a ranking is made from: candidates, corpus and queries."""
+    candidates = layout.path(places.CANDIDATES, dataset=dataset, first_stage=first_stage)
+    return [candidates, *(layout.path(one, dataset=dataset) for one in (places.CORPUS, places.QUERIES))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +110,19 @@ class Shard:
 
 
 def _shards(
-    model: Reranker, configuration: Configuration, name: str, work: _Work, part: Part
+    model: Reranker, configuration: Configuration, name: str, dataset: str, inputs: list[Path], part: Part
 ) -> Iterator[Shard]:
+    candidates, corpus, _ = inputs
+    queries, lists = read_queries_with_candidates(candidates, read_dataset(corpus.parent, dataset))
     return ranked_shards(
         model,
-        work.queries,
-        work.lists,
+        queries,
+        lists,
         cache=configuration.cache,
         size=configuration.shard_queries,
         on_error=configuration.rerankers[name].on_error,
         part=part,
-        what=f"rerank {work.name} with {name}",
+        what=f"rerank {dataset} with {name}",
     )
 
 

@@ -17,6 +17,7 @@ from mteb.types import PromptType
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoded
 from e2rank_eval.models.loading import Models
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import registered_model
 from e2rank_eval.mteb_suite.encoder import MtebEncoder, load_mteb_encoder, model_meta
 from e2rank_eval.mteb_suite.instructions import (
@@ -140,7 +141,7 @@ def test_results_are_stored_under_the_hub_commit_or_else_the_version_or_content(
     minilm_path: Path, fetch_cache: Path
 ) -> None:
     assert minilm_path.exists()
-    model = Models(fetch_cache, threads=1).examine("all-minilm-l6-v2")
+    model = Catalogue(fetch_cache).examine("all-minilm-l6-v2")
     found = model_meta(model, 384)
     assert (found.name, found.revision) == (
         "sentence-transformers/all-MiniLM-L6-v2", "8b3219a92973c328a8e22fadcfa821b5dc75636a",

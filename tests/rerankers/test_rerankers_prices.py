@@ -41,9 +41,9 @@ def overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_statistics_have_the_price_that_the_server_states(overlay: None) -> None:
     rows = [{"query_id": "q", "prompt_tokens": 1500, "output_tokens": 250}]
     models = Models(Path("cache"), threads=1)
-    priced = _priced(models.prices("priced"), rows)
+    priced = _priced(models.catalogue.prices("priced"), rows)
     assert priced == [rows[0] | {"price": {"amount": 0.005, "currency": "EUR"}}]
-    assert _priced(models.prices("free"), rows) == rows
+    assert _priced(models.catalogue.prices("free"), rows) == rows
 
 
 def test_a_price_changes_no_finished_work(overlay: None) -> None:

@@ -105,7 +105,7 @@ def load_folder(name: str, folder: Path, split: str) -> Collection:
     )
 
 
-def load_split(name: str, split: str, cache: Path, *, seed: int = 13) -> Collection:
+def load_split(name: str, split: str, cache: Path) -> Collection:
     """Load one split of a data set, such as the train split of ``beir/scifact``.
 
     ``name`` is the registry name of a collection of ir_datasets (``scifact``), its id with or without a
@@ -138,7 +138,7 @@ def load_split(name: str, split: str, cache: Path, *, seed: int = 13) -> Collect
         splits = [one for one in library_ids() if one.startswith(f"{stem}/")]
         hint = f"known: {', '.join(splits)}" if splits else "name another, or a folder with qrels/train.tsv"
         raise InputError(f"data set {name!r} has no {split} split", hint=hint)
-    return load_registered(f"{stem}/{split}", cache, seed=seed)
+    return load_registered(f"{stem}/{split}", cache, seed=0)  # only generated data sets use a seed
 
 
 def without_split(name: str) -> str:

@@ -36,17 +36,14 @@ def share_budget(lengths: Sequence[int], budget: int) -> list[int]:
     return list(lengths)
 
 
-def cut_words(text: str, limit: int = DOCUMENT_WORDS) -> str:
-    """Return the first ``limit`` white-space words of ``text``, or ``text`` itself if it has no more.
+def cut_words(text: str) -> str:
+    """Return the first :data:`DOCUMENT_WORDS` words of ``text``, or ``text`` itself if it has no more.
 
     White space between words is kept, so that a short text is identical to that in a dense index (the
     official script replaces each run of white space by one space).
-
-    >>> cut_words("one  two three", 2)
-    'one  two'
     """
-    pieces = text.split(None, limit)
-    if len(pieces) <= limit:
+    pieces = text.split(None, DOCUMENT_WORDS)
+    if len(pieces) <= DOCUMENT_WORDS:
         return text
     return text[: len(text) - len(pieces[-1])].rstrip()
 

@@ -14,7 +14,8 @@ from e2rank_eval.config import Configuration
 from e2rank_eval.datasets.registry import registered_datasets
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.provider import ModelProvider
-from e2rank_eval.records import CandidateIds, Dataset, Query
+from e2rank_eval.models.truncation import cut_words
+from e2rank_eval.records import CandidateIds, Dataset, Document, Query
 
 Scores = NDArray[Any]
 
@@ -22,6 +23,9 @@ Found = tuple[list[CandidateIds], dict[str, Any]]
 """The candidate lists of a data set's queries, and their origin for the manifest."""
 
 Finder = Callable[[Dataset], Found]
+
+_BLOCK = 8192
+"""Texts in a list of :func:`text_blocks`."""
 
 DECIMALS = 6
 """Decimals of a score in candidate files; scores with the same rounded value tie."""
@@ -74,10 +78,10 @@ def matching_hits(scores: Scores, depth: int) -> Hits:
     return best_hits(scores, min(depth, int(np.count_nonzero(scores > 0))))
 
 
-def in_blocks(texts: Iterable[str], size: int = 8192) -> Iterator[list[str]]:
-    """Yield ``texts`` in lists of ``size``, so that a corpus need not be in memory while it is encoded."""
-    texts = iter(texts)
-    while block := list(islice(texts, size)):
+def text_blocks(documents: Iterable[Document]) -> Iterator[list[str]]:
+    """Yield the texts to encode, at most 1,024 words each, in lists, so that no corpus must be in memory."""
+    texts = (cut_words(document.contents) for document in documents)
+    while block := list(islice(texts, _BLOCK)):
         yield block
 
 

@@ -9,9 +9,8 @@ from typing import Any
 from e2rank_eval.config import Configuration
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.provider import ModelProvider
-from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.progress import track
-from e2rank_eval.retrieval.base import Context, in_blocks
+from e2rank_eval.retrieval.base import Context, text_blocks
 from e2rank_eval.store import layout as places
 from e2rank_eval.store.collections import read_dataset, write_candidates
 from e2rank_eval.store.layout import Layout
@@ -85,8 +84,7 @@ def encode_part(
     for model in encoding:
         encoder = models.encoder(model)
         mine = (one for number, one in enumerate(corpus.values()) if part.has(number // _PIECE))
-        blocks = in_blocks(cut_words(document.contents) for document in mine)
-        vectors = (encoder.encode(texts, "document").vectors for texts in blocks)
+        vectors = (encoder.encode(texts, "document").vectors for texts in text_blocks(mine))
         done[encoder.document_fingerprint] = sum(map(len, vectors))
     names = {"dataset": dataset, "first_stage": first_stage}
     numbers = {"part": str(part.number), "parts": str(part.of)}

@@ -59,7 +59,7 @@ def mixed_lists(settings: MixSettings, cache: Path) -> tuple[list[TrainingList],
     never = [one for sets in (*left_out.values(), *watched.values()) for one in sets]
     asked = {folded(query.text) for one in never for query in one.queries.values()}
     corpus, judged = _merged(read)
-    index = QuantisedBM25(corpus.values())
+    index = QuantisedBM25(corpus.values(), analyser="lucene")
     lists: list[TrainingList] = []
     for name, sets in read.items():
         new = {i: query for i, query in _queries(sets).items() if folded(query.text) not in asked}
@@ -115,7 +115,11 @@ def _development_lists(
     wanted = settings.development[name]
     corpus, judged = _merged({name: sets, **(mix if wanted.among_all else {})})
     chosen = dict(list(_queries(sets).items())[:: wanted.every])
-    ranked = candidates(QuantisedBM25(corpus.values()), Dataset(name, corpus, chosen, {}), settings.documents)
+    ranked = candidates(
+        QuantisedBM25(corpus.values(), analyser="lucene"),
+        Dataset(name, corpus, chosen, {}),
+        settings.documents,
+    )
     found = []
     for own in ranked:
         query = chosen[own.query_id].text
@@ -190,7 +194,9 @@ def _title_lists(
     judged: dict[str, dict[str, int]] = {}
     for i, title in titles.items():
         judged.setdefault(folded(title.text), {})[i] = 1
-    return _lists(f"{name}-titles", titles, corpus, QuantisedBM25(corpus.values()), judged, settings)
+    return _lists(
+        f"{name}-titles", titles, corpus, QuantisedBM25(corpus.values(), analyser="lucene"), judged, settings
+    )
 
 
 def _drawn(lists: Mapping[str, TrainingList], settings: MixSettings, share: int | None) -> list[TrainingList]:

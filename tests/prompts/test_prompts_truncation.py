@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from e2rank_eval.models import truncation
 from e2rank_eval.models.truncation import cut_words, share_budget
 
 lengths = st.lists(st.integers(0, 3000), max_size=40)
@@ -48,7 +51,8 @@ def test_a_negative_budget_is_refused() -> None:
 @given(st.lists(st.sampled_from(["a", "bc", " ", "\n", "\t", "\u00a0", "\u2003", ""])), st.integers(0, 12))
 def test_cut_words_keeps_exactly_the_first_words(parts: list[str], limit: int) -> None:
     text = "".join(parts)
-    cut = cut_words(text, limit)
+    with patch.object(truncation, "DOCUMENT_WORDS", limit):
+        cut = cut_words(text)
     assert cut.split() == text.split()[:limit]
     assert text.startswith(cut)
     if len(text.split()) <= limit:

@@ -63,11 +63,6 @@ def test_a_run_with_other_queries_in_another_order_is_fused_by_query(tmp_path: P
     assert list(origin["fused"]) == ["own"]
 
 
-def test_lists_of_different_queries_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 queries"):
-        fuse([as_list(["d1"]), as_list(["d1"], "other")], CORPUS, 5)
-
-
 BM25 = {"retriever": "bm25"}
 VALUES = {"profile": "small", "rerankers": {"first-stage": {"family": "identity"}}}
 

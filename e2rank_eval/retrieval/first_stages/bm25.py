@@ -135,16 +135,6 @@ class QuantisedBM25(BM25):
     encode, and all values are float32.
     """
 
-    def __init__(
-        self,
-        corpus: Iterable[Document],
-        *,
-        k1: float = 0.9,
-        b: float = 0.4,
-        analyser: AnalyserName = "lucene",
-    ) -> None:
-        super().__init__(corpus, k1=k1, b=b, analyser=analyser)
-
     def _norms(self, lengths: NDArray[np.float64], mean: float, k1: float, b: float) -> NDArray[Any]:
         return (k1 * (1 - b + b * quantised(lengths) / mean)).astype(np.float32)
 

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from e2rank_eval.config.references import Reference
 from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings
 from e2rank_eval.models.encoders.base import Encoder, Vectors
-from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Document, Query
-from e2rank_eval.retrieval.base import DECIMALS, Context, Finder, Hits, Scores, best, best_hits, in_blocks
+from e2rank_eval.retrieval.base import DECIMALS, Context, Finder, Hits, Scores, best, best_hits, text_blocks
 
 SCORES = 1 << 26
 """Number of scores in memory at once (256 MB)."""
@@ -46,7 +45,7 @@ class Dense:
         self._encoder = encoder
         self._vectors = np.empty((len(corpus), encoder.dimension), dtype=np.float32)
         start = 0
-        for texts in in_blocks(cut_words(document.contents) for document in corpus):
+        for texts in text_blocks(corpus):
             self._vectors[start : start + len(texts)] = encoder.encode(texts, "document").vectors
             start += len(texts)
 

@@ -10,7 +10,6 @@ import numpy as np
 from e2rank_eval.config.references import Reference
 from e2rank_eval.config.systems import FIRST_STAGES, FirstStageSettings
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.truncation import cut_words
 from e2rank_eval.records import Dataset, Document, Query
 from e2rank_eval.retrieval.base import (
     DECIMALS,
@@ -19,8 +18,8 @@ from e2rank_eval.retrieval.base import (
     Hits,
     Retriever,
     best_hits,
-    in_blocks,
     matching_hits,
+    text_blocks,
 )
 
 if TYPE_CHECKING:
@@ -76,8 +75,8 @@ class Exhaustive:
     def __init__(self, corpus: Collection[Document], encoder: TextEncoder, *, matching: bool = False) -> None:
         self._encoder = encoder
         self._hits = matching_hits if matching else best_hits
-        texts = in_blocks(cut_words(document.contents) for document in corpus)
-        self._documents = encoder.join([encoder.encode(block, "document").vectors for block in texts])
+        blocks = text_blocks(corpus)
+        self._documents = encoder.join([encoder.encode(texts, "document").vectors for texts in blocks])
 
     def search(self, queries: Sequence[Query], depths: Sequence[int]) -> list[Hits]:
         """Return the best documents of each query, at most ``depth``; ties are in corpus order.

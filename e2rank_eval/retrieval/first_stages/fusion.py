@@ -59,15 +59,7 @@ def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int) -> Ca
     """Return the best ``depth`` documents by the sum of ``1 / (K + rank)`` over the lists of one query.
 
     Ranks begin at 1. ``corpus`` are all document ids; ties are in their order.
-
-    Raises
-    ------
-    ValueError
-        When the lists belong to different queries.
     """
-    query_ids = {one.query_id for one in lists}
-    if len(query_ids) != 1:
-        raise ValueError(f"lists of {len(query_ids)} queries cannot be fused")
     parts: dict[str, list[float]] = {}
     for one in lists:
         for rank, identifier in enumerate(one.document_ids, start=1):
@@ -76,7 +68,7 @@ def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int) -> Ca
     scores = {identifier: math.fsum(found) for identifier, found in parts.items()}
     places = {identifier: place for place, identifier in enumerate(corpus) if identifier in scores}
     ranked = sorted(scores, key=lambda identifier: (-scores[identifier], places[identifier]))[:depth]
-    return CandidateIds(query_ids.pop(), tuple(ranked), tuple(scores[identifier] for identifier in ranked))
+    return CandidateIds(lists[0].query_id, tuple(ranked), tuple(scores[identifier] for identifier in ranked))
 
 
 FIRST_STAGES.add("fusion", FusionSettings)

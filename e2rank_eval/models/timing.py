@@ -35,10 +35,6 @@ class Watched:
 _WATCHED: ContextVar[Watched | None] = ContextVar("watched", default=None)
 
 
-def _nothing() -> None:
-    return None
-
-
 @contextmanager
 def part(name: str) -> Iterator[None]:
     """Add the block's seconds to ``name`` inside :func:`watched`; does nothing outside.
@@ -65,7 +61,7 @@ class PhaseClock:
     ['scoring']
     """
 
-    def __init__(self, synchronise: Callable[[], None] = _nothing) -> None:
+    def __init__(self, synchronise: Callable[[], None] = lambda: None) -> None:
         self._synchronise = synchronise
 
     @contextmanager

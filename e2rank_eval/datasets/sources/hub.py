@@ -82,10 +82,16 @@ def take(source: HubSource, folder: Path) -> str:
             f"no file matches {source.files}", path=source.repository, hint="fix the patterns in the registry"
         )
     for name in wanted:
-        _check(source, snapshot / name, name)
+        path = snapshot / name
+        if not _is_what_the_hub_named(path):
+            # Also removed from the hub's cache, where it would count as complete.
+            path.resolve().unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            where = f"{source.repository}/{name}"
+            raise InputError("not the content that the hub announced", path=where, hint="run again")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         # A copy, not a link: a change of this file must not change the hub's cache.
-        shutil.copyfile(snapshot / name, folder / name)
+        shutil.copyfile(path, folder / name)
     return snapshot.name
 
 
@@ -121,19 +127,11 @@ def _snapshot(source: HubSource) -> Path:
     raise AssertionError("the last attempt returns or raises")
 
 
-def _check(source: HubSource, path: Path, name: str) -> None:
-    """Compare a file with the hub's ETag, which the hub's client does not verify."""
-    if not _is_what_the_hub_named(path):
-        # Also removed from the hub's cache, where it would count as complete.
-        path.resolve().unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        raise InputError(
-            "not the content that the hub announced", path=f"{source.repository}/{name}", hint="run again"
-        )
-
-
 def _is_what_the_hub_named(path: Path) -> bool:
-    """Whether a file matches its ETag: the SHA-256 of a large file, git's SHA-1 of a small one."""
+    """Whether a file matches its ETag: the SHA-256 of a large file, git's SHA-1 of a small one.
+
+    The hub's client does not verify it.
+    """
     announced = path.resolve().name if path.is_symlink() else ""
     if re.fullmatch("[0-9a-f]{64}", announced):
         return digest(path, "sha256") == announced

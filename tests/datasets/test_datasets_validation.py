@@ -93,10 +93,3 @@ def test_an_agreement_is_needed_for_the_part_of_a_collection_that_is_asked_for(m
     assert "WashingtonPost.v2.tar.gz" in str(required_agreement("wapo/v2/trec-news-2019"))
     assert "fas" not in str(required_agreement("hc4/ru/test"))
     assert required_agreement("hc4/fa/test") is None
-
-
-def test_cranfield_s_empty_documents_are_found(shared_data):
-    from e2rank_eval.datasets.loaders import beir
-
-    dataset, _ = beir.load(beir.find(shared_data / "cranfield", "test"), "cranfield")
-    assert findings(dataset)["empty documents"] == 2

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from small_checkpoints import decoder_entry, encoder_entry, write_bert, write_decoder, write_form
-from transformers import AutoConfig, AutoModel, ElectraConfig, ElectraModel, Qwen3Model
+from transformers import AutoConfig, AutoModel, ElectraConfig, ElectraModel
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import plan_batches
@@ -23,6 +23,7 @@ LONGROPE = {
     "rope_type": "longrope", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 64,
     "short_factor": [1.0] * 8, "long_factor": [4.0] * 8,
 }  # fmt: skip
+SLIDING = {"use_sliding_window": True, "sliding_window": 8, "layer_types": ["sliding_attention"] * 2}
 LENGTHS = [1, 2, 2, 2, 37, 90, 90, 5, 1, 64]
 
 
@@ -82,32 +83,23 @@ def test_an_architecture_that_was_not_compared_is_padded(tmp_path: Path) -> None
     )
 
 
-def test_attention_within_a_sliding_window_is_padded(tmp_path: Path) -> None:
-    folder = write_decoder(tmp_path, "qwen3")
-    config = AutoConfig.from_pretrained(folder)
-    config.update({"use_sliding_window": True, "sliding_window": 8, "layer_types": ["sliding_attention"] * 2})
-    torch.manual_seed(8)
-    Qwen3Model(config).save_pretrained(folder)
-    backbone = backbone_of(folder, causal=True)
-    assert not can_pack(backbone.model)
-    np.testing.assert_allclose(
-        backbone.vectors(sequences(), stable=True), alone(folder, sequences()), atol=2e-6
-    )
-
-
 @pytest.mark.parametrize(
     ("family", "wish"),
     [
         ("qwen3", {"is_causal": False}),
         ("llama", {"is_causal": False}),
         ("llama", {"rope_parameters": LONGROPE}),
+        (
+            "qwen3",
+            {"use_sliding_window": True, "sliding_window": 8, "layer_types": ["sliding_attention"] * 2},
+        ),
         ("bert", {"chunk_size_feed_forward": 8}),
     ],
 )
 def test_what_depends_on_other_sequences_or_on_a_mask_is_padded(
     family: str, wish: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Both-way attention is in the mask, long positions in the longest sequence, chunks in the count."""
+    """Both-way attention and sliding windows are in the mask, long positions in the longest sequence."""
     folder = write_bert(tmp_path, {}) if family == "bert" else write_decoder(tmp_path, family)
     file = folder / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | wish))

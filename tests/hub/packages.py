@@ -7,6 +7,7 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 
 from file_server import FileServer
 
@@ -90,3 +91,8 @@ def package_source(content: bytes, members: Mapping[str, str], archive: str = "w
 
 def hub_source(revision: str | None = None, files: tuple[str, ...] = ()) -> HubSource:
     return HubSource(kind="hub", repository="people/toy", revision=revision, files=list(files))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files below a folder."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}

@@ -9,14 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packages import tar, wheel
+from packages import contents, tar, wheel
 
 from e2rank_eval.datasets.sources.package import _check_name, extract
 from e2rank_eval.errors import InputError
-
-
-def _contents(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.mark.parametrize("pack", [wheel, tar], ids=["zip", "tar"])
@@ -26,14 +22,14 @@ def test_takes_declared_files_and_folders_only(pack, tmp_path):
         pack({"a/one": b"1", "a/deep/two": b"2", "b/three": b"3", "ab": b"4", "code.py": b"5"})
     )
     extract(archive, {"a/": "model/", "b/three": "3.txt"}, tmp_path / "out")
-    assert _contents(tmp_path / "out") == {"model/one": b"1", "model/deep/two": b"2", "3.txt": b"3"}
+    assert contents(tmp_path / "out") == {"model/one": b"1", "model/deep/two": b"2", "3.txt": b"3"}
 
 
 def test_a_folder_may_become_the_target_itself(tmp_path):
     archive = tmp_path / "toy.whl"
     archive.write_bytes(wheel({"toy/model/config.json": b"{}"}))
     extract(archive, {"toy/model/": ""}, tmp_path / "out")
-    assert _contents(tmp_path / "out") == {"config.json": b"{}"}
+    assert contents(tmp_path / "out") == {"config.json": b"{}"}
 
 
 @pytest.mark.parametrize("pack", [wheel, tar], ids=["zip", "tar"])

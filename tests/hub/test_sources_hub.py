@@ -7,7 +7,7 @@ import time
 
 import pytest
 from hub_server import Hub
-from packages import COMMIT, hub_source
+from packages import COMMIT, contents, hub_source
 
 from e2rank_eval.datasets.sources import hub
 from e2rank_eval.errors import InputError, UnavailableError
@@ -15,14 +15,10 @@ from e2rank_eval.errors import InputError, UnavailableError
 FILES = {"config.json": b"{}", "weights": b"w" * 5000, "1_Pooling/config.json": b"[]"}
 
 
-def _contents(folder):
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
 def test_takes_the_files_of_a_pinned_revision(hub_server: Hub, tmp_path):
     hub_server.publish("models", "people/toy", FILES, commit=COMMIT)
     assert hub.take(hub_source(COMMIT), tmp_path) == COMMIT
-    assert _contents(tmp_path) == FILES
+    assert contents(tmp_path) == FILES
 
 
 def test_resolves_and_returns_the_revision_where_none_is_pinned(hub_server: Hub, tmp_path):
@@ -34,7 +30,7 @@ def test_takes_only_the_declared_patterns_even_after_a_wider_download(hub_server
     hub_server.publish("models", "people/toy", FILES, commit=COMMIT)
     hub.take(hub_source(COMMIT), tmp_path / "all")
     hub.take(hub_source(COMMIT, ("*/config.json", "weights")), tmp_path / "some")
-    assert sorted(_contents(tmp_path / "some")) == ["1_Pooling/config.json", "weights"]
+    assert sorted(contents(tmp_path / "some")) == ["1_Pooling/config.json", "weights"]
 
 
 def test_patterns_that_match_nothing_are_an_error(hub_server: Hub, tmp_path):
@@ -48,7 +44,7 @@ def test_an_unknown_repository_is_named(hub_server: Hub, tmp_path):
     hub_server.repositories.clear()
     with pytest.raises(UnavailableError, match=r"people/toy: .*404"):
         hub.take(hub_source(None), tmp_path)
-    assert not _contents(tmp_path)
+    assert not contents(tmp_path)
 
 
 def test_without_a_hub_a_partial_cache_does_not_serve(hub_server: Hub, tmp_path, monkeypatch):

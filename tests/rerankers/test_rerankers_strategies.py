@@ -93,12 +93,6 @@ def test_where_step_does_not_divide_the_last_window_is_what_remains(
     assert asked == windows
 
 
-def test_later_windows_hold_what_earlier_ones_moved_up() -> None:
-    order, asked = run(SlidingWindow(2, 1), [0, 0.5, 1])
-    assert asked == [(1, 2), (0, 2)]
-    assert order == (2, 0, 1)
-
-
 @pytest.mark.parametrize(
     ("count", "calls"), [(0, 0), (1, 0), (2, 1), (20, 1), (21, 2), (30, 2), (31, 3), (100, 9)]
 )

@@ -106,13 +106,6 @@ def test_a_length_is_rounded_down_to_one_that_a_byte_can_tell(length: int) -> No
     assert quantised(np.array([float(length)])).tolist() == [rounded(length)]
 
 
-def test_lengths_keep_four_bits_in_one_byte() -> None:
-    kept = {int(one) for one in quantised(np.arange(100.0))}
-    assert sorted(kept) == [
-        *range(41), 42, 44, 46, 48, 50, 52, 54, 56, 60, 64, 68, 72, 76, 80, 84, 88, 96,
-    ]  # fmt: skip
-
-
 Analyser = Literal["lucene", "simple"]
 
 

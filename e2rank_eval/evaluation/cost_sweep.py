@@ -12,7 +12,7 @@ from typing import Literal
 from e2rank_eval.config.measurements import CostSweepSettings
 from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.errors import InputError
-from e2rank_eval.evaluation.samples import Sample, System, Work, take_turns, time_call
+from e2rank_eval.evaluation.samples import System, Work, take_turns
 from e2rank_eval.records import CandidateList
 from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.rerankers.families.e2rank import E2RankSettings
@@ -57,7 +57,7 @@ def measure_sweep(
             chosen = [_with_prompt_documents(build, one, value) for one in chosen]
         for one in chosen:
             one.prepare(calls)
-        turns = [partial(_call, one, calls) for one in chosen]
+        turns = [partial(one.turn, calls) for one in chosen]
         take_turns(turns, sweep.warm_up, deadline=deadline, description=f"warm up {axis} {value}")
         columns = take_turns(turns, sweep.samples, deadline=deadline, description=f"time {axis} {value}")
         for one, samples in zip(chosen, columns, strict=True):
@@ -92,10 +92,6 @@ def _points(work: Sequence[Work], sweep: CostSweepSettings) -> Iterator[tuple[Ax
             )
         queries = cycle(work)
         yield "batch", size, [list(islice(queries, size)) for _ in range(sweep.samples)]
-
-
-def _call(system: System, calls: Calls, number: int) -> Sample:
-    return time_call(system.model, calls[number % len(calls)])
 
 
 def _is_listwise(reranker: RerankerSettings) -> bool:

@@ -15,7 +15,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.evaluation import machine
 from e2rank_eval.evaluation.cost_sweep import Build, measure_sweep
 from e2rank_eval.evaluation.flops import Engine, engine_of, matmul_rate, query_flops
-from e2rank_eval.evaluation.samples import Sample, System, Work, columns, mean_tokens, take_turns, time_call
+from e2rank_eval.evaluation.samples import Sample, System, Work, columns, mean_tokens, take_turns
 from e2rank_eval.models.loading import Models
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.store import layout as places
@@ -84,10 +84,7 @@ def measure(
     for system in systems:
         system.prepare(calls[: settings.samples])
 
-    def turn(system: System, number: int) -> Sample:
-        return time_call(system.model, calls[number % len(calls)])
-
-    turns = [partial(turn, one) for one in systems]
+    turns = [partial(one.turn, calls) for one in systems]
     warmed = start + WARM_UP_SHARE * settings.budget
     take_turns(turns, settings.warm_up, deadline=warmed, description="warm up")
     timed = start + (ROUNDS_SHARE if settings.sweep else 1) * settings.budget

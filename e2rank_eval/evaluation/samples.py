@@ -56,6 +56,10 @@ class System:
             lists = [one for call in calls for _, one in call]
             self.model.encode_documents(list({d.id: d for one in lists for d in one.documents}.values()))
 
+    def turn(self, calls: Sequence[Sequence[Work]], number: int) -> Sample:
+        """Time one of ``calls``, which are taken in order, cyclically."""
+        return time_call(self.model, calls[number % len(calls)])
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

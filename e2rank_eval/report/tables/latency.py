@@ -91,6 +91,8 @@ def latency_table(results: Results, name: str) -> Table:
         "given where its interval spans less than a factor of 1.5.",
         *_notes(results, name),
     ]
+    if latency.rounds < FEWEST_SAMPLES[99]:
+        notes.append("p90 is given for at least 20 samples, p99 for at least 100.")
     return Table.of(f"latency-{name}", _title(results, name), (*_SYSTEM, *_TIMES), rows, notes)
 
 
@@ -190,8 +192,6 @@ def _notes(results: Results, name: str) -> list[str]:
     if latency.peak_memory_bytes:
         peak = latency.peak_memory_bytes / 1e6
         notes.append(f"All models: loaded in {latency.load_seconds:.1f} s, peak memory {peak:,.0f} MB.")
-    if latency.rounds < FEWEST_SAMPLES[99]:
-        notes.append("p90 is given for at least 20 samples, p99 for at least 100.")
     if latency.skipped:
         notes.append(f"Not reached within {latency.budget:g} s: {', '.join(latency.skipped)}.")
     for reranker in misordered(latency, seed=configuration.seed):

@@ -48,13 +48,12 @@ def _count(qrels) -> int:
     return sum(map(len, qrels.values()))
 
 
-@pytest.mark.parametrize("name", ["dl19", "dl20", *SPLITS])
-def test_trec_deep_learning_and_bright(name, trec):
-    of_trec = name in ("dl19", "dl20")
-    qrels = read_qrels(_either(trec / "qrels" / f"qrels.{name}{'-passage' if of_trec else ''}.txt"))
+@pytest.mark.parametrize("name", ["dl19", "dl20"])
+def test_trec_deep_learning(name, trec):
+    qrels = read_qrels(_either(trec / "qrels" / f"qrels.{name}-passage.txt"))
     entry = registered_dataset(name)
     assert (len(qrels), _count(qrels)) == (entry.queries, entry.judgements)
-    assert not of_trec or {grade for grades in qrels.values() for grade in grades.values()} == {0, 1, 2, 3}
+    assert {grade for grades in qrels.values() for grade in grades.values()} == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize("name", BEIR)
@@ -76,6 +75,13 @@ def test_beir(name, trec, tmp_path):
 def test_robust04_has_topics_only(trec):
     topics = _topics(trec / "topics" / "topics.beir-v1.0.0-robust04.test.tsv.gz")
     assert len(topics) == 249 == registered_dataset("robust04").queries
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_bright(name, trec):
+    qrels = read_qrels(trec / "qrels" / f"qrels.{name}.txt")
+    entry = registered_dataset(name)
+    assert (len(qrels), _count(qrels)) == (entry.queries, entry.judgements)
 
 
 def test_every_judgement_file_is_read(trec):

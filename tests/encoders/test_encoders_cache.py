@@ -111,6 +111,39 @@ def test_a_corrupt_block_is_encoded_again(
     assert block.read_bytes() == whole
 
 
+def test_only_blocks_of_the_texts_of_a_call_are_read(
+    encoder: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    CachedEncoder(encoder, tmp_path).encode(TEXTS[:2], "document")
+    (block,) = tmp_path.rglob("*.safetensors")
+    CachedEncoder(encoder, tmp_path).encode(TEXTS[2:4], "document")
+    block.write_bytes(flip_a_bit(block.read_bytes()))
+    counting = Counting(encoder)
+    cached = CachedEncoder(counting, tmp_path)
+    assert_same(cached.encode(TEXTS[2:4], "document"), encoder.encode(TEXTS[2:4], "document"))
+    assert counting.seen == []
+    assert "corrupt" not in capsys.readouterr().err
+    assert_same(cached.encode(TEXTS[:4], "document"), encoder.encode(TEXTS[:4], "document"))
+    assert counting.seen == TEXTS[:2]
+    assert f"{block}: corrupt" in capsys.readouterr().err
+
+
+def test_a_text_in_two_blocks_and_a_block_that_disappears(encoder: Encoder, tmp_path: Path) -> None:
+    reader = CachedEncoder(encoder, tmp_path)
+    CachedEncoder(encoder, tmp_path / "other").encode(TEXTS[1:4], "document")
+    reader.encode(TEXTS[:2], "document")
+    (first,) = [path for path in tmp_path.rglob("*.safetensors") if "other" not in path.parts]
+    (second,) = (tmp_path / "other").rglob("*.safetensors")
+    second.rename(first.parent / second.name)
+    counting = Counting(encoder)
+    cached = CachedEncoder(counting, tmp_path)
+    assert_same(cached.encode(TEXTS[:4], "document"), encoder.encode(TEXTS[:4], "document"))
+    assert counting.seen == []
+    (first.parent / second.name).unlink()
+    assert_same(cached.encode(TEXTS[:4], "document"), encoder.encode(TEXTS[:4], "document"))
+    assert set(TEXTS[2:4]) <= set(counting.seen) <= set(TEXTS[1:4])
+
+
 def test_a_killed_encode_keeps_its_finished_blocks(encoder: Encoder, tmp_path: Path) -> None:
     texts = [f"text number {number}" for number in range(300)]
     with pytest.raises(KeyboardInterrupt):

@@ -115,6 +115,7 @@ def fine_tune(
     from e2rank_eval.config.reading import checked
     from e2rank_eval.config.training import JudgedCollection
     from e2rank_eval.datasets.loading import load_split
+    from e2rank_eval.models.references import Catalogue
     from e2rank_eval.store.files import write_text
     from e2rank_eval.store.results import write_record
     from e2rank_eval.training.data import graded_lists
@@ -134,11 +135,12 @@ def fine_tune(
         base, collection, output or default_output(base, dataset),
         tuple(one.value for one in control or [ControlName.QUERY_ENCODER]), documents, steps, seed, threads,
     )  # fmt: skip
-    file = wanted.training_file(learnt, cache)
-    # The test's candidates are found before anything trains, so that a fault in them costs no time.
+    # The base and the candidates are found before anything trains, so that a fault in them costs no time.
+    entry = Catalogue(cache).resolve(base, "encoder", "decoder").entry
     options = {"depth": depth} | collection.first_stage
     found = retrieve(test, options.pop("retriever"), cache=cache, threads=threads, **options)
     lists = graded_lists(collection, learnt.dataset, test, cache, threads)
+    file = wanted.training_file(entry, learnt, len(lists), cache)
     for name in file.runs:
         run(file, name, lists)
     tested = _tested(wanted, test, found, cache)

@@ -47,7 +47,7 @@ def fetch_dataset(name: str, configuration: Configuration, layout: Layout) -> No
         fetch_dataset(parent, configuration, layout)
     collection = _load(name, settings, configuration, layout)
     folder = layout.path(DATASET_MANIFEST, dataset=name).parent
-    lock = configuration.cache / "locks" / f"{configuration.profile}-fetch-{name}.lock"
+    lock = configuration.cache / "locks" / f"{configuration.profile}+fetch+{name}.lock"
     with exclusive(lock, what=f"fetching {name}"):
         described = _write(folder, collection)
     for finding, number in (described["findings"] | described["left_out"]).items():

@@ -20,7 +20,8 @@ class Trainings:
     Raises
     ------
     InputError
-        When a training file is missing or malformed, or a file of lists has two sources.
+        When a training file is missing or malformed, two files have a run of the same name, or a file of
+        lists has two sources.
     """
 
     def __init__(self, files: Files) -> None:
@@ -31,6 +32,11 @@ class Trainings:
             for file in [read_settings(TrainingFile, path)]
             for name, run in file.runs.items()
         }
+        owners: dict[str, str] = {}
+        for path, name in self.runs:
+            if (owner := owners.setdefault(name, path)) != path:
+                hint = "rename one, since a run's name is the name of its job and its log"
+                raise InputError(f"run {name!r} has the same name as one of {owner}", path=path, hint=hint)
         self.lists = _made_lists(run for _, run in self.runs.values())
 
     def entry(self, path: str, run: str) -> str:

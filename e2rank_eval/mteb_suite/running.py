@@ -58,7 +58,7 @@ def run_mteb(configuration: Configuration, settings: MtebSettings, system: str, 
     disable_progress_bars()
     wanted = wanted_tasks(settings.benchmark, settings.tasks)
     model = _adapter(configuration, settings, system)
-    lock = configuration.cache / "locks" / f"{configuration.profile}-mteb-{file_name(system)}.lock"
+    lock = configuration.cache / "locks" / f"{configuration.profile}+mteb+{file_name(system)}.lock"
     with exclusive(lock, what=f"mteb of {system}"):
         records = run_tasks(
             model,

@@ -25,7 +25,6 @@ from e2rank_eval.config.training import (
     TrainingRun,
 )
 from e2rank_eval.datasets.loading import Collection, without_split
-from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.training.data import held_out
 
@@ -46,7 +45,7 @@ class FineTuning:
 
     Controls are stored beside ``output``. ``documents`` is the number of candidates in a prompt; training
     draws it between a third of this and all. Without ``steps``, their number follows from that of the
-    training queries.
+    training lists.
     """
 
     base: str
@@ -58,22 +57,17 @@ class FineTuning:
     seed: int
     threads: int
 
-    def training_file(self, data: Collection, cache: Path) -> TrainingFile:
+    def training_file(self, base: ModelEntry, data: Collection, lists: int, cache: Path) -> TrainingFile:
         """Return the runs of the model, named after its folder, and of the controls.
 
-        ``data`` is the split that they are trained on.
-
-        Raises
-        ------
-        InputError
-            When the base is not recognised as an encoder.
+        ``base`` is the base's registry entry, ``data`` the split that they are trained on, and ``lists`` the
+        number of its training lists.
         """
-        found = Catalogue(cache).resolve(self.base, "encoder", "decoder")
-        steps = self.steps or _steps(len(data.dataset.qrels))
+        steps = self.steps or _steps(lists)
         shared: dict[str, Any] = {
             "model": self.base,
             "collection": self.collection,
-            "licence": f"{found.entry.licence}, trained on data under {data.licence}",
+            "licence": f"{base.licence}, trained on data under {data.licence}",
             "seed": self.seed,
             "threads": self.threads,
             "steps": steps,
@@ -82,18 +76,18 @@ class FineTuning:
             "trainable": ["layer"],
             "checkpoint_every": 20,
         }
-        title = f"{found.entry.title} fine-tuned on {data.dataset.id}"
+        title = f"{base.title} fine-tuned on {data.dataset.id}"
         runs: dict[str, TrainingRun] = {
-            self.output.name: self._run(title, self.documents, found.entry, shared)
+            self.output.name: self._run(title, self.documents, base, shared)
         }
         if "query-encoder" in self.controls:
-            control = self._run(f"{title}, query encoder alone", 0, found.entry, shared)
+            control = self._run(f"{title}, query encoder alone", 0, base, shared)
             runs[self.control("query-encoder").name] = control
         if "cross-encoder" in self.controls:
             runs[self.control("cross-encoder").name] = CrossEncoderRun(
                 objective="cross-encoder", title=f"{title}, cross-encoder",
                 development=DevelopmentSettings(every=max(1, steps // 4), patience=4),
-                batch=4, device_batch=1, list_documents=16, window=min(_WINDOW, found.entry.window),
+                batch=4, device_batch=1, list_documents=16, window=min(_WINDOW, base.window),
                 **shared | {"trainable": []},
             )  # fmt: skip
         file = {"output": self.output.parent, "cache": cache, "runs": runs}
@@ -120,13 +114,13 @@ class FineTuning:
         )  # fmt: skip
 
 
-def _steps(queries: int) -> int:
-    """Return the default number of optimizer steps for so many judged training queries.
+def _steps(lists: int) -> int:
+    """Return the default number of optimizer steps for so many lists, held-out lists included.
 
     >>> _steps(125), _steps(809)
     (50, 240)
     """
-    return min(_MOST_STEPS, math.ceil(_PASSES * (queries - held_out(queries)) / _BATCH))
+    return min(_MOST_STEPS, math.ceil(_PASSES * (lists - held_out(lists)) / _BATCH))
 
 
 def reranker(model: str, documents: int) -> dict[str, Any]:

@@ -164,7 +164,7 @@ def test_the_shipped_recipe_starts_from_pinned_collections() -> None:
     assert inputs[:2] == graph.trainings.made(lists)
 
 
-def test_training_lists_are_made_in_one_way(tmp_path: Path) -> None:
+def test_a_run_and_its_training_lists_are_made_in_one_way(tmp_path: Path) -> None:
     def run(made_from: str) -> dict[str, object]:
         data = [{"path": "s.jsonl", "made_from": made_from}]
         return {
@@ -176,6 +176,11 @@ def test_training_lists_are_made_in_one_way(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump({"runs": {"one": run("a.yaml"), "other": run("b.yaml")}}))
     with pytest.raises(InputError, match=r"s\.jsonl: training lists made from a\.yaml and from b\.yaml"):
         Graph(small_configuration() | {"training": [str(path)]}, ["mine.yaml"])
+    paths = [tmp_path / "train-1.yaml", tmp_path / "train-2.yaml"]
+    for path in paths:
+        path.write_text(yaml.safe_dump({"runs": {"one": run("a.yaml")}}))
+    with pytest.raises(InputError, match=r"train-2\.yaml: run 'one' has the same name as one of .*train-1"):
+        Graph(small_configuration() | {"training": list(map(str, paths))}, ["mine.yaml"])
 
 
 ROOT = Path(__file__).parents[2]

@@ -77,9 +77,7 @@ class FineTuning:
             "checkpoint_every": 20,
         }
         title = f"{base.title} fine-tuned on {data.dataset.id}"
-        runs: dict[str, TrainingRun] = {
-            self.output.name: self._run(title, self.documents, base, shared)
-        }
+        runs: dict[str, TrainingRun] = {self.output.name: self._run(title, self.documents, base, shared)}
         if "query-encoder" in self.controls:
             control = self._run(f"{title}, query encoder alone", 0, base, shared)
             runs[self.control("query-encoder").name] = control

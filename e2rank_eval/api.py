@@ -310,23 +310,18 @@ def compare(
     InputError
         For an unknown measure, a baseline that is not one of ``runs``, or a run without a judged query.
     """
-    from e2rank_eval.evaluation import comparison
-    from e2rank_eval.evaluation.effectiveness import evaluate as score
+    from e2rank_eval.evaluation.comparison import compare_runs
     from e2rank_eval.evaluation.effectiveness import require_judged
-    from e2rank_eval.evaluation.measures import parse_measures
 
     if not isinstance(runs, Mapping):
         raise InputError("runs are not named", hint='write {"bm25": run, "e2rank": reranked}')
     _require(Run, *runs.values())
     if baseline not in runs:
         raise InputError(f"baseline {baseline!r} is not one of the runs", hint=nearest(baseline, runs))
-    (name,) = parse_measures([measure])
     qrels = _qrels(dataset)
     for run in runs.values():
         require_judged(run, qrels, dataset.id)
-    values = {(dataset.id, system): score(run, qrels, [name]).per_query[name] for system, run in runs.items()}
-    title = f"Runs on {dataset.id}"
-    return comparison.compare(values, title=title, baselines=[baseline], seed=seed, measure=name)
+    return compare_runs(runs, qrels, dataset.id, baseline, measure, seed=seed)
 
 
 def _require(kind: type, *given: object) -> None:

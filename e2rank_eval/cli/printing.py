@@ -38,22 +38,8 @@ def _shown(value: object) -> str:
 
 
 def print_metrics(run: Path, metrics: Metrics) -> None:
-    """Print measures x 100 with 95 % intervals, then missing, ignored and failed queries, and ties."""
+    """Print measures x 100 with 95 % intervals, and the notes on them."""
     typer.echo(f"{run.name}: {metrics.queries.qrels} judged queries, x 100, with 95 % intervals\n{metrics}")
-    if missing := metrics.queries.unanswered:
-        _console.print(f"queries missing from the run, counted as zero: {len(missing)} ({_first(missing)})")
-    if ignored := metrics.queries.ignored:
-        _console.print(f"queries of the run without judgements, ignored: {len(ignored)} ({_first(ignored)})")
-    if metrics.queries.repeated:
-        _console.print(f"repeated judgements, counted once: {metrics.queries.repeated}")
-    if metrics.ties:
-        _console.print(f"tied scores, broken by document id as in trec_eval: {metrics.ties}")
-    if failed := metrics.failed:
-        _console.print(f"failed queries, kept in first-stage order: {len(failed)} ({_first(failed)})")
-
-
-def _first(ids: Sequence[str], most: int = 10) -> str:
-    return escape(", ".join(ids[:most]) + (", ..." if len(ids) > most else ""))
 
 
 def print_comparison(result: Comparison) -> None:

@@ -25,7 +25,7 @@ from e2rank_eval.store.results import (
     read_record,
     write_record,
 )
-from e2rank_eval.store.trec import read_qrels, read_run
+from e2rank_eval.store.trec import Run, read_qrels, read_run
 
 FEWEST_QUERIES = 6
 """Below six pairs a two-sided sign test cannot reach 0.05 (2 / 2^5 = 0.0625): no test is made."""
@@ -185,6 +185,29 @@ def write_comparison(configuration: Configuration, name: str, layout: Layout) ->
     return output
 
 
+def compare_runs(
+    runs: Mapping[str, Run],
+    qrels: dict[str, dict[str, int]],
+    dataset: str,
+    baseline: str,
+    measure: str,
+    *,
+    seed: int,
+) -> Comparison:
+    """Compare named runs on the queries of ``qrels``; the note counts queries that are missing from a run."""
+    (measure,) = parse_measures([measure])
+    found = {system: evaluate(run, qrels, [measure]) for system, run in runs.items()}
+    missing = {system: len(one.queries.unanswered) for system, one in found.items()}
+    return compare(
+        {(dataset, system): one.per_query[measure] for system, one in found.items()},
+        title=f"Runs on {dataset}", baselines=[baseline], seed=seed, measure=measure,
+        note=" ".join(
+            f"{number} judged queries are missing from {system} and count as zero."
+            for system, number in missing.items() if number
+        ),
+    )  # fmt: skip
+
+
 def compare_files(
     qrels_path: Path, runs: Sequence[Path], measure: str = "nDCG@10", *, seed: int
 ) -> Comparison:
@@ -195,17 +218,15 @@ def compare_files(
     InputError
         For a malformed file, an unknown measure, two runs of one file name, or a run without a judged query.
     """
-    (measure,) = parse_measures([measure])
-    dataset, qrels = _stem(qrels_path), read_qrels(qrels_path)
-    values: dict[tuple[str, str], PerQuery] = {}
+    parse_measures([measure])
+    qrels = read_qrels(qrels_path)
+    named: dict[str, Run] = {}
     for path in runs:
-        key = (dataset, _stem(path))
-        if key in values:
-            raise InputError(f"two runs are named {key[1]!r}", path=path, hint="rename one of the files")
-        run = read_run(path)
+        if _stem(path) in named:
+            raise InputError(f"two runs are named {_stem(path)!r}", path=path, hint="rename one of the files")
+        named[_stem(path)] = run = read_run(path)
         require_judged(run, qrels, qrels_path, path)
-        values[key] = evaluate(run, qrels, [measure]).per_query[measure]
-    return compare(values, title=f"Runs on {dataset}", baselines=[_stem(runs[0])], seed=seed, measure=measure)
+    return compare_runs(named, qrels, _stem(qrels_path), _stem(runs[0]), measure, seed=seed)
 
 
 def _stem(path: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -53,13 +55,18 @@ class Shown(Record):
         """Return the table: values x 100 with the bounds of their 95 % intervals, and p values."""
         raise NotImplementedError
 
+    def notes(self) -> list[str]:
+        """Return what a reader of the table must know, one sentence a line."""
+        raise NotImplementedError
+
     def __repr__(self) -> str:
-        return str(self.frame().to_string(**self._format()))
+        return "\n".join([self.frame().to_string(**self._format()), *self.notes()])
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        return str(self.frame().to_html(**self._format()))
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes())
+        return f"{self.frame().to_html(**self._format())}{notes}"
 
     def _format(self) -> dict[str, Any]:
         p_values = [column for column in self.frame() if str(column).startswith("p ")]
@@ -98,6 +105,27 @@ class Metrics(Shown):
         values = {m: (self.mean[m], *self.interval[m], self.ceiling[m]) for m in self.measures}
         frame = pd.DataFrame.from_dict(values, orient="index", columns=["mean", "low", "high", "best order"])
         return 100 * frame
+
+    def notes(self) -> list[str]:
+        """Return the numbers of missing, ignored and failed queries, and of ties, where there are any."""
+        queries = self.queries
+        counted = {
+            "queries missing from the run, counted as zero": queries.unanswered,
+            "queries of the run without judgements, ignored": queries.ignored,
+            "failed queries, kept in first-stage order": self.failed,
+        }
+        notes = [f"{what}: {len(ids)} ({_first(ids)})" for what, ids in counted.items() if ids]
+        if queries.repeated:
+            notes.append(f"repeated judgements, counted once: {queries.repeated}")
+        if self.ties:
+            notes.append(f"tied scores, broken by document id as in trec_eval: {self.ties}")
+        if not any(self.ceiling.values()):
+            notes.append("no document of the run is relevant; check that both files have the same ids")
+        return notes
+
+
+def _first(ids: Sequence[str], most: int = 10) -> str:
+    return ", ".join(ids[:most]) + (", ..." if len(ids) > most else "")
 
 
 class SystemRow(Record):
@@ -179,6 +207,9 @@ class Comparison(Shown):
                     row[f"p vs {test.baseline}"] = test.p_holm
             rows.append(row)
         return pd.DataFrame(rows).set_index(["dataset", "system"])
+
+    def notes(self) -> list[str]:
+        return [self.note] if self.note else []
 
 
 class Timing(Record):

@@ -19,6 +19,9 @@ HIGHEST_GRADE = 100_000
 _GRADE_NAMES = ("score", "grade", "relevance", "label", "rel")
 """Names of the last of three columns in headers of judgements."""
 
+_OTHER_KIND = {6: "this is a run, give judgements", 4: "these are judgements, give a run"}
+"""What a file is by its number of columns, where the other kind is expected."""
+
 _ASCII_SPACE = " \t\v\f"
 _WHITE_SPACE = re.compile(r"[ \t\v\f]+")
 """Separators of columns; other white space, such as U+00A0, belongs to an id."""
@@ -115,13 +118,22 @@ def read_run(path: Path) -> Run:
     ------
     InputError
         Naming file and line: a wrong number of columns, a repeated document, a score that is not a finite
-        number.
+        number, or in three columns a rank that is not an integer or is repeated.
     """
     scores: dict[str, dict[str, float]] = {}
     ranks: dict[str, dict[str, int]] = {}
+    taken: set[tuple[str, float]] = set()
     for number, fields in _rows(path, (6, 3), "query Q0 document rank score tag"):
         query_id, document_id = decode_id(fields[0]), decode_id(fields[-4 if len(fields) == 6 else 1])
-        score = _score(fields[4], path, number) if len(fields) == 6 else -_score(fields[2], path, number)
+        rank = fields[3 if len(fields) == 6 else 2]
+        score = _score(fields[4], path, number) if len(fields) == 6 else -_score(rank, path, number)
+        if len(fields) == 3:
+            if not _RANK.fullmatch(rank) or (query_id, score) in taken:
+                raise InputError(
+                    f"{rank!r} is not a rank that query {query_id!r} has once", path=path, line=number,
+                    hint="the last of three columns is the rank; write scores as the fifth of six columns",
+                )  # fmt: skip
+            taken.add((query_id, score))
         ranking = scores.setdefault(query_id, {})
         if document_id in ranking:
             raise InputError(
@@ -129,7 +141,6 @@ def read_run(path: Path) -> Run:
                 path=path, line=number, hint="remove one of the two lines",
             )  # fmt: skip
         ranking[document_id] = score
-        rank = fields[3 if len(fields) == 6 else 2]
         if _RANK.fullmatch(rank):
             ranks.setdefault(query_id, {})[document_id] = int(rank)
     if not scores:
@@ -167,12 +178,15 @@ def _check_first(
         hint = f"write: {form}"
         if line.count(",") + 1 in widths:
             hint = "columns are separated by commas; separate them by tabs"
+        elif len(fields) in _OTHER_KIND:
+            hint = f"{_OTHER_KIND[len(fields)]}: {form}"
         wanted = " or ".join(map(str, sorted(widths)))
         raise InputError(f"{len(fields)} columns instead of {wanted}", path=path, line=number, hint=hint)
     if not any(map(_NUMBER.fullmatch, (field.strip('"') for field in fields[1:]))):
-        raise InputError(
-            f"{line[:60]!r} looks like a header", path=path, line=number, hint="remove this line"
-        )
+        hint = "remove this line"
+        if len(fields) == 3 and 6 in widths:
+            hint += ", or give a run, if these are judgements"
+        raise InputError(f"{line[:60]!r} looks like a header", path=path, line=number, hint=hint)
     if fields[0].startswith('"') and fields[0].endswith('"'):
         raise InputError("the fields are quoted", path=path, line=number, hint="write them without quotes")
 

@@ -89,11 +89,15 @@ def test_from_run_to_comparison(collection: Dataset, tmp_path: Path) -> None:
     assert metrics.mean["RR@10"] == 0.25  # q2 is missing and counts as 0
     assert e2.evaluate(worse, collection, "RR@10").mean == {"RR@10": 0.25}
     assert "RR@10" in repr(metrics)
+    assert "queries missing from the run, counted as zero: 1 (q2)" in repr(metrics)
     assert "<table" in metrics._repr_html_()
+    assert "counted as zero: 1 (q2)" in metrics._repr_html_()
+    assert "no document of the run is relevant" in repr(e2.evaluate(Run({"q1": {"D3": 1.0}}), collection))
     compared = e2.compare({"bm25": run, "worse": worse}, collection, baseline="bm25")
     row = compared.frame().loc[("toy", "worse")]
     assert row["mean"] == pytest.approx(100 * metrics.mean["nDCG@10"])
     assert row["vs bm25"] < 0
+    assert "1 judged queries are missing from worse and count as zero." in repr(compared)
     assert "–" in repr(compared)  # two queries are too few for a test
     assert repr(collection) == "Dataset(toy: 4 documents, 2 queries, 3 judgements)"
     assert repr(worse) == "Run(1 queries, 2 documents)"

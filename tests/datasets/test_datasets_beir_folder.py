@@ -66,6 +66,12 @@ def test_a_judged_document_outside_the_corpus_keeps_its_judgement(folder):
     assert dataset.qrels["q1"] == {"d1": 1, "gone": 3}
 
 
+def test_judgements_of_another_corpus_are_refused(folder):
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\t0001\t1\n")
+    with pytest.raises(InputError, match=r"test\.tsv: no judged document, such as '0001', is in corpus"):
+        _load(folder)
+
+
 def test_exclusions_are_read_if_there_are_any(folder):
     (folder / "queries.jsonl").write_text(_lines([*QUERIES, {"_id": 3, "text": "unjudged"}]))
     rows = [{"query_id": "q1", "document_ids": ["d2", 7]}, {"query_id": 3, "document_ids": ["d1"]}]
@@ -84,7 +90,7 @@ def test_judgements_are_optional_where_nothing_is_evaluated(folder):
         load_dataset(folder)
     (folder / "qrels").rmdir()
     assert load_dataset(folder).qrels == {}
-    with pytest.raises(InputError, match="add qrels"):
+    with pytest.raises(InputError, match=r"add qrels/test\.tsv"):
         beir.find(folder, "test")
 
 

@@ -118,6 +118,9 @@ def test_both_forms_of_judgements_read_the_same_plain_or_gzipped(tmp_path: Path)
             "qid Q0 docno rank score tag\nq1 Q0 d1 1 2.0 t\n",
             "looks like a header; remove this line",
         ),
+        (read_qrels, "q1 Q0 d1 1 2.0 t\n", "this is a run, give judgements: query iteration document grade"),
+        (read_run, "q1 0 d1 1\n", "these are judgements, give a run: query Q0"),
+        (read_run, "query-id\tcorpus-id\tscore\nq1\td1\t1\n", "give a run, if these are judgements"),
         (read_run, "q1,Q0,d1,1,2.0,t\n", "1 columns instead of 3 or 6; columns are separated by commas"),
     ],
 )
@@ -150,6 +153,14 @@ def test_a_run_of_ms_marco_has_the_ranks_for_scores(tmp_path: Path) -> None:
     path = tmp_path / "msmarco.tsv"
     path.write_text("7\t30\t1\n7\t20\t2\n8\t30\t1\n")
     assert read_run(path).scores == {"7": {"30": -1.0, "20": -2.0}, "8": {"30": -1.0}}
+
+
+@pytest.mark.parametrize("lines", ["7\t30\t0.9\n7\t20\t0.8\n", "7\t30\t1\n7\t20\t1\n"])
+def test_scores_or_grades_in_three_columns_are_not_read_as_ranks(tmp_path: Path, lines: str) -> None:
+    path = tmp_path / "run.tsv"
+    path.write_text(lines)
+    with pytest.raises(InputError, match="the last of three columns is the rank"):
+        read_run(path)
 
 
 def test_only_ascii_white_space_separates_columns(tmp_path: Path) -> None:

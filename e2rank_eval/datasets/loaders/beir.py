@@ -42,7 +42,7 @@ def find(folder: Path, split: str, *, unjudged: bool = False) -> Folder:
     if not folder.is_dir():
         raise InputError("no such folder", path=folder, hint="fix the data set's path in the configuration")
     splits = sorted(path.name.split(".")[0] for path in folder.glob("qrels/*.tsv*"))
-    hint = f"splits here: {', '.join(splits)}" if splits else "add qrels.tsv"
+    hint = f"splits here: {', '.join(splits)}" if splits else f"add qrels/{split}.tsv"
     names = (f"qrels/{split}.tsv", f"qrels/{split}.tsv.gz", "qrels.tsv", "qrels.tsv.gz")
     return Folder(
         corpus=_one(folder, ("corpus.jsonl", "corpus.jsonl.gz"), "add corpus.jsonl"),
@@ -69,7 +69,7 @@ def load(files: Folder, name: str, *, unjudged: bool = False) -> Loaded:
     ------
     InputError
         Naming file and line: malformed lines, contradictory repeats, an unknown query in the qrels; or an
-        empty corpus, no query, no judgement.
+        empty corpus, no query, no judgement, no judged document in the corpus.
     """
     corpus = read_corpus(files.corpus)
     queries = read_queries(files.queries)
@@ -85,6 +85,12 @@ def load(files: Folder, name: str, *, unjudged: bool = False) -> Loaded:
         raise InputError(
             f"query {unknown!r} is judged but not in {files.queries.name}", path=files.qrels,
             line=_line_of(unknown, files.qrels), hint="add the query or remove its judgements",
+        )  # fmt: skip
+    judged_ids = {document_id for grades in qrels.values() for document_id in grades}
+    if judged_ids and files.qrels is not None and not any(one in corpus for one in judged_ids):
+        raise InputError(
+            f"no judged document, such as {min(judged_ids)!r}, is in {files.corpus.name}", path=files.qrels,
+            hint="write the ids of the corpus",
         )  # fmt: skip
     exclusions = read_exclusions(files.exclusions, queries) if files.exclusions else {}
     judged = [query_id for query_id in queries if query_id in qrels]

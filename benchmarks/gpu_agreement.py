@@ -108,7 +108,7 @@ def sparse(given: Given) -> list[Ranked]:
 
 def cross_encoder(given: Given) -> list[Ranked]:
     settings = CrossEncoderSettings(family="cross-encoder", model=BERT)
-    model = load_cross_encoder(given.folders[BERT])
+    model = load_cross_encoder(given.folders[BERT], "float32")
     return ranked(CrossEncoderReranker(model, settings, file_hashes={}), given)
 
 

@@ -44,9 +44,20 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def dtype_on(device: str, wanted: str = "auto") -> str:
-    """Return the dtype to load a model in: ``wanted`` on a GPU (auto: that of its file), float32 on a CPU."""
+def dtype_on(device: str, wanted: str) -> str:
+    """Return the dtype to load a model in: ``wanted``, that of its entry, on a GPU; float32 on a CPU."""
     return CPU_DTYPE if device == "cpu" else wanted
+
+
+def dtype_of(model: Any) -> str:
+    """Return the dtype of a loaded model, such as ``bfloat16``."""
+    held = next(one.dtype for one in model.parameters() if one.is_floating_point())
+    return str(held).removeprefix("torch.")
+
+
+def dtype_key(model: Any) -> dict[str, str]:
+    """Return the dtype of a loaded model as a part of a fingerprint; empty for float32, as on every CPU."""
+    return {} if (held := dtype_of(model)) == CPU_DTYPE else {"dtype": held}
 
 
 @contextmanager
@@ -139,6 +150,12 @@ def load_weights(
     return model
 
 
+def load_for_inference(auto: Any, folder: Path, dtype: str, *, optional: str = " ") -> Any:
+    """Load a model as :func:`load_weights` does, on a GPU in ``dtype``, without a GPU in float32."""
+    place = device()
+    return load_weights(auto, folder, dtype_on(place, dtype), optional=optional).to(place).eval()
+
+
 def _loaded(auto: Any, folder: Path, **settings: Any) -> tuple[Any, set[str]]:
     """Return the model, and the names of its weights that ``folder`` lacks."""
     load_config(folder)
@@ -164,8 +181,10 @@ def _loaded(auto: Any, folder: Path, **settings: Any) -> tuple[Any, set[str]]:
     return model, set(report["missing_keys"])
 
 
-def load_library_model(kind: Any, folder: Path, what: str, hint: str) -> Any:
+def load_library_model(kind: Any, folder: Path, dtype: str, what: str, hint: str) -> Any:
     """Load ``folder`` as ``kind``, a class of sentence-transformers, from safetensors; no code of it runs.
+
+    It runs on a GPU in ``dtype``, without a GPU in float32.
 
     The library initialises missing weights at random, which callers must check. ``max_seq_length`` is lowered
     to the model's positions; the library does not account for architectures that do not count them from 0.
@@ -182,17 +201,23 @@ def load_library_model(kind: Any, folder: Path, what: str, hint: str) -> Any:
                 device=device(),
                 local_files_only=True,
                 trust_remote_code=False,
-                model_kwargs={"use_safetensors": True, "dtype": dtype_on(device())},
+                model_kwargs={"use_safetensors": True, "dtype": dtype_on(device(), dtype)},
             )
     except _UNREADABLE as error:
         raise InputError(
             f"cannot be loaded as a {what} ({_one_line(error)})", path=folder, hint=hint
         ) from error
     body = getattr(model[0], "auto_model", None)
-    positions = getattr(getattr(body, "config", None), "max_position_embeddings", None)
+    positions = None if body is None else usable_positions(body)
     if positions is not None:
-        model.max_seq_length = min(model.max_seq_length or positions, positions - first_position(body))
+        model.max_seq_length = min(model.max_seq_length or positions, positions)
     return model
+
+
+def usable_positions(model: Any) -> int | None:
+    """Return the most tokens of an input that a model has positions for; None without such a limit."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    return None if positions is None else int(positions) - first_position(model)
 
 
 def first_position(model: Any) -> int:

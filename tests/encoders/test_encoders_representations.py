@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,23 @@ def test_sparse_vectors_are_those_of_sentence_transformers(
         assert max(found.tokens) == 48
 
 
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"document_tokens": 49}, "document_tokens 49 is out of range for splade; choose 3 to 48"),
+        ({"window": 20}, "document_tokens 48 is out of range for splade; choose 3 to 20"),
+        ({"query_tokens": 2}, "query_tokens 2 is out of range"),
+    ],
+)
+def test_a_limit_beyond_the_window_of_splade_is_refused(
+    tmp_path: Path, changes: dict[str, Any], problem: str
+) -> None:
+    found = resolve(write_splade(tmp_path), "sparse-encoder")
+    changed = replace(found, entry=found.entry.model_copy(update={"window": 99} | changes))
+    with pytest.raises(InputError, match=f"{found.path}: {problem}"):
+        load_sparse_encoder(changed)
+
+
 def pooled(folder: Path) -> Path:
     body = Transformer(str(write_bert(folder / "bert")))
     SentenceTransformer(modules=[body, Pooling(32)]).save_pretrained(str(folder / "pooled"))
@@ -144,7 +162,7 @@ def test_what_sentence_transformers_would_fill_at_random_is_refused_by_name(
     tmp_path: Path, kind: type, write: Callable[[Path], Path], named: str
 ) -> None:
     with pytest.raises(InputError, match=named):
-        load_modules(kind, write(tmp_path))
+        load_modules(kind, write(tmp_path), "float32")
 
 
 def test_a_headless_model_is_not_a_sparse_encoder(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from transformers import AutoTokenizer, T5ForConditionalGeneration
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.rerankers.base import Reranker
-from e2rank_eval.rerankers.families.monot5 import MonoT5Settings, load_monot5
+from e2rank_eval.rerankers.families.monot5 import MonoT5Settings
 
 QUERY = "capital of China?"
 TEXTS = [
@@ -32,8 +31,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_t5(tmp_path_factory.mktemp("monot5"))
 
 
-def reranker(folder: Path, **settings: Any) -> Reranker:
-    return MonoT5Settings(family="monot5", model="x", **settings).build(Folder(folder).context())
+def reranker(folder: Path, *, window: int = 512, **settings: Any) -> Reranker:
+    chosen = MonoT5Settings(family="monot5", model="x", **settings)
+    return chosen.build(Folder(folder, window=window).context())
 
 
 def reference(folder: Path, text: str) -> tuple[float, float]:
@@ -59,21 +59,14 @@ def test_order_is_that_of_the_published_score(folder: Path) -> None:
     assert len({round(odds, 3) for odds, _ in expected}) == 5
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU runs what the checkpoint holds")
-def test_a_half_precision_checkpoint_runs_in_float32_on_a_cpu(folder: Path, tmp_path: Path) -> None:
-    half = tmp_path / "half"
-    shutil.copytree(folder, half)
-    T5ForConditionalGeneration.from_pretrained(folder, dtype=torch.float16).save_pretrained(half)
-    assert {one.dtype for one in load_monot5(half)[0].parameters()} == {torch.float32}
-
-
-def test_documents_are_cut_to_the_512_tokens_of_training(folder: Path) -> None:
+def test_documents_are_cut_to_the_window_of_the_entry(folder: Path) -> None:
     start = "Gravity is a force. " * 300
     ranking = rank(reranker(folder), QUERY, [start + "Beijing", start + "London", "yes " + start])
     assert ranking.stats.truncated_documents == 3
     assert ranking.stats.prompt_tokens <= 2 * 512
     assert ranking.stats.scores is not None
     assert ranking.stats.scores[0] == ranking.stats.scores[1] != ranking.stats.scores[2]
+    assert 300 < rank(reranker(folder, window=400), QUERY, [start]).stats.prompt_tokens <= 400
     assert rank(reranker(folder, document_tokens=10), QUERY, [start]).stats.prompt_tokens < 60
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.encoders.base import Encoded, Kind, Vectors, check_texts
+from e2rank_eval.models.encoders.base import Encoded, Kind, Vectors, check_limits, check_texts
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.models.special_tokens import neutraliser
 from e2rank_eval.models.timing import tokenising
@@ -105,12 +105,8 @@ class BackboneEncoder(ABC):
         self.backbone = backbone
         self._before, self._after = list(before), list(after)
         specials = len(self._before) + len(self._after)
-        for what, limit in (("document_tokens", document_tokens), ("query_tokens", query_tokens)):
-            if not specials < limit <= backbone.window:
-                raise InputError(
-                    f"{what} {limit} is out of range for {self.name}",
-                    hint=f"choose {specials + 1} to {backbone.window}",
-                )
+        limits = {"document_tokens": document_tokens, "query_tokens": query_tokens}
+        check_limits(limits, specials, backbone.window, self.name)
         most, query = document_tokens - specials, query_tokens - specials
         self._limits: dict[Kind, int] = {"document": most, "text": most, "query": query}
         own = {"dtype": backbone.dtype, "document_tokens": document_tokens}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol, get_args
 
 import numpy as np
@@ -40,6 +41,21 @@ def check_texts(texts: Sequence[str], kind: str) -> None:
         raise InputError(f"unknown kind of text {kind!r}", hint=f"known: {', '.join(get_args(Kind))}")
     if isinstance(texts, str) or not all(isinstance(one, str) for one in texts):
         raise InputError("texts are a list of strings", hint="put a single text into a list")
+
+
+def check_limits(
+    limits: Mapping[str, int], specials: int, window: int, model: str, path: Path | None = None
+) -> None:
+    """Raise InputError, naming the key, if one of a model's limits in tokens does not fit its window.
+
+    Limits include the ``specials`` special tokens around a text; ``path`` is the model's folder.
+    """
+    for key, limit in limits.items():
+        if not specials < limit <= window:
+            raise InputError(
+                f"{key} {limit} is out of range for {model}", path=path,
+                hint=f"choose {specials + 1} to {window}",
+            )  # fmt: skip
 
 
 class Encoder(Protocol):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2rank_eval.errors import InputError
-from e2rank_eval.models.checkpoints import load_library_model, missing_weights
+from e2rank_eval.models.checkpoints import dtype_key, load_library_model, missing_weights
 from e2rank_eval.models.encoders.base import Kind
 from e2rank_eval.models.recognition import modules_of
 from e2rank_eval.models.registry import ResolvedModel
@@ -54,11 +54,11 @@ class TextEncoder(Protocol):
         ...
 
 
-def load_modules(kind: Any, folder: Path) -> Any:
+def load_modules(kind: Any, folder: Path, dtype: str) -> Any:
     """Load ``folder`` as ``kind``, a class of sentence-transformers, and check that it is complete.
 
-    For a checkpoint of another kind the library adds modules with random weights and drops modules that it
-    cannot use, and only logs this; here both are errors.
+    ``dtype`` is that of its weights on a GPU. For a checkpoint of another kind the library adds modules with
+    random weights and drops modules that it cannot use, and only logs this; here both are errors.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def load_modules(kind: Any, folder: Path) -> Any:
                 path=settings,
             )
     hint = f"name a checkpoint that was trained as a {kind.__name__}"
-    model = load_library_model(kind, folder, kind.__name__, hint)
+    model = load_library_model(kind, folder, dtype, kind.__name__, hint)
     loaded = {_short(type(module).__name__): module for module in model.children()}
     random = [
         f"{name}.{key}"
@@ -139,9 +139,11 @@ class LateInteraction:
     def __init__(self, found: ResolvedModel) -> None:
         from sentence_transformers import MultiVectorEncoder
 
-        self._model = load_modules(MultiVectorEncoder, found.path)
+        self._model = load_modules(MultiVectorEncoder, found.path, found.entry.dtype)
         self._neutral = neutraliser(self._model.tokenizer)
-        self.fingerprint = sha256_json({"files": dict(found.files), "scored": "max-sim-1"})
+        self.fingerprint = sha256_json(
+            {"files": dict(found.files), "scored": "max-sim-1", **dtype_key(self._model)}
+        )
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Represented:
         """Encode each text as a float32 matrix [scored tokens, d]; ``vectors`` is a list of matrices."""

@@ -14,8 +14,8 @@ from scipy.sparse import csr_matrix, vstack
 from transformers import AutoModelForMaskedLM
 
 from e2rank_eval.models.batching import STABLE_TOKENS, Batch, padded_rows, plan_batches, run_in_batches
-from e2rank_eval.models.checkpoints import device, load_tokenizer, load_weights
-from e2rank_eval.models.encoders.base import Kind
+from e2rank_eval.models.checkpoints import dtype_key, load_for_inference, load_tokenizer, usable_positions
+from e2rank_eval.models.encoders.base import Kind, check_limits
 from e2rank_eval.models.encoders.representations import Represented, load_modules
 from e2rank_eval.models.recognition import modules_of, transformer_folder
 from e2rank_eval.models.registry import ResolvedModel
@@ -54,20 +54,28 @@ class Splade(SparseEncoder):
     Raises
     ------
     InputError
-        When the checkpoint lacks weights of the masked language model's head; names them.
+        When the checkpoint lacks weights of the masked language model's head, which are named, or a limit
+        of the entry exceeds the window, which is at most the checkpoint's.
     """
 
     def __init__(self, found: ResolvedModel) -> None:
         folder, entry = transformer_folder(found.path), found.entry
         self._limits = {"document": entry.document_tokens, "query": entry.query_tokens}
-        self._window = entry.window
         self._tokenizer = load_tokenizer(folder)
         self._neutral = neutraliser(self._tokenizer)
-        self._device = torch.device(device())
-        self._model = load_weights(AutoModelForMaskedLM, folder, "float32").to(self._device).eval()
+        self._model = load_for_inference(AutoModelForMaskedLM, folder, entry.dtype)
+        self._window = min(entry.window, usable_positions(self._model) or entry.window)
+        specials = self._tokenizer.num_special_tokens_to_add()
+        limits = {"document_tokens": entry.document_tokens, "query_tokens": entry.query_tokens}
+        check_limits(limits, specials, self._window, entry.title, found.path)
         self._dimension = int(self._model.config.vocab_size)
         self.fingerprint = sha256_json(
-            {"files": dict(found.files), "limits": self._limits, "form": "splade-1"}
+            {
+                "files": dict(found.files),
+                "limits": self._limits,
+                "form": "splade-1",
+                **dtype_key(self._model),
+            }
         )
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Represented:
@@ -94,10 +102,11 @@ class Splade(SparseEncoder):
     @torch.inference_mode()
     def _weights(self, batch: Batch, sequences: Sequence[list[int]]) -> Any:
         ids, mask = padded_rows(sequences, batch, self._tokenizer.pad_token_id)
-        logits = self._model(input_ids=ids.to(self._device), attention_mask=mask.to(self._device)).logits
+        place = self._model.device
+        logits = self._model(input_ids=ids.to(place), attention_mask=mask.to(place)).logits
         # log(1 + relu(x)) is monotonic, so the maximum is taken first, which saves work.
         highest = [logits[row, : len(sequence)].amax(dim=0) for row, sequence in enumerate(sequences)]
-        return torch.log1p(torch.relu(torch.stack(highest))).cpu().numpy()
+        return torch.log1p(torch.relu(torch.stack(highest).float())).cpu().numpy()
 
 
 class ModularSparseEncoder(SparseEncoder):
@@ -112,9 +121,11 @@ class ModularSparseEncoder(SparseEncoder):
     def __init__(self, found: ResolvedModel) -> None:
         import sentence_transformers
 
-        self._model = load_modules(sentence_transformers.SparseEncoder, found.path)
+        self._model = load_modules(sentence_transformers.SparseEncoder, found.path, found.entry.dtype)
         self._neutral = neutraliser(self._model.tokenizer)
-        self.fingerprint = sha256_json({"files": dict(found.files), "form": "modules-1"})
+        self.fingerprint = sha256_json(
+            {"files": dict(found.files), "form": "modules-1", **dtype_key(self._model)}
+        )
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Represented:
         encode = self._model.encode_query if kind == "query" else self._model.encode_document

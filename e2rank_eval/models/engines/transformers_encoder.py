@@ -26,12 +26,12 @@ from e2rank_eval.models.batching import (
     run_in_batches,
 )
 from e2rank_eval.models.checkpoints import (
-    device,
-    dtype_on,
+    dtype_of,
     first_position,
     load_config,
+    load_for_inference,
     load_tokenizer,
-    load_weights,
+    usable_positions,
 )
 from e2rank_eval.models.encoders.backbone import Backbone, TokenSequence, unit_rows
 from e2rank_eval.models.encoders.base import Vectors
@@ -70,21 +70,19 @@ class TransformersBackbone(Backbone):
     """
 
     def __init__(self, folder: Path, entry: ModelEntry, head: Head | None = None) -> None:
-        self.device = torch.device(device())
-        dtype = dtype_on(self.device.type, entry.dtype)
         tokenizer = load_tokenizer(folder)
         config = load_config(folder)
         # AutoModelForTextEncoding loads only the encoder of a T5.
         body = AutoModelForTextEncoding if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING else AutoModel
         # BERT's pooler is not used, and many encoders are published without its weights.
-        model = load_weights(body, folder, dtype, optional="pooler.")
-        self.model: Any = model.to(self.device).eval()
+        self.model: Any = load_for_inference(body, folder, entry.dtype, optional="pooler.")
+        self.device: torch.device = self.model.device
         self.first_position = first_position(self.model)
-        positions = getattr(self.model.config, "max_position_embeddings", None)
-        if positions is not None and entry.window > positions - self.first_position:
+        positions = usable_positions(self.model)
+        if positions is not None and entry.window > positions:
             raise InputError(
-                f"a window of {entry.window} tokens, but the model has {positions - self.first_position} "
-                "positions", path=folder, hint="lower window in the model registry",
+                f"a window of {entry.window} tokens, but the model has {positions} positions",
+                path=folder, hint="lower window in the model registry",
             )  # fmt: skip
         width = int(self.model.config.hidden_size)
         self.pool = Pooler(head or Head(), width, self.device)
@@ -92,7 +90,7 @@ class TransformersBackbone(Backbone):
             tokenizer,
             window=entry.window,
             dimension=self.pool.dimension,
-            dtype=dtype,
+            dtype=dtype_of(self.model),
             causal=_is_causal(self.model),
         )
         self._padding = (

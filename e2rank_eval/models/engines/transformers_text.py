@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import Batch, plan_groups, run_in_batches
-from e2rank_eval.models.checkpoints import device, dtype_on, load_tokenizer, load_weights, loadable_folder
+from e2rank_eval.models.checkpoints import dtype_of, load_for_inference, load_tokenizer, loadable_folder
 from e2rank_eval.models.engines import LANGUAGE_MODELS
 from e2rank_eval.models.language_models import Chat, Generation, Likelihood, LocalModel
 from e2rank_eval.models.registry import ModelEntry
@@ -37,9 +37,7 @@ class TransformersModel(LocalModel):
 
     def __init__(self, folder: Path, entry: ModelEntry, file_hashes: Mapping[str, str]) -> None:
         source = loadable_folder(folder, entry.format)
-        place = device()
-        dtype = dtype_on(place, entry.dtype)
-        model = load_weights(AutoModelForCausalLM, source, dtype).to(place).eval()
+        model = load_for_inference(AutoModelForCausalLM, source, entry.dtype)
         super().__init__(
             load_tokenizer(source),
             folder,
@@ -47,10 +45,10 @@ class TransformersModel(LocalModel):
             file_hashes,
             engine="transformers",
             window=min(entry.window, getattr(model.config, "max_position_embeddings", entry.window)),
-            dtype=dtype,
+            dtype=dtype_of(model),
         )
         self._model = model
-        self.token_budget = _TOKEN_BUDGET[place]
+        self.token_budget = _TOKEN_BUDGET[model.device.type]
         self._end_ids = sorted(self._tokens.end_ids | _end_ids(model.generation_config))
         self._parameters = inspect.signature(model.forward).parameters
         # The checkpoint's own sampling settings would be merged into every call.

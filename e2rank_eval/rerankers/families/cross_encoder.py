@@ -11,6 +11,7 @@ import numpy as np
 
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.checkpoints import dtype_key, load_library_model, missing_weights
 from e2rank_eval.models.engines.http_client import HttpClient, token_count
 from e2rank_eval.models.recognition import modules_of, transformer_folder
 from e2rank_eval.models.registry import ModelEntry
@@ -41,7 +42,7 @@ class CrossEncoderSettings(ModelSettings):
         found = context.models.resolve(self.model, "cross-encoder")
         if found.entry.server is not None:
             return ServedReranker(found.entry, self)
-        model = load_cross_encoder(found.path)
+        model = load_cross_encoder(found.path, found.entry.dtype)
         model.max_seq_length = min(model.max_seq_length or found.entry.window, found.entry.window)
         return CrossEncoderReranker(model, self, file_hashes=found.files)
 
@@ -66,6 +67,7 @@ class CrossEncoderReranker(TorchPairReranker):
                 "spare": self._spare,
                 "step": LOGIT_STEP,
                 "files": dict(file_hashes),
+                **dtype_key(model),
             }
         )
 
@@ -85,8 +87,8 @@ class CrossEncoderReranker(TorchPairReranker):
         return scores
 
 
-def load_cross_encoder(folder: Path) -> Any:
-    """Load the ``sentence_transformers.CrossEncoder`` in ``folder``.
+def load_cross_encoder(folder: Path, dtype: str) -> Any:
+    """Load the ``sentence_transformers.CrossEncoder`` in ``folder``, on a GPU in ``dtype``.
 
     Raises
     ------
@@ -97,14 +99,12 @@ def load_cross_encoder(folder: Path) -> Any:
     """
     from sentence_transformers import CrossEncoder
 
-    from e2rank_eval.models.checkpoints import load_library_model, missing_weights
-
     (architecture, *_) = read_settings(folder / "config.json").get("architectures") or [""]
     if architecture.endswith("ForCausalLM") and not modules_of(folder):  # it would run without a prompt
         raise InputError(
             "a chat model, not a cross-encoder", path=folder, hint="use the family pointwise-llm for it"
         )
-    model = load_library_model(CrossEncoder, folder, "cross-encoder", "name a cross-encoder")
+    model = load_library_model(CrossEncoder, folder, dtype, "cross-encoder", "name a cross-encoder")
     if missing := missing_weights(type(model.model).__name__, transformer_folder(folder)):
         raise InputError(
             f"not a trained cross-encoder: {', '.join(missing)} would be newly initialised",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.checkpoints import dtype_key, load_for_inference, load_tokenizer
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker
 from e2rank_eval.rerankers.prompts import monot5_input
@@ -15,8 +16,6 @@ from e2rank_eval.rerankers.scores import LOGIT_STEP
 from e2rank_eval.store.files import sha256_json
 
 _CHOICES = ("▁true", "▁false")
-_WINDOW = 512
-"""Tokens of query and document that monoT5 was trained with."""
 
 
 class MonoT5Settings(ModelSettings):
@@ -29,7 +28,8 @@ class MonoT5Settings(ModelSettings):
     def build(self, context: RerankContext) -> MonoT5Reranker:
         """Load the model; raises InputError for one that :func:`load_monot5` refuses."""
         found = context.models.resolve(self.model, "monot5")
-        return MonoT5Reranker(*load_monot5(found.path), self, file_hashes=found.files)
+        loaded = load_monot5(found.path, found.entry.dtype)
+        return MonoT5Reranker(*loaded, self, window=found.entry.window, file_hashes=found.files)
 
     def tokens(self, lengths: Lengths, depth: int) -> Tokens:
         return Tokens(depth * (self.cut(lengths.document) + lengths.query))
@@ -38,22 +38,30 @@ class MonoT5Settings(ModelSettings):
 class MonoT5Reranker(TorchPairReranker):
     """monoT5 (arXiv 2003.06713): scores by the logit of true minus that of false as first output token.
 
-    The input is limited to the 512 tokens of its training. Its published score, the softmax probability of
-    true over true and false, gives the same order.
+    The input is limited to the window of its entry, which for T5 is the 512 tokens of its training unless the
+    entry states another. Its published score, the softmax probability of true over true and false, gives the
+    same order.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, settings: MonoT5Settings, *, file_hashes: Mapping[str, str]
+        self,
+        model: Any,
+        tokenizer: Any,
+        settings: MonoT5Settings,
+        *,
+        window: int,
+        file_hashes: Mapping[str, str],
     ) -> None:
-        super().__init__(model, tokenizer, settings, window=_WINDOW, spare=2)
+        super().__init__(model, tokenizer, settings, window=window, spare=2)
         self._columns = _choice_ids(tokenizer)
         self.fingerprint = sha256_json(
             {
                 "settings": settings.deciding(),
-                "window": _WINDOW,
+                "window": window,
                 "step": LOGIT_STEP,
                 "prompt": monot5_input("query", "document"),
                 "files": dict(file_hashes),
+                **dtype_key(model),
             }
         )
 
@@ -75,15 +83,14 @@ class MonoT5Reranker(TorchPairReranker):
                 input_ids=torch.tensor(ids, device=device),
                 attention_mask=torch.tensor(mask, device=device),
                 decoder_input_ids=start.to(device),
-            ).logits[:, 0]
-        differences: list[float] = (
-            (logits[:, self._columns[0]] - logits[:, self._columns[1]]).float().tolist()
-        )
+            ).logits[:, 0, self._columns]
+        true, false = logits.float().T
+        differences: list[float] = (true - false).tolist()
         return differences
 
 
-def load_monot5(folder: Path) -> tuple[Any, Any]:
-    """Load the model, on a GPU where there is one, and its tokenizer.
+def load_monot5(folder: Path, dtype: str) -> tuple[Any, Any]:
+    """Load the model, on a GPU in ``dtype``, and its tokenizer.
 
     Raises
     ------
@@ -92,10 +99,7 @@ def load_monot5(folder: Path) -> tuple[Any, Any]:
     """
     from transformers import T5ForConditionalGeneration
 
-    from e2rank_eval.models.checkpoints import device, dtype_on, load_tokenizer, load_weights
-
-    model = load_weights(T5ForConditionalGeneration, folder, dtype_on(device()))
-    return model.eval().to(device()), load_tokenizer(folder)
+    return load_for_inference(T5ForConditionalGeneration, folder, dtype), load_tokenizer(folder)
 
 
 def _choice_ids(tokenizer: Any) -> list[int]:

@@ -228,17 +228,14 @@ def _rank(
 def _priced(prices: Prices | None, statistics: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the statistics with each query's price, where the model's entry has prices.
 
+    The price includes the documents that an encoder reads for the query, also where their vectors are stored.
     Prices are not part of a shard, so that a new price does not invalidate finished shards.
     """
     if prices is None:
         return statistics
-    return [
-        row
-        | {
-            "price": {
-                "amount": round(prices.of(row["prompt_tokens"], row["output_tokens"]), 9),
-                "currency": prices.currency,
-            }
-        }
-        for row in statistics
-    ]
+    priced = []
+    for row in statistics:
+        read = row["prompt_tokens"] + row["document_tokens"]
+        amount = round(prices.of(read, row["output_tokens"]), 9)
+        priced.append(row | {"price": {"amount": amount, "currency": prices.currency}})
+    return priced

@@ -38,8 +38,8 @@ def overlay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     return
 
 
-def test_statistics_have_the_price_that_the_server_states(overlay: None) -> None:
-    rows = [{"query_id": "q", "prompt_tokens": 1500, "output_tokens": 250}]
+def test_statistics_have_the_price_of_prompts_documents_and_outputs(overlay: None) -> None:
+    rows = [{"query_id": "q", "prompt_tokens": 1000, "document_tokens": 500, "output_tokens": 250}]
     models = Models(Path("cache"), threads=1)
     priced = _priced(models.catalogue.prices("priced"), rows)
     assert priced == [rows[0] | {"price": {"amount": 0.005, "currency": "EUR"}}]

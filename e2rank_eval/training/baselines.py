@@ -48,7 +48,7 @@ class PairObjective(Objective):
         self.module = prepare_module(model.to(device()), settings, unused=())
         self.tokenizer = load_tokenizer(folder)
         self._neutral = neutraliser(self.tokenizer)
-        self._loss = settings.ranknet
+        self._loss, self._limit = settings.ranknet, settings.list_documents
         held = int(getattr(model.config, "max_position_embeddings", settings.window or 512))
         positions = held - first_position(model)
         self._window = min(settings.window or positions, positions)
@@ -61,7 +61,12 @@ class PairObjective(Objective):
         return add_gradients({"loss": loss}, accelerator)
 
     def evaluate(self, lists: Sequence[TrainingList]) -> Terms:
-        """Return nDCG@10 and the share of correctly ordered pairs."""
+        """Return nDCG@10 and the share of correctly ordered pairs of the lists, cut as in training.
+
+        All candidates of 150 lists would take longer to score than hundreds of training steps.
+        """
+        if self._limit is not None:
+            lists = [item.cut(self._limit) for item in lists]
         scores = self._scores(self.module, lists, seed=0).double().cpu()
         rows = scores.split([len(item.documents) for item in lists])  # type: ignore[no-untyped-call]
         return development_scores(lists, [row.numpy() for row in rows])

@@ -156,6 +156,7 @@ class Loop:
         self.objective.module.train()
         if log is not None:
             log.write(progress.step, found, group="development")
+            say(f"step {progress.step}: development score {found['score']:.4f}")
         if progress.best_score is None or found["score"] > progress.best_score:
             progress.best_score, progress.best_step = found["score"], progress.step
             progress.evaluations_since_best = 0

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 from toy_lists import toy_lists
@@ -119,6 +120,17 @@ def test_a_cross_encoder_is_trained_on_the_pairs_that_it_will_rank(
         cut = read._texts(Query("q", query), listed)
         pairs = [read._tokenizer(cut.query, one)["input_ids"] for one in cut.documents]
         assert [row["input_ids"] for row in objective._rows([item])] == pairs
+
+
+def test_a_cross_encoder_scores_development_lists_cut_as_in_training(
+    training_file: Callable[..., Path],
+) -> None:
+    settings = {"objective": "cross-encoder", "window": 16, "list_documents": 2}
+    file = read_settings(TrainingFile, training_file(**settings))
+    objective = load_objective(file.runs["run"], load_base(file, file.runs["run"]), file.cache)
+    lists = [TrainingList(f"wing {n}", ("heat", "sun", "wing", f"sea {n}"), (3, 2, 1, 4)) for n in range(3)]
+    with torch.no_grad():
+        assert objective.evaluate(lists) == objective.evaluate([item.cut(2) for item in lists])
 
 
 def test_a_listwise_model_learns_its_answers_and_loads_in_its_family(trained: Trained) -> None:

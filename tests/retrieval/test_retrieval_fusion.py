@@ -21,6 +21,7 @@ from e2rank_eval.store.collections import read_candidate_ids, write_dataset
 from e2rank_eval.store.layout import Layout
 
 CORPUS = [f"d{number}" for number in range(12)]
+PLACES = {identifier: at for at, identifier in enumerate(CORPUS)}
 
 
 def as_list(ids: list[str], query_id: str = "q") -> CandidateIds:
@@ -32,7 +33,7 @@ def as_list(ids: list[str], query_id: str = "q") -> CandidateIds:
     st.integers(1, 12),
 )
 def test_fusion_is_the_exact_formula(rankings: list[list[str]], depth: int) -> None:
-    fused = fuse([as_list(ids) for ids in rankings], CORPUS, depth)
+    fused = fuse([as_list(ids) for ids in rankings], PLACES, depth)
     exact = {
         i: sum((Fraction(1, 60 + ids.index(i) + 1) for ids in rankings if i in ids), Fraction())
         for i in CORPUS
@@ -40,12 +41,12 @@ def test_fusion_is_the_exact_formula(rankings: list[list[str]], depth: int) -> N
     expected = [i for i in sorted(CORPUS, key=lambda i: (-exact[i], CORPUS.index(i))) if exact[i]]
     assert list(fused.document_ids) == expected[:depth]
     assert list(fused.scores) == pytest.approx([float(exact[i]) for i in expected[:depth]])
-    assert fused == fuse([as_list(ids) for ids in reversed(rankings)], CORPUS, depth)
+    assert fused == fuse([as_list(ids) for ids in reversed(rankings)], PLACES, depth)
 
 
 def test_lists_may_be_short_or_empty() -> None:
-    assert fuse([as_list([]), as_list(["d5", "d3"])], CORPUS, 5).document_ids == ("d5", "d3")
-    assert fuse([as_list([]), as_list([])], CORPUS, 5) == as_list([])
+    assert fuse([as_list([]), as_list(["d5", "d3"])], PLACES, 5).document_ids == ("d5", "d3")
+    assert fuse([as_list([]), as_list([])], PLACES, 5) == as_list([])
 
 
 def test_a_run_with_other_queries_in_another_order_is_fused_by_query(tmp_path: Path) -> None:
@@ -110,9 +111,10 @@ def test_the_command_fuses_two_analysers_on_lee(lee_dataset: Dataset, tmp_path: 
         found[name] = read_candidate_ids(path, lee_dataset.corpus)
     assert {len(one) for one in found["rrf"].values()} == {10}
     assert not gone & set(found["rrf"][query].document_ids)
+    places = {identifier: at for at, identifier in enumerate(lee_dataset.corpus)}
     for query_id, fused in found["rrf"].items():
         parts = [found["simple"][query_id], found["lucene"][query_id]]
-        assert fused.document_ids == fuse(parts, lee_dataset.corpus, 10).document_ids
+        assert fused.document_ids == fuse(parts, places, 10).document_ids
     ids = {query_id: one.document_ids for query_id, one in found["rrf"].items()}
     assert ndcg_at_10(lee_dataset.qrels, ids) == pytest.approx(65.7, abs=1.0)
     manifest = (layout.root / "candidates" / "lee" / "rrf.jsonl.manifest.json").read_text()

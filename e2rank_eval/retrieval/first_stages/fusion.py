@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -48,17 +48,19 @@ class FusionSettings(FirstStageSettings):
             for lists, _ in found.values():
                 for one in lists:
                     by_query[one.query_id].append(one)
-            fused = [fuse(lists, dataset.corpus, context.depth) for lists in by_query.values() if lists]
+            listed = {i for lists, _ in found.values() for one in lists for i in one.document_ids}
+            places = {identifier: at for at, identifier in enumerate(dataset.corpus) if identifier in listed}
+            fused = [fuse(lists, places, context.depth) for lists in by_query.values() if lists]
             origins = {name: origin for name, (_, origin) in found.items() if origin}
             return fused, {"fused": origins} if origins else {}
 
         return find
 
 
-def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int) -> CandidateIds:
+def fuse(lists: Sequence[CandidateIds], places: Mapping[str, int], depth: int) -> CandidateIds:
     """Return the best ``depth`` documents by the sum of ``1 / (K + rank)`` over the lists of one query.
 
-    Ranks begin at 1. ``corpus`` are all document ids; ties are in their order.
+    Ranks begin at 1. Ties are in corpus order; ``places`` are the documents' positions in the corpus.
     """
     parts: dict[str, list[float]] = {}
     for one in lists:
@@ -66,7 +68,6 @@ def fuse(lists: Sequence[CandidateIds], corpus: Iterable[str], depth: int) -> Ca
             parts.setdefault(identifier, []).append(1 / (K + rank))
     # fsum is exact, so equal sums tie whatever the order of the lists.
     scores = {identifier: math.fsum(found) for identifier, found in parts.items()}
-    places = {identifier: place for place, identifier in enumerate(corpus) if identifier in scores}
     ranked = sorted(scores, key=lambda identifier: (-scores[identifier], places[identifier]))[:depth]
     return CandidateIds(lists[0].query_id, tuple(ranked), tuple(scores[identifier] for identifier in ranked))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from e2rank_eval.config.reading import checked_entries, read_entries
 from e2rank_eval.config.references import ModelReference, file_name, parse_reference
-from e2rank_eval.datasets.sources.kinds import HubSource
+from e2rank_eval.datasets.sources.kinds import FolderSource, HubSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.registry import (
     GivenEntry,
@@ -107,8 +107,14 @@ class Entries:
 def _trained(folder: Path) -> GivenEntry:
     """Return the entry that training wrote to ``folder``; its source is the weights in this folder."""
     path = folder / "entry.yaml"
-    (entry,) = read_entries(GivenEntry, [path]).values()
-    source = entry.sources[0]
+    entries = list(read_entries(GivenEntry, [path]).values())
+    sources = [one for entry in entries for one in entry.sources]
+    if len(entries) != 1 or len(sources) != 1 or not isinstance(sources[0], FolderSource):
+        raise InputError(
+            "not the entry of one model with one source of kind folder", path=path,
+            hint="write it as training does, or remove it",
+        )  # fmt: skip
+    (entry,), (source,) = entries, sources
     weights = folder / "weights" if (folder / "weights").is_dir() else folder
     return entry.model_copy(update={"sources": [source.model_copy(update={"folder": str(weights)})]})
 

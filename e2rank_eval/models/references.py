@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from e2rank_eval.config.reading import checked
 from e2rank_eval.config.references import ModelReference, file_name, parse_reference
 from e2rank_eval.datasets.sources.fetch import Fetched, fetch
 from e2rank_eval.datasets.sources.kinds import FolderSource, HubSource
@@ -143,7 +144,7 @@ class Catalogue(Entries):
         fields = {"title": title, "licence": _UNSTATED} | found.fields
         if lacks := missing(fields):
             raise InputError(f"model {name!r} has no {lacks[0]}", hint="add it to its registry entry")
-        entry = ModelEntry.model_validate(fields)
+        entry = checked(ModelEntry, fields, name)
         kinds = found.kinds if given.kind is None else (entry.kind,)
         return ResolvedModel(
             name, entry, fetched.path, fetched.files, fetched.source, fetched.revision, kinds, found.evidence

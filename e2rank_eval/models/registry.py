@@ -148,6 +148,13 @@ class GivenEntry(Strict):
             raise ValueError("a served model has no engine here")
         return self
 
+    @model_validator(mode="after")
+    def _engine_fits(self) -> GivenEntry:
+        fits = self.kind in (None, "decoder") and self.format in (None, "transformers")
+        if self.engine == "vllm" and not fits:
+            raise ValueError("engine vllm runs decoders of format transformers")
+        return self
+
 
 class ModelEntry(GivenEntry):
     """A complete entry: everything that must be known of a model before it runs."""
@@ -181,12 +188,6 @@ class ModelEntry(GivenEntry):
     def needs_gpu(self) -> bool:
         """Whether a query with a hundred candidates takes minutes on a CPU: from 0.5B parameters on."""
         return self.server is None and self.parameter_count >= 5e8
-
-    @model_validator(mode="after")
-    def _engine_fits(self) -> ModelEntry:
-        if self.engine == "vllm" and (self.kind, self.format) != ("decoder", "transformers"):
-            raise ValueError("engine vllm runs decoders of format transformers")
-        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,22 @@ def test_a_wrong_key_of_an_own_entry_is_named_with_its_line(minilm_path: Path, t
         Catalogue(tmp_path, {"m": {"windows": 4}}, str(path))
 
 
+def test_an_engine_that_does_not_run_the_kind_is_one_error(minilm_path: Path, tmp_path: Path) -> None:
+    problem = "engine vllm runs decoders of format transformers"
+    with pytest.raises(InputError, match=f"mine.yaml: models.m: {problem}"):
+        Catalogue(tmp_path, {"m": {"engine": "vllm", "kind": "encoder"}}, "mine.yaml")
+    derived = {"engine": "vllm", "sources": [{"kind": "folder", "folder": str(minilm_path)}]}
+    with pytest.raises(InputError, match=f"m: {problem}"):
+        Catalogue(tmp_path, {"m": derived}, "mine.yaml").examine("m")
+
+
+@pytest.mark.parametrize("content", ["{}", "a: {}", "a: {}\nb: {}"])
+def test_an_entry_file_of_a_folder_has_one_entry_with_one_folder(tmp_path: Path, content: str) -> None:
+    (tmp_path / "entry.yaml").write_text(content)
+    with pytest.raises(InputError, match=r"entry\.yaml: not the entry of one model"):
+        Entries().given(str(tmp_path))
+
+
 def test_doctor_names_the_kind_of_a_folder_and_the_file_that_shows_it(minilm_path: Path) -> None:
     found = {one["question"]: one["detail"] for one in examine_model(str(minilm_path), None)}
     assert found["kind"] == "encoder (modules.json (Transformer, Pooling, Normalize))"

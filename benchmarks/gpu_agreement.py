@@ -40,7 +40,7 @@ from e2rank_eval.evaluation.samples import Work
 from e2rank_eval.models.checkpoints import device
 from e2rank_eval.models.encoders.sparse import load_sparse_encoder
 from e2rank_eval.models.loading import load_encoder, load_language_model
-from e2rank_eval.models.registry import ResolvedModel, registered_model
+from e2rank_eval.models.registry import ModelEntry, ResolvedModel, registered_model
 from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.rerankers.families.cross_encoder import (
     CrossEncoderReranker,
@@ -99,16 +99,21 @@ def same_bits(name: str, given: Given) -> bool:
     return bool(np.array_equal(encoder.encode(texts, "document").vectors, np.stack(alone)))
 
 
+def resolved(name: str, entry: ModelEntry, given: Given) -> ResolvedModel:
+    folder = given.folders[name]
+    return ResolvedModel(name, entry, folder, {}, str(folder), None, (entry.kind,), {})
+
+
 def sparse(given: Given) -> list[Ranked]:
-    folder, entry = given.folders[SPLADE], registered_model(SPLADE)
-    found = ResolvedModel(SPLADE, entry, folder, {}, str(folder), None, (entry.kind,), {})
+    found = resolved(SPLADE, registered_model(SPLADE), given)
     settings = SparseSettings(family="sparse", model=SPLADE)
     return ranked(SeparateReranker(load_sparse_encoder(found), settings), given)
 
 
 def cross_encoder(given: Given) -> list[Ranked]:
     settings = CrossEncoderSettings(family="cross-encoder", model=BERT)
-    model = load_cross_encoder(given.folders[BERT], "float32")
+    entry = registered_model(MINILM).model_copy(update={"kind": "cross-encoder"})
+    model = load_cross_encoder(resolved(BERT, entry, given))
     return ranked(CrossEncoderReranker(model, settings, file_hashes={}), given)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from e2rank_eval.models.encoders.pooled import PooledEncoder
 from e2rank_eval.models.engines import BACKBONES, LANGUAGE_MODELS
 from e2rank_eval.models.engines.openai_vectors import ServedBackbone, ServedEncoder
 from e2rank_eval.models.language_models import LanguageModel
+from e2rank_eval.models.provider import Loaded
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ModelEntry, ResolvedModel
 
@@ -117,7 +118,7 @@ class Models:
         self._vector_cache = vector_cache
         self.catalogue = catalogue or Catalogue(cache)
         self._encoders: dict[tuple[str, str, int | None], Encoder] = {}
-        self._language_models: dict[str, LanguageModel] = {}
+        self._loaded: dict[tuple[str, str], Any] = {}
         self.load_seconds = 0.0
 
     @classmethod
@@ -141,14 +142,14 @@ class Models:
         key = (reference, prompt, document_tokens)
         if key not in self._encoders:
             found = self.resolve(reference, "encoder", "decoder")
-            start = time.perf_counter()
             options: dict[str, Any] = {"prompt": prompt, "document_tokens": document_tokens}
-            encoder: Encoder = (
-                served_encoder(found.entry, **options)
-                if found.entry.server is not None
-                else load_encoder(found.path, found.entry, file_hashes=found.files, **options)
+            encoder: Encoder = self._timed(
+                lambda: (
+                    served_encoder(found.entry, **options)
+                    if found.entry.server is not None
+                    else load_encoder(found.path, found.entry, file_hashes=found.files, **options)
+                )
             )
-            self.load_seconds += time.perf_counter() - start
             plain = found.entry.plain_model
             if plain is not None:
                 encoder = FrozenDocuments(encoder, self.encoder(plain, document_tokens=document_tokens))
@@ -158,11 +159,20 @@ class Models:
         return self._encoders[key]
 
     def language_model(self, reference: str) -> LanguageModel:
-        if reference not in self._language_models:
-            found = self.resolve(reference, "decoder")
-            start = time.perf_counter()
-            self._language_models[reference] = load_language_model(
-                found.path, found.entry, file_hashes=found.files
-            )
-            self.load_seconds += time.perf_counter() - start
-        return self._language_models[reference]
+        return self.loaded(
+            reference, "decoder", lambda it: load_language_model(it.path, it.entry, file_hashes=it.files)
+        )
+
+    def loaded(self, reference: str, kind: str, load: Callable[[ResolvedModel], Loaded]) -> Loaded:
+        """Return ``load(model)`` of a model of ``kind``; it is called once, and its result kept."""
+        if (reference, kind) not in self._loaded:
+            found = self.resolve(reference, kind)
+            self._loaded[reference, kind] = self._timed(lambda: load(found))
+        kept: Loaded = self._loaded[reference, kind]
+        return kept
+
+    def _timed(self, load: Callable[[], Loaded]) -> Loaded:
+        start = time.perf_counter()
+        found = load()
+        self.load_seconds += time.perf_counter() - start
+        return found

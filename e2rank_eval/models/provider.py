@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from e2rank_eval.models.encoders.base import Encoder
 from e2rank_eval.models.entries import Entries
 from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.models.registry import ResolvedModel
+
+Loaded = TypeVar("Loaded")
 
 
 class ModelProvider(Protocol):
@@ -22,8 +25,12 @@ class ModelProvider(Protocol):
 
     def language_model(self, reference: str) -> LanguageModel: ...
 
+    def loaded(self, reference: str, kind: str, load: Callable[[ResolvedModel], Loaded]) -> Loaded:
+        """Return ``load(model)`` of a model of ``kind``, for families with their own loader; loaded once."""
+        ...
+
     def resolve(self, reference: str, *kinds: str) -> ResolvedModel:
-        """Return folder, hashes and entry of a model of one of ``kinds``, for families with their own loader.
+        """Return folder, hashes and entry of a model of one of ``kinds``.
 
         Raises
         ------

@@ -188,7 +188,8 @@ def test_a_first_stage_of_each_searches_the_whole_corpus(
     }
     corpus = {f"d{at}": Document(f"d{at}", text) for at, text in enumerate([*TEXTS, TEXTS[0]])}
     dataset = Dataset("tiny", corpus, {"q": Query("q", "what is drag ?")}, {"q": {"d0": 1}})
-    context = Context(parse_configuration(values, "tiny"), Models(tmp_path, threads=1), depth=3)
+    provider = Models(tmp_path, threads=1)
+    context = Context(parse_configuration(values, "tiny"), provider, depth=3)
     for name, path in models.items():
         ((found,), _) = context.finder(name)(dataset)
         encoder = (LateInteraction if name == "late-interaction" else load_sparse_encoder)(
@@ -200,6 +201,10 @@ def test_a_first_stage_of_each_searches_the_whole_corpus(
         ranked = sorted(range(len(scores)), key=lambda at: -scores[at])
         assert found.scores == tuple(scores[ranked])
         assert found.document_ids == tuple(f"d{at}" for at in ranked)
+    seconds = provider.load_seconds
+    assert seconds > 0
+    context.finder("sparse")
+    assert provider.load_seconds == seconds, "loaded once"
     monkeypatch.setattr(stage, "MOST_DOCUMENTS", 6)
     with pytest.raises(InputError, match="7 documents, more than the limit of 6"):
         context.finder("late-interaction")(dataset)

@@ -61,6 +61,9 @@ class Folder:
             path=self.folder, files=files, entry=entry(**{"kind": kinds[0], **self.changes})
         )
 
+    def loaded(self, name: str, kind: str, load: Any) -> Any:
+        return load(self.resolve(name, kind))
+
     def language_model(self, name: str) -> LanguageModel:
         return load_language_model(self.folder, entry(**self.changes), file_hashes={})
 

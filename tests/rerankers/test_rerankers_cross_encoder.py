@@ -145,7 +145,7 @@ def test_positions_are_the_window_where_the_tokenizer_names_none(tmp_path: Path)
     RobertaForSequenceClassification(config).save_pretrained(roberta)
     for folder in (bert, roberta):
         without_limit(folder)
-        assert load_cross_encoder(folder, "float32").max_seq_length == 64
+        assert load_cross_encoder(Folder(folder).resolve("x", "cross-encoder")).max_seq_length == 64
         assert rank(reranker(folder), QUERY, ["Gravity " * 300]).order == (0,)
 
 

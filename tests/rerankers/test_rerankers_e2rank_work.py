@@ -191,6 +191,9 @@ class Provider:
     def resolve(self, name: str, *kinds: str) -> Any:
         raise AssertionError(name)
 
+    def loaded(self, name: str, kind: str, load: Any) -> Any:
+        raise AssertionError(name)
+
     def prices(self, name: str | None) -> None:
         raise AssertionError(name)
 

@@ -14,7 +14,7 @@ from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import dtype_key, load_library_model, missing_weights
 from e2rank_eval.models.engines.http_client import HttpClient, token_count
 from e2rank_eval.models.recognition import modules_of, transformer_folder
-from e2rank_eval.models.registry import ModelEntry
+from e2rank_eval.models.registry import ModelEntry, ResolvedModel
 from e2rank_eval.models.timing import PhaseClock
 from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import RerankContext, Reranker
@@ -35,15 +35,11 @@ class CrossEncoderSettings(ModelSettings):
     family: Literal["cross-encoder"]
 
     def build(self, context: RerankContext) -> Reranker:
-        """Load the model, or connect to its server; raises InputError as :func:`load_cross_encoder` does.
-
-        The window of its entry can only lower that of the checkpoint.
-        """
+        """Load the model, or connect to its server; raises InputError as :func:`load_cross_encoder` does."""
         found = context.models.resolve(self.model, "cross-encoder")
         if found.entry.server is not None:
             return ServedReranker(found.entry, self)
-        model = load_cross_encoder(found.path, found.entry.dtype)
-        model.max_seq_length = min(model.max_seq_length or found.entry.window, found.entry.window)
+        model = context.models.loaded(self.model, "cross-encoder", load_cross_encoder)
         return CrossEncoderReranker(model, self, file_hashes=found.files)
 
     def tokens(self, lengths: Lengths, depth: int) -> Tokens:
@@ -87,8 +83,10 @@ class CrossEncoderReranker(TorchPairReranker):
         return scores
 
 
-def load_cross_encoder(folder: Path, dtype: str) -> Any:
-    """Load the ``sentence_transformers.CrossEncoder`` in ``folder``, on a GPU in ``dtype``.
+def load_cross_encoder(found: ResolvedModel) -> Any:
+    """Load a ``sentence_transformers.CrossEncoder``, on a GPU in its entry's dtype.
+
+    The window of the entry can only lower that of the checkpoint.
 
     Raises
     ------
@@ -99,12 +97,16 @@ def load_cross_encoder(folder: Path, dtype: str) -> Any:
     """
     from sentence_transformers import CrossEncoder
 
+    folder, window = found.path, found.entry.window
     (architecture, *_) = read_settings(folder / "config.json").get("architectures") or [""]
     if architecture.endswith("ForCausalLM") and not modules_of(folder):  # it would run without a prompt
         raise InputError(
             "a chat model, not a cross-encoder", path=folder, hint="use the family pointwise-llm for it"
         )
-    model = load_library_model(CrossEncoder, folder, dtype, "cross-encoder", "name a cross-encoder")
+    model = load_library_model(
+        CrossEncoder, folder, found.entry.dtype, "cross-encoder", "name a cross-encoder"
+    )
+    model.max_seq_length = min(model.max_seq_length or window, window)
     if missing := missing_weights(type(model.model).__name__, transformer_folder(folder)):
         raise InputError(
             f"not a trained cross-encoder: {', '.join(missing)} would be newly initialised",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import dtype_key, load_for_inference, load_tokenizer
+from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker
 from e2rank_eval.rerankers.prompts import monot5_input
@@ -28,7 +28,7 @@ class MonoT5Settings(ModelSettings):
     def build(self, context: RerankContext) -> MonoT5Reranker:
         """Load the model; raises InputError for one that :func:`load_monot5` refuses."""
         found = context.models.resolve(self.model, "monot5")
-        loaded = load_monot5(found.path, found.entry.dtype)
+        loaded = context.models.loaded(self.model, "monot5", load_monot5)
         return MonoT5Reranker(*loaded, self, window=found.entry.window, file_hashes=found.files)
 
     def tokens(self, lengths: Lengths, depth: int) -> Tokens:
@@ -89,8 +89,8 @@ class MonoT5Reranker(TorchPairReranker):
         return differences
 
 
-def load_monot5(folder: Path, dtype: str) -> tuple[Any, Any]:
-    """Load the model, on a GPU in ``dtype``, and its tokenizer.
+def load_monot5(found: ResolvedModel) -> tuple[Any, Any]:
+    """Load the model, on a GPU in its entry's dtype, and its tokenizer.
 
     Raises
     ------
@@ -99,7 +99,8 @@ def load_monot5(folder: Path, dtype: str) -> tuple[Any, Any]:
     """
     from transformers import T5ForConditionalGeneration
 
-    return load_for_inference(T5ForConditionalGeneration, folder, dtype), load_tokenizer(folder)
+    model = load_for_inference(T5ForConditionalGeneration, found.path, found.entry.dtype)
+    return model, load_tokenizer(found.path)
 
 
 def _choice_ids(tokenizer: Any) -> list[int]:

@@ -36,8 +36,8 @@ class SparseSettings(_Settings):
         """Load the model; raises InputError as ``load_sparse_encoder`` does."""
         from e2rank_eval.models.encoders.sparse import load_sparse_encoder
 
-        encoder = load_sparse_encoder(context.models.resolve(self.model, "sparse-encoder"))
-        return SeparateReranker(encoder, self)
+        loaded = context.models.loaded(self.model, "sparse-encoder", load_sparse_encoder)
+        return SeparateReranker(loaded, self)
 
 
 class LateInteractionSettings(_Settings):
@@ -52,8 +52,8 @@ class LateInteractionSettings(_Settings):
         """Load the model; raises InputError as ``LateInteraction`` does."""
         from e2rank_eval.models.encoders.representations import LateInteraction
 
-        encoder = LateInteraction(context.models.resolve(self.model, "late-interaction"))
-        return SeparateReranker(encoder, self)
+        loaded = context.models.loaded(self.model, "late-interaction", LateInteraction)
+        return SeparateReranker(loaded, self)
 
 
 class SeparateReranker(EncodingReranker):

@@ -39,7 +39,7 @@ class SparseRetrievalSettings(FirstStageSettings):
         # Imported here, as below: torch takes seconds to load.
         from e2rank_eval.models.encoders.sparse import load_sparse_encoder
 
-        encoder = load_sparse_encoder(context.models.resolve(self.model, "sparse-encoder"))
+        encoder = context.models.loaded(self.model, "sparse-encoder", load_sparse_encoder)
         return context.searching(lambda dataset: Exhaustive(dataset.corpus.values(), encoder, matching=True))
 
 
@@ -52,7 +52,7 @@ class LateInteractionRetrievalSettings(FirstStageSettings):
     def build(self, context: Context) -> Finder:
         from e2rank_eval.models.encoders.representations import LateInteraction
 
-        encoder = LateInteraction(context.models.resolve(self.model, "late-interaction"))
+        encoder = context.models.loaded(self.model, "late-interaction", LateInteraction)
 
         def searching(dataset: Dataset) -> Retriever:
             if len(dataset.corpus) > MOST_DOCUMENTS:

@@ -100,9 +100,10 @@ class Catalogue(Entries):
         found = self.examine(reference, *kinds)
         fitting = [kind for kind in found.kinds if kind in kinds or not kinds]
         if not fitting:
+            lacks = "" if found.entry.server else lacking(found.path, kinds)
             raise InputError(
                 f"{found.entry.title} is recognised as {' or '.join(found.kinds)} "
-                f"({found.evidence['kind']}), not as {' or '.join(kinds)}{lacking(found.path, kinds)}",
+                f"({found.evidence['kind']}), not as {' or '.join(kinds)}{lacks}",
                 hint="name another model, or another family for this one",
             )
         if len(fitting) > 1 and not kinds:

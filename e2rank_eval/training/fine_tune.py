@@ -133,7 +133,9 @@ def flow(settings: dict[str, Any]) -> str:
     >>> flow({"family": "e2rank", "weight": 1.0})
     '{family: e2rank, weight: 1.0}'
     """
-    return yaml.safe_dump(settings, default_flow_style=True, sort_keys=False, width=1000).strip()
+    return yaml.safe_dump(
+        settings, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1000
+    ).strip()
 
 
 def default_output(base: str, dataset: str) -> Path:

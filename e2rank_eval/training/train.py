@@ -15,7 +15,7 @@ from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.store.files import sha256_json, write_text
-from e2rank_eval.training.checkpoints import Checkpoints
+from e2rank_eval.training.checkpoints import LOG, Checkpoints
 from e2rank_eval.training.data import Schedule, TrainingData, read_data
 from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.loop import Loop
@@ -29,6 +29,7 @@ from e2rank_eval.training.saving import (
     write_yaml,
 )
 
+CHECKPOINTS, CONFIGURATION = "checkpoints", "training.yaml"
 _NOT_IN_IDENTITY = {
     "checkpoint_every", "title", "note", "licence", "entry", "data", "collection", "save",
 }  # fmt: skip
@@ -44,10 +45,12 @@ def train(file: TrainingFile, name: str, lists: Mapping[str, TrainingList] | Non
     Raises
     ------
     InputError
-        For malformed lists, a model that this objective cannot train, or a checkpoint of other settings.
+        For malformed lists, a model that this objective cannot train, a checkpoint of other settings, or a
+        folder that holds other files.
     """
     settings = file.runs[name]
     folder = file.output / name
+    refuse_other_files(folder)
     data = read_data(settings, file.cache, lists)
     base = load_base(file, settings)
     identity = _identity(settings, data, base)
@@ -57,7 +60,7 @@ def train(file: TrainingFile, name: str, lists: Mapping[str, TrainingList] | Non
     accelerator = _accelerator(settings)
     objective = load_objective(settings, base, file.cache)
     objective.prepare([*schedule.lists, *data.development])
-    checkpoints = Checkpoints(folder / "checkpoints", identity)
+    checkpoints = Checkpoints(folder / CHECKPOINTS, identity)
     loop = Loop(objective, schedule, settings, folder, checkpoints, accelerator, data.development)
     progress = loop.run()
     state = accelerator.get_state_dict(loop.wrapped) if settings.deepspeed else None
@@ -65,12 +68,21 @@ def train(file: TrainingFile, name: str, lists: Mapping[str, TrainingList] | Non
         trained = objective.module, objective.tokenizer
         save_weights(*trained, base, folder, settings, state=state)
         write_yaml(folder / ENTRY, registry_entry(name, settings, base, folder))
-        write_yaml(folder / "training.yaml", exact_configuration(file, name))
+        write_yaml(folder / CONFIGURATION, exact_configuration(file, name))
         write_text(
             folder / "README.md", model_card(name, settings, base.reference, schedule, progress, identity)
         )
     accelerator.wait_for_everyone()
     return folder / ENTRY
+
+
+def refuse_other_files(folder: Path) -> None:
+    """Raise InputError where ``folder`` has files but no training run's, which a run would overwrite."""
+    found = {path.name for path in folder.iterdir()} - {LOG} if folder.is_dir() else set()
+    if found and not found & {CHECKPOINTS, CONFIGURATION}:
+        raise InputError(
+            f"the folder holds other files, such as {min(found)}", path=folder, hint="name a new folder"
+        )
 
 
 def load_base(file: TrainingFile, settings: RunBase) -> ResolvedModel:

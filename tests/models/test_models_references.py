@@ -166,3 +166,14 @@ def test_a_folder_that_reads_like_an_id_is_pointed_out(
     Path("checkpoints/mine").mkdir(parents=True)
     with pytest.raises(UnavailableError, match=r"; for the folder here write \./checkpoints/mine$"):
         Catalogue(tmp_path / "cache").examine(f"checkpoints/mine@{COMMIT}")
+
+
+def test_a_served_model_of_another_kind_is_named_as_such(tmp_path: Path) -> None:
+    entry = {
+        "title": "mine", "kind": "encoder", "format": "openai-http", "parameters": "1M", "licence": "MIT",
+        "server": {"base_url": "http://host/v1", "model": "m"}, "trained_for_embedding": True,
+        "window": 512, "document_tokens": 512, "query_tokens": 512,
+    }  # fmt: skip
+    catalogue = Catalogue(tmp_path, {"mine": entry}, "models.yaml")
+    with pytest.raises(InputError, match="mine is recognised as encoder .*, not as cross-encoder; name"):
+        catalogue.resolve("mine", "cross-encoder")

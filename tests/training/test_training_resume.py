@@ -132,6 +132,15 @@ def test_a_checkpoint_of_other_settings_or_data_is_refused(
         trained(steps=2)
 
 
+def test_a_folder_of_other_files_is_left_alone(trained: Callable[..., Path], workplace: Path) -> None:
+    folder = workplace / "models" / "run"
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text("mine")
+    with pytest.raises(InputError, match="run: the folder holds other files, such as README.md; name a new"):
+        trained()
+    assert [path.read_text() for path in folder.iterdir()] == ["mine"]
+
+
 def test_training_stops_early_and_ends_with_the_best_weights(
     trained: Callable[..., Path], workplace: Path
 ) -> None:

@@ -175,5 +175,5 @@ def test_a_served_model_of_another_kind_is_named_as_such(tmp_path: Path) -> None
         "window": 512, "document_tokens": 512, "query_tokens": 512,
     }  # fmt: skip
     catalogue = Catalogue(tmp_path, {"mine": entry}, "models.yaml")
-    with pytest.raises(InputError, match="mine is recognised as encoder .*, not as cross-encoder; name"):
+    with pytest.raises(InputError, match=r"mine is recognised as encoder .*, not as cross-encoder; name"):
         catalogue.resolve("mine", "cross-encoder")

@@ -14,6 +14,7 @@ from typing import Any
 from huggingface_hub.errors import StrictDataclassError
 
 from e2rank_eval.errors import InputError
+from e2rank_eval.models.timing import tokenising
 from e2rank_eval.progress import say
 from e2rank_eval.store.files import read_settings, sha256_file, sha256_json, space_for
 from e2rank_eval.store.locks import exclusive
@@ -207,6 +208,7 @@ def load_library_model(kind: Any, folder: Path, dtype: str, what: str, hint: str
         raise InputError(
             f"cannot be loaded as a {what} ({_one_line(error)})", path=folder, hint=hint
         ) from error
+    model.preprocess = tokenising()(model.preprocess)  # the library's own calls too
     body = getattr(model[0], "auto_model", None)
     positions = None if body is None else usable_positions(body)
     if positions is not None:

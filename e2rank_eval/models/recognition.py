@@ -26,7 +26,6 @@ _MODULE_KINDS = {
     "LogitScore": "cross-encoder",
     "SpladePooling": "sparse-encoder",
     "SparseAutoEncoder": "sparse-encoder",
-    "SparseStaticEmbedding": "sparse-encoder",
     "MultiVectorMask": "late-interaction",
     "Pooling": "encoder",
 }
@@ -188,7 +187,7 @@ def _refuse_pointers(folder: Path) -> None:
 def _refuse_other_bodies(modules: list[dict[str, Any]], folder: Path) -> None:
     """Refuse a sentence-transformers model without a transformer, such as static word embeddings."""
     first = modules[0]["type"].rsplit(".", 1)[-1] if modules else "Transformer"
-    if not first.endswith("Transformer") and first != "SparseStaticEmbedding":
+    if not first.endswith("Transformer"):
         raise InputError(
             f"its first module is {first}, not a Transformer", path=folder / "modules.json",
             hint="name another model",

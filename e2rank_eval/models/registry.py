@@ -118,7 +118,8 @@ class GivenEntry(Strict):
     trained_for_e2rank: bool = Field(False, description="false: labelled as an untrained backbone in results")
     window: int | None = Field(
         None,
-        description="longest input in tokens; sparse and late-interaction models have their checkpoint's",
+        description="longest input in tokens; late-interaction models, and sparse ones other than SPLADE, "
+        "have their checkpoint's",
     )
     document_tokens: int | None = Field(
         None, description="limit on documents unless a configuration sets another"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,28 @@ def test_late_interaction_is_that_of_sentence_transformers(tmp_path: Path, mean:
     assert documents.truncated == (False, False, False, False, True, False)
     alone = ours.encode(TEXTS[:1], "document").vectors[0]
     assert (alone == documents.vectors[0]).all(), "a vector does not depend on its company"
+
+
+@pytest.mark.parametrize(
+    ("kind", "load", "write"),
+    [
+        ("late-interaction", LateInteraction, write_colbert),
+        ("sparse-encoder", load_sparse_encoder, write_splade),
+        ("sparse-encoder", load_sparse_encoder, partial(write_splade, pooling="sum")),
+    ],
+    ids=["late-interaction", "splade", "modules"],
+)
+def test_concurrent_calls_give_what_each_gives_alone(
+    tmp_path: Path, kind: str, load: Any, write: Any
+) -> None:
+    encoder = load(resolve(write(tmp_path), kind))
+    texts = [f"{'heat ' * (7 * number % 60)}flow" for number in range(60)]
+    expected = [encoder.encode([text], "document") for text in texts]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda text: encoder.encode([text], "document"), texts))
+    for one, other in zip(found, expected, strict=True):
+        assert (one.tokens, one.truncated) == (other.tokens, other.truncated)
+        assert abs(one.vectors[0] - other.vectors[0]).max() < 1e-5
 
 
 def test_max_sim_is_its_formula_in_loops() -> None:

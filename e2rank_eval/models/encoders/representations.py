@@ -17,6 +17,7 @@ from e2rank_eval.models.encoders.base import Kind
 from e2rank_eval.models.recognition import modules_of
 from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.models.special_tokens import neutraliser
+from e2rank_eval.models.timing import tokenising
 from e2rank_eval.store.files import read_settings, sha256_json
 
 
@@ -156,7 +157,8 @@ class LateInteraction:
             scored = found["attention_mask"].bool()
             vectors.append(found["token_embeddings"][scored].float().cpu().numpy())
             tokens.append(len(found["input_ids"]))
-            whole = self._model.tokenizer((self._model.prompts.get(kind) or "") + text, verbose=False)
+            with tokenising():
+                whole = self._model.tokenizer((self._model.prompts.get(kind) or "") + text, verbose=False)
             truncated.append(len(whole["input_ids"]) > tokens[-1])
         return Represented(vectors, tuple(tokens), tuple(truncated))
 

@@ -20,6 +20,7 @@ from e2rank_eval.models.encoders.representations import Represented, load_module
 from e2rank_eval.models.recognition import modules_of, transformer_folder
 from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.models.special_tokens import neutraliser
+from e2rank_eval.models.timing import tokenising
 from e2rank_eval.store.files import read_settings, sha256_json
 
 _BATCH_TOKENS = 2048
@@ -83,10 +84,12 @@ class Splade(SparseEncoder):
         if not texts:
             return Represented(csr_matrix((0, self._dimension), dtype=np.float32), (), ())
         limit = self._limits[kind]
-        whole: list[list[int]] = self._tokenizer([*map(self._neutral, texts)], verbose=False)["input_ids"]
-        ids: list[list[int]] = self._tokenizer(
-            [*map(self._neutral, texts)], truncation=True, max_length=limit, verbose=False
-        )["input_ids"]
+        plain = [*map(self._neutral, texts)]
+        with tokenising():
+            whole: list[list[int]] = self._tokenizer(plain, verbose=False)["input_ids"]
+            ids: list[list[int]] = self._tokenizer(plain, truncation=True, max_length=limit, verbose=False)[
+                "input_ids"
+            ]
         rows: list[csr_matrix | None] = [None] * len(ids)
 
         def run(batch: Batch) -> None:
@@ -134,7 +137,8 @@ class ModularSparseEncoder(SparseEncoder):
             # One by one: in a batch, padding changes the last bits of a vector.
             vector = encode([text], convert_to_sparse_tensor=False, show_progress_bar=False)
             rows.append(csr_matrix(vector.float().cpu().numpy()))
-            lengths.append(len(self._model.tokenizer(prompt + text, verbose=False)["input_ids"]))
+            with tokenising():
+                lengths.append(len(self._model.tokenizer(prompt + text, verbose=False)["input_ids"]))
         dimension = self._model.get_embedding_dimension()
         vectors = self.join(rows) if rows else csr_matrix((0, dimension), dtype=np.float32)
         limit = self._model.max_seq_length

@@ -9,6 +9,7 @@ from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import dtype_key, load_for_inference, load_tokenizer
 from e2rank_eval.models.registry import ResolvedModel
+from e2rank_eval.models.timing import tokenising
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker
 from e2rank_eval.rerankers.prompts import monot5_input
@@ -65,6 +66,7 @@ class MonoT5Reranker(TorchPairReranker):
             }
         )
 
+    @tokenising()
     def _inputs(self, pairs: Sequence[Pair]) -> list[tuple[list[int], int]]:
         """Return the token ids of each pair with the end token, and their number."""
         rows = self._tokenizer([monot5_input(*pair) for pair in pairs], verbose=False)["input_ids"]

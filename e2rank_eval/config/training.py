@@ -153,6 +153,9 @@ class SaveSettings(Strict):
         "whole", description="a folder that loads by itself, or only the tensors that training changed"
     )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    trained: float = Field(
+        1.0, gt=0, le=1, description="share of the trained weights in the saved mean of them and the base's"
+    )
 
 
 class RunBase(Strict):
@@ -214,6 +217,8 @@ class RunBase(Strict):
         for key in ("lora", "development"):
             if self.deepspeed is not None and getattr(self, key) is not None:
                 raise ValueError(f"{key}: cannot be used with deepspeed, which partitions the weights")
+        if self.save.trained < 1 and (self.lora is not None or self.deepspeed is not None):
+            raise ValueError("save.trained: must be 1 with lora or deepspeed")
         return self
 
     @property

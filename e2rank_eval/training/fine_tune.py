@@ -20,6 +20,7 @@ from e2rank_eval.config.training import (
     OptimiserSettings,
     PromptSettings,
     ResidualSettings,
+    SaveSettings,
     Stage2Run,
     TrainingFile,
     TrainingRun,
@@ -37,6 +38,10 @@ _BATCH, _EVALUATIONS = 8, 8
 _MOST_STEPS, _PASSES = 240, 4
 """By default training ends after 240 steps, or after four passes if these are fewer steps: with few lists,
 further passes only fit these lists better."""
+
+_EQUAL_SHARES = 100
+"""Training lists with which the saved weights are half the trained ones and half the base's; with more, the
+share of the trained ones rises. Chosen on seven small collections (docs/training.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class FineTuning:
         number of its training lists.
         """
         steps = self.steps or _steps(lists)
+        kept = lists - held_out(lists)
         shared: dict[str, Any] = {
             "model": self.base,
             "collection": self.collection,
@@ -75,6 +81,7 @@ class FineTuning:
             "optimiser": OptimiserSettings(learning_rate=1e-4, warm_up=0.1),
             "trainable": ["layer"],
             "checkpoint_every": 20,
+            "save": SaveSettings(trained=round(kept / (kept + _EQUAL_SHARES), 2)),
         }
         title = f"{base.title} fine-tuned on {data.dataset.id}"
         runs: dict[str, TrainingRun] = {self.output.name: self._run(title, self.documents, base, shared)}
@@ -86,7 +93,8 @@ class FineTuning:
                 objective="cross-encoder", title=f"{title}, cross-encoder",
                 development=DevelopmentSettings(every=max(1, steps // 4), patience=4),
                 batch=4, device_batch=1, list_documents=16, window=min(_WINDOW, base.window),
-                **shared | {"trainable": []},
+                # A new head has no base to average with.
+                **shared | {"trainable": [], "save": SaveSettings()},
             )  # fmt: skip
         file = {"output": self.output.parent, "cache": cache, "runs": runs}
         return checked(TrainingFile, file, f"the run of {self.output}")

@@ -153,6 +153,8 @@ def model_card(
     sources = Counter(item.source for item in schedule.lists)
     hashes = "\n".join(f"- `{path}`: sha256 `{digest}`" for path, digest in identity["data"].items())
     best = f"; the weights are those after step {progress.best_step}" if settings.development else ""
+    if settings.save.trained < 1:
+        best += f", averaged with those of the base (share of the trained ones: {settings.save.trained:g})"
     parts = [
         f"---\n{front}---",
         f"# {settings.title}",

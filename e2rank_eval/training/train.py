@@ -19,7 +19,7 @@ from e2rank_eval.training.checkpoints import LOG, Checkpoints
 from e2rank_eval.training.data import Schedule, TrainingData, read_data
 from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.loop import Loop
-from e2rank_eval.training.objectives import Objective
+from e2rank_eval.training.objectives import Objective, learned
 from e2rank_eval.training.saving import (
     ENTRY,
     exact_configuration,
@@ -62,7 +62,11 @@ def train(file: TrainingFile, name: str, lists: Mapping[str, TrainingList] | Non
     objective.prepare([*schedule.lists, *data.development])
     checkpoints = Checkpoints(folder / CHECKPOINTS, identity)
     loop = Loop(objective, schedule, settings, folder, checkpoints, accelerator, data.development)
+    start = {one: weights.detach().clone() for one, weights in learned(objective.module).items()}
     progress = loop.run()
+    with torch.no_grad():
+        for parameter, one in learned(objective.module).items():
+            one.lerp_(start[parameter], 1 - settings.save.trained)
     state = accelerator.get_state_dict(loop.wrapped) if settings.deepspeed else None
     if accelerator.is_main_process:
         trained = objective.module, objective.tokenizer

@@ -72,6 +72,7 @@ def test_the_shipped_weights_are_those_of_the_shipped_recipe() -> None:
         ({"collection": {"dataset": "scifact"}}, "give data or collection"),
         ({"frozen_documents": True}, "vector: must be listwise"),
         ({"deepspeed": "zero3.json", "lora": {}}, "cannot be used with deepspeed"),
+        ({"save": {"trained": 0.5}, "lora": {}}, "must be 1 with lora"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(

@@ -71,6 +71,23 @@ def test_an_encoder_with_frozen_documents_learns_and_leaves_documents_alone(trai
     assert _ranks_all(E2RankSettings(family="e2rank", model="run", combination="residual", weight=0.5))
 
 
+def test_saved_weights_are_the_mean_of_trained_and_base_in_the_given_shares(
+    trained: Trained, workplace: Path
+) -> None:
+    """The share is not part of the training: the second run only saves the finished one again."""
+
+    def saved(share: float) -> dict[str, torch.Tensor]:
+        folder = trained(**QUICK | FROZEN | {"steps": 4}, save={"trained": share})
+        return load_file(folder / "weights" / "model.safetensors")
+
+    whole, mixed = saved(1.0), saved(0.25)
+    base = load_file(workplace / "models" / "tiny-bert" / "weights" / "model.safetensors")
+    moved = [name for name in whole if not torch.equal(whole[name], base[name])]
+    assert moved
+    for name in moved:
+        torch.testing.assert_close(mixed[name], 0.75 * base[name] + 0.25 * whole[name])
+
+
 @pytest.mark.parametrize("objective", ["stage1", "stage2"])
 def test_a_decoder_of_the_qwen3_architecture_learns_both_stages(objective: str, trained: Trained) -> None:
     assert _falls(trained(**QUICK | {"model": "tiny-qwen3", "objective": objective, "window": 256}))

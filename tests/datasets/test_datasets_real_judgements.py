@@ -60,10 +60,11 @@ def test_trec_deep_learning(name, trec):
 def test_beir(name, trec, tmp_path):
     topics = _topics(trec / "topics" / f"topics.beir-v1.0.0-{name}.test.tsv.gz")
     rows = [json.dumps({"_id": i, "text": text}) for i, text in topics.items()]
-    (tmp_path / "corpus.jsonl").write_text('{"_id": "none of them", "text": "one document"}\n')
     (tmp_path / "queries.jsonl").write_text("\n".join(rows) + "\n")
-    lines = read_lines(_either(trec / "qrels" / f"qrels.beir-v1.0.0-{name}.test.txt"))
+    lines = list(read_lines(_either(trec / "qrels" / f"qrels.beir-v1.0.0-{name}.test.txt")))
     (tmp_path / "qrels.tsv").write_text("".join(f"{line}\n" for _, line in lines))
+    judged = {"_id": lines[0][1].split()[2], "text": "one document"}
+    (tmp_path / "corpus.jsonl").write_text(json.dumps(judged) + "\n")
     dataset, _ = beir.load(beir.find(tmp_path, "test"), name)
     entry = registered_dataset(name)
     assert (len(dataset.queries), _count(dataset.qrels)) == BEIR[name]

@@ -90,7 +90,8 @@ def build(name: str, checkpoints: dict[str, Path], **changes: Any) -> Reranker:
     checkpoint, settings = CASES[name]
     context = RerankContext(models=Toy())  # type: ignore[arg-type]
     if checkpoint in checkpoints:
-        limits = {"window": 48, "document_tokens": 48} if name in CUT_BY_THE_LIBRARY else {"window": WINDOW}
+        cut = {"window": 48, "document_tokens": 48, "query_tokens": 48}
+        limits = cut if name in CUT_BY_THE_LIBRARY else {"window": WINDOW}
         context = Folder(checkpoints[checkpoint], **limits).context()
     model = {} if checkpoint == "none" else {"model": "x"}
     return FAMILIES[settings["family"]].model_validate(model | settings | changes).build(context)

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from e2rank_eval.config.training import CrossEncoderRun, ListwiseRun
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import Batch
-from e2rank_eval.models.checkpoints import device, first_position, load_tokenizer, load_weights
+from e2rank_eval.models.checkpoints import device, load_tokenizer, load_weights, usable_positions
 from e2rank_eval.models.language_models import ChatTokenizer
 from e2rank_eval.models.special_tokens import neutraliser
 from e2rank_eval.models.truncation import cut_tokens, share_budget
@@ -49,8 +49,7 @@ class PairObjective(Objective):
         self.tokenizer = load_tokenizer(folder)
         self._neutral = neutraliser(self.tokenizer)
         self._loss, self._limit = settings.ranknet, settings.list_documents
-        held = int(getattr(model.config, "max_position_embeddings", settings.window or 512))
-        positions = held - first_position(model)
+        positions = usable_positions(model) or settings.window or 512
         self._window = min(settings.window or positions, positions)
         self.tokenizer.model_max_length = self._window
 

@@ -62,11 +62,12 @@ def train(file: TrainingFile, name: str, lists: Mapping[str, TrainingList] | Non
     objective.prepare([*schedule.lists, *data.development])
     checkpoints = Checkpoints(folder / CHECKPOINTS, identity)
     loop = Loop(objective, schedule, settings, folder, checkpoints, accelerator, data.development)
-    start = {one: weights.detach().clone() for one, weights in learned(objective.module).items()}
+    averaged = learned(objective.module) if settings.save.trained < 1 else {}
+    start = {one: weights.detach().clone() for one, weights in averaged.items()}
     progress = loop.run()
     with torch.no_grad():
-        for parameter, one in learned(objective.module).items():
-            one.lerp_(start[parameter], 1 - settings.save.trained)
+        for one, weights in averaged.items():
+            weights.lerp_(start[one], 1 - settings.save.trained)
     state = accelerator.get_state_dict(loop.wrapped) if settings.deepspeed else None
     if accelerator.is_main_process:
         trained = objective.module, objective.tokenizer

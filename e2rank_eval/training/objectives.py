@@ -17,6 +17,7 @@ from e2rank_eval.config.training import LoraSettings, RunBase
 from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.evaluation.effectiveness import evaluate
 from e2rank_eval.models.batching import Batch, plan_batches, plan_groups
+from e2rank_eval.progress import track
 from e2rank_eval.store.trec import Run
 from e2rank_eval.training.lists import TrainingList
 
@@ -118,8 +119,10 @@ def run_batches(
     """
     on_gpu = device.type == "cuda"
     batches = plan_groups(lengths, _GPU_TOKENS) if on_gpu else plan_batches(lengths, window=window)
+    # Without gradients it is an evaluation, whose many lists can take minutes on a CPU.
+    steps = batches if torch.is_grad_enabled() else track(batches, description="development lists")
     outputs = []
-    for number, batch in enumerate(batches):
+    for number, batch in enumerate(steps):
         torch.manual_seed(seed + 1 + number)
         outputs.append(forward(batch))
     positions = [position for batch in batches for position in batch.positions]

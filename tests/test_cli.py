@@ -63,11 +63,19 @@ def test_every_command_shows_an_example(command: str) -> None:
 def test_evaluate_prints_a_table_and_json_that_agree(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.run").write_text("q1 Q0 d1 1 2 t\nq1 Q0 d2 2 2 t\n")
     (tmp_path / "qrels.txt").write_text("q1 0 d2 1\nq1 0 d3 1\n")
-    _, table, _ = run("evaluate", "a.run", "qrels.txt", "--measure", "nDCG@10", "--measure", "R@100")
+    _, table, _ = run("evaluate", "qrels.txt", "a.run", "--measure", "nDCG@10", "--measure", "R@100")
     scored: dict[str, Any] = json.loads(run("evaluate", "a.run", "qrels.txt", "--json")[1])
     assert f"{100 * scored['mean']['nDCG@10']:.2f}" in table
     assert "50.00" in table
     assert "tied scores, broken by document id" in table
+
+
+def test_evaluate_takes_a_run_of_three_columns_after_its_judgements(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("\nq1\td1\t2\nq1\td2\t1\n")
+    (tmp_path / "qrels.txt").write_text("# judgements\nq1 0 d2 1\n")
+    assert json.loads(run("evaluate", "qrels.txt", "a.tsv", "--json")[1])["mean"]["RR@10"] == 1
+    _, _, error = run("evaluate", "a.tsv", "qrels.txt")
+    assert "these are judgements, give a run" in error
 
 
 MINE = """\
@@ -201,7 +209,7 @@ def test_fetch_all_skips_what_only_the_user_can_provide(run: Run, monkeypatch: p
     assert code == 0
     assert {"lee", "nfcorpus", "bright-biology"} <= set(fetched)
     assert {"signal1m", "dl19-rerank", "robust04-disks"}.isdisjoint(fetched)
-    assert "signal1m: skipped; e2rank-eval fetch signal1m says how to provide it" in printed
+    assert "dl19-rerank: skipped; put corpus.jsonl" in printed
 
 
 def test_mteb_refuses_a_large_model_without_a_gpu(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

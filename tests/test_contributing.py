@@ -13,11 +13,13 @@ import pytest
 from e2rank_eval.config import parse_configuration
 from e2rank_eval.config.systems import FAMILIES, FIRST_STAGES
 from e2rank_eval.datasets.loaders import LOADERS, Request
+from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query
 from e2rank_eval.registry import Registry
 from e2rank_eval.report.collect import Results
 from e2rank_eval.report.tables import TABLES
 from e2rank_eval.retrieval.base import Context
+from e2rank_eval.store.corpus import StreamedCorpus
 from e2rank_eval.store.layout import Layout
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +55,7 @@ def add() -> Iterator[Any]:
 
 def test_every_named_path_exists() -> None:
     named = re.findall(r"`((?:e2rank_eval|config|tests|benchmarks)/[\w./-]+)`", TEXT)
-    made = {"config/models.yaml"}
+    made = {"config/models.yaml", "config/datasets.yaml"}
     assert [name for name in named if name not in made and not (ROOT / name).exists()] == []
 
 
@@ -66,7 +68,8 @@ def test_the_documented_first_stage_works(add: Any) -> None:
         "rerankers": {"first-stage": {"family": "identity"}},
     }
     configuration = parse_configuration(values, "mine.yaml")
-    dataset = Dataset("mine", {i: Document(i, i) for i in "abc"}, {"q": Query("q", "a")}, {"q": {"a": 1}})
+    corpus = StreamedCorpus(lambda: [(None, Document(i, i)) for i in "abc"], "abc", hint="")
+    dataset = Dataset("mine", corpus, {"q": Query("q", "a")}, {"q": {"a": 1}})
     lists, _ = Context(configuration, None, depth=2).finder(name)(dataset)  # type: ignore[arg-type]
     assert lists[0].document_ids == ("c", "b")
 
@@ -116,3 +119,13 @@ def test_the_documented_loader_works(add: Any, tmp_path: Path) -> None:
     dataset, _ = LOADERS[name](Request("mine", {}, tmp_path))
     assert dataset.qrels == {"q1": {"2": 1}}
     assert dataset.corpus["2"].text == "two"
+
+
+def test_the_documented_entry_of_a_data_set_names_the_documented_loader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (block,) = re.findall(r"```yaml\n(# config/datasets.yaml\n.*?)```", TEXT, re.DOTALL)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/datasets.yaml").write_text(block)
+    monkeypatch.chdir(tmp_path)
+    assert f"e2rank_eval/datasets/loaders/{registered_dataset('my-lines').loader}.py" in FILES

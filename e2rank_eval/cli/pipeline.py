@@ -69,18 +69,19 @@ def fetch(
         write_model_record(layout, found)
         typer.echo(f"{found.entry.title}: {found.entry.parameters} parameters, {len(found.files)} files")
     for name in chosen:
-        if every and _is_manual(configuration, name):
-            typer.echo(f"{name}: skipped; e2rank-eval fetch {name} says how to provide it")
+        if every and (needed := _only_yours(configuration, name)):
+            typer.echo(f"{name}: skipped; {needed}")
         else:
             fetch_dataset(name, configuration, layout)
 
 
-def _is_manual(configuration: Configuration, name: str) -> bool:
-    """Return whether only the user can provide a data set, and its files are not there."""
+def _only_yours(configuration: Configuration, name: str) -> str | None:
+    """Return what the user must provide for a data set; None where it can be fetched or is there."""
     from e2rank_eval.datasets.loading import plan
 
     identifier = configuration.registry_id(name)
-    return identifier is not None and plan([identifier], configuration.cache)[0]["state"] == "manual"
+    rows = plan([identifier], configuration.cache) if identifier else []
+    return next((row["registration"] or row["from"] for row in rows if row["state"] == "manual"), None)
 
 
 def _show_plan(configuration: Configuration, names: Sequence[str]) -> None:

@@ -26,7 +26,7 @@ SEED = 13
 def evaluate(
     items: Annotated[
         list[str],
-        typer.Argument(help="RUN QRELS, in TREC or BEIR format; with --config: RERANKER DATASET ..."),
+        typer.Argument(help="QRELS RUN, in either order; with --config: RERANKER DATASET ..."),
     ],
     config: Annotated[
         Path | None,
@@ -45,11 +45,12 @@ def evaluate(
 ) -> None:
     """Score a run against judgements; a judged query that is missing from the run counts as zero.
 
-    Example: e2rank-eval evaluate bm25.run.gz qrels.txt --measure nDCG@10 --measure R@100
+    Example: e2rank-eval evaluate qrels.txt bm25.run.gz --measure nDCG@10 --measure R@100
     """
     from e2rank_eval.cli.printing import print_metrics
     from e2rank_eval.evaluation.effectiveness import DEFAULT_MEASURES, evaluate_files, write_metrics
     from e2rank_eval.store.results import as_json
+    from e2rank_eval.store.trec import is_run
 
     if config is not None:
         configuration, layout = open_configuration(config)
@@ -65,8 +66,9 @@ def evaluate(
         typer.echo(f"nDCG@10 x 100: {means}")
         return
     if len(items) != 2:
-        raise typer.BadParameter("give a run and its judgements")
-    run, qrels = map(Path, items)
+        raise typer.BadParameter("give judgements and a run")
+    # trec_eval's order; only a run in TREC format can be recognised where it comes first.
+    qrels, run = map(Path, items[::-1] if is_run(Path(items[0])) else items)
     metrics = evaluate_files(run, qrels, tuple(measure or DEFAULT_MEASURES), seed=seed)
     show(as_json(metrics), lambda: print_metrics(run, metrics), json=json)
 

@@ -148,6 +148,12 @@ def read_run(path: Path) -> Run:
     return Run(scores, ranks)
 
 
+def is_run(path: Path) -> bool:
+    """Whether the first row of a file has six columns, as runs in TREC format have and judgements do not."""
+    rows = (_WHITE_SPACE.split(line.strip(_ASCII_SPACE)) for _, line in read_lines(path))
+    return len(next((fields for fields in rows if fields != [""] and not _is_comment(fields)), ())) == 6
+
+
 def _rows(path: Path, widths: tuple[int, int], form: str) -> Iterator[tuple[int, list[str]]]:
     """Yield line numbers and fields of a table without header; all lines have as many fields as the first."""
     columns = 0

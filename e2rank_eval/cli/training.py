@@ -85,8 +85,8 @@ def fine_tune(
     first_stage: Annotated[
         str, typer.Option(help='First-stage settings as in a configuration, such as "{retriever: rm3}".')
     ] = "{retriever: bm25, analyser: lucene, quantised_lengths: true}",
-    documents: Annotated[int, typer.Option(min=1, help="Candidates in a prompt.")] = 10,
-    depth: Annotated[int, typer.Option(min=2, help="Candidates per query.")] = 100,
+    documents: Annotated[int, typer.Option(min=1, max=1000, help="Candidates in a prompt.")] = 10,
+    depth: Annotated[int, typer.Option(min=2, max=10_000, help="Candidates per query.")] = 100,
     control: Annotated[
         list[ControlName] | None,
         typer.Option(help="Also train these on the same lists; query-encoder by default."),
@@ -118,8 +118,9 @@ def fine_tune(
     from e2rank_eval.models.references import Catalogue
     from e2rank_eval.store.files import write_text
     from e2rank_eval.store.results import write_record
-    from e2rank_eval.training.data import graded_lists
+    from e2rank_eval.training.data import graded_lists, nothing_relevant
     from e2rank_eval.training.fine_tune import FineTuning, default_output, flow, reranker
+    from e2rank_eval.training.train import refuse_other_files
     from e2rank_eval.training.train import train as run
 
     made_of = {
@@ -135,12 +136,16 @@ def fine_tune(
         base, collection, output or default_output(base, dataset),
         tuple(one.value for one in control or [ControlName.QUERY_ENCODER]), documents, steps, seed, threads,
     )  # fmt: skip
-    # The base and the candidates are found before anything trains, so that a fault in them costs no time.
+    # What the test needs is checked before anything trains, so that a fault in it costs no time.
     entry = Catalogue(cache).resolve(base, "encoder", "decoder").entry
     options = {"depth": depth} | collection.first_stage
     found = retrieve(test, options.pop("retriever"), cache=cache, threads=threads, **options)
+    if not any(test.qrels[query].get(i, 0) > 0 for query, ids in found.scores.items() for i in ids):
+        raise nothing_relevant(dataset, test_split)  # every system would score 0
     lists = graded_lists(collection, learnt.dataset, test, cache, threads)
     file = wanted.training_file(entry, learnt, len(lists), cache)
+    for name in file.runs:
+        refuse_other_files(file.output / name)
     for name in file.runs:
         run(file, name, lists)
     tested = _tested(wanted, test, found, cache)
@@ -190,7 +195,7 @@ def training_lists(
     ],
     output: Annotated[Path, typer.Argument(help="The JSONL file to write.")],
     split: Annotated[str, typer.Option(help="Split of the data set.")] = "train",
-    depth: Annotated[int, typer.Option(min=2, help="BM25 candidates per training list.")] = 100,
+    depth: Annotated[int, typer.Option(min=2, max=10_000, help="BM25 candidates per training list.")] = 100,
     cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 2,
 ) -> None:

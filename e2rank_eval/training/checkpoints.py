@@ -92,7 +92,9 @@ class Checkpoints:
         """
         for path in reversed(self._complete()):
             record = read_json(path / _RECORD)
-            if record["files"] != _hashes(path):
+            progress = Progress(**record["progress"])
+            kept = progress.best_score is None or self.best(progress.best_step).is_file()
+            if record["files"] != _hashes(path) or not kept:
                 say(f"{path}: corrupt; skipped")
                 continue
             if record["identity"] != self._identity:
@@ -102,7 +104,7 @@ class Checkpoints:
                     hint=f"remove {self._folder} to start over, or give the run another name",
                 )  # fmt: skip
             accelerator.load_state(str(path))
-            return Progress(**record["progress"])
+            return progress
         return Progress()
 
     def _complete(self) -> list[Path]:

@@ -140,12 +140,16 @@ def graded_lists(
         if item := graded_list(query, contents, grades, dataset.id):
             found[one.query_id] = item
     if not found:
-        raise InputError(
-            f"no relevant document of the {settings.split} split of {settings.dataset} is among the first "
-            "candidates of its query",
-            hint="name another first stage, or check that its judgements are of this corpus",
-        )
+        raise nothing_relevant(settings.dataset, settings.split)
     return found
+
+
+def nothing_relevant(dataset: str, split: str) -> InputError:
+    """Return the error that no query of a split has a relevant candidate."""
+    return InputError(
+        f"no relevant document of the {split} split of {dataset} is among the first candidates of its query",
+        hint="name another first stage, or check that its judgements are of this corpus",
+    )
 
 
 def _untested(settings: JudgedCollection, dataset: Dataset, tested: Dataset) -> Dataset:

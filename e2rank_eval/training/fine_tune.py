@@ -101,7 +101,7 @@ class FineTuning:
 
     def control(self, name: Control) -> Path:
         """Return the folder of a control."""
-        return self.output.with_name(f"{self.output.name}-{name}")
+        return self.output.parent / f"{self.output.name}-{name}"
 
     def _run(self, title: str, documents: int, base: ModelEntry, shared: dict[str, Any]) -> Stage2Run:
         use = flow(reranker(self.output.name, documents))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.store.files import sha256_json, write_text
-from e2rank_eval.training.checkpoints import LOG, Checkpoints
+from e2rank_eval.store.locks import exclusive
+from e2rank_eval.training.checkpoints import Checkpoints
 from e2rank_eval.training.data import Schedule, TrainingData, read_data
 from e2rank_eval.training.lists import TrainingList
 from e2rank_eval.training.loop import Loop
@@ -47,6 +49,8 @@ def train(file: TrainingFile, name: str, lists: Mapping[str, TrainingList] | Non
     InputError
         For malformed lists, a model that this objective cannot train, a checkpoint of other settings, or a
         folder that holds other files.
+    UnavailableError
+        When another process trains in this folder, or a step does not fit the memory.
     """
     settings = file.runs[name]
     folder = file.output / name
@@ -62,28 +66,31 @@ def train(file: TrainingFile, name: str, lists: Mapping[str, TrainingList] | Non
     objective.prepare([*schedule.lists, *data.development])
     checkpoints = Checkpoints(folder / CHECKPOINTS, identity)
     loop = Loop(objective, schedule, settings, folder, checkpoints, accelerator, data.development)
-    averaged = learned(objective.module) if settings.save.trained < 1 else {}
-    start = {one: weights.detach().clone() for one, weights in averaged.items()}
-    progress = loop.run()
-    with torch.no_grad():
-        for one, weights in averaged.items():
-            weights.lerp_(start[one], 1 - settings.save.trained)
-    state = accelerator.get_state_dict(loop.wrapped) if settings.deepspeed else None
-    if accelerator.is_main_process:
-        trained = objective.module, objective.tokenizer
-        save_weights(*trained, base, folder, settings, state=state)
-        write_yaml(folder / ENTRY, registry_entry(name, settings, base, folder))
-        write_yaml(folder / CONFIGURATION, exact_configuration(file, name))
-        write_text(
-            folder / "README.md", model_card(name, settings, base.reference, schedule, progress, identity)
-        )
-    accelerator.wait_for_everyone()
+    # Another process would write the same checkpoints and log.
+    lock = exclusive(folder / CHECKPOINTS / ".lock", what=f"the run in {folder}", wait=1.0)
+    with lock if accelerator.is_main_process else nullcontext():
+        averaged = learned(objective.module) if settings.save.trained < 1 else {}
+        start = {one: weights.detach().clone() for one, weights in averaged.items()}
+        progress = loop.run()
+        with torch.no_grad():
+            for one, weights in averaged.items():
+                weights.lerp_(start[one], 1 - settings.save.trained)
+        state = accelerator.get_state_dict(loop.wrapped) if settings.deepspeed else None
+        if accelerator.is_main_process:
+            trained = objective.module, objective.tokenizer
+            save_weights(*trained, base, folder, settings, state=state)
+            write_yaml(folder / ENTRY, registry_entry(name, settings, base, folder))
+            write_yaml(folder / CONFIGURATION, exact_configuration(file, name))
+            write_text(
+                folder / "README.md", model_card(name, settings, base.reference, schedule, progress, identity)
+            )
+        accelerator.wait_for_everyone()
     return folder / ENTRY
 
 
 def refuse_other_files(folder: Path) -> None:
     """Raise InputError where ``folder`` has files but no training run's, which a run would overwrite."""
-    found = {path.name for path in folder.iterdir()} - {LOG} if folder.is_dir() else set()
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if found and not found & {CHECKPOINTS, CONFIGURATION}:
         raise InputError(
             f"the folder holds other files, such as {min(found)}", path=folder, hint="name a new folder"

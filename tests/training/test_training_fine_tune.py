@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,17 @@ def test_what_cannot_be_trained_on_is_refused(collection: Path) -> None:
     }.items():
         with pytest.raises(InputError, match=problem):
             _fine_tune(collection, "out/mine", *options)
+    assert _fine_tune(collection, "out/mine", "--documents", "1001").exit_code == 2
     assert not Path("out").exists()
+    Path("out/mine-query-encoder").mkdir(parents=True)
+    Path("out/mine-query-encoder/notes.txt").touch()
+    with pytest.raises(InputError, match=r"mine-query-encoder: the folder holds other files"):
+        _fine_tune(collection, "out/mine")
+    test = collection / "qrels" / "test.tsv"
+    test.write_text(re.sub("1$", "0", test.read_text(), flags=re.MULTILINE))
+    with pytest.raises(InputError, match="no relevant document of the test split"):
+        _fine_tune(collection, "out/mine")
+    assert not Path("out/mine").exists()
     with pytest.raises(InputError, match=r"no dev split.*splits here: test, train"):
         judged_lists(settings.model_copy(update={"split": "dev"}), Path("cache"), 1)
     with pytest.raises(InputError, match=r"beir/scifact.*known: beir/scifact/test, beir/scifact/train"):

@@ -12,6 +12,7 @@ import torch
 from toy_lists import write_toy
 
 from e2rank_eval.errors import InputError, UnavailableError
+from e2rank_eval.store.locks import exclusive
 from e2rank_eval.training.checkpoints import Checkpoints
 from e2rank_eval.training.loop import Loop
 from e2rank_eval.training.vector_objective import VectorObjective
@@ -139,6 +140,41 @@ def test_a_folder_of_other_files_is_left_alone(trained: Callable[..., Path], wor
     with pytest.raises(InputError, match=r"run: the folder holds other files, such as README\.md; name"):
         trained()
     assert [path.read_text() for path in folder.iterdir()] == ["mine"]
+
+
+def test_two_processes_cannot_train_in_one_folder(trained: Callable[..., Path], workplace: Path) -> None:
+    checkpoints = workplace / "models" / "run" / "checkpoints"
+    with (
+        exclusive(checkpoints / ".lock", what="the other"),
+        pytest.raises(UnavailableError, match=r"another process is working on the run in models/run; wait"),
+    ):
+        trained()
+    assert [path.name for path in checkpoints.parent.iterdir()] == ["checkpoints"]
+    trained()
+
+
+def test_a_run_killed_in_its_first_write_starts_again(
+    trained: Callable[..., Path], workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(folder: Path, step: int) -> None:
+        (folder / ".log.jsonl.part").touch()
+        raise StopIteration
+
+    with monkeypatch.context() as patched:
+        patched.setattr("e2rank_eval.training.loop.Log", killed)
+        with pytest.raises(StopIteration):
+            trained(steps=2)
+    assert (trained(steps=2) / "entry.yaml").is_file()
+
+
+def test_without_the_best_weights_of_a_checkpoint_an_older_one_serves(trained: Callable[..., Path]) -> None:
+    development = {"path": "lists.jsonl", "every": 2}
+    folder = trained(**FROZEN | {"steps": 4, "development": development})
+    whole = _outputs(folder)
+    for path in (folder / "checkpoints").glob("best-*"):
+        path.unlink()
+    trained(**FROZEN | {"steps": 4, "development": development})
+    assert _outputs(folder) == whole
 
 
 def test_training_stops_early_and_ends_with_the_best_weights(

@@ -38,4 +38,5 @@ class QueryError(SuiteError):
 
     def __init__(self, query_id: str, cause: BaseException) -> None:
         self.query_id = query_id
-        super().__init__(f"query {query_id!r} could not be ranked: {type(cause).__name__}: {cause}")
+        problem = str(cause) if isinstance(cause, SuiteError) else f"{type(cause).__name__}: {cause}"
+        super().__init__(f"query {query_id!r} could not be ranked: {problem}")

@@ -53,7 +53,7 @@ class ExactLength:
     """A model run by transformers that generates ``tokens`` tokens in every answer, whatever the request."""
 
     def __init__(self, model: Any, tokens: int) -> None:
-        model._end_ids = []  # no token ends an answer
+        model.end_ids = []
         self._model = model
         self._tokens = tokens
 

@@ -6,15 +6,15 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
-import torch
+from e2rank_eval.models.timing import synchronise
 
 
 def seconds_of(work: Callable[[], object]) -> float:
     """Return the wall-clock seconds of ``work``; a GPU is synchronised before and after."""
-    _synchronise()
+    synchronise()
     start = time.perf_counter()
     work()
-    _synchronise()
+    synchronise()
     return time.perf_counter() - start
 
 
@@ -27,8 +27,3 @@ def medians(works: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: 
             if number >= warm_up:
                 seconds[name].append(spent)
     return {name: statistics.median(times) for name, times in seconds.items()}
-
-
-def _synchronise() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

@@ -11,6 +11,7 @@ from typing import Any
 from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.loading import Models
+from e2rank_eval.models.timing import synchronise
 from e2rank_eval.records import QueryStats
 
 
@@ -121,8 +122,7 @@ def matmul_rate(dtype: str, clock: Callable[[], float], *, seconds: float = 0.5)
         while done < 4 or time.perf_counter() < end:
             start = clock()
             torch.nn.functional.linear(left, right)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            synchronise()
             # The first product also chooses its kernel.
             best = min(best, clock() - start) if done else best
             done += 1

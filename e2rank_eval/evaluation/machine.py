@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +82,6 @@ def cuda() -> Any | None:
     """Return torch.cuda if a GPU is in use; does not import torch."""
     torch = sys.modules.get("torch")
     return torch.cuda if torch is not None and torch.cuda.is_available() else None
-
-
-def synchroniser() -> Callable[[], None]:
-    """Return the function that waits for the device: ``torch.cuda.synchronize``, or on a CPU a no-op."""
-    gpu = cuda()
-    wait: Callable[[], None] = (lambda: None) if gpu is None else gpu.synchronize
-    return wait
 
 
 class PeakMemory:

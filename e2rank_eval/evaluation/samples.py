@@ -11,9 +11,8 @@ import numpy as np
 
 from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.errors import QueryError
-from e2rank_eval.evaluation import machine
 from e2rank_eval.evaluation.significance import RESAMPLES
-from e2rank_eval.models.timing import TOKENISATION, PhaseClock, watched
+from e2rank_eval.models.timing import TOKENISATION, phase, watched
 from e2rank_eval.progress import track
 from e2rank_eval.records import CandidateList, Query, Ranking
 from e2rank_eval.rerankers.base import Reranker
@@ -85,7 +84,7 @@ def time_call(model: Reranker, call: Sequence[Work]) -> Sample:
     """
     queries, lists = [query for query, _ in call], [one for _, one in call]
     try:
-        with watched() as whole, PhaseClock(machine.synchroniser()).phase("total"), watched() as phases:
+        with watched() as whole, phase("total"), watched() as phases:
             rankings = model.rank_candidates(queries, lists)
     except Exception as error:
         raise QueryError(queries[0].id, error) from error

@@ -127,9 +127,6 @@ class LanguageModel(ABC):
     def __repr__(self) -> str:
         return f"LanguageModel({self.name}, window of {self.window} tokens)"
 
-    def synchronise(self) -> None:  # noqa: B027 - most engines have nothing to wait for
-        """Wait for the device."""
-
 
 class LocalModel(LanguageModel):
     """A model that runs in this process.

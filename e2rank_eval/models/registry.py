@@ -147,6 +147,8 @@ class GivenEntry(Strict):
             raise ValueError("give sources or a server, not both")
         if self.server is not None and "engine" in self.model_fields_set:
             raise ValueError("a served model has no engine here")
+        if self.server is not None and self.plain_model is not None:
+            raise ValueError("a served model embeds its documents itself; remove plain_model")
         return self
 
     @model_validator(mode="after")

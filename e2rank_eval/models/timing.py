@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -35,6 +36,13 @@ class Watched:
 _WATCHED: ContextVar[Watched | None] = ContextVar("watched", default=None)
 
 
+def synchronise() -> None:
+    """Wait for the work that this process has queued on a GPU; torch is not imported for it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 @contextmanager
 def part(name: str) -> Iterator[None]:
     """Add the block's seconds to ``name`` inside :func:`watched`; does nothing outside.
@@ -49,29 +57,21 @@ def part(name: str) -> Iterator[None]:
         yield
 
 
-class PhaseClock:
-    """Times the phases of a ranking inside :func:`watched`.
+@contextmanager
+def phase(name: str) -> Iterator[None]:
+    """Add the block's seconds to ``name`` inside :func:`watched`, with the GPU work that the block queues.
 
-    ``synchronise`` is called before and after every phase, so that queued GPU work counts in the phase that
-    queued it (pass ``torch.cuda.synchronize`` for a GPU, nothing for a CPU).
-
-    >>> with watched() as seconds, PhaseClock().phase("scoring"):
+    >>> with watched() as seconds, phase("scoring"):
     ...     pass
     >>> list(seconds.wall)
     ['scoring']
     """
-
-    def __init__(self, synchronise: Callable[[], None] = lambda: None) -> None:
-        self._synchronise = synchronise
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        self._synchronise()
-        with part(name):
-            try:
-                yield
-            finally:
-                self._synchronise()
+    synchronise()
+    with part(name):
+        try:
+            yield
+        finally:
+            synchronise()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.errors import QueryError
+from e2rank_eval.errors import QueryError, UnavailableError
 from e2rank_eval.models.provider import ModelProvider
 from e2rank_eval.models.registry import Prices
 from e2rank_eval.progress import say, track
@@ -205,11 +205,14 @@ def _rank(
 ) -> list[Ranking]:
     """Rank queries together; where that fails, one by one, to find the query that fails.
 
-    That query raises a QueryError, or keeps its first-stage order, as ``on_error`` says.
+    That query raises a QueryError, or keeps its first-stage order, as ``on_error`` says. A server that is
+    down is not asked again, unless queries keep their first-stage order.
     """
     try:
         return model.rank_candidates(queries, lists)
-    except Exception as failure:  # noqa: BLE001 - raised again below, with the query's id
+    except Exception as failure:
+        if isinstance(failure, UnavailableError) and on_error == "fail":
+            raise
         problem = f"{type(failure).__name__}: {failure}"
         say(f"ranking {len(queries)} queries together failed ({problem}); ranking them one by one")
     rankings = []

@@ -9,7 +9,7 @@ from typing import Any
 
 from e2rank_eval.config.systems import ModelSettings
 from e2rank_eval.models.special_tokens import neutraliser
-from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.timing import phase
 from e2rank_eval.models.truncation import cut_tokens
 from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import Reranker, cut_query
@@ -69,21 +69,16 @@ class PairReranker(Reranker):
     def _score(self, pairs: Sequence[Pair]) -> list[PairScore]:
         """Return the score of each (query, document) pair."""
 
-    @abstractmethod
-    def _synchronise(self) -> None:
-        """Wait for the device; does nothing on a CPU."""
-
     def _plain(self, text: str) -> str:
         """Return ``text`` with special tokens broken up, unless the family does so elsewhere."""
         return text
 
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank several queries; their pairs share batches."""
-        clock = PhaseClock(self._synchronise)
-        with clock.phase("prompt"):
+        with phase("prompt"):
             read = [self._texts(*pair) for pair in zip(queries, candidates, strict=True)]
             pairs = list(dict.fromkeys((one.query, text) for one in read for text in one.documents))
-        with clock.phase("scoring"):
+        with phase("scoring"):
             scored = dict(zip(pairs, self._score(pairs), strict=True)) if pairs else {}
         return [_ranking(*pair, scored) for pair in zip(candidates, read, strict=True)]
 
@@ -159,9 +154,3 @@ class TorchPairReranker(PairReranker):
 
     def _plain(self, text: str) -> str:
         return self._neutral(text)
-
-    def _synchronise(self) -> None:
-        if self._model.device.type == "cuda":
-            import torch
-
-            torch.cuda.synchronize(self._model.device)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.encoders.base import Encoder, Vectors
-from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.timing import phase
 from e2rank_eval.models.truncation import DOCUMENT_WORDS, cut_words
 from e2rank_eval.records import CandidateList, Document, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import Reranker
@@ -99,17 +99,12 @@ class EncodingReranker(Reranker):
         )
 
     @abstractmethod
-    def _score(
-        self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates], clock: PhaseClock
-    ) -> list[Work]:
-        """Order the candidates of each query, at least one; the clock's phases are prompt and scoring."""
+    def _score(self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates]) -> list[Work]:
+        """Order the candidates of each query, at least one, in the phases prompt and scoring."""
 
     @abstractmethod
     def _join(self, vectors: Sequence[Any]) -> Any:
         """Return the encodings of several texts in the form that one call of the encoder returns."""
-
-    def _synchronise(self) -> None:
-        """Wait for the device; does nothing for encoders whose calls return results on the CPU."""
 
     def encode_documents(self, documents: Sequence[Document]) -> None:
         """Encode documents ahead and keep their encodings in memory, like an index."""
@@ -118,10 +113,9 @@ class EncodingReranker(Reranker):
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank several queries in common batches; an InputError names the document that caused it."""
         nonempty = [(query, one) for query, one in zip(queries, candidates, strict=True) if len(one)]
-        clock = PhaseClock(self._synchronise)
-        with clock.phase("documents"):
+        with phase("documents"):
             encoded = self._encode_candidates([one for _, one in nonempty])
-        work = self._score([query for query, _ in nonempty], encoded, clock) if nonempty else []
+        work = self._score([query for query, _ in nonempty], encoded) if nonempty else []
         rankings = iter(
             Ranking(one, done.order, _stats(done, texts))
             for (_, one), texts, done in zip(nonempty, encoded, work, strict=True)
@@ -178,9 +172,6 @@ class VectorReranker(EncodingReranker):
 
     def _join(self, vectors: Sequence[Vectors]) -> Vectors:
         return np.concatenate(vectors)
-
-    def _synchronise(self) -> None:
-        self._encoder.synchronise()
 
     def _plain_vectors(self, queries: Sequence[Query], work: Sequence[Work]) -> list[Vector]:
         """Return each query's own embedding, a unit vector [d]; its tokens are counted in ``work``."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from e2rank_eval.models.language_models import LanguageModel
-from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.timing import phase
 from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.rerankers.strategies import Strategy, run_together
@@ -73,20 +73,17 @@ class WindowReranker(Reranker, Generic[ProgressT]):
         """Return the query's initial state, its texts cut; timed as phase ``prompt``."""
 
     @abstractmethod
-    def _rank_windows(
-        self, windows: Sequence[tuple[ProgressT, tuple[int, ...]]], clock: PhaseClock
-    ) -> Sequence[Sequence[int]]:
-        """Return a permutation of each window's positions; ``clock`` times the phases."""
+    def _rank_windows(self, windows: Sequence[tuple[ProgressT, tuple[int, ...]]]) -> Sequence[Sequence[int]]:
+        """Return a permutation of each window's positions."""
 
     def rank_candidates(self, queries: Sequence[Query], candidates: Sequence[CandidateList]) -> list[Ranking]:
         """Rank several queries: their first windows in common batches, then their second, and so on."""
-        clock = PhaseClock(self._model.synchronise)
-        with clock.phase("prompt"):
+        with phase("prompt"):
             work = [self._begin(query, one) for query, one in zip(queries, candidates, strict=True)]
         orders = run_together(
             self._strategy,
             [len(one) for one in candidates],
-            lambda windows: self._rank_windows([(work[i], window) for i, window in windows], clock),
+            lambda windows: self._rank_windows([(work[i], window) for i, window in windows]),
         )
         return [
             Ranking(one, order, done.stats())

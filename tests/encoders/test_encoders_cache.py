@@ -38,9 +38,6 @@ class Counting:
     def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:
         return self._encoder.encode_listwise(inputs)
 
-    def synchronise(self) -> None:
-        self._encoder.synchronise()
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

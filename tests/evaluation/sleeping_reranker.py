@@ -10,7 +10,7 @@ from e2rank_eval.config.measurements import LatencySettings
 from e2rank_eval.evaluation import latency
 from e2rank_eval.evaluation.flops import Engine
 from e2rank_eval.evaluation.samples import System
-from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.timing import phase
 from e2rank_eval.records import Candidate, CandidateList, Dataset, Document, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.families.identity import IdentitySettings
@@ -41,10 +41,9 @@ class SleepingReranker:
         if query.id == self.failing:
             raise ValueError("no such word")
         encoding = 0.0 if self.prepared.issuperset(candidates.document_ids) else ENCODE
-        clock = PhaseClock()
-        with clock.phase("documents"):
+        with phase("documents"):
             time.sleep(encoding)
-        with clock.phase("prompt"):
+        with phase("prompt"):
             time.sleep(PROMPT)
         stats = QueryStats(prompt_tokens=10, document_tokens=7 if encoding else 0, output_tokens=1)
         return Ranking(candidates, tuple(range(len(candidates))), stats)

@@ -118,6 +118,15 @@ def test_nothing_is_fetched_for_a_server(httpserver: HTTPServer, tmp_path: Path)
             {
                 "format": "openai-http",
                 "sources": [],
+                "server": {"base_url": "http://host/v1", "model": "m"},
+                "plain_model": "all-minilm-l6-v2",
+            },
+            "a served model embeds its documents itself",
+        ),
+        (
+            {
+                "format": "openai-http",
+                "sources": [],
                 "server": {"base_url": "http://user:password@host/v1", "model": "m"},
             },
             "base_url",

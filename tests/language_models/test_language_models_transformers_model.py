@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_chat_models import entry, write_chat_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, RobertaConfig, RobertaForCausalLM
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.engines.transformers_text import TransformersModel
@@ -129,6 +129,12 @@ def test_a_prompt_beyond_the_window_is_refused(folder: Path) -> None:
 
 def test_window_is_at_most_the_models_positions(tmp_path: Path) -> None:
     assert load(write_chat_model(tmp_path, positions=128)).window == 128
+    shape = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    config = RobertaConfig(
+        vocab_size=300, max_position_embeddings=130, pad_token_id=1, is_decoder=True, **shape
+    )
+    RobertaForCausalLM(config).save_pretrained(tmp_path)
+    assert load(tmp_path).window == 128, "positions of texts begin at 2"
 
 
 def test_choices_must_differ_in_their_first_token(folder: Path) -> None:

@@ -131,9 +131,6 @@ class Judge:
     def truncate(self, text: str, tokens: int) -> str:
         return " ".join(text.split()[:tokens]) if self.count_tokens(text) > tokens else text
 
-    def synchronise(self) -> None:
-        return None
-
 
 def write_t5(folder: Path, *, answers: str = "true false", head: bool = True, seed: int = 5) -> Path:
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))

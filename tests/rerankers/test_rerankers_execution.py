@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from reranking import candidates
 
-from e2rank_eval.errors import QueryError
+from e2rank_eval.errors import QueryError, UnavailableError
 from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import Reranker
 from e2rank_eval.rerankers.execution import Shard, ranked_shards
@@ -21,14 +21,16 @@ LISTS = [candidates(["one", "two", "three"], query.id) for query in QUERIES]
 class Backwards(Reranker):
     """Reverses every list, except that of the query ``failing``, which fails; records what it is given."""
 
-    def __init__(self, failing: str = "", fingerprint: str = "backwards") -> None:
-        self.failing, self.fingerprint = failing, fingerprint
+    def __init__(
+        self, failing: str = "", fingerprint: str = "backwards", error: type[Exception] = ValueError
+    ) -> None:
+        self.failing, self.fingerprint, self.error = failing, fingerprint, error
         self.asked: list[list[str]] = []
 
     def rank_candidates(self, queries: Sequence[Query], lists: Sequence[CandidateList]) -> list[Ranking]:
         self.asked.append([query.id for query in queries])
         if self.failing in self.asked[-1]:
-            raise ValueError("no answer")
+            raise self.error("no answer")
         return [Ranking(one, tuple(reversed(range(len(one)))), QueryStats(calls=1)) for one in lists]
 
 
@@ -68,6 +70,18 @@ def test_a_query_that_fails_stops_the_run_with_its_id_and_loses_no_finished_shar
     with pytest.raises(QueryError, match="'q3' could not be ranked: ValueError: no answer"):
         shards(Backwards("q3"), tmp_path)
     assert [shard.reused for shard in shards(Backwards(), tmp_path)] == [True, False, False]
+
+
+def test_a_server_that_is_down_is_asked_once_unless_queries_keep_their_first_stage_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Backwards("q3", error=UnavailableError)
+    with pytest.raises(UnavailableError, match=r"^no answer$"):
+        shards(model, tmp_path)
+    assert model.asked[-1] == ["q2", "q3"]
+    assert "no answer" not in capsys.readouterr().err
+    shards(model, tmp_path, on_error="keep-first-stage")
+    assert model.asked[-2:] == [["q3"], ["q4"]]
 
 
 def test_a_query_that_kept_its_first_stage_order_is_tried_again_by_the_next_call(tmp_path: Path) -> None:

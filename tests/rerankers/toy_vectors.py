@@ -48,9 +48,6 @@ class ToyEncoder:
             tuple(" | ".join((one.query, *one.documents)) for one in inputs),
         )
 
-    def synchronise(self) -> None:
-        pass
-
 
 def toy_e2rank(encoder: Any = None, *, seed: int = 0, **options: Any) -> E2RankReranker:
     return E2RankReranker(

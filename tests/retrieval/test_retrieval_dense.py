@@ -36,8 +36,6 @@ class SeededVectors:
     def encode_listwise(self, inputs: Sequence[ListwiseInput]) -> Encoded:
         raise NotImplementedError
 
-    def synchronise(self) -> None: ...
-
 
 def sorted_by_definition(corpus: list[int], query: int, depth: int) -> list[tuple[int, float]]:
     encoder = SeededVectors()

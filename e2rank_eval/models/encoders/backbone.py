@@ -51,9 +51,6 @@ class Backbone(ABC):
         With ``stable`` no vector depends on the other sequences, if the engine can guarantee this.
         """
 
-    def synchronise(self) -> None:  # noqa: B027 - most engines have nothing to wait for
-        """Wait for the device."""
-
     @tokenising()
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's token ids, without special tokens and without truncation."""
@@ -163,9 +160,6 @@ class BackboneEncoder(ABC):
             truncated=tuple(cut for _, cut, _ in rows),
             prompts=tuple(prompt for *_, prompt in rows),
         )
-
-    def synchronise(self) -> None:
-        self.backbone.synchronise()
 
 
 def unit_rows(rows: Vectors) -> Vectors:

@@ -86,10 +86,6 @@ class Encoder(Protocol):
         """Embed each query together with its documents as one listwise input (paper, section 3.2)."""
         ...
 
-    def synchronise(self) -> None:
-        """Wait for the device; does nothing on a CPU."""
-        ...
-
 
 class FrozenDocuments:
     """Encodes listwise inputs with one encoder, documents and plain queries with another.
@@ -117,7 +113,6 @@ class FrozenDocuments:
         self.prompts = plain.prompts
         self.encode = plain.encode
         self.encode_listwise = listwise.encode_listwise
-        self.synchronise = listwise.synchronise
 
     def __repr__(self) -> str:
         return f"Encoder({self.name}, {self.dimension} dimensions, documents of its base)"

@@ -66,7 +66,6 @@ class CachedEncoder:
         self.dimension = encoder.dimension
         self.prompts: Mapping[str, str] = encoder.prompts
         self.encode_listwise = encoder.encode_listwise
-        self.synchronise = encoder.synchronise
         self._encoder = encoder
         self._folder = folder / encoder.document_fingerprint[:32]
         self.computed_tokens = 0

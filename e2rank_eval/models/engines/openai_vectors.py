@@ -96,9 +96,6 @@ class ServedEncoder:
             hint="use prompt: query-only, a local copy, or a decoder with server.tokenizer",
         )
 
-    def synchronise(self) -> None:
-        """Nothing to wait for."""
-
 
 def _client(entry: ModelEntry) -> HttpClient:
     assert entry.server is not None

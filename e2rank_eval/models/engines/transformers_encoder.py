@@ -166,10 +166,6 @@ class TransformersBackbone(Backbone):
         states = (self.model if model is None else model)(**inputs).last_hidden_state
         return torch.stack([self.pool(states[row], one) for row, one in enumerate(sequences)])
 
-    def synchronise(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-
 
 def _is_causal(model: Any) -> bool:
     """Whether the model's attention is causal."""

@@ -14,7 +14,13 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.batching import Batch, plan_groups, run_in_batches
-from e2rank_eval.models.checkpoints import dtype_of, load_for_inference, load_tokenizer, loadable_folder
+from e2rank_eval.models.checkpoints import (
+    dtype_of,
+    load_for_inference,
+    load_tokenizer,
+    loadable_folder,
+    usable_positions,
+)
 from e2rank_eval.models.engines import LANGUAGE_MODELS
 from e2rank_eval.models.language_models import Chat, Generation, Likelihood, LocalModel
 from e2rank_eval.models.registry import ModelEntry
@@ -44,12 +50,13 @@ class TransformersModel(LocalModel):
             entry,
             file_hashes,
             engine="transformers",
-            window=min(entry.window, getattr(model.config, "max_position_embeddings", entry.window)),
+            window=min(entry.window, usable_positions(model) or entry.window),
             dtype=dtype_of(model),
         )
         self._model = model
         self.token_budget = _TOKEN_BUDGET[model.device.type]
-        self._end_ids = sorted(self._tokens.end_ids | _end_ids(model.generation_config))
+        self.end_ids = sorted(self._tokens.end_ids | _end_ids(model.generation_config))
+        """Tokens that end an answer; without any, every answer has the most tokens."""
         self._parameters = inspect.signature(model.forward).parameters
         # The checkpoint's own sampling settings would be merged into every call.
         model.generation_config = _greedy()
@@ -58,7 +65,7 @@ class TransformersModel(LocalModel):
     def _generate(self, prompts: Sequence[list[int]], most: int) -> list[Generation]:
         settings = _greedy(
             max_new_tokens=most,
-            eos_token_id=self._end_ids or None,
+            eos_token_id=self.end_ids or None,
             pad_token_id=self._tokens.pad_id,
         )
         generations: dict[int, Generation] = {}
@@ -110,10 +117,6 @@ class TransformersModel(LocalModel):
     def _run(self, lengths: Sequence[int], run: Callable[[Batch], None]) -> None:
         run_in_batches(lengths, plan_groups, run, tokens=self.token_budget)
 
-    def synchronise(self) -> None:
-        if self._model.device.type == "cuda":
-            torch.cuda.synchronize(self._model.device)
-
     def _last_logits(self, rows: Sequence[Sequence[int]], kept: int) -> Any:
         """Return logits [rows, at least ``kept``, vocabulary] of the last positions."""
         inputs = self._padded(rows)
@@ -136,7 +139,7 @@ class TransformersModel(LocalModel):
         }
 
     def _generation(self, row: Sequence[int], prompt_tokens: int) -> Generation:
-        end = next((place for place, token in enumerate(row) if token in self._end_ids), None)
+        end = next((place for place, token in enumerate(row) if token in self.end_ids), None)
         text = self._tokens.text(row if end is None else row[:end])
         return Generation(text, prompt_tokens, len(row) if end is None else end + 1, end is not None)
 

@@ -15,7 +15,7 @@ from e2rank_eval.models.checkpoints import dtype_key, load_library_model, missin
 from e2rank_eval.models.engines.http_client import HttpClient, token_count
 from e2rank_eval.models.recognition import modules_of, transformer_folder
 from e2rank_eval.models.registry import ModelEntry, ResolvedModel
-from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.timing import phase
 from e2rank_eval.records import CandidateList, Query, QueryStats, Ranking
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.pairs import Pair, TorchPairReranker
@@ -179,7 +179,6 @@ class ServedReranker(Reranker):
         UnavailableError
             When the server cannot be reached or keeps failing.
         """
-        clock = PhaseClock()
         texts = [
             [self._server.cut(d.contents, self._document_tokens) for d in one.documents] for one in candidates
         ]
@@ -189,7 +188,7 @@ class ServedReranker(Reranker):
             for block in self._blocks(cut)
         ]
         bodies = [self._body(query, block) for query, block in requests]
-        with clock.phase("scoring"):
+        with phase("scoring"):
             answers = self._client.post(bodies, _results)
         waiting, rankings = iter(zip(requests, answers, strict=True)), []
         for one, cut in zip(candidates, texts, strict=True):

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens, refuse_unused
 from e2rank_eval.models.encoders.base import Encoder
-from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.timing import phase
 from e2rank_eval.records import ListwiseInput, Query
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.strategies import FullList, SlidingWindow, Strategy, run_together
@@ -124,16 +124,14 @@ class E2RankReranker(VectorReranker):
         shuffled = settings.prompt_order == "shuffled"
         super().__init__(encoder, settings, seed=self._seed if shuffled else None)
 
-    def _score(
-        self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates], clock: PhaseClock
-    ) -> list[Work]:
+    def _score(self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates]) -> list[Work]:
         settings, work = self._settings, [Work() for _ in queries]
         plain: Sequence[Vector] = ()
         if "query-only" in (settings.prompt, settings.prompt_order) or settings.combination == "residual":
-            with clock.phase("prompt"):
+            with phase("prompt"):
                 plain = self._plain_vectors(queries, work)
         if settings.prompt == "query-only":
-            with clock.phase("scoring"):
+            with phase("scoring"):
                 for one, vector, texts in zip(work, plain, candidates, strict=True):
                     one.rank(vector, texts.vectors)
             return work
@@ -141,18 +139,18 @@ class E2RankReranker(VectorReranker):
         orders = run_together(
             settings.strategy,
             [len(one.texts) for one in candidates],
-            lambda windows: self._rank_windows([(states[i], window) for i, window in windows], clock),
+            lambda windows: self._rank_windows([(states[i], window) for i, window in windows]),
         )
         for one, order in zip(work, orders, strict=True):
             one.order = order
         return work
 
-    def _rank_windows(self, windows: Sequence[_Window], clock: PhaseClock) -> list[list[int]]:
+    def _rank_windows(self, windows: Sequence[_Window]) -> list[list[int]]:
         """Return each window's positions, ordered by the vector of its prompt."""
-        with clock.phase("prompt"):
+        with phase("prompt"):
             vectors = self._listwise_vectors(windows)
         ranked = []
-        with clock.phase("scoring"):
+        with phase("scoring"):
             for (state, window), vector in zip(windows, vectors, strict=True):
                 order, scores = order_by_product(vector, state.candidates.vectors[list(window)])
                 if self._settings.step is None:  # the window is the whole list

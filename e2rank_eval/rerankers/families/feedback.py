@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens, refuse_unused
 from e2rank_eval.models.encoders.base import Encoder
-from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.timing import phase
 from e2rank_eval.records import Query
 from e2rank_eval.rerankers.base import RerankContext
 from e2rank_eval.rerankers.vectors import EncodedCandidates, Vector, VectorReranker, Work, unit
@@ -55,15 +55,13 @@ class FeedbackReranker(VectorReranker):
         super().__init__(encoder, settings)
         self._settings = settings
 
-    def _score(
-        self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates], clock: PhaseClock
-    ) -> list[Work]:
+    def _score(self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates]) -> list[Work]:
         first = [one.vectors[: self._settings.documents].astype(np.float64) for one in candidates]
         work = [Work(listed=tuple(range(len(vectors)))) for vectors in first]
-        with clock.phase("prompt"):
+        with phase("prompt"):
             plain = self._plain_vectors(queries, work)
             vectors = [self._expanded(*pair) for pair in zip(plain, first, strict=True)]
-        with clock.phase("scoring"):
+        with phase("scoring"):
             for one, vector, texts in zip(work, vectors, candidates, strict=True):
                 one.rank(vector, texts.vectors)
         return work

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens, refuse_unused
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models import LanguageModel, Message
-from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.timing import phase
 from e2rank_eval.models.truncation import share_budget
 from e2rank_eval.records import CandidateList, Query
 from e2rank_eval.rerankers.base import RerankContext, cut_query
@@ -194,12 +194,10 @@ class ListwiseReranker(WindowReranker[Progress]):
         work.truncate(self._model, self._document_tokens)
         return work
 
-    def _rank_windows(
-        self, windows: Sequence[tuple[Progress, tuple[int, ...]]], clock: PhaseClock
-    ) -> list[list[int]]:
-        with clock.phase("prompt"):
+    def _rank_windows(self, windows: Sequence[tuple[Progress, tuple[int, ...]]]) -> list[list[int]]:
+        with phase("prompt"):
             chats = [self._chat(work, window) for work, window in windows]
-        with clock.phase("generation"):
+        with phase("generation"):
             answers = self._answers(chats, [len(window) for _, window in windows])
         for (work, window), chat, answer in zip(windows, chats, answers, strict=True):
             work.calls += 1

@@ -12,7 +12,7 @@ from pydantic import Field
 from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models import LanguageModel
-from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.timing import phase
 from e2rank_eval.records import CandidateList, Query
 from e2rank_eval.rerankers.base import JOINT_TOKENS, RerankContext, cut_query
 from e2rank_eval.rerankers.prompts import PAIRWISE_ANSWERS, pairwise_messages
@@ -89,10 +89,8 @@ class PairwiseReranker(WindowReranker[_Progress]):
         work.truncate(model, min(self._document_tokens, left // 2))
         return work
 
-    def _rank_windows(
-        self, windows: Sequence[tuple[_Progress, tuple[int, ...]]], clock: PhaseClock
-    ) -> list[tuple[int, ...]]:
-        with clock.phase("scoring"):
+    def _rank_windows(self, windows: Sequence[tuple[_Progress, tuple[int, ...]]]) -> list[tuple[int, ...]]:
+        with phase("scoring"):
             asked = [
                 (work, sides)
                 for work, (upper, lower) in windows

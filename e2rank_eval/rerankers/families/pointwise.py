@@ -92,9 +92,6 @@ class PointwiseReranker(PairReranker):
         rows = zip(differences, answer.prompt_tokens, answer.floored, strict=True)
         return [PairScore(*row) for row in rows]
 
-    def _synchronise(self) -> None:
-        self._model.synchronise()
-
 
 class QueryLikelihoodReranker(PointwiseReranker):
     """Query likelihood (arXiv 2204.07496): mean log-probability of the query's tokens given the document."""

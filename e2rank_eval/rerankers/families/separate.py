@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from e2rank_eval.config.references import Reference
 from e2rank_eval.config.systems import FAMILIES, Lengths, RerankerSettings, Tokens
-from e2rank_eval.models.timing import PhaseClock
+from e2rank_eval.models.timing import phase
 from e2rank_eval.records import Query
 from e2rank_eval.rerankers.base import RerankContext, Reranker
 from e2rank_eval.rerankers.scores import COSINE_STEP, order_by_score
@@ -64,13 +64,11 @@ class SeparateReranker(EncodingReranker):
     def _join(self, vectors: Sequence[Any]) -> Any:
         return self._encoder.join(vectors)
 
-    def _score(
-        self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates], clock: PhaseClock
-    ) -> list[Work]:
-        with clock.phase("prompt"):
+    def _score(self, queries: Sequence[Query], candidates: Sequence[EncodedCandidates]) -> list[Work]:
+        with phase("prompt"):
             encoded = self._encoder.encode([query.text for query in queries], "query")
         work = []
-        with clock.phase("scoring"):
+        with phase("scoring"):
             for at, documents in enumerate(candidates):
                 scores = self._encoder.scores(encoded.vectors[at : at + 1], documents.vectors)
                 order, rounded = order_by_score(scores, COSINE_STEP)

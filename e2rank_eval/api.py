@@ -110,7 +110,8 @@ def load_reranker(
 
     ``family`` and ``options`` are as in ``rerankers`` of a configuration (``e2rank-eval list rerankers``).
     By default the checkpoint decides the family: ``cross-encoder`` for a model that scores pairs, ``e2rank``
-    for an embedding model, ``pointwise-llm`` for a model with a known yes-or-no relevance prompt.
+    for an embedding model, ``pointwise-llm`` for a model with a known yes-or-no relevance prompt. A model
+    that this suite trained also has defaults of its own for the options, those that it was trained with.
 
     Raises
     ------
@@ -124,13 +125,14 @@ def load_reranker(
     Reranker(family='e2rank', model='all-minilm-l6-v2', prompt='query-only')
     """
     from e2rank_eval.config import one_system
+    from e2rank_eval.models.entries import as_trained
     from e2rank_eval.rerankers.base import RerankContext
 
     models = _models(cache, threads)
     reference = _reference(model)
     given = {"family": family or _family(reference, models), "model": reference, **options}
-    settings = one_system({"rerankers": {"reranker": given}}).rerankers["reranker"]
-    return Reranker(settings.build(RerankContext(models, seed)), given)
+    settings = as_trained(one_system({"rerankers": {"reranker": given}})).rerankers["reranker"]
+    return Reranker(settings.build(RerankContext(models, seed)), settings.model_dump(exclude_unset=True))
 
 
 def load_encoder(

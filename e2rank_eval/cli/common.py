@@ -32,11 +32,12 @@ def open_configuration(config: Path) -> tuple[Configuration, Layout]:
     """Return a configuration and the layout of its results in ``results/<profile>``."""
     from e2rank_eval.config import read_configuration
     from e2rank_eval.errors import InputError
+    from e2rank_eval.models.entries import as_trained
     from e2rank_eval.store.layout import Layout
 
     if config == DEMO and not config.exists():
         raise InputError("no configuration in this folder", path=config, hint="name one: --config FILE")
-    configuration = read_configuration(config)
+    configuration = as_trained(read_configuration(config))
     return configuration, Layout(Path("results") / configuration.profile)
 
 

@@ -93,6 +93,7 @@ def examine_model(reference: str, config: Path | None) -> list[Finding]:
         ("dtype", f"{dtype_on(device(), entry.dtype)} here, {entry.dtype} on a GPU", evidence.get("dtype")),
         *((shown, getattr(entry, field), evidence.get(field)) for shown, field in _FIELDS.items()),
         ("prompts", prompts, by_prompts),
+        ("trained with", ", ".join(f"{k}: {v}" for k, v in entry.reranker.items()), evidence.get("reranker")),
         *_beside_the_weights(model.path),
         ("source", model.source, None),
         ("revision", model.revision, None),

@@ -173,6 +173,10 @@ class RerankerSettings(Strict, ABC):
     def tokens(self, lengths: Lengths, depth: int) -> Tokens:
         """Return the estimated tokens of one query with ``depth`` candidates, documents encoded online."""
 
+    def as_trained(self, options: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Return the given settings, with the ``options`` of the model's training that apply besides."""
+        return self.model_dump(exclude_unset=True)
+
     def deciding(self) -> dict[str, Any]:
         """Return the settings that determine a ranking, for fingerprints: not ``label`` and ``on_error``."""
         return self.model_dump(mode="json", exclude={"label", "on_error"})

@@ -16,6 +16,7 @@ from e2rank_eval.datasets.registry import registered_dataset
 from e2rank_eval.errors import InputError
 from e2rank_eval.graph.files import Files, Key
 from e2rank_eval.graph.trainings import Trainings
+from e2rank_eval.models.entries import as_trained
 from e2rank_eval.paper.grid import runs
 from e2rank_eval.report.figures import FIGURES
 from e2rank_eval.report.outputs import Shown, files_of
@@ -43,7 +44,7 @@ class Graph(Files):
 
     def __init__(self, values: dict[str, Any], paths: Sequence[str]) -> None:
         values = with_chosen(values, [Path(path) for path in paths])
-        super().__init__(parse_configuration(values, ", ".join(paths)), values)
+        super().__init__(as_trained(parse_configuration(values, ", ".join(paths))), values)
         configuration = self.configuration
         self.trainings = Trainings(self)
         self.tables, self.figures = TABLES.shown(configuration), FIGURES.shown(configuration)

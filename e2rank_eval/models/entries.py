@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from e2rank_eval.config.reading import checked_entries, read_entries
+from e2rank_eval.config import Configuration
+from e2rank_eval.config.reading import checked, checked_entries, read_entries
 from e2rank_eval.config.references import ModelReference, file_name, parse_reference
+from e2rank_eval.config.systems import RerankerSettings
 from e2rank_eval.datasets.sources.kinds import FolderSource, HubSource
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.registry import (
@@ -102,6 +104,34 @@ class Entries:
             return entry
         path = layout.path(MODEL, model=self.name(reference))
         return ModelEntry.model_validate(read_json(path)["entry"]) if path.is_file() else None
+
+
+def as_trained(configuration: Configuration) -> Configuration:
+    """Return the configuration in which rerankers have the options that their models were trained with.
+
+    What a reranker states takes precedence. Both ways of giving an option result in equal settings.
+
+    Raises
+    ------
+    InputError
+        When the options of an entry are wrong, or do not fit those of the reranker.
+    """
+    entries = Entries(configuration.models, configuration.origin)
+    found = {name: _inherited(one, name, entries) for name, one in configuration.rerankers.items()}
+    return configuration.model_copy(update={"rerankers": found})
+
+
+def _inherited(settings: RerankerSettings, name: str, entries: Entries) -> RerankerSettings:
+    model = getattr(settings, "model", None)
+    try:
+        options = entries.given(model).reranker if model else {}
+    except InputError:
+        return settings  # the job that loads the model names the error
+    if not options:
+        return settings
+    return checked(
+        type(settings), settings.as_trained(options), f"reranker {name} with the options of {model}"
+    )
 
 
 def _trained(folder: Path) -> GivenEntry:

@@ -135,6 +135,9 @@ class GivenEntry(Strict):
         None, description="yes-or-no wording that it was trained with (decoders)"
     )
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    reranker: dict[str, Any] = Field(
+        {}, description="options of family e2rank as it was trained, where a reranker gives no others"
+    )
     plain_model: Reference | None = Field(
         None, description="other model that embeds documents and plain queries; encoders only"
     )

@@ -12,7 +12,7 @@ from e2rank_eval.config import Configuration, read_configuration
 from e2rank_eval.config.measurements import RunKey
 from e2rank_eval.config.references import file_name
 from e2rank_eval.evaluation.effectiveness import evaluate
-from e2rank_eval.models.entries import Entries
+from e2rank_eval.models.entries import Entries, as_trained
 from e2rank_eval.models.registry import ModelEntry
 from e2rank_eval.records import CandidateIds
 from e2rank_eval.report.names import HEADLINE, UNTRAINED
@@ -221,7 +221,7 @@ def open_results(folder: Path) -> Results:
         When ``folder`` holds no configuration.
     """
     layout = Layout(folder)
-    return Results(layout, read_configuration(layout.path(places.CONFIG)))
+    return Results(layout, as_trained(read_configuration(layout.path(places.CONFIG))))
 
 
 def _read_rankings(path: Path) -> dict[str, list[str]]:

@@ -32,6 +32,9 @@ from e2rank_eval.training.data import Schedule
 
 ENTRY = "entry.yaml"
 _WHOLE = "weights"
+_NOT_INHERITED = {"files", "reranker", "plain_model"}
+"""Fields of the base's registry entry that do not hold for weights trained from it."""
+
 _OBJECTIVES = {
     "stage1": "contrastive training of plain vectors (Stage I)",
     "stage2": "E2Rank's listwise training (Stage II)",
@@ -114,7 +117,7 @@ def registry_entry(name: str, settings: RunBase, base: ResolvedModel, folder: Pa
     changed = settings.save.weights == "changed"
     source = {"kind": "folder", "folder": (folder if changed else folder / _WHOLE).as_posix()}
     source |= {"base": base.reference} if changed else {}
-    fields = base.entry.model_dump(mode="json", exclude_defaults=True, exclude={"files"})
+    fields = base.entry.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_INHERITED)
     fields |= {"title": settings.title, "licence": settings.licence, "sources": [source]}
     if not changed:
         kept = "transformers" if base.entry.format == "gguf" else base.entry.format
@@ -122,13 +125,22 @@ def registry_entry(name: str, settings: RunBase, base: ResolvedModel, folder: Pa
     if isinstance(settings, Stage1Run):
         fields["trained_for_embedding"] = True
     if isinstance(settings, Stage2Run):
-        fields["trained_for_e2rank"] = True
+        fields |= {"trained_for_e2rank": True, "reranker": _as_reranker(settings)}
         if settings.frozen_documents:
-            fields["plain_model"] = base.reference
+            fields["plain_model"] = base.entry.plain_model or base.reference
     if isinstance(settings, CrossEncoderRun):
         fields |= {"kind": "cross-encoder", "format": "transformers", "trained_for_embedding": False}
         fields["window"] = max(base.entry.window, settings.window or 0)  # the checkpoint has its own limit
     return {name: fields | settings.entry}
+
+
+def _as_reranker(settings: Stage2Run) -> dict[str, Any]:
+    """Return the options of family e2rank that rank as the run trained."""
+    residual, documents = settings.residual, settings.prompt.documents
+    options: dict[str, Any] = {}
+    if residual is not None:
+        options |= {"combination": "residual", "weight": residual.weight}
+    return options | ({} if documents is None else {"prompt_documents": documents[1]})
 
 
 def exact_configuration(file: TrainingFile, name: str) -> dict[str, Any]:

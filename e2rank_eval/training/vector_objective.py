@@ -32,6 +32,7 @@ from e2rank_eval.models.encoders.decoder import DecoderEncoder
 from e2rank_eval.models.encoders.pooled import PooledEncoder
 from e2rank_eval.models.engines.transformers_encoder import TransformersBackbone
 from e2rank_eval.models.loading import load_encoder
+from e2rank_eval.models.references import Catalogue
 from e2rank_eval.models.registry import ResolvedModel
 from e2rank_eval.records import ListwiseInput
 from e2rank_eval.training.lists import TrainingList
@@ -69,7 +70,10 @@ def load_vector_objective(
     """
     plain = None
     if settings.frozen_documents:
-        frozen = load_encoder(base.path, base.entry, file_hashes=base.files)
+        # A base with frozen documents itself has the vectors of its own base.
+        own = base.entry.plain_model
+        start = base if own is None else Catalogue(cache).resolve(own, "encoder", "decoder")
+        frozen = load_encoder(start.path, start.entry, file_hashes=start.files)
         plain = CachedEncoder(frozen, cache / "vectors")
     window = settings.window or base.entry.window
     limits = {"query_tokens": settings.query_tokens, "window": window, "dtype": "float32"}

@@ -87,7 +87,10 @@ def test_fine_tuning_gives_a_model_that_ranks_and_a_table_of_its_rivals(collecti
     assert encoder.document_fingerprint == base.document_fingerprint
     assert encoder.fingerprint != base.fingerprint
     dataset = api.load_dataset(collection)
-    reranker = api.load_reranker(moved, combination="residual", prompt_documents=3)
+    reranker = api.load_reranker(moved)
+    stated = api.load_reranker(moved, combination="residual", weight=1.0, prompt_documents=3)
+    assert reranker.settings == stated.settings
+    assert reranker.ranker.fingerprint == stated.ranker.fingerprint
     run = api.rerank(api.retrieve(dataset, depth=20), dataset, reranker)
     assert len(run.scores) == 38
 

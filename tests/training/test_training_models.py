@@ -71,6 +71,25 @@ def test_an_encoder_with_frozen_documents_learns_and_leaves_documents_alone(trai
     assert _ranks_all(E2RankSettings(family="e2rank", model="run", combination="residual", weight=0.5))
 
 
+def test_a_base_with_frozen_documents_gives_the_vectors_of_its_own_base(
+    trained: Trained, training_file: Callable[..., Path], workplace: Path
+) -> None:
+    trained(**QUICK | FROZEN).rename("models/first")
+    entry = Path("models/first/entry.yaml")
+    entry.write_text(entry.read_text().replace("run", "first"))
+    changes = QUICK | FROZEN | {"model": "first", "steps": 2}
+    file = read_settings(TrainingFile, training_file(**changes))
+    objective = load_objective(file.runs["run"], load_base(file, file.runs["run"]), file.cache)
+    start = Models(workplace / "cache", threads=1).encoder("tiny-bert")
+    assert objective._plain.document_fingerprint == start.document_fingerprint
+    trained(**changes)
+    assert registered_model("run").plain_model == "tiny-bert"
+    Path("models/run").rename("elsewhere")
+    trained(objective="cross-encoder", model="first", steps=2)
+    assert registered_model("run").plain_model is None
+    assert not registered_model("run").reranker
+
+
 def test_saved_weights_are_the_mean_of_trained_and_base_in_the_given_shares(
     trained: Trained, workplace: Path
 ) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -67,6 +67,18 @@ class E2RankSettings(ModelSettings):
                 f"step {self.step} exceeds the window of {self.prompt_documents} prompt_documents"
             )
         return self
+
+    def as_trained(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the given settings and the ``options``, but none without effect beside them."""
+        given = super().as_trained(options)
+        if self.prompt == "query-only":
+            return given
+        merged = {**options, **given}
+        return {
+            key: one
+            for key, one in merged.items()
+            if key != "weight" or merged.get("combination") == "residual"
+        }
 
     @property
     def colour(self) -> str:

@@ -92,7 +92,7 @@ class FineTuning:
             runs[self.control("cross-encoder").name] = CrossEncoderRun(
                 objective="cross-encoder", title=f"{title}, cross-encoder",
                 development=DevelopmentSettings(every=max(1, steps // 4), patience=4),
-                batch=4, device_batch=1, list_documents=16, window=min(_WINDOW, base.window),
+                batch=4, device_batch=1, list_documents=8, window=min(_WINDOW, base.window),
                 # A new head has no base to average with.
                 **shared | {"trainable": [], "save": SaveSettings()},
             )  # fmt: skip

@@ -52,7 +52,7 @@ def rerank_run(
 
     Finished queries are kept, so a killed run resumes.
 
-    Example: e2rank-eval rerank-run bm25.trec --dataset mine/ --model all-minilm-l6-v2 --output reranked.trec
+    Example: e2rank-eval rerank-run bm25.trec --dataset mine/ --model e2rank-minilm --output reranked.trec
     """
     from e2rank_eval import api
     from e2rank_eval.errors import InputError

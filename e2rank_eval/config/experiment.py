@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import filter as filter_names
 from fnmatch import fnmatchcase
@@ -20,6 +21,7 @@ from e2rank_eval.config.measurements import (
 )
 from e2rank_eval.config.reading import checked, load_mapping
 from e2rank_eval.config.systems import AnyFirstStage, AnyReranker, Name, Strict, alone
+from e2rank_eval.errors import InputError
 
 _PARTS = {"datasets": "datasets", "first_stage": "first_stages", "rerankers": "rerankers"}
 """Part of a run -> the section of the configuration that defines it."""
@@ -255,14 +257,21 @@ def parse_configuration(values: dict[str, Any], path: Path | str) -> Configurati
 
 
 def one_system(sections: Mapping[str, Any]) -> Configuration:
-    """Return a configuration of only the systems in ``sections``, checked like a configuration file."""
+    """Return a configuration of only the systems in ``sections``, checked like a configuration file.
+
+    Errors name an option alone, as the caller gave it.
+    """
     needed = {
         "profile": "python",
         "datasets": {"dataset": {}},
         "first_stages": {"bm25": {"retriever": "bm25"}},
         "rerankers": {"first-stage": {"family": "identity"}},
     }
-    return parse_configuration(needed | dict(sections), "the call")
+    try:
+        return parse_configuration(needed | dict(sections), "")
+    except InputError as error:
+        problem = re.sub(r"\b(rerankers|first_stages)\.[\w-]+\.", "", error.problem)
+        raise InputError(problem, hint=error.hint) from error
 
 
 def choose(values: Mapping[str, Any], defined: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from statistics import fmean, median
 
 from e2rank_eval.datasets.registry import DatasetEntry
@@ -17,8 +18,10 @@ from e2rank_eval.store.results import Spread, Statistics
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
-def check_counts(dataset: Dataset, entry: DatasetEntry) -> None:
+def check_counts(dataset: Dataset, entry: DatasetEntry, own: Path | None = None) -> None:
     """Compare the numbers of documents, queries and judgements with those in the registry.
+
+    ``own`` is the user's folder that took the place of the registry's source.
 
     Raises
     ------
@@ -32,10 +35,11 @@ def check_counts(dataset: Dataset, entry: DatasetEntry) -> None:
     }
     for what, (number, expected) in found.items():
         if expected is not None and number != expected:
-            raise InputError(
-                f"{dataset.id} has {number} {what}, the registry expects {expected}",
-                hint="fetch it again; if its source has changed, fix the registry entry",
-            )
+            hint = "fetch it again; if its source has changed, fix the registry entry"
+            if own is not None:
+                hint = "rename the folder, or copy the whole data set into it"
+            problem = f"{dataset.id} has {number} {what}, the registry expects {expected}"
+            raise InputError(problem, path=own, hint=hint)
 
 
 def findings(dataset: Dataset) -> dict[str, int]:

@@ -83,7 +83,7 @@ def load_registered(identifier: str, cache: Path, *, seed: int) -> Collection:
     if entry.excludes_itself:
         same = {q: frozenset((q,)) for q in dataset.queries if q in dataset.corpus}
         dataset = replace(dataset, exclusions=same)
-    check_counts(dataset, entry)
+    check_counts(dataset, entry, own)
     return Collection(dataset, entry.title, entry.licence, entry.show_text, source, inputs, skipped)
 
 

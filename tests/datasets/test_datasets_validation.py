@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -70,6 +71,8 @@ def test_counts_other_than_the_registry_s_are_an_error(what, expected, number):
     check_counts(ODD, entry)
     with pytest.raises(InputError, match=f"odd has {number} {what}, the registry expects {expected}"):
         check_counts(ODD, entry.model_copy(update={what: expected}))
+    with pytest.raises(InputError, match=r"^mine/odd: odd has .*; rename the folder"):
+        check_counts(ODD, entry.model_copy(update={what: expected}), Path("mine/odd"))
 
 
 def test_a_judgement_of_a_library_with_two_grades_is_refused():

@@ -134,6 +134,16 @@ def test_silent_servers_are_retried(server, archive, tmp_path, monkeypatch):
     assert all(headers["Range"] == "bytes=3000-" for headers in server.gets("/texts.zip")[1:])
 
 
+def test_a_server_that_is_down_is_named_once(tmp_path, archive, monkeypatch):
+    monkeypatch.setattr(download, "BACK_OFF", (0.0,))
+    url = "http://127.0.0.1:9/texts.zip"
+    with pytest.raises(
+        UnavailableError, match=r"\(http://127.*: Failed to .* Connection refused, 2 times in a row\);"
+    ) as failure:
+        fetch("texts", [source_of(url, content=archive)], tmp_path / "texts", {})
+    assert str(failure.value).count("127.0.0.1") == 1
+
+
 def test_a_file_that_changed_in_between_is_fetched_from_its_start(server, archive, tmp_path):
     url = server.publish("/texts.zip", b"another state of it" * 5000)
     server.faults["/texts.zip"] = cuts(1000, 0, 0, 0, 0, 0)

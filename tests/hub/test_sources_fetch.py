@@ -119,7 +119,7 @@ def test_when_all_fail_each_is_named_with_its_reason(package_index, tmp_path, mo
     with pytest.raises(UnavailableError) as failure:
         fetch("toy", [hub_source(COMMIT), SOURCE], tmp_path / "toy", {})
     message = str(failure.value)
-    assert message.startswith("toy: no source could be used (hub people/toy: people/toy: ")
+    assert message.startswith("toy: no source could be used (hub people/toy: ")
     assert "package toy==1.0: pip could not download toy==1.0: No matching distribution" in message
     assert message.endswith("check the network, then run again")
     assert _names(tmp_path) == []

@@ -35,14 +35,14 @@ def test_takes_only_the_declared_patterns_even_after_a_wider_download(hub_server
 
 def test_patterns_that_match_nothing_are_an_error(hub_server: Hub, tmp_path):
     hub_server.publish("models", "people/toy", FILES, commit=COMMIT)
-    with pytest.raises(InputError, match=r"people/toy: no file matches \['\*\.safetensors'\]"):
+    with pytest.raises(InputError, match=r"^no file matches \['\*\.safetensors'\]"):
         hub.take(hub_source(COMMIT, ("*.safetensors",)), tmp_path)
 
 
 def test_an_unknown_repository_is_named(hub_server: Hub, tmp_path):
     hub_server.publish("models", "people/toy", FILES, commit=COMMIT)
     hub_server.repositories.clear()
-    with pytest.raises(UnavailableError, match=r"people/toy: .*404"):
+    with pytest.raises(UnavailableError, match=r"404 .*people/toy"):
         hub.take(hub_source(None), tmp_path)
     assert not contents(tmp_path)
 
@@ -51,7 +51,7 @@ def test_without_a_hub_a_partial_cache_does_not_serve(hub_server: Hub, tmp_path,
     hub_server.publish("models", "people/toy", FILES, commit=COMMIT)
     hub.take(hub_source(COMMIT, ("config.json",)), tmp_path / "first")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(UnavailableError, match=r"people/toy: .*HF_HUB_OFFLINE"):
+    with pytest.raises(UnavailableError, match=r"does not answer .*HF_HUB_OFFLINE"):
         hub.take(hub_source(COMMIT), tmp_path / "second")
 
 
@@ -59,7 +59,7 @@ def test_a_hub_that_refuses_connections_fails_fast(hub_server: Hub, tmp_path, mo
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     start = time.monotonic()
     for _ in range(3):
-        with pytest.raises(UnavailableError, match=r"people/toy: http://127\.0\.0\.1:9 does not answer"):
+        with pytest.raises(UnavailableError, match=r"^http://127\.0\.0\.1:9 does not answer"):
             hub.take(hub_source(COMMIT), tmp_path)
     assert time.monotonic() - start < hub.PATIENCE + 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -109,8 +110,8 @@ def _from(url: str, source: Download, target: Path) -> None:
             wait = _wait(error, max(attempt - 1, 0))
             if attempt > len(BACK_OFF) or wait is None:
                 times = f", {attempt} times in a row" if attempt > 1 else ""
-                raise UnavailableError(f"{error}{times}") from error
-            say(f"{url}: {error}; retrying in {wait:.0f} s, {_size(target)} bytes are kept")
+                raise UnavailableError(f"{_reason(error)}{times}") from error
+            say(f"{url}: {_reason(error)}; retrying in {wait:.0f} s, {_size(target)} bytes are kept")
             time.sleep(wait)
             resumed = _size(target) > 0
         except InputError:
@@ -121,6 +122,12 @@ def _from(url: str, source: Download, target: Path) -> None:
             resumed = False
         else:
             return
+
+
+def _reason(error: Exception) -> str:
+    """Return why a request failed, without the address and the objects of the HTTP library."""
+    inner = getattr(error.args[0] if error.args else None, "reason", None) or error
+    return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): | for url: \S+$", "", str(inner))
 
 
 def _wait(error: Exception, attempt: int) -> float | None:

@@ -82,7 +82,8 @@ def fetch(name: str, sources: Sequence[Source], folder: Path, hashes: Mapping[st
             except SuiteError as error:
                 if disk_is_full(error.__cause__):  # other sources would fail too
                     raise
-                failures.append(f"{source.label}: {error}")
+                named = source.kind == "url"  # its errors begin with the address
+                failures.append(str(error) if named else f"{source.label}: {error}")
         raise UnavailableError(
             f"{name}: no source could be used ({'; '.join(failures)}); check the network, then run again"
         )

@@ -78,9 +78,7 @@ def take(source: HubSource, folder: Path) -> str:
     names = [path.relative_to(snapshot).as_posix() for path in sorted(snapshot.rglob("*")) if path.is_file()]
     wanted = [n for n in names if not source.files or any(fnmatchcase(n, one) for one in source.files)]
     if not wanted:
-        raise InputError(
-            f"no file matches {source.files}", path=source.repository, hint="fix the patterns in the registry"
-        )
+        raise InputError(f"no file matches {source.files}", hint="fix the patterns in the registry")
     for name in wanted:
         path = snapshot / name
         if not _is_what_the_hub_named(path):
@@ -121,7 +119,7 @@ def _snapshot(source: HubSource) -> Path:
             responses = [getattr(one, "response", None) for one in (error, error.__cause__)]
             status = next((one.status_code for one in responses if one is not None), 500)
             if seconds is None or not online or (status < 500 and status != 429):
-                raise UnavailableError(f"{source.repository}: {reason}") from error
+                raise UnavailableError(reason) from error
             say(f"{source.repository}: {reason}; retrying in {seconds:.0f} s")
             time.sleep(seconds)
     raise AssertionError("the last attempt returns or raises")

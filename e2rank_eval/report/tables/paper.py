@@ -121,7 +121,7 @@ def _notes(results: Results, found: Grid, cells: Sequence[JudgedCell]) -> tuple[
         )
     if any(cell.grid.sources and cell.ours is None for cell in cells):
         command = f"snakemake {found.id} --configfile {results.configuration.origin}"
-        notes.append(f"–: not stored; `{command}` computes the values that `datasets` and `systems` select.")
+        notes.append(f'–: not stored; "{command}" computes the values that datasets and systems select.')
     if alone := [system for system in found.systems if not _is_run(cells, system)]:
         notes.append(f"Published values only: {', '.join(alone)}.")
     return (*notes, *((found.settings.note,) if found.settings.note else ()))

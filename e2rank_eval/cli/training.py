@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def label(
     lists: Annotated[Path, typer.Argument(help="JSONL with query, document, ranking, source, positives.")],
     output: Annotated[
-        Path, typer.Argument(help="The JSONL file of ranked lists, with a summary next to it.")
+        Path,
+        typer.Argument(help="The JSONL file of ranked lists, with a summary next to it.", dir_okay=False),
     ],
     teacher: Annotated[str, typer.Option(help="The reranker of the configuration that ranks them.")],
     config: ConfigOption = DEMO,
@@ -31,10 +32,13 @@ def label(
 
     Example: e2rank-eval label lists.jsonl labelled.jsonl --teacher rankgpt-smollm2 --config config/demo.yaml
     """
+    from e2rank_eval.errors import InputError
     from e2rank_eval.models.loading import Models
     from e2rank_eval.rerankers.base import RerankContext
     from e2rank_eval.training import teachers
 
+    if output.exists() and lists.exists() and output.samefile(lists):
+        raise InputError("the output is the lists themselves", path=output, hint="name another file")
     configuration, _ = open_configuration(config)
     settings = configuration.rerankers[known(teacher, configuration.rerankers, "reranker", config)]
     reranker = settings.build(RerankContext(Models.of(configuration), configuration.seed))
@@ -193,7 +197,7 @@ def training_lists(
         str,
         typer.Argument(help="A judged data set, as in fine-tune, or a YAML file of several collections."),
     ],
-    output: Annotated[Path, typer.Argument(help="The JSONL file to write.")],
+    output: Annotated[Path, typer.Argument(help="The JSONL file to write.", dir_okay=False)],
     split: Annotated[str, typer.Option(help="Split of the data set.")] = "train",
     depth: Annotated[int, typer.Option(min=2, max=10_000, help="BM25 candidates per training list.")] = 100,
     cache: Annotated[Path, typer.Option(help="Where models and vectors are kept.")] = Path("cache"),

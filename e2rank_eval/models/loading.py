@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from e2rank_eval.config import Configuration
-from e2rank_eval.errors import InputError
+from e2rank_eval.errors import InputError, UnavailableError
 from e2rank_eval.models.checkpoints import loadable_folder
 from e2rank_eval.models.encoders.base import Encoder, FrozenDocuments
 from e2rank_eval.models.encoders.cache import CachedEncoder
@@ -152,11 +152,18 @@ class Models:
             )
             plain = found.entry.plain_model
             if plain is not None:
-                encoder = FrozenDocuments(encoder, self.encoder(plain, document_tokens=document_tokens))
+                encoder = FrozenDocuments(encoder, self._plain(reference, plain, document_tokens))
             elif self._vector_cache:
                 encoder = CachedEncoder(encoder, self._cache / "vectors")
             self._encoders[key] = encoder
         return self._encoders[key]
+
+    def _plain(self, reference: str, plain: str, document_tokens: int | None) -> Encoder:
+        try:
+            return self.encoder(plain, document_tokens=document_tokens)
+        except (InputError, UnavailableError) as error:
+            problem = f"{reference}: its plain_model, which embeds documents: {error}"
+            raise type(error)(problem) from error
 
     def language_model(self, reference: str) -> LanguageModel:
         return self.loaded(

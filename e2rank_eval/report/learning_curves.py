@@ -42,6 +42,8 @@ def read_curves(folder: Path) -> pd.DataFrame:
         if row.get("group") not in ("train", "development") or not isinstance(row.get("step"), int):
             raise InputError("not a line of a training log", path=path, line=number)
         measures = sorted(row.keys() - _NOT_CURVES)
+        if wrong := [one for one in measures if not isinstance(row[one], int | float)]:
+            raise InputError(f"{wrong[0]} is not a number", path=path, line=number)
         rows += [(folder.resolve().name, row["group"], one, row["step"], float(row[one])) for one in measures]
     found = pd.DataFrame(rows, columns=["run", "group", "measure", "step", "value"])
     if "train" not in set(found["group"]):

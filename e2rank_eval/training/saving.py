@@ -125,7 +125,9 @@ def registry_entry(name: str, settings: RunBase, base: ResolvedModel, folder: Pa
     if isinstance(settings, Stage1Run):
         fields["trained_for_embedding"] = True
     if isinstance(settings, Stage2Run):
-        fields |= {"trained_for_e2rank": True, "reranker": _as_reranker(settings)}
+        fields["trained_for_e2rank"] = True
+        if options := _as_reranker(settings):
+            fields["reranker"] = options
         if settings.frozen_documents:
             fields["plain_model"] = base.entry.plain_model or base.reference
     if isinstance(settings, CrossEncoderRun):

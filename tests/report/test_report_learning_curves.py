@@ -65,3 +65,6 @@ def test_a_file_that_is_not_a_log_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a line of a training log") as caught:
         read_curves(tmp_path)
     assert "log.jsonl:2" in str(caught.value)
+    (tmp_path / "log.jsonl").write_text('{"step": 1, "group": "train", "loss": null}\n')
+    with pytest.raises(InputError, match=r"log\.jsonl:1: loss is not a number"):
+        read_curves(tmp_path)

@@ -93,6 +93,10 @@ def test_fine_tuning_gives_a_model_that_ranks_and_a_table_of_its_rivals(collecti
     assert reranker.ranker.fingerprint == stated.ranker.fingerprint
     run = api.rerank(api.retrieve(dataset, depth=20), dataset, reranker)
     assert len(run.scores) == 38
+    entry = moved / "entry.yaml"
+    entry.write_text(entry.read_text().replace("plain_model: tiny-bert", "plain_model: ./gone"))
+    with pytest.raises(InputError, match=r"elsewhere: its plain_model, .* \./gone: no such folder"):
+        api.load_encoder(moved)
 
 
 def test_queries_held_out_are_not_trained_on(collection: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +163,11 @@ def test_the_lists_of_a_collection_can_be_written(collection: Path) -> None:
     CliRunner().invoke(commands.app, arguments, catch_exceptions=False)
     settings = JudgedCollection(dataset=str(collection), depth=20)
     assert read_lists(Path("lists.jsonl")) == list(judged_lists(settings, Path("cache"), 1).values())
+    arguments[2] = str(collection)
+    assert CliRunner().invoke(commands.app, arguments).exit_code == 2, "the output is a folder"
+    arguments = ["label", "lists.jsonl", "./lists.jsonl", "--teacher", "mine"]
+    with pytest.raises(InputError, match="the output is the lists themselves"):
+        CliRunner().invoke(commands.app, arguments, catch_exceptions=False)
 
 
 @pytest.mark.slow

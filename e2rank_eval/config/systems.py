@@ -192,6 +192,10 @@ class ModelSettings(RerankerSettings):
         """Return the length of a document of ``document`` tokens after the cut."""
         return min(document, self.document_tokens) if self.document_tokens else document
 
+    def tokens(self, lengths: Lengths, depth: int) -> Tokens:
+        """Return the estimated tokens; here of a model that reads the query with each document by itself."""
+        return Tokens(depth * (self.cut(lengths.document) + lengths.query))
+
 
 FAMILIES: Registry[type[RerankerSettings]] = Registry(
     "reranker family", "e2rank_eval.rerankers.families", "e2rank_eval.rerankers"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
+from e2rank_eval.config.systems import FAMILIES, ModelSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import dtype_key, load_library_model, missing_weights
 from e2rank_eval.models.engines.http_client import HttpClient, token_count
@@ -41,9 +41,6 @@ class CrossEncoderSettings(ModelSettings):
             return ServedReranker(found.entry, self)
         model = context.models.loaded(self.model, "cross-encoder", load_cross_encoder)
         return CrossEncoderReranker(model, self, file_hashes=found.files)
-
-    def tokens(self, lengths: Lengths, depth: int) -> Tokens:
-        return Tokens(depth * (self.cut(lengths.document) + lengths.query))
 
 
 class CrossEncoderReranker(TorchPairReranker):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
+from e2rank_eval.config.systems import FAMILIES, ModelSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.checkpoints import dtype_key, load_for_inference, load_tokenizer
 from e2rank_eval.models.registry import ResolvedModel
@@ -31,9 +31,6 @@ class MonoT5Settings(ModelSettings):
         found = context.models.resolve(self.model, "monot5")
         loaded = context.models.loaded(self.model, "monot5", load_monot5)
         return MonoT5Reranker(*loaded, self, window=found.entry.window, file_hashes=found.files)
-
-    def tokens(self, lengths: Lengths, depth: int) -> Tokens:
-        return Tokens(depth * (self.cut(lengths.document) + lengths.query))
 
 
 class MonoT5Reranker(TorchPairReranker):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from e2rank_eval.config.systems import FAMILIES, Lengths, ModelSettings, Tokens
+from e2rank_eval.config.systems import FAMILIES, ModelSettings
 from e2rank_eval.errors import InputError
 from e2rank_eval.models.language_models import LanguageModel
 from e2rank_eval.rerankers.base import JOINT_TOKENS, RerankContext
@@ -45,9 +45,6 @@ class PointwiseSettings(ModelSettings):
             raise InputError(f"{self.model} uses the prompt {prompt}, which has no instruction", hint=hint)
         family = QueryLikelihoodReranker if prompt == "query-likelihood" else PointwiseReranker
         return family(context.models.language_model(self.model), self.model_copy(update={"prompt": prompt}))
-
-    def tokens(self, lengths: Lengths, depth: int) -> Tokens:
-        return Tokens(depth * (self.cut(lengths.document) + lengths.query))
 
 
 class PointwiseReranker(PairReranker):

@@ -173,7 +173,7 @@ def model_card(
         f"---\n{front}---",
         f"# {settings.title}",
         f"`{name}`: {_OBJECTIVES[settings.objective]}, from `{base}`. {progress.step} of {schedule.steps} "
-        f"steps of {settings.batch} lists{best}. Seed {settings.seed}, {settings.threads} threads.",
+        f"steps of {settings.batch} lists{best}. Seed {settings.seed}, CPU threads {settings.threads}.",
         settings.note,
         "| source | lists |\n|:--|--:|\n" + "\n".join(f"| {s} | {n} |" for s, n in sources.items()),
         f"Data files:\n\n{hashes}",

@@ -230,7 +230,7 @@ class Schedule:
             raise InputError(
                 f"no source has the {settings.batch} training lists of one step: the largest has "
                 f"{max(sizes, default=0)}",
-                hint="lower batch, or add judged queries that have a relevant candidate",
+                hint="add judged queries that have a relevant candidate, or lower batch in a training file",
             )
         self.steps = settings.steps or self._per_epoch * settings.epochs
         self._epoch = lru_cache(maxsize=2)(self._steps_of_epoch)

@@ -100,7 +100,7 @@ def test_every_table_is_drawn_with_nothing_stored(tmp_path: Path) -> None:
     for name in results.configuration.tables:
         table = paper_table(results, name)
         assert table.rows, name
-        stored = f"`snakemake {name} --configfile"
+        stored = f'"snakemake {name} --configfile'
         assert any(stored in note for note in table.notes) == (name != "table13"), name
         assert len(cells_table(results, name).rows) == len(grid(results.configuration, name).cells)
 

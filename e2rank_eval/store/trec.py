@@ -150,17 +150,21 @@ def read_run(path: Path) -> Run:
 
 def is_run(path: Path) -> bool:
     """Whether the first row of a file has six columns, as runs in TREC format have and judgements do not."""
-    rows = (_WHITE_SPACE.split(line.strip(_ASCII_SPACE)) for _, line in read_lines(path))
-    return len(next((fields for fields in rows if fields != [""] and not _is_comment(fields)), ())) == 6
+    return len(next((fields for _, _, fields in _split_lines(path)), ())) == 6
+
+
+def _split_lines(path: Path) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield number, text and fields of each line that is neither empty nor a comment."""
+    for number, line in read_lines(path):
+        fields = _WHITE_SPACE.split(line.strip(_ASCII_SPACE))
+        if fields != [""] and not _is_comment(fields):
+            yield number, line, fields
 
 
 def _rows(path: Path, widths: tuple[int, int], form: str) -> Iterator[tuple[int, list[str]]]:
     """Yield line numbers and fields of a table without header; all lines have as many fields as the first."""
     columns = 0
-    for number, line in read_lines(path):
-        fields = _WHITE_SPACE.split(line.strip(_ASCII_SPACE))
-        if fields == [""] or _is_comment(fields):
-            continue
+    for number, line, fields in _split_lines(path):
         if columns == 0:
             _check_first(line, fields, widths, path, number, form)
             columns = len(fields)

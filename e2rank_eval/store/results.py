@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from e2rank_eval.errors import InputError
 from e2rank_eval.store.files import read_json, write_json
+from e2rank_eval.store.shown import Shown
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -48,36 +48,7 @@ class QueryCounts(Record):
     repeated: int
 
 
-class Shown(Record):
-    """A record that is displayed as a table in terminals and notebooks."""
-
-    def frame(self) -> DataFrame:
-        """Return the table: values x 100 with the bounds of their 95 % intervals, and p values."""
-        raise NotImplementedError
-
-    def notes(self) -> list[str]:
-        """Return what a reader of the table must know, one sentence a line."""
-        raise NotImplementedError
-
-    def __repr__(self) -> str:
-        return "\n".join([self.frame().to_string(**self._format()), *self.notes()])
-
-    __str__ = __repr__
-
-    def _repr_html_(self) -> str:
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes())
-        return f"{self.frame().to_html(**self._format())}{notes}"
-
-    def _format(self) -> dict[str, Any]:
-        p_values = [column for column in self.frame() if str(column).startswith("p ")]
-        return {
-            "float_format": "{:.2f}".format,
-            "formatters": dict.fromkeys(p_values, lambda p: f"{p:.4f}" if p >= 1e-4 else "<0.0001"),
-            "na_rep": "–",
-        }
-
-
-class Metrics(Shown):
+class Metrics(Shown, Record):
     """Effectiveness of one run, with values from 0 to 1; ``per_query[measure][query_id]``.
 
     ``dataset``, ``first_stage`` and ``reranker`` are empty for a run outside of a configuration. ``failed``
@@ -161,7 +132,7 @@ class TestRow(Record):
     losses: int
 
 
-class Comparison(Shown):
+class Comparison(Shown, Record):
     """Systems compared on the same queries; ``first_stage`` is empty for external runs.
 
     ``groups`` are columns that show the macro-average of several data sets.
